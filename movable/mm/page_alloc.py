@@ -1,0 +1,310 @@
+"""Handing out and taking back pages (mm/page_alloc.c).
+
+The fast path takes a block from the first zone that stays above its low watermark. What happens when there is none is
+in page_reclaim.py. A page that comes back in a state that would hurt its next owner is kept out of circulation for
+ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from movable.errors import UsageError
+from movable.mm.buddy import free_one_page, move_freepages_block, rmqueue
+from movable.mm.gfp import GFP_COMP, GFP_MOVABLE, GFP_ZERO, MAX_ORDER, MIGRATE_CMA, MIGRATE_HIGHATOMIC, MIGRATE_ISOLATE
+from movable.mm.list import ListHead
+from movable.mm.page import (
+    FIELD_POISON,
+    PAGE_MAPPING_FLAGS,
+    PAGE_POISON,
+    PAGE_SIZE,
+    PG_NAMES,
+    Page,
+    PG_active,
+    PG_head,
+    PG_hwpoison,
+    PG_locked,
+    PG_lru,
+    PG_mlocked,
+    PG_private,
+    PG_private_2,
+    PG_reserved,
+    PG_slab,
+    PG_unevictable,
+    PG_writeback,
+)
+from movable.mm.zone import (
+    ALLOC_CMA,
+    ALLOC_HARDER,
+    ALLOC_NO_WATERMARKS,
+    WMARK_LOW,
+    Zone,
+    zone_watermark_ok,
+)
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.vm import VM
+
+REFUSED_AT_FREE = (
+    PG_lru,
+    PG_locked,
+    PG_private,
+    PG_private_2,
+    PG_writeback,
+    PG_reserved,
+    PG_slab,
+    PG_active,
+    PG_unevictable,
+    PG_mlocked,
+)
+"""Flags that say that somebody still uses the page (PAGE_FLAGS_CHECK_AT_FREE)."""
+CHECK_AT_FREE = sum(1 << bit for bit in REFUSED_AT_FREE)
+HWPOISON = 1 << PG_hwpoison
+HEAD = 1 << PG_head
+ZEROS = bytes(PAGE_SIZE)
+SHRINK_STOP = -1
+"""What ``scan_objects`` returns when it must be left alone for now."""
+
+
+class Shrinker(Protocol):
+    """What an owner of reclaimable objects registers (include/linux/shrinker.h)."""
+
+    def count_objects(self) -> int:
+        """How many objects could be freed."""
+
+    def scan_objects(self, nr: int) -> int:
+        """Try ``nr`` objects; returns how many were freed, SHRINK_STOP (-1) to be left alone."""
+
+
+# --- allocation ---
+
+
+def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
+    """A block of ``1 << order`` frames with one reference, or None (__alloc_pages_nodemask).
+
+    ``nid`` is the preferred node, None the first. Raises UsageError for an order that does not exist, and for GFP
+    bits that contradict each other.
+    """
+    try:
+        node = vm.nodes[nid if nid and nid > 0 else 0]
+    except IndexError:
+        raise UsageError(f"node {nid} does not exist; use 0 to {len(vm.nodes) - 1}") from None
+    context = node.contexts.get(gfp)
+    if context is None or not 0 <= order < MAX_ORDER:
+        context = _first_use(node, gfp, order)
+    if vm.seam is not None:
+        vm.seam.point("aw", ("buddy",))
+    zones, migratetype, classzone = context
+    size = 1 << order
+    for zone in zones:
+        if zone.nr_free - size < zone.watermark[1] + zone.lowmem_reserve[classzone] + zone.nr_reserved_highatomic:
+            continue
+        if zone.nr_cma_blocks and not _cma_ok(zone, gfp, order, classzone):
+            continue
+        blocks = zone.free_lists[order << 3 | migratetype]
+        if blocks:
+            pfn = blocks.popitem()[0]
+            del zone.buddy[pfn]
+            zone.nr_free -= size
+        else:
+            pfn = rmqueue(zone, order, migratetype)
+            if pfn < 0:
+                continue
+        page = vm.pages.get(pfn)
+        if page is None:
+            page = vm.pages[pfn] = vm.page_class(pfn, zone, vm, vm.seam)
+        if (page._flags or order) and not check_new_pages(page, order):
+            return alloc_pages(vm, gfp, order, nid)
+        zone.pgalloc += size
+        prep_new_page(page, order, gfp)
+        return page
+    from movable.mm.page_reclaim import alloc_pages_slowpath
+
+    return alloc_pages_slowpath(vm, node, gfp, order)
+
+
+def _first_use(node: Node, gfp: int, order: int) -> tuple[tuple[Zone, ...], int, int]:
+    if not 0 <= order < MAX_ORDER:
+        raise UsageError(f"order {order} does not exist; use 0 to {MAX_ORDER - 1}")
+    return node.context(gfp)
+
+
+def _cma_ok(zone: Zone, gfp: int, order: int, classzone: int) -> bool:
+    return zone_watermark_ok(zone, order, zone.watermark[WMARK_LOW], classzone, ALLOC_CMA if gfp & GFP_MOVABLE else 0)
+
+
+def get_page_from_freelist(
+    vm: VM, node: Node, gfp: int, order: int, mark: int, alloc_flags: int
+) -> Page | None:
+    """Try every zone of the zonelist once (get_page_from_freelist).
+
+    ``mark`` says which watermark must hold, unless ALLOC_NO_WATERMARKS. A success with ALLOC_HARDER reserves the
+    pageblock.
+    """
+    zones, migratetype, classzone = node.context(gfp)
+    if gfp & GFP_MOVABLE:
+        alloc_flags |= ALLOC_CMA
+    for zone in zones:
+        if not alloc_flags & ALLOC_NO_WATERMARKS and not zone_watermark_ok(
+            zone, order, zone.watermark[mark], classzone, alloc_flags
+        ):
+            continue
+        pfn = rmqueue(zone, order, migratetype, alloc_flags)
+        while pfn >= 0:
+            page = vm.page(pfn)
+            if check_new_pages(page, order):
+                zone.pgalloc += 1 << order
+                prep_new_page(page, order, gfp)
+                if order and alloc_flags & ALLOC_HARDER:
+                    reserve_highatomic_pageblock(zone, pfn)
+                return page
+            pfn = rmqueue(zone, order, migratetype, alloc_flags)
+    return None
+
+
+def check_new_pages(page: Page, order: int) -> bool:
+    """Whether none of the frames is poisoned hardware; such a block is lost (check_new_pages)."""
+    if page._flags & HWPOISON:
+        return False
+    if not order:
+        return True
+    pages = page.vm.pages
+    tails = (pages.get(pfn) for pfn in range(page.pfn + 1, page.pfn + (1 << order)))
+    return not any(tail is not None and tail._flags & HWPOISON for tail in tails)
+
+
+def prep_new_page(page: Page, order: int, gfp: int = 0) -> None:
+    """Make the first frame of a block that left the free lists ready for an owner (prep_new_page).
+
+    It gets one reference and fresh fields. With __GFP_ZERO the content becomes zeros, with __GFP_COMP a larger block a
+    compound page. The other frames stay without references.
+    """
+    seam = page.seam
+    if seam is not None:
+        seam.event("alloc_page", page, order=order, gfp=gfp, zone=page.zone.name)
+    page._flags = 0
+    page._refcount = 1
+    page._mapcount = -1
+    page._mapping = 0
+    page._private = 0
+    page._index = 0
+    page.order = order
+    lru = page._lru
+    if lru.next is not lru:
+        # A node that is still linked is left behind, so that whoever walks that list is caught.
+        if lru.list is None:
+            lru.next = lru.prev = lru
+        else:
+            page._lru = ListHead("lru", page)
+    if order and gfp & GFP_COMP:
+        page._flags = HEAD
+    if gfp & GFP_ZERO:
+        _clear_block(page, order)
+
+
+def _clear_block(page: Page, order: int) -> None:
+    pages = page.vm.pages
+    for pfn in range(page.pfn, page.pfn + (1 << order)):
+        part = pages.get(pfn)
+        if part is not None and part._data is not None:
+            part._data[:] = ZEROS
+
+
+# --- free ---
+
+
+def free_pages_ok(vm: VM, page: Page) -> None:
+    """Take back a block whose last reference is gone (__free_pages_ok)."""
+    if page.seam is not None:
+        page.seam.point("aw", ("buddy",))
+    if not free_pages_prepare(page):
+        return
+    zone = page.zone
+    order = page.order
+    page.order = 0
+    zone.pgfree += 1 << order
+    free_one_page(zone, page.pfn, order)
+
+
+def free_pages_prepare(page: Page) -> bool:
+    """Check and wipe a block that is about to be freed; False when it must not be used again (free_pages_prepare).
+
+    A movable tag goes first, then the page is judged as ``free_pages_check`` does. A bad one lands in ``vm.bad_pages``.
+    """
+    seam = page.seam
+    if seam is not None:
+        seam.event("free_page", page, order=page.order)
+    if page._mapping & PAGE_MAPPING_FLAGS:
+        page._mapping = 0
+    if page._mapping or page._refcount or page._mapcount != -1 or page._flags & CHECK_AT_FREE:
+        bad_page(page, free_pages_check(page))
+        return False
+    _wipe(page)
+    if page.order:
+        pages = page.vm.pages
+        for pfn in range(page.pfn + 1, page.pfn + (1 << page.order)):
+            tail = pages.get(pfn)
+            if tail is not None:
+                _wipe(tail)
+    return True
+
+
+def _wipe(page: Page) -> None:
+    """Only PG_hwpoison survives; content and owner fields are poisoned, so that a late use is seen."""
+    page._flags &= HWPOISON
+    page._private = page._index = FIELD_POISON
+    if page._data is not None and page.vm.page_poisoning:
+        page._data[:] = PAGE_POISON
+
+
+def free_pages_check(page: Page) -> str:
+    """What is wrong with a page that is freed, in words; empty when nothing is (free_pages_check)."""
+    if page._mapcount != -1:
+        return f"mapcount {page._mapcount} instead of -1"
+    if page._mapping:
+        return f"mapping {page._mapping:#x} instead of none"
+    if page._refcount:
+        return f"{page._refcount} references left"
+    return ", ".join(f"flag {PG_NAMES[bit]} set" for bit in REFUSED_AT_FREE if page._flags >> bit & 1)
+
+
+def bad_page(page: Page, reason: str) -> None:
+    """Keep a page out of circulation and say why (bad_page)."""
+    if page.seam is not None:
+        page.seam.event("bad_page", page, reason=reason)
+    page.vm.bad_pages.append((page.pfn, reason))
+
+
+# --- the reserve for atomic requests ---
+
+
+def reserve_highatomic_pageblock(zone: Zone, pfn: int) -> None:
+    """Keep the pageblock for atomic requests of higher order; at most 1 % of the zone and one pageblock."""
+    size = 1 << zone.pageblock_order
+    if zone.nr_reserved_highatomic >= zone.managed_pages // 100 + size:
+        return
+    if zone.pageblock_type(pfn) in (MIGRATE_HIGHATOMIC, MIGRATE_ISOLATE, MIGRATE_CMA):
+        return
+    zone.nr_reserved_highatomic += size
+    zone.set_pageblock_migratetype(pfn, MIGRATE_HIGHATOMIC)
+    move_freepages_block(zone, pfn, MIGRATE_HIGHATOMIC)
+
+
+def unreserve_highatomic_pageblock(node: Node, gfp: int, force: bool) -> bool:
+    """Give a reserved pageblock with free frames to the request's type; the last one of a zone only with ``force``."""
+    zones, migratetype, _ = node.context(gfp)
+    for zone in zones:
+        size = 1 << zone.pageblock_order
+        if not force and zone.nr_reserved_highatomic <= size:
+            continue
+        for area in zone.free_area:
+            pfn = area.first(MIGRATE_HIGHATOMIC)
+            if pfn < 0:
+                continue
+            if zone.pageblock_type(pfn) == MIGRATE_HIGHATOMIC:
+                zone.nr_reserved_highatomic -= min(size, zone.nr_reserved_highatomic)
+            zone.set_pageblock_migratetype(pfn, migratetype)
+            if move_freepages_block(zone, pfn, migratetype):
+                return True
+    return False

@@ -1,0 +1,245 @@
+"""What an allocation does when no zone has enough: compaction, shrinkers, the last resort (mm/page_alloc.c,
+mm/vmscan.c).
+
+There is no kswapd and there are no LRU lists in this model, so that reclaim means shrinkers. Every loop has the
+kernel's limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from movable.errors import DeadlockError
+from movable.mm.gfp import (
+    __GFP_ATOMIC,
+    GFP_DIRECT_RECLAIM,
+    GFP_HIGH,
+    GFP_MEMALLOC,
+    GFP_NOFAIL,
+    GFP_NOMEMALLOC,
+    GFP_NORETRY,
+    GFP_RETRY_MAYFAIL,
+    MIGRATE_MOVABLE,
+    PAGE_ALLOC_COSTLY_ORDER,
+    gfp_migratetype,
+    gfp_names,
+)
+from movable.mm.page_alloc import SHRINK_STOP, get_page_from_freelist, unreserve_highatomic_pageblock
+from movable.mm.zone import (
+    ALLOC_HARDER,
+    ALLOC_HIGH,
+    ALLOC_NO_WATERMARKS,
+    WMARK_HIGH,
+    WMARK_MIN,
+)
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.page import Page
+    from movable.mm.page_alloc import Shrinker
+    from movable.mm.vm import VM
+    from movable.mm.zone import Zone
+
+COMPACT_PRIO_SYNC_FULL, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_ASYNC = range(3)
+COMPACT_SKIPPED, COMPACT_DEFERRED = 1, 2
+MAX_COMPACT_RETRIES = 16
+MAX_RECLAIM_RETRIES = 16
+MAX_OOM_ROUNDS = 64
+DEF_PRIORITY = 12
+SWAP_CLUSTER_MAX = 32
+SHRINK_BATCH = 128
+
+
+def gfp_to_alloc_flags(gfp: int) -> int:
+    """How far below the min watermark a request may go."""
+    flags = ALLOC_HIGH if gfp & GFP_HIGH else 0
+    if gfp & __GFP_ATOMIC and not gfp & GFP_NOMEMALLOC:
+        flags |= ALLOC_HARDER
+    return flags
+
+
+def pfmemalloc_allowed(vm: VM, gfp: int) -> bool:
+    """Whether the request may ignore the watermarks: it is what frees memory (gfp_pfmemalloc_allowed)."""
+    return not gfp & GFP_NOMEMALLOC and bool(gfp & GFP_MEMALLOC or vm.current.memalloc)
+
+
+class SlowPath:
+    """One allocation that the fast path could not serve (__alloc_pages_slowpath)."""
+
+    def __init__(self, vm: VM, node: Node, gfp: int, order: int) -> None:
+        self.vm = vm
+        self.node = node
+        self.gfp = gfp
+        self.order = order
+        self.costly = order > PAGE_ALLOC_COSTLY_ORDER
+        self.flags = gfp_to_alloc_flags(gfp)
+        self.priority = COMPACT_PRIO_ASYNC
+        self.compact_retries = 0
+        self.compact_result = COMPACT_SKIPPED
+        self.no_progress = 0
+
+    def get_page(self) -> Page | None:
+        """One try with the min watermark."""
+        return get_page_from_freelist(self.vm, self.node, self.gfp, self.order, WMARK_MIN, self.flags)
+
+    def run(self) -> Page | None:
+        """All that the request allows, in the kernel's order."""
+        page = self.get_page()
+        if page is not None:
+            return page
+        can_reclaim = bool(self.gfp & GFP_DIRECT_RECLAIM)
+        if can_reclaim and self.order and not pfmemalloc_allowed(self.vm, self.gfp):
+            if self.costly or gfp_migratetype(self.gfp) != MIGRATE_MOVABLE:
+                page = self.direct_compact()
+                if page is not None:
+                    return page
+                if self.costly and self.gfp & GFP_NORETRY and self.compact_result == COMPACT_DEFERRED:
+                    return None
+            if not (self.costly and self.gfp & GFP_NORETRY):
+                self.priority = COMPACT_PRIO_SYNC_LIGHT
+        if pfmemalloc_allowed(self.vm, self.gfp):
+            self.flags |= ALLOC_NO_WATERMARKS
+            page = self.get_page()
+        if page is not None or not can_reclaim or self.vm.current.memalloc:
+            return page
+        return self.retry()
+
+    def retry(self) -> Page | None:
+        """Reclaim and compact until neither gets anywhere, then the last resort."""
+        for _ in range(MAX_OOM_ROUNDS):
+            page, progress = self.direct_reclaim()
+            if page is None:
+                page = self.direct_compact()
+            if page is not None:
+                return page
+            if self.gfp & GFP_NORETRY or (self.costly and not self.gfp & GFP_RETRY_MAYFAIL):
+                return None
+            if self.should_reclaim_retry(progress) or self.should_compact_retry():
+                continue
+            page = get_page_from_freelist(self.vm, self.node, self.gfp, self.order, WMARK_HIGH, self.flags)
+            if page is not None:
+                return page
+            if not self.out_of_memory():
+                break
+            self.no_progress = 0
+        if self.gfp & GFP_NOFAIL:
+            raise DeadlockError(f"an allocation of order {self.order} with {gfp_names(self.gfp)} can never be served")
+        return None
+
+    # steps
+
+    def direct_compact(self) -> Page | None:
+        """Compact, then try again (__alloc_pages_direct_compact)."""
+        if not self.order:
+            return None
+        vm = self.vm
+        with memalloc(vm):
+            self.compact_result = vm.direct_compact(self.order, self.gfp, self.priority, self.node.nid)
+        if self.compact_result <= COMPACT_DEFERRED:
+            return None
+        vm.vmstat["compact_stall"] += 1
+        page = self.get_page()
+        if page is None:
+            vm.vmstat["compact_fail"] += 1
+            return None
+        page.zone.compact_blockskip_flush = False
+        compaction_defer_reset(page.zone, self.order)
+        vm.vmstat["compact_success"] += 1
+        return page
+
+    def direct_reclaim(self) -> tuple[Page | None, int]:
+        """Ask the shrinkers, then try again, if need be with a reserved pageblock (__alloc_pages_direct_reclaim)."""
+        with memalloc(self.vm):
+            progress = try_to_free_pages(self.vm)
+        if not progress:
+            return None, 0
+        page = self.get_page()
+        if page is None and unreserve_highatomic_pageblock(self.node, self.gfp, False):
+            page = self.get_page()
+        return page, progress
+
+    def should_reclaim_retry(self, progress: int) -> bool:
+        """Whether another round of reclaim can help; counts rounds without progress."""
+        self.no_progress = 0 if progress and not self.costly else self.no_progress + 1
+        if self.no_progress > MAX_RECLAIM_RETRIES or not progress:
+            return unreserve_highatomic_pageblock(self.node, self.gfp, True)
+        return True
+
+    def should_compact_retry(self) -> bool:
+        """Whether another round of compaction, perhaps a harder one, can help."""
+        if not self.order:
+            return False
+        self.compact_retries += 1
+        limit = MAX_COMPACT_RETRIES // 4 if self.costly else MAX_COMPACT_RETRIES
+        if self.compact_result > COMPACT_DEFERRED and self.compact_retries <= limit:
+            return True
+        lowest = COMPACT_PRIO_SYNC_LIGHT if self.costly else COMPACT_PRIO_SYNC_FULL
+        if self.priority <= lowest:
+            return False
+        self.priority -= 1
+        self.compact_retries = 0
+        return True
+
+    def out_of_memory(self) -> bool:
+        """Ask the notifiers, who may free memory of their own; nobody is killed here (mm/oom_kill.c)."""
+        if self.costly or self.gfp & GFP_RETRY_MAYFAIL:
+            return False
+        return sum(notifier() for notifier in list(self.vm.oom_notifiers)) > 0
+
+
+def alloc_pages_slowpath(vm: VM, node: Node, gfp: int, order: int) -> Page | None:
+    """The whole of what an allocation may do when the fast path fails; see SlowPath.
+
+    Raises DeadlockError where __GFP_NOFAIL would make the kernel try for ever.
+    """
+    return SlowPath(vm, node, gfp, order).run()
+
+
+def compaction_defer_reset(zone: Zone, order: int) -> None:
+    """An allocation of ``order`` succeeded: forget earlier failures (mm/compaction.c)."""
+    zone.compact_considered = 0
+    zone.compact_defer_shift = 0
+    zone.compact_order_failed = max(zone.compact_order_failed, order + 1)
+
+
+@contextmanager
+def memalloc(vm: VM) -> Iterator[None]:
+    """PF_MEMALLOC for the running task: what it does now frees memory, and must not wait for memory."""
+    task = vm.current
+    before = task.memalloc
+    task.memalloc = True
+    try:
+        yield
+    finally:
+        task.memalloc = before
+
+
+def try_to_free_pages(vm: VM) -> int:
+    """Press the shrinkers ever harder until a batch of pages is free; returns how many frames came free."""
+    before = sum(zone.nr_free for zone in vm.zones)
+    for priority in range(DEF_PRIORITY, -1, -1):
+        for shrinker in list(vm.shrinkers):
+            shrink_slab(shrinker, priority)
+        freed = sum(zone.nr_free for zone in vm.zones) - before
+        if freed >= SWAP_CLUSTER_MAX:
+            break
+    return max(0, freed)
+
+
+def shrink_slab(shrinker: Shrinker, priority: int) -> int:
+    """One shrinker at one priority; returns how many objects it freed (do_shrink_slab)."""
+    freeable = shrinker.count_objects()
+    if freeable <= 0:
+        return 0
+    left = min(2 * (freeable >> priority), 2 * freeable)
+    freed = 0
+    while left > 0 and (left >= SHRINK_BATCH or left >= freeable):
+        batch = min(SHRINK_BATCH, left)
+        done = shrinker.scan_objects(batch)
+        if done == SHRINK_STOP:
+            break
+        freed += done
+        left -= batch
+    return freed

@@ -1,0 +1,288 @@
+"""struct zone: a range of frames, its free blocks, its pageblocks and its watermarks (include/linux/mmzone.h).
+
+A free block is known by the number of its first frame, in two places that always agree: ``buddy`` leads from the
+number to the block's code, and ``free_lists[code]`` is the list that it is on. A code is ``order << 3 | migratetype
+of the list``. In a list the *last* key is the head, because that end is the cheap one; use ``FreeArea.blocks`` and
+``FreeArea.first``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+from math import isqrt
+from typing import TYPE_CHECKING
+
+from movable.errors import UsageError
+from movable.mm.gfp import (
+    MAX_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_HIGHATOMIC,
+    MIGRATE_ISOLATE,
+    MIGRATE_MOVABLE,
+    MIGRATE_PCPTYPES,
+    MIGRATE_TYPES,
+    ZONE_NAMES,
+)
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.vm import VM
+
+FreeList = OrderedDict[int, None]
+
+WMARK_MIN, WMARK_LOW, WMARK_HIGH = range(3)
+ALLOC_NO_WATERMARKS = 0x04
+ALLOC_OOM = 0x08
+ALLOC_HARDER = 0x10
+ALLOC_HIGH = 0x20
+ALLOC_CMA = 0x80
+
+LOWMEM_RESERVE_RATIO = (256, 256, 32, 0)
+"""By zone number: one frame in so many of the zones above is kept back (vm.lowmem_reserve_ratio)."""
+WATERMARK_SCALE_FACTOR = 10
+SMALL_MACHINE = 1024
+"""Below so many frames the lower bound of min_free_kbytes would lock up most of the machine; see ``min_free_pages``."""
+
+
+class FreeArea:
+    """The free blocks of one order (struct free_area): ``free_list[migratetype]`` is an ordered set of first frames."""
+
+    __slots__ = ("free_list", "order")
+
+    def __init__(self, order: int) -> None:
+        self.order = order
+        self.free_list: list[FreeList] = [OrderedDict() for _ in range(MIGRATE_TYPES)]
+
+    @property
+    def nr_free(self) -> int:
+        """How many blocks, of all migratetypes."""
+        return sum(map(len, self.free_list))
+
+    def blocks(self, migratetype: int) -> Iterator[int]:
+        """The first frames of the blocks of a type, from the list's head to its tail."""
+        return reversed(self.free_list[migratetype])
+
+    def first(self, migratetype: int) -> int:
+        """The block at the head of a type's list, -1 when there is none."""
+        return next(reversed(self.free_list[migratetype]), -1)
+
+
+class Zone:
+    """A zone.
+
+    ``start_pfn`` and ``nr_frames`` say where it lies; ``name`` is one of ZONE_NAMES. ``nr_free`` is NR_FREE_PAGES,
+    which leaves out isolated pageblocks. ``watermark`` is [min, low, high] in frames. ``pageblocks`` holds the
+    migratetype of each pageblock, ``skip`` compaction's hint for each. ``pgalloc`` and ``pgfree`` count frames handed
+    out and taken back. ``offline`` holds the pageblocks (by number in the zone) that are no memory at the moment.
+    Raises UsageError for an unknown name.
+    """
+
+    __slots__ = (
+        "base",
+        "buddy",
+        "compact_blockskip_flush",
+        "compact_cached_free_pfn",
+        "compact_cached_migrate_pfn",
+        "compact_considered",
+        "compact_defer_shift",
+        "compact_order_failed",
+        "end_pfn",
+        "free_area",
+        "free_lists",
+        "index",
+        "lowmem_reserve",
+        "managed_pages",
+        "name",
+        "node",
+        "nr_cma_blocks",
+        "nr_free",
+        "nr_isolate_pageblock",
+        "nr_reserved_highatomic",
+        "offline",
+        "pageblock_order",
+        "pageblocks",
+        "pgalloc",
+        "pgfree",
+        "present_pages",
+        "skip",
+        "spanned_pages",
+        "start_pfn",
+        "vm",
+        "vmstat",
+        "watermark",
+    )
+
+    def __init__(self, vm: VM, node: Node, name: str, start_pfn: int, nr_frames: int) -> None:
+        if name not in ZONE_NAMES:
+            raise UsageError(f"unknown zone {name!r} in node {node.nid}; use one of {', '.join(ZONE_NAMES)}")
+        self.vm = vm
+        self.node = node
+        self.name = name
+        self.index = ZONE_NAMES.index(name)
+        self.start_pfn = start_pfn
+        self.end_pfn = start_pfn + nr_frames
+        self.spanned_pages = self.present_pages = self.managed_pages = nr_frames
+        self.free_area = [FreeArea(order) for order in range(MAX_ORDER)]
+        # Eight places an order, so that a code is also an index; the last two are never used.
+        unused: FreeList = OrderedDict()
+        self.free_lists = [block for area in self.free_area for block in (*area.free_list, unused, unused)]
+        self.buddy: dict[int, int] = {}
+        self.nr_free = 0
+        self.watermark = [0, 0, 0]
+        self.lowmem_reserve = [0] * len(ZONE_NAMES)
+        self.nr_reserved_highatomic = 0
+        self.pgalloc = 0
+        self.pgfree = 0
+        self.vmstat: defaultdict[str, int] = defaultdict(int)
+        self.offline: set[int] = set()
+        self._init_pageblocks(vm.pageblock_order)
+        self._init_compaction()
+
+    def _init_pageblocks(self, order: int) -> None:
+        self.pageblock_order = order
+        self.base = self.start_pfn >> order
+        count = ((self.end_pfn - 1) >> order) - self.base + 1
+        self.pageblocks = bytearray([MIGRATE_MOVABLE]) * count
+        self.skip = bytearray(count)
+        self.nr_isolate_pageblock = 0
+        self.nr_cma_blocks = 0
+
+    def _init_compaction(self) -> None:
+        self.compact_cached_migrate_pfn = [self.start_pfn, self.start_pfn]
+        self.compact_cached_free_pfn = ((self.end_pfn - 1) >> self.pageblock_order) << self.pageblock_order
+        self.compact_considered = 0
+        self.compact_defer_shift = 0
+        self.compact_order_failed = 0
+        self.compact_blockskip_flush = False
+
+    def init_free(self) -> None:
+        """Put every frame on the free lists, in the largest aligned blocks, all movable (mm/page_alloc.c,
+        free_area_init).
+
+        The lowest block goes in first, so that the highest is handed out first, as after the boot of a 4.19 kernel.
+        """
+        pfn, end = self.start_pfn, self.end_pfn
+        while pfn < end:
+            order = min(MAX_ORDER - 1, (end - pfn).bit_length() - 1)
+            if pfn:
+                order = min(order, (pfn & -pfn).bit_length() - 1)
+            code = order << 3 | MIGRATE_MOVABLE
+            self.buddy[pfn] = code
+            self.free_lists[code][pfn] = None
+            pfn += 1 << order
+        self.nr_free = end - self.start_pfn
+
+    # free blocks
+
+    def buddy_order(self, pfn: int) -> int:
+        """The order of the free block that begins at ``pfn``, -1 when none begins there (PageBuddy and page_order)."""
+        code = self.buddy.get(pfn)
+        return -1 if code is None else code >> 3
+
+    def nr_free_cma(self) -> int:
+        """Free frames on the lists of CMA (NR_FREE_CMA_PAGES)."""
+        return sum(len(area.free_list[MIGRATE_CMA]) << area.order for area in self.free_area)
+
+    # pageblocks
+
+    def pageblock_type(self, pfn: int) -> int:
+        """The migratetype of the pageblock that holds ``pfn`` (get_pageblock_migratetype)."""
+        return self.pageblocks[(pfn >> self.pageblock_order) - self.base]
+
+    def set_pageblock_migratetype(self, pfn: int, migratetype: int) -> None:
+        """Change the type of a pageblock; its free blocks stay on the lists they are on (set_pageblock_migratetype)."""
+        number = (pfn >> self.pageblock_order) - self.base
+        old = self.pageblocks[number]
+        self.pageblocks[number] = migratetype
+        self.nr_isolate_pageblock += (migratetype == MIGRATE_ISOLATE) - (old == MIGRATE_ISOLATE)
+        self.nr_cma_blocks += (migratetype == MIGRATE_CMA) - (old == MIGRATE_CMA)
+
+    def get_pageblock_skip(self, pfn: int) -> bool:
+        """Whether compaction was told to skip the pageblock."""
+        return bool(self.skip[(pfn >> self.pageblock_order) - self.base])
+
+    def set_pageblock_skip(self, pfn: int) -> None:
+        """Tell compaction to skip the pageblock."""
+        self.skip[(pfn >> self.pageblock_order) - self.base] = 1
+
+    def clear_pageblock_skip(self, pfn: int) -> None:
+        """Let compaction look at the pageblock again."""
+        self.skip[(pfn >> self.pageblock_order) - self.base] = 0
+
+    def __repr__(self) -> str:
+        return f"<node {self.node.nid}, zone {self.name}, frames {self.start_pfn} to {self.end_pfn - 1}>"
+
+
+# --- watermarks (mm/page_alloc.c) ---
+
+
+def zone_watermark_ok(zone: Zone, order: int, mark: int, classzone: int, alloc_flags: int = 0) -> bool:
+    """Whether a block of ``order`` can go and ``mark`` frames stay free (__zone_watermark_ok).
+
+    ``classzone`` is the highest zone that the request may use, as ``gfp_zone`` says. Of ALLOC_HIGH, ALLOC_HARDER and
+    ALLOC_OOM each lets the request dip below the mark; without ALLOC_CMA the free frames of CMA do not count.
+    """
+    free = zone.nr_free - (1 << order) + 1
+    harder = alloc_flags & (ALLOC_HARDER | ALLOC_OOM)
+    if alloc_flags & ALLOC_HIGH:
+        mark -= mark // 2
+    if harder:
+        mark -= mark // 2 if alloc_flags & ALLOC_OOM else mark // 4
+    else:
+        free -= zone.nr_reserved_highatomic
+    if zone.nr_cma_blocks and not alloc_flags & ALLOC_CMA:
+        free -= zone.nr_free_cma()
+    if free <= mark + zone.lowmem_reserve[classzone]:
+        return False
+    return not order or _has_block(zone, order, alloc_flags)
+
+
+def _has_block(zone: Zone, order: int, alloc_flags: int) -> bool:
+    """Whether a list that the request may use holds a block that is large enough."""
+    for area in zone.free_area[order:]:
+        if any(area.free_list[:MIGRATE_PCPTYPES]):
+            return True
+        if alloc_flags & ALLOC_CMA and area.free_list[MIGRATE_CMA]:
+            return True
+        if alloc_flags & (ALLOC_HARDER | ALLOC_OOM) and area.free_list[MIGRATE_HIGHATOMIC]:
+            return True
+    return False
+
+
+def min_free_pages(frames: int) -> int:
+    """Frames that a machine of ``frames`` keeps for those who must not wait (init_per_zone_wmark_min).
+
+    The kernel takes the root of 16 times the kilobytes, between 128 kB and 64 MB. The lower bound would be half of a
+    machine of 64 frames; so one frame in 16 is kept below 1024 frames, where both rules give the same.
+    """
+    if frames < SMALL_MACHINE:
+        return frames >> 4
+    return min(max(isqrt(frames * 4 * 16), 128), 65536) >> 2
+
+
+def setup_per_zone_wmarks(vm: VM) -> None:
+    """Share the machine's reserve out over the zones, by size, and compute what lower zones keep back from higher
+    requests.
+
+    Call it again after memory came or went (setup_per_zone_wmarks, setup_per_zone_lowmem_reserve).
+    """
+    total = sum(zone.managed_pages for zone in vm.zones)
+    reserve = min_free_pages(total)
+    for zone in vm.zones:
+        low = reserve * zone.managed_pages // total if total else 0
+        step = max(low // 4, zone.managed_pages * WATERMARK_SCALE_FACTOR // 10000)
+        zone.watermark = [low, low + step, low + 2 * step]
+    for node in vm.nodes:
+        for zone in node.zones:
+            ratio = LOWMEM_RESERVE_RATIO[zone.index] or 1
+            zone.lowmem_reserve = [
+                sum(other.managed_pages for other in node.zones if zone.index < other.index <= highest) // ratio
+                for highest in range(len(ZONE_NAMES))
+            ]
+
+
+def build_all_zonelists(vm: VM) -> None:
+    """Forget which zones serve which requests; call it when zones come or go (build_all_zonelists)."""
+    for node in vm.nodes:
+        node.contexts.clear()
