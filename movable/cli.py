@@ -1,0 +1,108 @@
+"""The command line: argparse verbs, with every heavy import inside its verb.
+
+Exit codes: 0 fine, 1 the run found something wrong, 2 bad usage or bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from movable import __version__
+from movable.errors import MovableError, UsageError
+
+Run = Callable[[argparse.Namespace], int]
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    run: Run = arguments.run
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        print("movable: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, as 'head' does
+        return 0
+    except MovableError as error:
+        if arguments.debug:
+            raise
+        print(f"movable: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        if arguments.debug or error.filename is None:
+            raise
+        print(f"movable: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="movable",
+        description="The reference model of Linux page migration, and the kit that certifies movable-page drivers.",
+    )
+    parser.add_argument("--version", action="version", version=f"movable {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show a traceback instead of one line")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_run, _add_drivers):
+        add(verbs)
+    return parser
+
+
+def _add_run(verbs: Verbs) -> None:
+    verb = verbs.add_parser(
+        "run",
+        help="boot a machine, store real data, fragment memory, compact, and check every byte",
+        description="Boot a machine, load drivers, store real data in the compressed store, inflate the balloon, free a part so "
+        "that memory is fragmented, fail to get huge pages, compact, get them, offline a block, and read everything back.",
+    )
+    verb.add_argument("--memory", default="256M", metavar="SIZE", help="size of the machine, such as 256M or 1G (default 256M)")
+    verb.add_argument("--nodes", type=int, default=2, metavar="N", help="NUMA nodes (default 2)")
+    verb.add_argument("--drivers", default="zsmalloc,balloon", metavar="A,B", help="drivers to load (default zsmalloc,balloon)")
+    verb.add_argument("--input", metavar="PATH", help="file or directory to store (default: this Python's standard library)")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same output (default 0)")
+    verb.add_argument("--json", metavar="FILE", help="write the summary as JSON ('-' for standard output, and nothing else)")
+    verb.add_argument("--events", metavar="FILE", help="write every event as a line of JSON")
+    verb.add_argument("--svg", metavar="FILE", help="write the memory map before and after as a picture")
+    verb.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from movable.lab.experiment import Options, main
+
+    return main(
+        Options(
+            memory=arguments.memory,
+            nodes=arguments.nodes,
+            drivers=arguments.drivers,
+            input=arguments.input,
+            seed=arguments.seed,
+            json=arguments.json,
+            events=arguments.events,
+            svg=arguments.svg,
+        )
+    )
+
+
+def _add_drivers(verbs: Verbs) -> None:
+    verb = verbs.add_parser("drivers", help="list the drivers that are installed")
+    verb.add_argument("--json", metavar="FILE", help="write the list as JSON ('-' for standard output)")
+    verb.set_defaults(run=_drivers)
+
+
+def _drivers(arguments: argparse.Namespace) -> int:
+    from movable.show_drivers import show
+
+    return show(arguments.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The memory: pages, zones, the buddy allocator, migration and compaction, in the kernel's file names."""

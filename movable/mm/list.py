@@ -1,0 +1,157 @@
+"""Intrusive doubly linked lists with corruption checks (include/linux/list.h, lib/list_debug.c).
+
+A page carries one node, ``page.lru``; whoever holds the page lends that node to one list at a time. A node remembers the
+list that it is on, so that a page on the wrong list can be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+from movable.errors import ListCorruption
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+
+
+class ListHead:
+    """A node, or the head of a list (struct list_head).
+
+    ``owner`` is the page that the node belongs to, None for a head. ``list`` is the head that the node is linked to, None
+    while it is unlinked. ``name`` is what reports call a head. A new node is linked to itself.
+    """
+
+    __slots__ = ("list", "name", "next", "owner", "prev")
+
+    def __init__(self, name: str = "list", owner: Page | None = None) -> None:
+        self.next: ListHead = self
+        self.prev: ListHead = self
+        self.owner = owner
+        self.list: ListHead | None = None
+        self.name = name
+
+    def __iter__(self) -> Iterator[Page]:
+        """The pages of the list, in order; safe against removal of the page just yielded."""
+        node = self.next
+        while node is not self:
+            if node is LIST_POISON:
+                raise ListCorruption("D12", f"list {self.name!r} runs into a poisoned node", "linked nodes")
+            following = node.next
+            page = node.owner
+            if page is None:
+                raise ListCorruption("D12", f"list {self.name!r} runs into another list's head", "nodes of pages")
+            yield page
+            node = following
+
+    def __len__(self) -> int:
+        """How many pages the list holds (walks it; for tests and reports)."""
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        """True while something is linked."""
+        return self.next is not self
+
+    def __repr__(self) -> str:
+        return f"<node of {self.owner!r}>" if self.owner is not None else f"<list {self.name!r}>"
+
+
+LIST_POISON = ListHead("poison")
+"""What the links of a deleted node lead to (LIST_POISON1 and LIST_POISON2 of include/linux/poison.h)."""
+
+
+def _announce(node: ListHead, head: ListHead) -> None:
+    """Tell the seam of the node's page, if there is one, that ``head`` is about to change."""
+    page = node.owner
+    if page is not None and page.seam is not None:
+        page.seam.list_access(page, head)
+
+
+def _refuse(node: ListHead, head: ListHead) -> NoReturn:
+    if node.list is not None:
+        raise ListCorruption("D12", f"added to {head.name!r} while on {node.list.name!r}", "an unlinked node", node.owner)
+    raise ListCorruption("D12", f"links of {head.name!r} disagree", "next and prev to match", node.owner)
+
+
+def list_add(node: ListHead, head: ListHead) -> None:
+    """Link ``node`` in front of ``head``'s first entry. Raises ListCorruption when the node is on a list already."""
+    page = node.owner
+    if page is not None and page.seam is not None:
+        _announce(node, head)
+    following = head.next
+    if node.list is not None or following.prev is not head:
+        _refuse(node, head)
+    following.prev = node
+    node.next = following
+    node.prev = head
+    node.list = head
+    head.next = node
+
+
+def list_add_tail(node: ListHead, head: ListHead) -> None:
+    """Link ``node`` behind ``head``'s last entry. Raises ListCorruption when the node is on a list already."""
+    page = node.owner
+    if page is not None and page.seam is not None:
+        _announce(node, head)
+    prev = head.prev
+    if node.list is not None or prev.next is not head:
+        _refuse(node, head)
+    prev.next = node
+    node.next = head
+    node.prev = prev
+    node.list = head
+    head.prev = node
+
+
+def list_add_after(node: ListHead, entry: ListHead) -> None:
+    """Link ``node`` right behind ``entry``, which is on a list (list_add with an entry as its head)."""
+    if entry.list is None:
+        raise ListCorruption("D12", "added behind a node that is on no list", "a linked node", node.owner)
+    _announce(node, entry.list)
+    following = entry.next
+    if node.list is not None or following.prev is not entry:
+        _refuse(node, entry.list)
+    following.prev = node
+    node.next = following
+    node.prev = entry
+    node.list = entry.list
+    entry.next = node
+
+
+def list_del(node: ListHead) -> None:
+    """Unlink ``node`` and poison its links. Raises ListCorruption when it is on no list, or its neighbours disagree."""
+    head = node.list
+    if head is None:
+        raise ListCorruption("D12", "removed while on no list", "a linked node", node.owner)
+    page = node.owner
+    if page is not None and page.seam is not None:
+        _announce(node, head)
+    prev, following = node.prev, node.next
+    if prev.next is not node or following.prev is not node:
+        raise ListCorruption("D12", f"links of {head.name!r} disagree", "next and prev to match", page)
+    following.prev = prev
+    prev.next = following
+    node.next = node.prev = LIST_POISON
+    node.list = None
+
+
+def list_move(node: ListHead, head: ListHead) -> None:
+    """Unlink ``node`` from its list and link it in front of ``head``'s first entry."""
+    list_del(node)
+    list_add(node, head)
+
+
+def list_empty(node: ListHead) -> bool:
+    """True for a head with no entries, and for a node that is on no list."""
+    return node.list is None if node.owner is not None else node.next is node
+
+
+def list_first(head: ListHead) -> Page | None:
+    """The page of the first entry, or None (list_first_entry_or_null)."""
+    return head.next.owner
+
+
+def list_splice_init(source: ListHead, head: ListHead) -> None:
+    """Move every entry of ``source`` in front of ``head``'s first entry, in order; ``source`` becomes empty."""
+    for page in reversed(list(source)):
+        list_move(page.lru, head)

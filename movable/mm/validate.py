@@ -1,0 +1,154 @@
+"""Distrusts everything: counts the machine again from its parts and says which two things disagree.
+
+Usable at any quiescent point; what is legal only in the middle of an operation (a locked page, an isolated one) is checked when
+``quiescent`` is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from movable.errors import InvalidState
+from movable.mm.list import ListHead
+from movable.mm.page import (
+    FIELD_POISON,
+    ISOLATED,
+    LOCKED,
+    PAGE_MAPPING_FLAGS,
+    PAGE_MAPPING_MOVABLE,
+    PAGE_POISON,
+    Page,
+)
+
+if TYPE_CHECKING:
+    from movable.mm.vm import VM
+    from movable.mm.zone import Zone
+
+
+def validate_vm(vm: VM, *, quiescent: bool = True, content: bool = False) -> None:
+    """Check the census of frames, lists, counters, references and marks of a machine.
+
+    ``quiescent`` also asks that no page is locked or isolated and no lock is held. ``content`` also reads every freed frame for
+    writes after it was freed. Raises InvalidState with every finding.
+    """
+    findings = list(_findings(vm, quiescent, content))
+    if findings:
+        raise InvalidState(findings)
+
+
+def _findings(vm: VM, quiescent: bool, content: bool) -> Iterator[str]:
+    yield from _census(vm)
+    for zone in vm.zones:
+        yield from _zone(zone)
+    for page in list(vm.pages.values()):
+        if page._refcount > 0:
+            yield from _allocated(page, quiescent)
+        elif page._refcount < 0:
+            yield f"{page!r} has a negative reference count"
+    yield from _lists(vm)
+    yield from _ledger(vm)
+    if content:
+        yield from _poison(vm)
+    if quiescent and vm.current.held:
+        yield f"task {vm.current.name} still holds {', '.join(map(str, vm.current.held))}"
+
+
+def _census(vm: VM) -> Iterator[str]:
+    """Every frame is in exactly one place: free, allocated, offline, or lost as a bad page."""
+    place: dict[int, str] = {}
+    for what, pfn, frames in _places(vm):
+        for frame in range(pfn, pfn + frames):
+            if frame in place:
+                yield f"frame {frame} is {place[frame]} and also {what}"
+            place[frame] = what
+    if len(place) != vm.nr_frames:
+        lost = next(pfn for pfn in range(vm.nr_frames) if pfn not in place)
+        page = vm.pages.get(lost)
+        state = "never used" if page is None else repr(page)
+        yield f"{vm.nr_frames} frames in the machine, {len(place)} accounted for; frame {lost} ({state}) is nowhere"
+
+
+def _places(vm: VM) -> Iterator[tuple[str, int, int]]:
+    for zone in vm.zones:
+        for pfn, order in zone.free_blocks():
+            yield "on a free list", pfn, 1 << order
+        for start, end in zone.offline_ranges():
+            yield "offline", start, end - start
+    for page in vm.pages.values():
+        if page._refcount > 0:
+            yield "allocated", page.pfn, 1 << page.order
+    for pfn, _ in vm.bad_pages:
+        yield "lost as a bad page", pfn, 1
+
+
+def _zone(zone: Zone) -> Iterator[str]:
+    """Counters of the zone against its lists, and the pages behind its free blocks."""
+    counted = 0
+    for pfn, order in zone.free_blocks():
+        if not zone.is_isolate(pfn):
+            counted += 1 << order
+        page = zone.vm.pages.get(pfn)
+        if page is not None and page._refcount:
+            yield f"{page!r} heads a free block of order {order} and has references"
+        elif page is not None and (page._mapping or page._lru.list is not None or page._flags & (LOCKED | ISOLATED)):
+            yield f"{page!r} is free but still marked, linked or locked"
+    if counted != zone.nr_free:
+        yield f"zone {zone.name} of node {zone.node.nid}: nr_free says {zone.nr_free}, its lists hold {counted} frames"
+
+
+def _allocated(page: Page, quiescent: bool) -> Iterator[str]:
+    word = page._mapping
+    if word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word != PAGE_MAPPING_MOVABLE:
+        if word - PAGE_MAPPING_MOVABLE not in page.vm.address_spaces:
+            yield f"{page!r} is marked movable by an owner that is gone"
+        if page.order:
+            yield f"{page!r} is marked movable and is a block of order {page.order}"
+    if page._private is FIELD_POISON or page._index is FIELD_POISON:
+        yield f"{page!r} is allocated and still holds the poison of a freed page"
+    if quiescent and page._flags & LOCKED:
+        yield f"{page!r} is locked and nobody is at work"
+    if quiescent and page._flags & ISOLATED:
+        yield f"{page!r} is isolated and nobody is at work"
+
+
+def _lists(vm: VM) -> Iterator[str]:
+    """Every linked page stands between neighbours that agree, on the list that it names."""
+    heads: dict[int, ListHead] = {}
+    linked: dict[int, int] = {}
+    for page in vm.pages.values():
+        node = page._lru
+        head = node.list
+        if head is None:
+            continue
+        heads[id(head)] = head
+        linked[id(head)] = linked.get(id(head), 0) + 1
+        if node.next.prev is not node or node.prev.next is not node:
+            yield f"{page!r} on list {head.name!r}: its neighbours do not lead back to it"
+    for key, head in heads.items():
+        found = sum(1 for page in head if page._lru.list is head)
+        if found != linked[key]:
+            yield f"list {head.name!r}: {linked[key]} pages say they are on it, walking it finds {found}"
+
+
+def _ledger(vm: VM) -> Iterator[str]:
+    """Every isolation ended exactly once, or is still going on."""
+    stat = vm.vmstat
+    going_on = sum(1 for page in vm.pages.values() if page._refcount > 0 and page._flags & ISOLATED)
+    ended = stat["movable_migrated"] + stat["movable_putback"] + stat["movable_released_isolated"]
+    if stat["movable_isolated"] != ended + going_on:
+        parts = f"{stat['movable_migrated']} migrated + {stat['movable_putback']} put back"
+        parts += f" + {stat['movable_released_isolated']} released + {going_on} going on"
+        yield f"{stat['movable_isolated']} isolations, but {parts} = {ended + going_on}"
+
+
+def _poison(vm: VM) -> Iterator[str]:
+    for page in vm.pages.values():
+        if page._refcount == 0 and page._data is not None and vm.page_poisoning and page._private is FIELD_POISON:
+            now = page._data.tobytes()
+            if now != PAGE_POISON:
+                at = next(i for i, byte in enumerate(now) if byte != PAGE_POISON[i])
+                yield f"{page!r} was written after it was freed, at byte {at}"
+
+
+__all__ = ["validate_vm"]

@@ -1,0 +1,327 @@
+"""Finds drivers, checks that they can be drivers, and binds them: a factory in, three bound functions out.
+
+A driver is named by its entry point in the group ``movable.drivers``, as ``module:Class``, or as ``path/to/file.py:Class``. A
+module (``module`` or ``file.py``) with the three callbacks at its top level is a driver too. What is found is a *factory*: called
+with a VM it makes one instance, so that no state is shared between machines.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from movable import hookspecs
+from movable.errors import MovableError, UsageError
+from movable.hookspecs import CALLBACKS
+from movable.mm.address_space import MovableOperations
+
+if TYPE_CHECKING:
+    from movable.mm.address_space import AddressSpace
+    from movable.mm.page import Page
+    from movable.mm.vm import VM
+
+GROUP = "movable.drivers"
+Factory = Callable[..., Any]
+
+_ARGUMENTS = {name: list(inspect.signature(getattr(hookspecs, name)).parameters) for name in CALLBACKS}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One driver that was looked for.
+
+    ``name`` is what it is called, ``distribution`` and ``version`` where it is installed from ("-" for a file or a module),
+    ``where`` the object's path, ``problem`` one line when it cannot be used, else "".
+    """
+
+    name: str
+    distribution: str
+    version: str
+    where: str
+    problem: str
+    factory: Factory | None
+
+
+def manager() -> pluggy.PluginManager:
+    """A plug-in manager that knows the contract; register wrappers with it and pass it to ``load``."""
+    made = pluggy.PluginManager("movable")
+    made.add_hookspecs(hookspecs)
+    return made
+
+
+# --- finding ---
+
+
+def installed() -> list[Found]:
+    """Every driver of the entry-point group, in order of name; one that cannot be used says why and stops nobody."""
+    return [_found(point) for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)]
+
+
+def _found(point: metadata.EntryPoint) -> Found:
+    distribution = point.dist.name if point.dist is not None else "-"
+    version = point.dist.version if point.dist is not None else "-"
+    factory: Factory | None = None
+    try:
+        factory = _as_factory(point.load(), point.name)
+        problem = ""
+    except UsageError as error:
+        problem = str(error)
+    except (Exception, SystemExit) as error:
+        problem = f"cannot be imported: {_last_line(error)}"
+    return Found(point.name, distribution, version, point.value, problem, factory)
+
+
+def find(target: str) -> Factory:
+    """The factory that ``target`` names: an installed name, ``module:Class``, ``file.py:Class``, a module or a file.
+
+    Raises UsageError, in one line, when there is none, or it cannot be a driver.
+    """
+    name, _, attribute = target.partition(":")
+    if not attribute and not name.endswith(".py"):
+        for point in metadata.entry_points(group=GROUP):
+            if point.name == name:
+                found = _found(point)
+                if found.factory is None:
+                    raise UsageError(f"driver {name!r} of {found.distribution} {found.problem}")
+                return found.factory
+    source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
+    if not attribute:
+        return _as_factory(source, target)
+    try:
+        candidate = getattr(source, attribute)
+    except AttributeError:
+        near = ", ".join(_classes(source)) or "no class with the three callbacks"
+        raise UsageError(f"{name} has no {attribute!r}; it has {near}") from None
+    return _as_factory(candidate, target)
+
+
+def _load_module(name: str, target: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            names = ", ".join(point.name for point in metadata.entry_points(group=GROUP)) or "none"
+            raise UsageError(
+                f"unknown driver {target!r}; installed are {names}; or name one as module:Class or file.py:Class"
+            ) from None
+        raise UsageError(f"driver {target!r} cannot be imported: {_last_line(error)}") from None
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"driver {target!r} cannot be imported: {_last_line(error)}") from None
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Execute a file as a module of its own, anew each time, so that edits are seen."""
+    if not path.is_file():
+        raise UsageError(f"no file {str(path)!r}; name a driver as file.py:Class")
+    name = f"movable_driver_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"driver {str(path)!r} cannot be imported: {_last_line(error)}") from None
+    return module
+
+
+def _classes(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and all(hasattr(value, callback) for callback in CALLBACKS)
+    ]
+
+
+def _last_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[-1]}" if text else type(error).__name__
+
+
+# --- validating ---
+
+
+def _as_factory(candidate: Any, name: str) -> Factory:
+    """``candidate`` as a factory. Raises UsageError that names the plug-in, the hook and the definition."""
+    if isinstance(candidate, ModuleType):
+        classes = _classes(candidate)
+        if not any(hasattr(candidate, callback) for callback in CALLBACKS) and len(classes) == 1:
+            candidate = getattr(candidate, classes[0])
+        else:
+            validate(candidate, name)
+            return _ModuleFactory(candidate)
+    if not inspect.isclass(candidate):
+        if all(hasattr(candidate, callback) for callback in CALLBACKS):
+            raise UsageError(f"{name} is an instance; give the class, so that every machine gets its own")
+        if not callable(candidate):
+            raise UsageError(f"{name} is a {type(candidate).__name__}, not a driver class")
+    else:
+        validate(candidate, name)
+    factory: Factory = candidate
+    return factory
+
+
+class _ModuleFactory:
+    """Makes a fresh copy of a module for every machine, and hands it ``vm`` and ``mapping``."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.__name__ = module.__name__
+
+    def __call__(self, vm: VM, **options: Any) -> ModuleType:
+        spec = self.module.__spec__
+        if spec is None or spec.loader is None:
+            raise UsageError(f"module {self.module.__name__} has no source to make a fresh copy from")
+        copy = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(copy)
+        names = vars(copy)
+        names["vm"] = vm
+        names["mapping"] = vm.address_space(copy, copy.__name__)
+        if "init_module" in names:
+            names["init_module"](vm, **options)
+        return copy
+
+
+@lru_cache(maxsize=256)
+def _checked(owner: Any, name: str) -> str:
+    for callback in CALLBACKS:
+        function = getattr(owner, callback, None)
+        if function is None:
+            return f"{name} has no {callback}(); a driver defines {', '.join(CALLBACKS)}"
+        if not callable(function):
+            return f"{name}.{callback} is a {type(function).__name__}, not a function"
+        problem = _arguments(owner, function, callback, name)
+        if problem:
+            return problem
+    for attribute in vars(owner):
+        if attribute.startswith("_") or attribute in CALLBACKS:
+            continue
+        if getattr(vars(owner)[attribute], "movable_impl", None) and attribute != "movable_drivers":
+            return f"{name}.{attribute} is marked as a hook, but no hook has that name; hooks are {', '.join(CALLBACKS)}"
+    if inspect.isclass(owner) and owner.__hash__ is None:
+        return f"{name} compares by value (a dataclass with eq=True?); use @dataclass(eq=False), so that instances stay apart"
+    return ""
+
+
+def _arguments(owner: Any, function: Any, callback: str, name: str) -> str:
+    """Why a callback cannot be called, or ""."""
+    parameters = list(inspect.signature(function).parameters.values())
+    static = inspect.isclass(owner) and isinstance(inspect.getattr_static(owner, callback), staticmethod)
+    if inspect.isclass(owner) and not static:
+        parameters = parameters[1:]
+    allowed = _ARGUMENTS[callback]
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            return f"{name}.{callback} takes {parameter}; name the arguments: ({', '.join(allowed)})"
+        if parameter.name not in allowed and parameter.default is parameter.empty:
+            return f"{name}.{callback} wants an argument {parameter.name!r}; it gets ({', '.join(allowed)})"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        return f"{name}.{callback} is asynchronous or a generator; a callback is a plain function"
+    return ""
+
+
+def validate(owner: Any, name: str) -> None:
+    """Check a driver class or module: all callbacks present, names spelt right, arguments accepted, instances kept apart.
+
+    Raises UsageError, one line, naming the plug-in, the hook and what it should be.
+    """
+    problem = _checked(owner, name)
+    if problem:
+        raise UsageError(problem)
+
+
+# --- binding ---
+
+
+def bind(driver: Any, plugins: pluggy.PluginManager | None = None) -> MovableOperations:
+    """The callbacks of one instance as three plain functions, called by position.
+
+    A callback that takes every argument of its hook in order is used as it is. Where ``plugins`` holds hook wrappers, the slow
+    caller that honours them takes its place.
+    """
+    raw = MovableOperations(*(_raw(driver, name) for name in CALLBACKS))
+    if plugins is None or not any(
+        impl.wrapper or impl.hookwrapper for name in CALLBACKS for impl in getattr(plugins.hook, name).get_hookimpls()
+    ):
+        return raw
+    return _wrapped(raw, plugins)
+
+
+def _raw(driver: Any, name: str) -> Any:
+    function = getattr(driver, name)
+    wanted = _ARGUMENTS[name]
+    taken = list(inspect.signature(function).parameters)
+    if taken == wanted:
+        return function
+    places = [wanted.index(argument) for argument in taken if argument in wanted]
+    keywords = [wanted[place] for place in places]
+    return lambda *arguments: function(**{key: arguments[place] for key, place in zip(keywords, places, strict=True)})
+
+
+class _Innermost:
+    """One driver's raw callbacks, as the implementation that hook wrappers wrap."""
+
+    def __init__(self, raw: MovableOperations) -> None:
+        self.raw: Any = raw
+
+    @hookspecs.hookimpl
+    def isolate_page(self, page: Page, mode: int) -> Any:
+        return self.raw.isolate_page(page, mode)
+
+    @hookspecs.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        return self.raw.migratepage(mapping, newpage, page, mode)
+
+    @hookspecs.hookimpl
+    def putback_page(self, page: Page) -> Any:
+        return self.raw.putback_page(page)
+
+
+def _wrapped(raw: MovableOperations, plugins: pluggy.PluginManager) -> MovableOperations:
+    """pluggy's calls over the wrappers and this one driver; nobody else's implementation can answer for it."""
+    private = manager()
+    for plugin in plugins.get_plugins():
+        private.register(plugin)
+    private.register(_Innermost(raw))
+    hook: Any = private.hook
+    return MovableOperations(
+        lambda page, mode: hook.isolate_page(page=page, mode=mode),
+        lambda mapping, newpage, page, mode: hook.migratepage(mapping=mapping, newpage=newpage, page=page, mode=mode),
+        lambda page: hook.putback_page(page=page),
+    )
+
+
+def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None = None, **options: Any) -> Any:
+    """Make one instance of a driver on a machine.
+
+    ``target`` is a factory or a name for ``find``. ``plugins`` may hold hook wrappers. ``options`` go to the factory. Raises
+    UsageError for a driver that cannot be used or does not accept the options.
+    """
+    factory = find(target) if isinstance(target, str) else _as_factory(target, getattr(target, "__name__", "driver"))
+    name = getattr(factory, "__name__", str(target))
+    vm.binder = lambda driver: bind(driver, plugins)
+    try:
+        inspect.signature(factory).bind(vm, **options)
+    except TypeError as error:
+        raise UsageError(f"{name} cannot be made: {error}") from None
+    try:
+        driver = factory(vm, **options)
+    except MovableError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{name}(vm) failed: {_last_line(error)}") from error
+    vm.drivers.append(driver)
+    return driver

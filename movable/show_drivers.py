@@ -1,0 +1,56 @@
+"""What ``movable drivers`` prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from movable.registry import Found, installed
+
+SCHEMA = "movable.drivers/1"
+
+
+def show(json_target: str | None) -> int:
+    """Print the installed drivers, a line each; returns 1 when one of them cannot be used."""
+    found = installed()
+    if json_target is None:
+        print(table(found))
+    else:
+        write_json(json_target, {"schema": SCHEMA, "drivers": [record(driver) for driver in found]})
+    return 1 if any(driver.problem for driver in found) else 0
+
+
+def record(driver: Found) -> dict[str, str | bool]:
+    """One driver as the JSON schema movable.drivers/1 has it."""
+    return {
+        "name": driver.name,
+        "distribution": driver.distribution,
+        "version": driver.version,
+        "where": driver.where,
+        "valid": not driver.problem,
+        "problem": driver.problem,
+    }
+
+
+def table(found: list[Found]) -> str:
+    """The list as text: name, distribution, version, where from, and whether it can be used."""
+    if not found:
+        return "no drivers are installed; a distribution offers one through the entry-point group 'movable.drivers'"
+    rows = [("NAME", "DISTRIBUTION", "VERSION", "FROM", "STATE")]
+    rows += [(d.name, d.distribution, d.version, d.where, d.problem or "valid") for d in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows)
+
+
+def write_json(target: str, record: dict[str, Any]) -> None:
+    """Write a record to a file, whole or not at all, or to standard output for "-"."""
+    text = json.dumps(record, indent=2, sort_keys=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        path = Path(target)
+        part = path.with_name(path.name + ".part")
+        part.write_text(text)
+        part.replace(path)

@@ -1,0 +1,169 @@
+"""The house rules that a machine can check: file and function lengths, arrows between rooms, import time, words."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PRODUCT = sorted((ROOT / "movable").rglob("*.py")) + sorted((ROOT / "drivers").rglob("*.py"))
+EVERYTHING = PRODUCT + sorted((ROOT / "tests").rglob("*.py"))
+FILE_LIMIT = 600
+MEDIAN_LIMIT = 200
+FUNCTION_LIMIT = 35
+FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
+
+# Which rooms of movable a file of a room may import. "names" are the package file, errors, eras and hookspecs.
+ARROWS = {
+    "mm": {"mm", "names"},
+    "explore": {"explore"},
+    "contract": {"contract", "mm", "explore", "registry", "names"},
+    "trace": {"trace", "mm", "contract", "names"},
+    "lab": {"lab", "mm", "registry", "trace", "names"},
+    "registry": {"mm", "names", "registry"},
+}
+NAMES = {"errors", "eras", "hookspecs", ""}
+HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_no_file_is_too_long() -> None:
+    long = {str(path.relative_to(ROOT)): lines(path) for path in EVERYTHING if lines(path) > FILE_LIMIT}
+    assert not long
+
+
+def test_median_file_is_short() -> None:
+    assert statistics.median(lines(path) for path in PRODUCT if lines(path) > 3) < MEDIAN_LIMIT
+
+
+def test_nine_functions_in_ten_are_short() -> None:
+    lengths = [
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in PRODUCT
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    short = sum(1 for length in lengths if length <= FUNCTION_LIMIT)
+    assert short >= 0.9 * len(lengths)
+
+
+def test_no_file_is_called_utils() -> None:
+    assert not [path for path in EVERYTHING if path.stem in FORBIDDEN_NAMES or path.parent.name in FORBIDDEN_NAMES]
+
+
+def test_every_file_and_public_name_says_what_it_is() -> None:
+    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in PRODUCT}
+    assert not [name for name, tree in trees.items() if not ast.get_docstring(tree)]
+    public = [
+        (name, node)
+        for name, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert not [f"{name}:{node.name}" for name, node in public if not ast.get_docstring(node)]
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of the modules that a file imports, wherever the import stands; type-only ones excepted."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    is_room = len(parts) > 1 and parts[1] not in NAMES and (parts[1] == "registry" or (ROOT / "movable" / parts[1]).is_dir())
+    return parts[1] if is_room else "names"
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_arrows_between_rooms_run_one_way(room: str) -> None:
+    folder = ROOT / "movable" / room
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / "movable" / f"{room}.py"]
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in files
+        for module in imported(path)
+        if module.split(".")[0] == "movable" and module != "movable" and room_of(module) not in ARROWS[room]
+    ]
+    assert not wrong
+
+
+def test_bundled_drivers_use_only_public_names() -> None:
+    public = {"movable", "movable.contract"}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sorted((ROOT / "drivers").rglob("*.py"))
+        for module in modules_named(path)
+        if module.split(".")[0] == "movable" and module not in public
+    ]
+    assert not wrong
+
+
+def modules_named(path: Path) -> set[str]:
+    """The modules of a file's import statements, type-only ones included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def test_the_memory_imports_nothing_third_party() -> None:
+    allowed = set(sys.stdlib_module_names) | {"movable"}
+    wrong = {
+        f"{path.name}: {module}"
+        for path in (ROOT / "movable" / "mm").rglob("*.py")
+        for module in imported(path)
+        if module.split(".")[0] not in allowed
+    }
+    assert not wrong
+
+
+def test_import_is_light() -> None:
+    code = f"import sys, movable; print(sorted({HEAVY!r} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_nothing_names_a_machine_or_a_registry() -> None:
+    pattern = re.compile(r"(?<![\w.])/(?:root|home/\w+|work)/|files\.pythonhosted|pypi\.org|registry\.npmjs|deb\.debian")
+    own = Path(__file__).resolve()
+    texts = [path for path in ROOT.rglob("*") if path.suffix in {".py", ".md", ".toml", ".sh", ".html"} and path.resolve() != own]
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in texts
+        if not {".git", ".venv", ".hypothesis"} & set(path.parts) and pattern.search(path.read_text())
+    ]
+    assert not wrong
+
+
+def test_test_data_is_small() -> None:
+    size = sum(path.stat().st_size for path in (ROOT / "tests" / "data").rglob("*") if path.is_file())
+    assert size < 6 << 20
