@@ -1,0 +1,324 @@
+"""Compaction of a zone: pages move to its upper end, so that large free blocks form at its lower end (mm/compaction.c).
+
+One scanner (compact_scan.py) walks up and isolates pages in batches of 32, the other walks down and isolates free frames as their
+targets; the run ends where they meet, or where a wanted block has become free. Invariants: at most 32 pages are isolated at a time;
+when a run is left, both of its lists are empty, whatever the reason. A driver is called with no lock held but the page's.
+"""
+
+from __future__ import annotations
+
+from errno import ENOMEM
+from typing import TYPE_CHECKING
+
+from movable.errors import VMBug
+from movable.mm.buddy import find_suitable_fallback
+from movable.mm.compact_control import (
+    COMPACT_CLUSTER_MAX,
+    COMPACT_COMPLETE,
+    COMPACT_CONTENDED,
+    COMPACT_CONTINUE,
+    COMPACT_DEFERRED,
+    COMPACT_NO_SUITABLE_PAGE,
+    COMPACT_NOT_SUITABLE_ZONE,
+    COMPACT_PARTIAL_SKIPPED,
+    COMPACT_PRIO_ASYNC,
+    COMPACT_PRIO_SYNC_FULL,
+    COMPACT_PRIO_SYNC_LIGHT,
+    COMPACT_RESULT_NAMES,
+    COMPACT_SKIPPED,
+    COMPACT_SUCCESS,
+    MIN_COMPACT_PRIORITY,
+    CompactControl,
+)
+from movable.mm.compact_defer import (
+    compaction_defer_reset,
+    compaction_deferred,
+    compaction_restarting,
+    defer_compaction,
+)
+from movable.mm.compact_scan import (
+    ISOLATE_ABORT,
+    ISOLATE_SUCCESS,
+    block_end,
+    compaction_alloc,
+    compaction_free,
+    isolate_migratepages,
+    release_freepages,
+)
+from movable.mm.fragmentation import fragmentation_index
+from movable.mm.gfp import __GFP_IO, GFP_KERNEL, MIGRATE_CMA, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER
+from movable.mm.isolation import ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE, putback_movable_pages
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, MR_COMPACTION, migrate_pages
+from movable.mm.zone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.vm import VM
+    from movable.mm.zone import Zone
+
+EXTFRAG_THRESHOLD = 500
+"""Up to this fragmentation index a costly request is said to lack memory (the default of vm.extfrag_threshold)."""
+
+
+def compact_gap(order: int) -> int:
+    """How many free frames beyond the watermark an attempt at ``order`` needs, because copies need room first."""
+    return 2 << order
+
+
+# --- whether to start, and when to stop ---
+
+
+def compaction_suitable(zone: Zone, order: int, classzone: int) -> int:
+    """Whether compacting ``zone`` for ``order`` is worth a try: COMPACT_CONTINUE; _SUCCESS when it is not needed, else _SKIPPED.
+
+    ``order`` -1 is always worth it. mirrors mm/compaction.c, compaction_suitable.
+    """
+    ret = _suitable_watermarks(zone, order, classzone)
+    if ret == COMPACT_CONTINUE and order > PAGE_ALLOC_COSTLY_ORDER:
+        ret = _suitable_fragmentation(zone, order)
+    return COMPACT_SKIPPED if ret == COMPACT_NOT_SUITABLE_ZONE else ret
+
+
+def _suitable_watermarks(zone: Zone, order: int, classzone: int) -> int:
+    if order == -1:
+        return COMPACT_CONTINUE
+    if zone_watermark_ok(zone, order, zone.watermark[WMARK_MIN], classzone):
+        return COMPACT_SUCCESS
+    mark = zone.watermark[WMARK_LOW if order > PAGE_ALLOC_COSTLY_ORDER else WMARK_MIN] + compact_gap(order)
+    return COMPACT_CONTINUE if zone_watermark_ok(zone, 0, mark, classzone, ALLOC_CMA) else COMPACT_SKIPPED
+
+
+def _suitable_fragmentation(zone: Zone, order: int) -> int:
+    """A costly request is not helped by compaction where free memory is scarce, rather than broken up."""
+    return COMPACT_NOT_SUITABLE_ZONE if 0 <= fragmentation_index(zone, order) <= EXTFRAG_THRESHOLD else COMPACT_CONTINUE
+
+
+def compact_scanners_met(cc: CompactControl) -> bool:
+    """Whether the free scanner is in the pageblock of the migrate scanner, or below it."""
+    order = cc.zone.pageblock_order
+    return cc.free_pfn >> order <= cc.migrate_pfn >> order
+
+
+def compact_finished(cc: CompactControl) -> int:
+    """COMPACT_CONTINUE, or why the run is over (mm/compaction.c, compact_finished)."""
+    ret = _compact_finished(cc)
+    return COMPACT_CONTINUE if ret == COMPACT_NO_SUITABLE_PAGE else ret
+
+
+def _compact_finished(cc: CompactControl) -> int:
+    if cc.contended:
+        return COMPACT_CONTENDED
+    if compact_scanners_met(cc):
+        reset_cached_positions(cc.zone)
+        # kswapd clears the skip bits before it sleeps, but only if an allocation ever wanted compaction.
+        if cc.direct_compaction:
+            cc.zone.compact_blockskip_flush = True
+        return COMPACT_COMPLETE if cc.whole_zone else COMPACT_PARTIAL_SKIPPED
+    if cc.order == -1:
+        return COMPACT_CONTINUE
+    if cc.finishing_block:
+        if cc.migrate_pfn & (1 << cc.zone.pageblock_order) - 1:
+            return COMPACT_CONTINUE
+        cc.finishing_block = False
+    return _suitable_page_free(cc)
+
+
+def _suitable_page_free(cc: CompactControl) -> int:
+    """Whether a free block that the request could have is there now."""
+    for area in cc.zone.free_area[cc.order :]:
+        if area.free_list[cc.migratetype]:
+            return COMPACT_SUCCESS
+        if cc.migratetype == MIGRATE_MOVABLE and area.free_list[MIGRATE_CMA]:
+            return COMPACT_SUCCESS
+        if find_suitable_fallback(cc.zone, area, cc.migratetype, True)[0] < 0:
+            continue
+        if cc.migratetype == MIGRATE_MOVABLE or cc.mode == MIGRATE_ASYNC:
+            return COMPACT_SUCCESS
+        if not cc.migrate_pfn & (1 << cc.zone.pageblock_order) - 1:
+            return COMPACT_SUCCESS
+        # The request will take over a pageblock of another type: empty this one first, so that it need not take two.
+        cc.finishing_block = True
+        return COMPACT_CONTINUE
+    return COMPACT_NO_SUITABLE_PAGE
+
+
+# --- positions and hints that outlive a run ---
+
+
+def reset_cached_positions(zone: Zone) -> None:
+    """The next run starts at the two ends of the zone."""
+    zone.compact_cached_migrate_pfn = [zone.start_pfn, zone.start_pfn]
+    zone.compact_cached_free_pfn = zone.end_pfn - 1 >> zone.pageblock_order << zone.pageblock_order
+
+
+def reset_isolation_suitable(node: Node) -> None:
+    """Forget the skip bits of zones where a direct run met in the middle; what kswapd does before it sleeps."""
+    for zone in node.zones:
+        if zone.compact_blockskip_flush:
+            reset_zone_hints(zone)
+
+
+def reset_zone_hints(zone: Zone) -> None:
+    """Clear the skip bits of a zone, but for pageblocks inside one compound page, and its cached positions."""
+    zone.compact_blockskip_flush = False
+    pages = zone.vm.pages
+    for pfn in range(zone.start_pfn, zone.end_pfn, 1 << zone.pageblock_order):
+        page = pages.get(pfn)
+        if page is None or not page._refcount or page.order < zone.pageblock_order:
+            zone.clear_pageblock_skip(pfn)
+    reset_cached_positions(zone)
+
+
+def _start_positions(cc: CompactControl) -> None:
+    """Where both scanners start: at the ends, or where the last run of this kind stopped."""
+    zone = cc.zone
+    last = zone.end_pfn - 1 >> zone.pageblock_order << zone.pageblock_order
+    if cc.whole_zone:
+        cc.migrate_pfn, cc.free_pfn = zone.start_pfn, last
+        return
+    cached = zone.compact_cached_migrate_pfn
+    if not zone.start_pfn <= zone.compact_cached_free_pfn < zone.end_pfn:
+        zone.compact_cached_free_pfn = last
+    cc.free_pfn = zone.compact_cached_free_pfn
+    cc.migrate_pfn = cached[cc.mode != MIGRATE_ASYNC]
+    if not zone.start_pfn <= cc.migrate_pfn < zone.end_pfn:
+        cc.migrate_pfn = cached[0] = cached[1] = zone.start_pfn
+    cc.whole_zone = cc.migrate_pfn == zone.start_pfn
+
+
+# --- one run ---
+
+
+def compact_zone(zone: Zone, cc: CompactControl) -> int:
+    """Compact ``zone`` as ``cc`` says; returns a compact_result.
+
+    COMPACT_SKIPPED and COMPACT_SUCCESS may come before anything was done. Counts compact_migrate_scanned, compact_free_scanned and
+    compact_isolated. Raises VMBug when an isolated page would be left behind. mirrors mm/compaction.c, compact_zone.
+    """
+    ret = compaction_suitable(zone, cc.order, cc.classzone_idx)
+    if ret in (COMPACT_SUCCESS, COMPACT_SKIPPED):
+        return ret
+    if compaction_restarting(zone, cc.order):
+        reset_zone_hints(zone)
+    _start_positions(cc)
+    vm = zone.vm
+    if vm.seam is not None:
+        vm.seam.event("compact_zone", node=zone.node.nid, zone=zone.name, order=cc.order, mode=cc.mode)
+    ret = _scan(cc)
+    if cc.freepages:
+        # Targets that were not needed are free again: the next run may start above them, but never below where it would.
+        high = release_freepages(cc) >> zone.pageblock_order << zone.pageblock_order
+        zone.compact_cached_free_pfn = max(zone.compact_cached_free_pfn, high)
+    if cc.migratepages or cc.nr_freepages:
+        raise VMBug("V33", f"compaction leaves {len(cc.migratepages)} pages isolated", "both lists empty")
+    vm.vmstat["compact_migrate_scanned"] += cc.total_migrate_scanned
+    vm.vmstat["compact_free_scanned"] += cc.total_free_scanned
+    if vm.seam is not None:
+        vm.seam.event("compact_zone_ret", node=zone.node.nid, zone=zone.name, ret=ret)
+    return ret
+
+
+def _scan(cc: CompactControl) -> int:
+    """Batch after batch until ``compact_finished`` says why not. Ends because the scanners approach each other."""
+    isolate_mode = ISOLATE_UNEVICTABLE | (ISOLATE_ASYNC_MIGRATE if cc.mode != MIGRATE_SYNC else 0)
+    while (ret := compact_finished(cc)) == COMPACT_CONTINUE:
+        found = isolate_migratepages(cc, isolate_mode)
+        if found == ISOLATE_SUCCESS:
+            err = migrate_pages(cc.migratepages, compaction_alloc, compaction_free, cc, cc.mode, MR_COMPACTION)
+            if err:
+                putback_movable_pages(cc.migratepages)
+                # Without targets because the scanners met is the ordinary end, which compact_finished sees.
+                if err == -ENOMEM and not compact_scanners_met(cc):
+                    return COMPACT_CONTENDED
+                if cc.direct_compaction and cc.mode == MIGRATE_ASYNC:
+                    cc.migrate_pfn = block_end(cc.migrate_pfn - 1, cc.order)
+            cc.nr_migratepages = 0
+        elif found == ISOLATE_ABORT:
+            putback_movable_pages(cc.migratepages)
+            cc.nr_migratepages = 0
+            return COMPACT_CONTENDED
+    return ret
+
+
+# --- who asks for it ---
+
+
+def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int) -> int:
+    """One attempt for an allocation that waits; ``priority`` is one of COMPACT_PRIO_*."""
+    hard = priority == MIN_COMPACT_PRIORITY
+    cc = CompactControl(
+        zone,
+        order,
+        gfp,
+        MIGRATE_ASYNC if priority == COMPACT_PRIO_ASYNC else MIGRATE_SYNC_LIGHT,
+        direct_compaction=True,
+        whole_zone=hard,
+        ignore_skip_hint=hard,
+        ignore_block_suitable=hard,
+    )
+    return compact_zone(zone, cc)
+
+
+def try_to_compact_pages(vm: VM, gfp: int, order: int, priority: int, nid: int | None = None) -> int:
+    """Compact the zones that an allocation may use, best first, until one of them has a block; returns the largest compact_result.
+
+    ``gfp``, ``order`` and ``nid`` are those of the allocation, ``priority`` one of COMPACT_PRIO_*. Without __GFP_IO nothing is
+    tried: moving a page might need it. The caller counts compact_stall and the like. mirrors mm/compaction.c, try_to_compact_pages.
+    """
+    result = COMPACT_SKIPPED
+    if not gfp & __GFP_IO:
+        return result
+    for zone in vm.nodes[nid or 0].context(gfp).zones:
+        if priority > MIN_COMPACT_PRIORITY and compaction_deferred(zone, order):
+            result = max(result, COMPACT_DEFERRED)
+            continue
+        status = compact_zone_order(zone, order, gfp, priority)
+        result = max(result, status)
+        if status == COMPACT_SUCCESS:
+            compaction_defer_reset(zone, order, False)
+            break
+        if priority != COMPACT_PRIO_ASYNC and status in (COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED):
+            defer_compaction(zone, order)
+    return result
+
+
+def compact_node(node: Node) -> None:
+    """Compact every zone of a node as far as it goes (a write to /sys/devices/system/node/nodeN/compact)."""
+    for zone in node.zones:
+        if zone.present_pages:
+            compact_zone(zone, CompactControl(zone, -1, GFP_KERNEL, MIGRATE_SYNC, ignore_skip_hint=True, whole_zone=True))
+
+
+def compact_memory(vm: VM) -> None:
+    """Compact every node as far as it goes (a write to /proc/sys/vm/compact_memory)."""
+    for node in vm.nodes:
+        compact_node(node)
+
+
+__all__ = [
+    "COMPACT_CLUSTER_MAX",
+    "COMPACT_COMPLETE",
+    "COMPACT_CONTENDED",
+    "COMPACT_CONTINUE",
+    "COMPACT_DEFERRED",
+    "COMPACT_NOT_SUITABLE_ZONE",
+    "COMPACT_NO_SUITABLE_PAGE",
+    "COMPACT_PARTIAL_SKIPPED",
+    "COMPACT_PRIO_ASYNC",
+    "COMPACT_PRIO_SYNC_FULL",
+    "COMPACT_PRIO_SYNC_LIGHT",
+    "COMPACT_RESULT_NAMES",
+    "COMPACT_SKIPPED",
+    "COMPACT_SUCCESS",
+    "CompactControl",
+    "compact_finished",
+    "compact_gap",
+    "compact_memory",
+    "compact_node",
+    "compact_zone",
+    "compact_zone_order",
+    "compaction_suitable",
+    "reset_cached_positions",
+    "reset_isolation_suitable",
+    "try_to_compact_pages",
+]
