@@ -63,28 +63,31 @@ def free_one_page(zone: Zone, pfn: int, order: int, migratetype: int | None = No
     pageblocks do not count in ``nr_free``. Raises VMBug when the block, or the one it lies in, is free already.
     """
     buddy = zone.buddy
-    lists = zone.free_lists
-    if migratetype is None:
-        migratetype = zone.pageblocks[(pfn >> zone.pageblock_order) - zone.base]
     if pfn in buddy:
         raise VMBug("V32", f"block of order {order} at {pfn} freed while it is free", "every block freed once")
+    if migratetype is None:
+        migratetype = zone.pageblocks[(pfn >> zone.pageblock_order) - zone.base]
     if migratetype != MIGRATE_ISOLATE:
         zone.nr_free += 1 << order
+    lists = zone.free_lists
     lookup = buddy.get
-    while order < LAST:
-        other = pfn ^ 1 << order
-        code = lookup(other, -1)
-        if code >> 3 != order or (zone.nr_isolate_pageblock and _kept_apart(zone, other, order, migratetype)):
+    size = 1 << order
+    code = lookup(pfn ^ size, -1)
+    while code >> 3 == order < LAST:
+        other = pfn ^ size
+        if zone.nr_isolate_pageblock and _kept_apart(zone, other, order, migratetype):
             break
         del buddy[other], lists[code][other]
         pfn &= other
         order += 1
+        size <<= 1
+        code = lookup(pfn ^ size, -1)
     code = order << 3 | migratetype
     buddy[pfn] = code
     blocks = lists[code]
     blocks[pfn] = None
     # A block whose own buddy is half free already will soon be part of something larger: hand it out last.
-    if order < LAST - 1 and lookup((pfn & ~(1 << order)) ^ 2 << order, -1) >> 3 == order + 1:
+    if order < LAST - 1 and lookup((pfn & ~size) ^ size << 1, -1) >> 3 == order + 1:
         blocks.move_to_end(pfn, False)
 
 
@@ -104,10 +107,10 @@ def expand(zone: Zone, pfn: int, low: int, high: int, migratetype: int) -> None:
     (expand)."""
     buddy = zone.buddy
     lists = zone.free_lists
-    while high > low:
-        high -= 1
-        code = high << 3 | migratetype
-        half = pfn + (1 << high)
+    size = 1 << high
+    for code in range((high - 1) << 3 | migratetype, (low << 3) - 1, -8):
+        size >>= 1
+        half = pfn + size
         buddy[half] = code
         lists[code][half] = None
 

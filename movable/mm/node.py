@@ -6,11 +6,34 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from movable.mm.gfp import GFP_THISNODE, gfp_migratetype, gfp_zone
+from movable.mm.gfp import GFP_MOVABLE, GFP_THISNODE, GFP_ZERO, gfp_migratetype, gfp_zone
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
     from movable.mm.zone import Zone
+
+
+class AllocContext:
+    """What an allocation with some gfp means on a node (struct alloc_context, mm/internal.h).
+
+    ``zones`` is the zonelist, ``classzone`` the number of the highest zone allowed. ``fast`` is for order 0: pairs of
+    a zone and the number of free frames that must be exceeded there, the migratetype, and whether the page is to be
+    cleared. A zonelist with CMA in it has no such pairs for a request that may not use CMA, because the number would
+    change all the time.
+    """
+
+    __slots__ = ("classzone", "fast", "migratetype", "zones")
+
+    def __init__(self, zones: tuple[Zone, ...], gfp: int) -> None:
+        self.zones = zones
+        self.migratetype = gfp_migratetype(gfp)
+        self.classzone = classzone = gfp_zone(gfp)
+        floors = tuple(
+            (zone, zone.watermark[1] + zone.lowmem_reserve[classzone] + zone.nr_reserved_highatomic) for zone in zones
+        )
+        if not gfp & GFP_MOVABLE and any(zone.nr_cma_blocks for zone in zones):
+            floors = ()
+        self.fast = (floors, self.migratetype, bool(gfp & GFP_ZERO))
 
 
 class Node:
@@ -27,7 +50,7 @@ class Node:
         self.nid = nid
         self.zones: list[Zone] = []
         self.vmstat: defaultdict[str, int] = defaultdict(int)
-        self.contexts: dict[int, tuple[tuple[Zone, ...], int, int]] = {}
+        self.contexts: dict[int, AllocContext] = {}
 
     @property
     def present_pages(self) -> int:
@@ -53,11 +76,11 @@ class Node:
             if zone.index <= highest
         )
 
-    def context(self, gfp: int) -> tuple[tuple[Zone, ...], int, int]:
-        """(zonelist, migratetype, highest zone number) of an allocation with ``gfp`` here (struct alloc_context)."""
+    def context(self, gfp: int) -> AllocContext:
+        """What an allocation with ``gfp`` means here. Raises UsageError for bits that contradict each other."""
         found = self.contexts.get(gfp)
         if found is None:
-            found = self.contexts[gfp] = (self.zonelist(gfp), gfp_migratetype(gfp), gfp_zone(gfp))
+            found = self.contexts[gfp] = AllocContext(self.zonelist(gfp), gfp)
         return found
 
     def __repr__(self) -> str:

@@ -61,6 +61,7 @@ REFUSED_AT_FREE = (
 """Flags that say that somebody still uses the page (PAGE_FLAGS_CHECK_AT_FREE)."""
 CHECK_AT_FREE = sum(1 << bit for bit in REFUSED_AT_FREE)
 HWPOISON = 1 << PG_hwpoison
+SPECIAL_AT_FREE = CHECK_AT_FREE | HWPOISON
 HEAD = 1 << PG_head
 ZEROS = bytes(PAGE_SIZE)
 SHRINK_STOP = -1
@@ -83,55 +84,68 @@ class Shrinker(Protocol):
 def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
     """A block of ``1 << order`` frames with one reference, or None (__alloc_pages_nodemask).
 
-    ``nid`` is the preferred node, None the first. Raises UsageError for an order that does not exist, and for GFP
-    bits that contradict each other.
+    ``nid`` is the preferred node, None (or -1) the first. Raises UsageError for a node or an order that does not
+    exist, and for GFP bits that contradict each other.
     """
     try:
-        node = vm.nodes[nid if nid and nid > 0 else 0]
-    except IndexError:
-        raise UsageError(f"node {nid} does not exist; use 0 to {len(vm.nodes) - 1}") from None
-    context = node.contexts.get(gfp)
-    if context is None or not 0 <= order < MAX_ORDER:
-        context = _first_use(node, gfp, order)
-    if vm.seam is not None:
-        vm.seam.point("aw", ("buddy",))
-    zones, migratetype, classzone = context
-    size = 1 << order
-    for zone in zones:
-        if zone.nr_free - size < zone.watermark[1] + zone.lowmem_reserve[classzone] + zone.nr_reserved_highatomic:
+        context = vm.nodes[nid if nid and nid > 0 else 0].contexts[gfp]
+    except (KeyError, IndexError):
+        context = _node(vm, nid).context(gfp)
+    if order or vm.seam is not None:
+        return _alloc_block(vm, gfp, order, _node(vm, nid))
+    # Order 0 and nobody watching: the same as get_page_from_freelist and prep_new_page, unrolled.
+    candidates, migratetype, zero = context.fast
+    for zone, floor in candidates:
+        if zone.nr_free <= floor:
             continue
-        if zone.nr_cma_blocks and not _cma_ok(zone, gfp, order, classzone):
-            continue
-        blocks = zone.free_lists[order << 3 | migratetype]
+        blocks = zone.free_lists[migratetype]
         if blocks:
             pfn = blocks.popitem()[0]
             del zone.buddy[pfn]
-            zone.nr_free -= size
+            zone.nr_free -= 1
         else:
-            pfn = rmqueue(zone, order, migratetype)
+            pfn = rmqueue(zone, 0, migratetype)
             if pfn < 0:
                 continue
-        page = vm.pages.get(pfn)
-        if page is None:
-            page = vm.pages[pfn] = vm.page_class(pfn, zone, vm, vm.seam)
-        if (page._flags or order) and not check_new_pages(page, order):
-            return alloc_pages(vm, gfp, order, nid)
-        zone.pgalloc += size
-        prep_new_page(page, order, gfp)
+        try:
+            page = vm.pages[pfn]
+        except KeyError:
+            page = vm.pages[pfn] = vm.page_class(pfn, zone, vm, None)
+        if page._flags or zero:
+            if page._flags & HWPOISON:
+                return alloc_pages(vm, gfp, order, nid)
+            prep_new_page(page, 0, gfp)
+        else:
+            page._refcount = 1
+            page._mapcount = -1
+            page._mapping = page._private = page._index = page.order = 0
+            lru = page._lru
+            if lru.next is not lru:
+                _fresh_node(page)
+        zone.pgalloc += 1
         return page
-    from movable.mm.page_reclaim import alloc_pages_slowpath
-
-    return alloc_pages_slowpath(vm, node, gfp, order)
+    return _alloc_block(vm, gfp, 0, _node(vm, nid))
 
 
-def _first_use(node: Node, gfp: int, order: int) -> tuple[tuple[Zone, ...], int, int]:
+def _node(vm: VM, nid: int | None) -> Node:
+    number = nid if nid and nid > 0 else 0
+    if number >= len(vm.nodes):
+        raise UsageError(f"node {nid} does not exist; use 0 to {len(vm.nodes) - 1}")
+    return vm.nodes[number]
+
+
+def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
+    """Any order, watched or not: the low watermark first, then whatever the request allows."""
     if not 0 <= order < MAX_ORDER:
         raise UsageError(f"order {order} does not exist; use 0 to {MAX_ORDER - 1}")
-    return node.context(gfp)
+    if vm.seam is not None:
+        vm.seam.point("aw", ("buddy",))
+    page = get_page_from_freelist(vm, node, gfp, order, WMARK_LOW, 0)
+    if page is None:
+        from movable.mm.page_reclaim import alloc_pages_slowpath
 
-
-def _cma_ok(zone: Zone, gfp: int, order: int, classzone: int) -> bool:
-    return zone_watermark_ok(zone, order, zone.watermark[WMARK_LOW], classzone, ALLOC_CMA if gfp & GFP_MOVABLE else 0)
+        page = alloc_pages_slowpath(vm, node, gfp, order)
+    return page
 
 
 def get_page_from_freelist(
@@ -142,12 +156,13 @@ def get_page_from_freelist(
     ``mark`` says which watermark must hold, unless ALLOC_NO_WATERMARKS. A success with ALLOC_HARDER reserves the
     pageblock.
     """
-    zones, migratetype, classzone = node.context(gfp)
+    context = node.context(gfp)
+    migratetype = context.migratetype
     if gfp & GFP_MOVABLE:
         alloc_flags |= ALLOC_CMA
-    for zone in zones:
+    for zone in context.zones:
         if not alloc_flags & ALLOC_NO_WATERMARKS and not zone_watermark_ok(
-            zone, order, zone.watermark[mark], classzone, alloc_flags
+            zone, order, zone.watermark[mark], context.classzone, alloc_flags
         ):
             continue
         pfn = rmqueue(zone, order, migratetype, alloc_flags)
@@ -190,17 +205,21 @@ def prep_new_page(page: Page, order: int, gfp: int = 0) -> None:
     page._private = 0
     page._index = 0
     page.order = order
-    lru = page._lru
-    if lru.next is not lru:
-        # A node that is still linked is left behind, so that whoever walks that list is caught.
-        if lru.list is None:
-            lru.next = lru.prev = lru
-        else:
-            page._lru = ListHead("lru", page)
+    if page._lru.next is not page._lru:
+        _fresh_node(page)
     if order and gfp & GFP_COMP:
         page._flags = HEAD
     if gfp & GFP_ZERO:
         _clear_block(page, order)
+
+
+def _fresh_node(page: Page) -> None:
+    """A node that is still linked is left behind, so that whoever walks that list is caught."""
+    lru = page._lru
+    if lru.list is None:
+        lru.next = lru.prev = lru
+    else:
+        page._lru = ListHead("lru", page)
 
 
 def _clear_block(page: Page, order: int) -> None:
@@ -216,15 +235,45 @@ def _clear_block(page: Page, order: int) -> None:
 
 def free_pages_ok(vm: VM, page: Page) -> None:
     """Take back a block whose last reference is gone (__free_pages_ok)."""
+    zone = page.zone
+    flags = page._flags
+    if page.order or page.seam is not None or page._refcount or page._mapcount != -1 or flags & SPECIAL_AT_FREE:
+        _free_block(page)
+        return
+    # An ordinary page and nobody watching: the same as free_pages_prepare and free_one_page, unrolled.
+    if page._mapping:
+        if not page._mapping & PAGE_MAPPING_FLAGS:
+            _free_block(page)
+            return
+        page._mapping = 0
+    page._flags = 0
+    page._private = page._index = FIELD_POISON
+    if page._data is not None and vm.page_poisoning:
+        page._data[:] = PAGE_POISON
+    zone.pgfree += 1
+    pfn = page.pfn
+    buddy = zone.buddy
+    if buddy.get(pfn ^ 1, 8) < 8:
+        free_one_page(zone, pfn, 0)  # the other half is free too
+        return
+    migratetype = zone.pageblocks[(pfn >> zone.pageblock_order) - zone.base]
+    if migratetype != MIGRATE_ISOLATE:
+        zone.nr_free += 1
+    buddy[pfn] = migratetype
+    blocks = zone.free_lists[migratetype]
+    blocks[pfn] = None
+    if 8 <= buddy.get(pfn & ~1 ^ 2, 0) < 16:
+        blocks.move_to_end(pfn, False)
+
+
+def _free_block(page: Page) -> None:
     if page.seam is not None:
         page.seam.point("aw", ("buddy",))
-    if not free_pages_prepare(page):
-        return
-    zone = page.zone
-    order = page.order
-    page.order = 0
-    zone.pgfree += 1 << order
-    free_one_page(zone, page.pfn, order)
+    if free_pages_prepare(page):
+        order = page.order
+        page.order = 0
+        page.zone.pgfree += 1 << order
+        free_one_page(page.zone, page.pfn, order)
 
 
 def free_pages_prepare(page: Page) -> bool:
@@ -286,15 +335,15 @@ def reserve_highatomic_pageblock(zone: Zone, pfn: int) -> None:
         return
     if zone.pageblock_type(pfn) in (MIGRATE_HIGHATOMIC, MIGRATE_ISOLATE, MIGRATE_CMA):
         return
-    zone.nr_reserved_highatomic += size
+    zone.reserve_highatomic(size)
     zone.set_pageblock_migratetype(pfn, MIGRATE_HIGHATOMIC)
     move_freepages_block(zone, pfn, MIGRATE_HIGHATOMIC)
 
 
 def unreserve_highatomic_pageblock(node: Node, gfp: int, force: bool) -> bool:
     """Give a reserved pageblock with free frames to the request's type; the last one of a zone only with ``force``."""
-    zones, migratetype, _ = node.context(gfp)
-    for zone in zones:
+    context = node.context(gfp)
+    for zone in context.zones:
         size = 1 << zone.pageblock_order
         if not force and zone.nr_reserved_highatomic <= size:
             continue
@@ -303,8 +352,8 @@ def unreserve_highatomic_pageblock(node: Node, gfp: int, force: bool) -> bool:
             if pfn < 0:
                 continue
             if zone.pageblock_type(pfn) == MIGRATE_HIGHATOMIC:
-                zone.nr_reserved_highatomic -= min(size, zone.nr_reserved_highatomic)
-            zone.set_pageblock_migratetype(pfn, migratetype)
-            if move_freepages_block(zone, pfn, migratetype):
+                zone.reserve_highatomic(-min(size, zone.nr_reserved_highatomic))
+            zone.set_pageblock_migratetype(pfn, context.migratetype)
+            if move_freepages_block(zone, pfn, context.migratetype):
                 return True
     return False

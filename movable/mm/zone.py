@@ -72,13 +72,14 @@ class Zone:
     """A zone.
 
     ``start_pfn`` and ``nr_frames`` say where it lies; ``name`` is one of ZONE_NAMES. ``nr_free`` is NR_FREE_PAGES,
-    which leaves out isolated pageblocks. ``watermark`` is [min, low, high] in frames. ``pageblocks`` holds the
+    which leaves out isolated pageblocks. ``pageblocks`` holds the
     migratetype of each pageblock, ``skip`` compaction's hint for each. ``pgalloc`` and ``pgfree`` count frames handed
     out and taken back. ``offline`` holds the pageblocks (by number in the zone) that are no memory at the moment.
     Raises UsageError for an unknown name.
     """
 
     __slots__ = (
+        "_watermark",
         "base",
         "buddy",
         "compact_blockskip_flush",
@@ -110,7 +111,6 @@ class Zone:
         "start_pfn",
         "vm",
         "vmstat",
-        "watermark",
     )
 
     def __init__(self, vm: VM, node: Node, name: str, start_pfn: int, nr_frames: int) -> None:
@@ -129,7 +129,7 @@ class Zone:
         self.free_lists = [block for area in self.free_area for block in (*area.free_list, unused, unused)]
         self.buddy: dict[int, int] = {}
         self.nr_free = 0
-        self.watermark = [0, 0, 0]
+        self._watermark = (0, 0, 0)
         self.lowmem_reserve = [0] * len(ZONE_NAMES)
         self.nr_reserved_highatomic = 0
         self.pgalloc = 0
@@ -184,6 +184,23 @@ class Zone:
         """Free frames on the lists of CMA (NR_FREE_CMA_PAGES)."""
         return sum(len(area.free_list[MIGRATE_CMA]) << area.order for area in self.free_area)
 
+    # watermarks
+
+    @property
+    def watermark(self) -> tuple[int, int, int]:
+        """(min, low, high), in frames. May be set, for an experiment; ``setup_per_zone_wmarks`` computes them again."""
+        return self._watermark
+
+    @watermark.setter
+    def watermark(self, marks: tuple[int, int, int]) -> None:
+        self._watermark = marks
+        build_all_zonelists(self.vm)
+
+    def reserve_highatomic(self, frames: int) -> None:
+        """Change how many frames are kept for atomic requests of higher order."""
+        self.nr_reserved_highatomic += frames
+        build_all_zonelists(self.vm)
+
     # pageblocks
 
     def pageblock_type(self, pfn: int) -> int:
@@ -196,7 +213,9 @@ class Zone:
         old = self.pageblocks[number]
         self.pageblocks[number] = migratetype
         self.nr_isolate_pageblock += (migratetype == MIGRATE_ISOLATE) - (old == MIGRATE_ISOLATE)
-        self.nr_cma_blocks += (migratetype == MIGRATE_CMA) - (old == MIGRATE_CMA)
+        if MIGRATE_CMA in (old, migratetype):
+            self.nr_cma_blocks += (migratetype == MIGRATE_CMA) - (old == MIGRATE_CMA)
+            build_all_zonelists(self.vm)
 
     def get_pageblock_skip(self, pfn: int) -> bool:
         """Whether compaction was told to skip the pageblock."""
@@ -272,7 +291,7 @@ def setup_per_zone_wmarks(vm: VM) -> None:
     for zone in vm.zones:
         low = reserve * zone.managed_pages // total if total else 0
         step = max(low // 4, zone.managed_pages * WATERMARK_SCALE_FACTOR // 10000)
-        zone.watermark = [low, low + step, low + 2 * step]
+        zone._watermark = (low, low + step, low + 2 * step)
     for node in vm.nodes:
         for zone in node.zones:
             ratio = LOWMEM_RESERVE_RATIO[zone.index] or 1
@@ -280,9 +299,10 @@ def setup_per_zone_wmarks(vm: VM) -> None:
                 sum(other.managed_pages for other in node.zones if zone.index < other.index <= highest) // ratio
                 for highest in range(len(ZONE_NAMES))
             ]
+    build_all_zonelists(vm)
 
 
 def build_all_zonelists(vm: VM) -> None:
-    """Forget which zones serve which requests; call it when zones come or go (build_all_zonelists)."""
+    """Forget what allocations mean; call it when zones come or go (build_all_zonelists)."""
     for node in vm.nodes:
         node.contexts.clear()
