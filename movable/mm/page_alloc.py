@@ -112,7 +112,7 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
         except KeyError:
             page = vm.pages[pfn] = vm.page_class(pfn, zone, vm, None)
         if page._flags or zero:
-            if page._flags & HWPOISON:
+            if not check_new_pages(page, 0):
                 return alloc_pages(vm, gfp, order, nid)
             prep_new_page(page, 0, gfp)
         else:
@@ -179,14 +179,18 @@ def get_page_from_freelist(
 
 
 def check_new_pages(page: Page, order: int) -> bool:
-    """Whether none of the frames is poisoned hardware; such a block is lost (check_new_pages)."""
-    if page._flags & HWPOISON:
-        return False
-    if not order:
+    """Whether a block that left the free lists can be handed out (check_new_pages).
+
+    A block with poisoned hardware in it is lost: all its frames land in ``vm.bad_pages``.
+    """
+    if not order and not page._flags & HWPOISON:
         return True
+    frames = range(page.pfn, page.pfn + (1 << order))
     pages = page.vm.pages
-    tails = (pages.get(pfn) for pfn in range(page.pfn + 1, page.pfn + (1 << order)))
-    return not any(tail is not None and tail._flags & HWPOISON for tail in tails)
+    if not any(pfn in pages and pages[pfn]._flags & HWPOISON for pfn in frames):
+        return True
+    page.vm.bad_pages += [(pfn, "flag hwpoison set") for pfn in frames]
+    return False
 
 
 def prep_new_page(page: Page, order: int, gfp: int = 0) -> None:
@@ -319,10 +323,10 @@ def free_pages_check(page: Page) -> str:
 
 
 def bad_page(page: Page, reason: str) -> None:
-    """Keep a page out of circulation and say why (bad_page)."""
+    """Keep the block that a page heads out of circulation and say why (bad_page)."""
     if page.seam is not None:
         page.seam.event("bad_page", page, reason=reason)
-    page.vm.bad_pages.append((page.pfn, reason))
+    page.vm.bad_pages += [(pfn, reason) for pfn in range(page.pfn, page.pfn + (1 << page.order))]
 
 
 # --- the reserve for atomic requests ---

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from movable.errors import DeadlockError
+from movable.mm.compact_defer import compaction_defer_reset
 from movable.mm.gfp import (
     __GFP_ATOMIC,
     GFP_DIRECT_RECLAIM,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.page_alloc import Shrinker
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 COMPACT_PRIO_SYNC_FULL, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_ASYNC = range(3)
 COMPACT_SKIPPED, COMPACT_DEFERRED = 1, 2
@@ -145,7 +145,7 @@ class SlowPath:
             vm.vmstat["compact_fail"] += 1
             return None
         page.zone.compact_blockskip_flush = False
-        compaction_defer_reset(page.zone, self.order)
+        compaction_defer_reset(page.zone, self.order, True)
         vm.vmstat["compact_success"] += 1
         return page
 
@@ -195,13 +195,6 @@ def alloc_pages_slowpath(vm: VM, node: Node, gfp: int, order: int) -> Page | Non
     Raises DeadlockError where __GFP_NOFAIL would make the kernel try for ever.
     """
     return SlowPath(vm, node, gfp, order).run()
-
-
-def compaction_defer_reset(zone: Zone, order: int) -> None:
-    """An allocation of ``order`` succeeded: forget earlier failures (mm/compaction.c)."""
-    zone.compact_considered = 0
-    zone.compact_defer_shift = 0
-    zone.compact_order_failed = max(zone.compact_order_failed, order + 1)
 
 
 @contextmanager

@@ -180,6 +180,10 @@ class Zone:
         code = self.buddy.get(pfn)
         return -1 if code is None else code >> 3
 
+    def free_blocks(self) -> Iterator[tuple[int, int]]:
+        """(first frame, order) of every free block, in no particular order."""
+        return ((pfn, code >> 3) for pfn, code in self.buddy.items())
+
     def nr_free_cma(self) -> int:
         """Free frames on the lists of CMA (NR_FREE_CMA_PAGES)."""
         return sum(len(area.free_list[MIGRATE_CMA]) << area.order for area in self.free_area)
@@ -216,6 +220,16 @@ class Zone:
         if MIGRATE_CMA in (old, migratetype):
             self.nr_cma_blocks += (migratetype == MIGRATE_CMA) - (old == MIGRATE_CMA)
             build_all_zonelists(self.vm)
+
+    def is_isolate(self, pfn: int) -> bool:
+        """Whether the pageblock that holds ``pfn`` is isolated (is_migrate_isolate_page)."""
+        return self.pageblocks[(pfn >> self.pageblock_order) - self.base] == MIGRATE_ISOLATE
+
+    def offline_ranges(self) -> Iterator[tuple[int, int]]:
+        """(first frame, end) of every pageblock that is no memory at the moment, by frame number."""
+        for number in sorted(self.offline):
+            start = (self.base + number) << self.pageblock_order
+            yield max(start, self.start_pfn), min(start + (1 << self.pageblock_order), self.end_pfn)
 
     def get_pageblock_skip(self, pfn: int) -> bool:
         """Whether compaction was told to skip the pageblock."""
