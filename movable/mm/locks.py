@@ -247,9 +247,15 @@ class RWLock:
 class Cell(Protocol):
     """A word with a lock bit in it, such as a handle."""
 
-    vm: VM
-    name: str
     word: int
+
+    @property
+    def vm(self) -> VM:
+        """The machine that it belongs to."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
 
 
 def bit_spin_is_locked(bit: int, cell: Cell) -> bool:

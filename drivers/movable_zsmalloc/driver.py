@@ -1,0 +1,101 @@
+"""The plug-in: a pool with the three callbacks, ready to be bound to a machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable import UsageError, VMBug, hookimpl
+from movable_zsmalloc import compact, mapping, migrate, stats
+from movable_zsmalloc.pool import Pool
+
+if TYPE_CHECKING:
+    from movable import VM, AddressSpace, Page
+
+
+class Zsmalloc(Pool):
+    """zsmalloc on a machine: memory for objects of 1 to 4096 bytes, packed into movable pages.
+
+    ``name`` is the pool's name in reports. ``chain`` is the longest chain of pages, 4 to 16; ``rule`` says how a chain length is
+    chosen: "percent" (kernels up to 6.2) or "least-waste" (from 6.3). Raises UsageError for others. mirrors mm/zsmalloc.c of 4.19,
+    with the waiting teardown, the worker after both ends of an isolation and the zone statistics of 5.4.
+    """
+
+    def __init__(self, vm: VM, *, name: str = "zram0", chain: int = 4, rule: str = "percent") -> None:
+        super().__init__(vm, name, chain, rule)
+        self.mapping = vm.address_space(self, name)
+        self.shrinker = compact.ZsShrinker(self)
+        vm.shrinkers.append(self.shrinker)
+
+    # the contract
+
+    @hookimpl
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        """See ``migrate.zs_page_isolate``."""
+        return migrate.zs_page_isolate(self, page, mode)
+
+    @hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        """See ``migrate.zs_page_migrate``."""
+        return migrate.zs_page_migrate(self, newpage, page, mode)
+
+    @hookimpl
+    def putback_page(self, page: Page) -> None:
+        """See ``migrate.zs_page_putback``."""
+        migrate.zs_page_putback(self, page)
+
+    # what users of a pool call, beside zs_malloc and zs_free
+
+    def zs_map_object(self, handle: int, mode: int = mapping.ZS_MM_RW) -> memoryview:
+        """See ``mapping.zs_map_object``."""
+        return mapping.zs_map_object(self, handle, mode)
+
+    def zs_unmap_object(self, handle: int) -> None:
+        """See ``mapping.zs_unmap_object``."""
+        mapping.zs_unmap_object(self, handle)
+
+    def zs_compact(self) -> int:
+        """See ``compact.zs_compact``."""
+        return compact.zs_compact(self)
+
+    def zs_get_total_pages(self) -> int:
+        """How many pages the pool holds."""
+        return self.pages_allocated.value
+
+    def zs_pool_stats(self) -> dict[str, int]:
+        """``pages_compacted``: pages that all compactions freed together (struct zs_pool_stats)."""
+        return {"pages_compacted": self.pages_compacted.value}
+
+    def classes_text(self) -> str:
+        """The class table as debugfs prints it."""
+        return stats.classes_text(self)
+
+    # the end
+
+    def zs_destroy_pool(self) -> None:
+        """Wait until no page is isolated, let the worker finish, and go.
+
+        Raises UsageError while objects live, and DeadlockError where nobody is left who could end an isolation; the call can be
+        made again after that. mirrors mm/zsmalloc.c, zs_unregister_migration and zs_destroy_pool of 5.4.
+        """
+        if self.handles:
+            raise UsageError(f"{self.name}: {len(self.handles)} objects are live; free them before the pool, or call remove()")
+        self.destroying = True
+        if self.shrinker in self.vm.shrinkers:
+            self.vm.shrinkers.remove(self.shrinker)
+        self.migration_wait.wait_event(lambda: self.isolated.value == 0)
+        # Only now can nobody queue the worker again.
+        self.free_queue.flush()
+        if self.pages_allocated.value:
+            left = self.pages_allocated.value
+            raise VMBug("D41", f"pool {self.name} is empty and {left} pages are left", "every page back at the allocator")
+        self.free_queue.destroy()
+        self.vm.free_address_space(self.mapping)
+        self.destroyed = True
+
+    def remove(self) -> None:
+        """Free every object and destroy the pool; a pool that is gone already stays gone. Raises as ``zs_destroy_pool`` does."""
+        if self.destroyed:
+            return
+        for handle in list(self.handles):
+            self.zs_free(handle)
+        self.zs_destroy_pool()

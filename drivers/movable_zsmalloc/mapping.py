@@ -1,0 +1,88 @@
+"""Looking at an object: mapped in place where one page holds it, through a bounce buffer where two do (mm/zsmalloc.c).
+
+From map to unmap the object is pinned and the zspage read-locked, so that it stays where it is; both are spin locks, so the
+user must not sleep. A task has one area, as a CPU has in the kernel: it maps one object at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable import PAGE_SIZE, UsageError, bit_spin_lock, bit_spin_unlock
+from movable_zsmalloc.geometry import ZS_HANDLE_SIZE
+from movable_zsmalloc.objects import read_object, write_object
+from movable_zsmalloc.zspage import HANDLE_PIN_BIT, get_zspage
+
+if TYPE_CHECKING:
+    from movable import Page
+    from movable_zsmalloc.pool import Pool
+    from movable_zsmalloc.zspage import Handle, Zspage
+
+ZS_MM_RW, ZS_MM_RO, ZS_MM_WO = range(3)
+
+
+class MapArea:
+    """What one task has mapped (struct mapping_area). ``buffer`` is the bounce buffer of a spanning object, else None."""
+
+    __slots__ = ("buffer", "cell", "mode", "page", "view", "zspage")
+
+    def __init__(self, cell: Handle, mode: int, page: Page, zspage: Zspage) -> None:
+        self.cell = cell
+        self.mode = mode
+        self.page = page
+        self.zspage = zspage
+        self.buffer: bytearray | None = None
+        self.view = memoryview(b"")
+
+
+def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
+    """The bytes of an object, without its header, up to the size of its class; ``mode`` is ZS_MM_RW, ZS_MM_RO or ZS_MM_WO.
+
+    What is left unwritten under ZS_MM_WO may be lost. The view is dead after ``zs_unmap_object``. Raises UsageError for a handle
+    that is not live, an unknown mode, and a task that has an object mapped. mirrors mm/zsmalloc.c, zs_map_object.
+    """
+    cell = pool.cell(handle)
+    task = pool.vm.current.name
+    if task in pool.areas:
+        raise UsageError(f"{pool.name}: task {task} has an object mapped; unmap it first, only one fits")
+    if mode not in (ZS_MM_RW, ZS_MM_RO, ZS_MM_WO):
+        raise UsageError(f"{pool.name}: unknown mapping mode {mode!r}; use ZS_MM_RW, ZS_MM_RO or ZS_MM_WO")
+    bit_spin_lock(HANDLE_PIN_BIT, cell)
+    pfn, obj = cell.location
+    page = pool.vm.page(pfn)
+    zspage = get_zspage(page)
+    zspage.lock.read_lock()
+    area = pool.areas[task] = MapArea(cell, mode, page, zspage)
+    size_class = zspage.size_class
+    offset = obj * size_class.size % PAGE_SIZE
+    end = offset + size_class.size
+    skip = 0 if size_class.huge else ZS_HANDLE_SIZE
+    if end <= PAGE_SIZE:
+        view = page.data[offset + skip : end]
+    else:
+        if mode == ZS_MM_WO:
+            area.buffer = bytearray(size_class.size)
+        else:
+            area.buffer = bytearray(read_object(size_class, page, obj))
+        view = memoryview(area.buffer)[skip:]
+    area.view = view.toreadonly() if mode == ZS_MM_RO else view
+    return area.view
+
+
+def zs_unmap_object(pool: Pool, handle: int) -> None:
+    """End the mapping of an object; a bounce buffer that may have changed goes back into the two pages, without the header.
+
+    Raises UsageError when the running task has not mapped ``handle``. mirrors mm/zsmalloc.c, zs_unmap_object.
+    """
+    task = pool.vm.current.name
+    area = pool.areas.get(task)
+    if area is None or area.cell.addr != handle:
+        raise UsageError(f"{pool.name}: task {task} has not mapped handle {handle:#x}; map it first")
+    del pool.areas[task]
+    area.view.release()
+    zspage = area.zspage
+    if area.buffer is not None and area.mode != ZS_MM_RO:
+        # A spanning object is never huge, so it has a header, which is not the user's.
+        write_object(zspage.size_class, area.page, area.cell.location[1], area.buffer, ZS_HANDLE_SIZE)
+    zspage.lock.read_unlock()
+    bit_spin_unlock(HANDLE_PIN_BIT, area.cell)

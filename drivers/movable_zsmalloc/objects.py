@@ -1,0 +1,114 @@
+"""Objects inside real page memory: headers, free lists, copies (mm/zsmalloc.c, obj_malloc, obj_free, zs_object_copy).
+
+The first word of an allocated object is its handle with bit 0 set; of a free slot, the number of the next free one, shifted
+left by one, so that bit 0 is clear. Sizes are multiples of 16, so that a header never straddles two pages. A huge object has no
+header: its handle is in ``page.index``. All of it is guarded by the class lock.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from movable import PAGE_SHIFT, PAGE_SIZE
+from movable_zsmalloc.zspage import OBJ_INDEX_BITS, OBJ_TAG_BITS
+
+if TYPE_CHECKING:
+    from movable import Page
+    from movable_zsmalloc.zspage import SizeClass, Zspage
+
+OBJ_ALLOCATED_TAG = 1
+WORD = 8
+LAST_LINK = (1 << 64) - 2
+"""The free-list word of the last slot: all ones, shifted left by one."""
+
+_word = struct.Struct("=Q")
+_pack = _word.pack
+_unpack = _word.unpack
+_OFFSET = PAGE_SIZE - 1
+
+
+def init_zspage(size_class: SizeClass, zspage: Zspage) -> None:
+    """Chain the slots into a free list in ascending order (init_zspage)."""
+    size = size_class.size
+    last = size_class.objs - 1
+    for page, (first, offset, count) in zip(zspage.pages(), size_class.heads, strict=True):
+        data = page.data
+        for obj in range(first, first + count):
+            link = LAST_LINK if obj == last else obj + 1 << OBJ_TAG_BITS
+            data[offset : offset + WORD] = _pack(link)
+            offset += size
+    zspage.freeobj = 0
+
+
+def obj_malloc(size_class: SizeClass, zspage: Zspage, handle: int) -> int:
+    """Take the first free slot and write its header. Returns the encoded location, pin clear."""
+    obj = zspage.freeobj
+    offset = obj * size_class.size
+    page = zspage.first_page if offset < PAGE_SIZE else zspage.page_at(offset >> PAGE_SHIFT)
+    offset &= _OFFSET
+    data = page.data  # type: ignore[union-attr]
+    end = offset + WORD
+    zspage.freeobj = _unpack(data[offset:end])[0] >> OBJ_TAG_BITS
+    if size_class.huge:
+        page.index = handle | OBJ_ALLOCATED_TAG  # type: ignore[union-attr]
+    else:
+        data[offset:end] = _pack(handle | OBJ_ALLOCATED_TAG)
+    zspage.inuse += 1
+    size_class.objs_used += 1
+    return (page.pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS  # type: ignore[union-attr]
+
+
+def obj_free(size_class: SizeClass, zspage: Zspage, page: Page, obj: int) -> None:
+    """Make slot ``obj``, which begins in ``page``, the first free one."""
+    offset = obj * size_class.size & _OFFSET
+    page.data[offset : offset + WORD] = _pack(zspage.freeobj << OBJ_TAG_BITS)
+    if size_class.huge:
+        page.index = 0
+    zspage.freeobj = obj
+    zspage.inuse -= 1
+    size_class.objs_used -= 1
+
+
+def slot_link(size_class: SizeClass, zspage: Zspage, obj: int) -> int:
+    """The free slot behind the free slot ``obj``; one that does not exist behind the last."""
+    page = zspage.page_at(obj * size_class.size >> PAGE_SHIFT)
+    offset = obj * size_class.size & _OFFSET
+    link: int = _unpack(page.data[offset : offset + WORD])[0]
+    return link >> OBJ_TAG_BITS
+
+
+def heads_in_page(size_class: SizeClass, page: Page, number: int) -> Iterator[tuple[int, int]]:
+    """(object, handle) of every allocated object that begins in ``page``, which is the chain's page ``number``."""
+    if size_class.huge:
+        head = page.index
+        if head & OBJ_ALLOCATED_TAG:
+            yield 0, head & ~OBJ_ALLOCATED_TAG
+        return
+    first, offset, count = size_class.heads[number]
+    words = page.data[:].cast("Q")[offset // WORD :: size_class.size // WORD].tolist()
+    for obj, head in enumerate(words[:count], first):
+        if head & OBJ_ALLOCATED_TAG:
+            yield obj, head & ~OBJ_ALLOCATED_TAG
+
+
+def read_object(size_class: SizeClass, page: Page, obj: int) -> bytes:
+    """The bytes of the slot, header included, from the one or two pages that hold it."""
+    offset = obj * size_class.size & _OFFSET
+    end = offset + size_class.size
+    if end <= PAGE_SIZE:
+        return bytes(page.data[offset:end])
+    return bytes(page.data[offset:]) + bytes(page.index.data[: end - PAGE_SIZE])
+
+
+def write_object(size_class: SizeClass, page: Page, obj: int, content: bytes | bytearray, skip: int) -> None:
+    """Write the slot from its byte ``skip`` on; ``content`` holds the whole slot."""
+    offset = obj * size_class.size & _OFFSET
+    end = offset + size_class.size
+    if end <= PAGE_SIZE:
+        page.data[offset + skip : end] = content[skip:]
+        return
+    cut = PAGE_SIZE - offset
+    page.data[offset + skip :] = content[skip:cut]
+    page.index.data[: end - PAGE_SIZE] = content[cut:]

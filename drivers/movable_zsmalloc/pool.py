@@ -1,0 +1,161 @@
+"""A pool of compressed objects: handles, and the paths that allocate and free them (mm/zsmalloc.c of 4.19, teardown of 5.4).
+
+Lock order: page lock, zspage lock, class lock, pin bits (tried only, inside a class lock). ``zs_free`` and ``zs_map_object`` begin
+with the pin, which they wait for while they hold nothing else. A zspage with an isolated page is on no list: nothing is allocated
+from it, and when it runs empty the one who ends the isolation sees to its pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING
+
+from movable import (
+    GFP_HIGHUSER_MOVABLE,
+    UsageError,
+    Work,
+    bit_spin_lock,
+    bit_spin_unlock,
+)
+from movable_zsmalloc.geometry import (
+    ZS_HANDLE_SIZE,
+    ZS_MAX_ALLOC_SIZE,
+    ZS_SIZE_CLASSES,
+    size_class_index,
+    size_class_table,
+)
+from movable_zsmalloc.objects import obj_free, obj_malloc
+from movable_zsmalloc.pages import alloc_zspage, async_free_zspage, free_zspage, set_zspage_movable
+from movable_zsmalloc.zspage import (
+    FIRST_HANDLE,
+    HANDLE_PIN_BIT,
+    ZS_ALMOST_EMPTY,
+    ZS_ALMOST_FULL,
+    ZS_EMPTY,
+    AtomicLong,
+    Handle,
+    SizeClass,
+    Zspage,
+    get_zspage,
+)
+
+if TYPE_CHECKING:
+    from movable import VM, AddressSpace
+    from movable_zsmalloc.mapping import MapArea
+
+
+class Pool:
+    """The state of a pool (struct zs_pool) with ``zs_malloc`` and ``zs_free``.
+
+    ``handles`` holds every live cell by its address; ``pages_allocated`` and ``isolated`` count pages, and zspages with an
+    isolated page; ``pages_compacted`` counts pages that compaction freed.
+    """
+
+    mapping: AddressSpace
+
+    def __init__(self, vm: VM, name: str, chain: int, rule: str) -> None:
+        self.vm = vm
+        self.name = name
+        self.chain = chain
+        self.rule = rule
+        self.rows = size_class_table(chain, rule)
+        self.classes: dict[int, SizeClass] = {}
+        self.handles: dict[int, Handle] = {}
+        self.handle_addresses = count(FIRST_HANDLE, ZS_HANDLE_SIZE)
+        self.zspage_numbers = count()
+        self.areas: dict[str, MapArea] = {}
+        self.pages_allocated = AtomicLong()
+        self.pages_compacted = AtomicLong()
+        self.isolated = AtomicLong()
+        self.compacting = vm.mutex(f"{name} compaction")
+        self.migration_wait = vm.wait_queue(f"{name} migration")
+        self.free_queue = vm.workqueue(f"{name} free")
+        self.free_work = Work(lambda: async_free_zspage(self), f"{name} free")
+        self.destroying = False
+        self.destroyed = False
+
+    def size_class(self, slot: int) -> SizeClass:
+        """The class behind a slot, made on first use; merged slots share one."""
+        index = self.rows[slot].index
+        size_class = self.classes.get(index)
+        if size_class is None:
+            size_class = self.classes.setdefault(index, SizeClass(self.vm, self.name, self.rows[index]))
+        return size_class
+
+    def size_classes(self) -> Iterator[SizeClass]:
+        """The classes that were ever used, largest first, as the kernel walks them."""
+        for index in range(ZS_SIZE_CLASSES - 1, -1, -1):
+            size_class = self.classes.get(index)
+            if size_class is not None:
+                yield size_class
+
+    def zs_malloc(self, size: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> int:
+        """Room for an object of ``size`` bytes, 1 to 4096; may sleep.
+
+        Returns its handle, or 0 for a size out of range and where ``gfp`` finds no page. mirrors mm/zsmalloc.c, zs_malloc.
+        """
+        if not 0 < size <= ZS_MAX_ALLOC_SIZE:
+            return 0
+        if self.destroying:
+            raise UsageError(f"{self.name}: zs_malloc on a pool that is being destroyed; make a new one")
+        cell = Handle(self.vm, next(self.handle_addresses))
+        size_class = self.size_class(size_class_index(size + ZS_HANDLE_SIZE))
+        with size_class.lock:
+            zspage = find_get_zspage(size_class)
+            if zspage is not None:
+                cell.word = obj_malloc(size_class, zspage, cell.addr)
+                size_class.fix_fullness_group(zspage)
+                self.handles[cell.addr] = cell
+                return cell.addr
+        zspage = alloc_zspage(self, size_class, gfp)
+        if zspage is None:
+            return 0
+        with size_class.lock:
+            cell.word = obj_malloc(size_class, zspage, cell.addr)
+            size_class.insert_zspage(zspage)
+            self.handles[cell.addr] = cell
+            self.pages_allocated.add(size_class.pages)
+            size_class.objs_allocated += size_class.objs
+            set_zspage_movable(self, zspage)
+        return cell.addr
+
+    def zs_free(self, handle: int) -> None:
+        """Free an object; 0 is ignored. The last object of a zspage takes its pages along, unless one of them is isolated.
+
+        Raises UsageError for a handle that is not live. mirrors mm/zsmalloc.c, zs_free.
+        """
+        if not handle:
+            return
+        cell = self.cell(handle)
+        bit_spin_lock(HANDLE_PIN_BIT, cell)
+        pfn, obj = cell.location
+        page = self.vm.page(pfn)
+        zspage = get_zspage(page)
+        zspage.lock.read_lock()
+        size_class = zspage.size_class
+        with size_class.lock:
+            obj_free(size_class, zspage, page, obj)
+            empty = size_class.fix_fullness_group(zspage) == ZS_EMPTY
+            isolated = zspage.isolated
+            zspage.lock.read_unlock()
+            if empty and not isolated:
+                free_zspage(self, size_class, zspage)
+        del self.handles[handle]
+        bit_spin_unlock(HANDLE_PIN_BIT, cell)
+
+    def cell(self, handle: int) -> Handle:
+        """The cell of a live handle. Raises UsageError for any other."""
+        cell = self.handles.get(handle)
+        if cell is None:
+            raise UsageError(f"{self.name}: handle {handle:#x} is not live; was it freed already, or is it another pool's?")
+        return cell
+
+
+def find_get_zspage(size_class: SizeClass) -> Zspage | None:
+    """The zspage to allocate from: an almost full one first, so that the others may run empty."""
+    lists = size_class.lists
+    for group in (ZS_ALMOST_FULL, ZS_ALMOST_EMPTY, ZS_EMPTY):
+        if lists[group]:
+            return next(iter(lists[group]))
+    return None

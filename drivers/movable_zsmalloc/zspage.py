@@ -1,0 +1,226 @@
+"""What the allocator is made of: handles, zspages, and size classes with their fullness lists (mm/zsmalloc.c).
+
+Field reuse: ``page.private`` of every page leads to its zspage, ``page.index`` to the next page of the chain, or holds the
+handle where one object fills the page. PG_private marks the first page, PG_owner_priv_1 a huge object. The place of the first
+object in a page is not kept in the page: it follows from the page's place in the chain (``SizeClass.heads``).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from movable import PAGE_SIZE, VMBug
+
+if TYPE_CHECKING:
+    from movable import VM, Page
+    from movable_zsmalloc.geometry import ClassRow
+
+ZS_EMPTY, ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_FULL = range(4)
+FULLNESS_NAMES = ("EMPTY", "ALMOST_EMPTY", "ALMOST_FULL", "FULL")
+FIRST_HANDLE = 0xFFFF_8881_0000_0000
+
+HANDLE_PIN_BIT = 0
+OBJ_TAG_BITS = 1
+OBJ_INDEX_BITS = 23
+OBJ_INDEX_MASK = (1 << OBJ_INDEX_BITS) - 1
+
+
+class Handle:
+    """One 8-byte cell: where an object is now. Bit 0 of ``word`` is the pin, a bit spin lock, and the rest the location.
+
+    Whoever changes the location must carry the pin over: they share the word.
+    """
+
+    __slots__ = ("addr", "vm", "word")
+
+    def __init__(self, vm: VM, addr: int) -> None:
+        self.vm = vm
+        self.addr = addr
+        self.word = 0
+
+    @property
+    def name(self) -> str:
+        """What reports call the cell."""
+        return f"handle {self.addr:#x}"
+
+    @property
+    def location(self) -> tuple[int, int]:
+        """The frame that the object begins in, and its number inside the zspage."""
+        return word_to_location(self.word)
+
+
+def location_to_word(pfn: int, obj: int) -> int:
+    """The encoded location, pin clear (location_to_obj)."""
+    return (pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS
+
+
+def word_to_location(word: int) -> tuple[int, int]:
+    """Frame and object number of an encoded location, whatever its pin (obj_to_location)."""
+    location = word >> OBJ_TAG_BITS
+    return location >> OBJ_INDEX_BITS, location & OBJ_INDEX_MASK
+
+
+class AtomicLong:
+    """A counter whose changes cannot be torn (atomic_long_t): its one word is changed without a scheduling point."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, delta: int) -> int:
+        """Add ``delta``; returns the new value."""
+        self.value += delta
+        return self.value
+
+    def max(self, candidate: int) -> None:
+        """Raise the value to ``candidate`` if that is more."""
+        self.value = max(self.value, candidate)
+
+
+class Zspage:
+    """A chain of pages cut into objects of one size (struct zspage).
+
+    ``first_page`` begins the chain, ``inuse`` counts objects, ``freeobj`` is the first free slot, ``isolated`` how many of its
+    pages the core holds, ``fullness`` its group, ``linked`` whether it is on that group's list. ``lock`` keeps its pages in place.
+    """
+
+    __slots__ = ("first_page", "freeobj", "fullness", "inuse", "isolated", "linked", "lock", "size_class")
+
+    def __init__(self, size_class: SizeClass, name: str) -> None:
+        self.size_class = size_class
+        self.first_page: Page | None = None
+        self.inuse = 0
+        self.freeobj = 0
+        self.isolated = 0
+        self.fullness = ZS_EMPTY
+        self.linked = False
+        self.lock = size_class.vm.rwlock(name)
+
+    def pages(self) -> Iterator[Page]:
+        """The chain, first page first. Raises VMBug when it is longer than its class allows."""
+        page = self.first_page
+        for _ in range(self.size_class.pages):
+            if page is None:
+                return
+            yield page
+            page = None if self.size_class.huge else page.index
+        if page is not None:
+            raise VMBug("D14", "the chain of a zspage does not end", f"{self.size_class.pages} pages", page)
+
+    def page_at(self, number: int) -> Page:
+        """The page with this number in the chain."""
+        page = self.first_page
+        for _ in range(number):
+            page = page.index  # type: ignore[union-attr]
+        return page  # type: ignore[return-value]
+
+    def number_of(self, page: Page) -> int:
+        """The number of a page in the chain. Raises VMBug for a page that is not in it."""
+        for number, candidate in enumerate(self.pages()):
+            if candidate is page:
+                return number
+        raise VMBug("D14", "a page names a zspage that does not hold it", "private to lead to the page's own zspage", page)
+
+    def __repr__(self) -> str:
+        return f"<zspage of {self.inuse}/{self.size_class.objs} x {self.size_class.size} {FULLNESS_NAMES[self.fullness]}>"
+
+
+def get_zspage(page: Page) -> Zspage:
+    """The zspage that a page belongs to. Raises VMBug where ``private`` leads elsewhere."""
+    zspage = page.private
+    if type(zspage) is not Zspage:
+        raise VMBug("D3", f"private is {zspage!r}", "a zspage", page)
+    return zspage
+
+
+class SizeClass:
+    """All zspages for one size of object (struct size_class). ``lock`` guards everything in it and in its zspages' counts.
+
+    ``heads`` says for each page of a chain: the first object that begins in it, its offset, and how many begin there.
+    ``groups`` maps a count of objects to the fullness group.
+    """
+
+    __slots__ = ("groups", "heads", "huge", "index", "lists", "lock", "objs", "objs_allocated", "objs_used", "pages", "size", "vm")
+
+    def __init__(self, vm: VM, pool_name: str, row: ClassRow) -> None:
+        self.vm = vm
+        self.index, self.size, self.pages, self.objs = row.index, row.size, row.pages, row.objs
+        self.huge = row.huge
+        self.lock = vm.spinlock(f"{pool_name} class {row.size}")
+        self.lists: tuple[OrderedDict[Zspage, None], ...] = tuple(OrderedDict() for _ in FULLNESS_NAMES)
+        self.objs_allocated = 0
+        self.objs_used = 0
+        self.heads, self.groups = _tables(row)
+
+    def insert_zspage(self, zspage: Zspage) -> int:
+        """Link a zspage to the list of its group and return that group. Behind the head when the head is fuller.
+
+        mirrors insert_zspage: the fuller one stays in front, so that it is filled up first.
+        """
+        group = zspage.fullness = self.groups[zspage.inuse]
+        zspages = self.lists[group]
+        head = next(iter(zspages), None)
+        zspages[zspage] = None
+        zspages.move_to_end(zspage, last=False)
+        if head is not None and zspage.inuse < head.inuse:
+            zspages.move_to_end(head, last=False)
+        zspage.linked = True
+        return group
+
+    def remove_zspage(self, zspage: Zspage) -> None:
+        """Unlink a zspage from the list of its group (remove_zspage)."""
+        del self.lists[zspage.fullness][zspage]
+        zspage.linked = False
+
+    def fix_fullness_group(self, zspage: Zspage) -> int:
+        """Move a zspage to the list that its count asks for; an isolated one only changes its group. Returns the group."""
+        group = self.groups[zspage.inuse]
+        if group != zspage.fullness:
+            if zspage.isolated:
+                zspage.fullness = group
+            else:
+                self.remove_zspage(zspage)
+                self.insert_zspage(zspage)
+        return group
+
+    def take(self, groups: tuple[int, ...]) -> Zspage | None:
+        """Unlink the first zspage of the first of ``groups`` that has one (isolate_zspage)."""
+        for group in groups:
+            for zspage in self.lists[group]:
+                self.remove_zspage(zspage)
+                return zspage
+        return None
+
+    def zs_can_compact(self) -> int:
+        """How many pages compaction could free at best."""
+        return max(0, self.objs_allocated - self.objs_used) // self.objs * self.pages
+
+
+def fullness_group(inuse: int, objs: int) -> int:
+    """The group of a zspage with ``inuse`` of ``objs`` objects (get_fullness_group).
+
+    ALMOST_EMPTY reaches up to three quarters: what the code does, whatever its comment says.
+    """
+    if inuse == 0:
+        return ZS_EMPTY
+    if inuse == objs:
+        return ZS_FULL
+    return ZS_ALMOST_EMPTY if inuse <= 3 * objs // 4 else ZS_ALMOST_FULL
+
+
+@lru_cache(maxsize=1024)
+def _tables(row: ClassRow) -> tuple[tuple[tuple[int, int, int], ...], tuple[int, ...]]:
+    """What follows from the geometry alone, made once for all pools."""
+    heads = tuple(_heads(row, number) for number in range(row.pages))
+    return heads, tuple(fullness_group(inuse, row.objs) for inuse in range(row.objs + 1))
+
+
+def _heads(row: ClassRow, number: int) -> tuple[int, int, int]:
+    start = number * PAGE_SIZE
+    first = -(-start // row.size)
+    last = min(-(-(start + PAGE_SIZE) // row.size), row.objs)
+    return first, first * row.size - start, max(0, last - first)
