@@ -57,6 +57,12 @@ FIELD_POISON = "poison of a freed page"
 """What ``private`` and ``index`` of a freed page hold, so that using them is seen."""
 
 
+SLOTS = (
+    *("pfn", "zone", "vm", "seam", "order", "lock_owner"),
+    *("_flags", "_refcount", "_mapcount", "_mapping", "_index", "_private", "_lru", "_data"),
+)
+
+
 class Page:
     """One page frame.
 
@@ -65,22 +71,7 @@ class Page:
     view of its 4096 bytes, ``order`` the order of the block it heads. mirrors struct page, include/linux/mm_types.h.
     """
 
-    __slots__ = (
-        "_data",
-        "_flags",
-        "_index",
-        "_lru",
-        "_mapcount",
-        "_mapping",
-        "_private",
-        "_refcount",
-        "lock_owner",
-        "order",
-        "pfn",
-        "seam",
-        "vm",
-        "zone",
-    )
+    __slots__ = SLOTS
 
     if TYPE_CHECKING:
         flags: int

@@ -1,0 +1,212 @@
+"""Finding, validating and binding drivers: every way to name one, and every way to get it wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Generator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movable import MIGRATE_SYNC, MR_COMPACTION, VM, ListHead, Page, UsageError, isolate_movable_page, list_add_tail, migrate_pages
+from movable.hookspecs import hookimpl
+from movable.registry import bind, find, installed, load, manager, validate
+from tests.ring import Ring
+
+CALLBACKS = """
+    def isolate_page({self}page, mode): return True
+    def migratepage({self}mapping, newpage, page, mode): return -16
+    def putback_page({self}page): pass
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+@pytest.fixture
+def class_file(tmp_path: Path) -> Path:
+    head = "class Mine:\n    def __init__(self, vm, size=4): self.vm, self.size = vm, size"
+    return write(tmp_path / "mine.py", head + CALLBACKS.format(self="self, "))
+
+
+def test_the_bundled_drivers_are_installed_and_valid() -> None:
+    found = {driver.name: driver for driver in installed()}
+    assert {"balloon", "zsmalloc"} <= set(found)
+    for name in ("balloon", "zsmalloc"):
+        assert (found[name].distribution, found[name].problem) == ("movable", "")
+
+
+@pytest.mark.parametrize("target", ["tests.ring:Ring", "zsmalloc", "balloon"])
+def test_names(target: str) -> None:
+    assert callable(find(target))
+
+
+def test_a_file_by_class_and_alone(class_file: Path) -> None:
+    for target in (f"{class_file}:Mine", str(class_file)):
+        driver = load(VM(), target, size=9)
+        assert driver.size == 9
+
+
+def test_a_file_is_read_anew(class_file: Path) -> None:
+    assert find(f"{class_file}:Mine") is not find(f"{class_file}:Mine")
+
+
+def test_a_module_of_functions_is_a_driver(tmp_path: Path) -> None:
+    path = write(tmp_path / "functions.py", "pages = []\n" + textwrap.dedent(CALLBACKS.format(self="")))
+    path.write_text(path.read_text() + "def init_module(vm, count=1): pages.append(count)\n")
+    first, second = VM(), VM()
+    one, two = load(first, str(path)), load(second, str(path), count=5)
+    assert one is not two
+    assert (one.pages, two.pages) == ([1], [5])
+    assert one.vm is first
+    assert first.address_spaces[one.mapping.addr] is one.mapping
+
+
+BAD_FILES = {
+    "no such file": (None, "no file"),
+    "syntax": ("class Mine(:", "cannot be imported: SyntaxError"),
+    "raises": ("raise RuntimeError('broken\\nfor good')", "cannot be imported: RuntimeError: for good"),
+    "exits": ("import sys; sys.exit(3)", "cannot be imported: SystemExit"),
+    "no class": ("class Other: pass", "has no 'Mine'; it has no class with the three callbacks"),
+    "near": ("class Near:" + CALLBACKS.format(self="self, "), "has no 'Mine'; it has Near"),
+    "missing": ("class Mine:\n  def isolate_page(self, page, mode): return True", "Mine has no migratepage"),
+    "not a function": ("class Mine:" + CALLBACKS.format(self="self, ") + "    putback_page = 3", "Mine.putback_page is a int"),
+    "wrong argument": (
+        "class Mine:" + CALLBACKS.format(self="self, ") + "    def putback_page(self, pagina): pass",
+        "Mine.putback_page wants an argument 'pagina'; it gets \\(page\\)",
+    ),
+    "star": ("class Mine:" + CALLBACKS.format(self="self, ") + "    def putback_page(self, *a): pass", "takes \\*a; name the arguments"),
+    "async": ("class Mine:" + CALLBACKS.format(self="self, ") + "    async def putback_page(self, page): pass", "asynchronous"),
+    "misspelt hook": (
+        "import movable\nclass Mine:" + CALLBACKS.format(self="self, ") + "    @movable.hookimpl\n    def put_back(self, page): pass",
+        "Mine.put_back is marked as a hook",
+    ),
+    "by value": (
+        "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    vm: object" + CALLBACKS.format(self="self, "),
+        "compares by value",
+    ),
+    "instance": ("class C:" + CALLBACKS.format(self="self, ") + "Mine = C()", "is an instance; give the class"),
+    "number": ("Mine = 3", "is a int, not a driver class"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_driver_that_cannot_be_used_is_one_line(tmp_path: Path, case: str) -> None:
+    text, message = BAD_FILES[case]
+    path = tmp_path / "mine.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        find(f"{path}:Mine")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, zsmalloc"),
+        ("tests.nonesuch:X", "unknown driver"),
+        ("tests.ring:Rong", "has no 'Rong'; it has Ring"),
+    ],
+)
+def test_unknown_names(target: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        find(target)
+
+
+def test_options_that_do_not_fit_and_factories_that_raise(class_file: Path) -> None:
+    with pytest.raises(UsageError, match="Mine cannot be made: got an unexpected keyword argument 'colour'"):
+        load(VM(), str(class_file), colour="red")
+
+    class Raises(Ring):
+        def __init__(self, vm: VM) -> None:
+            raise ValueError("no luck")
+
+    with pytest.raises(UsageError, match=r"Raises\(vm\) failed: ValueError: no luck"):
+        load(VM(), Raises)
+
+
+def test_a_broken_entry_point_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        metadata.EntryPoint("absent", "no_such_module:X", "movable.drivers"),
+        metadata.EntryPoint("good", "tests.ring:Ring", "movable.drivers"),
+        metadata.EntryPoint("wrong", "tests.ring:GFP_HIGHUSER_MOVABLE", "movable.drivers"),
+    ]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+    found = {driver.name: driver for driver in installed()}
+    assert found["good"].problem == ""
+    assert "cannot be imported: ModuleNotFoundError" in found["absent"].problem
+    assert "not a driver class" in found["wrong"].problem
+    with pytest.raises(UsageError, match="not a driver class"):
+        find("wrong")
+
+
+def test_binding_uses_the_raw_function_where_it_can() -> None:
+    ring = Ring(VM())
+    ops = bind(ring)
+    assert ops.isolate_page == ring.isolate_page
+    assert ops.migratepage == ring.migratepage
+
+
+def test_a_callback_may_take_fewer_arguments() -> None:
+    class Short:
+        def isolate_page(self, page: Page) -> bool:
+            return True
+
+        def migratepage(self, page: Page, newpage: Page) -> tuple[Page, Page]:
+            return page, newpage
+
+        def putback_page(self) -> None:
+            pass
+
+    validate(Short, "Short")
+    ops: Any = bind(Short())
+    vm = VM()
+    old, new = vm.alloc_page(), vm.alloc_page()
+    assert ops.isolate_page(old, 8) is True
+    assert ops.migratepage("mapping", new, old, 0) == (old, new)
+    assert ops.putback_page(old) is None
+
+
+class Wrapper:
+    """A third party that watches every callback of every driver."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, object]] = []
+
+    @hookimpl(wrapper=True)
+    def isolate_page(self, page: Page, mode: int) -> Generator[None, bool, bool]:
+        answer = yield
+        self.seen.append(("isolate_page", answer))
+        return answer
+
+    @hookimpl(wrapper=True)
+    def migratepage(self, mapping: object, newpage: Page, page: Page, mode: int) -> Generator[None, int, int]:
+        answer = yield
+        self.seen.append(("migratepage", answer))
+        return answer
+
+
+def test_wrappers_are_honoured_and_drivers_stay_apart() -> None:
+    plugins, wrapper, vm = manager(), Wrapper(), VM()
+    plugins.register(wrapper)
+    first, second = load(vm, Ring, plugins=plugins), load(vm, Ring, plugins=plugins)
+    page = first.add(fill=5)
+    second.add(fill=6)
+    pages = ListHead("to migrate")
+    assert isolate_movable_page(page, 8) == 0
+    list_add_tail(page._lru, pages)
+    assert migrate_pages(pages, lambda page, private: vm.alloc_page(), None, None, MIGRATE_SYNC, MR_COMPACTION) == 0
+    assert wrapper.seen == [("isolate_page", True), ("migratepage", 0)]
+    assert [call for call, _ in first.calls] == ["isolate", "migrate"]
+    assert not second.calls
+
+
+def test_a_driver_without_wrappers_pays_nothing() -> None:
+    vm = VM()
+    ring = load(vm, Ring, plugins=manager())
+    assert ring.mapping.a_ops.isolate_page == ring.isolate_page
