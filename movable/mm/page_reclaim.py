@@ -24,6 +24,7 @@ from movable.mm.gfp import (
     GFP_RETRY_MAYFAIL,
     MIGRATE_MOVABLE,
     PAGE_ALLOC_COSTLY_ORDER,
+    ZONE_NAMES,
     gfp_migratetype,
     gfp_names,
 )
@@ -151,6 +152,8 @@ class SlowPath:
 
     def direct_reclaim(self) -> tuple[Page | None, int]:
         """Ask the shrinkers, then try again, if need be with a reserved pageblock (__alloc_pages_direct_reclaim)."""
+        name = ZONE_NAMES[self.node.context(self.gfp).classzone].lower()
+        self.vm.vmstat[f"allocstall_{name}"] += 1
         with memalloc(self.vm):
             progress = try_to_free_pages(self.vm)
         if not progress:
@@ -214,14 +217,14 @@ def try_to_free_pages(vm: VM) -> int:
     before = sum(zone.nr_free for zone in vm.zones)
     for priority in range(DEF_PRIORITY, -1, -1):
         for shrinker in list(vm.shrinkers):
-            shrink_slab(shrinker, priority)
+            shrink_slab(vm, shrinker, priority)
         freed = sum(zone.nr_free for zone in vm.zones) - before
         if freed >= SWAP_CLUSTER_MAX:
             break
     return max(0, freed)
 
 
-def shrink_slab(shrinker: Shrinker, priority: int) -> int:
+def shrink_slab(vm: VM, shrinker: Shrinker, priority: int) -> int:
     """One shrinker at one priority; returns how many objects it freed (do_shrink_slab)."""
     freeable = shrinker.count_objects()
     if freeable <= 0:
@@ -234,5 +237,6 @@ def shrink_slab(shrinker: Shrinker, priority: int) -> int:
         if done == SHRINK_STOP:
             break
         freed += done
+        vm.vmstat["slabs_scanned"] += batch
         left -= batch
     return freed

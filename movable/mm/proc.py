@@ -1,0 +1,223 @@
+"""/proc/buddyinfo, /proc/pagetypeinfo and /proc/vmstat, written and read in the kernel's exact format (mm/vmstat.c).
+
+What reads a file and what writes it share one form of the numbers, so that a machine of the model and a real one can be
+compared column by column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from movable.errors import UsageError
+from movable.mm.gfp import MAX_ORDER, MIGRATETYPE_NAMES, ZONE_NAMES
+from movable.mm.proc_page import kpagecount, kpagecount_chunks, kpageflags, kpageflags_chunks
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.vm import VM
+    from movable.mm.zone import Zone
+
+__all__ = [
+    "BuddyRow",
+    "NodeTypes",
+    "TypeRow",
+    "buddyinfo",
+    "format_buddyinfo",
+    "format_pagetypeinfo",
+    "kpagecount",
+    "kpagecount_chunks",
+    "kpageflags",
+    "kpageflags_chunks",
+    "pagetypeinfo",
+    "parse_buddyinfo",
+    "parse_pagetypeinfo",
+    "vmstat",
+]
+
+
+class BuddyRow(NamedTuple):
+    """Free blocks of one zone: ``counts`` by order."""
+
+    nid: int
+    zone: str
+    counts: Sequence[int]
+
+
+class TypeRow(NamedTuple):
+    """Free blocks of one zone and migratetype: ``counts`` by order."""
+
+    zone: str
+    migratetype: str
+    counts: Sequence[int]
+
+
+class NodeTypes(NamedTuple):
+    """One node in /proc/pagetypeinfo.
+
+    ``free`` has a row for every zone and type. ``names`` are the types that the kernel knows; ``blocks`` has (zone,
+    pageblocks by type in that order).
+    """
+
+    nid: int
+    pageblock_order: int
+    names: Sequence[str]
+    free: Sequence[TypeRow]
+    blocks: Sequence[tuple[str, Sequence[int]]]
+
+
+def _zones(node: Node) -> list[Zone]:
+    """Populated zones in the kernel's order."""
+    return sorted((zone for zone in node.zones if zone.present_pages), key=lambda zone: (zone.index, zone.start_pfn))
+
+
+def _columns(counts: Iterable[int], width: int = 6) -> str:
+    return "".join(f"{count:{width}d} " for count in counts)
+
+
+# --- /proc/buddyinfo ---
+
+
+def format_buddyinfo(rows: Iterable[BuddyRow]) -> str:
+    """The text of /proc/buddyinfo for these rows (frag_show_print)."""
+    return "".join(f"Node {nid}, zone {zone:>8} {_columns(counts)}\n" for nid, zone, counts in rows)
+
+
+def buddyinfo(vm: VM) -> str:
+    """/proc/buddyinfo of a machine: free blocks by order, a line for every populated zone."""
+    return format_buddyinfo(
+        BuddyRow(node.nid, zone.name, [area.nr_free for area in zone.free_area])
+        for node in vm.nodes
+        for zone in _zones(node)
+    )
+
+
+def parse_buddyinfo(text: str) -> list[BuddyRow]:
+    """The rows of a /proc/buddyinfo. Raises UsageError that names the first line that is none."""
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            nid, zone, counts = _split_row(line)
+            rows.append(BuddyRow(nid, zone, [int(count) for count in counts]))
+        except (ValueError, IndexError):
+            raise UsageError(f"line {number}: {line!r} is no line of /proc/buddyinfo") from None
+    return rows
+
+
+# --- /proc/pagetypeinfo ---
+
+FREE_TITLE = "Free pages count per migrate type at order"
+BLOCKS_TITLE = "Number of blocks type "
+
+
+def format_pagetypeinfo(nodes: Iterable[NodeTypes]) -> str:
+    """The text of /proc/pagetypeinfo for these nodes, as a 4.19 kernel without page_owner writes it
+    (pagetypeinfo_show)."""
+    return "".join(line for node in nodes for line in _node_types(node))
+
+
+def _node_types(node: NodeTypes) -> Iterator[str]:
+    yield f"Page block order: {node.pageblock_order}\n"
+    yield f"Pages per block:  {1 << node.pageblock_order}\n\n"
+    orders = len(node.free[0].counts) if node.free else MAX_ORDER
+    yield f"{FREE_TITLE:<43} {_columns(range(orders))}\n"
+    for zone, migratetype, counts in node.free:
+        yield f"Node {node.nid:4d}, zone {zone:>8}, type {migratetype:>12} {_columns(counts)}\n"
+    yield f"\n{BLOCKS_TITLE:<23}" + "".join(f"{name:>12} " for name in node.names) + "\n"
+    for zone, numbers in node.blocks:
+        yield f"Node {node.nid}, zone {zone:>8} {_columns(numbers, 12)}\n"
+
+
+def pagetypeinfo(vm: VM) -> str:
+    """/proc/pagetypeinfo of a machine: for every node the free blocks by zone, type and order, and the pageblocks by
+    type."""
+    return format_pagetypeinfo(_count_types(node) for node in vm.nodes if _zones(node))
+
+
+def _count_types(node: Node) -> NodeTypes:
+    zones = _zones(node)
+    free = [
+        TypeRow(zone.name, name, [len(area.free_list[number]) for area in zone.free_area])
+        for zone in zones
+        for number, name in enumerate(MIGRATETYPE_NAMES)
+    ]
+    blocks = []
+    for zone in zones:
+        online = [kind for number, kind in enumerate(zone.pageblocks) if number not in zone.offline]
+        blocks.append((zone.name, [online.count(number) for number in range(len(MIGRATETYPE_NAMES))]))
+    return NodeTypes(node.nid, node.vm.pageblock_order, MIGRATETYPE_NAMES, free, blocks)
+
+
+def parse_pagetypeinfo(text: str) -> list[NodeTypes]:
+    """The nodes of a /proc/pagetypeinfo. Raises UsageError that names the first line that does not belong there.
+
+    Newer kernels write ">100000" for a longer list, which is read as 100000.
+    """
+    nodes: list[NodeTypes] = []
+    order, names, free, blocks = 0, [""], list[TypeRow](), list[tuple[str, Sequence[int]]]()
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if line.startswith("Page block order:"):
+                order, names, free, blocks = int(line.split(":")[1]), [], [], []
+            elif line.startswith(BLOCKS_TITLE):
+                names = line.removeprefix(BLOCKS_TITLE).split()
+            elif ", type" in line:
+                nid, zone, rest = _split_row(line)
+                free.append(TypeRow(zone, rest[1], [int(count.lstrip(">")) for count in rest[2:]]))
+            elif line.startswith("Node"):
+                nid, zone, rest = _split_row(line)
+                if not blocks:
+                    nodes.append(NodeTypes(nid, order, names, free, blocks))
+                blocks.append((zone, [int(count) for count in rest]))
+            elif line and not line.startswith(("Pages per block:", FREE_TITLE)):
+                raise ValueError(line)
+        except (ValueError, IndexError):
+            raise UsageError(f"line {number}: {line!r} does not belong in /proc/pagetypeinfo") from None
+    return nodes
+
+
+def _split_row(line: str) -> tuple[int, str, list[str]]:
+    """(node, zone, what follows) of a line that begins with a node and a zone."""
+    head, _, rest = line.partition(", zone")
+    words = rest.replace(",", " ").split()
+    return int(head.removeprefix("Node")), words[0], words[1:]
+
+
+# --- /proc/vmstat ---
+
+ZONE_ITEMS = ("nr_zspages",)
+NODE_ITEMS = ("nr_isolated_anon", "nr_isolated_file")
+EVENTS = (
+    "slabs_scanned",
+    "pgmigrate_success",
+    "pgmigrate_fail",
+    "compact_migrate_scanned",
+    "compact_free_scanned",
+    "compact_isolated",
+    "compact_stall",
+    "compact_fail",
+    "compact_success",
+    "compact_daemon_wake",
+    "compact_daemon_migrate_scanned",
+    "compact_daemon_free_scanned",
+    "balloon_inflate",
+    "balloon_deflate",
+    "balloon_migrate",
+)
+
+
+def vmstat(vm: VM) -> str:
+    """/proc/vmstat of a machine, as far as the model counts: the kernel's names in the kernel's order, then the
+    model's own."""
+    values = {"nr_free_pages": sum(zone.nr_free for zone in vm.zones)}
+    values |= {name: sum(zone.vmstat.get(name, 0) for zone in vm.zones) for name in ZONE_ITEMS}
+    values["nr_free_cma"] = sum(zone.nr_free_cma() for zone in vm.zones)
+    values |= {name: sum(node.vmstat.get(name, 0) for node in vm.nodes) for name in NODE_ITEMS}
+    for name in ZONE_NAMES:
+        values[f"pgalloc_{name.lower()}"] = sum(zone.pgalloc for zone in vm.zones if zone.name == name)
+    for name in ZONE_NAMES:
+        values[f"allocstall_{name.lower()}"] = vm.vmstat[f"allocstall_{name.lower()}"]
+    values["pgfree"] = sum(zone.pgfree for zone in vm.zones)
+    values |= {name: vm.vmstat[name] for name in EVENTS}
+    values |= {name: vm.vmstat[name] for name in sorted(vm.vmstat) if name not in values}
+    return "".join(f"{name} {value}\n" for name, value in values.items())
