@@ -1,0 +1,93 @@
+"""How executions are run: the options they share, one execution, and the check that the same schedule gives the same steps."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from movable.explore.engine import Scheduler
+from movable.explore.failure import NonDeterminism
+from movable.explore.program import Program
+from movable.explore.replay import Follow, Schedule
+from movable.explore.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What holds for every execution of a search.
+
+    Parameters: ``limit``, steps before fair scheduling takes over (and twice of which is a livelock); ``races``, report data
+    races; ``order``, report lock-order rings; ``quiet``, parts of file names whose lines are not shown in reports (the seam).
+    """
+
+    limit: int = 20_000
+    races: bool = True
+    order: bool = True
+    quiet: tuple[str, ...] = ()
+
+
+def execute(
+    program: Program, strategy: Strategy, options: Options, *, kind: type[Scheduler] = Scheduler, stop: bool = True
+) -> Scheduler | None:
+    """Run one execution and return it; None when the strategy has nothing left."""
+    run = kind(program, strategy, limit=options.limit, races=options.races, order=options.order, stop=stop)
+    if not strategy.begin(run):
+        return None
+    run.run()
+    strategy.end(run)
+    return run
+
+
+def follow(
+    program: Program, schedule: Schedule, options: Options, *, strict: bool = False, kind: type[Scheduler] = Scheduler
+) -> tuple[Scheduler, Follow]:
+    """Run one schedule; return the execution and what was followed."""
+    strategy = Follow(schedule, strict=strict)
+    run = execute(program, strategy, options, kind=kind)
+    assert run is not None
+    return run, strategy
+
+
+@contextmanager
+def tidy() -> Iterator[None]:
+    """Leave what exists out of garbage collection, so that collecting between executions costs what they left."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def same_twice(program: Program, schedule: Schedule = (), options: Options | None = None) -> Scheduler:
+    """Run one schedule twice and compare every step; return the second execution.
+
+    Raises NonDeterminism that names the first step that differs, and says how.
+    """
+    options = options or Options()
+    first, _ = follow(program, schedule, options)
+    second, _ = follow(program, schedule, options)
+    for number, (one, two) in enumerate(zip(first.steps, second.steps, strict=False)):
+        if one != two:
+            raise NonDeterminism(_differs(number, _step(first, number), _step(second, number)))
+    if len(first.steps) != len(second.steps):
+        number = min(len(first.steps), len(second.steps))
+        raise NonDeterminism(_differs(number, _step(first, number), _step(second, number)))
+    ends = [str(run.failure or "no failure") for run in (first, second)]
+    if ends[0] != ends[1]:
+        raise NonDeterminism(_differs(len(first.steps), *ends))
+    return second
+
+
+def _step(run: Scheduler, number: int) -> str:
+    if number >= len(run.steps):
+        return "the end"
+    task, op, key = run.steps[number]
+    return f"{run.tasks[task].name} did {op} {key!r}"
+
+
+def _differs(number: int, one: str, two: str) -> str:
+    return (
+        f"the same schedule twice: step {number} was {one}, then {two}. The program must depend on nothing but its arguments"
+        " and the schedule: look for state kept between executions, unseeded random numbers, time, or names made from addresses"
+    )

@@ -1,0 +1,157 @@
+"""The front door: explore a program within a budget, report what was covered, and hand back a failure ready to be read."""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from movable.explore.bounded import Iterated
+from movable.explore.dfs import Dfs
+from movable.explore.dpor import Dpor
+from movable.explore.engine import Scheduler
+from movable.explore.failure import NON_DETERMINISM, ExploreError, Failure, NonDeterminism
+from movable.explore.portfolio import Portfolio
+from movable.explore.pos import Pos
+from movable.explore.program import Program
+from movable.explore.record import Story, record
+from movable.explore.replay import Schedule
+from movable.explore.runner import Options, execute, follow, same_twice, tidy
+from movable.explore.shrink import Shrinker, alike
+from movable.explore.strategy import Strategy
+from movable.explore.surw import Surw
+from movable.explore.timeline import text
+from movable.explore.token import decode, encode, fingerprint
+from movable.explore.urw import Urw
+
+STRATEGIES: dict[str, Callable[[int, int], Strategy]] = {
+    "portfolio": Portfolio,
+    "bounded": lambda executions, seed: Iterated(),
+    "dpor": lambda executions, seed: Dpor(),
+    "dfs": lambda executions, seed: Dfs(),
+    "urw": lambda executions, seed: Urw(seed),
+    "surw": lambda executions, seed: Surw(seed),
+    "pos": lambda executions, seed: Pos(seed),
+}
+"""Strategies by name; each is made from (executions, seed)."""
+
+_FULL_COLLECTION = 256  # executions between full garbage collections
+
+
+@dataclass(slots=True)
+class Report:
+    """What a search did. ``covered`` says in words what is proved; ``complete`` that it is everything."""
+
+    strategy: str
+    covered: str = "nothing"
+    complete: bool = False
+    executions: int = 0
+    redundant: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first failure, if any."""
+        return self.failures[0] if self.failures else None
+
+    def __str__(self) -> str:
+        work = f"{self.executions} executions, {self.steps} steps, {self.strategy}"
+        if self.failures:
+            return f"failed after {work}\n" + "\n".join(str(failure) for failure in self.failures)
+        return f"no failure in {self.covered} ({work})"
+
+
+def explore(
+    program: Program,
+    *,
+    strategy: str | Strategy = "portfolio",
+    executions: int = 10_000,
+    seconds: float | None = None,
+    seed: int = 0,
+    options: Options | None = None,
+    shrink: bool = True,
+    keep_going: bool = False,
+) -> Report:
+    """Run ``program`` under many schedules until one fails, everything is covered, or the budget ends.
+
+    Parameters: ``strategy``, a name of `STRATEGIES` or a strategy; ``executions`` and ``seconds``, the budget; ``seed``, for the
+    random strategies; ``shrink``, look for the smallest failing schedule; ``keep_going``, collect failures that are not alike
+    instead of stopping at the first. Raises ExploreError for a bad argument and whatever the program's set-up raises.
+    """
+    options = options or Options()
+    if isinstance(strategy, str):
+        if strategy not in STRATEGIES:
+            raise ExploreError(f"strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+        strategy = STRATEGIES[strategy](executions, seed)
+    report = Report(strategy.name)
+    began = time.monotonic()
+    with tidy():
+        try:
+            same_twice(program, (), options)
+            _loop(program, strategy, report, options, (executions, began + seconds if seconds is not None else None), keep_going)
+            report.failures = [explain(program, failure, options, shrink=shrink) for failure in report.failures]
+        except NonDeterminism as error:
+            report.failures.append(Failure(NON_DETERMINISM, str(error), error=error))
+    report.covered, report.complete = strategy.claim, strategy.complete
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _loop(
+    program: Program, strategy: Strategy, report: Report, options: Options, budget: tuple[int, float | None], keep_going: bool
+) -> None:
+    executions, until = budget
+    while report.executions < executions and (until is None or time.monotonic() < until):
+        run = execute(program, strategy, options, stop=not keep_going)
+        if run is None:
+            return
+        report.executions += 1
+        report.redundant += run.pruned
+        report.steps += len(run.steps)
+        failure = run.failure
+        if failure is not None and not any(alike(failure, old) for old in report.failures):
+            report.failures.append(failure)
+            if not keep_going:
+                return
+        gc.collect(1 if report.executions % _FULL_COLLECTION else 2)
+
+
+def explain(
+    program: Program, failure: Failure, options: Options | None = None, *, shrink: bool = True, tries: int = 1500
+) -> Failure:
+    """Return ``failure`` with its smallest schedule (``tries`` executions at most), token, source lines and timeline."""
+    options = options or Options()
+    schedule = Shrinker(program, failure, options, tries if shrink else 0).shrink()
+    run, strategy = follow(program, schedule, options)
+    story = record(program, schedule, options)
+    told = story.failure or failure
+    return told.but(
+        choices=tuple(step[0] for step in run.steps),
+        token=encode(schedule, run.steps),
+        timeline=text(story),
+        preemptions=strategy.preemptions,
+        switches=strategy.switches,
+    )
+
+
+def replay(program: Program, token: str, options: Options | None = None) -> Story:
+    """Run the schedule of a token and tell it; ``story.failure`` is what came of it.
+
+    Raises BadToken for an unreadable token, NonDeterminism when the program does not take the steps that the token was made from.
+    """
+    options = options or Options()
+    schedule, length, mark = decode(token)
+    run = _strict(program, schedule, options)
+    if len(run.steps) != length or fingerprint(run.steps) != mark:
+        raise NonDeterminism(
+            f"the token was made from {length} steps, this program took {len(run.steps)}"
+            + ("" if len(run.steps) != length else " other ones")
+            + ": it is not the same program, or not the same version of it"
+        )
+    return record(program, schedule, options)
+
+
+def _strict(program: Program, schedule: Schedule, options: Options) -> Scheduler:
+    run, _ = follow(program, schedule, options, strict=True)
+    return run
