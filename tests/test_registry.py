@@ -66,30 +66,32 @@ def test_a_module_of_functions_is_a_driver(tmp_path: Path) -> None:
     assert first.address_spaces[one.mapping.addr] is one.mapping
 
 
+SELF = CALLBACKS.format(self="self, ")
+
 BAD_FILES = {
     "no such file": (None, "no file"),
     "syntax": ("class Mine(:", "cannot be imported: SyntaxError"),
     "raises": ("raise RuntimeError('broken\\nfor good')", "cannot be imported: RuntimeError: for good"),
     "exits": ("import sys; sys.exit(3)", "cannot be imported: SystemExit"),
     "no class": ("class Other: pass", "has no 'Mine'; it has no class with the three callbacks"),
-    "near": ("class Near:" + CALLBACKS.format(self="self, "), "has no 'Mine'; it has Near"),
+    "near": ("class Near:" + SELF, "has no 'Mine'; it has Near"),
     "missing": ("class Mine:\n  def isolate_page(self, page, mode): return True", "Mine has no migratepage"),
-    "not a function": ("class Mine:" + CALLBACKS.format(self="self, ") + "    putback_page = 3", "Mine.putback_page is a int"),
+    "not a function": ("class Mine:" + SELF + "    putback_page = 3", "Mine.putback_page is a int"),
     "wrong argument": (
-        "class Mine:" + CALLBACKS.format(self="self, ") + "    def putback_page(self, pagina): pass",
+        "class Mine:" + SELF + "    def putback_page(self, pagina): pass",
         "Mine.putback_page wants an argument 'pagina'; it gets \\(page\\)",
     ),
-    "star": ("class Mine:" + CALLBACKS.format(self="self, ") + "    def putback_page(self, *a): pass", "takes \\*a; name the arguments"),
-    "async": ("class Mine:" + CALLBACKS.format(self="self, ") + "    async def putback_page(self, page): pass", "asynchronous"),
+    "star": ("class Mine:" + SELF + "    def putback_page(self, *a): pass", "takes \\*a; name the arguments"),
+    "async": ("class Mine:" + SELF + "    async def putback_page(self, page): pass", "asynchronous"),
     "misspelt hook": (
-        "import movable\nclass Mine:" + CALLBACKS.format(self="self, ") + "    @movable.hookimpl\n    def put_back(self, page): pass",
+        "import movable\nclass Mine:" + SELF + "    @movable.hookimpl\n    def put_back(self, page): pass",
         "Mine.put_back is marked as a hook",
     ),
     "by value": (
-        "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    vm: object" + CALLBACKS.format(self="self, "),
+        "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    vm: object" + SELF,
         "compares by value",
     ),
-    "instance": ("class C:" + CALLBACKS.format(self="self, ") + "Mine = C()", "is an instance; give the class"),
+    "instance": ("class C:" + SELF + "Mine = C()", "is an instance; give the class"),
     "number": ("Mine = 3", "is a int, not a driver class"),
 }
 

@@ -180,9 +180,9 @@ def test_isolated_is_the_reclaim_bit(page: Page) -> None:
 
 
 def test_names_with_two_underscores_exist_under_both_spellings() -> None:
-    assert getattr(movable, "__SetPageMovable") is SetPageMovable  # noqa: B009 - a class body would mangle it
-    assert getattr(movable, "__ClearPageMovable") is ClearPageMovable  # noqa: B009
-    assert getattr(movable, "__PageMovable") is PageMovableHint  # noqa: B009
+    assert getattr(movable, "__SetPageMovable") is SetPageMovable
+    assert getattr(movable, "__ClearPageMovable") is ClearPageMovable
+    assert getattr(movable, "__PageMovable") is PageMovableHint
 
 
 def test_an_error_names_the_page_the_rule_and_the_remedy(page: Page) -> None:

@@ -34,7 +34,11 @@ def migrate_one(vm: VM, ring: Ring) -> tuple[Page, Page]:
     pages = ListHead("to migrate")
     assert isolate_movable_page(page, 8) == 0
     list_add_tail(page._lru, pages)
-    assert migrate_pages(pages, lambda page, private: vm.alloc_page(GFP_HIGHUSER_MOVABLE), None, None, MIGRATE_SYNC, MR_COMPACTION) == 0
+
+    def get_new_page(page: Page, private: object) -> Page | None:
+        return vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+
+    assert migrate_pages(pages, get_new_page, None, None, MIGRATE_SYNC, MR_COMPACTION) == 0
     new = next(iter(ring.pages))
     return page, new
 
@@ -79,7 +83,10 @@ def test_events_survive_a_file() -> None:
     assert list(read_events(stream.getvalue().splitlines())) == events
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"seq":1}', '{"seq":0,"task":"t","kind":"x","pfn":0,"flags":0,"mapping":0,"refs":0}'])
+UNKNOWN_KIND = '{"seq":0,"task":"t","kind":"x","pfn":0,"flags":0,"mapping":0,"refs":0}'
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "3", '{"seq":1}', UNKNOWN_KIND])
 def test_a_line_that_is_no_event(line: str) -> None:
     with pytest.raises(UsageError, match="line 9: "):
         from_json(line, 9)
