@@ -9,9 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from movable.errors import UsageError
+from movable.errors import SleepInAtomic, UsageError
 from movable.mm.buddy import free_one_page, move_freepages_block, rmqueue
-from movable.mm.gfp import GFP_COMP, GFP_MOVABLE, GFP_ZERO, MAX_ORDER, MIGRATE_CMA, MIGRATE_HIGHATOMIC, MIGRATE_ISOLATE
+from movable.mm.gfp import (
+    GFP_COMP,
+    GFP_DIRECT_RECLAIM,
+    GFP_MOVABLE,
+    GFP_ZERO,
+    MAX_ORDER,
+    MIGRATE_CMA,
+    MIGRATE_HIGHATOMIC,
+    MIGRATE_ISOLATE,
+    gfp_names,
+)
 from movable.mm.list import ListHead
 from movable.mm.page import (
     FIELD_POISON,
@@ -33,6 +43,7 @@ from movable.mm.page import (
     PG_unevictable,
     PG_writeback,
 )
+from movable.mm.steps import held
 from movable.mm.zone import (
     ALLOC_CMA,
     ALLOC_HARDER,
@@ -85,13 +96,14 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
     """A block of ``1 << order`` frames with one reference, or None (__alloc_pages_nodemask).
 
     ``nid`` is the preferred node, None (or -1) the first. Raises UsageError for a node or an order that does not
-    exist, and for GFP bits that contradict each other.
+    exist, and for GFP bits that contradict each other; SleepInAtomic where the request may wait and a spin lock is
+    held.
     """
     try:
         context = vm.nodes[nid if nid and nid > 0 else 0].contexts[gfp]
     except (KeyError, IndexError):
         context = _node(vm, nid).context(gfp)
-    if order or vm.seam is not None:
+    if order or vm.seam is not None or vm._task.atomic:
         return _alloc_block(vm, gfp, order, _node(vm, nid))
     # Order 0 and nobody watching: the same as get_page_from_freelist and prep_new_page, unrolled.
     candidates, migratetype, zero = context.fast
@@ -138,14 +150,26 @@ def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
     """Any order, watched or not: the low watermark first, then whatever the request allows."""
     if not 0 <= order < MAX_ORDER:
         raise UsageError(f"order {order} does not exist; use 0 to {MAX_ORDER - 1}")
-    if vm.seam is not None:
-        vm.seam.point("aw", ("buddy",))
+    _prepare(vm, gfp)
     page = get_page_from_freelist(vm, node, gfp, order, WMARK_LOW, 0)
     if page is None:
         from movable.mm.page_reclaim import alloc_pages_slowpath
 
         page = alloc_pages_slowpath(vm, node, gfp, order)
     return page
+
+
+def _prepare(vm: VM, gfp: int) -> None:
+    """A scheduling point, an event for allocations inside a callback, and might_sleep (prepare_alloc_pages)."""
+    task = vm.current
+    seam = vm.seam
+    if seam is not None:
+        seam.point("aw", ("buddy",))
+        if task.callbacks:
+            seam.event("alloc_in_callback", task.callbacks[-1][2], gfp=gfp)
+    if task.atomic and gfp & GFP_DIRECT_RECLAIM:
+        what = f"{task.name} allocates with {gfp_names(gfp)} while it holds {held(task)}"
+        raise SleepInAtomic("D37", what, "no spin lock held, or a gfp such as GFP_ATOMIC")
 
 
 def get_page_from_freelist(

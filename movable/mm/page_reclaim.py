@@ -22,9 +22,11 @@ from movable.mm.gfp import (
     GFP_NOMEMALLOC,
     GFP_NORETRY,
     GFP_RETRY_MAYFAIL,
+    GFP_THISNODE,
     MIGRATE_MOVABLE,
     PAGE_ALLOC_COSTLY_ORDER,
     ZONE_NAMES,
+    ZONE_NORMAL,
     gfp_migratetype,
     gfp_names,
 )
@@ -44,7 +46,9 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 COMPACT_PRIO_SYNC_FULL, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_ASYNC = range(3)
-COMPACT_SKIPPED, COMPACT_DEFERRED = 1, 2
+COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED, COMPACT_CONTENDED = 1, 2, 5, 6, 7
+WITHDRAWN = (COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_CONTENDED, COMPACT_PARTIAL_SKIPPED)
+"""Results of compaction that gave up early (compaction_withdrawn)."""
 MAX_COMPACT_RETRIES = 16
 MAX_RECLAIM_RETRIES = 16
 MAX_OOM_ROUNDS = 64
@@ -76,7 +80,7 @@ class SlowPath:
         self.order = order
         self.costly = order > PAGE_ALLOC_COSTLY_ORDER
         self.flags = gfp_to_alloc_flags(gfp)
-        self.priority = COMPACT_PRIO_ASYNC
+        self.priority = COMPACT_PRIO_SYNC_LIGHT
         self.compact_retries = 0
         self.compact_result = COMPACT_SKIPPED
         self.no_progress = 0
@@ -91,15 +95,15 @@ class SlowPath:
         if page is not None:
             return page
         can_reclaim = bool(self.gfp & GFP_DIRECT_RECLAIM)
-        if can_reclaim and self.order and not pfmemalloc_allowed(self.vm, self.gfp):
-            if self.costly or gfp_migratetype(self.gfp) != MIGRATE_MOVABLE:
-                page = self.direct_compact()
-                if page is not None:
-                    return page
-                if self.costly and self.gfp & GFP_NORETRY and self.compact_result == COMPACT_DEFERRED:
+        compacts = self.costly or (self.order and gfp_migratetype(self.gfp) != MIGRATE_MOVABLE)
+        if can_reclaim and compacts and not pfmemalloc_allowed(self.vm, self.gfp):
+            page = self.direct_compact(COMPACT_PRIO_ASYNC)
+            if page is not None:
+                return page
+            if self.costly and self.gfp & GFP_NORETRY:
+                if self.compact_result == COMPACT_DEFERRED:
                     return None
-            if not (self.costly and self.gfp & GFP_NORETRY):
-                self.priority = COMPACT_PRIO_SYNC_LIGHT
+                self.priority = COMPACT_PRIO_ASYNC
         if pfmemalloc_allowed(self.vm, self.gfp):
             self.flags |= ALLOC_NO_WATERMARKS
             page = self.get_page()
@@ -112,32 +116,28 @@ class SlowPath:
         for _ in range(MAX_OOM_ROUNDS):
             page, progress = self.direct_reclaim()
             if page is None:
-                page = self.direct_compact()
+                page = self.direct_compact(self.priority)
             if page is not None:
                 return page
             if self.gfp & GFP_NORETRY or (self.costly and not self.gfp & GFP_RETRY_MAYFAIL):
                 return None
-            if self.should_reclaim_retry(progress) or self.should_compact_retry():
+            if self.should_reclaim_retry(progress) or self.should_compact_retry(progress):
                 continue
-            page = get_page_from_freelist(self.vm, self.node, self.gfp, self.order, WMARK_HIGH, self.flags)
-            if page is not None:
+            page, progress = self.out_of_memory()
+            if page is not None or not progress:
                 return page
-            if not self.out_of_memory():
-                break
             self.no_progress = 0
-        if self.gfp & GFP_NOFAIL:
-            raise DeadlockError(f"an allocation of order {self.order} with {gfp_names(self.gfp)} can never be served")
         return None
 
     # steps
 
-    def direct_compact(self) -> Page | None:
+    def direct_compact(self, priority: int) -> Page | None:
         """Compact, then try again (__alloc_pages_direct_compact)."""
         if not self.order:
             return None
         vm = self.vm
         with memalloc(vm):
-            self.compact_result = vm.direct_compact(self.order, self.gfp, self.priority, self.node.nid)
+            self.compact_result = vm.direct_compact(self.order, self.gfp, priority, self.node.nid)
         if self.compact_result <= COMPACT_DEFERRED:
             return None
         vm.vmstat["compact_stall"] += 1
@@ -164,32 +164,61 @@ class SlowPath:
         return page, progress
 
     def should_reclaim_retry(self, progress: int) -> bool:
-        """Whether another round of reclaim can help; counts rounds without progress."""
+        """Whether another round of reclaim can help; counts rounds without progress.
+
+        With no LRU lists to wait for, a round in which no shrinker freed anything is the last.
+        """
         self.no_progress = 0 if progress and not self.costly else self.no_progress + 1
-        if self.no_progress > MAX_RECLAIM_RETRIES or not progress:
+        if not progress or self.no_progress > MAX_RECLAIM_RETRIES:
             return unreserve_highatomic_pageblock(self.node, self.gfp, True)
         return True
 
-    def should_compact_retry(self) -> bool:
-        """Whether another round of compaction, perhaps a harder one, can help."""
+    def should_compact_retry(self, progress: int) -> bool:
+        """Whether another round of compaction, perhaps a harder one, can help.
+
+        A harder one is tried even without progress in reclaim: a kernel, with page cache to drop, nearly always has
+        some.
+        """
         if not self.order:
             return False
-        self.compact_retries += 1
-        limit = MAX_COMPACT_RETRIES // 4 if self.costly else MAX_COMPACT_RETRIES
-        if self.compact_result > COMPACT_DEFERRED and self.compact_retries <= limit:
-            return True
-        lowest = COMPACT_PRIO_SYNC_LIGHT if self.costly else COMPACT_PRIO_SYNC_FULL
-        if self.priority <= lowest:
+        if progress and self.compact_result != COMPACT_COMPLETE:
+            if self.compact_result in WITHDRAWN:
+                return self.compaction_zonelist_suitable()
+            self.compact_retries += 1
+            if self.compact_retries <= MAX_COMPACT_RETRIES // (4 if self.costly else 1):
+                return True
+        if self.priority <= (COMPACT_PRIO_SYNC_LIGHT if self.costly else COMPACT_PRIO_SYNC_FULL):
             return False
         self.priority -= 1
         self.compact_retries = 0
         return True
 
-    def out_of_memory(self) -> bool:
-        """Ask the notifiers, who may free memory of their own; nobody is killed here (mm/oom_kill.c)."""
-        if self.costly or self.gfp & GFP_RETRY_MAYFAIL:
-            return False
-        return sum(notifier() for notifier in list(self.vm.oom_notifiers)) > 0
+    def compaction_zonelist_suitable(self) -> bool:
+        """Whether some zone has enough free frames for compaction to work with."""
+        from movable.mm.compaction import compaction_suitable
+
+        context = self.node.context(self.gfp)
+        suitable = (compaction_suitable(zone, self.order, context.classzone) for zone in context.zones)
+        return any(result != COMPACT_SKIPPED for result in suitable)
+
+    def out_of_memory(self) -> tuple[Page | None, int]:
+        """The last resort: (a page, pages that the notifiers say they freed). Nobody is killed here (mm/oom_kill.c).
+
+        Raises DeadlockError where __GFP_NOFAIL would make the kernel try for ever.
+        """
+        page = get_page_from_freelist(self.vm, self.node, self.gfp, self.order, WMARK_HIGH, 0)
+        if page is not None:
+            return page, 0
+        freed = 0
+        low_zone = self.node.context(self.gfp).classzone < ZONE_NORMAL
+        if not self.costly and not self.gfp & (GFP_RETRY_MAYFAIL | GFP_THISNODE) and not low_zone:
+            freed = sum(notifier() for notifier in list(self.vm.oom_notifiers))
+        if not freed and self.gfp & GFP_NOFAIL:
+            self.flags |= ALLOC_NO_WATERMARKS
+            page = self.get_page()
+            if page is None:
+                raise DeadlockError(f"an allocation of order {self.order} with {gfp_names(self.gfp)} never succeeds")
+        return page, freed
 
 
 def alloc_pages_slowpath(vm: VM, node: Node, gfp: int, order: int) -> Page | None:
