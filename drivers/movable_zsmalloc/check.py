@@ -30,7 +30,8 @@ def _findings(pool: Pool) -> Iterator[str]:
     zspages = _zspages(pool)
     for zspage in zspages:
         yield from _chain(zspage)
-        yield from _slots(pool, zspage)
+        if len(list(zspage.pages())) == zspage.size_class.pages:
+            yield from _slots(pool, zspage)
     for size_class in pool.size_classes():
         yield from _class(size_class, [zspage for zspage in zspages if zspage.size_class is size_class])
     yield from _sums(pool, zspages)

@@ -65,7 +65,8 @@ class _Player:
         self.result = Replay()
         self.handles: dict[int, tuple[int, int]] = {}
         self.phase = "start"
-        self.frames: dict[int, int] = {}
+        self.ours: dict[int, int] = {}
+        self.theirs: dict[int, int] = {}
         self.objects_in: Counter[int] = Counter()
 
     def play(self, op: list[Any]) -> None:
@@ -81,11 +82,12 @@ class _Player:
                 here = self._compare(name, pfn, index, "freed")
                 self.objects_in[here] -= 1
                 if not self.objects_in[here]:
-                    self.frames = {theirs: ours for theirs, ours in self.frames.items() if ours != here}
+                    self.ours.pop(self.theirs.pop(here, -1), None)
                 self.zs.zs_free(self.handles.pop(name)[0])
             case ["zs_compact"]:
                 self.result.compacted.append((-1, self.zs.zs_compact()))
-                self.frames.clear()
+                self.ours.clear()
+                self.theirs.clear()
                 self.objects_in = Counter(cell.location[0] for cell in self.zs.handles.values())
             case ["zs_compact_done", int(pages)]:
                 self.result.compacted[-1] = pages, self.result.compacted[-1][1]
@@ -101,9 +103,9 @@ class _Player:
         here, slot = cell.location
         if slot != index:
             self.result.misplaced.append(f"{self.phase}: object {name} {verb} in slot {slot}, recorded {index}")
-        paired = self.frames.setdefault(pfn, here)
-        if paired != here:
-            self.result.misplaced.append(f"{self.phase}: object {name} {verb} in page {here}, its neighbours are in {paired}")
+        paired = self.ours.setdefault(pfn, here), self.theirs.setdefault(here, pfn)
+        if paired != (here, pfn):
+            self.result.misplaced.append(f"{self.phase}: object {name} {verb} in page {here}, among others than in page {pfn}")
         return here
 
     def end_phase(self) -> None:
