@@ -114,7 +114,10 @@ class SlowPath:
     def retry(self) -> Page | None:
         """Reclaim and compact until neither gets anywhere, then the last resort."""
         for _ in range(MAX_OOM_ROUNDS):
-            page, progress = self.direct_reclaim()
+            progress = 0
+            page = self.get_page()
+            if page is None:
+                page, progress = self.direct_reclaim()
             if page is None:
                 page = self.direct_compact(self.priority)
             if page is not None:
