@@ -1,0 +1,39 @@
+"""What every check shares: the lives it reads, and how it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from movable.contract.life import Lives
+from movable.eras import Era
+from movable.mm.events import Event
+
+Report = Callable[[str, Event, str], None]
+"""Called with the rule that was broken, the event that shows it, and what happened in plain words."""
+
+
+class Check:
+    """Part of the rules. A method called like a kind of event is called for every event of that kind.
+
+    ``lives`` is up to date when a method runs. ``broken`` reports. A check
+    counts what it sees in attributes; ``tally`` turns them into rules when somebody asks.
+    """
+
+    def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
+        self.lives = lives
+        self.era = era
+        self.broken = broken
+
+    def tally(self) -> dict[str, int]:
+        """How often each rule was exercised."""
+        return {}
+
+    def finish(self, last: Event, quiescent: bool) -> None:
+        """The stream ends with ``last``; ``quiescent`` means that nothing was under way."""
+
+
+def who(event: Event) -> str:
+    """The driver of a callback event, in words."""
+    driver: str = event.args.get("driver", "")
+    return driver or "the driver"
+

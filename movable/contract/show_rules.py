@@ -1,0 +1,44 @@
+"""What ``movable rules`` prints: the table, and one rule with its story."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from movable.contract.bugs import BUGS
+from movable.contract.rule_table import KINDS, LEVELS, Rule
+from movable.contract.rules import RULES, rule, source_text
+
+WIDTH = 100
+
+
+def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH) -> str:
+    """The table of rules: number, level, kind, whether a trace can show it, and the title."""
+    chosen = list(RULES.values() if rules is None else rules)
+    lines = [f"{'rule':5} {'level':6} {'kind':10} {'trace':5} title"]
+    for found in chosen:
+        title = textwrap.shorten(found.title, max(20, width - 31), placeholder=" ...")
+        trace = "yes" if found.in_trace else "-"
+        lines.append(f"{found.id:5} {found.level:6} {found.kind:10} {trace:5} {title}")
+    lines.append(f"{len(chosen)} rules; 'movable rules D17' tells about one")
+    return "\n".join(lines)
+
+
+def rule_text(id: str, width: int = WIDTH) -> str:
+    """One rule with its reason, its source and the bugs that broke it. Raises UsageError for an unknown number."""
+    found = rule(id)
+    whose = "binds drivers" if found.scope == "driver" else "binds the core"
+    paragraphs = [
+        f"{found.id}: {found.title}",
+        found.sentence,
+        f"Why: {found.intent}",
+        f"Level: {found.level} ({LEVELS[found.level]}). It {whose}.",
+        f"Kind: {found.kind} ({KINDS[found.kind]}). Exercised by: {', '.join(found.needs)}.",
+        f"Kernels: {', '.join(found.eras)}. From {source_text(found)}.",
+        "A trace of a real kernel can show it." if found.in_trace else "A trace of a real kernel cannot show it.",
+    ]
+    text = [textwrap.fill(paragraph, width) for paragraph in paragraphs]
+    if found.bugs:
+        text.append("Broken by:")
+        text += [f"  {BUGS[bug]}: {BUGS[bug].symptom}" for bug in found.bugs]
+    return "\n".join(text)
