@@ -1,0 +1,245 @@
+"""How an author keeps a driver busy, and says what must be readable.
+
+A workload is a class with named operations, a reference model, set-up and tear-down, and a few declared capabilities. The same
+workload drives random sequences (machine.py) and small concurrent scenarios, so an operation is a plain method with concrete
+arguments: it calls the driver and then notes in ``self.model`` what the driver now holds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from movable.errors import UsageError
+from movable.mm.list import ListHead
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from movable.mm.vm import VM
+
+
+class Handle:
+    """Stands for "one of the live handles" among an operation's arguments; made by ``handle()``."""
+
+    def __repr__(self) -> str:
+        return "handle()"
+
+
+def handle() -> Any:
+    """An argument that is one of the keys of ``Workload.model``; the operation is left out while there is none."""
+    return Handle()
+
+
+class Operation:
+    """One named operation: ``arguments`` leads from names to Hypothesis strategies, or to ``handle()``."""
+
+    __slots__ = ("arguments", "function", "name")
+
+    def __init__(self, function: Callable[..., object], arguments: dict[str, SearchStrategy[Any] | Handle]) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.arguments = arguments
+
+    @property
+    def needs_handle(self) -> bool:
+        """Whether it can run only while something is stored."""
+        return any(isinstance(value, Handle) for value in self.arguments.values())
+
+    def resolve(self, workload: Workload, drawn: dict[str, Any]) -> dict[str, Any]:
+        """``drawn`` with every handle's number replaced by the handle itself: number n is the n-th live one, counted around."""
+        live = list(workload.model)
+        return {
+            name: live[drawn[name] % len(live)] if isinstance(self.arguments[name], Handle) else drawn[name] for name in drawn
+        }
+
+
+def operation(**arguments: Any) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Mark a method of a workload as an operation whose arguments are drawn from Hypothesis strategies or ``handle()``."""
+
+    def mark(function: Callable[..., object]) -> Callable[..., object]:
+        missing = set(list(inspect.signature(function).parameters)[1:]) ^ set(arguments)
+        if missing:
+            raise UsageError(f"operation {function.__qualname__}: no strategy, or no argument, called {', '.join(sorted(missing))}")
+        function.movable_operation = Operation(function, arguments)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+class Workload:
+    """A driver at work on one machine.
+
+    Class attributes are the author's declarations. ``factory`` is the driver class. ``preserves_content``: what was stored must be
+    readable after migration. ``may_release_isolated``: the driver may free a page while it is isolated. ``may_refuse``: an idle
+    page may refuse to move for ever. ``may_sleep``: migratepage may sleep in every mode. ``frames``: the size of machine that
+    suits it. ``hostile`` names operations that make the outside world refuse (a host that fails), run as faults only.
+    """
+
+    factory: ClassVar[Callable[..., Any]]
+    preserves_content: ClassVar[bool] = True
+    may_release_isolated: ClassVar[bool] = False
+    may_refuse: ClassVar[bool] = False
+    may_sleep: ClassVar[bool] = False
+    frames: ClassVar[int] = 128
+    hostile: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, vm: VM, factory: Callable[..., Any] | None = None) -> None:
+        self.vm = vm
+        self.model: dict[Any, Any] = {}
+        if factory is not None:
+            self.factory = factory  # type: ignore[misc]
+        self.driver: Any = self.setup()
+
+    # what an author overrides
+
+    def setup(self) -> Any:
+        """Make the driver on ``self.vm`` and return it."""
+        return type(self).factory(self.vm) if "factory" not in vars(self) else vars(self)["factory"](self.vm)
+
+    def teardown(self) -> None:
+        """Empty the driver and remove it. Afterwards nothing of it may be left on the machine."""
+        remove = getattr(self.driver, "remove", None)
+        if remove is not None:
+            remove()
+
+    def read(self, key: Any) -> Any:
+        """What the driver says now about one handle; compared with ``model[key]``."""
+        raise NotImplementedError(f"{type(self).__name__}.read() is missing: say how to read a handle")
+
+    def invariant(self) -> None:
+        """Raise AssertionError when the driver's own books disagree. Called at quiet moments."""
+
+    def snapshot(self) -> object:
+        """What a refused isolation or a failed migration must leave as it was. Override it for a driver with unusual books."""
+        return snapshot(self.driver)
+
+    # what the kit uses
+
+    @classmethod
+    def operations(cls) -> dict[str, Operation]:
+        """The marked methods, by name, in order of name."""
+        found = {}
+        for name in sorted(dir(cls)):
+            marked = getattr(getattr(cls, name), "movable_operation", None)
+            if marked is not None:
+                found[name] = marked
+        return found
+
+    def run(self, name: str, arguments: dict[str, Any]) -> object:
+        """Do one operation with concrete arguments."""
+        return getattr(self, name)(**arguments)
+
+    def pages(self) -> Iterator[Page]:
+        """The driver's movable pages, in order of frame number."""
+        spaces = {space.addr for space in self.vm.address_spaces.values() if space.host is self.driver}
+        for pfn in sorted(self.vm.pages):
+            word = self.vm.pages[pfn]._mapping
+            if word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word - PAGE_MAPPING_MOVABLE in spaces:
+                yield self.vm.pages[pfn]
+
+
+class GenericWorkload(Workload):
+    """For a driver that brings no workload: it is loaded, asked to ``populate(count)`` if it can, and migrated.
+
+    It declares nothing about content, so what it cannot see stays unproven.
+    """
+
+    preserves_content = False
+    may_refuse = True
+
+    def setup(self) -> Any:
+        driver = super().setup()
+        populate = getattr(driver, "populate", None)
+        if populate is not None:
+            populate(8)
+        return driver
+
+    def read(self, key: Any) -> Any:
+        raise AssertionError("a generic workload stores nothing")
+
+
+def snapshot(driver: Any, depth: int = 5) -> object:
+    """Where the driver keeps pages: its lists, tables and objects, as far as pages are in them, and every attribute whose name speaks
+    of isolation. Other values are left out, for a driver may count and log as it likes.
+    """
+    return _snapshot(driver, depth, set())
+
+
+_LEAVES = (int, float, str, bytes, bytearray, memoryview, bool, type(None))
+
+
+def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
+    """None stands for "no pages in there"."""
+    if isinstance(value, Page):
+        return ("page", value.pfn)
+    if isinstance(value, ListHead):
+        return ("list", value.name, tuple(page.pfn for page in value)) if value.owner is None and value else None
+    if depth == 0 or isinstance(value, _LEAVES) or id(value) in seen or callable(value):
+        return None
+    if type(value).__module__.startswith("movable.mm."):
+        return None
+    seen = seen | {id(value)}
+    if isinstance(value, dict):
+        parts = [(repr(_label(key, depth, seen)), _snapshot(item, depth - 1, seen)) for key, item in value.items()]
+    elif isinstance(value, set | frozenset):
+        parts = [("", _snapshot(item, depth - 1, seen)) for item in value]
+    elif isinstance(value, Iterable) and hasattr(value, "__len__"):
+        parts = [(str(place), _snapshot(item, depth - 1, seen)) for place, item in enumerate(value)]
+    else:
+        parts = [(name, _attribute(name, item, depth, seen)) for name, item in _attributes(value)]
+    kept = tuple(sorted((part for part in parts if part[1] is not None), key=repr))
+    return (type(value).__name__, kept) if kept else None
+
+
+def _label(key: Any, depth: int, seen: set[int]) -> object:
+    return key if isinstance(key, _LEAVES) else _snapshot(key, depth - 1, seen)
+
+
+def _attribute(name: str, value: Any, depth: int, seen: set[int]) -> object:
+    if "isolat" in name and isinstance(value, int):
+        return value or None
+    return _snapshot(value, depth - 1, seen)
+
+
+def _attributes(value: Any) -> list[tuple[str, Any]]:
+    names = dict(getattr(value, "__dict__", {}))
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name):
+                names.setdefault(name, getattr(value, name))
+    return sorted(names.items())
+
+
+# --- finding the workload of a driver ---
+
+
+def workload_for(factory: Callable[..., Any], given: type[Workload] | None = None) -> type[Workload]:
+    """The workload of a driver: the one given, the driver's attribute ``workload`` (a class or "module:Class"), a Workload class in
+    the driver's module that names it as its factory, or the generic one.
+
+    Raises UsageError for an attribute that leads nowhere.
+    """
+    if given is not None:
+        return given
+    named = getattr(factory, "workload", None)
+    if isinstance(named, str):
+        module, _, name = named.partition(":")
+        try:
+            named = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"workload {named!r} of {factory!r} cannot be loaded: {error}") from None
+    if named is not None:
+        if not (inspect.isclass(named) and issubclass(named, Workload)):
+            raise UsageError(f"the workload of {factory!r} is {named!r}; it must be a subclass of Workload")
+        return named
+    module = sys.modules.get(getattr(factory, "__module__", ""))
+    for candidate in vars(module).values() if module is not None else ():
+        if inspect.isclass(candidate) and issubclass(candidate, Workload) and vars(candidate).get("factory") is factory:
+            return candidate
+    return GenericWorkload
