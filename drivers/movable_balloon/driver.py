@@ -10,9 +10,8 @@ from movable import (
     get_page,
     hookimpl,
     list_first,
-    lock_page,
     put_page,
-    unlock_page,
+    spin_on_page_locked,
 )
 from movable_balloon.balloon_compaction import (
     BalloonDevInfo,
@@ -111,7 +110,7 @@ class Balloon(VirtioBalloon):
     def remove(self) -> None:
         """Give every page back and go (virtballoon_remove).
 
-        Sleeps while pages are isolated, where the kernel tries again and again. Raises DeadlockError when nobody runs
+        Waits while pages are isolated or locked, where the kernel tries again and again. Raises DeadlockError when nobody runs
         who could end an isolation. A second call does nothing.
         """
         if self.removed:
@@ -120,12 +119,12 @@ class Balloon(VirtioBalloon):
         if self.reporting is not None:
             self.reporting.unregister()
         fruitless = 0
-        while self.num_pages:
-            if self.leak_balloon(self.num_pages):
+        while left := self.size():
+            if self.leak_balloon(left):
                 continue
             fruitless += 1
             if fruitless > REMOVE_ROUNDS:
-                raise DeadlockError(f"{self.num_pages} balloon pages could not be deflated in {fruitless} rounds")
+                raise DeadlockError(f"{left} balloon pages could not be deflated in {fruitless} rounds")
             self._wait_for_a_page()
         self.reset()
         if self.mapping is not None:
@@ -142,6 +141,5 @@ class Balloon(VirtioBalloon):
         if page is None:
             self.isolation_ended.wait_event(lambda: bool(dev_info.pages))
             return
-        lock_page(page)
-        unlock_page(page)
+        spin_on_page_locked(page)  # to sleep for the page lock would be to set a flag of a page that may become isolated
         put_page(page)

@@ -39,7 +39,7 @@ class Host:
     ``num_pages`` is the size that it wants, ``actual`` the size that the guest reports, both in pages of 4 KiB;
     ``poison_val`` is what the guest says free pages hold. ``messages`` holds the last things said. With ``delayed``
     it answers on a work queue, so that other tasks run between a request and its acknowledgement.
-    ``on_config_change`` is the guest's interrupt handler.
+    ``config_lock`` protects the configuration, and the device's interrupts come under it.
     """
 
     def __init__(self, vm: VM, *, delayed: bool = False) -> None:
@@ -52,6 +52,7 @@ class Host:
         self.requests: Counter[str] = Counter()
         self.violations: list[str] = []
         self.on_config_change: Callable[[], None] | None = None
+        self.config_lock = vm.spinlock("balloon config_lock")
         # Made before the guest's own queues, so that a waiting guest finds the host's answer first.
         self.worker: WorkQueue | None = vm.workqueue("balloon host") if delayed else None
         self._stats: tuple[VirtQueue, Any] | None = None
@@ -63,15 +64,18 @@ class Host:
         """Ask for a balloon of ``pages`` pages. Raises UsageError below 0."""
         if pages < 0:
             raise UsageError(f"a balloon of {pages} pages is not possible; ask for 0 or more")
-        self.num_pages = pages
-        if self.on_config_change is not None:
-            self.on_config_change()
+        with self.config_lock:
+            self.num_pages = pages
+            if self.on_config_change is not None:
+                self.on_config_change()
 
     def request_stats(self) -> None:
         """Ask for fresh statistics by giving the guest's buffer back. Raises UsageError while there is none to give."""
-        if self._stats is None:
+        with self.config_lock:
+            held, self._stats = self._stats, None
+        if held is None:
             raise UsageError("the guest has offered no statistics buffer; is the balloon attached, with its stats queue?")
-        (queue, buffer), self._stats = self._stats, None
+        queue, buffer = held
         queue.complete(buffer)
 
     # what the guest's queues lead to
@@ -90,13 +94,34 @@ class Host:
 
     def handle_stats(self, queue: VirtQueue, buffer: Any) -> None:
         """A statistics buffer: read, and kept until ``request_stats``."""
-        self.last_stats = tuple(buffer)
-        self.requests[queue.name] += 1
-        self._stats = (queue, buffer)
+        with self.config_lock:
+            self.last_stats = tuple(buffer)
+            self.requests[queue.name] += 1
+            self._stats = (queue, buffer)
 
-    def forget_stats(self) -> None:
-        """The guest reset the device: its buffers are gone."""
-        self._stats = None
+    # what the guest reads and writes
+
+    def read_target(self) -> int:
+        """The size that the host wants, in pages."""
+        with self.config_lock:
+            return self.num_pages
+
+    def write_actual(self, pages: int) -> None:
+        """The size that the guest has reached, in pages."""
+        with self.config_lock:
+            self.actual = pages
+
+    def connect(self, on_config_change: Callable[[], None], poison_val: int) -> None:
+        """The guest's driver is ready: call it when the configuration changes. It must not sleep."""
+        with self.config_lock:
+            self.poison_val = poison_val
+            self.on_config_change = on_config_change
+
+    def reset(self) -> None:
+        """The guest's driver is going: no more interrupts, and its buffers are gone."""
+        with self.config_lock:
+            self.on_config_change = None
+            self._stats = None
 
     def _answer(self, queue: VirtQueue, buffer: Any, handle: Callable[[str, Sequence[Any]], None]) -> None:
         def answer() -> None:

@@ -23,16 +23,16 @@ class BalloonShrinker:
 
     def count_objects(self) -> int:
         """How many pages could come back."""
-        return self.vb.num_pages
+        return self.vb.size()
 
     def scan_objects(self, nr_to_scan: int) -> int:
         """Deflate up to ``nr_to_scan`` pages, in requests of at most 256; returns how many came back.
 
-        Ends early where no page can be had: the rest of the balloon is isolated.
+        Ends early where no page can be had: the balloon is empty, or the rest of it isolated.
         """
         vb = self.vb
         freed = 0
-        while vb.num_pages and freed < nr_to_scan:
+        while freed < nr_to_scan:
             got = vb.leak_balloon(nr_to_scan - freed)
             if not got:
                 break

@@ -92,8 +92,8 @@ class VirtioBalloon:
 
     def device_ready(self) -> None:
         """The end of the probe: offer statistics, listen to the host, help in need."""
-        self.host.poison_val = PAGE_POISON_WORD if self.virtio_has_feature(VIRTIO_BALLOON_F_PAGE_POISON) else 0
-        self.host.on_config_change = self.virtballoon_changed
+        poisons = self.virtio_has_feature(VIRTIO_BALLOON_F_PAGE_POISON)
+        self.host.connect(self.virtballoon_changed, PAGE_POISON_WORD if poisons else 0)
         if self.virtio_has_feature(VIRTIO_BALLOON_F_STATS_VQ):
             self.stats_vq.add_buffer(update_balloon_stats(self.vm, self.hugetlb))
             self.stats_vq.kick()
@@ -190,13 +190,18 @@ class VirtioBalloon:
 
     # the size
 
+    def size(self) -> int:
+        """How many pages the balloon holds. The kernel reads the number without the lock, which is a data race."""
+        with self.balloon_lock:
+            return self.num_pages
+
     def towards_target(self) -> int:
         """How many pages to inflate; below zero: to deflate."""
-        return self.host.num_pages - self.num_pages
+        return self.host.read_target() - self.size()
 
     def update_balloon_size(self) -> None:
         """Write the size into the device's configuration, for the host to see."""
-        self.host.actual = self.num_pages
+        self.host.write_actual(self.size())
 
     def virtballoon_changed(self) -> None:
         """Interrupt: the host wants another size."""
@@ -282,8 +287,7 @@ class VirtioBalloon:
     def reset(self) -> None:
         """The last part of a removal: the device forgets the guest, its queues go."""
         self.update_balloon_size()
-        self.host.on_config_change = None
-        self.host.forget_stats()
+        self.host.reset()
         for vq in (self.inflate_vq, self.deflate_vq, self.stats_vq):
             vq.delete()
         self.workqueue.destroy()

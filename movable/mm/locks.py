@@ -48,7 +48,7 @@ class Lock:
             seam.point("try", ("lock", self.name))
         if self.owner is not None:
             return False
-        self._take(self.vm.current)
+        self._take(self.vm.current, True)
         return True
 
     def lock(self) -> None:
@@ -73,14 +73,14 @@ class Lock:
         finally:
             task.atomic = atomic
 
-    def _take(self, task: Task) -> None:
+    def _take(self, task: Task, tried: bool = False) -> None:
         self.owner = task
         task.held.append(self)
         if self.spins:
             task.atomic += 1
         seam = self.vm.seam
         if seam is not None:
-            seam.event("lock", lock=self.name, type=self.kind)
+            seam.event("lock", lock=self.name, type=self.kind, tried=tried)
 
     def unlock(self) -> None:
         """Release it. Raises VMBug when the running task does not hold it."""
@@ -171,7 +171,7 @@ class RWLock:
         task.held.append(self)
         task.atomic += 1
         if seam is not None:
-            seam.event("lock", lock=self.name, type="rwlock")
+            seam.event("lock", lock=self.name, type="rwlock", tried=False)
         return task
 
     def read_lock(self) -> None:
@@ -205,7 +205,7 @@ class RWLock:
         task.held.append(self)
         task.atomic += 1
         if self.vm.seam is not None:
-            self.vm.seam.event("lock", lock=self.name, type="rwlock")
+            self.vm.seam.event("lock", lock=self.name, type="rwlock", tried=True)
         return task
 
     def read_unlock(self) -> None:
@@ -320,6 +320,8 @@ class WaitQueue:
             if condition():
                 return
             before = self.wakes
+            if vm.seam is not None:
+                vm.seam.event("sleep", what=f"wait queue {self.name!r}", atomic=bool(vm.current.atomic))
             vm.wait(
                 ("queue", self.name),
                 lambda before=before: self.wakes != before,  # type: ignore[misc]
@@ -405,6 +407,7 @@ class WorkQueue:
         work.running = True
         try:
             work.fn()
+            self._point("aw")  # what the item did comes before whatever follows a look at ``running``
         finally:
             work.running = False
 

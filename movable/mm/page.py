@@ -218,6 +218,15 @@ def _sleep_on_page(page: Page, seam: Seam) -> None:
     )
 
 
+def spin_on_page_locked(page: Page) -> None:
+    """Wait until the page is unlocked as a loop around ``trylock_page`` and ``cond_resched`` does: no sleeper is queued.
+
+    For who may not touch PG_waiters, which the core loses where it sets PG_isolated without atomic operations. The caller
+    holds a reference. Raises DeadlockError where the loop could never end.
+    """
+    page.vm.wait(("page", page.pfn, "lock"), lambda: not page._flags & LOCKED, f"page {page.pfn} to be unlocked")
+
+
 def unlock_page(page: Page) -> None:
     """Release the page lock and wake who sleeps for it. Raises VMBug when it is not locked."""
     seam = page.seam

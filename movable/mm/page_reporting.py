@@ -114,10 +114,10 @@ class PageReporting:
         budget = -(-area.nr_free // (PAGE_REPORTING_CAPACITY * 16))
         self._lock_zone()
         while (pfn := self._next(zone, order, migratetype)) >= 0:
+            if budget < 0:
+                self.state = "requested"
+                break
             if len(batch) == PAGE_REPORTING_CAPACITY:
-                if budget < 0:
-                    self.state = "requested"
-                    break
                 budget -= 1
                 err = self._flush(zone, batch)
                 if err:
