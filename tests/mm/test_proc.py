@@ -163,8 +163,8 @@ def test_other_files_are_refused(line: str) -> None:
 
 def test_capped_counts_of_newer_kernels_are_read() -> None:
     text = recorded("filled-before.pagetypeinfo")
-    assert "  32697 " in text
-    node = parse_pagetypeinfo(text.replace("  32697 ", ">100000 "))[0]
+    assert "Movable  32697 " in text
+    node = parse_pagetypeinfo(text.replace(" 32697 ", ">100000 "))[0]
     assert [row.counts[0] for row in node.free if row.migratetype == "Movable"] == [0, 100000]
 
 
