@@ -26,7 +26,7 @@ class Bounded(Dpor):
 
     name = "bounded"
 
-    def __init__(self, bound: int, root: Sequence[Node] = ()) -> None:
+    def __init__(self, bound: int, root: Sequence[int] = ()) -> None:
         super().__init__(root)
         self.bound = bound
         self.refused = False
@@ -39,6 +39,13 @@ class Bounded(Dpor):
     def first(self, me: "Task | None", enabled: "Sequence[Task]", node: Node) -> "Task | None":
         """Go on."""
         return default(me, enabled)
+
+    def rooted(self, enabled: "Sequence[Task]", node: Node, number: int) -> "Task | None":
+        """As prescribed, within the bound."""
+        if node.paid + node.cost(number) > self.bound:
+            self.refused = True
+            return None
+        return next((task for task in enabled if task.index == number), None)
 
     def asleep(self, before: Node) -> Sleep:
         """Nobody sleeps here."""

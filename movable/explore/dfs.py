@@ -10,7 +10,7 @@ class Dfs(Tree):
 
     name = "dfs"
 
-    def __init__(self, bound: int | None = None, root: Sequence[Node] = ()) -> None:
+    def __init__(self, bound: int | None = None, root: Sequence[int] = ()) -> None:
         super().__init__(root)
         self.bound = bound
         self.refused = False

@@ -55,6 +55,13 @@ class Dpor(Tree):
             return me
         return next((task for task in enabled if task.index not in node.sleep), None)
 
+    def rooted(self, enabled: "Sequence[Task]", node: Node, number: int) -> "Task | None":
+        """As prescribed; the lower numbers were tried before, so they sleep."""
+        if number in node.sleep:
+            return None
+        node.sleep = {**{task.index: (task.op, task.key) for task in enabled if task.index < number}, **node.sleep}
+        return next((task for task in enabled if task.index == number), None)
+
     def asleep(self, before: Node) -> Sleep:
         """Whoever does not conflict with the step taken sleeps on."""
         step = (before.op, before.key)

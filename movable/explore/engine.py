@@ -356,7 +356,8 @@ class Scheduler:
     def fail(self, kind: str, message: str, steps: tuple[int, ...] = (), error: BaseException | None = None) -> None:
         """Record the first failure of this execution; with ``stop`` no further step is chosen."""
         if self.failure is None:
-            self.failure = Failure(kind, message, tuple(step[0] for step in self.steps), steps, error)
+            cause = "" if error is None else type(error).__name__
+            self.failure = Failure(kind, message, tuple([step[0] for step in self.steps]), steps, cause, error)
         if self._stop:
             self._choose = _nobody
 

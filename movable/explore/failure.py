@@ -20,7 +20,8 @@ class Failure:
     """One way in which one interleaving went wrong.
 
     ``kind`` is one of `KINDS`; ``message`` says what and who in one or a few lines; ``choices`` is the task number that ran at
-    each step; ``steps`` are the step numbers the message speaks of; ``error`` is the exception that was raised, if any;
+    each step; ``steps`` are the step numbers the message speaks of; ``cause`` names the type of the exception that was raised,
+    if any, and ``error`` is that exception;
     ``token`` replays the failure, ``timeline`` shows it, ``preemptions`` and ``switches`` count what the schedule needs (all
     four filled in by `explore`).
     """
@@ -29,6 +30,7 @@ class Failure:
     message: str
     choices: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
+    cause: str = ""
     error: BaseException | None = field(default=None, compare=False, repr=False)
     token: str = ""
     timeline: str = field(default="", compare=False, repr=False)

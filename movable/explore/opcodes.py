@@ -30,17 +30,23 @@ class Opcodes:
         self._point = scheduler.point
         self._files = frozenset(_file(source) for source in sources)
         self._offsets: dict[CodeType, frozenset[int]] = {}
+        self._active = 0
+        self._before: Any = None
 
     def wrap(self, fn: Callable[[], object]) -> Callable[[], object]:
         """Return ``fn`` as a traced task."""
 
         def traced() -> object:
-            before = sys.gettrace()
-            sys.settrace(self._enter)
+            if not self._active:
+                self._before = sys.gettrace()
+            self._active += 1
+            sys.settrace(self._enter)  # has to be said in every greenlet, but what is said holds for the whole thread
             try:
                 return fn()
             finally:
-                sys.settrace(before)
+                self._active -= 1
+                if not self._active:
+                    sys.settrace(self._before)
 
         return traced
 

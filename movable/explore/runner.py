@@ -51,12 +51,13 @@ def follow(
 @contextmanager
 def tidy() -> Iterator[None]:
     """Leave what exists out of garbage collection, so that collecting between executions costs what they left."""
-    gc.collect()
+    frozen = gc.get_freeze_count()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen:  # somebody else's freeze stays
+            gc.unfreeze()
 
 
 def same_twice(program: Program, schedule: Schedule = (), options: Options | None = None) -> Scheduler:

@@ -102,7 +102,7 @@ def _loop(
     program: Program, strategy: Strategy, report: Report, options: Options, budget: tuple[int, float | None], keep_going: bool
 ) -> None:
     executions, until = budget
-    while report.executions < executions and (until is None or time.monotonic() < until):
+    while report.executions < executions and (until is None or not report.executions or time.monotonic() < until):
         run = execute(program, strategy, options, stop=not keep_going)
         if run is None:
             return

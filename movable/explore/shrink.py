@@ -16,7 +16,7 @@ Cost = tuple[int, int, int, int]
 
 def alike(one: Failure | None, two: Failure | None) -> bool:
     """Whether two failures are of one kind: the same verdict, and the same type of exception."""
-    return one is not None and two is not None and (one.kind, type(one.error)) == (two.kind, type(two.error))
+    return one is not None and two is not None and (one.kind, one.cause) == (two.kind, two.cause)
 
 
 def decisions(program: Program, failure: Failure, options: Options) -> Schedule:

@@ -46,7 +46,7 @@ def text(story: Story, lane: int = _LANE) -> str:
 def _blocks(lines: list[Line]) -> list[tuple[int, int]]:
     """The stretches in which one task runs."""
     starts = [n for n in range(len(lines)) if n == 0 or lines[n].task != lines[n - 1].task]
-    return list(zip(starts, [*starts[1:], len(lines)], strict=True))
+    return list(zip(starts, [*starts[1:], len(lines)], strict=False))
 
 
 def _row(number: str, words: str, at: int, lane: int) -> str:

@@ -44,17 +44,19 @@ class Node:
 class Tree:
     """Depth-first search. A subclass says which choices to try at a node (`todo`) and learns in `learn`.
 
-    Parameters: ``root``, a schedule prefix with its sleep sets, below which to search; nodes in it are never changed.
+    Parameters: ``root``, task numbers of a schedule prefix below which to search. The nodes of the prefix are taken to be
+    expanded fully by others: each of their enabled tasks has a search of its own.
     """
 
     name = "tree"
 
-    def __init__(self, root: Sequence[Node] = ()) -> None:
-        self.nodes: list[Node] = list(root)
-        self.floor = len(self.nodes)
+    def __init__(self, root: Sequence[int] = ()) -> None:
+        self.nodes: list[Node] = []
+        self.root = tuple(root)
+        self.floor = len(self.root)
         self.complete = False
         self.cut = False
-        self._known = self.floor  # nodes whose step was seen before and must come again
+        self._known = 0  # nodes whose step was seen before and must come again
         self._fresh = True
         self._run: Scheduler | None = None
 
@@ -107,7 +109,7 @@ class Tree:
             else:
                 sleep, paid = NONE, 0
             node = Node(-1, numbers, sleep, last, paid)
-            task = self.first(me, enabled, node)
+            task = self.first(me, enabled, node) if now >= self.floor else self.rooted(enabled, node, self.root[now])
             if task is None:
                 return None
             node.chosen = task.index
@@ -126,6 +128,10 @@ class Tree:
     def first(self, me: "Task | None", enabled: "Sequence[Task]", node: Node) -> "Task | None":
         """The first choice at a new node: go on without pre-emption. None: nothing here is worth trying."""
         return default(me, enabled)
+
+    def rooted(self, enabled: "Sequence[Task]", node: Node, number: int) -> "Task | None":
+        """The choice that the root prescribes at a new node; None when that part of the tree is empty."""
+        return next((task for task in enabled if task.index == number), None)
 
     def asleep(self, before: Node) -> Sleep:
         """The tasks that still sleep after the step of ``before``."""

@@ -1,0 +1,266 @@
+"""Campaigns: one search spread over processes or machines, with the same verdict however many there are.
+
+The work is cut into numbered chunks before anything runs: subtrees for the systematic strategies, ranges of samples for the
+random ones, each with its own fixed budget. The verdict is that of the lowest chunk that fails, so a fast worker cannot
+change it. Finished chunks go to a file, one JSON line each; a campaign that was killed goes on from there.
+"""
+
+import gc
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from movable.explore.bounded import Bounded
+from movable.explore.dfs import covered
+from movable.explore.dpor import Dpor
+from movable.explore.failure import ExploreError, Failure
+from movable.explore.portfolio import BOUND_SHARE, DPOR_SHARE
+from movable.explore.pos import Pos
+from movable.explore.program import Named, Program
+from movable.explore.runner import Options, execute, tidy
+from movable.explore.search import Report, explain
+from movable.explore.strategy import Strategy
+from movable.explore.surw import Surw
+from movable.explore.urw import Urw
+
+VERSION = 1
+_AHEAD = 64  # chunks handed out before the first of them is back
+_RANDOM: dict[str, Callable[[int, int], Strategy]] = {"surw": Surw, "urw": Urw, "pos": Pos}
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A fixed piece of work: ``executions`` at most, of the strategy ``kind``, below ``root`` or from sample ``first`` on."""
+
+    number: int
+    kind: str
+    executions: int
+    bound: int = -1
+    root: tuple[int, ...] = ()
+    seed: int = 0
+    first: int = 0
+
+    def strategy(self) -> Strategy:
+        """Make the strategy that does it."""
+        if self.kind == "bounded":
+            return Bounded(self.bound, self.root)
+        if self.kind == "dpor":
+            return Dpor(self.root)
+        return _RANDOM[self.kind](self.seed, self.first)
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of a chunk."""
+
+    number: int
+    executions: int = 0
+    redundant: int = 0
+    steps: int = 0
+    complete: bool = False
+    refused: bool = False
+    failure: dict[str, Any] | None = None
+
+
+def roots(program: Program, strategy: Callable[[tuple[int, ...]], Dpor], pieces: int, options: Options) -> list[tuple[int, ...]]:
+    """Cut the tree of schedules into about ``pieces`` subtrees that together are the whole; return their roots."""
+    open_: list[tuple[int, ...]] = [()]
+    closed: list[tuple[int, ...]] = []
+    while open_ and len(open_) + len(closed) < pieces:
+        root = open_.pop(0)
+        search = strategy(root)
+        run = execute(program, search, options)
+        depth = len(root)
+        if run is None or len(search.nodes) <= depth:
+            closed.append(root)
+            continue
+        node = search.nodes[depth]
+        open_.extend((*root, task) for task in node.enabled if task not in node.sleep)
+    return sorted(closed + open_)
+
+
+def plan(program: Program, executions: int, seed: int, options: Options, size: int = 250, pieces: int = 8) -> list[Chunk]:
+    """Cut a budget into chunks. The result depends on the arguments alone."""
+    chunks: list[Chunk] = []
+
+    def tree(kind: str, share: float, bound: int, cut: list[tuple[int, ...]]) -> None:
+        budget = max(20, int(executions * share) // len(cut))
+        chunks.extend([Chunk(len(chunks) + i, kind, budget, bound, root) for i, root in enumerate(cut)])
+
+    for bound, share in enumerate(BOUND_SHARE):
+
+        def bounded(root: tuple[int, ...], bound: int = bound) -> Dpor:
+            return Bounded(bound, root)
+
+        tree("bounded", share, bound, roots(program, bounded, pieces, options) if bound > 1 else [()])
+    tree("dpor", DPOR_SHARE, -1, roots(program, Dpor, pieces, options))
+    left = executions - sum(chunk.executions for chunk in chunks)
+    kinds = list(_RANDOM)
+    turn = 0
+    while left > 0:
+        kind, first = kinds[turn % len(kinds)], turn // len(kinds) * size
+        chunks.append(Chunk(len(chunks), kind, min(size, left), seed=seed, first=first))
+        left -= size
+        turn += 1
+    return chunks
+
+
+def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
+    """Do one chunk; return a `Done` as a plain dict. Runs in a worker."""
+    done = Done(chunk.number)
+    strategy = chunk.strategy()
+    loaded = program.load()
+    with tidy():
+        while done.executions < chunk.executions:
+            run = execute(loaded, strategy, options)
+            if run is None:
+                break
+            done.executions += 1
+            done.redundant += run.pruned
+            done.steps += len(run.steps)
+            if run.failure is not None:
+                failure = run.failure
+                done.failure = {name: getattr(failure, name) for name in ("kind", "message", "cause")}
+                done.failure["choices"] = list(failure.choices)
+                break
+            gc.collect(1)
+    done.complete = strategy.complete and not getattr(strategy, "cut", False)
+    done.refused = bool(getattr(strategy, "refused", False))
+    return asdict(done)
+
+
+class _Log:
+    """The campaign file."""
+
+    def __init__(self, path: Path | None, head: dict[str, Any]) -> None:
+        self.path = path
+        self.done: dict[int, Done] = {}
+        if path is None:
+            return
+        if path.exists() and path.stat().st_size:
+            self._load(path, head)
+        else:
+            path.write_text(json.dumps(head) + "\n", encoding="utf-8")
+
+    def _load(self, path: Path, head: dict[str, Any]) -> None:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            found = json.loads(lines[0])
+        except ValueError:
+            found = None
+        if found != json.loads(json.dumps(head)):
+            raise ExploreError(f"{path}: belongs to another campaign (program, budget, seed or options differ); use another file")
+        whole = [lines[0]]
+        for line in lines[1:]:
+            try:
+                done = Done(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # the line that was being written when the campaign was killed
+            self.done[done.number] = done
+            whole.append(line)
+        path.write_text("\n".join(whole) + "\n", encoding="utf-8")
+
+    def add(self, done: Done) -> None:
+        """Keep a finished chunk."""
+        self.done[done.number] = done
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(done)) + "\n")
+
+
+def campaign(
+    program: Named,
+    executor: Executor,
+    *,
+    executions: int = 100_000,
+    seed: int = 0,
+    options: Options | None = None,
+    file: str | Path | None = None,
+    shrink: bool = True,
+) -> Report:
+    """Explore ``program`` on an executor; the budget is in ``executions``.
+
+    ``file`` keeps finished chunks; an existing one is gone on with. Raises ExploreError when it belongs to another campaign.
+    """
+    options = options or Options()
+    loaded = program.load()
+    head = {
+        "campaign": program.name, "args": list(program.args), "executions": executions, "seed": seed, "version": VERSION,
+        "options": asdict(options),
+    }  # fmt: skip
+    log = _Log(Path(file) if file is not None else None, head)
+    chunks = plan(loaded, executions, seed, options)
+    report = Report("campaign")
+    verdict = _Verdict(chunks)
+    for done in _results(program, executor, chunks, options, log):
+        report.executions += done.executions
+        report.redundant += done.redundant
+        report.steps += done.steps
+        if done.failure is not None:
+            report.failures.append(_explained(loaded, done.failure, options, shrink))
+        if verdict.take(done):
+            break
+    report.covered, report.complete = verdict.claim, verdict.complete
+    return report
+
+
+def _explained(program: Program, told: dict[str, Any], options: Options, shrink: bool) -> Failure:
+    failure = Failure(told["kind"], told["message"], tuple(told["choices"]), cause=told["cause"])
+    return explain(program, failure, options, shrink=shrink)
+
+
+class _Verdict:
+    """Reads finished chunks in order: what has been covered, and whether to go on."""
+
+    def __init__(self, chunks: list[Chunk]) -> None:
+        self._chunks = chunks
+        self._parts: dict[tuple[str, int], list[Done]] = {}
+        self._samples = 0
+        self._claim = ""
+        self.complete = False
+
+    @property
+    def claim(self) -> str:
+        """In words."""
+        samples = f"{self._samples} samples" if self._samples else ""
+        return " and ".join(part for part in (self._claim, samples) if part) or "some interleavings"
+
+    def take(self, done: Done) -> bool:
+        """Take the next chunk in order; True when nothing after it matters."""
+        chunk = self._chunks[done.number]
+        if done.failure is not None:
+            return True
+        if chunk.kind in _RANDOM:
+            self._samples += done.executions
+            return False
+        stage = (chunk.kind, chunk.bound)
+        parts = self._parts.setdefault(stage, [])
+        parts.append(done)
+        if len(parts) == sum((other.kind, other.bound) == stage for other in self._chunks) and all(p.complete for p in parts):
+            refused = any(part.refused for part in parts)
+            self._claim = covered(True, chunk.bound if refused else None)
+            self.complete = not refused
+        return self.complete
+
+
+def _results(program: Named, executor: Executor, chunks: list[Chunk], options: Options, log: _Log) -> Iterator[Done]:
+    """Yield the finished chunks in order, keeping the executor busy."""
+    waiting: dict[Future[dict[str, Any]], int] = {}
+    todo = [chunk for chunk in chunks if chunk.number not in log.done]
+    try:
+        for chunk in chunks:
+            while chunk.number not in log.done:
+                while todo and len(waiting) < _AHEAD:
+                    following = todo.pop(0)
+                    waiting[executor.submit(work, program, following, options)] = following.number
+                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    del waiting[future]
+                    log.add(Done(**future.result()))
+            yield log.done[chunk.number]
+    finally:
+        for future in waiting:
+            future.cancel()

@@ -1,0 +1,144 @@
+"""Campaigns: the same verdict for any number of workers, and a killed one goes on where it was."""
+
+import json
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movable.explore import ExploreError, Named, Report, replay
+from movable.explore.campaign import campaign, plan
+from movable.explore.runner import Options
+
+TOYS = str(Path(__file__).parent / "toys.py")
+PLAIN = Options(order=False)
+BUGGY = Named(f"{TOYS}:depth_three", (False, 4))
+CLEAN = Named(f"{TOYS}:depth_three", (True, 2))
+
+
+class Inline(Executor):
+    """Runs at once, in this process. ``stop`` kills the campaign after so many chunks."""
+
+    def __init__(self, stop: int = 10**9) -> None:
+        self.left = stop
+        self.ran = 0
+
+    def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if self.left <= 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.ran += 1
+        future.set_result(fn(*args, **more))
+        return future
+
+
+def told(report: Report) -> dict[str, Any]:
+    """Everything about a report but the time."""
+    return {
+        name: getattr(report, name) for name in ("covered", "complete", "executions", "redundant", "steps", "failures")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("program", [BUGGY, CLEAN])
+def test_the_verdict_is_the_same_for_any_number_of_workers(program: Named) -> None:
+    expected = told(campaign(program, Inline(), executions=1500, options=PLAIN))
+    for workers in (1, 2):
+        with ProcessPoolExecutor(workers) as pool:
+            assert told(campaign(program, pool, executions=1500, options=PLAIN)) == expected
+
+
+def test_a_failure_comes_back_shrunk_and_replayable() -> None:
+    report = campaign(BUGGY, Inline(), executions=3000, options=PLAIN)
+    assert report.failure is not None
+    assert report.failure.preemptions == 2
+    again = replay(BUGGY.load(), report.failure.token, PLAIN)
+    assert again.failure is not None
+    assert again.failure.message == report.failure.message
+
+
+def test_a_clean_program_is_proved() -> None:
+    report = campaign(CLEAN, Inline(), executions=4000, options=PLAIN)
+    assert report.failure is None
+    assert (report.complete, report.covered) == (True, "all interleavings")
+
+
+def test_a_small_budget_claims_samples() -> None:
+    report = campaign(Named(f"{TOYS}:counter"), Inline(), executions=1200, options=PLAIN)
+    assert report.failure is None
+    assert not report.complete
+    assert report.covered == "all interleavings with at most 0 pre-emptions and 360 samples"
+
+
+def test_a_killed_campaign_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "campaign.jsonl"
+    program = Named(f"{TOYS}:counter")
+    expected = told(campaign(program, Inline(), executions=1200, options=PLAIN))
+    with pytest.raises(KeyboardInterrupt):
+        campaign(program, Inline(stop=2), executions=1200, options=PLAIN, file=file)
+    # the driver of the first campaign died before it wrote; nothing is lost but work
+    one = Inline()
+    assert told(campaign(program, one, executions=1200, options=PLAIN, file=file)) == expected
+    chunks = one.ran
+    lines = file.read_text().splitlines()
+    assert len(lines) == 1 + chunks
+    file.write_text("\n".join(lines[:-3]) + "\n" + lines[-1][:20])  # killed while writing a line
+    rest = Inline()
+    assert told(campaign(program, rest, executions=1200, options=PLAIN, file=file)) == expected
+    assert rest.ran == 3
+    done = Inline()
+    assert told(campaign(program, done, executions=1200, options=PLAIN, file=file)) == expected
+    assert done.ran == 0
+
+
+def test_a_file_of_another_campaign_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "campaign.jsonl"
+    campaign(CLEAN, Inline(), executions=100, options=PLAIN, file=file)
+    for other in ({"executions": 200}, {"executions": 100, "seed": 1}, {"executions": 100, "options": Options()}):
+        with pytest.raises(ExploreError, match="belongs to another campaign"):
+            campaign(CLEAN, Inline(), **{"options": PLAIN, "file": file, **other})  # type: ignore[arg-type]
+    file.write_text("rubbish\n")
+    with pytest.raises(ExploreError, match="belongs to another campaign"):
+        campaign(CLEAN, Inline(), executions=100, options=PLAIN, file=file)
+
+
+def test_a_plan_depends_on_its_arguments_alone_and_spends_the_budget() -> None:
+    program = Named(f"{TOYS}:counter")
+    chunks = plan(program.load(), 2000, 7, PLAIN)
+    assert chunks == plan(program.load(), 2000, 7, PLAIN)
+    assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
+    assert sum(chunk.executions for chunk in chunks) == 2000
+    assert {chunk.kind for chunk in chunks} == {"bounded", "dpor", "surw", "urw", "pos"}
+    json.dumps([chunk.root for chunk in chunks])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nonsense", "write it as"),
+        ("no.such.module:f", "cannot be imported"),
+        ("movable.explore:nothing", "has no function 'nothing'"),
+        ("/no/such/file.py:f", "does not exist"),
+    ],
+)
+def test_a_program_name_that_leads_nowhere_says_so(name: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Named(name).load()
+
+
+def test_a_named_program_is_a_program() -> None:
+    from movable.explore import explore
+
+    assert explore(CLEAN, options=PLAIN).complete
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_verdict(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    expected = told(campaign(BUGGY, Inline(), executions=1500, options=PLAIN))
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+    )
+    with cluster, distributed.Client(cluster) as client, client.get_executor() as pool:
+        assert told(campaign(BUGGY, pool, executions=1500, options=PLAIN)) == expected
