@@ -1,0 +1,189 @@
+"""``movable trace``: probes, check, summary and export. Exit codes: 0 fine, 1 a rule is broken, 2 bad usage or input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TypeAlias
+
+from movable.errors import UsageError
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_arguments(verbs: Verbs) -> None:
+    """Add the verb ``trace`` with its four parts to a parser's commands."""
+    trace = verbs.add_parser(
+        "trace",
+        help="record and judge a real kernel's driver",
+        description="Record what a real kernel's driver does to its movable pages, and judge it by the rules of the contract.",
+    )
+    parts = trace.add_subparsers(title="parts", metavar="PART", required=True)
+    _add_probes(parts)
+    _add_check(parts)
+    _add_summary(parts)
+    _add_export(parts)
+
+
+def _add_probes(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "probes",
+        help="print the shell script that records a driver",
+        description="Print a POSIX shell script that sets the probes for a driver, records, checks for lost events and removes "
+        "the probes again. Known by name: zsmalloc, balloon, z3fold; any other by the symbols of its three callbacks.",
+    )
+    verb.add_argument("driver", metavar="DRIVER", help="zsmalloc, balloon, z3fold, or a short name of your own")
+    verb.add_argument("--isolate", default="", metavar="SYM", help="its isolate_page function, as module:function or function")
+    verb.add_argument("--migrate", default="", metavar="SYM", help="its migrate function")
+    verb.add_argument("--putback", default="", metavar="SYM", help="its putback_page function")
+    verb.add_argument("--era", default="6.1", help="4.19 (to 5.15) or 6.1 (to 6.16); default 6.1")
+    verb.add_argument("--arch", default="x86_64", choices=("x86_64", "aarch64"), help="of the test machine; default x86_64")
+    verb.add_argument("--objects", action="store_true", help="zsmalloc: zs_malloc and zs_free too (many lines)")
+    verb.add_argument("--base", action="store_true", help="show where the page array lies (exact frame numbers under KASLR)")
+    verb.add_argument("--definitions", action="store_true", help="print only the lines for kprobe_events")
+    verb.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
+    verb.set_defaults(run=_probes)
+
+
+def _add_input(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", metavar="FILE", help="ftrace text (also .gz), trace.dat, model events, or - for standard input")
+    verb.add_argument("--era", choices=("4.19", "6.1"), help="flag bits of the kernel (default: worked out)")
+    verb.add_argument("--vmemmap-base", type=_address, metavar="ADDRESS", help="where the page array lies (default: worked out)")
+
+
+def _add_check(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "check",
+        help="judge a trace by the rules of the contract",
+        description="Judge a trace by the rules of the contract, as far as a trace can show them. Exit code 1 when one is broken.",
+    )
+    _add_input(verb)
+    verb.add_argument("--driver", metavar="NAME", help="judge only the pages of this driver")
+    verb.add_argument("--json", metavar="FILE", help="write the verdicts as JSON ('-' for standard output, and nothing else)")
+    verb.add_argument("--html", metavar="FILE", help="write the verdicts as one HTML page")
+    verb.set_defaults(run=_check)
+
+
+def _add_summary(parts: Verbs) -> None:
+    verb = parts.add_parser("summary", help="count what happened in a trace")
+    _add_input(verb)
+    verb.add_argument("--json", metavar="FILE", help="write the numbers as JSON ('-' for standard output, and nothing else)")
+    verb.add_argument("--svg", metavar="FILE", help="draw isolated pages over time")
+    verb.set_defaults(run=_summary)
+
+
+def _add_export(parts: Verbs) -> None:
+    verb = parts.add_parser("export", help="write a trace in another form")
+    _add_input(verb)
+    form = verb.add_mutually_exclusive_group(required=True)
+    form.add_argument("--chrome", metavar="OUT", help="Chrome trace JSON, for Perfetto: a track for each task, pages as slices")
+    form.add_argument("--events", metavar="OUT", help="model events, a JSON object a line")
+    form.add_argument("--ftrace", metavar="OUT", help="ftrace text, also from model events")
+    verb.set_defaults(run=_export)
+
+
+def _address(text: str) -> int:
+    try:
+        value = int(text, 16)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; expected hexadecimal, such as 0xffffea0000000000") from None
+    if not 0 <= value < 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text!r} does not fit 64 bits")
+    return value
+
+
+@contextmanager
+def _output(path: str) -> Iterator[IO[str]]:
+    """Standard output for ``-``, else the file. Raises UsageError where it cannot be written."""
+    if path == "-":
+        yield sys.stdout
+        return
+    try:
+        stream = open(path, "w", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); give another place") from None
+    with stream:
+        yield stream
+
+
+def _probes(arguments: argparse.Namespace) -> int:
+    from movable.trace.probes import callbacks_of, probe_set
+    from movable.trace.record import recording_script
+
+    name, era, arch = arguments.driver, arguments.era, arguments.arch
+    callbacks = callbacks_of(name, arguments.isolate, arguments.migrate, arguments.putback)
+    if arguments.definitions:
+        probes = probe_set(callbacks, era, objects=arguments.objects, base=arguments.base)
+        text = "".join(probe.definition(arch) + "\n" for probe in probes)
+    else:
+        text = recording_script(callbacks, name, era, arch=arch, objects=arguments.objects, base=arguments.base)
+    with _output(arguments.output or "-") as stream:
+        stream.write(text)
+    return 0
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    from movable.trace.picture import isolated_svg
+    from movable.trace.progress import Progress
+    from movable.trace.read import Reader
+    from movable.trace.source import Source
+    from movable.trace.summary import summarise, summary_text
+
+    with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
+        summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
+    if arguments.json != "-":
+        sys.stdout.write(summary_text(summary))
+    if arguments.json:
+        with _output(arguments.json) as stream:
+            stream.write(json.dumps(summary.to_dict(), indent=1) + "\n")
+    if arguments.svg:
+        with _output(arguments.svg) as stream:
+            stream.write(isolated_svg(summary))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from movable.mm.events import write_events
+    from movable.trace.export import ChromeTrace, export_ftrace
+    from movable.trace.progress import Progress
+    from movable.trace.read import Reader
+    from movable.trace.source import Source
+
+    out = arguments.chrome or arguments.events or arguments.ftrace
+    with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
+        reader = Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base)
+        with _output(out) as stream:
+            if arguments.chrome:
+                ChromeTrace(stream).write(reader)
+            elif arguments.events:
+                write_events(reader.events(), stream)
+            else:
+                stream.writelines(export_ftrace(reader.events()))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from movable.trace.conform import check_trace
+    from movable.trace.progress import Progress
+    from movable.trace.verdicts import verdicts_html, verdicts_text
+
+    with Progress(arguments.file) as progress:
+        result = check_trace(
+            arguments.file,
+            era=arguments.era,
+            vmemmap_base=arguments.vmemmap_base,
+            driver=arguments.driver,
+            progress=progress,
+        )
+    if arguments.json != "-":
+        sys.stdout.write(verdicts_text(result))
+    if arguments.json:
+        with _output(arguments.json) as stream:
+            stream.write(json.dumps(result.to_dict(), indent=1) + "\n")
+    if arguments.html:
+        with _output(arguments.html) as stream:
+            stream.write(verdicts_html(result))
+    return 1 if result.broken else 0

@@ -1,0 +1,216 @@
+"""A trace for other eyes: Chrome's trace format, which Perfetto opens, and model events written as ftrace text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from movable.mm.events import Event
+from movable.trace.lives import Isolation, Life, Lives
+from movable.trace.probes import DRIVERS
+from movable.trace.read import Reader
+from movable.trace.vocabulary import PAGE_STRUCT, VMEMMAP_BASE, kernel_flags
+
+# --- Chrome trace ---
+
+TASKS, PAGES = 1, 2
+"""The two process rows of the picture."""
+SHOWN_ARGS = ("ret", "mode", "newpage", "reason", "driver")
+
+
+class ChromeTrace:
+    """Writes slices as they end: a track for each task, a row for each page that was isolated, a count of isolated pages."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._first = True
+        self._tracks: dict[str, int] = {}
+        self._open: dict[str, list[tuple[str, float, Event]]] = {}
+        self._shown: set[int] = set()
+        self._lives = Lives(self._isolation, None, self._life)
+        self._counts: dict[str, int] = {}
+        self.slices = 0
+
+    def write(self, reader: Reader) -> int:
+        """Write the whole trace; returns the number of slices."""
+        self._stream.write('{"displayTimeUnit":"ns","traceEvents":[')
+        self._name("process_name", TASKS, 0, "tasks")
+        self._name("process_name", PAGES, 0, "pages that were isolated")
+        stamp = 0.0
+        for event in reader.events():
+            stamp = reader.stamp
+            self._lives.feed(event, stamp, reader.caller)
+            self._task_slice(event, stamp)
+            self._count(stamp)
+        self._lives.finish(reader.line, stamp)
+        self._stream.write("\n]}\n")
+        return self.slices
+
+    def _put(self, record: dict[str, Any]) -> None:
+        self._stream.write(("\n" if self._first else ",\n") + json.dumps(record, separators=(",", ":")))
+        self._first = False
+
+    def _name(self, what: str, pid: int, tid: int, name: str) -> None:
+        self._put({"ph": "M", "name": what, "pid": pid, "tid": tid, "args": {"name": name}})
+
+    def _track(self, task: str) -> int:
+        track = self._tracks.get(task)
+        if track is None:
+            number = task.rpartition("-")[2]
+            track = int(number) if number.isdecimal() and int(number) not in self._tracks.values() else len(self._tracks) + 1
+            while track in self._tracks.values():
+                track += 1
+            self._tracks[task] = track
+            self._name("thread_name", TASKS, track, task)
+        return track
+
+    def _task_slice(self, event: Event, stamp: float) -> None:
+        """A call becomes a slice when it returns; anything else is an instant."""
+        kind = event.kind
+        track = self._track(event.task)
+        args = {"line": event.seq, **{name: event.args[name] for name in SHOWN_ARGS if name in event.args}}
+        if event.pfn >= 0:
+            args["page"] = event.pfn
+        calls = self._open.setdefault(event.task, [])
+        if kind.endswith("_ret"):
+            name = kind[:-4]
+            for index in range(len(calls) - 1, -1, -1):
+                if calls[index][0] == name:
+                    _, begun, entry = calls[index]
+                    del calls[index:]
+                    both = {**args, "lines": [entry.seq, event.seq]}
+                    record = {"ph": "X", "name": _title(entry), "cat": name, "pid": TASKS, "tid": track, "args": both}
+                    self._put({**record, "ts": _micros(begun), "dur": max(_micros(stamp - begun), 0.001)})
+                    self.slices += 1
+                    return
+        elif kind in _CALLS:
+            calls.append((kind, stamp, event))
+            del calls[:-64]
+        else:
+            self._put(
+                {"ph": "i", "s": "t", "name": _title(event), "cat": kind, "pid": TASKS, "tid": track, "ts": _micros(stamp),
+                 "args": args}
+            )  # fmt: skip
+
+    def _count(self, stamp: float) -> None:
+        if self._counts != self._lives.isolated:
+            self._counts = dict(self._lives.isolated)
+            args = {driver or "unknown": n for driver, n in self._counts.items()}
+            self._put({"ph": "C", "name": "isolated pages", "pid": PAGES, "ts": _micros(stamp), "args": args})
+
+    def _isolation(self, one: Isolation) -> None:
+        self._shown.add(one.pfn)
+        args = {"asked by": one.caller, "calls": one.tries, "last": one.last, "lines": [one.begun, one.ended]}
+        if one.target >= 0:
+            args["new page"] = one.target
+        self._slice(one.pfn, f"isolated, {one.outcome}", "isolation", one.since, one.until, args)
+
+    def _life(self, life: Life, line: int, stamp: float) -> None:
+        if life.pfn in self._shown:
+            self._shown.discard(life.pfn)
+            name = f"page of {self._lives.name(life) or 'unknown driver'}"
+            self._slice(life.pfn, name, "page", life.begun_at, stamp, {"page": life.pfn, "lines": [life.begun, line]})
+
+    def _slice(self, pfn: int, name: str, kind: str, begun: float, ended: float, args: dict[str, Any]) -> None:
+        record = {"name": name, "cat": "page", "pid": PAGES, "tid": 0, "id": hex(pfn)}
+        self._put({**record, "ph": "b", "ts": _micros(begun), "args": {"kind": kind, **args}})
+        self._put({**record, "ph": "e", "ts": _micros(ended)})
+        self.slices += 1
+
+
+_CALLS = frozenset({"isolate_movable_page", "isolate_page", "migratepage", "putback_page", "move_to_new_page", "migrate_pages"})
+
+
+def _title(event: Event) -> str:
+    return f"{event.args['driver']} {event.kind}" if "driver" in event.args else event.kind
+
+
+def _micros(seconds: float) -> float:
+    return round(seconds * 1e6, 3)
+
+
+# --- ftrace text ---
+
+PREFIXES = {driver: callbacks.prefix for driver, callbacks in DRIVERS.items()}
+_STATE = ("isolate_movable_page", "clear_page_movable", "unlock_page", "free_page", "putback_page")
+_NAMES = {"unlock_page": "folio_unlock", "free_page": "folio_put_final"}
+_HEADER = "# tracer: nop\n#\n#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION\n"
+
+
+def export_ftrace(events: Iterable[Event], layout: str = "6.1") -> Iterator[str]:
+    """Lines of text as our probes would have recorded these events; what no probe can see is left out.
+
+    ``layout`` is the era whose flag bits are written. Each line ends with a newline.
+    """
+    yield f"# movable: era={layout} lost=0 missed=0\n{_HEADER}"
+    pids: dict[str, str] = {}
+    for number, event in enumerate(events):
+        text = _event_text(event, layout)
+        if text is None:
+            continue
+        task = pids.get(event.task)
+        if task is None:
+            task = pids[event.task] = _task_column(event.task, len(pids) + 1)
+        yield f"{task} [000] ..... {number / 1e6:12.6f}: {text}\n"
+
+
+def _task_column(task: str, number: int) -> str:
+    """TASK-PID; a task of the model gets ``number`` as its PID."""
+    comm, dash, pid = task.rpartition("-")
+    if not dash or not pid.isdecimal():
+        comm, pid = task, str(number)
+    comm = re.sub(r"[^\w/.:-]", "_", comm)[:15] or "task"
+    return f"{comm:>16}-{pid:<7}"
+
+
+def _event_text(event: Event, layout: str) -> str | None:
+    kind, args = event.kind, event.args
+    prefix = _prefix(args.get("driver", ""))
+    state = f"flags={kernel_flags(event.flags, layout):#x} mapping={event.mapping:#x} refs={event.refs}"
+    page = f"page={_pointer(event.pfn)}"
+    if kind in ("isolate_movable_page", "isolate_page"):
+        name = f"{prefix}_isolate" if kind == "isolate_page" else kind
+        return f"{name}: ({name}+0x0/0x1) {page} mode={args['mode']:#x} {state}"
+    if kind == "set_page_movable":
+        return f"{kind}: (__SetPageMovable+0x0/0x1) {page} mops={args['ops']:#x} {state}"
+    if kind == "migratepage":
+        new = f"newpage={_pointer(args['newpage'])} {page} mode={args['mode']}"
+        return f"{prefix}_migrate: ({prefix}_migrate+0x0/0x1) {new} nflags={kernel_flags(args['new_flags'], layout):#x} {state}"
+    if kind == "move_to_new_page":
+        pages = f"dst={_pointer(args['newpage'])} src={_pointer(event.pfn)} mode={args['mode']}"
+        return f"move_to_new_folio: (move_to_new_folio+0x0/0x1) {pages} {state}"
+    if kind in _STATE:
+        name = f"{prefix}_putback" if kind == "putback_page" else _NAMES.get(kind, kind)
+        return f"{name}: ({name}+0x0/0x1) {page} {state}"
+    return _return_text(kind, args, prefix)
+
+
+def _return_text(kind: str, args: dict[str, Any], prefix: str) -> str | None:
+    returns = {
+        "isolate_movable_page_ret": "isolate_movable_page",
+        "isolate_page_ret": f"{prefix}_isolate",
+        "migratepage_ret": f"{prefix}_migrate",
+        "putback_page_ret": f"{prefix}_putback",
+        "move_to_new_page_ret": "move_to_new_folio",
+        "migrate_pages_ret": "migrate_pages",
+    }
+    if kind in returns:
+        name = returns[kind]
+        ret = "" if kind == "putback_page_ret" else f" ret={int(args['ret'])}"
+        return f"{name}_ret: (model+0x0/0x1 <- {name}){ret}"
+    if kind == "migrate_pages":
+        return f"migrate_pages: (migrate_pages+0x0/0x1) list=0x0 first=0x0 mode={args['mode']} reason={args['reason']}"
+    if kind == "putback_movable_pages":
+        return "putback_movable_pages: (putback_movable_pages+0x0/0x1) list=0x0 first=0x0"
+    return None
+
+
+def _pointer(pfn: int) -> str:
+    return f"{VMEMMAP_BASE + PAGE_STRUCT * pfn:#x}"
+
+
+def _prefix(driver: str) -> str:
+    """The driver's name as the beginning of an event name."""
+    return PREFIXES.get(driver) or re.sub(r"\W", "_", driver) or "driver"

@@ -1,0 +1,215 @@
+"""The probes that show a driver's movable pages on a live kernel, as one table; and the shell script that sets them.
+
+Event names are the same for every era, so that one table of the reader serves; only symbols and registers differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from movable.errors import UsageError
+
+REGISTERS = ("%di", "%si", "%dx", "%cx", "%r8", "%r9")
+"""Where x86-64 passes the arguments of a function, in order."""
+ARCHES = {"x86_64": REGISTERS, "aarch64": ("%x0", "%x1", "%x2", "%x3", "%x4", "%x5")}
+
+PAGE_STATE = (
+    "flags=+0({0}):x64 mapping=+24({0}):x64 refs=+52({0}):s32 mapcount=+48({0}):s32 lru=+8({0}):x64 private=+40({0}):x64"
+)
+"""The fields of struct page that a probe fetches; the offsets hold for 64-bit kernels from 4.18 to 6.16."""
+
+MOVABLE_FILTER = "(mapping & 2) && !(mapping & 1)"
+FILTERED = ("folio_lock_slow", "folio_put_final", "folio_unlock", "free_unref_page", "move_to_new_folio")
+FILTERS = dict.fromkeys(FILTERED, MOVABLE_FILTER)
+"""Events that fire for every page of the machine, with the filter that leaves the movable ones."""
+
+TRACE_EVENTS = (
+    "migrate/mm_migrate_pages",
+    "migrate/mm_migrate_pages_start",
+    "compaction/mm_compaction_begin",
+    "compaction/mm_compaction_end",
+    "compaction/mm_compaction_migratepages",
+)
+"""Trace events of the kernel that are switched on beside the probes."""
+
+TRACE_ERAS = ("4.19", "6.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One kprobe, or one return probe.
+
+    ``name`` is the event, ``symbol`` the probed function (``module:function``), ``fetch`` what is fetched, with ``{0}`` to
+    ``{5}`` for the arguments of the function. ``returns`` makes it a return probe. ``other`` is what the function was
+    called in later kernels of the same era, tried where ``symbol`` is refused.
+    """
+
+    name: str
+    symbol: str
+    fetch: str = ""
+    returns: bool = False
+    other: str = ""
+
+    def definition(self, arch: str = "x86_64", maxactive: int = 10, symbol: str = "") -> str:
+        """The line for ``kprobe_events``, just as the kernel prints it again.
+
+        ``maxactive`` is how many calls may be under way at once before returns are missed.
+        """
+        kind = f"r{maxactive}" if self.returns else "p"
+        words = f"{kind}:kp/{self.name} {symbol or self.symbol} {self.fetch.format(*ARCHES[arch])}"
+        return words.rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """The three functions of a driver: symbols, with ``module:`` in front where the driver is a module."""
+
+    prefix: str
+    isolate: str
+    migrate: str
+    putback: str
+
+
+DRIVERS = {
+    "zsmalloc": Callbacks("zs", "zsmalloc:zs_page_isolate", "zsmalloc:zs_page_migrate", "zsmalloc:zs_page_putback"),
+    "balloon": Callbacks("balloon", "balloon_page_isolate", "balloon_page_migrate", "balloon_page_putback"),
+    "z3fold": Callbacks("z3", "z3fold:z3fold_page_isolate", "z3fold:z3fold_page_migrate", "z3fold:z3fold_page_putback"),
+}
+"""Drivers whose symbols are known."""
+
+DRIVER_NAMES = {callbacks.prefix: name for name, callbacks in DRIVERS.items()}
+"""The driver behind a prefix of event names."""
+
+
+def _state(argument: int) -> str:
+    return PAGE_STATE.replace("{0}", f"{{{argument}}}")
+
+
+def core_probes(era: str) -> Iterator[Probe]:
+    """The functions of mm/migrate.c, mm/compaction.c and mm/filemap.c that every driver's pages pass through."""
+    old = era == "4.19"
+    page = f"page={{0}}:x64 {_state(0)}"
+    yield Probe("isolate_movable_page", "isolate_movable_page", f"page={{0}}:x64 mode={{1}}:x32 {_state(0)}")
+    yield Probe("isolate_movable_page_ret", "isolate_movable_page", "ret=$retval:s32", True)
+    yield Probe("putback_movable_pages", "putback_movable_pages", "list={0}:x64 first=+0({0}):x64")
+    yield Probe("set_page_movable", "__SetPageMovable", f"page={{0}}:x64 mops={{1}}:x64 {_state(0)}")
+    yield Probe("clear_page_movable", "__ClearPageMovable", page)
+    yield Probe("migrate_pages", "migrate_pages", "list={0}:x64 first=+0({0}):x64 mode={4}:u32 reason={5}:u32")
+    yield Probe("migrate_pages_ret", "migrate_pages", "ret=$retval:s32", True)
+    move = ("move_to_new_page", "move_to_new_folio") if old else ("move_to_new_folio", "")
+    yield Probe(
+        "move_to_new_folio",
+        move[0],
+        "dst={0}:x64 src={1}:x64 mode={2}:u32 mapping=+24({1}):x64 flags=+0({1}):x64 refs=+52({1}):s32",
+        other=move[1],
+    )
+    yield Probe("move_to_new_folio_ret", move[0], "ret=$retval:s32", True, move[1])
+    for name, before, now in (
+        ("folio_unlock", "unlock_page", "folio_unlock"),
+        ("folio_lock_slow", "__lock_page", "__folio_lock"),
+        ("folio_put_final", "__put_page", "__folio_put"),
+    ):
+        yield Probe(name, before if old else now, page, other=now if old else "")
+    order = "" if old else " order={1}:u32"
+    yield Probe("free_unref_page", "free_unref_page", f"page={{0}}:x64{order} {_state(0)}")
+
+
+def driver_probes(driver: Callbacks, era: str, extra: str = "") -> Iterator[Probe]:
+    """The three callbacks of a driver, entry and return; ``extra`` is fetched too, with ``{0}`` for the page."""
+    first = 1 if era == "4.19" else 0  # there the migrate callback gets the mapping in front
+    name = driver.prefix
+    new, page, mode = (f"{{{first + i}}}" for i in range(3))
+    at_page = extra.replace("{0}", page)
+    yield Probe(f"{name}_isolate", driver.isolate, f"page={{0}}:x64 mode={{1}}:x32 {extra}{_state(0)}")
+    yield Probe(f"{name}_isolate_ret", driver.isolate, "ret=$retval:u8", True)
+    yield Probe(
+        f"{name}_migrate",
+        driver.migrate,
+        f"newpage={new}:x64 page={page}:x64 mode={mode}:u32 {at_page}nflags=+0({new}):x64 {_state(first + 1)}",
+    )
+    yield Probe(f"{name}_migrate_ret", driver.migrate, "ret=$retval:s32", True)
+    yield Probe(f"{name}_putback", driver.putback, f"page={{0}}:x64 {extra}{_state(0)}")
+    yield Probe(f"{name}_putback_ret", driver.putback, "", True)
+
+
+BALLOON_PROBES = (
+    Probe("balloon_enqueue", "balloon_page_enqueue", "b_dev_info={0}:x64 page={1}:x64"),
+    Probe("balloon_enqueue_list", "balloon_page_list_enqueue", "b_dev_info={0}:x64"),
+    Probe("balloon_dequeue_list", "balloon_page_list_dequeue", "b_dev_info={0}:x64 n_req={2}:u64"),
+    Probe("balloon_dequeue_list_ret", "balloon_page_list_dequeue", "n=$retval:u64", True),
+    Probe("balloon_alloc_ret", "balloon_page_alloc", "page=$retval:x64", True),
+)
+
+CALLER_PROBES = (
+    Probe("offline_pages", "offline_pages", "start_pfn={0}:u64 nr_pages={1}:u64"),
+    Probe("offline_pages_ret", "offline_pages", "ret=$retval:s32", True),
+    Probe("soft_offline_page", "soft_offline_page", "pfn={0}:u64 flags={1}:x32"),
+    Probe("soft_offline_page_ret", "soft_offline_page", "ret=$retval:s32", True),
+    Probe("alloc_contig_range", "alloc_contig_range", "start_pfn={0}:u64 end_pfn={1}:u64 migratetype={2}:u32"),
+    Probe("alloc_contig_range_ret", "alloc_contig_range", "ret=$retval:s32", True),
+)
+"""Who else than compaction asks for migration."""
+
+ZS_STATE = "zspage=+40({0}):x64 zsbits=+0(+40({0})):x32 inuse=+4(+40({0})):u32 "
+ZS_PROBES = (
+    Probe("zs_create_pool", "zsmalloc:zs_create_pool", "name=+0({0}):string"),
+    Probe("zs_create_pool_ret", "zsmalloc:zs_create_pool", "pool=$retval:x64", True),
+    Probe("zs_destroy_pool", "zsmalloc:zs_destroy_pool", "pool={0}:x64"),
+    Probe("zs_destroy_pool_ret", "zsmalloc:zs_destroy_pool", "", True),
+    Probe("zs_compact", "zsmalloc:zs_compact", "pool={0}:x64"),
+    Probe("zs_compact_ret", "zsmalloc:zs_compact", "pages_freed=$retval:u64", True),
+    Probe("zs_async_free", "zsmalloc:async_free_zspage"),
+)
+ZS_OBJECT_PROBES = (
+    Probe("zs_malloc", "zsmalloc:zs_malloc", "pool={0}:x64 size={1}:u64"),
+    Probe("zs_malloc_ret", "zsmalloc:zs_malloc", "handle=$retval:x64 obj=+0($retval):x64", True),
+    Probe("zs_free", "zsmalloc:zs_free", "pool={0}:x64 handle={1}:x64 obj=+0({1}):x64"),
+)
+BASE_PROBE = Probe("memory_base", "putback_movable_pages", "base=@vmemmap_base:x64")
+"""Shows where the array of struct page lies, for exact page frame numbers under KASLR."""
+
+SYMBOL = re.compile(r"[A-Za-z_][\w.]*(?::[A-Za-z_][\w.]*)?")
+
+
+def callbacks_of(driver: str, isolate: str = "", migrate: str = "", putback: str = "") -> Callbacks:
+    """The callbacks of a driver known by name, or of any other by its three symbols.
+
+    Raises UsageError for an unknown driver without symbols, and for names that are none.
+    """
+    given = (isolate, migrate, putback)
+    if driver in DRIVERS and not any(given):
+        return DRIVERS[driver]
+    if not all(given):
+        known = ", ".join(DRIVERS)
+        raise UsageError(
+            f"driver {driver!r}: known by name are {known}; for any other give --isolate SYM --migrate SYM --putback SYM"
+        )
+    if not re.fullmatch(r"[A-Za-z_]\w{0,30}", driver):
+        raise UsageError(f"driver {driver!r}: the name becomes part of event names; use letters, digits and underscores")
+    for symbol in given:
+        if not SYMBOL.fullmatch(symbol):
+            raise UsageError(f"symbol {symbol!r}: expected a function as in /proc/kallsyms, or module:function")
+    return Callbacks(driver, isolate, migrate, putback)
+
+
+def probe_set(driver: Callbacks, era: str = "6.1", *, objects: bool = False, base: bool = False) -> list[Probe]:
+    """Every probe for a recording of ``driver``, in the order in which they are set.
+
+    The balloon is always among them: it is part of the kernel, and its pages share lists with other drivers' pages.
+    ``objects`` adds zs_malloc and zs_free, ``base`` the place of the page array. Raises UsageError for eras without a
+    mark in ``page->mapping``.
+    """
+    if era not in TRACE_ERAS:
+        raise UsageError(
+            f"no probes for era {era!r}; there are some for {', '.join(TRACE_ERAS)} (from 6.17 on pages are not marked in "
+            "page->mapping, and marking is inline, so no probe can see it)"
+        )
+    balloon = DRIVERS["balloon"]
+    probes = [*core_probes(era), *driver_probes(balloon, era), *BALLOON_PROBES, *CALLER_PROBES]
+    if driver.prefix == "zs":
+        probes += [*driver_probes(driver, era, ZS_STATE), *ZS_PROBES, *(ZS_OBJECT_PROBES if objects else ())]
+    elif driver != balloon:
+        probes += driver_probes(driver, era)
+    return [*probes, BASE_PROBE] if base else probes

@@ -1,0 +1,536 @@
+"""The reader: ftrace text in, model events out, one pass, at the speed of string splitting.
+
+A line is split at its first two ``": "`` and its fields at blanks; every token that repeats (flags, mappings, counts, page
+pointers) is decoded once and looked up afterwards. What a name means is resolved at its first sight (vocabulary.py). Entries
+and returns pair up by PID, as a stack, since the probed functions sleep. ``Event.seq`` is the line number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from movable.errors import UsageError
+from movable.mm.events import Event, from_json
+from movable.trace.source import RECORD_HINT, Source
+from movable.trace.vocabulary import (
+    CALL,
+    CALLER,
+    CALLER_RETURN,
+    FLAG_LAYOUTS,
+    FREE,
+    LAYOUT_BY_ISOLATED_BIT,
+    MARK,
+    PAGE_FIELDS,
+    PAGE_STRUCT,
+    PLAIN,
+    RETURN,
+    UNSEEN,
+    Meaning,
+    find_base,
+    guess_base,
+    meaning,
+    model_flags,
+)
+
+CACHE_LIMIT = 100_000
+"""Decoded tokens kept before the cache starts afresh."""
+STACK_LIMIT = 64
+"""Calls open in one task; more means that returns are missing."""
+NAMES_LIMIT = 4096
+"""Names of events, and tasks, kept."""
+HOPELESS = 2000
+"""Lines in a row without one trace line before the input is refused."""
+
+HEAD = re.compile(r"\s*(\S.*?)-(\d+)\s+(?:\(\s*[-\d]+\)\s+)?\[(\d+)\]?$")
+ODD_LINE = re.compile(r"(\s*\S.*?-\d+\s+(?:\(\s*[-\d]+\)\s+)?\[\d+\].*?\s[\d.]+): (\w+):(.*)")
+FILLED = re.compile(r"# entries-in-buffer/entries-written: (\d+)/(\d+)")
+LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
+OWN_HEADER = re.compile(r"# movable: (.*=.*)")
+ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
+
+_new = tuple.__new__
+_EMPTY: dict[str, Any] = {}
+
+
+class Task:
+    """One task of the traced machine: its name as events carry it, and the calls that it is inside of, innermost last."""
+
+    __slots__ = ("freed", "name", "stack")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stack: list[Frame] = []
+        self.freed = UNSEEN
+
+
+class Frame:
+    """An open call: what joins it with its return, the page and target, the driver, and the raw flag word."""
+
+    __slots__ = ("call", "driver", "newpage", "pfn", "word")
+
+    def __init__(self, call: str, pfn: int = UNSEEN, newpage: int = UNSEEN, driver: str = "", word: str = "") -> None:
+        self.call = call
+        self.pfn = pfn
+        self.newpage = newpage
+        self.driver = driver
+        self.word = word
+
+
+class Layout:
+    """Where the fields of one trace event stand among its tokens, and how often the event was seen.
+
+    ``whole`` says that all four fields of a page are there; ``names`` are the fields wanted, ``split`` how many blanks to split at.
+    """
+
+    __slots__ = (
+        *("action", "count", "flags", "kind", "mapping", "meaning"),
+        *("names", "page", "refs", "ret", "split", "values", "whole"),
+    )
+
+    def __init__(self, means: Meaning) -> None:
+        self.meaning = means
+        self.action = means.action
+        self.kind = means.kind
+        self.count = 0
+        self.ret = False
+        self.whole = False
+        self.names: dict[str, int] = {}
+        self.values: list[tuple[str, int]] = []
+        self.split = -1
+        self.page = self.flags = self.mapping = self.refs = UNSEEN
+
+    def place(self, tokens: list[str]) -> None:
+        """Learn the places from one line. Raises ValueError when a field is missing that an earlier line had."""
+        means = self.meaning
+        found: dict[str, int] = {}
+        for index, token in enumerate(tokens):
+            name, equals, _ = token.partition("=")
+            if equals:
+                found.setdefault(name, index)
+        wanted = (means.page, "flags", "mapping", "refs", *(field for _, field in means.values))
+        names = {name: found[name] for name in wanted if name in found}
+        if (means.page and means.page not in names) or not names.keys() >= self.names.keys():
+            raise ValueError(means.kind)
+        self.names = names
+        self.page, self.flags, self.mapping, self.refs = (names.get(name, UNSEEN) for name in wanted[:4])
+        self.values = [(argument, names[field]) for argument, field in means.values if field in names]
+        self.whole = min(self.page, self.flags, self.mapping, self.refs) >= 0
+        self.split = max(names.values(), default=0) + 1
+
+    def fits(self, tokens: list[str]) -> bool:
+        """Whether the fields stand in a line where they are expected."""
+        return all(at < len(tokens) and tokens[at].startswith(name + "=") for name, at in self.names.items())
+
+
+class Reader:
+    """Reads one trace; ``events()`` yields what happened.
+
+    ``source`` gives the lines. ``era`` is "4.19" or "6.1": where None, the trace itself says (its header, or the bit that an
+    isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. While the events are
+    read, ``line`` and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts
+    trace events by name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read.
+    """
+
+    def __init__(self, source: Source, *, era: str | None = None, vmemmap_base: int | None = None) -> None:
+        if era is not None and era not in FLAG_LAYOUTS:
+            raise UsageError(f"unknown era {era!r} of a trace; known are {', '.join(FLAG_LAYOUTS)}")
+        self.source = source
+        self.layout = era or "6.1"
+        self.layout_known = era is not None
+        self.base = UNSEEN if vmemmap_base is None else vmemmap_base
+        self.base_from = "" if vmemmap_base is None else "given"
+        self.drivers: dict[int, str] = {}
+        self.header: dict[str, str] = {}
+        self.lost = 0
+        self.missed = 0
+        self.damaged = 0
+        self.line = 0
+        self.trace_lines = 0
+        self.text = ""
+        self.caller = ""
+        self.is_model = False
+        self._layouts: dict[str, Layout | None] = {}
+        self._tasks: dict[str, Task] = {}
+        self._by_pid: dict[str, Task] = {}
+        self._flags: dict[str, int] = {}
+        self._mappings: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._pages: dict[str, int] = {}
+        self._model_seen: dict[str, int] = {}
+
+    @property
+    def stamp(self) -> float:
+        """The time of the present line, in seconds; for model events, which have no time, their number in microseconds."""
+        try:
+            return float(self.text[: self.text.index(": ", self.text.rindex("]"))].rsplit(None, 1)[-1])
+        except (ValueError, IndexError):
+            return self.line / 1e6
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """How often each trace event that means something was read, by name."""
+        return self._model_seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of model events that this trace shows."""
+        if self.is_model:
+            return set(self._model_seen)
+        return {layout.meaning.kind for layout in self._layouts.values() if layout is not None and layout.count}
+
+    def events(self) -> Iterator[Event]:
+        """The events of the trace, in the order of its lines. Raises UsageError for input that is no trace."""
+        blocks = self.source.blocks()
+        first = next(blocks)
+        start = next((text for text in first if text.strip()), "")
+        if start.startswith("{"):
+            self.is_model = True
+            yield from self._model_block(first)
+            for block in blocks:
+                yield from self._model_block(block)
+            return
+        if self.base < 0:
+            self.base, self.base_from = find_base(first)
+        yield from self._block(first)
+        for block in blocks:
+            yield from self._block(block)
+        self._finish()
+
+    def _model_block(self, block: list[str]) -> Iterator[Event]:
+        """Model events, as ``movable run --events`` writes them."""
+        for text in block:
+            self.line += 1
+            if text.strip():
+                self.text = text
+                self.trace_lines += 1
+                event = from_json(text, self.line)
+                self._model_seen[event.kind] = self._model_seen.get(event.kind, 0) + 1
+                yield event
+
+    def _block(self, block: list[str]) -> Iterator[Event]:
+        """One block of ftrace lines; the loop that everything else is built around.
+
+        The fields of a page are looked up token by token. A token that is not where it should be misses its cache, since it
+        bears another name, and then the line is read with care.
+        """
+        layouts, tasks = self._layouts, self._tasks
+        pages, flag_words, mappings, counts = self._pages, self._flags, self._mappings, self._counts
+        number = self.line
+        for text in block:
+            number += 1
+            try:
+                head, name, rest = text.split(": ", 2)
+                layout = layouts[name]
+            except (ValueError, KeyError):
+                self.line = number
+                odd = self._odd_line(text)
+                if odd is None:
+                    continue
+                head, rest, layout = odd
+            if layout is None:
+                continue
+            self.text = text
+            self.line = number
+            action = layout.action
+            try:
+                if action >= RETURN:
+                    task = tasks.get(head[: head.rfind("]")]) or self._task(head)
+                    event = self._bare(layout, task, rest, action)
+                else:
+                    try:
+                        task = tasks[head[: head.rfind("]")]]
+                        tokens = rest.split(None, layout.split)
+                        pfn = pages[tokens[layout.page]]
+                        flags = flag_words[tokens[layout.flags]]
+                        mapping = mappings[tokens[layout.mapping]]
+                        refs = counts[tokens[layout.refs]]
+                    except (KeyError, IndexError):
+                        task, tokens, pfn, flags, mapping, refs = self._with_care(layout, head, rest)
+                    if action == PLAIN:
+                        event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, _EMPTY))
+                    elif action == FREE:
+                        # __folio_put and free_unref_page tell of one and the same release
+                        again = task.freed == pfn
+                        task.freed = UNSEEN if again else pfn
+                        event = None if again else _new(Event, (number, task.name, "free_page", pfn, flags, mapping, refs, _EMPTY))
+                    else:
+                        event = self._event(layout, tokens, task, pfn, flags, mapping, refs)
+            except ValueError:
+                self.damaged += 1
+                continue
+            layout.count += 1
+            if event is not None:
+                yield event
+        self.line = number
+
+    def _with_care(self, layout: Layout, head: str, rest: str) -> tuple[Task, list[str], int, int, int, int]:
+        """The parts of a line that has something new. Raises ValueError for a damaged one."""
+        task = self._tasks.get(head[: head.rfind("]")]) or self._task(head)
+        tokens = rest.split()
+        if not layout.whole or not layout.fits(tokens):
+            layout.place(tokens)
+        pfn = self._page(tokens[layout.page]) if layout.page >= 0 else UNSEEN
+        flags = self._flag_word(tokens[layout.flags]) if layout.flags >= 0 else UNSEEN
+        mapping = self._number(tokens[layout.mapping], self._mappings) if layout.mapping >= 0 else UNSEEN
+        refs = self._number(tokens[layout.refs], self._counts) if layout.refs >= 0 else UNSEEN
+        return task, tokens, pfn, flags, mapping, refs
+
+    def _event(self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int) -> Event:
+        """A mark, an unlock while the flag bits are still unknown, or a call."""
+        if layout.action == CALL:
+            return self._call(layout, tokens, task, pfn, flags, mapping, refs)
+        args = _EMPTY
+        if layout.action == MARK:
+            args = self._args(layout, tokens)
+            args["owner"] = self._owner(task, args.get("ops", 0))
+        elif self.layout_known:
+            layout.action = PLAIN
+        elif task.stack:
+            flags = self._learn_layout(layout, tokens, task, flags)
+        event: Event = _new(Event, (self.line, task.name, layout.kind, pfn, flags, mapping, refs, args))
+        return event
+
+    def _bare(self, layout: Layout, task: Task, rest: str, action: int) -> Event | None:
+        """A line that says nothing of a page: a return, who asks for migration, a list."""
+        means = layout.meaning
+        if action == RETURN:
+            return self._return(layout, task, rest)
+        if action == CALLER_RETURN:
+            self._pop(task, means.call)
+            return None
+        if means.call:
+            self._push(task, Frame(means.call))
+        if action == CALLER:
+            return None
+        tokens = rest.split()
+        if not layout.fits(tokens) or not layout.names:
+            layout.place(tokens)
+        event: Event = _new(
+            Event, (self.line, task.name, means.kind, UNSEEN, UNSEEN, UNSEEN, UNSEEN, self._args(layout, tokens))
+        )
+        return event
+
+    def _args(self, layout: Layout, tokens: list[str]) -> dict[str, Any]:
+        args: dict[str, Any] = {}
+        for name, at in layout.values:
+            token = tokens[at]
+            if name == "newpage":
+                value = self._pages.get(token)
+                args[name] = self._page(token) if value is None else value
+            elif name == "new_flags":
+                value = self._flags.get(token)
+                args[name] = self._flag_word(token) if value is None else value
+            else:
+                value = self._counts.get(token)
+                args[name] = self._number(token, self._counts) if value is None else value
+        return args
+
+    # calls and returns
+
+    def _call(
+        self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int
+    ) -> Event:
+        means = layout.meaning
+        args = self._args(layout, tokens)
+        driver = means.driver
+        if driver:
+            args["driver"] = driver
+            if mapping > 3:
+                self.drivers[mapping - 2] = driver
+        word = tokens[layout.flags] if layout.flags >= 0 else ""
+        self._push(task, Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word))
+        event: Event = _new(Event, (self.line, task.name, means.kind, pfn, flags, mapping, refs, args))
+        return event
+
+    def _return(self, layout: Layout, task: Task, rest: str) -> Event | None:
+        """A return belongs to the innermost open call of its function; one without such a call is another page's."""
+        means = layout.meaning
+        frame = self._pop(task, means.call)
+        if frame is None:
+            return None
+        args: dict[str, Any] = {}
+        at = rest.rfind("ret=")
+        if at >= 0:
+            layout.ret = True
+            token = rest[at:]
+            value = self._counts.get(token)
+            ret: Any = self._number(token, self._counts) if value is None else value
+            args["ret"] = ret if means.kind != "isolate_page_ret" or ret not in (0, 1) else bool(ret)
+        elif layout.ret:
+            raise ValueError(rest)
+        if frame.driver:
+            args["driver"] = frame.driver
+        if frame.newpage >= 0:
+            args["newpage"] = frame.newpage
+        elif means.kind == "isolate_movable_page_ret":
+            self.caller = self._caller(task, rest)
+        event: Event = _new(Event, (self.line, task.name, means.kind, frame.pfn, UNSEEN, UNSEEN, UNSEEN, args))
+        return event
+
+    def _push(self, task: Task, frame: Frame) -> None:
+        stack = task.stack
+        for index, open_ in enumerate(stack):
+            if open_.call == frame.call:  # none of them calls itself: the return of the older one was missed
+                del stack[index:]
+                break
+        if len(stack) >= STACK_LIMIT:
+            stack.clear()
+        stack.append(frame)
+
+    def _pop(self, task: Task, call: str) -> Frame | None:
+        stack = task.stack
+        for index in range(len(stack) - 1, -1, -1):
+            if stack[index].call == call:
+                frame = stack[index]
+                del stack[index:]
+                return frame
+        return None
+
+    def _caller(self, task: Task, rest: str) -> str:
+        """Who asked for the isolation: a probed function further out, else the function that it returns to."""
+        for frame in task.stack:
+            if frame.call in ASKERS:
+                return frame.call
+        symbol = rest[rest.find("(") + 1 :].partition("+")[0].strip()
+        if symbol == "isolate_migratepages_block":
+            return "compact_zone"
+        return symbol if symbol.isidentifier() else "unknown"
+
+    def _owner(self, task: Task, ops: int) -> str:
+        """Whose operations these are: known from a callback, or from the callback that marks its new page right now."""
+        driver = self.drivers.get(ops)
+        if driver is not None:
+            return driver
+        for frame in reversed(task.stack):
+            if frame.driver and frame.newpage >= 0:
+                self.drivers[ops] = frame.driver
+                return frame.driver
+        return ""
+
+    # values
+
+    def _number(self, token: str, cache: dict[str, int]) -> int:
+        """A number that is no page and no flag word. Raises ValueError for what is none."""
+        _, equals, word = token.partition("=")
+        if not equals:
+            raise ValueError(token)
+        value = UNSEEN if word.startswith("(") else int(word, 0)  # (fault), (null): the memory could not be read
+        if len(cache) > CACHE_LIMIT:
+            cache.clear()
+        cache[token] = value
+        return value
+
+    def _flag_word(self, token: str) -> int:
+        """A flags word in the bits of the model. Raises ValueError for what is none."""
+        value = self._number(token, self._flags)
+        if value >= 0:
+            value = self._flags[token] = model_flags(value, self.layout)
+        return value
+
+    def _page(self, token: str) -> int:
+        """The frame that a page pointer means. Raises ValueError for a token that is none."""
+        name, _, word = token.partition("=")
+        if name not in PAGE_FIELDS:
+            raise ValueError(token)
+        pointer = int(word, 16)
+        if self.base < 0:
+            self.base = guess_base(pointer)
+            self.base_from = "guessed"
+        pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
+        if rest or pfn < 0:
+            raise ValueError(token)
+        if len(self._pages) > CACHE_LIMIT:
+            self._pages.clear()
+        self._pages[token] = pfn
+        return pfn
+
+    def _learn_layout(self, layout: Layout, tokens: list[str], task: Task, flags: int) -> int:
+        """The unlock at the end of an isolation shows which bit the isolation has set, and so the kernel's layout."""
+        frame = task.stack[-1]
+        if layout.flags < 0 or frame.call != "isolate_movable_page" or not frame.word:
+            return flags
+        before, after = (int(token.partition("=")[2], 0) for token in (frame.word, tokens[layout.flags]))
+        bit = ((before ^ after) & ~1).bit_length() - 1
+        if bit not in LAYOUT_BY_ISOLATED_BIT:
+            return flags
+        self.layout_known = True
+        self.layout = LAYOUT_BY_ISOLATED_BIT[bit]
+        self._flags.clear()
+        return self._flag_word(tokens[layout.flags])
+
+    def _task(self, head: str) -> Task:
+        """The task of a line. Raises ValueError where the head of the line names none."""
+        key = head[: head.rfind("]")]
+        match = HEAD.match(key)
+        if match is None:
+            raise ValueError(key)
+        name, pid, cpu = match.groups()
+        if pid == "0":  # every CPU has an idle task
+            pid = f"0 on {cpu}"
+        if len(self._tasks) > NAMES_LIMIT:
+            self._tasks.clear()
+            self._by_pid = {pid: task for pid, task in self._by_pid.items() if task.stack}
+        task = self._by_pid.get(pid)
+        if task is None:
+            task = self._by_pid[pid] = Task(f"{name}-{match[2]}")
+        self._tasks[key] = task
+        return task
+
+    # lines out of the ordinary
+
+    def _odd_line(self, text: str) -> tuple[str, str, Layout | None] | None:
+        """A header, a note of lost events, the first line of an event, a task with a colon in its name, or no trace line."""
+        line = text.strip()
+        if not line or line.startswith("#"):
+            self._header(line)
+            return None
+        lost = LOST.search(line)
+        if lost:
+            self.lost += int(lost[1] or lost[2] or 1)
+            return None
+        match = ODD_LINE.match(text)
+        if match is None:
+            self._no_trace_line()
+            return None
+        self.trace_lines += 1
+        head, name, rest = match.groups()
+        if name in self._layouts:
+            return head, rest, self._layouts[name]
+        means = meaning(name)
+        layout = None if means is None else Layout(means)
+        if len(self._layouts) < NAMES_LIMIT:
+            self._layouts[name] = layout
+        return head, rest, layout
+
+    def _header(self, line: str) -> None:
+        filled = FILLED.match(line)
+        if filled:
+            self.lost += max(0, int(filled[2]) - int(filled[1]))
+        own = OWN_HEADER.match(line)
+        if own:
+            words = (word.partition("=") for word in own[1].split())
+            self.header = {name: value for name, equals, value in words if equals}
+            for name in ("lost", "missed"):
+                number = self.header.get(name, "")
+                setattr(self, name, getattr(self, name) + (int(number) if number.isdecimal() else 0))
+            if not self.layout_known and self.header.get("era") in FLAG_LAYOUTS:
+                self.layout = self.header["era"]
+
+    def _no_trace_line(self) -> None:
+        self.damaged += 1
+        if not self.trace_lines and self.damaged > HOPELESS:
+            raise UsageError(f"{self.source.name}: no ftrace text in the first {self.line} lines; {RECORD_HINT}")
+
+    def _finish(self) -> None:
+        """Refuses what was no trace, and a trace of something else."""
+        name = self.source.name
+        if not self.trace_lines:
+            raise UsageError(f"{name}: no ftrace text (no line like 'TASK-PID [CPU] FLAGS TIME: EVENT: ...'); {RECORD_HINT}")
+        if not any(self.seen.values()):
+            others = ", ".join(sorted(self._layouts)[:3])
+            raise UsageError(
+                f"{name}: a trace without the needed events (isolate_movable_page, set_page_movable, the driver's callbacks); "
+                f"it has {others}; {RECORD_HINT}"
+            )

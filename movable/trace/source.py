@@ -1,0 +1,183 @@
+"""Where trace lines come from: a plain file, a gzip file, standard input, or trace.dat through trace-cmd; in blocks.
+
+Text is decoded as latin-1, which never fails; whether it is a trace at all is for the reader to say.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from movable.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BLOCK = 1 << 20
+"""Bytes read at once."""
+LONGEST_LINE = 1 << 16
+"""A longer line is no trace line."""
+GZIP_MAGIC = b"\x1f\x8b"
+TRACE_DAT_MAGIC = b"\x17\x08\x44tracing"
+
+Progress = Callable[[int, int], None]
+"""Called with bytes read and bytes in total (0 where unknown)."""
+
+RECORD_HINT = "record one with the script that 'movable trace probes DRIVER' prints"
+
+
+class Source:
+    """One trace, readable more than once. A context manager.
+
+    ``path`` is a file, or ``-`` for standard input, which is kept in a temporary file so that the lines that prove a finding
+    can be read again. ``progress`` hears how far the reading has come. Raises UsageError for a file that cannot be read.
+    """
+
+    def __init__(self, path: str, progress: Progress | None = None) -> None:
+        self.path = path
+        self.name = "standard input" if path == "-" else path
+        self.progress = progress
+        self._spool: IO[bytes] | None = None
+        self._total = 0
+        if path == "-":
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
+        else:
+            self._check_file(Path(path))
+
+    def _check_file(self, path: Path) -> None:
+        try:
+            if path.is_dir():
+                raise UsageError(f"{path}: is a directory; give the trace file in it")
+            self._total = path.stat().st_size
+            with path.open("rb") as stream:
+                empty = not stream.read(1)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read ({error.strerror}); give a trace file, or - for standard input") from None
+        if empty:
+            raise UsageError(f"{path}: the file is empty; {RECORD_HINT}")
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    def blocks(self) -> Iterator[list[str]]:
+        """The lines, in lists of some thousand, without their ends. Raises UsageError for input that is no text."""
+        tail = ""
+        number = -1
+        for number, block in enumerate(self._plain()):
+            if not number:
+                self._check_text(block)
+            lines = (tail + block.decode("latin-1")).split("\n")
+            tail = lines.pop()
+            if len(tail) > LONGEST_LINE:
+                raise UsageError(f"{self.name}: a line of more than {LONGEST_LINE} bytes; this is no ftrace text; {RECORD_HINT}")
+            yield lines
+        if tail:
+            yield [tail]
+        if number < 0:
+            raise UsageError(f"{self.name}: the trace is empty; {RECORD_HINT}")
+
+    def _check_text(self, block: bytes) -> None:
+        if b"\0" in block[:4096]:
+            raise UsageError(f"{self.name}: binary data, no ftrace text (nor gzip, nor trace.dat); {RECORD_HINT}")
+
+    def _plain(self) -> Iterator[bytes]:
+        raw = self._raw()
+        first = next(raw, b"")
+        while 0 < len(first) < len(TRACE_DAT_MAGIC):
+            more = next(raw, b"")
+            if not more:
+                break
+            first += more
+        if first.startswith(TRACE_DAT_MAGIC):
+            yield from self._report(first, raw)
+        elif first.startswith(GZIP_MAGIC):
+            yield from self._gunzip(first, raw)
+        else:
+            yield first
+            yield from raw
+
+    def _raw(self) -> Iterator[bytes]:
+        """The bytes as they are: from the file, or from standard input the first time and from its copy later."""
+        if self._spool is None:
+            try:
+                with open(self.path, "rb") as stream:
+                    yield from self._counted(stream)
+            except OSError as error:
+                raise UsageError(f"{self.path}: cannot be read ({error.strerror})") from None
+            return
+        self._spool.seek(0, 2)
+        if self._spool.tell():
+            self._spool.seek(0)
+            yield from self._counted(self._spool)
+            return
+        for block in self._counted(sys.stdin.buffer):
+            self._spool.write(block)
+            yield block
+
+    def _counted(self, stream: IO[bytes]) -> Iterator[bytes]:
+        done = 0
+        read = getattr(stream, "read1", stream.read)
+        while block := read(BLOCK):
+            done += len(block)
+            if self.progress is not None:
+                self.progress(done, self._total)
+            yield block
+
+    def _gunzip(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
+        """Uncompressed blocks of bounded size; several gzip members in a row are one text."""
+        inflater = zlib.decompressobj(wbits=31)
+        data = first
+        try:
+            while data:
+                out = inflater.decompress(data, BLOCK)
+                if out:
+                    yield out
+                data = inflater.unconsumed_tail
+                if inflater.eof:
+                    data = inflater.unused_data.lstrip(b"\0") or next(raw, b"").lstrip(b"\0")
+                    if data:
+                        inflater = zlib.decompressobj(wbits=31)
+                elif not data:
+                    data = next(raw, b"")
+        except zlib.error as error:
+            raise UsageError(
+                f"{self.name}: corrupt gzip data ({error}); compress the recording again, or copy it once more"
+            ) from None
+        if not inflater.eof:
+            raise UsageError(f"{self.name}: the gzip data ends too early; copy the recording once more, whole")
+
+    def _report(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
+        """What ``trace-cmd report`` says about a trace.dat."""
+        program = shutil.which("trace-cmd")
+        if program is None:
+            raise UsageError(
+                f"{self.name}: a trace.dat, and trace-cmd is not installed; install it, or give the output of 'trace-cmd report'"
+            )
+        with tempfile.NamedTemporaryFile(suffix=".dat") as copy, tempfile.TemporaryFile() as errors:
+            path = self.path
+            if self._spool is not None:
+                copy.write(first)
+                for block in raw:
+                    copy.write(block)
+                copy.flush()
+                path = copy.name
+            command = [program, "report", "-i", path]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+                assert process.stdout is not None
+                yield from iter(lambda: process.stdout.read(BLOCK), b"")  # type: ignore[union-attr]
+            if process.returncode:
+                errors.seek(0)
+                words = errors.read(200).decode("latin-1").split("\n")[0]
+                raise UsageError(f"{self.name}: trace-cmd report failed ({words}); is the file whole?")

@@ -1,0 +1,212 @@
+"""The probes equal what the recordings were made with, and the script sets, checks and removes them on a pretended tracefs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from movable.errors import UsageError
+from movable.trace.probes import DRIVERS, FILTERS, callbacks_of, core_probes, probe_set
+from movable.trace.record import recording_script
+from tests.trace.recordings import TRACES
+
+BAD = callbacks_of("bad", "badmov:bad_isolate", "badmov:bad_migrate", "badmov:bad_putback")
+
+
+def recorded(name: str) -> list[str]:
+    return (TRACES / "probes" / name).read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "objects"),
+    [
+        ("zsmalloc", DRIVERS["zsmalloc"], False),
+        ("zsmalloc_objects", DRIVERS["zsmalloc"], True),
+        ("balloon", DRIVERS["balloon"], False),
+        ("z3fold", DRIVERS["z3fold"], False),
+        ("bad", BAD, False),
+    ],
+)
+def test_probes_equal_the_recordings(name: str, driver, objects: bool) -> None:  # type: ignore[no-untyped-def]
+    assert [probe.definition() for probe in probe_set(driver, objects=objects)] == recorded(name)
+
+
+def test_filters_equal_the_recordings() -> None:
+    assert sorted(f"kp/{event}: {filter_}" for event, filter_ in FILTERS.items()) == sorted(recorded("filters"))
+
+
+def test_old_era_shifts_arguments_and_names() -> None:
+    lines = {probe.name: probe.definition() for probe in probe_set(DRIVERS["zsmalloc"], "4.19")}
+    assert lines["zs_migrate"].startswith(
+        "p:kp/zs_migrate zsmalloc:zs_page_migrate newpage=%si:x64 page=%dx:x64 mode=%cx:u32 zspage=+40(%dx):x64"
+    )
+    assert "flags=+0(%dx):x64" in lines["zs_migrate"] and "nflags=+0(%si):x64" in lines["zs_migrate"]
+    assert " unlock_page page=%di:x64" in lines["folio_unlock"]
+    assert " __put_page " in lines["folio_put_final"] and " move_to_new_page " in lines["move_to_new_folio"]
+    assert "order=" not in lines["free_unref_page"]
+
+
+def test_arm_passes_arguments_elsewhere() -> None:
+    lines = [probe.definition("aarch64") for probe in core_probes("6.1")]
+    assert not any("%di" in line or "%si" in line for line in lines)
+    assert lines[0].startswith("p:kp/isolate_movable_page isolate_movable_page page=%x0:x64 mode=%x1:x32 flags=+0(%x0):x64")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nosuch",), "known by name are zsmalloc, balloon, z3fold"),
+        (("x", "a", "b"), "--putback SYM"),
+        (("x", "a", "b", "c; reboot"), "expected a function"),
+        (("my driver", "a", "b", "c"), "letters, digits and underscores"),
+    ],
+)
+def test_bad_names_are_refused(arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        callbacks_of(*arguments)
+
+
+def test_new_era_has_no_probes() -> None:
+    with pytest.raises(UsageError, match=r"no probes for era '6\.17'"):
+        probe_set(DRIVERS["balloon"], "6.17")
+
+
+# --- the script, on a directory that pretends to be tracefs ---
+
+MKDIR = """#!/bin/sh
+# makes the files that a new tracing instance has
+case $1 in */instances/movable) ;; *) exec /bin/mkdir "$@";; esac
+[ -e "$1" ] && exit 1
+/bin/mkdir -p "$1/per_cpu/cpu0" "$1/per_cpu/cpu1" "$1/events/migrate/mm_migrate_pages"
+sed -n 's/^[pr][0-9]*:kp.\\([a-z0-9_]*\\) .*/\\1/p' "$TRACEFS/kprobe_events" |
+  while read -r e; do /bin/mkdir -p "$1/events/kp/$e"; done
+echo 0 > "$1/events/migrate/mm_migrate_pages/enable"
+for c in 0 1; do
+  printf 'entries: 5\\noverrun: %s\\ncommit overrun: 0\\ndropped events: 0\\n' "$OVERRUN" > "$1/per_cpu/cpu$c/stats"
+done
+cp "$TRACEFS/../recorded" "$1/trace"
+"""
+RMDIR = """#!/bin/sh
+case $1 in */instances/movable) cp -r "$1" "$TRACEFS/../was"; rm -r "$1";; *) exec /bin/rmdir "$@";; esac
+"""
+
+
+class Pretended:
+    """A folder that looks like tracefs as far as the script looks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tracefs = folder / "tracefs"
+        (self.tracefs / "instances").mkdir(parents=True)
+        (self.tracefs / "kprobe_events").write_text("")
+        (folder / "recorded").write_text("# tracer: nop\n  sh-1 [000] ..... 1.0: folio_unlock: (x) page=0x0\n")
+        tools = folder / "tools"
+        tools.mkdir()
+        for name, text in (("mkdir", MKDIR), ("rmdir", RMDIR), ("getconf", "#!/bin/sh\necho 2\n")):
+            (tools / name).write_text(text)
+            (tools / name).chmod((tools / name).stat().st_mode | stat.S_IXUSR)
+        self.script = folder / "record.sh"
+        self.script.write_text(recording_script(BAD, "bad"))
+        self.environment = {
+            **os.environ,
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "TRACEFS": str(self.tracefs),
+            "OVERRUN": "0",
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", str(self.script), *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def probes(self) -> list[str]:
+        return (self.tracefs / "kprobe_events").read_text().splitlines()
+
+
+@pytest.fixture
+def pretended(tmp_path: Path) -> Pretended:
+    if shutil.which("awk") is None:
+        pytest.skip("needs awk")
+    return Pretended(tmp_path)
+
+
+def test_script_is_valid_shell(pretended: Pretended) -> None:
+    subprocess.run(["sh", "-n", str(pretended.script)], check=True)
+    assert "@" not in pretended.script.read_text().replace('"$@"', "")
+
+
+def test_script_records_and_cleans_up(pretended: Pretended) -> None:
+    done = pretended.run("-o", "out.txt", "--", "sh", "-c", "echo worked > did")
+    assert done.returncode == 0, done.stderr
+    assert (pretended.folder / "did").read_text() == "worked\n"
+    lines = pretended.probes()
+    set_, removed = [line for line in lines if line[0] != "-"], [line for line in lines if line[0] == "-"]
+    assert set_ == recorded("bad")
+    assert removed == [f"-:kp/{line.split()[0].split('/')[1]}" for line in set_]
+    assert not (pretended.tracefs / "instances" / "movable").exists()
+    was = pretended.folder / "was"
+    assert (was / "events/kp/folio_unlock/filter").read_text().strip() == FILTERS["folio_unlock"]
+    assert not (was / "events/kp/set_page_movable/filter").exists()
+    assert (was / "events/kp/bad_migrate_ret/enable").read_text() == "1\n"
+    assert (was / "events/migrate/mm_migrate_pages/enable").read_text() == "1\n"
+    assert (was / "trace_clock").read_text() == "global\n"
+    text = (pretended.folder / "out.txt").read_text()
+    assert text.startswith("# movable: driver=bad era=6.1 lost=0 missed=0 refused=\n# tracer: nop\n")
+    assert "1 events, 0 lost, 0 missed" in done.stderr
+
+
+def test_script_tells_of_lost_events(pretended: Pretended) -> None:
+    pretended.environment["OVERRUN"] = "7"
+    (pretended.tracefs / "kprobe_profile").write_text("  bad_migrate_ret     10     3\n  other  1  99\n")
+    done = pretended.run("-o", "out.gz", "-t", "0")
+    assert done.returncode == 0, done.stderr
+    assert "14 lost, 3 missed" in done.stderr and "record again" in done.stderr
+    assert not (pretended.folder / "out.gz.part").exists()
+    unpacked = subprocess.run(["gzip", "-dc", str(pretended.folder / "out.gz")], capture_output=True, text=True, check=True)
+    assert "lost=14 missed=3" in unpacked.stdout
+
+
+def test_script_cleans_up_when_interrupted(pretended: Pretended) -> None:
+    with subprocess.Popen(
+        ["sh", str(pretended.script), "-t", "60"],
+        env=pretended.environment,
+        cwd=pretended.folder,
+        stderr=subprocess.DEVNULL,
+    ) as running:
+        instance = pretended.tracefs / "instances" / "movable"
+        for _ in range(500):
+            if (instance / "trace_marker").exists():
+                break
+            time.sleep(0.02)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=30) == 143
+    assert not instance.exists()
+    lines = pretended.probes()
+    assert len([line for line in lines if line[0] == "-"]) == len(recorded("bad")) == len(lines) / 2
+
+
+def test_script_refuses_to_disturb_another(pretended: Pretended) -> None:
+    (pretended.tracefs / "kprobe_events").write_text("p:kp/mine do_exit\n")
+    done = pretended.run("-t", "0")
+    assert done.returncode == 1 and "set already" in done.stderr
+    assert pretended.probes() == ["p:kp/mine do_exit"]
+
+
+def test_script_needs_tracefs(pretended: Pretended) -> None:
+    (pretended.tracefs / "kprobe_events").unlink()
+    done = pretended.run()
+    assert done.returncode == 1 and "run as root" in done.stderr
+    assert pretended.run("--what").returncode == 2
