@@ -1,0 +1,183 @@
+"""What ``movable run`` was asked for: the command line's strings, and the checked settings made of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from movable.errors import UsageError
+from movable.mm.page import PAGE_SIZE
+from movable.registry import Factory, find
+
+PAGEBLOCK_ORDER = 9
+"""Order of a pageblock, which is also that of a huge page."""
+
+PAGEBLOCK_BYTES = PAGE_SIZE << PAGEBLOCK_ORDER
+MIN_BLOCKS_PER_NODE = 4
+MAX_NODES = 64
+MAX_MEMORY = 16 << 30
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The arguments of ``movable run`` as they were typed.
+
+    ``memory`` is a size, ``nodes`` how many NUMA nodes, ``drivers`` names with commas between them, ``input`` a file or a
+    directory or None, ``seed`` any number, ``json``, ``events`` and ``svg`` files to write or None.
+    """
+
+    memory: str = "256M"
+    nodes: int = 2
+    drivers: str = "zsmalloc,balloon"
+    input: str | None = None
+    seed: int = 0
+    json: str | None = None
+    events: str | None = None
+    svg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The same, checked: ``memory`` in bytes, ``drivers`` as triples of label, target and factory, paths as paths."""
+
+    memory: int
+    nodes: int
+    drivers: tuple[tuple[str, str, Factory], ...]
+    input: Path | None
+    seed: int
+    json: str | None
+    events: Path | None
+    svg: Path | None
+
+    @property
+    def outputs(self) -> frozenset[Path]:
+        """Every file that the run writes, resolved; a run must not read them as input."""
+        return frozenset(path.resolve() for path in (self.json_path, self.events, self.svg) if path is not None)
+
+    @property
+    def json_path(self) -> Path | None:
+        """Where the summary goes, None for standard output and for nowhere."""
+        return Path(self.json) if self.json not in (None, "-") else None
+
+
+def check(options: Options) -> Settings:
+    """The settings that ``options`` mean. Raises UsageError, one line, for the first that cannot be used."""
+    memory = check_memory(options.memory, options.nodes)
+    settings = Settings(
+        memory,
+        options.nodes,
+        check_drivers(options.drivers),
+        Path(options.input) if options.input is not None else None,
+        options.seed,
+        options.json,
+        Path(options.events) if options.events is not None else None,
+        Path(options.svg) if options.svg is not None else None,
+    )
+    _check_outputs(settings)
+    return settings
+
+
+# --- memory ---
+
+
+def parse_size(text: str) -> int:
+    """Bytes that a size such as 256M, 1G, 512MiB or 1048576 means. Raises UsageError for anything else."""
+    match = re.fullmatch(r"(\d+)\s*([KMG]?)(?:I?B)?", text.strip().upper())
+    if match is None:
+        raise UsageError(f"--memory {text!r} is not a size; write a number with K, M or G, such as 256M")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def size_text(size: int) -> str:
+    """A size as a person would type it for ``--memory``: the largest unit that leaves a whole number."""
+    for unit, factor in reversed(UNITS.items()):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def readable(size: int) -> str:
+    """A size for a sentence: "832 bytes", "17.9 MiB", "256 MiB"."""
+    if size < 1024:
+        return f"{size} bytes"
+    value, unit = size / 1024, "KiB"
+    for larger in ("MiB", "GiB"):
+        if value >= 1024:
+            value, unit = value / 1024, larger
+    return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def check_memory(text: str, nodes: int) -> int:
+    """Bytes of a machine of ``nodes`` nodes. Raises UsageError that names a size which would do."""
+    if not 1 <= nodes <= MAX_NODES:
+        raise UsageError(f"--nodes {nodes} is not possible; use 1 to {MAX_NODES}")
+    memory = parse_size(text)
+    step = nodes * PAGEBLOCK_BYTES
+    least = MIN_BLOCKS_PER_NODE * step
+    if memory < least:
+        raise UsageError(
+            f"--memory {text} is too small for {nodes} node(s): each needs {MIN_BLOCKS_PER_NODE} pageblocks of 2 MiB; "
+            f"use {size_text(least)} or more"
+        )
+    if memory > MAX_MEMORY:
+        raise UsageError(f"--memory {text} is more than this experiment can fill; use {size_text(MAX_MEMORY)} or less")
+    if memory % step:
+        below = memory // step * step
+        raise UsageError(
+            f"--memory {text} is no multiple of a pageblock (2 MiB) for each of {nodes} node(s); "
+            f"use {size_text(below)} or {size_text(below + step)}"
+        )
+    return memory
+
+
+# --- drivers ---
+
+
+def check_drivers(text: str) -> tuple[tuple[str, str, Factory], ...]:
+    """(label, target, factory) of every driver named in ``text``. Raises UsageError for one that cannot be used."""
+    targets = [target.strip() for target in text.split(",")]
+    if not all(targets):
+        raise UsageError(f"--drivers {text!r} has an empty name; write names with commas between, such as zsmalloc,balloon")
+    seen: dict[str, str] = {}
+    for target in targets:
+        if target in seen.values():
+            raise UsageError(f"--drivers names {target!r} twice; name each driver once")
+        seen[_label(target, seen)] = target
+    return tuple((label, target, find(target)) for label, target in seen.items())
+
+
+def _label(target: str, taken: dict[str, str]) -> str:
+    """A short name for reports: the installed name, or the last part of module:Class and file.py:Class."""
+    base = target.rpartition(":")[2]
+    if base.endswith(".py"):
+        base = Path(base).stem
+    label, number = base, 1
+    while label in taken:
+        number += 1
+        label = f"{base}#{number}"
+    return label
+
+
+# --- files to write ---
+
+
+def _check_outputs(settings: Settings) -> None:
+    """Find out now, and not after the run, that a file cannot be written."""
+    named = [("--json", settings.json_path), ("--events", settings.events), ("--svg", settings.svg)]
+    seen: dict[Path, str] = {}
+    for option, path in named:
+        if path is None:
+            continue
+        folder = path.resolve().parent
+        if path.is_dir():
+            raise UsageError(f"{option} {path} is a directory; name a file")
+        if not folder.is_dir():
+            raise UsageError(f"{option} {path}: there is no directory {folder}; make it first")
+        if not os.access(path if path.exists() else folder, os.W_OK):
+            raise UsageError(f"{option} {path} cannot be written; check its permissions")
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            raise UsageError(f"{option} and {other} name the same file {path}; give each its own")

@@ -1,0 +1,159 @@
+"""What a run does, step by step: fill memory, break it up, repair it, use it, and read everything back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from movable.lab import report
+from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER
+from movable.lab.run import Offlined, Run, RunFailed
+from movable.lab.terminal import Terminal
+from movable.lab.workloads import fill
+from movable.mm.compaction import compact_memory
+from movable.mm.gfp import GFP_TRANSHUGE_LIGHT
+from movable.mm.hotplug import offline_pages
+from movable.mm.page import Page, put_page
+from movable.mm.validate import validate_vm
+from movable.mm.vm import VM
+
+CYCLE = 184
+"""Frames that a process and one driver take in turn: so few that no huge page fits between two drivers' pages."""
+
+DISCARD_SHARE = 0.25
+"""How much of what was stored is thrown away again."""
+
+MEMORY_BLOCK = 128 << 20
+"""Bytes that are taken offline at once, as on x86-64; an eighth of a node where that is less."""
+
+
+def fill_memory(run: Run, terminal: Terminal) -> None:
+    """Store the data, inflate the balloon and let a process touch memory, all in turns, until memory is full."""
+    fill(run.takers, run.process, max(1, (run.vm.nr_frames // CYCLE)), run.vm.random)
+    run.look("filled")
+    run.stored = [store.device.stat._asdict() for store in run.stores]
+    run.held = {driver.label: run.frames_of(driver) for driver in run.drivers}
+    for line in report.filled(run):
+        terminal.say(line)
+
+
+def free_part(run: Run, terminal: Terminal) -> None:
+    """The process exits and a part of the stored pages is discarded: what is free now lies in pieces."""
+    freed = len(run.process.pages)
+    run.process.exit()
+    for store in run.stores:
+        store.discard(DISCARD_SHARE, run.vm.random)
+    run.look("before")
+    terminal.say(report.freed(run, freed))
+    terminal.say()
+    terminal.show(run.map("before compaction"))
+
+
+def try_huge_pages(run: Run, terminal: Terminal) -> None:
+    """Ask for huge pages that may not compact, and so show how few there are; give back what came."""
+    run.huge_wanted = max(1, run.free() >> PAGEBLOCK_ORDER + 1)
+    pages = allocate_huge(run.vm, run.huge_wanted)
+    run.huge_before = len(pages)
+    for page in pages:
+        put_page(page)
+    terminal.say()
+    terminal.say(report.huge(run, len(pages)))
+
+
+def compact(run: Run, terminal: Terminal) -> None:
+    """Compact every node, and show the map again."""
+    compact_memory(run.vm)
+    run.look("after")
+    terminal.say(report.compacted(run))
+    terminal.say()
+    terminal.show(run.map("after compaction"))
+
+
+def take_huge_pages(run: Run, terminal: Terminal) -> None:
+    """Ask for the same huge pages again, and keep them."""
+    run.huge = allocate_huge(run.vm, run.huge_wanted)
+    terminal.say()
+    terminal.say(report.huge(run, len(run.huge)))
+
+
+def allocate_huge(vm: VM, count: int) -> list[Page]:
+    """Up to ``count`` huge pages from all nodes in turn, without compaction or reclaim on their behalf."""
+    pages = []
+    for number in range(count):
+        page = vm.alloc_pages(GFP_TRANSHUGE_LIGHT, PAGEBLOCK_ORDER, number % len(vm.nodes))
+        if page is None:
+            break
+        pages.append(page)
+    return pages
+
+
+def offline_block(run: Run, terminal: Terminal) -> None:
+    """Take the memory block with the most movable pages offline."""
+    vm = run.vm
+    size = min(MEMORY_BLOCK, run.settings.memory // run.settings.nodes // 8)
+    frames = max(1, size // PAGEBLOCK_BYTES) << PAGEBLOCK_ORDER
+    start, pages = busiest_block(vm, frames, run.owners)
+    if start >= 0:
+        run.offlined = Offlined(start, start + frames, pages, offline_pages(vm, start, frames))
+    run.look("end")
+    terminal.say(report.offlined(run))
+    run.map("at the end")
+
+
+def busiest_block(vm: VM, frames: int, owners: dict[int, int]) -> tuple[int, int]:
+    """(first frame, movable pages) of the aligned block with most movable pages and nothing immovable; (-1, 0) if none.
+
+    A block without any movable page is chosen only where no other is left.
+    """
+    best = (-1, -1)
+    for zone in vm.zones:
+        for start in range(zone.start_pfn, zone.end_pfn - frames + 1, frames):
+            used = [page for pfn in range(start, start + frames) if (page := vm.pages.get(pfn)) and page._refcount > 0]
+            movable = sum(1 for page in used if page._mapping & ~3 in owners)
+            if movable == len(used) and movable > best[0]:
+                best = movable, start
+    return (best[1], best[0]) if best[0] >= 0 else (-1, 0)
+
+
+def read_back(run: Run, terminal: Terminal) -> None:
+    """Read every stored page and compare it. Raises RunFailed when one is lost, after saying which."""
+    wrong = run.compare()
+    for line in report.read_back(run):
+        terminal.say(line)
+    if wrong:
+        raise RunFailed(report.data_state(run))
+
+
+def validate(run: Run, terminal: Terminal) -> None:
+    """Count the machine again from its parts. Raises InvalidState."""
+    validate_vm(run.vm)
+
+
+def remove(run: Run, terminal: Terminal) -> None:
+    """Give the huge pages back, and let every driver that has ``remove`` go; count what does not come back."""
+    for page in run.huge:
+        put_page(page)
+    held = {driver.label: run.frames_of(driver) for driver in run.drivers}
+    staying = 0
+    for driver in reversed(run.drivers):
+        if callable(getattr(driver.instance, "remove", None)):
+            driver.instance.remove()
+        else:
+            staying += held[driver.label]
+    run.vm.run_work()
+    offline = sum(end - start for zone in run.vm.zones for start, end in zone.offline_ranges())
+    run.not_returned = run.vm.nr_frames - offline - run.free() - staying
+    validate_vm(run.vm)
+
+
+STEPS: tuple[tuple[str, Callable[[Run, Terminal], None]], ...] = (
+    ("filling memory", fill_memory),
+    ("freeing a part", free_part),
+    ("trying huge pages", try_huge_pages),
+    ("compacting", compact),
+    ("allocating huge pages", take_huge_pages),
+    ("taking a memory block offline", offline_block),
+    ("reading everything back", read_back),
+    ("checking the machine", validate),
+    ("removing the drivers", remove),
+)
+"""What a run does, in order, with the words for the progress line."""

@@ -1,0 +1,213 @@
+"""Who uses the machine during a run: drivers that can be asked to take memory, and a process that cannot move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from movable.errors import MovableError
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
+from movable.mm.page import PAGE_SIZE, Page, put_page
+
+if TYPE_CHECKING:
+    import random
+
+    from movable.lab.data import Data
+    from movable.mm.vm import VM
+
+
+class Taker(Protocol):
+    """Somebody who fills memory bit by bit. ``left`` is how many frames it still wants."""
+
+    left: int
+
+    def take(self, frames: int) -> None:
+        """Take about ``frames`` more frames."""
+
+
+# --- a process ---
+
+
+class Process:
+    """Anonymous memory of a process: pages from the movable lists whose owner the model cannot move, as it has no LRU yet."""
+
+    def __init__(self, vm: VM, left: int) -> None:
+        self.vm = vm
+        self.left = left
+        self.pages: list[Page] = []
+
+    def take(self, frames: int) -> None:
+        """Touch ``frames`` more pages; gives up for good where there are none."""
+        for _ in range(min(frames, self.left)):
+            page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+            if page is None:
+                self.left = 0
+                return
+            self.pages.append(page)
+            self.left -= 1
+
+    def exit(self) -> None:
+        """Free everything."""
+        for page in self.pages:
+            put_page(page)
+        self.pages.clear()
+
+
+# --- the compressed store ---
+
+
+def is_store(driver: Any) -> bool:
+    """Whether a driver is a zsmalloc pool, which a compressed block device can be put on."""
+    from movable_zsmalloc import Zsmalloc
+
+    return isinstance(driver, Zsmalloc)
+
+
+def pool_pages(pages: list[bytes], chain: int = 4, rule: str = "percent") -> int:
+    """How many frames a pool needs for these pages: compress each, count objects by class, round up to whole zspages."""
+    from movable_zsmalloc import make_codec, size_class_index, size_class_table, zs_huge_class_size
+    from movable_zsmalloc.geometry import ZS_HANDLE_SIZE
+
+    table = size_class_table(chain, rule)
+    huge = zs_huge_class_size(chain, rule)
+    compress = make_codec("lz4").compress
+    objects: dict[int, int] = {}
+    for page in pages:
+        if page == page[:8] * (PAGE_SIZE // 8):
+            continue
+        size = len(compress(page))
+        row = table[size_class_index((size if size < huge else PAGE_SIZE) + ZS_HANDLE_SIZE)]
+        objects[row.index] = objects.get(row.index, 0) + 1
+    rows = {row.index: row for row in table}
+    return sum(-(-count // rows[index].objs) * rows[index].pages for index, count in objects.items())
+
+
+class Store:
+    """A compressed block device on one pool. It holds every ``stride``-th page of the data, from ``first`` on.
+
+    ``stored`` are the numbers of the pages written so far, ``discarded`` those of them that were thrown away again.
+    """
+
+    def __init__(self, pool: Any, data: Data, first: int, stride: int, pages_wanted: int) -> None:
+        from movable_zsmalloc import ZramDevice
+
+        self.pool = pool
+        self.data = data
+        self.numbers = range(first, len(data.pages), stride)
+        self.left = pages_wanted
+        self.stored: list[int] = []
+        self.discarded: set[int] = set()
+        self.device = ZramDevice(pool, max(1, len(self.numbers)))
+
+    def take(self, frames: int) -> None:
+        """Write pages until the pool has grown by ``frames``, or all are written."""
+        before = self.pool.zs_get_total_pages()
+        goal = before + frames
+        while len(self.stored) < len(self.numbers) and self.pool.zs_get_total_pages() < goal:
+            self._write()
+        self.left = max(0, self.left - (self.pool.zs_get_total_pages() - before))
+
+    def finish(self) -> None:
+        """Write what is not written yet."""
+        while len(self.stored) < len(self.numbers):
+            self._write()
+        self.left = 0
+
+    def _write(self) -> None:
+        number = self.numbers[len(self.stored)]
+        self.device.write(len(self.stored), self.data.pages[number])
+        self.stored.append(number)
+
+    def discard(self, share: float, chance: random.Random) -> None:
+        """Throw a random part of the pages away."""
+        for slot in sorted(chance.sample(range(len(self.stored)), int(len(self.stored) * share))):
+            self.device.discard(slot)
+            self.discarded.add(self.stored[slot])
+
+    def compare(self) -> list[tuple[int, str]]:
+        """Read every page back; returns (page, what is wrong with it) for each that is not what was written."""
+        wrong = []
+        for slot, number in enumerate(self.stored):
+            expected = bytes(PAGE_SIZE) if number in self.discarded else self.data.pages[number]
+            try:
+                content = self.device.read(slot)
+            except Exception as error:  # a broken driver can make reading fail in any way
+                wrong.append((number, f"cannot be read: {type(error).__name__}: {first_line(error)}"))
+                continue
+            if content != expected:
+                at = next((i for i, (a, b) in enumerate(zip(content, expected, strict=False)) if a != b), len(content))
+                wrong.append((number, f"differs from byte {at} on"))
+        return wrong
+
+
+# --- the balloon, and drivers of others ---
+
+
+def is_balloon(driver: Any) -> bool:
+    """Whether a driver is a balloon, whose host can ask for a size."""
+    from movable_balloon import Balloon
+
+    return isinstance(driver, Balloon)
+
+
+class Inflation:
+    """A balloon whose host asks for more, step by step."""
+
+    def __init__(self, balloon: Any, left: int) -> None:
+        self.balloon = balloon
+        self.left = left
+
+    def take(self, frames: int) -> None:
+        """Ask for ``frames`` more, and let the balloon's worker run; gives up for good where it gets nothing."""
+        before = self.balloon.num_pages
+        self.balloon.set_target(before + min(frames, self.left))
+        self.balloon.vm.run_work()
+        grown = self.balloon.num_pages - before
+        self.left = self.left - grown if grown > 0 else 0
+
+
+class Population:
+    """A driver with a method ``populate(count)`` that allocates up to ``count`` pages and returns how many it got."""
+
+    def __init__(self, name: str, populate: Callable[[int], Any], left: int) -> None:
+        self.name = name
+        self.populate = populate
+        self.left = left
+
+    def take(self, frames: int) -> None:
+        """Ask for ``frames`` more; gives up for good where there are none. Raises MovableError for any answer but a count."""
+        frames = min(frames, self.left)
+        try:
+            got = self.populate(frames)
+        except MovableError:
+            raise
+        except Exception as error:
+            raise MovableError(f"{self.name}.populate raised {type(error).__name__}: {first_line(error)}") from error
+        if type(got) is not int or not 0 <= got <= frames:
+            raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")
+        self.left = self.left - got if got else 0
+
+
+def fill(takers: list[Taker], process: Process, cycles: int, chance: random.Random) -> None:
+    """Let the process and, in turns drawn by ``chance``, the others take memory, so that their frames lie mixed."""
+    for cycle in range(cycles):
+        rest = cycles - cycle
+        process.take(_jitter(process.left, rest, chance))
+        wanting = [taker for taker in takers if taker.left]
+        if wanting:
+            taker = chance.choices(wanting, [taker.left for taker in wanting])[0]
+            taker.take(_jitter(sum(taker.left for taker in wanting), rest, chance))
+    for taker in takers:
+        if isinstance(taker, Store):
+            taker.finish()
+
+
+def _jitter(left: int, rest: int, chance: random.Random) -> int:
+    """An equal share of what is left, half more or less."""
+    share = -(-left // rest)
+    return chance.randint(share - share // 2, share + share // 2)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says."""
+    return (str(error).splitlines() or [""])[0]
