@@ -60,7 +60,7 @@ def free_one_page(zone: Zone, pfn: int, order: int, migratetype: int | None = No
     """Give a block back and merge it with its buddies (__free_one_page).
 
     ``migratetype`` is the type of the list to use; None means that of the pageblock. Free frames of isolated
-    pageblocks do not count in ``nr_free``. Raises VMBug when the block, or the one it lies in, is free already.
+    pageblocks do not count in ``nr_free``. Raises VMBug when a free block begins there already.
     """
     buddy = zone.buddy
     if pfn in buddy:
@@ -103,8 +103,7 @@ def _kept_apart(zone: Zone, other: int, order: int, migratetype: int) -> bool:
 
 
 def expand(zone: Zone, pfn: int, low: int, high: int, migratetype: int) -> None:
-    """Split a block of order ``high`` at ``pfn`` down to ``low``; the upper halves go to the heads of the lists
-    (expand)."""
+    """Split a block of order ``high`` down to ``low`` (expand). The upper halves go to the heads of the lists."""
     buddy = zone.buddy
     lists = zone.free_lists
     size = 1 << high

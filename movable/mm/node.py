@@ -1,5 +1,4 @@
-"""struct pglist_data: a NUMA node, its zones, and the order in which an allocation tries zones
-(include/linux/mmzone.h)."""
+"""struct pglist_data: a NUMA node, its zones, and the order in which they are tried (include/linux/mmzone.h)."""
 
 from __future__ import annotations
 

@@ -111,8 +111,7 @@ BLOCKS_TITLE = "Number of blocks type "
 
 
 def format_pagetypeinfo(nodes: Iterable[NodeTypes]) -> str:
-    """The text of /proc/pagetypeinfo for these nodes, as a 4.19 kernel without page_owner writes it
-    (pagetypeinfo_show)."""
+    """The text of /proc/pagetypeinfo, as a 4.19 kernel without page_owner writes it (pagetypeinfo_show)."""
     return "".join(line for node in nodes for line in _node_types(node))
 
 
@@ -129,8 +128,7 @@ def _node_types(node: NodeTypes) -> Iterator[str]:
 
 
 def pagetypeinfo(vm: VM) -> str:
-    """/proc/pagetypeinfo of a machine: for every node the free blocks by zone, type and order, and the pageblocks by
-    type."""
+    """/proc/pagetypeinfo of a machine: for every node the free blocks and the pageblocks, by type."""
     return format_pagetypeinfo(_count_types(node) for node in vm.nodes if _zones(node))
 
 
@@ -207,8 +205,7 @@ EVENTS = (
 
 
 def vmstat(vm: VM) -> str:
-    """/proc/vmstat of a machine, as far as the model counts: the kernel's names in the kernel's order, then the
-    model's own."""
+    """/proc/vmstat of a machine, as far as the model counts: the kernel's names first, then the model's own."""
     values = {"nr_free_pages": sum(zone.nr_free for zone in vm.zones)}
     values |= {name: sum(zone.vmstat.get(name, 0) for zone in vm.zones) for name in ZONE_ITEMS}
     values["nr_free_cma"] = sum(zone.nr_free_cma() for zone in vm.zones)

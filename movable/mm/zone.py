@@ -72,10 +72,10 @@ class Zone:
     """A zone.
 
     ``start_pfn`` and ``nr_frames`` say where it lies; ``name`` is one of ZONE_NAMES. ``nr_free`` is NR_FREE_PAGES,
-    which leaves out isolated pageblocks. ``pageblocks`` holds the
-    migratetype of each pageblock, ``skip`` compaction's hint for each. ``pgalloc`` and ``pgfree`` count frames handed
-    out and taken back. ``offline`` holds the pageblocks (by number in the zone) that are no memory at the moment.
-    Raises UsageError for an unknown name.
+    which leaves out isolated pageblocks. ``pageblocks`` holds the migratetype of each pageblock, ``skip`` compaction's
+    hint for each; ``base`` is the number of the first. ``pgalloc`` and ``pgfree`` count frames handed out and taken
+    back. ``offline`` holds the pageblocks, by number in the zone, that are no memory at the moment. Raises UsageError
+    for an unknown name.
     """
 
     __slots__ = (

@@ -218,15 +218,15 @@ def test_a_movable_request_that_may_not_claim_takes_the_smallest() -> None:
     assert zone.pageblock_type(0) == MIGRATE_UNMOVABLE
 
 
-def test_an_unmovable_request_takes_the_largest() -> None:
-    zone = zone_of(64, 6)
-    for _ in range(64):
+def test_an_unmovable_request_takes_from_the_largest() -> None:
+    zone = zone_of(128, 6)
+    for _ in range(128):
         grab(zone, 0)
-    for pfn, order in ((0, 2), (8, 1)):
+    for pfn, order in ((64, 2), (8, 1)):
         free_one_page(zone, pfn, order)
-    assert rmqueue(zone, 0, MIGRATE_UNMOVABLE) == 8
-    # all free frames of the pageblock came along, and the smaller block was enough
-    assert free_list(zone, 2, MIGRATE_UNMOVABLE) == [0]
+    assert rmqueue(zone, 0, MIGRATE_UNMOVABLE) == 64
+    assert free_list(zone, 1, MIGRATE_UNMOVABLE) == [66]
+    assert free_list(zone, 1) == [8]
 
 
 @pytest.mark.parametrize("kept", [MIGRATE_HIGHATOMIC, MIGRATE_CMA, MIGRATE_ISOLATE])
