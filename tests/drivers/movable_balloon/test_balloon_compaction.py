@@ -14,11 +14,13 @@ from movable import (
     MIGRATE_SYNC_NO_COPY,
     VM,
     AddressSpace,
+    ClearPageIsolated,
     ListHead,
     Page,
     PageBalloon,
     PageMovable,
     PageMovableHint,
+    SetPageIsolated,
     VMBug,
     hookimpl,
     isolate_movable_page,
@@ -167,6 +169,16 @@ def test_dequeue_never_gives_an_isolated_page(device: BalloonDevInfo) -> None:
     putback_movable_pages(isolated)
     assert device.isolated_pages == 0 and device.ballooned() == 1
     assert balloon_page_dequeue(device) is page
+
+
+def test_dequeue_passes_over_a_page_whose_isolation_is_just_ending(device: BalloonDevInfo) -> None:
+    """putback_page has linked it again, and the core has yet to clear the flag."""
+    first, second = filled(device, 2)
+    SetPageIsolated(second)
+    assert balloon_page_dequeue(device) is first
+    assert balloon_page_dequeue(device) is None
+    ClearPageIsolated(second)
+    assert balloon_page_dequeue(device) is second
 
 
 def test_list_enqueue_moves_everything(vm: VM, device: BalloonDevInfo) -> None:

@@ -236,6 +236,14 @@ def test_a_removal_while_work_is_queued_does_none_of_it() -> None:
     assert vm.run_work() == 0 and balloon.num_pages == 0
 
 
+def test_a_host_that_asks_during_a_removal_is_not_heard() -> None:
+    vm, balloon = with_balloon(2)
+    balloon.stop()
+    balloon.set_target(50)
+    balloon.host.request_stats()
+    assert vm.run_work() == 0 and balloon.num_pages == 2
+
+
 def test_a_removal_waits_for_isolated_pages() -> None:
     vm, balloon = with_balloon(3)
     pages = isolated(first_page(balloon))
