@@ -1,4 +1,4 @@
-"""A program for the machine: steps with concrete arguments, how Hypothesis draws them, and the token that carries one.
+"""A program for the machine: steps with concrete arguments, how Hypothesis draws one, and the token that carries them.
 
 A step is a tuple: its name, then its arguments. Pages and handles are named by number ("the n-th that there is, counted
 around"), so that a program still means something after other steps were taken out of it.
@@ -28,7 +28,9 @@ MODES = (0, 1, 2, 3, 7)
 FAULTS = ("alloc", "reenter", "hostile", "locked")
 """An allocation that fails, one that enters compaction, a hostile outside world, a page lock held by somebody else."""
 
-LONGEST = 24
+LONGEST = 60
+"""Steps of the longest program."""
+
 TOKEN_HEAD = "m1."
 
 
@@ -63,13 +65,6 @@ def _operation(name: str, arguments: dict[str, Any]) -> SearchStrategy[Step]:
 
     drawn = {key: st.integers(0, 15) if isinstance(value, Handle) else value for key, value in arguments.items()}
     return st.tuples(st.just("op"), st.just(name), st.fixed_dictionaries(drawn))
-
-
-def programs(workload: type[Workload]) -> SearchStrategy[Program]:
-    """Programs of up to LONGEST steps."""
-    from hypothesis import strategies as st
-
-    return st.lists(steps(workload), min_size=1, max_size=LONGEST).map(tuple)
 
 
 def encode(program: Program, seed: int = 0) -> str:

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from movable.errors import UsageError
 from movable.mm.list import ListHead
@@ -58,10 +58,13 @@ class Operation:
         }
 
 
-def operation(**arguments: Any) -> Callable[[Callable[..., object]], Callable[..., object]]:
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def operation(**arguments: Any) -> Callable[[Method], Method]:
     """Mark a method of a workload as an operation whose arguments are drawn from Hypothesis strategies or ``handle()``."""
 
-    def mark(function: Callable[..., object]) -> Callable[..., object]:
+    def mark(function: Method) -> Method:
         missing = set(list(inspect.signature(function).parameters)[1:]) ^ set(arguments)
         if missing:
             raise UsageError(f"operation {function.__qualname__}: no strategy, or no argument, called {', '.join(sorted(missing))}")
@@ -91,15 +94,14 @@ class Workload:
     def __init__(self, vm: VM, factory: Callable[..., Any] | None = None) -> None:
         self.vm = vm
         self.model: dict[Any, Any] = {}
-        if factory is not None:
-            self.factory = factory  # type: ignore[misc]
+        self._factory = type(self).factory if factory is None else factory
         self.driver: Any = self.setup()
 
     # what an author overrides
 
     def setup(self) -> Any:
         """Make the driver on ``self.vm`` and return it."""
-        return type(self).factory(self.vm) if "factory" not in vars(self) else vars(self)["factory"](self.vm)
+        return self._factory(self.vm)
 
     def teardown(self) -> None:
         """Empty the driver and remove it. Afterwards nothing of it may be left on the machine."""
@@ -164,8 +166,8 @@ class GenericWorkload(Workload):
 
 
 def snapshot(driver: Any, depth: int = 5) -> object:
-    """Where the driver keeps pages: its lists, tables and objects, as far as pages are in them, and every attribute whose name speaks
-    of isolation. Other values are left out, for a driver may count and log as it likes.
+    """Where the driver keeps pages: its lists, tables and objects, as far as pages are in them, and every attribute whose name
+    speaks of isolation. Other values are left out, for a driver may count and log as it likes.
     """
     return _snapshot(driver, depth, set())
 
@@ -229,9 +231,9 @@ def workload_for(factory: Callable[..., Any], given: type[Workload] | None = Non
         return given
     named = getattr(factory, "workload", None)
     if isinstance(named, str):
-        module, _, name = named.partition(":")
+        home, _, name = named.partition(":")
         try:
-            named = getattr(importlib.import_module(module), name)
+            named = getattr(importlib.import_module(home), name)
         except (ImportError, AttributeError) as error:
             raise UsageError(f"workload {named!r} of {factory!r} cannot be loaded: {error}") from None
     if named is not None:

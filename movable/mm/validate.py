@@ -56,30 +56,33 @@ def _findings(vm: VM, quiescent: bool, content: bool) -> Iterator[str]:
 
 def _census(vm: VM) -> Iterator[str]:
     """Every frame is in exactly one place: free, allocated, offline, or lost as a bad page."""
-    place: dict[int, str] = {}
-    for what, pfn, frames in _places(vm):
-        for frame in range(pfn, pfn + frames):
-            if frame in place:
-                yield f"frame {frame} is {place[frame]} and also {what}"
-            place[frame] = what
-    if len(place) != vm.nr_frames:
-        lost = next(pfn for pfn in range(vm.nr_frames) if pfn not in place)
-        page = vm.pages.get(lost)
-        state = "never used" if page is None else repr(page)
-        yield f"{vm.nr_frames} frames in the machine, {len(place)} accounted for; frame {lost} ({state}) is nowhere"
+    places = sorted(_places(vm))
+    end, before = 0, ""
+    for pfn, frames, what in places:
+        if pfn < end:
+            yield f"frame {pfn} is {before} and also {what}"
+        elif pfn > end:
+            page = vm.pages.get(end)
+            state = "never used" if page is None else repr(page)
+            yield f"frame {end} ({state}) is nowhere: neither free, allocated, offline nor bad"
+        end, before = max(end, pfn + frames), what
+    counted = sum(frames for _, frames, _ in places)
+    if counted != vm.nr_frames:
+        yield f"{vm.nr_frames} frames in the machine, {counted} accounted for"
 
 
-def _places(vm: VM) -> Iterator[tuple[str, int, int]]:
+def _places(vm: VM) -> Iterator[tuple[int, int, str]]:
+    """(first frame, frames, what it is) of everything that takes up frames."""
     for zone in vm.zones:
         for pfn, order in zone.free_blocks():
-            yield "on a free list", pfn, 1 << order
+            yield pfn, 1 << order, "on a free list"
         for start, end in zone.offline_ranges():
-            yield "offline", start, end - start
+            yield start, end - start, "offline"
     for page in vm.pages.values():
         if page._refcount > 0:
-            yield "allocated", page.pfn, 1 << page.order
+            yield page.pfn, 1 << page.order, "allocated"
     for pfn, _ in vm.bad_pages:
-        yield "lost as a bad page", pfn, 1
+        yield pfn, 1, "lost as a bad page"
 
 
 def _zone(zone: Zone) -> Iterator[str]:

@@ -1,0 +1,144 @@
+"""Faults for a program: memory that is not there, targets in awkward places, a lock that somebody holds, and code that hangs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from movable.mm import page_alloc
+from movable.mm.compaction import compact_memory
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
+from movable.mm.page import lock_page, put_page, trylock_page, unlock_page
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+    from movable.mm.vm import VM
+
+SECONDS = 2.0
+"""Processor time that one program may take; a usual one takes a few thousandths of that."""
+
+
+class Hang(BaseException):
+    """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
+
+
+@contextmanager
+def watchdog(seconds: float = SECONDS) -> Iterator[None]:
+    """Raise Hang inside the block when it takes more processor time than it may; only the main thread can be watched."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def bark(number: int, frame: FrameType | None) -> None:
+        where = "" if frame is None else f", at {PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        raise Hang(f"{seconds:g} seconds of processor time{where}")
+
+    before = signal.signal(signal.SIGVTALRM, bark)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def place_of(error: BaseException) -> str:
+    """File and line where an exception was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "nowhere" if trace is None else f"{PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+class Faults:
+    """The faults of one machine. ``arm`` sets one for the next step; ``clear`` takes it back."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.fail_at = 0
+        self.reenter_at = 0
+        self.lock_next = False
+        self._target_locked: Page | None = None
+
+    def arm(self, kind: str, number: int) -> None:
+        """Set a fault: ``alloc`` and ``reenter`` strike at the ``number``-th allocation, ``locked`` at the next isolation."""
+        if kind == "alloc":
+            self.fail_at = number
+        elif kind == "reenter":
+            self.reenter_at = number
+        else:
+            self.lock_next = True
+        if kind != "locked":
+            self.vm.alloc_pages = self._alloc_pages  # type: ignore[method-assign]
+            self.vm.alloc_page = self._alloc_page  # type: ignore[method-assign]
+
+    def clear(self) -> None:
+        """No fault any more."""
+        self.fail_at = self.reenter_at = 0
+        self.lock_next = False
+        for name in ("alloc_pages", "alloc_page"):
+            vars(self.vm).pop(name, None)
+
+    def _alloc_page(self, gfp: int = GFP_HIGHUSER_MOVABLE, nid: int | None = None) -> Page | None:
+        return self._alloc_pages(gfp, 0, nid)
+
+    def _alloc_pages(self, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
+        self.fail_at -= 1
+        self.reenter_at -= 1
+        if self.fail_at == 0:
+            return None
+        if self.reenter_at == 0:
+            # What direct compaction does on behalf of an allocation, in the same task.
+            task = self.vm.current
+            before, task.memalloc = task.memalloc, True
+            try:
+                compact_memory(self.vm)
+            finally:
+                task.memalloc = before
+        return page_alloc.alloc_pages(self.vm, gfp, order, nid)
+
+    @contextmanager
+    def page_locked(self, page: Page, nobody_waits: bool = True) -> Iterator[None]:
+        """Somebody else holds the page's lock for the length of the block, if that fault is armed and ``nobody_waits`` for it."""
+        held = self.lock_next and nobody_waits and trylock_page(page)
+        try:
+            yield
+        finally:
+            if held:
+                unlock_page(page)
+
+    # migration targets
+
+    def targets(self, kind: str) -> Callable[[Page, Any], Page | None]:
+        """``get_new_page`` for a kind of target, see program.TARGETS."""
+
+        lock_first = kind == "locked"
+
+        def get_new_page(page: Page, private: Any) -> Page | None:
+            nonlocal lock_first
+            if kind == "none":
+                return None
+            nid = 1 - page.node if kind == "node" else page.node
+            target = page_alloc.alloc_pages(self.vm, GFP_HIGHUSER_MOVABLE, 0, nid)
+            if kind == "zone" and target is not None and target.zone is page.zone:
+                spare, target = target, page_alloc.alloc_pages(self.vm, GFP_HIGHUSER_MOVABLE, 0, 1 - page.node)
+                put_page(spare)
+            if lock_first and target is not None:
+                lock_page(target)
+                self._target_locked = target
+                lock_first = False
+            return target
+
+        return get_new_page
+
+    def put_target(self, page: Page, private: Any) -> None:
+        """``put_new_page``: the target was not used."""
+        if page is self._target_locked:
+            self._target_locked = None
+            unlock_page(page)
+        put_page(page)

@@ -1,0 +1,307 @@
+"""Runs one program on a fresh machine, and looks at everything after every step.
+
+Invariants after each step: the census of frames, lists, counters and references (validate_vm), the poison of freed pages, the
+content of every handle, and the rules of the monitor. At the end an idle page must be able to move, and after tear-down nothing
+of the driver may be left. The first exception ends a program: what comes after it would be the story of a broken machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from movable.contract.faults import Faults, Hang, place_of, watchdog
+from movable.contract.monitor import Monitor
+from movable.contract.observe import Onlooker
+from movable.contract.program import Program, Step, show
+from movable.contract.workload import Workload
+from movable.errors import InvalidState, MovableError
+from movable.mm.compaction import compact_memory
+from movable.mm.contig import alloc_contig_range, free_contig_range
+from movable.mm.events import Event
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
+from movable.mm.hotplug import offline_pages, online_pages
+from movable.mm.isolation import isolate_movable_page, putback_movable_pages
+from movable.mm.list import ListHead, list_add_tail
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.page import PageIsolated, put_page
+from movable.mm.validate import validate_vm
+from movable.mm.vm import VM
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+
+PAGEBLOCK_ORDER = 3
+TRIES = 3
+"""How often an idle page is asked to move before it counts as one that never does."""
+PROGRESS_PAGES = 4
+EVENT_LIMIT = 100_000
+CALLBACKS = ("isolate_page", "migratepage", "putback_page")
+
+
+class Machine:
+    """One run: ``monitor`` holds the verdicts, ``events`` the story when ``keep`` is set, ``steps`` how many steps ran."""
+
+    def __init__(
+        self, workload: type[Workload], factory: Callable[..., Any], *, era: str = "4.19", seed: int = 0, keep: bool = False
+    ) -> None:
+        quarter = max(workload.frames // 4, 1 << PAGEBLOCK_ORDER)
+        layout = [(0, "DMA32", quarter), (0, "Normal", quarter), (1, "Normal", 2 * quarter)]
+        self.vm = VM(layout=layout, pageblock_order=PAGEBLOCK_ORDER, era=era, seed=seed)
+        self.monitor = Monitor(era=era)
+        self.events: list[Event] = []
+        self.callbacks: Counter[str] = Counter()
+        self.states: set[int] = set()
+        self.steps = 0
+        self.stopped = False
+        self.isolated = ListHead("isolated pages")
+        self.fillers: list[Page] = []
+        self._count = 0
+        self._keep = keep
+        self.seam = self.vm.observe(self._observe)
+        self.faults = Faults(self.vm)
+        self._workload = workload
+        self._factory = factory
+        self.workload: Workload | None = None
+
+    def _observe(self, event: Event) -> None:
+        self._count += 1
+        if self._count > EVENT_LIMIT:
+            raise Hang(f"{EVENT_LIMIT} events and no end")
+        self.monitor.feed(event)
+        if event.kind in CALLBACKS:
+            self.callbacks[event.kind] += 1
+        if self._keep:
+            self.events.append(event)
+
+    # running
+
+    def run(self, program: Program) -> Machine:
+        """Run a whole program, the check of progress and the tear-down."""
+        with watchdog():
+            self._guard("setup", self._setup)
+            for number, step in enumerate(program, 1):
+                if self.stopped:
+                    break
+                self.steps += 1
+                self.seam.event("note", text=f"step {number}: {show(step)}")
+                self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
+            for name, end in (("settle", self._settle), ("progress", self._progress), ("teardown", self._teardown)):
+                if not self.stopped:
+                    self._guard(name, end)
+        if not self.stopped:
+            self.monitor.finish(quiescent=True)
+        return self
+
+    def _guard(self, where: str, work: Callable[[], object]) -> None:
+        """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
+        try:
+            work()
+            if where not in ("setup", "teardown"):
+                self._check()
+        except MovableError as error:
+            self._stop(error)
+        except Hang as error:
+            self._broken("D51", f"{where}: stopped after {error}")
+        except AssertionError as error:
+            self._broken("D54", f"{where}: {error or 'an assertion failed'} at {place_of(error)}")
+        except Exception as error:
+            self._broken("D52", f"{where}: raised {type(error).__name__}: {error} at {place_of(error)}")
+
+    def _stop(self, error: MovableError) -> None:
+        self.stopped = True
+        self.monitor.caught(error)
+
+    def _broken(self, rule: str, what: str) -> None:
+        self.stopped = True
+        self.seam.muted = 0
+        self._count = 0
+        self.say(rule, False, what)
+
+    def say(self, rule: str, ok: bool, what: str) -> None:
+        """One observation of the machine itself."""
+        self.seam.event("observation", rule=rule, ok=ok, what=what)
+
+    # the parts
+
+    def _setup(self) -> None:
+        self.baseline = self._frames_in_use()
+        self.workload = self._workload(self.vm, self._factory)
+        self.onlooker = Onlooker(self.vm, self.workload)
+        self.onlooker.watch()
+
+    def _frames_in_use(self) -> int:
+        return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
+
+    def _step(self, step: Step) -> None:
+        name, *arguments = step
+        getattr(self, f"_do_{name}")(*arguments)
+        if name != "fault":
+            self.faults.clear()
+
+    def _check(self) -> None:
+        """Everything that must hold between two steps."""
+        with self.seam.quiet():
+            try:
+                validate_vm(self.vm, quiescent=False, content=True)
+            except InvalidState as error:
+                rule = "D46" if "written after" in str(error) else "V32"
+                problem = f"{rule}\0{error}"
+            else:
+                problem = ""
+            problem = problem or self._unreadable()
+        if problem:
+            rule, what = problem.split("\0")
+            self._broken(rule, what)
+        else:
+            self.say("V32", True, "")
+            self.states.add(self._fingerprint())
+
+    def _fingerprint(self) -> int:
+        """A number for the state of the machine: frames in use with their flags, references and marks."""
+        pages = self.vm.pages
+        used = (pages[pfn] for pfn in sorted(pages) if pages[pfn]._refcount)
+        return hash(tuple((page.pfn, page._flags, page._refcount, page._mapping) for page in used))
+
+    def _unreadable(self) -> str:
+        """The first handle that does not read back, as rule and words."""
+        assert self.workload is not None
+        if self.workload.preserves_content:
+            for key, expected in list(self.workload.model.items()):
+                found = self.workload.read(key)
+                if found != expected:
+                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored"
+        self.workload.invariant()
+        return ""
+
+    # steps
+
+    def _do_op(self, name: str, drawn: dict[str, Any]) -> None:
+        assert self.workload is not None
+        operation = self.workload.operations()[name]
+        if operation.needs_handle and not self.workload.model:
+            return
+        self.onlooker.changes += 1
+        self.workload.run(name, operation.resolve(self.workload, drawn))
+        self.onlooker.watch()
+
+    def _pick(self, number: int) -> Page | None:
+        """The n-th page of the driver that is not isolated."""
+        assert self.workload is not None
+        with self.seam.quiet():
+            pages = [page for page in self.workload.pages() if not PageIsolated(page)]
+        return pages[number % len(pages)] if pages else None
+
+    def _do_isolate(self, number: int, mode: int) -> None:
+        page = self._pick(number)
+        if page is None:
+            return
+        with self.faults.page_locked(page):
+            if isolate_movable_page(page, mode) == 0:
+                list_add_tail(page._lru, self.isolated)
+
+    def _do_migrate(self, mode: int, target: str) -> None:
+        if not self.isolated:
+            return
+        first = self.isolated.next.owner
+        assert first is not None
+        with self.faults.page_locked(first, mode == MIGRATE_ASYNC and first._refcount > 1):
+            left = migrate_pages(self.isolated, self.faults.targets(target), self.faults.put_target, None, mode, MR_COMPACTION)
+        if left:
+            self._do_putback()
+
+    def _do_putback(self) -> None:
+        putback_movable_pages(self.isolated)
+
+    def _do_move(self, number: int, mode: int, target: str) -> None:
+        self._do_isolate(number, 8)
+        self._do_migrate(mode, target)
+
+    def _do_compact(self) -> None:
+        compact_memory(self.vm)
+
+    def _do_contig(self, number: int) -> None:
+        start = self._block(number)
+        if alloc_contig_range(self.vm, start, start + (1 << PAGEBLOCK_ORDER)) == 0:
+            free_contig_range(self.vm, start, 1 << PAGEBLOCK_ORDER)
+
+    def _do_offline(self, number: int) -> None:
+        start, size = self._block(number), 1 << PAGEBLOCK_ORDER
+        if offline_pages(self.vm, start, size, max_passes=TRIES) == 0:
+            online_pages(self.vm, start, size)
+
+    def _block(self, number: int) -> int:
+        """The first frame of the pageblock that holds the n-th page of the driver."""
+        page = self._pick(number)
+        pfn = number << PAGEBLOCK_ORDER if page is None else page.pfn
+        return pfn >> PAGEBLOCK_ORDER << PAGEBLOCK_ORDER
+
+    def _do_fragment(self, count: int) -> None:
+        """Take pages that cannot move, and give every second one back."""
+        taken = [self.vm.alloc_page(GFP_KERNEL if number % 4 else GFP_HIGHUSER_MOVABLE) for number in range(count)]
+        pages = [page for page in taken if page is not None]
+        for page in pages[::2]:
+            put_page(page)
+        self.fillers += pages[1::2]
+
+    def _do_fault(self, kind: str, number: int) -> None:
+        assert self.workload is not None
+        if kind == "hostile":
+            for name in self.workload.hostile:
+                self.workload.run(name, {})
+        else:
+            self.faults.arm(kind, number)
+
+    def _do_work(self) -> None:
+        self.vm.run_work()
+
+    # the end
+
+    def _settle(self) -> None:
+        self._do_putback()
+        self.vm.run_work()
+        while self.fillers:
+            put_page(self.fillers.pop())
+
+    def _progress(self) -> None:
+        """Each idle page, moved twice: a page that stops being movable after its first move shows in the second round."""
+        assert self.workload is not None
+        for _ in range(2):
+            with self.seam.quiet():
+                pages = list(self.workload.pages())
+            for page in pages[:PROGRESS_PAGES]:
+                moved = any(self._try_move(page) for _ in range(TRIES))
+                if not self.workload.may_refuse:
+                    self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
+            self._check()
+            with self.seam.quiet():
+                left = len(list(self.workload.pages()))
+            if left < len(pages):
+                self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
+
+    def _try_move(self, page: Page) -> bool:
+        if isolate_movable_page(page, 8) != 0:
+            return False
+        list_add_tail(page._lru, self.isolated)
+        left = migrate_pages(self.isolated, self.faults.targets("any"), self.faults.put_target, None, MIGRATE_SYNC, MR_COMPACTION)
+        self._do_putback()
+        return left == 0
+
+    def _teardown(self) -> None:
+        assert self.workload is not None
+        self.seam.event("driver_remove", driver=type(self.workload.driver).__name__)
+        self.workload.teardown()
+        self.vm.run_work()
+        with self.seam.quiet():
+            try:
+                validate_vm(self.vm, content=True)
+            except InvalidState as error:
+                found = str(error)
+            else:
+                found = ""
+        if found:
+            self._broken("V32", f"after tear-down: {found}")
+            return
+        left = self._frames_in_use() - self.baseline
+        self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")

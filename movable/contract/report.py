@@ -1,0 +1,141 @@
+"""A certificate: what was found out about a driver, rule by rule, as an object, as text and as JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from movable.contract.rules import RULES
+
+HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
+VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
+SCHEMA = "movable.certificate/1"
+WIDTH = 100
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is known about one rule.
+
+    ``verdict`` is one of VERDICTS, ``exercised`` how often the rule had a chance to be broken. ``reason`` explains a waiver or why
+    the rule does not apply. Of a failure, ``what`` says what happened, ``story`` tells it in order, ``token`` replays it.
+    """
+
+    rule: str
+    verdict: str
+    exercised: int = 0
+    reason: str = ""
+    what: str = ""
+    story: list[str] = field(default_factory=list)
+    token: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """A certificate.
+
+    ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes. ``examples`` programs of ``steps`` steps
+    in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
+    says why the search ended early.
+    """
+
+    target: str
+    driver: str
+    workload: str
+    era: str
+    seed: int
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    examples: int = 0
+    steps: int = 0
+    states: int = 0
+    callbacks: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    def count(self, verdict: str) -> int:
+        """How many rules have this verdict."""
+        return sum(1 for found in self.verdicts.values() if found.verdict == verdict)
+
+    @property
+    def broken(self) -> list[str]:
+        """Ids of the broken rules, in the order of the table."""
+        return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
+
+    def passed(self, strict: bool = False) -> bool:
+        """Whether no must rule is broken; ``strict`` asks that no rule at all is, and that every must rule was exercised."""
+        if strict:
+            unproven = (id for id, found in self.verdicts.items() if found.verdict == UNPROVEN and found.exercised == 0)
+            return not self.broken and not any(RULES[id].level == "must" and RULES[id].scope == "driver" for id in unproven)
+        return not any(RULES[id].level == "must" for id in self.broken)
+
+    @property
+    def summary(self) -> str:
+        """The last line: the five verdicts counted, and what was exercised."""
+        counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in VERDICTS)
+        calls = ", ".join(f"{self.callbacks[name]} {name}" for name in ("isolate_page", "migratepage", "putback_page"))
+        return f"{counts}; {self.examples} examples, {self.steps} steps, {self.states} distinct states; {calls}"
+
+
+def text(report: Report, replay: str = "movable replay") -> str:
+    """The certificate for a terminal: failures first, told in order, then the verdicts, then the line that counts."""
+    lines = [f"{report.target}: {report.driver} with {report.workload}, era {report.era}, seed {report.seed}", ""]
+    for id in report.broken:
+        lines += failure(report, report.verdicts[id], replay)
+    for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
+        found = [one for one in report.verdicts.values() if one.verdict == verdict]
+        if verdict == WAIVED:
+            lines += [f"waived   {one.rule} {RULES[one.rule].title}: {one.reason}" for one in found]
+        elif found:
+            lines += textwrap.wrap(
+                " ".join(one.rule for one in found), WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
+            )
+    if report.stopped:
+        lines.append(report.stopped)
+    lines.append(report.summary)
+    return "\n".join(lines)
+
+
+def failure(report: Report, found: Verdict, replay: str) -> list[str]:
+    """One broken rule in plain words: the rule, what happened, the story, and how to see it again."""
+    rule = RULES[found.rule]
+    lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
+    lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    lines += textwrap.wrap(f"What happened: {found.what}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    lines += [f"    {line}" for line in found.story]
+    if found.token:
+        lines.append(f"  See it again: {replay} {report.target} {found.token}")
+    return [*lines, ""]
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The certificate as plain values, in schema movable.certificate/1 (docs/certificate.md)."""
+    return {
+        "schema": SCHEMA,
+        "target": report.target,
+        "driver": report.driver,
+        "workload": report.workload,
+        "era": report.era,
+        "seed": report.seed,
+        "passed": report.passed(),
+        "counts": {verdict: report.count(verdict) for verdict in VERDICTS},
+        "examples": report.examples,
+        "steps": report.steps,
+        "states": report.states,
+        "callbacks": {name: report.callbacks[name] for name in ("isolate_page", "migratepage", "putback_page")},
+        "stopped": report.stopped,
+        "rules": [
+            {
+                "id": found.rule,
+                "level": RULES[found.rule].level,
+                "title": RULES[found.rule].title,
+                "verdict": found.verdict,
+                "exercised": found.exercised,
+                "reason": found.reason,
+                "what": found.what,
+                "story": found.story,
+                "token": found.token,
+            }
+            for found in report.verdicts.values()
+        ],
+    }

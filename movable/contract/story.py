@@ -1,0 +1,88 @@
+"""Events in plain words: which page, which call, who held what, in the order it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from errno import errorcode
+
+from movable.mm.events import Event
+from movable.mm.migrate import MIGRATE_MODES
+from movable.mm.page import ISOLATED, LOCKED
+
+LINES = 24
+"""A story is no longer than this; what is left out is said."""
+
+SENTENCES = {
+    "alloc_page": "page {pfn} is allocated",
+    "free_page": "page {pfn} goes back to the allocator",
+    "bad_page": "the allocator refuses page {pfn}: {reason}",
+    "lock_page": "lock_page({pfn})",
+    "unlock_page": "unlock_page({pfn})",
+    "set_page_movable": "__SetPageMovable({pfn}){unlocked}",
+    "clear_page_movable": "__ClearPageMovable({pfn}){unlocked}",
+    "set_page_isolated": "PG_isolated of page {pfn} is set{by}",
+    "clear_page_isolated": "PG_isolated of page {pfn} is cleared{by}",
+    "isolate_page": "-> {driver}.isolate_page({pfn})",
+    "isolate_page_ret": "<- {driver}.isolate_page({pfn}) = {ret}",
+    "migratepage": "-> {driver}.migratepage(new {newpage}, old {pfn}, {mode})",
+    "migratepage_ret": "<- {driver}.migratepage(new {newpage}, old {pfn}) = {ret}",
+    "putback_page": "-> {driver}.putback_page({pfn})",
+    "putback_page_ret": "<- {driver}.putback_page({pfn})",
+    "migrate_pages": "migrate_pages of {nr} page(s), {mode}",
+    "migrate_pages_ret": "migrate_pages = {ret}",
+    "released_isolated": "page {pfn} was released while it was isolated",
+    "lock": "{type} {lock!r} is taken",
+    "unlock": "{type} {lock!r} is released",
+    "driver_remove": "the driver is removed",
+    "get_page": "a reference on page {pfn} is taken, there were {refs}",
+    "put_page": "a reference on page {pfn} is dropped, there were {refs}",
+    "touch": "the driver touches {field} of page {pfn}",
+    "copy_page": "page {source} is copied into page {pfn}",
+    "sleep": "something that may sleep runs: {what}",
+    "observation": "seen: {what}",
+    "note": "{text}",
+}
+"""How each kind of event reads; kinds that are not here say nothing a reader needs."""
+
+BRIEF = {"touch", "get_page", "put_page", "lock", "unlock", "lock_page", "unlock_page", "alloc_page", "copy_page"}
+"""Kinds that are left out first when a story is too long."""
+
+
+def sentence(event: Event) -> str:
+    """One event in words, "" for one that says nothing."""
+    template = SENTENCES.get(event.kind)
+    if template is None or (event.kind == "observation" and event.args.get("ok", True)):
+        return ""
+    words = {**event.args, "pfn": event.pfn, "refs": event.refs}
+    words["unlocked"] = "" if event.flags & LOCKED else " without the page lock"
+    words["by"] = f" by {event.args['by']}" if event.args.get("by") else ""
+    if "mode" in words:
+        mode = words["mode"]
+        words["mode"] = f"MIGRATE_{MIGRATE_MODES[mode]}" if mode in range(len(MIGRATE_MODES)) else f"mode {mode}"
+    if isinstance(words.get("ret"), int) and not isinstance(words["ret"], bool) and words["ret"] < 0:
+        words["ret"] = "-" + errorcode.get(-words["ret"], str(-words["ret"]))
+    return template.format(**words)
+
+
+def tell(events: Iterable[Event], pfn: int = -1) -> list[str]:
+    """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES."""
+    chosen = [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn]
+    for kinds in (("touch",), ("touch", "lock", "unlock"), BRIEF):
+        lines = [line for event in chosen if event.kind not in kinds and (line := _line(event))]
+        lines = [line for at, line in enumerate(lines) if not (is_step(line) and at + 1 < len(lines) and is_step(lines[at + 1]))]
+        if len(lines) <= LINES:
+            return lines
+    return [f"... {len(lines) - LINES + 1} lines before", *lines[-LINES + 1 :]]
+
+
+def is_step(line: str) -> bool:
+    """Whether a line is the heading of a step."""
+    return not line.startswith(" ")
+
+
+def _line(event: Event) -> str:
+    words = sentence(event)
+    if not words or event.kind == "note":
+        return words
+    state = "isolated " if event.flags & ISOLATED and event.pfn >= 0 else ""
+    return f"  {words}" + (f"  [{state}{event.refs} refs]" if event.kind in ("migratepage", "putback_page", "free_page") else "")
