@@ -47,6 +47,8 @@ class Balloon(VirtioBalloon):
     Raises UsageError for a negative target and an unknown ``oom``.
     """
 
+    workload = "movable_balloon.workload:BalloonWorkload"
+
     def __init__(
         self,
         vm: VM,
