@@ -31,6 +31,9 @@ class Event(NamedTuple):
     args: dict[str, Any]
 
 
+NEW = ("new_flags", "new_mapping", "new_refs", "new_list", "new_private")
+"""How events of a migrate callback show the new page: its state, the name of its list, whether its private is set."""
+
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     # life of a frame
     "alloc_page": ("the allocator handed the page out", ("order", "gfp", "zone")),
@@ -62,24 +65,24 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "released_isolated": ("the isolation ended because the owner had released the page", ()),
     "migrated": ("the isolation ended with success", ("newpage",)),
     # the driver's callbacks
-    "isolate_page": ("the driver's isolate_page is called", ("mode", "driver")),
-    "isolate_page_ret": ("", ("ret", "driver")),
-    "migratepage": ("the driver's migratepage is called", ("newpage", "mode", "driver", "new_flags", "new_mapping", "new_refs")),
-    "migratepage_ret": ("", ("newpage", "ret", "driver", "new_flags", "new_mapping", "new_refs")),
-    "putback_page": ("the driver's putback_page is called", ("driver",)),
-    "putback_page_ret": ("", ("driver",)),
+    "isolate_page": ("the driver's isolate_page is called", ("mode", "driver", "list")),
+    "isolate_page_ret": ("", ("ret", "driver", "list")),
+    "migratepage": ("the driver's migratepage is called", ("newpage", "mode", "driver", "list", *NEW)),
+    "migratepage_ret": ("", ("newpage", "ret", "driver", "list", *NEW)),
+    "putback_page": ("the driver's putback_page is called", ("driver", "list")),
+    "putback_page_ret": ("", ("driver", "list")),
     # what only a model can see
-    "touch": ("a field of the page is touched by a driver", ("field", "write")),
+    "touch": ("a field of the page is touched by a driver", ("field", "write", "changed")),
     "copy_page": ("the content of another page is copied in", ("source",)),
     "write_data": ("the content is written", ()),
-    "lock": ("a lock of the VM was taken", ("lock", "type")),
+    "lock": ("a lock of the VM was taken", ("lock", "type", "tried")),
     "unlock": ("a lock of the VM is released", ("lock", "type")),
     "sleep": ("something that may sleep runs", ("what", "atomic")),
     "alloc_in_callback": ("a driver allocates inside a callback", ("gfp",)),
-    "driver_remove": ("a driver was told to go", ("driver",)),
+    "driver_remove": ("an owner went away", ("driver", "ops")),
     "compact_zone": ("compaction of a zone begins", ("node", "zone", "order", "mode")),
     "compact_zone_ret": ("", ("node", "zone", "ret")),
-    "observation": ("somebody looked, and says whether a rule was kept", ("rule", "ok", "what")),
+    "observation": ("somebody looked, and says whether a rule was kept", ("rule", "ok", "what", "error")),
     "note": ("a remark for the reader of the story", ("text",)),
 }
 """Every kind of event: what it means, and the names of its arguments."""

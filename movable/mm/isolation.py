@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from movable.errors import DriverError, MovableError, VMBug
-from movable.mm.list import ListHead, list_del
+from movable.mm.list import ListHead, list_del, list_name
 from movable.mm.page import (
     ISOLATED,
     ClearPageIsolated,
@@ -88,7 +88,7 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exce
 def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:
     seam = page.seam
     if seam is not None:
-        seam.event("isolate_page", page, mode=mode, driver=mapping.name)
+        seam.event("isolate_page", page, mode=mode, driver=mapping.name, list=list_name(page._lru))
         seam.task.callbacks.append((mapping.name, "isolate_page", page))
     try:
         answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
@@ -98,7 +98,7 @@ def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:
         if seam is not None:
             seam.task.callbacks.pop()
     if seam is not None:
-        seam.event("isolate_page_ret", page, ret=answer, driver=mapping.name)
+        seam.event("isolate_page_ret", page, ret=answer, driver=mapping.name, list=list_name(page._lru))
     if answer is True or answer is False:
         return answer
     raise DriverError(mapping.name, "isolate_page", "D8", f"returned {answer!r}; it must return True or False")
@@ -127,7 +127,7 @@ def _putback(mapping: AddressSpace, page: Page) -> None:
 def _call_putback_page(mapping: AddressSpace, page: Page) -> None:
     seam = page.seam
     if seam is not None:
-        seam.event("putback_page", page, driver=mapping.name)
+        seam.event("putback_page", page, driver=mapping.name, list=list_name(page._lru))
         seam.task.callbacks.append((mapping.name, "putback_page", page))
     try:
         mapping.a_ops.putback_page(page)  # type: ignore[misc]
@@ -137,7 +137,7 @@ def _call_putback_page(mapping: AddressSpace, page: Page) -> None:
         if seam is not None:
             seam.task.callbacks.pop()
     if seam is not None:
-        seam.event("putback_page_ret", page, driver=mapping.name)
+        seam.event("putback_page_ret", page, driver=mapping.name, list=list_name(page._lru))
 
 
 def end_isolation(page: Page) -> None:

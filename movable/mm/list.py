@@ -146,6 +146,11 @@ def list_empty(node: ListHead) -> bool:
     return node.list is None if node.owner is not None else node.next is node
 
 
+def list_name(node: ListHead) -> str:
+    """The name of the list that ``node`` is linked to, "" while it is on none."""
+    return "" if node.list is None else node.list.name
+
+
 def list_first(head: ListHead) -> Page | None:
     """The page of the first entry, or None (list_first_entry_or_null)."""
     return head.next.owner

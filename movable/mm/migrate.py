@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.errors import DriverError, VMBug
 from movable.mm.isolation import callback_failed, end_isolation, finish_released
-from movable.mm.list import ListHead, list_del
+from movable.mm.list import ListHead, list_del, list_name
 from movable.mm.lru import putback_lru_page, unmap_and_move_lru, wait_on_page_writeback
 from movable.mm.page import (
     ISOLATED,
@@ -243,14 +243,18 @@ def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: in
 
 def _migrate_event(seam: Any, kind: str, page: Page, newpage: Page, driver: str, **more: Any) -> None:
     """A migrate event shows both pages."""
+    private = newpage._private
     seam.event(
         kind,
         page,
         newpage=newpage.pfn,
         driver=driver,
+        list=list_name(page._lru),
         new_flags=newpage._flags,
         new_mapping=newpage._mapping,
         new_refs=newpage._refcount,
+        new_list=list_name(newpage._lru),
+        new_private=type(private) is not int or private != 0,
         **more,
     )
 

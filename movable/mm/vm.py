@@ -167,6 +167,8 @@ class VM:
         """The owner goes; a page that still names it leads nowhere from now on. Raises VMBug when it is gone already."""
         if self.address_spaces.pop(mapping.addr, None) is None:
             raise VMBug("D41", f"{mapping!r} freed twice", "one owner, freed once")
+        if self.seam is not None:
+            self.seam.event("driver_remove", driver=mapping.name, ops=mapping.addr)
 
     # locks, queues
 

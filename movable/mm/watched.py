@@ -30,6 +30,8 @@ class WatchedData:
             seam.point(op, ("page", self._page.pfn, "data"))
             if op == "w":
                 seam.event("write_data", self._page)
+            elif not self._page._refcount:
+                seam.event("touch", self._page, field="data", write=False, changed=0)
 
     def __getitem__(self, where: Any) -> Any:
         self._point("r")
@@ -68,12 +70,12 @@ class WatchedPage(Page):
 
     __slots__ = ()
 
-    def _seen(self, field: str, write: bool) -> None:
+    def _seen(self, field: str, write: bool, changed: int = 0) -> None:
         seam = self.seam
         if seam is not None:
             seam.point("w" if write else "r", ("page", self.pfn, field))
-            if field in EVENTFUL:
-                seam.event("touch", self, field=field, write=write)
+            if field in EVENTFUL or not self._refcount:
+                seam.event("touch", self, field=field, write=write, changed=changed)
 
     @property
     def flags(self) -> int:
@@ -82,7 +84,7 @@ class WatchedPage(Page):
 
     @flags.setter
     def flags(self, value: int) -> None:
-        self._seen("flags", True)
+        self._seen("flags", True, value ^ self._flags)
         self._flags = value
 
     @property
@@ -119,7 +121,7 @@ class WatchedPage(Page):
     def lru(self) -> ListHead:  # type: ignore[override]
         seam = self.seam
         if seam is not None:
-            seam.event("touch", self, field="lru", write=True)
+            seam.event("touch", self, field="lru", write=True, changed=0)
         return self._lru
 
     @property
@@ -129,4 +131,4 @@ class WatchedPage(Page):
 
 
 EVENTFUL = {"flags", "mapping"}
-"""Fields whose use by a driver is an event; the others are scheduling points only."""
+"""Fields whose use by a driver is an event; the others are scheduling points only, unless the page is free."""
