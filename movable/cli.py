@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
+    from movable.contract import cli as contract
+    from movable.trace import cli as trace
+
     parser = argparse.ArgumentParser(
         prog="movable",
         description="The reference model of Linux page migration, and the kit that certifies movable-page drivers.",
@@ -52,8 +55,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"movable {__version__}")
     parser.add_argument("--debug", action="store_true", help="show a traceback instead of one line")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_run, _add_drivers):
-        add(verbs)
+    _add_run(verbs)
+    _add_drivers(verbs)
+    contract.add_arguments(verbs)
+    trace.add_arguments(verbs)
     return parser
 
 

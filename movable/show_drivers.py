@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-from typing import Any
-
+from movable.files import write_json
 from movable.registry import Found, installed
 
 SCHEMA = "movable.drivers/1"
@@ -42,15 +38,3 @@ def table(found: list[Found]) -> str:
     rows += [(d.name, d.distribution, d.version, d.where, d.problem or "valid") for d in found]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows)
-
-
-def write_json(target: str, record: dict[str, Any]) -> None:
-    """Write a record to a file, whole or not at all, or to standard output for "-"."""
-    text = json.dumps(record, indent=2, sort_keys=False) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-    else:
-        path = Path(target)
-        part = path.with_name(path.name + ".part")
-        part.write_text(text)
-        part.replace(path)

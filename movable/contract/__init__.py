@@ -1,8 +1,24 @@
 """The contract between the memory manager and drivers of movable pages: its rules, and who watches that they are kept.
 
-A driver author uses ``Workload``, ``operation`` and ``handle`` to say how to keep a driver busy.
+A driver author uses ``Workload``, ``operation`` and ``handle`` to say how to keep a driver busy, ``certify`` in a test, and
+``check`` anywhere else.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from movable.contract.certificate import Certificate, certify
+from movable.contract.report import Report, Verdict
 from movable.contract.workload import GenericWorkload, Workload, handle, operation
 
-__all__ = ["GenericWorkload", "Workload", "handle", "operation"]
+
+def check(target: str | Callable[..., Any], workload: type[Workload] | None = None, **options: Any) -> Report:
+    """Certify a driver and return the report; see ``movable.contract.examine.check`` for the options."""
+    from movable.contract import examine
+
+    return examine.check(target, workload, **options)
+
+
+__all__ = ["Certificate", "GenericWorkload", "Report", "Verdict", "Workload", "certify", "check", "handle", "operation"]

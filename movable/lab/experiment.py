@@ -103,7 +103,7 @@ def events_to(run: Run) -> Iterator[None]:
 def _write_files(run: Run) -> None:
     settings = run.settings
     if settings.json is not None:
-        from movable.show_drivers import write_json
+        from movable.files import write_json
 
         write_json(settings.json, report.record(run))
     if settings.svg is not None and run.maps:

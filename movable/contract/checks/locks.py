@@ -133,8 +133,9 @@ class Locks(Check):
     # context
 
     def alloc_in_callback(self, event: Event) -> None:
-        """A driver allocates inside a callback."""
-        if event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
+        """A driver allocates inside a callback; what a run nested in that allocation does is not the driver's."""
+        call = self.lives.top(event.task)
+        if call is not None and call.kind in CALLBACKS and event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
             self.broken("D37", event, "a callback allocates memory in a way that may reclaim")
 
     def sleep(self, event: Event) -> None:

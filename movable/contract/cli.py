@@ -1,0 +1,157 @@
+"""``movable rules``, ``check``, ``replay``, ``museum`` and ``new``. Exit codes: 0 fine, 1 a must rule is broken, 2 bad usage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from movable.errors import UsageError
+
+if TYPE_CHECKING:
+    from movable.contract.report import Report
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_arguments(verbs: Verbs) -> None:
+    """Add the verbs of the contract room to a parser's commands."""
+    _add_rules(verbs)
+    _add_check(verbs)
+    _add_replay(verbs)
+
+
+def _add_rules(verbs: Verbs) -> None:
+    verb = verbs.add_parser("rules", help="print the numbered rules, or one with its story")
+    verb.add_argument("rule", nargs="?", metavar="ID", help="such as D17")
+    verb.set_defaults(run=_rules)
+
+
+def _rules(arguments: argparse.Namespace) -> int:
+    from movable.contract.show_rules import rule_text, rules_text
+
+    print(rules_text() if arguments.rule is None else rule_text(arguments.rule))
+    return 0
+
+
+def _add_check(verbs: Verbs) -> None:
+    verb = verbs.add_parser(
+        "check",
+        help="certify a driver, rule by rule",
+        description="Certify a driver: run it through random sequences of its own operations, isolation, migration, put-back, "
+        "compaction, offlining and faults, and give a verdict on every rule of the contract.",
+    )
+    verb.add_argument("target", nargs="?", metavar="TARGET", help="an installed name, module:Class or file.py:Class")
+    verb.add_argument("--installed", action="store_true", help="certify every installed driver")
+    verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
+    verb.add_argument("--budget", type=seconds, metavar="30s", help="how long to search (default 10s)")
+    verb.add_argument("--examples", type=positive, metavar="N", help="run N programs instead, for a result that repeats")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="where the search begins (default 0)")
+    verb.add_argument("--strict", action="store_true", help="fail for should rules and for must rules that stay unproven too")
+    verb.add_argument("--waive", action="append", default=[], metavar="ID=REASON", help="excuse a rule; may be given again")
+    verb.add_argument("--json", metavar="FILE", help="write the certificate as JSON ('-' for standard output, and nothing else)")
+    verb.add_argument("--html", metavar="FILE", help="write the certificate as one HTML page")
+    verb.set_defaults(run=_check)
+
+
+def seconds(text: str) -> float:
+    """A duration: 30, 30s or 2m. Raises ArgumentTypeError for anything else."""
+    factor = {"s": 1.0, "m": 60.0}.get(text[-1:], 0.0)
+    try:
+        value = float(text[:-1]) * factor if factor else float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 30s or 2m")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number above zero. Raises ArgumentTypeError for anything else."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def waivers(pairs: list[str]) -> dict[str, str]:
+    """Rule ids and reasons from ID=REASON texts. Raises UsageError for a text without a reason."""
+    found = {}
+    for pair in pairs:
+        id, _, reason = pair.partition("=")
+        if not reason.strip():
+            raise UsageError(f"--waive {pair!r} has no reason; write {id or 'D17'}=REASON")
+        found[id.strip()] = reason.strip()
+    return found
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from movable.contract.examine import BUDGET, check
+    from movable.contract.report import text, to_json
+    from movable.contract.report_html import to_html
+    from movable.files import write_json, write_text
+
+    reports: list[Report] = []
+    for target in _targets(arguments):
+        with progress(target) as step:
+            report = check(
+                target,
+                era=arguments.era,
+                budget=arguments.budget or BUDGET,
+                examples=arguments.examples,
+                seed=arguments.seed,
+                waive=waivers(arguments.waive),
+                progress=step,
+            )
+        reports.append(report)
+        if arguments.json != "-":
+            print(text(report))
+    if arguments.json:
+        records = [to_json(report) for report in reports]
+        write_json(arguments.json, records[0] if arguments.target else {"schema": "movable.certificates/1", "reports": records})
+    if arguments.html:
+        write_text(arguments.html, to_html(reports))
+    return 0 if all(report.passed(arguments.strict) for report in reports) else 1
+
+
+def _targets(arguments: argparse.Namespace) -> list[str]:
+    from movable.registry import installed
+
+    if bool(arguments.target) == arguments.installed:
+        raise UsageError("name one driver to check, or give --installed for all of them")
+    if arguments.target:
+        return [arguments.target]
+    found = installed()
+    for driver in found:
+        if driver.problem:
+            print(f"movable: driver {driver.name!r} is left out: {driver.problem}", file=sys.stderr)
+    return [driver.name for driver in found if not driver.problem]
+
+
+@contextmanager
+def progress(target: str) -> Iterator[Callable[[int, float], None] | None]:
+    """A line on the terminal that counts programs; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"checking {target}") as status:
+        yield lambda examples, elapsed: status.update(f"checking {target}: {examples} programs, {elapsed:.0f} s")
+
+
+def _add_replay(verbs: Verbs) -> None:
+    verb = verbs.add_parser("replay", help="run a failure again, step by step")
+    verb.add_argument("target", metavar="TARGET", help="the driver, as it was given to check")
+    verb.add_argument("token", metavar="TOKEN", help="the token of the replay line")
+    verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
+    verb.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from movable.contract.replay import replay
+
+    lines, broken = replay(arguments.target, arguments.token, era=arguments.era)
+    print("\n".join(lines))
+    return 1 if broken else 0

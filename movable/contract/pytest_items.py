@@ -1,0 +1,69 @@
+"""A certificate as pytest items: one for each rule of the era."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movable.contract.certificate import Certificate
+from movable.contract.report import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED, failure
+from movable.contract.rules import RULES
+
+
+class RuleBroken(Exception):
+    """Carries the story of a broken rule to pytest's report."""
+
+
+class RuleItem(pytest.Item):
+    """The verdict on one rule. Held passes; broken fails; waived is an expected failure; unproven and n/a are skipped."""
+
+    def __init__(self, *, certificate: Certificate, rule: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.certificate = certificate
+        self.rule = rule
+
+    def runtest(self) -> None:
+        found = self.certificate.report.verdicts[self.rule]
+        level, strict = RULES[self.rule].level, self.certificate.strict
+        if found.verdict == BROKEN:
+            story = "\n".join(failure(self.certificate.report, found, "movable replay"))
+            if level == "must" or strict:
+                raise RuleBroken(story)
+            pytest.xfail(f"{self.rule} is a {level} rule: {found.what}")
+        if found.verdict == WAIVED:
+            pytest.xfail(f"waived: {found.reason}")
+        if found.verdict == NOT_APPLICABLE:
+            pytest.skip(found.reason)
+        if found.verdict == UNPROVEN:
+            if strict and level == "must" and RULES[self.rule].scope == "driver":
+                raise RuleBroken(f"{self.rule} was never exercised; give the workload operations that do")
+            pytest.skip("never exercised")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, RuleBroken):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"{self.parent.name if self.parent else 'movable'}[{self.rule}]"
+
+
+class CertificateCollector(pytest.Collector):
+    """A module-level ``test_... = certify(...)``."""
+
+    def __init__(self, *, certificate: Certificate, **options: Any) -> None:
+        super().__init__(**options)
+        self.certificate = certificate
+
+    def collect(self) -> Iterator[pytest.Item]:
+        yield from rule_items(self, self.certificate)
+
+
+def rule_items(parent: pytest.Collector, certificate: Certificate, prefix: str = "") -> Iterator[RuleItem]:
+    """One item for each rule that holds in the certificate's era."""
+    for id, rule in RULES.items():
+        if certificate.era in rule.eras:
+            yield RuleItem.from_parent(parent, name=f"{prefix}{id}", certificate=certificate, rule=id)

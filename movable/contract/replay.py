@@ -1,0 +1,33 @@
+"""Runs the program of a token again, and tells every step."""
+
+from __future__ import annotations
+
+from movable.contract.machine import Machine
+from movable.contract.program import decode
+from movable.contract.rules import RULES
+from movable.contract.story import sentence
+from movable.contract.workload import workload_for
+from movable.registry import find
+
+
+def replay(target: str, token: str, *, era: str = "4.19") -> tuple[list[str], list[str]]:
+    """The story of one program, a line an event, and the ids of the rules that it broke.
+
+    Raises UsageError for an unknown driver and for a token that cannot be read.
+    """
+    program, seed = decode(token)
+    factory = find(target)
+    machine = Machine(workload_for(factory), factory, era=era, seed=seed, keep=True).run(program)
+    proofs = {found[0].seqs[-1]: id for id, found in machine.monitor.broken.items() if found[0].seqs}
+    lines = []
+    for event in machine.events:
+        words = sentence(event)
+        if words:
+            lines.append(words if event.kind == "note" else f"{event.seq:6}    {words}")
+        if event.seq in proofs:
+            lines.append(f"        ^ {proofs[event.seq]} {RULES[proofs[event.seq]].title}")
+    for id, found in machine.monitor.broken.items():
+        lines.append(f"BROKEN {id} ({RULES[id].level}) {RULES[id].title}: {found[0].text}")
+    if not machine.monitor.broken:
+        lines.append(f"no rule was broken in {machine.steps} steps")
+    return lines, list(machine.monitor.broken)
