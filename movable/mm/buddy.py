@@ -60,8 +60,15 @@ def free_one_page(zone: Zone, pfn: int, order: int, migratetype: int | None = No
     """Give a block back and merge it with its buddies (__free_one_page).
 
     ``migratetype`` is the type of the list to use; None means that of the pageblock. Free frames of isolated
-    pageblocks do not count in ``nr_free``. Raises VMBug when a free block begins there already.
+    pageblocks do not count in ``nr_free``. A block that lies partly in isolated pageblocks comes apart. Raises VMBug
+    when a free block begins there already.
     """
+    if order > zone.pageblock_order and zone.nr_isolate_pageblock:
+        parts = range(pfn, pfn + (1 << order), 1 << zone.pageblock_order)
+        if len({zone.is_isolate(part) for part in parts}) == 2:
+            for part in parts:
+                free_one_page(zone, part, zone.pageblock_order)
+            return
     buddy = zone.buddy
     if pfn in buddy:
         raise VMBug("V32", f"block of order {order} at {pfn} freed while it is free", "every block freed once")

@@ -145,6 +145,16 @@ def test_isolated_neighbours_merge_with_each_other() -> None:
     assert sorted(zone.free_blocks()) == [(0, 4), (16, 4)]
 
 
+def test_a_block_that_lies_partly_in_an_isolated_pageblock_comes_apart() -> None:
+    zone = zone_of(32)
+    grab(zone, 5)
+    zone.set_pageblock_migratetype(8, MIGRATE_ISOLATE)
+    free_one_page(zone, 0, 5)
+    assert sorted(zone.free_blocks()) == [(0, 3), (8, 3), (16, 4)]
+    assert free_list(zone, 3, MIGRATE_ISOLATE) == [8]
+    assert zone.nr_free == 24
+
+
 # --- migratetypes ---
 
 
