@@ -107,6 +107,7 @@ from movable.mm.list import (
     list_splice_init,
 )
 from movable.mm.locks import (
+    AtomicLong,
     Mutex,
     RWLock,
     SpinLock,
@@ -258,6 +259,7 @@ __all__ = [
     "__GFP_WRITE",
     "__GFP_ZERO",
     "AddressSpace",
+    "AtomicLong",
     "ClearPageBalloon",
     "ClearPageIsolated",
     "ClearPageMovable",

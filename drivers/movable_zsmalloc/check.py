@@ -41,7 +41,7 @@ def _zspages(pool: Pool) -> list[Zspage]:
     """Every zspage that a page of the machine belongs to, isolated ones included."""
     found: dict[Zspage, None] = {}
     for page in pool.vm.pages.values():
-        if page_count(page) and type(page.private) is Zspage and page.private.size_class in pool.classes.values():
+        if page_count(page) and type(page.private) is Zspage and page.private.size_class in pool.size_classes():
             found[page.private] = None
     return list(found)
 
@@ -106,11 +106,11 @@ def _class(size_class: SizeClass, zspages: list[Zspage]) -> Iterator[str]:
 
 def _sums(pool: Pool, zspages: list[Zspage]) -> Iterator[str]:
     pages: list[Page] = [page for zspage in zspages for page in zspage.pages()]
-    if pool.pages_allocated.value != len(pages):
-        yield f"pool {pool.name} counts {pool.pages_allocated.value} pages and has {len(pages)}"
+    if pool.pages_allocated.read() != len(pages):
+        yield f"pool {pool.name} counts {pool.pages_allocated.read()} pages and has {len(pages)}"
     isolated = sum(1 for zspage in zspages if zspage.isolated)
-    if pool.isolated.value != isolated:
-        yield f"pool {pool.name} counts {pool.isolated.value} isolated zspages and has {isolated}"
+    if pool.isolated.read() != isolated:
+        yield f"pool {pool.name} counts {pool.isolated.read()} isolated zspages and has {isolated}"
     if len(pool.handles) != sum(zspage.inuse for zspage in zspages):
         yield f"pool {pool.name} has {len(pool.handles)} handles, and its zspages hold others"
     here = Counter(page.zone for page in pages)

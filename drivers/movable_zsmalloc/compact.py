@@ -103,7 +103,11 @@ class ZsShrinker:
 
     def count_objects(self) -> int:
         """How many pages compaction could free at best (zs_shrinker_count)."""
-        return sum(size_class.zs_can_compact() for size_class in self.pool.size_classes())
+        count = 0
+        for size_class in self.pool.size_classes():
+            with size_class.lock:
+                count += size_class.zs_can_compact()
+        return count
 
     def scan_objects(self, nr: int) -> int:
         """Compact; returns the pages freed, or SHRINK_STOP when there were none (zs_shrinker_scan). ``nr`` is not looked at."""

@@ -59,11 +59,11 @@ class Zsmalloc(Pool):
 
     def zs_get_total_pages(self) -> int:
         """How many pages the pool holds."""
-        return self.pages_allocated.value
+        return self.pages_allocated.read()
 
     def zs_pool_stats(self) -> dict[str, int]:
         """``pages_compacted``: pages that all compactions freed together (struct zs_pool_stats)."""
-        return {"pages_compacted": self.pages_compacted.value}
+        return {"pages_compacted": self.pages_compacted.read()}
 
     def classes_text(self) -> str:
         """The class table as debugfs prints it."""
@@ -79,14 +79,14 @@ class Zsmalloc(Pool):
         """
         if self.handles:
             raise UsageError(f"{self.name}: {len(self.handles)} objects are live; free them before the pool, or call remove()")
-        self.destroying = True
+        self.destroying.add(1)
         if self.shrinker in self.vm.shrinkers:
             self.vm.shrinkers.remove(self.shrinker)
-        self.migration_wait.wait_event(lambda: self.isolated.value == 0)
+        self.migration_wait.wait_event(lambda: self.isolated.read() == 0)
         # Only now can nobody queue the worker again.
         self.free_queue.flush()
-        if self.pages_allocated.value:
-            left = self.pages_allocated.value
+        if self.pages_allocated.read():
+            left = self.pages_allocated.read()
             raise VMBug("D41", f"pool {self.name} is empty and {left} pages are left", "every page back at the allocator")
         self.free_queue.destroy()
         self.vm.free_address_space(self.mapping)

@@ -116,5 +116,5 @@ def _end_isolation(pool: Pool, size_class: SizeClass, zspage: Zspage) -> bool:
 
 def _forget_isolated(pool: Pool) -> None:
     """One zspage less is isolated; whoever destroys the pool waits for the last."""
-    if pool.isolated.add(-1) == 0 and pool.destroying:
+    if pool.isolated.add(-1) == 0 and pool.destroying.read():
         pool.migration_wait.wake_up()

@@ -7,12 +7,12 @@ from it, and when it runs empty the one who ends the isolation sees to its pages
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
 from movable import (
     GFP_HIGHUSER_MOVABLE,
+    AtomicLong,
     UsageError,
     Work,
     bit_spin_lock,
@@ -21,7 +21,6 @@ from movable import (
 from movable_zsmalloc.geometry import (
     ZS_HANDLE_SIZE,
     ZS_MAX_ALLOC_SIZE,
-    ZS_SIZE_CLASSES,
     size_class_index,
     size_class_table,
 )
@@ -33,11 +32,11 @@ from movable_zsmalloc.zspage import (
     ZS_ALMOST_EMPTY,
     ZS_ALMOST_FULL,
     ZS_EMPTY,
-    AtomicLong,
     Handle,
     SizeClass,
     Zspage,
     get_zspage,
+    size_classes,
 )
 
 if TYPE_CHECKING:
@@ -60,35 +59,20 @@ class Pool:
         self.chain = chain
         self.rule = rule
         self.rows = size_class_table(chain, rule)
-        self.classes: dict[int, SizeClass] = {}
+        self.size_class, self.size_classes = size_classes(vm, name, chain, rule)
         self.handles: dict[int, Handle] = {}
         self.handle_addresses = count(FIRST_HANDLE, ZS_HANDLE_SIZE)
         self.zspage_numbers = count()
         self.areas: dict[str, MapArea] = {}
-        self.pages_allocated = AtomicLong()
-        self.pages_compacted = AtomicLong()
-        self.isolated = AtomicLong()
+        self.pages_allocated = AtomicLong(vm, f"{name} pages_allocated")
+        self.pages_compacted = AtomicLong(vm, f"{name} pages_compacted")
+        self.isolated = AtomicLong(vm, f"{name} isolated")
+        self.destroying = AtomicLong(vm, f"{name} destroying")
         self.compacting = vm.mutex(f"{name} compaction")
         self.migration_wait = vm.wait_queue(f"{name} migration")
         self.free_queue = vm.workqueue(f"{name} free")
         self.free_work = Work(lambda: async_free_zspage(self), f"{name} free")
-        self.destroying = False
         self.destroyed = False
-
-    def size_class(self, slot: int) -> SizeClass:
-        """The class behind a slot, made on first use; merged slots share one."""
-        index = self.rows[slot].index
-        size_class = self.classes.get(index)
-        if size_class is None:
-            size_class = self.classes.setdefault(index, SizeClass(self.vm, self.name, self.rows[index]))
-        return size_class
-
-    def size_classes(self) -> Iterator[SizeClass]:
-        """The classes that were ever used, largest first, as the kernel walks them."""
-        for index in range(ZS_SIZE_CLASSES - 1, -1, -1):
-            size_class = self.classes.get(index)
-            if size_class is not None:
-                yield size_class
 
     def zs_malloc(self, size: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> int:
         """Room for an object of ``size`` bytes, 1 to 4096; may sleep.
@@ -97,7 +81,7 @@ class Pool:
         """
         if not 0 < size <= ZS_MAX_ALLOC_SIZE:
             return 0
-        if self.destroying:
+        if self.destroying.read():
             raise UsageError(f"{self.name}: zs_malloc on a pool that is being destroyed; make a new one")
         cell = Handle(self.vm, next(self.handle_addresses))
         size_class = self.size_class(size_class_index(size + ZS_HANDLE_SIZE))

@@ -34,11 +34,12 @@ def _counts(size_class: SizeClass) -> tuple[int, int, int, int, int, int]:
 def classes_text(pool: Pool) -> str:
     """The text of ``zsmalloc/NAME/classes``: a row for each class that exists after merging, and the sums."""
     total = [0] * 6
+    used = {size_class.index: size_class for size_class in pool.size_classes()}
     text = _line(tuple(COLUMNS))
     for slot, row in enumerate(pool.rows):
         if row.index != slot:
             continue
-        size_class = pool.classes.get(slot)
+        size_class = used.get(slot)
         counts = _counts(size_class) if size_class is not None else (0,) * 6
         total = [a + b for a, b in zip(total, counts, strict=True)]
         text += _line((slot, row.size, *counts[:5], row.pages, counts[5]))

@@ -9,11 +9,10 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
-from movable import PAGE_SIZE, UsageError, bit_spin_lock, bit_spin_unlock
+from movable import PAGE_SIZE, AtomicLong, UsageError, bit_spin_lock, bit_spin_unlock
 from movable_zsmalloc.codecs import make_codec
 from movable_zsmalloc.geometry import zs_huge_class_size
 from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_WO
-from movable_zsmalloc.zspage import AtomicLong
 
 if TYPE_CHECKING:
     from movable import VM
@@ -76,11 +75,11 @@ class ZramDevice:
         self.limit_pages = -(-mem_limit // PAGE_SIZE)
         self.huge_class_size = zs_huge_class_size(zs.chain, zs.rule)
         self.slots = [Slot(zs.vm, zs.name, index) for index in range(nr_pages)]
-        self.pages_stored = AtomicLong()
-        self.compr_data_size = AtomicLong()
-        self.same_pages = AtomicLong()
-        self.huge_pages = AtomicLong()
-        self.max_used_pages = AtomicLong()
+        self.pages_stored = AtomicLong(zs.vm, f"{zs.name} pages_stored")
+        self.compr_data_size = AtomicLong(zs.vm, f"{zs.name} compr_data_size")
+        self.same_pages = AtomicLong(zs.vm, f"{zs.name} same_pages")
+        self.huge_pages = AtomicLong(zs.vm, f"{zs.name} huge_pages")
+        self.max_used_pages = AtomicLong(zs.vm, f"{zs.name} max_used_pages")
 
     def write(self, index: int, data: bytes | bytearray | memoryview) -> None:
         """Store one page of 4096 bytes.
@@ -122,7 +121,7 @@ class ZramDevice:
         if not handle:
             raise OSError(errno.ENOMEM, f"{zs.name}: no memory for page {index}")
         used = zs.zs_get_total_pages()
-        self.max_used_pages.max(used)
+        self.max_used_pages.raise_to(used)
         if self.limit_pages and used > self.limit_pages:
             zs.zs_free(handle)
             raise OSError(errno.ENOMEM, f"{zs.name}: page {index} would go over the limit of {self.limit_pages} pages")
@@ -162,7 +161,7 @@ class ZramDevice:
         """Forget every page and the high-water mark; the pool stays."""
         for index in range(self.nr_pages):
             self.discard(index)
-        self.max_used_pages.value = self.zs.zs_get_total_pages()
+        self.max_used_pages.add(self.zs.zs_get_total_pages() - self.max_used_pages.read())
 
     def compact(self) -> int:
         """Compact the pool; returns the pages freed."""
@@ -206,14 +205,14 @@ class ZramDevice:
     def stat(self) -> MmStat:
         """The numbers of mm_stat."""
         return MmStat(
-            self.pages_stored.value * PAGE_SIZE,
-            self.compr_data_size.value,
+            self.pages_stored.read() * PAGE_SIZE,
+            self.compr_data_size.read(),
             self.zs.zs_get_total_pages() * PAGE_SIZE,
             self.limit_pages * PAGE_SIZE,
-            self.max_used_pages.value * PAGE_SIZE,
-            self.same_pages.value,
-            self.zs.pages_compacted.value,
-            self.huge_pages.value,
+            self.max_used_pages.read() * PAGE_SIZE,
+            self.same_pages.read(),
+            self.zs.pages_compacted.read(),
+            self.huge_pages.read(),
         )
 
     def mm_stat(self) -> str:

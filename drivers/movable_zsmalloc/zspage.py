@@ -8,15 +8,20 @@ object in a page is not kept in the page: it follows from the page's place in th
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE, VMBug
+from movable_zsmalloc.geometry import ClassRow, distinct_classes, size_class_table
 
 if TYPE_CHECKING:
     from movable import VM, Page
-    from movable_zsmalloc.geometry import ClassRow
+
+    Lists = tuple[OrderedDict["Zspage", None], ...]
+
+Tables = tuple[bool, tuple[tuple[int, int, int], ...], tuple[int, ...]]
+"""Of a class: whether it is huge, its ``heads`` and its ``groups``."""
 
 ZS_EMPTY, ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_FULL = range(4)
 FULLNESS_NAMES = ("EMPTY", "ALMOST_EMPTY", "ALMOST_FULL", "FULL")
@@ -61,24 +66,6 @@ def word_to_location(word: int) -> tuple[int, int]:
     """Frame and object number of an encoded location, whatever its pin (obj_to_location)."""
     location = word >> OBJ_TAG_BITS
     return location >> OBJ_INDEX_BITS, location & OBJ_INDEX_MASK
-
-
-class AtomicLong:
-    """A counter whose changes cannot be torn (atomic_long_t): its one word is changed without a scheduling point."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def add(self, delta: int) -> int:
-        """Add ``delta``; returns the new value."""
-        self.value += delta
-        return self.value
-
-    def max(self, candidate: int) -> None:
-        """Raise the value to ``candidate`` if that is more."""
-        self.value = max(self.value, candidate)
 
 
 class Zspage:
@@ -146,15 +133,17 @@ class SizeClass:
 
     __slots__ = ("groups", "heads", "huge", "index", "lists", "lock", "objs", "objs_allocated", "objs_used", "pages", "size", "vm")
 
-    def __init__(self, vm: VM, pool_name: str, row: ClassRow) -> None:
+    def __init__(self, vm: VM, pool_name: str, row: ClassRow, tables: Tables) -> None:
         self.vm = vm
-        self.index, self.size, self.pages, self.objs = row.index, row.size, row.pages, row.objs
-        self.huge = row.huge
+        self.index = row.index
+        self.size = row.size
+        self.pages = row.pages
+        self.objs = row.objs
+        self.huge, self.heads, self.groups = tables
         self.lock = vm.spinlock(f"{pool_name} class {row.size}")
-        self.lists: tuple[OrderedDict[Zspage, None], ...] = tuple(OrderedDict() for _ in FULLNESS_NAMES)
+        self.lists: Lists = (OrderedDict(), OrderedDict(), OrderedDict(), OrderedDict())
         self.objs_allocated = 0
         self.objs_used = 0
-        self.heads, self.groups = _tables(row)
 
     def insert_zspage(self, zspage: Zspage) -> int:
         """Link a zspage to the list of its group and return that group. Behind the head when the head is fuller.
@@ -212,11 +201,35 @@ def fullness_group(inuse: int, objs: int) -> int:
     return ZS_ALMOST_EMPTY if inuse <= 3 * objs // 4 else ZS_ALMOST_FULL
 
 
-@lru_cache(maxsize=1024)
-def _tables(row: ClassRow) -> tuple[tuple[tuple[int, int, int], ...], tuple[int, ...]]:
-    """What follows from the geometry alone, made once for all pools."""
+def size_classes(vm: VM, pool_name: str, chain: int, rule: str) -> tuple[Callable[[int], SizeClass], Callable[[], list[SizeClass]]]:
+    """The classes of a pool as two functions: the class of a slot, and all that were ever needed, largest first.
+
+    The kernel makes every class with the pool. Here each is made when it is first needed, so that a pool costs little: a class
+    without zspages has nothing that a walk over the classes could find, so nobody can tell.
+    """
+    slots = slot_tables(chain, rule)
+    made: dict[int, SizeClass] = {}
+
+    def size_class(slot: int) -> SizeClass:
+        row, tables = slots[slot]
+        found = made.get(row.index)
+        if found is None:
+            found = made[row.index] = SizeClass(vm, pool_name, row, tables)
+        return found
+
+    return size_class, lambda: [made[index] for index in sorted(made, reverse=True)]
+
+
+@lru_cache(maxsize=64)
+def slot_tables(chain: int, rule: str) -> tuple[tuple[ClassRow, Tables], ...]:
+    """The class of every slot with what follows from its geometry alone; made once for all pools."""
+    made = {row.index: (row, _tables(row)) for row in distinct_classes(chain, rule)}
+    return tuple(made[row.index] for row in size_class_table(chain, rule))
+
+
+def _tables(row: ClassRow) -> Tables:
     heads = tuple(_heads(row, number) for number in range(row.pages))
-    return heads, tuple(fullness_group(inuse, row.objs) for inuse in range(row.objs + 1))
+    return row.huge, heads, tuple(fullness_group(inuse, row.objs) for inuse in range(row.objs + 1))
 
 
 def _heads(row: ClassRow, number: int) -> tuple[int, int, int]:

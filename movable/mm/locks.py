@@ -301,6 +301,36 @@ def bit_spin_unlock(bit: int, cell: Cell) -> None:
     cell.vm.current.atomic -= 1
 
 
+class AtomicLong:
+    """A counter that tasks may change without a lock (atomic_long_t); ``name`` is for schedules and reports."""
+
+    __slots__ = ("counter", "name", "vm")
+
+    def __init__(self, vm: VM, name: str) -> None:
+        self.vm = vm
+        self.name = name
+        self.counter = 0
+
+    def read(self) -> int:
+        """The value (atomic_long_read)."""
+        if self.vm.seam is not None:
+            self.vm.seam.point("ar", ("word", self.name))
+        return self.counter
+
+    def add(self, delta: int) -> int:
+        """Add ``delta`` and return the new value (atomic_long_add_return)."""
+        if self.vm.seam is not None:
+            self.vm.seam.point("aw", ("word", self.name))
+        self.counter += delta
+        return self.counter
+
+    def raise_to(self, least: int) -> None:
+        """Set the value to ``least`` if that is more (a loop of atomic_long_cmpxchg)."""
+        if self.vm.seam is not None:
+            self.vm.seam.point("aw", ("word", self.name))
+        self.counter = max(self.counter, least)
+
+
 class WaitQueue:
     """Tasks that sleep until a condition holds *and* somebody wakes them (wait_queue_head_t)."""
 
@@ -317,9 +347,9 @@ class WaitQueue:
         for _ in range(WORK_LIMIT):
             if vm.seam is not None:
                 vm.seam.point("wait", ("queue", self.name))
+            before = self.wakes  # from here on a wake-up counts: the condition may let others run while it is looked at
             if condition():
                 return
-            before = self.wakes
             if vm.seam is not None:
                 vm.seam.event("sleep", what=f"wait queue {self.name!r}", atomic=bool(vm.current.atomic))
             vm.wait(

@@ -6,7 +6,8 @@ import pytest
 
 from movable import SHRINK_STOP, VM, bit_spin_lock, bit_spin_unlock, lock_page, putback_movable_pages, unlock_page
 from movable_zsmalloc import Zsmalloc
-from movable_zsmalloc.zspage import HANDLE_PIN_BIT
+from movable_zsmalloc.compact import DESTINATIONS, SOURCES
+from movable_zsmalloc.zspage import HANDLE_PIN_BIT, SizeClass, Zspage
 from tests.drivers.movable_zsmalloc.movers import check, isolate, load, pages_of, pattern, store
 
 
@@ -71,11 +72,21 @@ def test_pinned_object_stays_and_compaction_ends(zs: Zsmalloc) -> None:
     assert all(load(zs, handle, 504) == content for handle, content in contents.items())
 
 
-def test_every_object_pinned_moves_nothing(zs: Zsmalloc) -> None:
+def test_every_object_pinned_moves_nothing(zs: Zsmalloc, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[int, ...]] = []
+    take = SizeClass.take
+
+    def spy(self: SizeClass, groups: tuple[int, ...]) -> Zspage | None:
+        if self.objs_used:
+            taken.append(groups)
+        return take(self, groups)
+
+    monkeypatch.setattr(SizeClass, "take", spy)
     contents = sparse(zs, 504, 64, 4)
     for handle in contents:
         bit_spin_lock(HANDLE_PIN_BIT, zs.cell(handle))
     assert zs.zs_compact() == 0
+    assert taken == [SOURCES, DESTINATIONS]  # one try is enough to see it
     for handle in contents:
         bit_spin_unlock(HANDLE_PIN_BIT, zs.cell(handle))
     check(zs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from movable import PAGE_SIZE, VM, UsageError
+from movable import PAGE_SIZE, VM, Event, UsageError
 from movable_zsmalloc import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO, Zsmalloc
 from tests.drivers.movable_zsmalloc.movers import check, load, pattern, store
 
@@ -56,6 +56,17 @@ def test_read_only_mapping_cannot_be_written(zs: Zsmalloc) -> None:
         with pytest.raises(TypeError, match="read-only"):
             view[0] = 1
         zs.zs_unmap_object(handle)
+
+
+def test_only_what_may_have_changed_is_written_back(zs: Zsmalloc) -> None:
+    handle = spanning(zs)
+    events: list[Event] = []
+    zs.vm.observe(events.append)
+    for mode, writes in ((ZS_MM_RO, 0), (ZS_MM_RW, 2), (ZS_MM_WO, 2)):
+        events.clear()
+        zs.zs_map_object(handle, mode)
+        zs.zs_unmap_object(handle)
+        assert sum(event.kind == "write_data" for event in events) == writes
 
 
 def test_write_only_mapping_loses_what_is_not_written(zs: Zsmalloc) -> None:

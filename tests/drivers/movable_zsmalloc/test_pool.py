@@ -25,7 +25,6 @@ from movable_zsmalloc.zspage import (
     ZS_ALMOST_FULL,
     ZS_EMPTY,
     ZS_FULL,
-    AtomicLong,
     fullness_group,
     get_zspage,
 )
@@ -291,15 +290,6 @@ def test_two_pools_share_a_machine() -> None:
     check(two)
     two.remove()
     assert vm.zones[0].vmstat["nr_zspages"] == 0
-
-
-def test_atomic_counter() -> None:
-    counter = AtomicLong()
-    assert (counter.add(5), counter.add(-2)) == (5, 3)
-    counter.max(2)
-    assert counter.value == 3
-    counter.max(7)
-    assert counter.value == 7
 
 
 def test_merged_slots_share_a_class(zs: Zsmalloc) -> None:
