@@ -11,6 +11,7 @@ from movable.explore.program import Program
 from movable.explore.replay import Choices, Decision, Follow, Schedule
 from movable.explore.runner import Options, execute, follow
 
+_NEAR = 8  # how far apart two decisions may be that are dropped together
 Cost = tuple[int, int, int, int]
 
 
@@ -79,9 +80,18 @@ class Shrinker:
                     dropped = True
                 else:
                     at += size
-            if size == 1 and not dropped:
+            if size == 1 and not dropped and not self._drop_pair():
                 return
             size = max(1, min(size, len(self.best)) // 2)
+
+    def _drop_pair(self) -> bool:
+        """Drop two decisions at once: going away and coming back make sense only together."""
+        count = len(self.best)
+        return any(
+            self._try(self.best[:i] + self.best[i + 1 : j] + self.best[j + 1 :])
+            for i in range(count)
+            for j in range(i + 1, min(count, i + _NEAR))
+        )
 
     def _search(self) -> None:
         """Look for the failure with fewer pre-emptions, systematically, in what is left of the tries (half at most)."""

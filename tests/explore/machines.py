@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from movable.explore.dependence import Part
 from movable.explore.engine import Scheduler
 from movable.explore.program import Program, Scene
 
@@ -20,6 +21,7 @@ class Machine:
         self.owner: dict[str, str | None] = {"K": None, "L": None}
         self.readers = {"R": 0}
         self.writer: dict[str, str | None] = {"R": None}
+        self.table: dict[int, int] = {}
         self.flag = 0
         self.queue: list[list[bool]] = []
         self.log: dict[str, list[Hashable]] = {}
@@ -28,7 +30,8 @@ class Machine:
         """Everything that a difference in schedule could show in."""
         return (
             tuple(self.cells), tuple(self.owner.items()), tuple(self.readers.items()), tuple(self.writer.items()),
-            self.flag, len(self.queue), tuple(sorted((name, tuple(log)) for name, log in self.log.items())),
+            tuple(sorted(self.table.items())), self.flag, len(self.queue),
+            tuple(sorted((name, tuple(log)) for name, log in self.log.items())),
         )  # fmt: skip
 
     def play(self, code: Code) -> None:
@@ -52,6 +55,26 @@ class Machine:
     def rmw(self, log: list[Hashable], cell: int, value: int) -> None:
         self.scheduler.point("aw", f"x{cell}")
         self.cells[cell] = self.cells[cell] * 3 + value
+
+    def item(self, log: list[Hashable], sub: int) -> None:
+        """Read one item of the table."""
+        self.scheduler.point("r", Part("table", sub))
+        log.append(self.table.get(sub))
+
+    def put(self, log: list[Hashable], sub: int, value: int) -> None:
+        """Write one item of the table."""
+        self.scheduler.point("w", Part("table", sub))
+        self.table[sub] = value
+
+    def whole(self, log: list[Hashable]) -> None:
+        """Read the whole table."""
+        self.scheduler.point("r", "table")
+        log.append(tuple(sorted(self.table.items())))
+
+    def clear(self, log: list[Hashable]) -> None:
+        """Write the whole table."""
+        self.scheduler.point("w", "table")
+        self.table.clear()
 
     def lock(self, log: list[Hashable], lock: str) -> None:
         self.scheduler.point("lock", lock)
@@ -157,6 +180,10 @@ def _pieces(rng: random.Random) -> Code:
         lambda: [("write", cell, rng.randrange(1, 4))],
         lambda: [("aread", cell)],
         lambda: [("rmw", cell, rng.randrange(1, 3))],
+        lambda: [("item", cell)],
+        lambda: [("put", cell, rng.randrange(1, 3))],
+        lambda: [("whole",)],
+        lambda: [("clear",)],
         lambda: [(g + "lock", lock), *inner, ("unlock", lock)],
         lambda: [(g + "lock", lock), ("unlock", lock)],
         lambda: [("trylock", lock), *inner, ("unlock", lock)],

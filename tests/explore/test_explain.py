@@ -18,6 +18,7 @@ from movable.explore.program import Program
 from movable.explore.record import record
 from movable.explore.replay import Choices, Decision, Follow
 from movable.explore.runner import execute, follow
+from movable.explore.shrink import Shrinker
 from movable.explore.timeline import chrome, save_chrome, text
 from movable.explore.token import BadToken, decode, encode
 from movable.explore.urw import Sampler
@@ -56,6 +57,28 @@ def test_shrinking_reaches_the_true_minimum_from_anywhere(name: str) -> None:
         shrunk = explain(program, _any_failure(program, seed), PLAIN)
         assert shrunk.preemptions == fewest
         assert shrunk.switches <= 2 * fewest + 1
+
+
+def test_delta_debugging_alone_goes_most_of_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shrinker, "_search", lambda self: None)
+    program = lost_update()
+    for seed in range(5):
+        raw = _any_failure(program, seed)
+        shrinker = Shrinker(program, raw, PLAIN)
+        assert len(shrinker.shrink()) <= 2
+        assert shrinker.cost[0] <= 2  # one is the minimum; the search closes the gap
+        assert not shrinker.minimal
+
+
+def test_a_minimum_is_proved_or_not_claimed() -> None:
+    program = TOYS["missed_putback"](padding=4)
+    proved = Shrinker(program, _any_failure(program, 0), PLAIN)
+    proved.shrink()
+    assert (proved.cost[0], proved.minimal) == (2, True)
+    hurried = Shrinker(program, _any_failure(program, 0), PLAIN, tries=3)
+    hurried.shrink()
+    assert hurried.used <= 4
+    assert not hurried.minimal
 
 
 def test_shrinking_can_be_left_out() -> None:
@@ -133,6 +156,21 @@ def test_a_token_of_another_program_is_refused() -> None:
     assert found is not None
     with pytest.raises(NonDeterminism, match=r"this program took|ended without it|cannot run"):
         replay(lost_update(padding=2), found.token, PLAIN)
+    def steps(*ops: str) -> Program:
+        def build(scheduler: Scheduler) -> Scene:
+            def body() -> None:
+                for op in ops:
+                    scheduler.point(op, "x")
+
+            return Scene([("a", body)])
+
+        return build
+
+    run, _ = follow(steps("ar", "aw"), (), PLAIN)
+    token = encode((), run.steps)
+    assert replay(steps("ar", "aw"), token, PLAIN).failure is None
+    with pytest.raises(NonDeterminism, match="this program took 2 other ones"):
+        replay(steps("aw", "ar"), token, PLAIN)
     with pytest.raises(NonDeterminism):
         replay(TOYS["free_beside_migrate"](), found.token, PLAIN)
 

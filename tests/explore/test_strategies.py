@@ -7,8 +7,11 @@ import pytest
 from movable.explore import ExploreError, Options, Scene, explore
 from movable.explore.engine import Scheduler
 from movable.explore.failure import CHECK, DEADLOCK, EXCEPTION, LOCK_ORDER
+from movable.explore.pos import Pos
+from movable.explore.runner import execute
 from movable.explore.strategy import Strategy
 from movable.explore.surw import Surw
+from movable.explore.urw import Sampler, Urw
 
 from .toys import TOYS, lock_order, lost_update
 
@@ -75,8 +78,6 @@ def test_a_bound_is_what_is_claimed_when_the_budget_ends() -> None:
 
 def test_samples_depend_on_seed_and_number_alone() -> None:
     """Ranges of samples can be handed out: 0..9 and 10..19 are 0..19."""
-    from movable.explore.runner import execute
-
     def take(strategy: Strategy, count: int) -> list[object]:
         runs = [execute(lost_update(fixed=True), strategy, PLAIN) for _ in range(count + 1)]
         return [run.steps for run in runs[1:] if run is not None]
@@ -84,6 +85,48 @@ def test_samples_depend_on_seed_and_number_alone() -> None:
     make: Callable[..., Strategy] = Surw
     assert take(make(5, 0), 20) == take(make(5, 0), 10) + take(make(5, 10), 10)
     assert take(make(5, 0), 20) != take(make(6, 0), 20)
+
+
+def _share(strategy: Strategy, tasks: dict[str, list[str]], of: Callable[[list[str]], bool], samples: int = 1500) -> float:
+    """The share of samples whose order of steps on x satisfies ``of``; ``tasks`` are lists of locations."""
+    hits = 0
+    for number in range(samples + 1):
+        order: list[str] = []
+
+        def build(scheduler: Scheduler, order: list[str] = order) -> Scene:
+            def body(keys: list[str]) -> Callable[[], None]:
+                def run() -> None:
+                    for key in keys:
+                        scheduler.point("aw", key)
+                        if key == "x":
+                            order.append(scheduler.current)
+
+                return run
+
+            return Scene([(name, body(keys)) for name, keys in tasks.items()])
+
+        execute(build, strategy, PLAIN)
+        hits += number > 0 and of(order)  # the first one only learns
+    return hits / samples
+
+
+def test_urw_gives_every_interleaving_the_same_chance() -> None:
+    """One step beside five: first in one interleaving of six, where a plain walk puts it first half of the time."""
+    share = _share(Urw(1), {"a": ["x"], "b": ["x"] * 5}, lambda order: order[0] == "a")
+    assert 0.11 < share < 0.23
+    assert _share(Sampler(1), {"a": ["x"], "b": ["x"] * 5}, lambda order: order[0] == "a") > 0.4
+
+
+def test_surw_does_not_let_other_steps_disturb_the_selected_location() -> None:
+    """A late step on x comes first half of the time, where a plain walk hardly ever lets it."""
+    tasks = {"a": ["x"], "b": [*["own"] * 8, "x"]}
+    assert 0.4 < _share(Surw(1), tasks, lambda order: order[0] == "b") < 0.6
+    assert _share(Sampler(1), tasks, lambda order: order[0] == "b") < 0.05
+
+
+def test_pos_draws_anew_for_steps_that_conflict() -> None:
+    """One step beside three comes last in 1/8; with the priority drawn once it would be 1/4."""
+    assert 0.08 < _share(Pos(1), {"a": ["x"], "b": ["x"] * 3}, lambda order: order[-1] == "a") < 0.17
 
 
 def test_an_unknown_strategy_is_named() -> None:
