@@ -119,7 +119,7 @@ def check_memory(text: str, nodes: int) -> int:
     least = MIN_BLOCKS_PER_NODE * step
     if memory < least:
         raise UsageError(
-            f"--memory {text} is too small for {nodes} node(s): each needs {MIN_BLOCKS_PER_NODE} pageblocks of 2 MiB; "
+            f"--memory {text} is too small for {_nodes(nodes)}: each needs {MIN_BLOCKS_PER_NODE} pageblocks of 2 MiB; "
             f"use {size_text(least)} or more"
         )
     if memory > MAX_MEMORY:
@@ -127,10 +127,14 @@ def check_memory(text: str, nodes: int) -> int:
     if memory % step:
         below = memory // step * step
         raise UsageError(
-            f"--memory {text} is no multiple of a pageblock (2 MiB) for each of {nodes} node(s); "
+            f"--memory {text} is no multiple of a pageblock (2 MiB) for each of {_nodes(nodes)}; "
             f"use {size_text(below)} or {size_text(below + step)}"
         )
     return memory
+
+
+def _nodes(nodes: int) -> str:
+    return "1 node" if nodes == 1 else f"{nodes} nodes"
 
 
 # --- drivers ---
