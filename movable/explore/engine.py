@@ -98,6 +98,7 @@ class Scheduler:
         self.state: Hashable = None
         self.scene: Scene | None = None
         self.alive: list[Task] = []  # replaced, never changed in place
+        self._early: list[tuple[str, Callable[[], object], bool]] = []
         self._order = order
         self._stop = stop
         self._running: Task | None = None
@@ -176,10 +177,14 @@ class Scheduler:
         """Start a task from inside a task; it runs to its first point at once. A ``daemon`` may sleep when all others are done.
 
         The task is called ``parent/name``, with ``#n`` after the n-th of that name, so that its name is the same in every schedule.
+        In set-up it joins the tasks of the scene, with ``main`` for parent. Raises ExploreError once the tasks have ended.
         """
         me = self._running
         if me is None:
-            raise ExploreError(f"spawn({name!r}) outside any task: put it into the tasks of the scene")
+            if self.scene is not None:
+                raise ExploreError(f"spawn({name!r}) after the tasks have ended: nobody will run it")
+            self._early.append((name, fn, daemon))
+            return
         nth = me.children[name] = me.children.get(name, 0) + 1
         full = f"{me.name}/{name}" if nth == 1 else f"{me.name}/{name}#{nth}"
         self._begin(full, fn, me, daemon)
@@ -211,6 +216,8 @@ class Scheduler:
             raise ExploreError(f"tasks need distinct names other than {OUTSIDE!r}, not {names}")
         for name, fn in scene.tasks:
             self._begin(name, fn, None, False)
+        for nth, (name, fn, daemon) in enumerate(self._early, 1):
+            self._begin(f"{OUTSIDE}/{name}" if nth == 1 else f"{OUTSIDE}/{name}#{nth}", fn, None, daemon)
         following = self._pick(None)
         while following is not None:
             self._handoff = None

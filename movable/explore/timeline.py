@@ -30,13 +30,7 @@ def text(story: Story, lane: int = _LANE) -> str:
         line = story.lines[first]
         if line.switch:
             rows.append(_switch(story, first, lane, column))
-        for number in range(first, last):
-            told = story.lines[number]
-            if number - first >= _KEEP and number < last - _KEEP and not told.notes:
-                if number - first == _KEEP:
-                    rows.append(_row("", f"... {last - first - 2 * _KEEP} steps ...", column[line.task], lane))
-                continue
-            rows.extend(_step(number, told, column[told.task], lane))
+        rows.extend(_block(story, first, last, column[line.task], lane))
     if story.failure is not None:
         rows.append(f"  ==>  {story.failure.kind}: {story.failure.message}")
     rows.append(f"       pre-emptions: {story.preemptions}, switches: {story.switches}, steps: {len(story.lines)}")
@@ -47,6 +41,24 @@ def _blocks(lines: list[Line]) -> list[tuple[int, int]]:
     """The stretches in which one task runs."""
     starts = [n for n in range(len(lines)) if n == 0 or lines[n].task != lines[n - 1].task]
     return list(zip(starts, [*starts[1:], len(lines)], strict=False))
+
+
+def _block(story: Story, first: int, last: int, at: int, lane: int) -> list[str]:
+    """One stretch; steps in its middle that have no notes are only counted."""
+    rows: list[str] = []
+    skipped = 0
+    held: tuple[Hashable, ...] = ()
+    for number in range(first, last):
+        line = story.lines[number]
+        if number - first >= _KEEP and number < last - _KEEP and not line.notes:
+            skipped += 1
+            continue
+        if skipped:
+            rows.append(_row("", f"... {skipped} step{'s' if skipped > 1 else ''}", at, lane))
+            skipped = 0
+        rows.extend(_step(number, line, at, lane, line.held != held))
+        held = line.held
+    return rows
 
 
 def _row(number: str, words: str, at: int, lane: int) -> str:
@@ -61,12 +73,11 @@ def _switch(story: Story, number: int, lane: int, column: dict[int, int]) -> str
     return f"    {dashes} {story.names[line.task]} {line.switch}{where}, after {story.names[before.task]}{left}"
 
 
-def _step(number: int, line: Line, at: int, lane: int) -> list[str]:
-    held = f" holding {', '.join(_words(key) for key in line.held)}" if line.held else ""
+def _step(number: int, line: Line, at: int, lane: int, changed: bool) -> list[str]:
+    held = f"   holding {', '.join(_words(key) for key in line.held) or 'nothing'}" if changed else ""
     place = f"  {line.place}" if line.place is not None else ""
-    rows = [_row(str(number), f"{line.op} {_words(line.key)}{place}", at, lane)]
-    if held:
-        rows.append(_row("", f"   {held}", at, lane))
+    rows = [_row("", held, at, lane)] if held else []
+    rows.append(_row(str(number), f"{line.op} {_words(line.key)}{place}", at, lane))
     for note, facts in line.notes:
         extra = "".join(f" {name}={value}" for name, value in facts.items())
         rows.append(_row("", f"    * {note}{extra}", at, lane))

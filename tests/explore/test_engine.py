@@ -363,6 +363,18 @@ def test_spawned_tasks_have_names_of_their_own() -> None:
     )
 
 
+def test_what_set_up_spawns_runs_with_the_others() -> None:
+    ran: list[str] = []
+
+    def build(scheduler: Scheduler) -> Scene:
+        for _ in range(2):
+            scheduler.spawn("worker", lambda: ran.append(scheduler.current))
+        return Scene([("a", lambda: ran.append(scheduler.current))])
+
+    execute(build, Follow(), Options())
+    assert ran == ["a", "main/worker", "main/worker#2"]
+
+
 def test_current_is_the_running_task() -> None:
     seen: list[str] = []
 
@@ -423,11 +435,14 @@ def test_bad_use_says_what_to_do() -> None:
     for program, words in (
         (lambda s: Scene([("a", lambda: None), ("a", lambda: None)]), "distinct names"),
         (lambda s: Scene([("main", lambda: None)]), "distinct names"),
-        (lambda s: s.spawn("w", lambda: None), "put it into the tasks"),
+        (lambda s: Scene([("a", lambda: None)], lambda: s.spawn("w", lambda: None)), "after the tasks have ended"),
         (lambda s: s.wait("q", lambda: False, "the moon"), "nobody can end the wait for the moon"),
     ):
-        with pytest.raises(ExploreError, match=words):
-            explore(program)
+        try:
+            said = str(explore(program).failure)
+        except ExploreError as error:
+            said = str(error)
+        assert words in said
     found = only(scene(lambda s: s.point("frob", "x")))
     assert "unknown operation 'frob' on 'x'; known are r, ar" in found.message
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -215,7 +216,7 @@ def test_the_text_timeline_shows_lanes_switches_locks_notes_and_lines() -> None:
     assert any(row[column:].startswith("aw page 12 flags  test_explain.py:") for row in rows), found.timeline
     assert any("* saw the page flags=1" in row for row in rows)
     assert any("holding guard" in row for row in rows)
-    assert any("steps ..." in row for row in rows)
+    assert any(re.fullmatch(r" +\.\.\. \d+ steps", row) for row in rows)
     assert any("compact goes on at test_explain.py:" in row and "after migrate" in row for row in rows)
     assert any("==>  exception: compact: AssertionError: both were here" in row for row in rows)
     preempted = explore(lost_update(), options=PLAIN).failure
