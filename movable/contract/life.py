@@ -17,6 +17,8 @@ UNSEEN = -1
 DEPTH_LIMIT = 64
 """Calls of one task that are remembered; more means that their ends were lost."""
 
+NOTHING = ("", UNSEEN)
+
 ISOLATE, MIGRATE, PUTBACK = "isolate_page", "migratepage", "putback_page"
 CALLBACKS = frozenset((ISOLATE, MIGRATE, PUTBACK))
 RUN, ATTEMPT, ZONE = "migrate_pages", "isolate_movable_page", "compact_zone"
@@ -40,7 +42,8 @@ class Life:
     ``isolated`` is None while unknown, ``isolator`` the task that did it. ``lent`` means that ``page.lru`` belongs to the core.
     ``flagged`` means that the stream shows PG_isolated being set, so that it is a model's. ``last`` is the callback return that
     nothing has followed yet, as (task, kind, ret). ``ops`` is whose mark the page carries, 0 for none, UNSEEN for unknown. ``gone``
-    is the event that moved it away, to ``moved_to``. The other numbers are events too, for the story.
+    is the event that moved it away, to ``moved_to``; ``settled`` then says that nobody but the core holds it, ``blamed`` that its
+    mark was left. The other numbers are events too, for the story.
     """
 
     isolated: bool | None = None
@@ -52,6 +55,8 @@ class Life:
     isolator = ""
     last: tuple[str, str, Any] | None = None
     gone = UNSEEN
+    settled = False
+    blamed = False
     moved_to = UNSEEN
     born_at = UNSEEN
     marked_at = UNSEEN
@@ -70,11 +75,12 @@ class Life:
 class Call:
     """A call that a task is inside of: a callback of a driver, or an entry point of the core.
 
-    ``event`` is the entry. ``old_refs`` and ``new_refs`` are references taken less references dropped by this task, inside this
-    very call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for marked,
-    False for un-marked, None for nothing. ``clears`` counts how often it un-marked the page, ``locks`` are the locks that its
-    task held on entry. ``yes`` is the answer of isolate_page. ``touched`` and ``foreign`` say that this task, or another, has used
-    ``page.lru`` meanwhile.
+    ``event`` is the entry; ``callback`` tells a driver's from the core's; ``run`` and ``zone`` are the migrate_pages and the
+    compact_zone around it. ``old_refs`` and ``new_refs`` are references taken less references dropped by this task, inside this very
+    call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for marked, False
+    for un-marked, None for nothing. ``clears`` counts how often it un-marked the page. ``locks`` are the locks that it took and
+    still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of isolate_page. ``touched``
+    and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile.
     """
 
     newpfn = UNSEEN
@@ -84,12 +90,16 @@ class Call:
     new_mark: bool | None = None
     clears = 0
     locks: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
+    run: Run | None = None
+    zone: Run | None = None
     yes = False
     touched = False
     foreign = False
 
     def __init__(self, kind: str, event: Event) -> None:
         self.kind = kind
+        self.callback = kind in CALLBACKS
         self.event = event
         self.pfn = event.pfn
 
@@ -99,8 +109,8 @@ class Run(Call):
 
     ``tries`` and ``answers`` hold the attempts and the last answer by frame, ``targets`` the target on offer by old frame
     (``offers``: the stream shows targets), ``waited`` the frame whose lock was waited for, ``moving`` the frames that are being
-    moved, ``ended`` the frame whose -ENOMEM ended the run. ``moved`` and ``released`` count pages. Of compaction, ``taken`` holds what
-    it isolated and ``batch`` counts it since the last migration.
+    moved, ``ended`` the frame whose -ENOMEM ended the run. ``moved`` and ``released`` count pages. Of compaction, ``taken`` holds
+    what it isolated and ``batch`` counts it since the last migration.
     """
 
     def __init__(self, kind: str, event: Event) -> None:
@@ -121,10 +131,12 @@ class Run(Call):
 
 
 class Lives:
-    """Rebuilds lives and calls from events. Its handlers run before every check; a check finds the call at hand in ``call``.
+    """Rebuilds lives and calls from events. Its handlers run before every check.
 
+    A check finds the call at hand in ``call`` and the life at hand in ``at``, for the kinds that have a handler here.
     ``sees_refs`` tells that the stream shows references being taken, as only a model does. ``twice`` tells that the end of an
-    isolation at hand is one too many.
+    isolation at hand is one too many. ``freed`` is the task and the frame of the last free, if nothing else was freed or handed
+    out since.
     """
 
     def __init__(self) -> None:
@@ -133,6 +145,8 @@ class Lives:
         self.call: Call | None = None
         self.sees_refs = False
         self.twice = False
+        self.freed = NOTHING
+        self.at = Life(UNSEEN)
 
     def life(self, pfn: int) -> Life:
         """The life of a frame, unknown if it was never seen."""
@@ -148,17 +162,19 @@ class Lives:
 
     def run(self, task: str) -> Run | None:
         """The innermost migrate_pages of a task."""
-        for call in reversed(self.calls.get(task, ())):
-            if call.kind == RUN:
-                return call if isinstance(call, Run) else None
-        return None
+        stack = self.calls.get(task)
+        if stack is None:
+            return None
+        call = stack[-1]
+        return call if call.kind == RUN and isinstance(call, Run) else call.run
 
     def zone_run(self, task: str) -> Run | None:
         """The innermost compact_zone of a task."""
-        for call in reversed(self.calls.get(task, ())):
-            if call.kind == ZONE:
-                return call if isinstance(call, Run) else None
-        return None
+        stack = self.calls.get(task)
+        if stack is None:
+            return None
+        call = stack[-1]
+        return call if call.kind == ZONE and isinstance(call, Run) else call.zone
 
     def others(self, event: Event, kinds: frozenset[str]) -> list[Call]:
         """Calls of other tasks for the same frame."""
@@ -184,6 +200,8 @@ class Lives:
         if stack is None:
             self.calls[task] = [call]
             return
+        call.run = self.run(task)
+        call.zone = self.zone_run(task)
         stack.append(call)
         if len(stack) > DEPTH_LIMIT:
             del stack[0]
@@ -240,6 +258,7 @@ class Lives:
         """A driver is asked to let go of a page."""
         self._enter(event.task, Call(ISOLATE, event))
         life = self._reused(event.pfn) if event.mapping > PAGE_MAPPING_FLAGS else self.life(event.pfn)
+        self.at = life
         life.asked_at = event.seq
         life.driver = event.args.get("driver", "") or life.driver
 
@@ -261,7 +280,7 @@ class Lives:
         call.newpfn = event.args.get("newpage", UNSEEN)
         if call.newpfn != UNSEEN:
             self._reused(call.newpfn)
-        life = self.life(event.pfn)
+        life = self.at = self.life(event.pfn)
         life.driver = event.args.get("driver", "") or life.driver
         life.last = None
         if life.isolated is None:
@@ -275,7 +294,7 @@ class Lives:
         """A driver has moved a page, or not."""
         self._leave(event.task, MIGRATE)
         ret = event.args.get("ret")
-        life = self.life(event.pfn)
+        life = self.at = self.life(event.pfn)
         life.last = (event.task, MIGRATE, ret)
         call = self.call
         newpfn = event.args.get("newpage", UNSEEN if call is None else call.newpfn)
@@ -289,7 +308,7 @@ class Lives:
     def putback_page(self, event: Event) -> None:
         """A driver gets a page back."""
         self._enter(event.task, Call(PUTBACK, event))
-        life = self.life(event.pfn)
+        life = self.at = self.life(event.pfn)
         life.lent = False
         life.driver = event.args.get("driver", "") or life.driver
         if life.isolated is None:
@@ -298,13 +317,13 @@ class Lives:
     def putback_page_ret(self, event: Event) -> None:
         """A driver has taken a page back."""
         self._leave(event.task, PUTBACK)
-        life = self.life(event.pfn)
+        life = self.at = self.life(event.pfn)
         life.last = (event.task, PUTBACK, None)
         life.isolated = False
 
     def released_isolated(self, event: Event) -> None:
         """The owner had released the page; its isolation is over."""
-        life = self.life(event.pfn)
+        life = self.at = self.life(event.pfn)
         self.twice = life.isolated is False
         life.isolated = False
 
@@ -322,9 +341,11 @@ class Lives:
         life = self.pages.get(event.pfn)
         if life is None or (event.mapping == 0 and (life.marked_at != UNSEEN or life.born_at == UNSEEN)):
             life = self.pages[event.pfn] = Life(event.pfn)  # the allocator wiped it: the end of its last life was not seen
+        self.freed = NOTHING
         life.ops = event.args.get("ops", UNSEEN)
         life.driver = event.args.get("owner", "") or life.driver
         life.marked_at = event.seq
+        self.at = life
         stack = self.calls.get(event.task)
         if stack is not None:
             call = stack[-1]
@@ -349,38 +370,18 @@ class Lives:
 
     def set_page_isolated(self, event: Event) -> None:
         """PG_isolated is set."""
-        life = self.life(event.pfn)
+        life = self.at = self.life(event.pfn)
         life.flagged = True
         life.isolated = True
         life.isolator = event.task
         life.isolated_at = event.seq
 
-    def get_page(self, event: Event) -> None:
-        """A reference was taken."""
-        self.sees_refs = True
-        stack = self.calls.get(event.task)
-        if stack is not None:
-            call = stack[-1]
-            if call.pfn == event.pfn:
-                call.old_refs += 1
-            elif call.newpfn == event.pfn:
-                call.new_refs += 1
-
-    def put_page(self, event: Event) -> None:
-        """A reference is dropped."""
-        stack = self.calls.get(event.task)
-        if stack is not None:
-            call = stack[-1]
-            if call.pfn == event.pfn:
-                call.old_refs -= 1
-            elif call.newpfn == event.pfn:
-                call.new_refs -= 1
-
     # frames
 
     def alloc_page(self, event: Event) -> None:
         """A frame begins a life."""
-        life = self.pages[event.pfn] = Life(event.pfn)
+        life = self.pages[event.pfn] = self.at = Life(event.pfn)
+        self.freed = NOTHING
         life.born_at = event.seq
         life.isolated = False
         life.ops = 0
@@ -391,9 +392,4 @@ class Lives:
     def after_free_page(self, event: Event) -> None:
         """A frame's life has ended, and every check has seen it."""
         self.pages.pop(event.pfn, None)
-
-    def after_unlock_page(self, event: Event) -> None:
-        """Something has followed the callback, and every check has seen it."""
-        life = self.pages.get(event.pfn)
-        if life is not None:
-            life.last = None
+        self.freed = (event.task, event.pfn)

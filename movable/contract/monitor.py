@@ -20,6 +20,7 @@ from movable.contract.checks.migration import Migration
 from movable.contract.checks.putback import PutBack
 from movable.contract.checks.references import References
 from movable.contract.checks.release import Release
+from movable.contract.checks.settling import Settling
 from movable.contract.life import Lives
 from movable.contract.rules import RULES, rule
 from movable.eras import era as era_called
@@ -58,7 +59,8 @@ class Monitor:
 
     ``rules`` are the numbers to judge (None: all that hold in ``era``); raises UsageError for an unknown one. In events, ``flags``,
     ``mapping`` and ``refs`` are -1 where the source cannot tell, and flag bits are numbered as in ``movable.mm.page``. A stream may
-    begin and end anywhere. ``broken`` holds violations by rule, ``times`` how many there were.
+    begin and end anywhere. ``feed`` takes in one event; kinds that no rule looks at are ignored. ``broken`` holds violations by
+    rule, ``times`` how many there were.
     """
 
     def __init__(self, rules: Iterable[str] | None = None, era: str = "4.19") -> None:
@@ -72,7 +74,6 @@ class Monitor:
         self.finished = False
         self._unwound = False
         self._recent: deque[Event] = deque(maxlen=RECENT)
-        self._keep = self._recent.append
         isolation = Isolation(self.lives, known, self._report)
         self.checks: list[Check] = [
             Marks(self.lives, known, self._report),
@@ -80,15 +81,16 @@ class Monitor:
             Migration(self.lives, known, self._report, isolation),
             References(self.lives, known, self._report),
             PutBack(self.lives, known, self._report, isolation),
+            Settling(self.lives, known, self._report),
             Locks(self.lives, known, self._report),
             Core(self.lives, known, self._report),
             Release(self.lives, known, self._report),
         ]
-        self._handlers = self._compile()
+        self.feed = feeder(self._compile(), self._recent)
 
     def _compile(self) -> dict[str, tuple[Handler, ...]]:
         """Which methods run for each kind of event: what happened first, then the checks, then what is over."""
-        table = {}
+        table: dict[str, tuple[Handler, ...]] = {}
         for kind in KINDS:
             methods: list[Handler | None] = [getattr(self.lives, kind, None)]
             methods += [getattr(check, kind, None) for check in self.checks]
@@ -100,14 +102,6 @@ class Monitor:
         return table
 
     # feeding
-
-    def feed(self, event: Event) -> None:
-        """Take in one event; kinds that no rule looks at are ignored."""
-        handlers = self._handlers.get(event[2])
-        if handlers is not None:
-            self._keep(event)
-            for handler in handlers:
-                handler(event)
 
     def _observation(self, event: Event) -> None:
         args = event.args
@@ -175,6 +169,21 @@ class Monitor:
         if found.id in self.broken:
             return BROKEN
         return HELD if self.exercised[found.id] else UNPROVEN
+
+
+def feeder(handlers: dict[str, tuple[Handler, ...]], recent: deque[Event]) -> Handler:
+    """The function that takes in events: a closure, since it runs for every event and has no time to look up attributes."""
+    keep = recent.append
+    of_kind = handlers.get
+
+    def feed(event: Event) -> None:
+        found = of_kind(event[2])
+        if found is not None:
+            keep(event)
+            for handler in found:
+                handler(event)
+
+    return feed
 
 
 def rule_of(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from movable.contract.life import Lives
+from movable.contract.life import Call, Lives
 from movable.eras import Era
 from movable.mm.events import Event
 
@@ -23,6 +23,16 @@ class Check:
         self.lives = lives
         self.era = era
         self.broken = broken
+        self.calls = lives.calls
+        self.pages = lives.pages
+
+    def left_behind(self, event: Event, call: Call) -> None:
+        """A callback returned with other locks than it was called with (D47)."""
+        if call.locks:
+            text = f"{call.kind} for page {call.pfn} left {', '.join(call.locks)} locked"
+        else:
+            text = f"{call.kind} for page {call.pfn} unlocked {', '.join(call.strange)}, which it had not locked"
+        self.broken("D47", event, text)
 
     def tally(self) -> dict[str, int]:
         """How often each rule was exercised."""

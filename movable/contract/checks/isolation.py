@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from movable.contract.checks.check import Check, Report, who
 from movable.contract.checks.marks import misleading
-from movable.contract.life import ATTEMPT, CALLBACKS, ISOLATE, MIGRATE, PUTBACK, Call, Life, Lives, marked, unmarked
+from movable.contract.life import ATTEMPT, CALLBACKS, ISOLATE, MIGRATE, PUTBACK, Call, Lives, marked, unmarked
 from movable.eras import Era
 from movable.mm.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, PG_head, PG_reserved, PG_slab
@@ -31,6 +31,7 @@ class Isolation(Check):
             "D9": self.nodes,
             "D10": self.no,
             "D11": self.yes + self.no,
+            "D47": self.yes + self.no,
             "V3": self.failures,
             "V5": self.attempts,
             "V6": self.successes,
@@ -49,7 +50,7 @@ class Isolation(Check):
         if refs >= 0 and refs < 2:
             text = f"isolate_page was called for page {event.pfn} with {refs} references, not the owner's and the core's"
             self.broken("V1", event, text)
-        if self.lives.life(event.pfn).isolated is True:
+        if self.lives.at.isolated is True:
             self.broken("V2", event, f"{who(event)} was asked to isolate page {event.pfn} while an isolation of it has not ended")
         self.callable(event, mapping)
         if flags >= 0 and flags & EXTRAORDINARY:
@@ -86,6 +87,8 @@ class Isolation(Check):
             self.broken("D7", event, f"{who(event)} left flags on page {event.pfn} that make page_mapping look elsewhere")
         call = self.lives.call
         if call is not None:
+            if call.locks or call.strange:
+                self.left_behind(event, call)
             self._left_alone(event, call, ret, on)
 
     def _left_alone(self, event: Event, call: Call, ret: object, on: object) -> None:
@@ -109,10 +112,9 @@ class Isolation(Check):
         if _inside(call, event):
             self.broken("D30", event, f"PG_isolated of page {event.pfn} was set inside {call.kind if call else ''}")
             return
-        life = self.lives.life(event.pfn)
-        if _known(life) and (life.last is None or life.last[1] != ISOLATE):
+        life = self.lives.at
+        if life.born_at >= 0 and (life.last is None or life.last[1] != ISOLATE):
             self.broken("D6", event, f"{event.task} set PG_isolated of page {event.pfn}, and no isolation was under way")
-        life.last = None
 
     def clear_page_isolated(self, event: Event) -> None:
         """Only the core clears PG_isolated, when the isolation ends."""
@@ -121,7 +123,7 @@ class Isolation(Check):
             self.broken("D30", event, f"PG_isolated of page {event.pfn} was cleared inside {call.kind if call else ''}")
             return
         life = self.lives.life(event.pfn)
-        if not (marked(event.mapping) and _known(life)) or life.gone >= 0:
+        if life.gone >= 0 or life.born_at < 0 or not marked(event.mapping):
             return
         if life.last is None or life.last[1] not in (PUTBACK, MIGRATE):
             self.broken("D6", event, f"{event.task} cleared PG_isolated of page {event.pfn}, whose isolation had not ended")
@@ -153,9 +155,4 @@ class Isolation(Check):
 
 def _inside(call: Call | None, event: Event) -> bool:
     """Whether the page is the one that the running callback of this task was called for."""
-    return call is not None and call.kind in CALLBACKS and event.pfn in (call.pfn, call.newpfn)
-
-
-def _known(life: Life) -> bool:
-    """Whether the stream has shown this life from its beginning."""
-    return life.born_at >= 0
+    return call is not None and call.callback and event.pfn in (call.pfn, call.newpfn)

@@ -1,9 +1,9 @@
-"""Locks and context: D11 and D29 for page locks, D35 to D38, D47 and D49 for the driver's own."""
+"""Locks and context: D11 and D29 for page locks, D35 to D38, D47 and D48 for the driver's own."""
 
 from __future__ import annotations
 
 from movable.contract.checks.check import Check, Report
-from movable.contract.life import CALLBACKS, ISOLATE, MIGRATE, Call, Lives, marked
+from movable.contract.life import ISOLATE, MIGRATE, Call, Lives, marked
 from movable.eras import Era
 from movable.mm.events import Event
 from movable.mm.gfp import GFP_DIRECT_RECLAIM
@@ -25,50 +25,39 @@ class Locks(Check):
         self.over_allocation: set[str] = set()
         self.in_callback: set[str] = set()
         self.told: set[str] = set()
-        self.locked = self.returns = self.moves = 0
+        self.locked = 0
 
     def tally(self) -> dict[str, int]:
         """How often each rule was exercised."""
-        return {
-            "D35": self.locked,
-            "D36": self.locked,
-            "D47": self.returns,
-            "D37": self.returns if self.lives.sees_refs else 0,
-            "D38": self.moves if self.lives.sees_refs else 0,
-        }
+        return {"D35": self.locked, "D36": self.locked}
 
     # page locks
 
     def _page_lock(self, event: Event, verb: str) -> None:
-        call = self.lives.top(event.task)
-        if call is None or call.kind not in CALLBACKS or event.pfn not in (call.pfn, call.newpfn):
+        stack = self.calls.get(event.task)
+        if stack is None:
             return
-        id = "D11" if call.kind == ISOLATE else "D29"
-        self.broken(id, event, f"{call.kind} for page {call.pfn} {verb} page {event.pfn}, whose lock is the core's")
+        call = stack[-1]
+        if call.callback and (call.pfn == event.pfn or call.newpfn == event.pfn):
+            id = "D11" if call.kind == ISOLATE else "D29"
+            self.broken(id, event, f"{call.kind} for page {call.pfn} {verb} page {event.pfn}, whose lock is the core's")
 
     def trylock_page(self, event: Event) -> None:
         """A callback must not try the lock of its own pages."""
-        if event.task in self.lives.calls:
-            self._page_lock(event, "tried to lock")
-
-    def unlock_page(self, event: Event) -> None:
-        """A callback must not unlock its own pages."""
-        if event.task in self.lives.calls:
-            self._page_lock(event, "unlocked")
+        self._page_lock(event, "tried to lock")
 
     def lock_page(self, event: Event) -> None:
         """Waiting for a movable page under a driver's lock sets the order the wrong way round."""
-        if event.task in self.lives.calls:
-            self._page_lock(event, "locked")
+        self._page_lock(event, "locked")
         mine = self.held.get(event.task)
         if mine and marked(event.mapping):
             self._order(event, mine, PAGE_LOCK)
 
     def free_page(self, event: Event) -> None:
         """A page is not freed under a callback that was called for it."""
-        for stack in self.lives.calls.values():
+        for stack in self.calls.values():
             for call in stack:
-                if call.kind in CALLBACKS and event.pfn in (call.pfn, call.newpfn):
+                if call.callback and (call.pfn == event.pfn or call.newpfn == event.pfn):
                     id = "D11" if call.kind == ISOLATE else "D29"
                     self.broken(id, event, f"page {event.pfn} was freed while {call.kind} for page {call.pfn} ran")
 
@@ -80,7 +69,9 @@ class Locks(Check):
         name = event.args.get("lock", "")
         mine = self.held.setdefault(event.task, [])
         call = self.lives.top(event.task)
-        inside = call is not None and call.kind in CALLBACKS
+        inside = call is not None and call.callback
+        if inside and call is not None:
+            call.locks += (name,)
         if not event.args.get("tried"):
             self._order(event, [*mine, PAGE_LOCK] if inside else mine, name)
             if inside and call is not None:
@@ -110,17 +101,28 @@ class Locks(Check):
         """A lock is released."""
         mine = self.held.get(event.task)
         name = event.args.get("lock", "")
+        call = self.lives.top(event.task)
+        if call is not None and call.callback:
+            self._released(call, name)
         if mine and name in mine:
             mine.remove(name)
             if not mine:
                 del self.held[event.task]
+
+    def _released(self, call: Call, name: str) -> None:
+        if name in call.locks:
+            left = list(call.locks)
+            left.remove(name)
+            call.locks = tuple(left)
+        else:
+            call.strange += (name,)
 
     def alloc_page(self, event: Event) -> None:
         """An allocation that may reclaim: what is held over it must not be waited for in a callback."""
         if not event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
             return
         mine = self.held.get(event.task)
-        if mine and not self.lives.calls.get(event.task):
+        if mine and event.task not in self.calls:
             self.over_allocation.update(mine)
             self._over_allocation(event)
 
@@ -135,7 +137,7 @@ class Locks(Check):
     def alloc_in_callback(self, event: Event) -> None:
         """A driver allocates inside a callback; what a run nested in that allocation does is not the driver's."""
         call = self.lives.top(event.task)
-        if call is not None and call.kind in CALLBACKS and event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
+        if call is not None and call.callback and event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
             self.broken("D37", event, "a callback allocates memory in a way that may reclaim")
 
     def sleep(self, event: Event) -> None:
@@ -145,49 +147,3 @@ class Locks(Check):
             self.broken("D48", event, f"{event.task} may sleep ({event.args.get('what')}) while it holds a spin lock")
         if call is not None and call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
             self.broken("D38", event, f"migratepage for page {call.pfn} may sleep in MIGRATE_ASYNC ({event.args.get('what')})")
-
-    # what a callback leaves
-
-    def isolate_page(self, event: Event) -> None:
-        """A callback begins."""
-        self._begin(event)
-
-    def migratepage(self, event: Event) -> None:
-        """A callback begins."""
-        self._begin(event)
-
-    def putback_page(self, event: Event) -> None:
-        """A callback begins."""
-        self._begin(event)
-
-    def _begin(self, event: Event) -> None:
-        call = self.lives.call
-        mine = self.held.get(event.task)
-        if mine and call is not None:
-            call.locks = tuple(mine)
-
-    def isolate_page_ret(self, event: Event) -> None:
-        """A callback ends."""
-        self._end(event)
-
-    def migratepage_ret(self, event: Event) -> None:
-        """A callback ends."""
-        self.moves += 1
-        self._end(event)
-
-    def putback_page_ret(self, event: Event) -> None:
-        """A callback ends."""
-        self._end(event)
-
-    def _end(self, event: Event) -> None:
-        call = self.lives.call
-        if call is None:
-            return
-        self.returns += 1
-        mine = tuple(self.held.get(event.task, ()))
-        if mine != call.locks:
-            left = [name for name in mine if name not in call.locks]
-            lost = [name for name in call.locks if name not in mine]
-            what = f"left {', '.join(left)} locked" if left else f"unlocked {', '.join(lost)}, which it had not locked"
-            if left or lost:
-                self.broken("D47", event, f"{event.kind[:-4]} for page {call.pfn} {what}")

@@ -52,7 +52,7 @@ class Marks(Check):
             self.broken("D4", event, f"page {event.pfn} was marked with a mapping at {ops:#x}, which has low bits set")
         if misleading(event.flags):
             self.broken("D7", event, f"page {event.pfn} was marked while its flags make page_mapping look elsewhere")
-        order = self.lives.life(event.pfn).alloc_order
+        order = self.lives.at.alloc_order
         if order >= 0:
             self.orders += 1
             if order:
@@ -89,7 +89,7 @@ class Marks(Check):
         lives = self.lives
         life = lives.pages.get(event.pfn)
         call = lives.top(event.task)
-        mine = call is not None and call.pfn == event.pfn and call.kind in CALLBACKS
+        mine = call is not None and call.pfn == event.pfn and call.callback
         if mine and call is not None:
             call.touched = True
         for other in lives.others(event, CALLBACKS):

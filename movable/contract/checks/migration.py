@@ -49,6 +49,9 @@ class Migration(Check):
             "D25": answers,
             "D28": self.no_copy,
             "D29": answers,
+            "D47": answers,
+            "D37": answers if self.lives.sees_refs else 0,
+            "D38": answers if self.lives.sees_refs else 0,
         }
 
     def migratepage(self, event: Event) -> None:
@@ -58,7 +61,7 @@ class Migration(Check):
             lacks = "the page lock" if not event.flags & LOCKED else "PG_isolated"
             self.broken("V7", event, f"migratepage was called for page {event.pfn} without {lacks}")
         self.isolation.callable(event, event.mapping)
-        if self.lives.life(event.pfn).isolated is False:
+        if self.lives.at.isolated is False:
             self.broken("V12", event, f"migratepage was called for page {event.pfn}, whose isolation has ended")
         self._fresh_target(event)
         run = self.lives.run(event.task)
@@ -109,6 +112,8 @@ class Migration(Check):
             if ret == -ENOMEM and self.era.name == "4.19":
                 run.ended = event.pfn
         call = self.lives.call
+        if call is not None and (call.locks or call.strange):
+            self.left_behind(event, call)
         self._flags(event)
         self._streak(event, ret)
         if ret == -ENOMEM and self.era.enomem_aborts:
@@ -149,6 +154,7 @@ class Migration(Check):
         else:
             kept = call is not None and marked(call.event.mapping) and call.old_mark is not False
         if kept:
+            self.lives.at.blamed = True
             self.broken("D19", event, f"{who(event)} moved page {event.pfn} to {newpfn} and left page {event.pfn} marked movable")
         elif call is not None and call.clears > 1:
             self.broken("D19", event, f"{who(event)} un-marked page {event.pfn} {call.clears} times")

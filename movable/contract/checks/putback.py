@@ -1,12 +1,10 @@
-"""Taking a page back, and the end of every isolation: V11 to V14, V16, V19 and V26."""
+"""Taking a page back, and the end of every isolation: V12, V13, V16, V19, D22, D32 and D47."""
 
 from __future__ import annotations
 
-from errno import EAGAIN
-
 from movable.contract.checks.check import Check, Report
 from movable.contract.checks.isolation import Isolation
-from movable.contract.life import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, UNSEEN, Lives, marked
+from movable.contract.life import UNSEEN, Lives, marked
 from movable.eras import Era
 from movable.mm.events import Event
 from movable.mm.page import ISOLATED, LOCKED
@@ -18,16 +16,15 @@ class PutBack(Check):
     def __init__(self, lives: Lives, era: Era, broken: Report, isolation: Isolation) -> None:
         super().__init__(lives, era, broken)
         self.isolation = isolation
-        self.backs = self.ends = self.released = self.unlocked = self.again = self.said_yes = self.quiet = 0
+        self.backs = self.ends = self.released = self.quiet = 0
 
     def tally(self) -> dict[str, int]:
         """How often each rule was exercised."""
         return {
-            "V4": self.said_yes,
-            "V11": self.unlocked,
             "V12": self.ends,
             "V13": self.backs,
-            "V14": self.again,
+            "D32": self.backs,
+            "D47": self.backs,
             "V16": self.released,
             "V19": self.quiet,
             "D22": self.released,
@@ -42,9 +39,15 @@ class PutBack(Check):
         if event.args.get("list"):
             on = event.args["list"]
             self.broken("V13", event, f"putback_page was called for page {event.pfn}, which is still on list {on!r}")
-        if self.lives.life(event.pfn).isolated is False:
+        if self.lives.at.isolated is False:
             self.broken("V12", event, f"putback_page was called for page {event.pfn}, whose isolation has ended")
         self.isolation.callable(event, event.mapping)
+
+    def putback_page_ret(self, event: Event) -> None:
+        """What the callback left."""
+        call = self.lives.call
+        if call is not None and (call.locks or call.strange):
+            self.left_behind(event, call)
 
     def putback_page_done(self, event: Event) -> None:
         """A put-back ended the isolation."""
@@ -66,34 +69,6 @@ class PutBack(Check):
             self.broken("V12", event, f"the isolation of page {event.pfn} ended as released after it had ended already")
         if marked(event.mapping) and event.refs > 1:
             self.broken("V16", event, f"page {event.pfn} was completed as released although its owner still holds it")
-
-    def unlock_page(self, event: Event) -> None:
-        """The core unlocks a page after a callback."""
-        life = self.lives.pages.get(event.pfn)
-        if life is None or life.last is None or life.last[0] != event.task:
-            return
-        _, kind, ret = life.last
-        flags = event.flags
-        if kind == ISOLATE:
-            self._after_yes(event)
-        elif kind == MIGRATE and ret == 0:
-            self.unlocked += 1
-            if flags >= 0 and flags & ISOLATED:
-                self.broken("V11", event, f"page {event.pfn} was moved, and the core unlocked it with PG_isolated still set")
-        elif kind == MIGRATE and ret == -EAGAIN:
-            self.again += 1
-            if not flags & ISOLATED and marked(event.mapping):
-                self.broken("V14", event, f"page {event.pfn} lost PG_isolated after its driver had answered -EAGAIN")
-        elif kind == PUTBACK and flags >= 0 and flags & ISOLATED:
-            self.broken("V13", event, f"page {event.pfn} was put back, and the core unlocked it with PG_isolated still set")
-
-    def _after_yes(self, event: Event) -> None:
-        call = self.lives.top(event.task)
-        if call is None or call.kind != ATTEMPT or call.pfn != event.pfn:
-            return
-        self.said_yes += 1
-        if not event.flags & ISOLATED:
-            self.broken("V4", event, f"the core unlocked page {event.pfn} without PG_isolated after the driver had let go of it")
 
     def finish(self, last: Event, quiescent: bool) -> None:
         """What is still isolated when all is quiet was forgotten."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from movable.contract.checks.check import Check, Report, who
-from movable.contract.life import MIGRATE, UNSEEN, Call, Life, Lives, marked, unmarked
+from movable.contract.life import UNSEEN, Call, Lives, marked, unmarked
 from movable.eras import Era
 from movable.mm.events import Event
 from movable.mm.page import ISOLATED, LOCKED, WAITERS, PG_referenced
@@ -13,16 +13,42 @@ IGNORED = LOCKED | WAITERS | ISOLATED | 1 << PG_referenced
 
 
 class References(Check):
-    """Counts what a driver takes and drops inside its callbacks; where a trace shows no counting, looks at the unlock."""
+    """Counts what a driver takes and drops inside its callbacks."""
 
     def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
         super().__init__(lives, era, broken)
-        self.moved = self.failed = self.back = self.settled = 0
+        self.moved = self.failed = self.back = 0
 
     def tally(self) -> dict[str, int]:
         """How often each rule was exercised."""
-        moved = self.moved if self.lives.sees_refs else self.settled
-        return {"D17": moved, "D18": moved, "D26": self.failed, "D27": self.failed, "D32": self.back, "D33": self.back}
+        seen = self.lives.sees_refs
+        moved, back = (self.moved, self.back) if seen else (0, 0)
+        return {"D17": moved, "D18": moved, "D26": self.failed, "D27": self.failed, "D33": back}
+
+    def get_page(self, event: Event) -> None:
+        """A reference was taken."""
+        self.lives.sees_refs = True
+        stack = self.calls.get(event.task)
+        if stack is not None:
+            call = stack[-1]
+            if call.pfn == event.pfn:
+                call.old_refs += 1
+            elif call.newpfn == event.pfn:
+                call.new_refs += 1
+        if not event.refs:
+            self.broken("D46", event, f"a reference was taken on page {event.pfn} after it had been freed")
+
+    def put_page(self, event: Event) -> None:
+        """A reference is dropped."""
+        stack = self.calls.get(event.task)
+        if stack is not None:
+            call = stack[-1]
+            if call.pfn == event.pfn:
+                call.old_refs -= 1
+            elif call.newpfn == event.pfn:
+                call.new_refs -= 1
+        if not event.refs and self.lives.sees_refs:
+            self.broken("D18", event, f"a reference of page {event.pfn} was dropped that nobody held")
 
     def migratepage_ret(self, event: Event) -> None:
         """References after the callback."""
@@ -94,38 +120,11 @@ class References(Check):
         elif refs == -1 and marked(event.mapping):
             self.broken("D33", event, f"{who(event)} dropped its reference on page {event.pfn} in putback_page and left it marked")
 
-    def unlock_page(self, event: Event) -> None:
-        """What a trace shows of the references: the count as the core unlocks after the callback."""
-        if self.lives.sees_refs or event.refs < 0:
-            return
-        life = self.lives.pages.get(event.pfn)
-        if life is None or life.last is None or life.last[0] != event.task:
-            return
-        _, kind, ret = life.last
-        if kind == "target":
-            self._new_unlocked(event)
-        elif kind == MIGRATE and ret == 0:
-            self._old_unlocked(event, life)
-        elif kind == MIGRATE and event.mapping >= 0 and unmarked(event.mapping) and event.refs > 1:
-            text = f"the driver answered {ret!r} for page {event.pfn} and un-marked it without giving it up"
-            self.broken("D26", event, text)
-
-    def _new_unlocked(self, event: Event) -> None:
-        self.settled += 1
-        if event.refs < 2:
-            self.broken("D17", event, f"page {event.pfn} was moved to and has no reference of its owner, only the core's")
-
-    def _old_unlocked(self, event: Event, life: Life) -> None:
-        if event.refs < 1:
-            self.broken("D18", event, f"page {event.pfn} was moved away and has lost the core's reference too")
-        elif event.refs == 1:
-            life.gone = UNSEEN  # only the isolation's is left: nothing can leak
-
     def finish(self, last: Event, quiescent: bool) -> None:
         """An old page that is still there when all is quiet has a reference that nobody drops."""
         if not quiescent:
             return
         for life in self.lives.pages.values():
-            if life.gone != UNSEEN and life.isolated is False:
+            if life.gone != UNSEEN and not life.settled and life.isolated is False:
                 event = last._replace(pfn=life.pfn)
                 self.broken("D18", event, f"page {life.pfn} was moved to {life.moved_to} and is never freed: a reference is left")
