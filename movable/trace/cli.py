@@ -186,4 +186,4 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.html:
         with _output(arguments.html) as stream:
             stream.write(verdicts_html(result))
-    return 1 if result.broken else 0
+    return 0 if result.passed else 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 from movable.errors import UsageError
@@ -21,11 +22,11 @@ from movable.trace.vocabulary import (
     FLAG_LAYOUTS,
     FREE,
     LAYOUT_BY_ISOLATED_BIT,
-    MARK,
     PAGE_FIELDS,
     PAGE_STRUCT,
     PLAIN,
     RETURN,
+    UNLOCK,
     UNSEEN,
     Meaning,
     find_base,
@@ -40,6 +41,10 @@ STACK_LIMIT = 64
 """Calls open in one task; more means that returns are missing."""
 NAMES_LIMIT = 4096
 """Names of events, and tasks, kept."""
+FIRST_BLOCKS = 8
+"""Blocks that are searched for the place of the page array before the first event is told."""
+UNLOCKS_AFTER = 2
+"""Unlocks that belong to a callback which has just returned: the page's and its target's."""
 HOPELESS = 2000
 """Lines in a row without one trace line before the input is refused."""
 
@@ -57,12 +62,13 @@ _EMPTY: dict[str, Any] = {}
 class Task:
     """One task of the traced machine: its name as events carry it, and the calls that it is inside of, innermost last."""
 
-    __slots__ = ("freed", "name", "stack")
+    __slots__ = ("freed", "name", "stack", "unlocks")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stack: list[Frame] = []
         self.freed = UNSEEN
+        self.unlocks = 0
 
 
 class Frame:
@@ -128,15 +134,19 @@ class Reader:
     """Reads one trace; ``events()`` yields what happened.
 
     ``source`` gives the lines. ``era`` is "4.19" or "6.1": where None, the trace itself says (its header, or the bit that an
-    isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. While the events are
-    read, ``line`` and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts
-    trace events by name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read.
+    isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. Without ``every_unlock``
+    only unlocks in and right after calls are told, which is all that the rules look at. While the events are read, ``line``
+    and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts trace events by
+    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read.
     """
 
-    def __init__(self, source: Source, *, era: str | None = None, vmemmap_base: int | None = None) -> None:
+    def __init__(
+        self, source: Source, *, era: str | None = None, vmemmap_base: int | None = None, every_unlock: bool = True
+    ) -> None:
         if era is not None and era not in FLAG_LAYOUTS:
             raise UsageError(f"unknown era {era!r} of a trace; known are {', '.join(FLAG_LAYOUTS)}")
         self.source = source
+        self.every_unlock = every_unlock
         self.layout = era or "6.1"
         self.layout_known = era is not None
         self.base = UNSEEN if vmemmap_base is None else vmemmap_base
@@ -146,6 +156,7 @@ class Reader:
         self.lost = 0
         self.missed = 0
         self.damaged = 0
+        self.damaged_at = 0
         self.line = 0
         self.trace_lines = 0
         self.text = ""
@@ -159,6 +170,11 @@ class Reader:
         self._counts: dict[str, int] = {}
         self._pages: dict[str, int] = {}
         self._model_seen: dict[str, int] = {}
+
+    def again(self) -> Reader:
+        """A fresh reader of the same trace that knows what this one has found out about the kernel."""
+        era = self.layout if self.layout_known else None
+        return Reader(self.source, era=era, vmemmap_base=None if self.base < 0 else self.base)
 
     @property
     def stamp(self) -> float:
@@ -174,29 +190,33 @@ class Reader:
         return self._model_seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
 
     @property
-    def kinds(self) -> set[str]:
-        """The kinds of model events that this trace shows."""
-        if self.is_model:
-            return set(self._model_seen)
-        return {layout.meaning.kind for layout in self._layouts.values() if layout is not None and layout.count}
+    def shown(self) -> dict[str, set[str]]:
+        """The kinds of model events that this trace has shown, with the fields of struct page that came with each."""
+        found: dict[str, set[str]] = {}
+        for layout in self._layouts.values():
+            if layout is not None and layout.count:
+                found.setdefault(layout.kind, set()).update(layout.names)
+        return found
+
+    @property
+    def holes(self) -> int:
+        """How many events are known to be missing. A last line that was cut short is no hole, only an end."""
+        cut = 1 if self.damaged_at and self.damaged_at == self.line else 0
+        return self.lost + self.missed + self.damaged - cut
 
     def events(self) -> Iterator[Event]:
         """The events of the trace, in the order of its lines. Raises UsageError for input that is no trace."""
         blocks = self.source.blocks()
-        first = next(blocks)
-        start = next((text for text in first if text.strip()), "")
-        if start.startswith("{"):
-            self.is_model = True
-            yield from self._model_block(first)
-            for block in blocks:
-                yield from self._model_block(block)
-            return
+        first = list(islice(blocks, FIRST_BLOCKS))
+        start = next((text for text in first[0] if text.strip()), "")
+        self.is_model = start.startswith("{")
         if self.base < 0:
-            self.base, self.base_from = find_base(first)
-        yield from self._block(first)
-        for block in blocks:
-            yield from self._block(block)
-        self._finish()
+            self.base, self.base_from = find_base(chain.from_iterable(first))
+        read = self._model_block if self.is_model else self._block
+        for block in chain(first, blocks):
+            yield from read(block)
+        if not self.is_model:
+            self._finish()
 
     def _model_block(self, block: list[str]) -> Iterator[Event]:
         """Model events, as ``movable run --events`` writes them."""
@@ -205,7 +225,7 @@ class Reader:
             if text.strip():
                 self.text = text
                 self.trace_lines += 1
-                event = from_json(text, self.line)
+                event = from_json(text, self.line)._replace(seq=self.line)
                 self._model_seen[event.kind] = self._model_seen.get(event.kind, 0) + 1
                 yield event
 
@@ -250,6 +270,8 @@ class Reader:
                         task, tokens, pfn, flags, mapping, refs = self._with_care(layout, head, rest)
                     if action == PLAIN:
                         event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, _EMPTY))
+                    elif action == UNLOCK:
+                        event = self._unlock(layout, tokens, task, pfn, flags, mapping, refs)
                     elif action == FREE:
                         # __folio_put and free_unref_page tell of one and the same release
                         again = task.freed == pfn
@@ -259,6 +281,7 @@ class Reader:
                         event = self._event(layout, tokens, task, pfn, flags, mapping, refs)
             except ValueError:
                 self.damaged += 1
+                self.damaged_at = number
                 continue
             layout.count += 1
             if event is not None:
@@ -277,18 +300,26 @@ class Reader:
         refs = self._number(tokens[layout.refs], self._counts) if layout.refs >= 0 else UNSEEN
         return task, tokens, pfn, flags, mapping, refs
 
+    def _unlock(
+        self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int
+    ) -> Event | None:
+        """An unlock inside a call or right after a callback; others say nothing about the contract, and there are many."""
+        if task.stack:
+            if not self.layout_known:
+                flags = self._learn_layout(layout, tokens, task, flags)
+        elif task.unlocks:
+            task.unlocks -= 1
+        elif not self.every_unlock:
+            return None
+        event: Event = _new(Event, (self.line, task.name, "unlock_page", pfn, flags, mapping, refs, _EMPTY))
+        return event
+
     def _event(self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int) -> Event:
-        """A mark, an unlock while the flag bits are still unknown, or a call."""
+        """A mark, or a call."""
         if layout.action == CALL:
             return self._call(layout, tokens, task, pfn, flags, mapping, refs)
-        args = _EMPTY
-        if layout.action == MARK:
-            args = self._args(layout, tokens)
-            args["owner"] = self._owner(task, args.get("ops", 0))
-        elif self.layout_known:
-            layout.action = PLAIN
-        elif task.stack:
-            flags = self._learn_layout(layout, tokens, task, flags)
+        args = self._args(layout, tokens)
+        args["owner"] = self._owner(task, args.get("ops", 0))
         event: Event = _new(Event, (self.line, task.name, layout.kind, pfn, flags, mapping, refs, args))
         return event
 
@@ -362,6 +393,7 @@ class Reader:
             raise ValueError(rest)
         if frame.driver:
             args["driver"] = frame.driver
+            task.unlocks = UNLOCKS_AFTER
         if frame.newpage >= 0:
             args["newpage"] = frame.newpage
         elif means.kind == "isolate_movable_page_ret":
@@ -519,8 +551,10 @@ class Reader:
                 self.layout = self.header["era"]
 
     def _no_trace_line(self) -> None:
-        self.damaged += 1
-        if not self.trace_lines and self.damaged > HOPELESS:
+        if self.trace_lines:
+            self.damaged += 1
+            self.damaged_at = self.line
+        elif self.line > HOPELESS:
             raise UsageError(f"{self.source.name}: no ftrace text in the first {self.line} lines; {RECORD_HINT}")
 
     def _finish(self) -> None:

@@ -19,7 +19,7 @@ from movable.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
-BLOCK = 1 << 20
+BLOCK = 1 << 17
 """Bytes read at once."""
 LONGEST_LINE = 1 << 16
 """A longer line is no trace line."""

@@ -127,7 +127,7 @@ def test_trace_cmd_report(tmp_path: Path) -> None:
     reader, events = read(path)
     _, plain = read(life().write(tmp_path))
     assert [event[1:] for event in events] == [event[1:] for event in plain]
-    assert reader.damaged == 1  # the line that counts CPUs
+    assert not reader.damaged  # not even the line that counts CPUs
 
 
 def test_columns_of_thread_groups_and_odd_names(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_last_line_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
     path.write_text(text[: text.rindex("folio_put_final") + 40])
     reader, events = read(path)
-    assert reader.damaged == 1 and events[-1].kind == "unlock_page"
+    assert reader.damaged == 1 and reader.holes == 0 and events[-1].kind == "unlock_page"
 
 
 @pytest.mark.parametrize("name", [*WHOLE, *EXCERPTS])

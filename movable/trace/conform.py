@@ -1,0 +1,308 @@
+"""A trace, judged: the same rules that judge the model, as far as the trace can show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from movable.contract.monitor import Monitor, Violation
+from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS
+from movable.contract.rule_table import MAY
+from movable.contract.rules import RULES
+from movable.errors import UsageError
+from movable.mm.events import Event
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.trace.again import TWO_TASKS, out_of_order, seen_later, text_of
+from movable.trace.probes import DRIVER_NAMES
+from movable.trace.read import Reader
+from movable.trace.source import Progress, Source
+from movable.trace.visible import ONE_LINE, missing, recorded
+
+SHOWN = 3
+"""Findings of one rule that are shown with their lines."""
+PATIENCE = 500
+"""Lines after a migration before an old page that was never freed counts as leaked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violation: the page (-1 for none), the line that shows it, what happened, and the lines of the page's life so far."""
+
+    pfn: int
+    line: int
+    text: str
+    lines: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """What the trace says about one rule.
+
+    ``verdict`` is one of VERDICTS, ``reason`` why it is none of held and broken, ``exercised`` how often it could have been broken,
+    ``times`` how often it was, ``findings`` the first of them.
+    """
+
+    id: str
+    verdict: str
+    reason: str
+    exercised: int
+    times: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass
+class Result:
+    """The judgement of a trace.
+
+    ``name`` is the file, ``era`` the kernel's, ``drivers`` those seen, ``driver`` the one asked for or "". ``notes`` are remarks on
+    the recording. ``verdicts`` has every rule by number.
+    """
+
+    name: str
+    era: str
+    driver: str
+    drivers: list[str]
+    lines: int
+    lost: int
+    missed: int
+    damaged: int
+    notes: list[str] = field(default_factory=list)
+    verdicts: dict[str, RuleVerdict] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> list[str]:
+        """The numbers of the broken rules."""
+        return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule is broken, but for those that are advice."""
+        return all(RULES[id].level == MAY for id in self.broken)
+
+    def count(self, verdict: str) -> int:
+        """How many rules have this verdict."""
+        return sum(1 for found in self.verdicts.values() if found.verdict == verdict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return {
+            "name": self.name,
+            "era": self.era,
+            "driver": self.driver,
+            "drivers": self.drivers,
+            "lines": self.lines,
+            "lost": self.lost,
+            "missed": self.missed,
+            "damaged": self.damaged,
+            "notes": self.notes,
+            "passed": self.passed,
+            "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
+            "rules": [
+                {
+                    "id": one.id,
+                    "level": RULES[one.id].level,
+                    "title": RULES[one.id].title,
+                    "verdict": one.verdict,
+                    "reason": one.reason,
+                    "exercised": one.exercised,
+                    "times": one.times,
+                    "findings": [
+                        {"page": finding.pfn, "line": finding.line, "text": finding.text, "lines": [list(x) for x in finding.lines]}
+                        for finding in one.findings
+                    ],
+                }
+                for one in self.verdicts.values()
+            ],
+        }
+
+
+def check_trace(
+    path: str,
+    *,
+    era: str | None = None,
+    vmemmap_base: int | None = None,
+    driver: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Judge the trace in ``path`` ("-" for standard input).
+
+    ``era`` and ``vmemmap_base`` are worked out where None. ``driver`` limits the judgement to the pages of one driver. ``progress``
+    hears how far the reading has come. Raises UsageError for input that is no such trace.
+    """
+    with Source(path, progress) as source:
+        return check_source(source, era=era, vmemmap_base=vmemmap_base, driver=driver)
+
+
+def check_source(
+    source: Source, *, era: str | None = None, vmemmap_base: int | None = None, driver: str | None = None
+) -> Result:
+    """Judge a trace that is open already; parameters and errors as for ``check_trace``."""
+    drivers: dict[int, str] = {}
+    if driver is not None:
+        scout = Reader(source, era=era, vmemmap_base=vmemmap_base)
+        for _ in scout.events():
+            pass
+        driver, drivers = _known(driver, scout), scout.drivers
+    reader, monitor = _judge(source, era, vmemmap_base, driver, drivers)
+    if reader.layout != monitor.era and not reader.is_model:
+        reader, monitor = _judge(source, reader.layout, vmemmap_base, driver, drivers)
+    result = Result(
+        source.name,
+        monitor.era,
+        driver or "",
+        sorted(set(reader.drivers.values())),
+        reader.line,
+        reader.lost,
+        reader.missed,
+        reader.damaged,
+        _notes(reader),
+    )
+    _add_verdicts(result, reader, monitor)
+    return result
+
+
+def _known(driver: str, reader: Reader) -> str:
+    """The name of a driver as events carry it. Raises UsageError for one that the trace does not show."""
+    name = DRIVER_NAMES.get(driver, driver)
+    seen = sorted(set(reader.drivers.values()))
+    if name not in seen:
+        others = f"it shows {', '.join(seen)}" if seen else "it shows no callback of any driver"
+        raise UsageError(f"{reader.source.name}: no pages of driver {driver!r}; {others}")
+    return name
+
+
+def _notes(reader: Reader) -> list[str]:
+    notes = []
+    if reader.holes:
+        lost = f"{reader.lost} events lost, {reader.missed} returns missed, {reader.damaged} lines unreadable"
+        notes.append(f"{lost}: nothing counts as held, nor as broken unless one line alone proves it")
+    if reader.base_from == "guessed":
+        notes.append(
+            f"page numbers assume that the page array lies at {reader.base:#x}; give --vmemmap-base if the machine has more "
+            "than 64 GiB"
+        )
+    if not reader.drivers and not reader.is_model:
+        notes.append("no callback of any driver was called: nothing was migrated, or the driver's probes were not set")
+    return notes
+
+
+class _TraceMonitor(Monitor):
+    """A monitor that remembers its era, and what it found about leaked pages."""
+
+    def __init__(self, era: str) -> None:
+        super().__init__(None, era)
+        self.era = era
+        self.leaks: list[Violation] = []
+
+    def find_leaks(self, line: int) -> None:
+        """Old pages that are still there although the last line is far behind their migration (D18).
+
+        A page that somebody holds for a while only, such as a task that waits for its lock, is freed before long.
+        """
+        for life in self.lives.pages.values():
+            if 0 <= life.gone < line - PATIENCE and life.isolated is False:
+                text = f"page {life.pfn} was moved to {life.moved_to} and is never freed: a reference to it is left"
+                self.leaks.append(Violation("D18", text, tuple(sorted(life.milestones())), life.pfn, ""))
+
+
+def _judge(
+    source: Source, era: str | None, base: int | None, driver: str | None, drivers: dict[int, str]
+) -> tuple[Reader, _TraceMonitor]:
+    reader = Reader(source, era=era, vmemmap_base=base, every_unlock=False)
+    events = reader.events()
+    first = next(events, None)
+    if first is not None:
+        events = chain((first,), events)  # by now the header has been read
+    monitor = _TraceMonitor(era or ("4.19" if reader.is_model else reader.layout))
+    if driver is not None:
+        events = _pages_of(driver, drivers, events)
+    feed = monitor.feed
+    for event in events:
+        feed(event)
+    monitor.finish(False)
+    monitor.find_leaks(reader.line)
+    return reader, monitor
+
+
+def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> Iterator[Event]:
+    """The events about pages of one driver, and those about no page."""
+    mine: set[int] = set()
+    for event in events:
+        pfn, mapping = event.pfn, event.mapping
+        ops = event.args.get("ops") if event.kind == "set_page_movable" else None
+        if ops is None and mapping > PAGE_MAPPING_FLAGS and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE:
+            ops = mapping - PAGE_MAPPING_MOVABLE
+        if ops is not None:
+            (mine.add if drivers.get(ops) == driver else mine.discard)(pfn)
+        if pfn < 0 or pfn in mine:
+            yield event
+        if event.kind == "free_page":
+            mine.discard(pfn)
+
+
+# --- verdicts ---
+
+
+def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> None:
+    """Weigh what the monitor found against what the recording can show, rule by rule."""
+    violations = _weighed(reader, monitor)
+    shown = recorded(reader.header)
+    for kind, fields in reader.shown.items():
+        shown.setdefault(kind, set()).update(fields)
+    exercised = monitor.exercised
+    for id in RULES:
+        lacks = "" if reader.is_model else missing(id, shown)
+        verdict, reason = _verdict(id, id in violations, lacks, exercised[id], reader, monitor)
+        result.verdicts[id] = RuleVerdict(id, verdict, reason, exercised[id], 0, ())
+    wanted = {id: violations[id][:SHOWN] for id in result.broken}
+    lines = text_of(reader.source, {seq for found in wanted.values() for one in found for seq in one.seqs})
+    for id, found in wanted.items():
+        findings = tuple(_finding(one, lines) for one in found)
+        times = max(monitor.times[id], len(violations[id]))
+        result.verdicts[id] = replace(result.verdicts[id], findings=findings, times=times)
+
+
+def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation]]:
+    """Violations by rule, without those that the order of two CPUs' lines may have made, and with leaks and their proof."""
+    violations = {id: list(found) for id, found in monitor.broken.items()}
+    if reader.is_model:
+        return violations
+    suspicious = [one for id in TWO_TASKS for one in violations.get(id, ())]
+    explained = out_of_order(reader.again(), suspicious)
+    if explained:
+        for id in TWO_TASKS & violations.keys():
+            violations[id] = [one for one in violations[id] if one.seqs[-1] not in explained]
+            if not violations[id]:
+                del violations[id]
+    if monitor.leaks:
+        later = seen_later(reader.again(), monitor.leaks[:SHOWN])
+        proven = [replace(one, seqs=(*one.seqs, *later.get(one.pfn, ()))) for one in monitor.leaks]
+        violations["D18"] = violations.get("D18", []) + proven
+    return violations
+
+
+def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader, monitor: _TraceMonitor) -> tuple[str, str]:
+    """The verdict on one rule, and why it is neither held nor broken."""
+    rule = RULES[id]
+    if monitor.era not in rule.eras:
+        return NOT_APPLICABLE, f"not a rule of kernels of era {monitor.era}"
+    if violated and lacks:
+        return UNPROVEN, f"it looks broken, but the trace shows no {lacks}"
+    if violated and reader.holes and id not in ONE_LINE:
+        return UNPROVEN, "it looks broken, but events were lost"
+    if violated:
+        return BROKEN, ""
+    if not rule.in_trace and not reader.is_model:
+        return UNPROVEN, "a trace cannot show it"
+    if lacks:
+        return UNPROVEN, f"the trace shows no {lacks}"
+    if not exercised:
+        return UNPROVEN, "it never came to it"
+    return (UNPROVEN, "events were lost") if reader.holes else (HELD, "")
+
+
+def _finding(one: Violation, lines: dict[int, str]) -> Finding:
+    life = tuple((seq, lines[seq]) for seq in one.seqs if seq in lines)
+    return Finding(one.pfn, max(one.seqs, default=0), one.text, life)

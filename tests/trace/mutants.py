@@ -1,0 +1,134 @@
+"""Mutants: a correct trace with one event dropped, doubled, moved or altered, by a seeded generator."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from movable.trace.conform import Result, check_trace
+
+from tests.trace.recordings import TRACES
+
+BASES = (("bad/mode_10", 0, 5200), ("bad/mode_00", 0, 5723), ("e", 57000, 4000), ("z3", 20000, 3500))
+"""Windows of correct recordings: name, first line, number of lines."""
+
+CALLBACK = re.compile(r"^(?:zs|z3|bad|balloon)_(isolate|migrate|putback)(_ret)?$")
+MUTATED = frozenset(
+    (
+        *("isolate_movable_page", "isolate_movable_page_ret", "isolate_page", "isolate_page_ret", "migrate_page"),
+        *("migrate_page_ret", "putback_page", "putback_page_ret", "set_page_movable", "clear_page_movable"),
+        *("folio_unlock", "folio_put_final", "free_unref_page", "move_to_new_folio", "move_to_new_folio_ret"),
+        *("migrate_pages", "migrate_pages_ret"),
+    )
+)
+"""Events that are mutated, callbacks under the name of the callback."""
+
+
+def event_of(line: str) -> str:
+    """The event of a line, callbacks of every driver under one name; empty for a line that is not mutated."""
+    parts = line.split(": ", 2)
+    if len(parts) < 2:
+        return ""
+    name = parts[1].rstrip(":")
+    match = CALLBACK.match(name)
+    if match:
+        name = f"{match[1]}_page{match[2] or ''}"
+    return name if name in MUTATED else ""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mutated trace: which kind of mutation, of which event, of which line of the base."""
+
+    base: str
+    kind: str
+    event: str
+    line: int
+    lines: tuple[str, ...]
+
+
+def window(name: str, first: int, count: int) -> list[str]:
+    """The lines of a base."""
+    with gzip.open(TRACES / name / "trace.txt.gz", "rt", encoding="latin-1") as stream:
+        return stream.read().splitlines()[first : first + count]
+
+
+def change(line: str, field: str, new: object) -> str:
+    """The line with another value of a field."""
+    return re.sub(rf"\b{field}=\S+", f"{field}={new}", line, count=1)
+
+
+def field_of(line: str, field: str) -> str:
+    """The value of a field; empty where the line has none."""
+    match = re.search(rf"\b{field}=(\S+)", line)
+    return match[1] if match else ""
+
+
+def alterations(line: str, event: str) -> dict[str, str]:
+    """Every way to alter one line so that it says something else."""
+    found: dict[str, str] = {}
+    flags, refs, ret = (field_of(line, name) for name in ("flags", "refs", "ret"))
+    mapping = field_of(line, "mapping")
+    if flags:
+        found["lock bit"] = change(line, "flags", hex(int(flags, 16) ^ 1))
+        found["isolated bit"] = change(line, "flags", hex(int(flags, 16) ^ 1 << 18))
+    if refs:
+        found["one reference more"] = change(line, "refs", int(refs) + 1)
+        if int(refs):
+            found["one reference less"] = change(line, "refs", int(refs) - 1)
+    if mapping not in ("", "0x0"):
+        found["mark"] = change(line, "mapping", "0x2" if mapping != "0x2" else "0xffffffffc0000002")
+    if ret and event == "migrate_page_ret":
+        found["ret to -EAGAIN"] = change(line, "ret", -11 if ret != "-11" else 0)
+        found["ret to positive"] = change(line, "ret", 5)
+    elif ret and event in ("isolate_page_ret", "isolate_movable_page_ret"):
+        found["ret"] = change(line, "ret", {"1": 0, "0": 1}.get(ret, 0) if event == "isolate_page_ret" else (-16 if ret == "0" else 0))
+    if event == "set_page_movable":
+        found["tag in the mapping"] = change(line, "mops", hex(int(field_of(line, "mops"), 16) | 1))
+    return found
+
+
+def mutants(seed: int, each: int) -> Iterator[Mutant]:
+    """``each`` mutants of every kind of mutation and event, over all bases; the same seed gives the same mutants."""
+    rng = random.Random(seed)
+    bases = {name: window(name, first, count) for name, first, count in BASES}
+    places: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for name, lines in bases.items():
+        for at in range(200, len(lines) - 700):  # room for a life before, and for what follows
+            event = event_of(lines[at])
+            if event:
+                kinds = ["drop", "double", "delay", "other task", *(f"alter {what}" for what in alterations(lines[at], event))]
+                for kind in kinds:
+                    places.setdefault((kind, event), []).append((name, at))
+    for (kind, event), found in sorted(places.items()):
+        for name, at in rng.sample(found, min(each, len(found))):
+            lines = list(bases[name])
+            mutate(lines, at, kind, event, rng)
+            yield Mutant(name, kind, event, at, tuple(lines))
+
+
+def mutate(lines: list[str], at: int, kind: str, event: str, rng: random.Random) -> None:
+    """Change one event."""
+    line = lines[at]
+    if kind == "drop":
+        del lines[at]
+    elif kind == "double":
+        lines.insert(at + 1, line)
+    elif kind == "delay":
+        del lines[at]
+        lines.insert(at + rng.randint(3, 30), line)
+    elif kind == "other task":
+        lines[at] = re.sub(r"^ *\S+-\d+", "          other-4711", line)
+    else:
+        lines[at] = alterations(line, event)[kind.removeprefix("alter ")]
+
+
+def judge(mutant: Mutant, folder: Path) -> Result:
+    """The verdicts on a mutant."""
+    path = folder / "mutant.txt"
+    path.write_text("\n".join(mutant.lines) + "\n", encoding="latin-1")
+    return check_trace(str(path))
