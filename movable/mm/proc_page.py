@@ -121,8 +121,8 @@ class _Machine:
 
     def flags(self, words: array[int], start: int, end: int) -> None:
         """Fill in the flags of the frames from ``start`` to ``end``."""
-        # The longest block has 1024 frames: one that reaches into the piece begins less than that before it.
-        for pfn, order in self.blocks[bisect_left(self.blocks, (start - 1023, 0)) : bisect_left(self.blocks, (end, 0))]:
+        # Blocks are aligned to their size and pieces to a multiple of the largest, so that none reaches over an edge.
+        for pfn, order in self.blocks[bisect_left(self.blocks, (start, 0)) : bisect_left(self.blocks, (end, 0))]:
             _fill(words, start, pfn, pfn + (1 << order), 1 << KPF_BUDDY)
         for head in self.heads:
             thp = _is_thp(head) << KPF_THP

@@ -208,11 +208,11 @@ def test_frames_that_do_not_move_count_for_an_unmovable_request() -> None:
 def test_frames_that_move_count_for_a_movable_request() -> None:
     zone = zone_of(8)
     ring = Ring(zone.vm)
-    for _ in range(4):
+    for _ in range(6):
         ring.add()
     zone.set_pageblock_migratetype(0, MIGRATE_UNMOVABLE)
     move_freepages_block(zone, 0, MIGRATE_UNMOVABLE)
-    assert rmqueue(zone, 0, MIGRATE_MOVABLE) == 4
+    assert rmqueue(zone, 0, MIGRATE_MOVABLE) == 6
     assert zone.pageblock_type(0) == MIGRATE_MOVABLE
 
 

@@ -1,4 +1,4 @@
-"""Pages handed out and taken back: which zone, which state, what is refused, and the last resorts."""
+"""Pages handed out and taken back: which zone, which state, what is refused, and the reserves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from movable.errors import DeadlockError, SleepInAtomic, UsageError
+from movable.errors import SleepInAtomic, UsageError
+from movable.mm.buddy import move_freepages_block
 from movable.mm.events import Event
 from movable.mm.gfp import (
     GFP_ATOMIC,
@@ -15,15 +16,13 @@ from movable.mm.gfp import (
     GFP_HIGHUSER_MOVABLE,
     GFP_KERNEL,
     GFP_MOVABLE_MASK,
-    GFP_NOFAIL,
     GFP_NOMEMALLOC,
-    GFP_NORETRY,
     GFP_NOWAIT,
-    GFP_RETRY_MAYFAIL,
     GFP_THISNODE,
     GFP_ZERO,
     MIGRATE_CMA,
     MIGRATE_HIGHATOMIC,
+    MIGRATE_ISOLATE,
     MIGRATE_UNMOVABLE,
 )
 from movable.mm.list import ListHead, list_add, list_del
@@ -41,29 +40,10 @@ from movable.mm.page import (
     PG_writeback,
     put_page,
 )
-from movable.mm.page_alloc import SHRINK_STOP, unreserve_highatomic_pageblock
-from movable.mm.page_reclaim import try_to_free_pages
+from movable.mm.page_alloc import unreserve_highatomic_pageblock
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
-from tests.ring import Ring
-
-
-def take_all(vm: VM, gfp: int = GFP_KERNEL, nid: int | None = None) -> list[Page]:
-    """Every page that requests of this kind can get."""
-    pages: list[Page] = []
-    for _ in range(vm.nr_frames + 1):
-        page = vm.alloc_page(gfp, nid)
-        if page is None:
-            return pages
-        pages.append(page)
-    raise AssertionError("more pages than frames")
-
-
-def alloc(vm: VM, gfp: int = GFP_KERNEL, order: int = 0, nid: int | None = None) -> Page:
-    page = vm.alloc_pages(gfp, order, nid)
-    assert page is not None
-    return page
-
+from tests.taking import alloc, take_all
 
 # --- a new page ---
 
@@ -309,6 +289,35 @@ def test_poisoned_hardware_is_not_handed_out_by_the_slow_path() -> None:
     assert [pfn for pfn, _ in vm.bad_pages] == [page.pfn]
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_is_freed_in_an_isolated_pageblock_does_not_count(watched: bool) -> None:
+    vm = VM(layout=[(0, "Normal", 64)], pageblock_order=3)
+    zone = vm.zones[0]
+    if watched:
+        vm.observe(lambda event: None)
+    pages = [alloc(vm) for _ in range(3)]
+    assert zone.nr_free == 61
+    zone.set_pageblock_migratetype(0, MIGRATE_ISOLATE)
+    zone.nr_free -= move_freepages_block(zone, 0, MIGRATE_ISOLATE)
+    assert zone.nr_free == 56
+    for page in pages:
+        put_page(page)
+    assert zone.nr_free == 56
+    assert zone.free_area[3].first(MIGRATE_ISOLATE) == 0
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_page_that_will_soon_merge_goes_to_the_tail(watched: bool) -> None:
+    vm = VM()
+    vm.zones[0].watermark = (0, 0, 0)
+    if watched:
+        vm.observe(lambda event: None)
+    pages = {page.pfn: page for page in take_all(vm)}
+    for pfn in (8, 2, 3, 0):
+        put_page(pages[pfn])
+    assert list(vm.zones[0].free_area[0].blocks(MIGRATE_UNMOVABLE)) == [8, 0]
+
+
 def test_counters() -> None:
     vm = VM()
     pages = [alloc(vm), alloc(vm, order=3)]
@@ -344,127 +353,6 @@ def test_waiting_for_memory_under_a_spin_lock_is_caught() -> None:
         assert vm.alloc_page(GFP_ATOMIC) is not None
         with pytest.raises(SleepInAtomic, match="outer"):
             vm.alloc_page(GFP_KERNEL)
-
-
-# --- the last resorts ---
-
-
-class Hoard:
-    """A shrinker, and a notifier, that gives back pages it was given."""
-
-    def __init__(self, vm: VM, gfp: int = GFP_HIGHUSER_MOVABLE) -> None:
-        self.pages = take_all(vm, gfp)
-        self.scanned: list[int] = []
-        self.stop = False
-
-    def release(self, nr: int) -> int:
-        nr = min(nr, len(self.pages))
-        for _ in range(nr):
-            put_page(self.pages.pop(0))
-        return nr
-
-    def count_objects(self) -> int:
-        return len(self.pages)
-
-    def scan_objects(self, nr: int) -> int:
-        self.scanned.append(nr)
-        return SHRINK_STOP if self.stop else self.release(nr)
-
-
-def test_shrinkers_are_pressed_ever_harder() -> None:
-    vm = VM(1024 << 12)
-    hoard = Hoard(vm)
-    assert len(hoard.pages) == 960
-    vm.shrinkers.append(hoard)
-    assert vm.alloc_page(GFP_KERNEL) is not None
-    # 960 >> 1 is the first pressure at which twice the share reaches a batch, or all there is
-    assert hoard.scanned[0] == 128
-    assert vm.vmstat["allocstall_normal"] == 1
-    assert vm.vmstat["slabs_scanned"] == sum(hoard.scanned) >= 32
-
-
-def test_a_shrinker_may_ask_to_be_left_alone() -> None:
-    vm = VM()
-    hoard = Hoard(vm)
-    hoard.stop = True
-    vm.shrinkers.append(hoard)
-    assert try_to_free_pages(vm) == 0
-    assert vm.alloc_page(GFP_KERNEL) is None
-
-
-def test_an_empty_shrinker_is_not_asked() -> None:
-    vm = VM()
-    hoard = Hoard(vm)
-    hoard.release(len(hoard.pages))
-    vm.shrinkers.append(hoard)
-    assert try_to_free_pages(vm) == 0
-    assert not hoard.scanned
-
-
-def test_notifiers_are_asked_last() -> None:
-    vm = VM()
-    hoard = Hoard(vm)
-    vm.oom_notifiers.append(lambda: hoard.release(8))
-    assert vm.alloc_page(GFP_KERNEL) is not None
-    assert len(hoard.pages) == 60 - 8
-
-
-@pytest.mark.parametrize("gfp", [GFP_NOWAIT, GFP_ATOMIC, GFP_KERNEL | GFP_NORETRY, GFP_KERNEL | GFP_RETRY_MAYFAIL])
-def test_who_does_not_ask_notifiers(gfp: int) -> None:
-    vm = VM()
-    hoard = Hoard(vm, GFP_ATOMIC)
-    vm.oom_notifiers.append(lambda: hoard.release(8))
-    assert vm.alloc_page(gfp) is None
-    assert vm.alloc_pages(GFP_KERNEL, 4) is None
-    assert vm.alloc_page(GFP_KERNEL | GFP_THISNODE) is None
-    assert len(hoard.pages) == vm.zones[0].pgalloc
-
-
-def test_a_request_that_must_not_fail_uses_the_reserve_and_then_says_so() -> None:
-    vm = VM()
-    take_all(vm)
-    for _ in range(4):
-        assert vm.alloc_page(GFP_KERNEL | GFP_NOFAIL) is not None
-    with pytest.raises(DeadlockError, match="NOFAIL"):
-        vm.alloc_page(GFP_KERNEL | GFP_NOFAIL)
-
-
-def test_a_notifier_that_lies_does_not_keep_the_machine_busy_for_ever() -> None:
-    vm = VM()
-    take_all(vm)
-    asked = []
-    vm.oom_notifiers.append(lambda: asked.append(1) or 1)  # type: ignore[func-returns-value]
-    assert vm.alloc_page(GFP_KERNEL) is None
-    assert 1 < len(asked) < 100
-
-
-def test_compaction_makes_room_for_a_larger_order() -> None:
-    vm = VM(pageblock_order=3, layout=[(0, "Normal", 64)])
-    ring = Ring(vm)
-    pages = [ring.add(fill) for fill in range(32)]
-    for page in pages[1::2]:
-        ring.release(page)
-    for page in take_all(vm)[::2]:
-        put_page(page)
-    assert max(order for _, order in vm.zones[0].free_blocks()) <= 1
-    block = vm.alloc_pages(GFP_KERNEL, 2)
-    assert block is not None and block.order == 2
-    assert vm.vmstat["compact_success"] == 1
-    assert vm.vmstat["compact_stall"] == 1 + vm.vmstat["compact_fail"]
-    assert vm.vmstat["pgmigrate_success"] > 0
-    assert not vm.current.memalloc
-    validate_vm(vm)
-
-
-def test_compaction_that_cannot_help_is_counted_and_bounded() -> None:
-    vm = VM(pageblock_order=3, layout=[(0, "Normal", 64)])
-    vm.zones[0].watermark = (0, 0, 0)
-    for page in take_all(vm)[::2]:
-        put_page(page)
-    assert vm.alloc_pages(GFP_KERNEL, 1) is None
-    assert vm.vmstat["compact_success"] == 0
-    assert vm.vmstat["compact_stall"] == vm.vmstat["compact_fail"] <= 8
-    validate_vm(vm)
 
 
 # --- the atomic reserve ---
@@ -520,6 +408,7 @@ def test_the_reserve_is_given_up_under_pressure() -> None:
 def test_cma_frames_serve_movable_requests_only() -> None:
     vm = VM(layout=[(0, "Normal", 2048)])
     zone = vm.zones[0]
+    put_page(alloc(vm, GFP_KERNEL))  # what is remembered of such requests must be forgotten
     block = alloc(vm, GFP_HIGHUSER_MOVABLE, 10)
     for pfn in range(block.pfn, block.pfn + 1024, 1 << zone.pageblock_order):
         zone.set_pageblock_migratetype(pfn, MIGRATE_CMA)

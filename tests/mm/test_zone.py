@@ -10,6 +10,7 @@ from movable.mm.gfp import (
     GFP_DMA,
     GFP_HIGHUSER_MOVABLE,
     GFP_KERNEL,
+    GFP_NOWAIT,
     GFP_THISNODE,
     MIGRATE_CMA,
     MIGRATE_HIGHATOMIC,
@@ -182,6 +183,16 @@ def test_new_watermarks_reach_the_fast_path() -> None:
     assert vm.alloc_page(GFP_KERNEL) is None
     setup_per_zone_wmarks(vm)
     assert vm.alloc_page(GFP_KERNEL) is not None
+
+
+def test_a_new_reserve_reaches_the_fast_path() -> None:
+    vm = machine((0, "Normal", 64))
+    zone = vm.zones[0]
+    assert vm.alloc_page(GFP_NOWAIT) is not None
+    zone.reserve_highatomic(60)
+    assert vm.alloc_page(GFP_NOWAIT) is None
+    zone.reserve_highatomic(-60)
+    assert vm.alloc_page(GFP_NOWAIT) is not None
 
 
 # --- zonelists ---
