@@ -49,7 +49,7 @@ def programs(workload: type[Workload], seed: int) -> Iterator[Program]:
     generator = random.Random(seed)
     count = 0
     while True:
-        longest = min(LONGEST, 4 + count // 8)
+        longest = min(LONGEST, 6 + count)
         yield tuple(generator.choice(chosen) for _ in range(generator.randint(1, longest)))
         count += 1
 

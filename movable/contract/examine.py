@@ -23,6 +23,8 @@ BUDGET = 10.0
 """Seconds that a check takes by default."""
 ENOUGH = 40
 """After so many failing programs in a row without a new rule, more of the same teaches nothing."""
+HANGS = 3
+"""After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_SECONDS = 1.0
 
 Progress = Callable[[int, float], None]
@@ -43,6 +45,7 @@ class Search:
     examples: int = 0
     steps: int = 0
     barren: int = 0
+    hangs: int = 0
 
     def run(self, program: Program, keep: bool = False) -> Machine:
         """One program on a fresh machine."""
@@ -58,6 +61,7 @@ class Search:
         self.states |= machine.states
         new = [id for id in machine.monitor.broken if id not in self.first]
         self.barren = 0 if new or not machine.monitor.broken else self.barren + 1
+        self.hangs += "D51" in machine.monitor.broken
         for id in new:
             self.first[id] = program
 
@@ -118,6 +122,8 @@ def _search(search: Search, budget: float, examples: int | None, progress: Progr
                 progress(search.examples, elapsed)
             if search.examples >= examples if examples is not None else elapsed >= budget:
                 return ""
+            if search.hangs >= HANGS:
+                return f"stopped early: {HANGS} programs did not end by themselves"
             if search.barren >= ENOUGH:
                 return f"stopped early: {ENOUGH} failing programs in a row broke no rule that was not broken already"
     except KeyboardInterrupt:

@@ -32,7 +32,9 @@ ol.story li.step { font-weight: 700; margin-top: .4rem; } ol.story li.seen { col
 ol.story li.call { border-left: 3px solid var(--waived); }
 code { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); padding: .1rem .3rem; }
 table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); vertical-align: top; } td:first-child { white-space: nowrap; } .dot { display: inline-block; width: .7rem; height: .7rem;
+td, th { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); vertical-align: top; }
+td:first-child { white-space: nowrap; }
+.dot { display: inline-block; width: .7rem; height: .7rem;
   border-radius: 50%; margin-right: .4rem; }
 """
 

@@ -38,6 +38,8 @@ class ListHead:
             if node is LIST_POISON:
                 raise ListCorruption("D12", f"list {self.name!r} runs into a poisoned node", "linked nodes")
             following = node.next
+            if following.prev is not node and following is not LIST_POISON:
+                raise ListCorruption("D12", f"links of {self.name!r} disagree", "next and prev to match", node.owner)
             page = node.owner
             if page is None:
                 raise ListCorruption("D12", f"list {self.name!r} runs into another list's head", "nodes of pages")

@@ -1,0 +1,87 @@
+"""Drivers that misbehave in ways that must not bring the kit down."""
+
+from __future__ import annotations
+
+from docs.drivers.ring import Ring, RingWorkload
+from movable import AddressSpace, Page, put_page
+
+
+class Hangs(Ring):
+    """Never comes back from a put-back."""
+
+    workload = RingWorkload
+
+    def putback_page(self, page: Page) -> None:
+        while True:
+            page = page
+
+
+class HangsInTheSeam(Ring):
+    """Takes and releases a lock for ever."""
+
+    workload = RingWorkload
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        while True:
+            with self.lock:
+                pass
+
+
+class Raises(Ring):
+    """Raises out of migratepage."""
+
+    workload = RingWorkload
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        raise KeyError("no such handle")
+
+
+class RaisesInAnOperation(Ring):
+    """Raises out of one of its own operations."""
+
+    workload = RingWorkload
+
+    def drop(self, slot: int) -> None:
+        raise ValueError("cannot drop")
+
+
+class Corrupts(Ring):
+    """Writes into the machine's own books."""
+
+    workload = RingWorkload
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        self.vm.zones[0].nr_free += 1
+        return super().isolate_page(page, mode)
+
+
+class CorruptsLists(Ring):
+    """Cuts a list in the middle."""
+
+    workload = RingWorkload
+
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        page.lru.next = page.lru
+
+
+class DropsTooMuch(Ring):
+    """Drops the core's reference too."""
+
+    workload = RingWorkload
+
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        put_page(page)
+
+
+class Half(Ring):
+    """Copies half of the page."""
+
+    workload = RingWorkload
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        before = bytes(newpage.data[2048:])
+        answer = super().migratepage(mapping, newpage, page, mode)
+        newpage.data[2048:] = before
+        return answer

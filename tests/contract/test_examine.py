@@ -1,0 +1,222 @@
+"""The certificate: correct drivers pass, broken ones fail by name, and nothing brings the kit down."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from docs.drivers.aio_ring import AioRing
+from docs.drivers.ring import Ring, RingWorkload
+from docs.drivers.slab import SlabCache
+from movable import UsageError
+from movable.contract import Workload, check, certify
+from movable.contract.draw import programs, shrink
+from movable.contract.examine import checked_waivers
+from movable.contract.machine import Machine
+from movable.contract.program import decode, encode, show
+from movable.contract.replay import replay
+from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, text, to_json
+from movable.contract.report_html import to_html
+from movable.contract.rules import RULES
+from movable.contract.workload import GenericWorkload, workload_for
+from tests.contract import bad_drivers as bad
+from tests.ring import Ring as Unspoken
+
+
+@pytest.mark.parametrize("driver", [Ring, SlabCache, AioRing])
+def test_the_exemplary_drivers_are_certified(driver: type) -> None:
+    report = check(driver, examples=40)
+    assert report.passed(), text(report)
+    assert not report.broken, text(report)
+    assert report.examples == 40
+    assert report.steps > 100
+    assert report.states > 10
+    assert all(report.callbacks[name] > 5 for name in ("isolate_page", "migratepage", "putback_page"))
+    for rule in ("D2", "D9", "D15", "D17", "D18", "D26", "D27", "D31", "D50", "V12", "V32"):
+        assert report.verdicts[rule].verdict == HELD, rule
+        assert report.verdicts[rule].exercised > 0
+
+
+@pytest.mark.parametrize(
+    ("driver", "rule", "message"),
+    [
+        (bad.Hangs, "D51", r"seconds of processor time, at bad_drivers\.py"),
+        (bad.HangsInTheSeam, "D51", "100000 events and no end"),
+        (bad.Raises, "D23", r"raised KeyError: 'no such handle' at bad_drivers\.py:\d+"),
+        (bad.RaisesInAnOperation, "D52", r"drop: raised ValueError: cannot drop at bad_drivers\.py:\d+|raised ValueError"),
+        (bad.Corrupts, "V32", "nr_free says"),
+        (bad.CorruptsLists, "D12", "links of 'ring pages' disagree"),
+        (bad.DropsTooMuch, "D33", "reference"),
+        (bad.Half, "D15", "differs from the old one from byte 2048 on"),
+    ],
+)
+def test_whatever_a_driver_does_becomes_a_broken_rule(driver: type, rule: str, message: str) -> None:
+    import re
+
+    report = check(driver, examples=25)
+    assert rule in report.broken, text(report)
+    assert re.search(message, report.verdicts[rule].what), report.verdicts[rule].what
+    assert not report.passed()
+
+
+def test_a_failure_is_small_told_and_replayable() -> None:
+    report = check(bad.Half, examples=25)
+    found = report.verdicts["D15"]
+    program, _ = decode(found.token)
+    assert len(program) == 1
+    assert any("migratepage(new" in line for line in found.story)
+    assert "seen: the new page differs" in found.story[-1]
+    lines, broken = replay("tests.contract.bad_drivers:Half", found.token)
+    assert "D15" in broken
+    assert any(line.startswith("BROKEN D15 (must)") for line in lines)
+    assert any("^ D15" in line for line in lines)
+
+
+def test_a_correct_driver_replays_without_a_broken_rule() -> None:
+    lines, broken = replay("docs.drivers.ring:Ring", encode((("op", "write", {"slot": 1, "data": b"x"}), ("compact",))))
+    assert not broken
+    assert lines[-1] == "no rule was broken in 2 steps"
+
+
+def test_the_same_number_of_examples_gives_the_same_certificate() -> None:
+    first, second = (check(bad.Half, examples=30, seed=5) for _ in range(2))
+    assert to_json(first) == to_json(second)
+
+
+def test_waivers() -> None:
+    report = check(bad.Half, examples=15, waive={"D15": "the tail is never used"})
+    assert report.verdicts["D15"].verdict == WAIVED
+    assert report.verdicts["D15"].reason == "the tail is never used"
+    report = check(Ring, examples=15, waive={"D15": "no reason any more"})
+    assert report.verdicts["D15"].verdict == BROKEN
+    assert "take the waiver away" in report.verdicts["D15"].what
+    with pytest.raises(UsageError, match="did you mean"):
+        checked_waivers({"D155": "x"})
+    with pytest.raises(UsageError, match="D15=REASON"):
+        certify(Ring, waive={"D15": " "})
+
+
+def test_rules_of_another_era_do_not_apply() -> None:
+    report = check(Ring, examples=3)
+    assert report.verdicts["D19b"].verdict == NOT_APPLICABLE
+
+
+def test_the_last_line_counts_every_rule() -> None:
+    report = check(Ring, examples=3)
+    assert sum(report.count(verdict) for verdict in VERDICTS) == len(RULES)
+    assert text(report).splitlines()[-1] == report.summary
+
+
+def test_strict_wants_every_must_rule_exercised() -> None:
+    report = check(Ring, examples=3)
+    assert report.passed()
+    assert report.count(UNPROVEN)
+    assert not report.passed(strict=True)
+
+
+def test_a_driver_without_a_workload_proves_little() -> None:
+    assert workload_for(Unspoken) is GenericWorkload
+    report = check(Unspoken, examples=10)
+    assert report.passed()
+    assert report.verdicts["D15"].verdict == UNPROVEN
+
+
+def test_finding_a_workload() -> None:
+    class Named(Ring):
+        workload = "docs.drivers.ring:RingWorkload"
+
+    assert workload_for(Named) is RingWorkload
+    assert workload_for(Ring) is RingWorkload
+    assert workload_for(Unspoken, RingWorkload) is RingWorkload
+
+    class Astray(Ring):
+        workload = "docs.drivers.ring:Nothing"
+
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        workload_for(Astray)
+
+    class Wrong(Ring):
+        workload = 3
+
+    with pytest.raises(UsageError, match="must be a subclass of Workload"):
+        workload_for(Wrong)
+
+
+def test_an_operation_needs_a_strategy_for_each_argument() -> None:
+    from movable.contract import operation
+
+    with pytest.raises(UsageError, match="called slot"):
+
+        @operation()
+        def write(self: Workload, slot: int) -> None:
+            pass
+
+
+@pytest.mark.parametrize("damage", ["", "x", "m1.", "m1.####", "m1.AAAA", "m9.abc", "cut"])
+def test_an_unreadable_token_says_why(damage: str) -> None:
+    token = encode((("compact",),))[:-6] if damage == "cut" else damage
+    with pytest.raises(UsageError, match=r"copied whole|copy the whole replay line"):
+        decode(token)
+
+
+def test_a_token_cannot_run_code() -> None:
+    import base64
+    import pickle
+    import zlib
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (print, ("owned",))
+
+    token = "m1." + base64.urlsafe_b64encode(zlib.compress(pickle.dumps((0, (Evil(),))))).decode()
+    with pytest.raises(UsageError, match="not only plain values"):
+        decode(token)
+
+
+def test_programs_survive_a_token() -> None:
+    drawn = programs(RingWorkload, 3)
+    for _ in range(20):
+        program = next(drawn)
+        assert decode(encode(program, 7)) == (program, 7)
+
+
+def test_programs_are_the_same_for_the_same_seed() -> None:
+    first, second, other = (programs(RingWorkload, seed) for seed in (3, 3, 4))
+    ours = [next(first) for _ in range(10)]
+    assert ours == [next(second) for _ in range(10)]
+    assert ours != [next(other) for _ in range(10)]
+
+
+def test_shrinking_finds_the_one_step_that_matters() -> None:
+    program = tuple(("op", str(number)) for number in range(40))
+    assert shrink(program, lambda part: ("op", "17") in part) == (("op", "17"),)
+    assert shrink(program, lambda part: {("op", "3"), ("op", "30")} <= set(part)) == (("op", "3"), ("op", "30"))
+
+
+def test_steps_in_words() -> None:
+    assert show(("op", "write", {"slot": 2})) == "write(slot=2)"
+    assert show(("move", 1, 2, "any")) == "move 1 2 any"
+
+
+def test_a_machine_sees_the_same_story_twice() -> None:
+    program = next(iter(programs(RingWorkload, 9)))
+    runs = [Machine(RingWorkload, Ring, keep=True).run(program).events for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_json_is_plain_and_counts_agree() -> None:
+    report = check(Ring, examples=5)
+    record = json.loads(json.dumps(to_json(report)))
+    assert record["schema"] == "movable.certificate/1"
+    assert sum(record["counts"].values()) == len(record["rules"]) == len(RULES)
+
+
+def test_html_is_one_page_without_a_network() -> None:
+    report = check(bad.Half, examples=10)
+    page = to_html([report])
+    assert page.startswith("<!doctype html>")
+    assert "not certified" in page
+    assert "http" not in page.replace('<html lang="en">', "")
+    assert 'name="viewport"' in page
+    assert report.verdicts["D15"].token in page

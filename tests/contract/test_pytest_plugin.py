@@ -1,0 +1,68 @@
+"""Certificates as pytest items, in a pytest of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=120, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "test_drivers.py").write_text(
+        "from docs.drivers.ring import Ring\n"
+        "from movable.contract import certify\n"
+        "from tests.contract.bad_drivers import Half\n"
+        "test_ring = certify(Ring, examples=10)\n"
+        "test_half = certify(Half, examples=10)\n"
+        "test_excused = certify(Half, examples=10, waive={'D15': 'the tail is never used'})\n"
+        "not_a_test = certify(Half, examples=10)\n"
+    )
+    return tmp_path
+
+
+def test_one_test_for_each_rule(folder: Path) -> None:
+    listing = run_pytest(folder, "--collect-only")
+    assert "test_drivers.py::test_ring::D17" in listing.stdout
+    assert "not_a_test" not in listing.stdout
+    assert "D19b" not in listing.stdout
+
+
+def test_verdicts_are_outcomes(folder: Path) -> None:
+    passing = run_pytest(folder, "-k", "test_ring")
+    assert passing.returncode == 0, passing.stdout
+    assert "never exercised" in passing.stdout
+    failing = run_pytest(folder, "test_drivers.py::test_half")
+    assert failing.returncode == 1
+    assert "BROKEN D15 (must)" in failing.stdout
+    assert "movable replay" in failing.stdout
+    excused = run_pytest(folder, "test_drivers.py::test_excused::D15")
+    assert "1 xfailed" in excused.stdout
+
+
+def test_installed_drivers_are_certified_on_request(tmp_path: Path) -> None:
+    (tmp_path / "test_nothing.py").write_text("def test_nothing(): pass\n")
+    assert "1 passed" in run_pytest(tmp_path).stdout
+    (tmp_path / "pyproject.toml").write_text("[tool.movable.excuse]\nballoon = 'not ours'\n[tool.pytest.ini_options]\n")
+    result = run_pytest(tmp_path, "--movable", "--movable-budget", "1", "--collect-only")
+    assert "movable/zsmalloc/D17" in result.stdout
+    assert "movable/balloon" not in result.stdout
+    (tmp_path / "pyproject.toml").write_text("[tool.movable.excuse]\nballoon = ''\n[tool.pytest.ini_options]\n")
+    assert "needs a reason" in run_pytest(tmp_path, "--movable").stderr
+
+
+def test_the_plug_in_costs_nothing_when_unused() -> None:
+    code = "import sys, movable.pytest_plugin; print(sorted(m for m in sys.modules if m.startswith('movable.contract')), 'hypothesis' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[] False"
