@@ -10,7 +10,7 @@ from docs.drivers.aio_ring import AioRing
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
 from movable import UsageError
-from movable.contract import Workload, check, certify
+from movable.contract import Workload, certify, check
 from movable.contract.draw import programs, shrink
 from movable.contract.examine import checked_waivers
 from movable.contract.machine import Machine

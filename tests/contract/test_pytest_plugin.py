@@ -63,6 +63,7 @@ def test_installed_drivers_are_certified_on_request(tmp_path: Path) -> None:
 
 
 def test_the_plug_in_costs_nothing_when_unused() -> None:
-    code = "import sys, movable.pytest_plugin; print(sorted(m for m in sys.modules if m.startswith('movable.contract')), 'hypothesis' in sys.modules)"
+    seen = "sorted(name for name in sys.modules if name.startswith('movable.contract'))"
+    code = f"import sys, movable.pytest_plugin; print({seen}, 'hypothesis' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[] False"
