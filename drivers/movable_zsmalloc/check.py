@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable import InvalidState, PageIsolated, PageMovableHint, PG_owner_priv_1, PG_private, page_count, test_page_flag
+from movable_zsmalloc.handles import location_to_word
 from movable_zsmalloc.objects import heads_in_page, slot_link
-from movable_zsmalloc.zspage import FULLNESS_NAMES, Zspage, location_to_word
+from movable_zsmalloc.zspage import FULLNESS_NAMES, Zspage
 
 if TYPE_CHECKING:
     from movable import Page
@@ -70,10 +71,11 @@ def _slots(pool: Pool, zspage: Zspage) -> Iterator[str]:
     for number, page in enumerate(pages):
         for obj, handle in heads_in_page(size_class, page, number):
             used.add(obj)
-            cell = pool.handles.get(handle)
-            if cell is None:
+            if handle not in pool.handles:
                 yield f"slot {obj} of {zspage!r} names handle {handle:#x}, which is not live"
-            elif cell.word != location_to_word(page.pfn, obj):
+                continue
+            cell = pool.handles[handle]
+            if cell.word != location_to_word(page.pfn, obj):
                 yield f"slot {obj} of {zspage!r} is in page {page.pfn}, its handle leads to {cell.location}, word {cell.word:#x}"
     free: set[int] = set()
     obj = zspage.freeobj

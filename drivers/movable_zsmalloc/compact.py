@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable import SHRINK_STOP, bit_spin_trylock, bit_spin_unlock
+from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED, word_to_location
 from movable_zsmalloc.objects import heads_in_page, obj_free, obj_malloc, read_object, write_object
 from movable_zsmalloc.pages import free_zspage
-from movable_zsmalloc.zspage import HANDLE_PIN_BIT, ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_EMPTY, word_to_location
+from movable_zsmalloc.zspage import ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_EMPTY
 
 if TYPE_CHECKING:
     from movable import Page
+    from movable_zsmalloc.handles import Handle
     from movable_zsmalloc.pool import Pool
-    from movable_zsmalloc.zspage import Handle, SizeClass, Zspage
+    from movable_zsmalloc.zspage import SizeClass, Zspage
 
-PINNED = 1 << HANDLE_PIN_BIT
 SOURCES = (ZS_ALMOST_EMPTY, ZS_ALMOST_FULL)
 DESTINATIONS = (ZS_ALMOST_FULL, ZS_ALMOST_EMPTY)
 

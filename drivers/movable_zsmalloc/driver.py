@@ -96,6 +96,6 @@ class Zsmalloc(Pool):
         """Free every object and destroy the pool; a pool that is gone already stays gone. Raises as ``zs_destroy_pool`` does."""
         if self.destroyed:
             return
-        for handle in list(self.handles):
-            self.zs_free(handle)
+        for cell in self.handles:
+            self.zs_free(cell.addr)
         self.zs_destroy_pool()

@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE, UsageError, bit_spin_lock, bit_spin_unlock
-from movable_zsmalloc.geometry import ZS_HANDLE_SIZE
-from movable_zsmalloc.objects import read_object, write_object
-from movable_zsmalloc.zspage import HANDLE_PIN_BIT, get_zspage
+from movable_zsmalloc.handles import HANDLE_PIN_BIT, ZS_HANDLE_SIZE
+from movable_zsmalloc.objects import kmap, read_object, write_object
+from movable_zsmalloc.zspage import get_zspage
 
 if TYPE_CHECKING:
     from movable import Page
+    from movable_zsmalloc.handles import Handle
     from movable_zsmalloc.pool import Pool
-    from movable_zsmalloc.zspage import Handle, Zspage
+    from movable_zsmalloc.zspage import Zspage
 
 ZS_MM_RW, ZS_MM_RO, ZS_MM_WO = range(3)
 
@@ -41,7 +42,7 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     What is left unwritten under ZS_MM_WO may be lost. The view is dead after ``zs_unmap_object``. Raises UsageError for a handle
     that is not live, an unknown mode, and a task that has an object mapped. mirrors mm/zsmalloc.c, zs_map_object.
     """
-    cell = pool.cell(handle)
+    cell = pool.handles[handle]
     task = pool.vm.current.name
     if task in pool.areas:
         raise UsageError(f"{pool.name}: task {task} has an object mapped; unmap it first, only one fits")
@@ -58,7 +59,7 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     end = offset + size_class.size
     skip = 0 if size_class.huge else ZS_HANDLE_SIZE
     if end <= PAGE_SIZE:
-        view = page.data[offset + skip : end]
+        view = kmap(page)[offset + skip : end]
     else:
         if mode == ZS_MM_WO:
             area.buffer = bytearray(size_class.size)

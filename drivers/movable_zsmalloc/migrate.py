@@ -20,16 +20,16 @@ from movable import (
     mod_zone_page_state,
     put_page,
 )
+from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED, location_to_word
 from movable_zsmalloc.objects import heads_in_page
 from movable_zsmalloc.pages import kick_deferred_free, replace_sub_page, reset_page
-from movable_zsmalloc.zspage import HANDLE_PIN_BIT, ZS_EMPTY, get_zspage, location_to_word
+from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
 
 if TYPE_CHECKING:
     from movable import Page
+    from movable_zsmalloc.handles import Handle
     from movable_zsmalloc.pool import Pool
-    from movable_zsmalloc.zspage import Handle, SizeClass, Zspage
-
-PINNED = 1 << HANDLE_PIN_BIT
+    from movable_zsmalloc.zspage import SizeClass, Zspage
 
 
 def zs_page_isolate(pool: Pool, page: Page, mode: int) -> bool:

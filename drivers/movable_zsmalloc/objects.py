@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable import PAGE_SHIFT, PAGE_SIZE
-from movable_zsmalloc.zspage import OBJ_INDEX_BITS, OBJ_TAG_BITS
+from movable_zsmalloc.handles import OBJ_INDEX_BITS, OBJ_TAG_BITS
 
 if TYPE_CHECKING:
     from movable import Page
@@ -29,12 +29,21 @@ _unpack = _word.unpack
 _OFFSET = PAGE_SIZE - 1
 
 
+def kmap(page: Page) -> memoryview:
+    """The content of a page as plain memory (kmap_atomic).
+
+    ``page.data`` of a machine under observation takes the page for one location. Here tasks work on different slots of one page at
+    the same time, and what orders them is the pin, the zspage lock and the class lock, all of which are seen.
+    """
+    return page.data if page.seam is None else page.vm.map_page(page)
+
+
 def init_zspage(size_class: SizeClass, zspage: Zspage) -> None:
     """Chain the slots into a free list in ascending order (init_zspage)."""
     size = size_class.size
     last = size_class.objs - 1
     for page, (first, offset, count) in zip(zspage.pages(), size_class.heads, strict=True):
-        data = page.data
+        data = kmap(page)
         for obj in range(first, first + count):
             link = LAST_LINK if obj == last else obj + 1 << OBJ_TAG_BITS
             data[offset : offset + WORD] = _pack(link)
@@ -46,24 +55,24 @@ def obj_malloc(size_class: SizeClass, zspage: Zspage, handle: int) -> int:
     """Take the first free slot and write its header. Returns the encoded location, pin clear."""
     obj = zspage.freeobj
     offset = obj * size_class.size
-    page = zspage.first_page if offset < PAGE_SIZE else zspage.page_at(offset >> PAGE_SHIFT)
+    page = zspage.page_at(offset >> PAGE_SHIFT)
     offset &= _OFFSET
-    data = page.data  # type: ignore[union-attr]
+    data = kmap(page)
     end = offset + WORD
     zspage.freeobj = _unpack(data[offset:end])[0] >> OBJ_TAG_BITS
     if size_class.huge:
-        page.index = handle | OBJ_ALLOCATED_TAG  # type: ignore[union-attr]
+        page.index = handle | OBJ_ALLOCATED_TAG
     else:
         data[offset:end] = _pack(handle | OBJ_ALLOCATED_TAG)
     zspage.inuse += 1
     size_class.objs_used += 1
-    return (page.pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS  # type: ignore[union-attr]
+    return (page.pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS
 
 
 def obj_free(size_class: SizeClass, zspage: Zspage, page: Page, obj: int) -> None:
     """Make slot ``obj``, which begins in ``page``, the first free one."""
     offset = obj * size_class.size & _OFFSET
-    page.data[offset : offset + WORD] = _pack(zspage.freeobj << OBJ_TAG_BITS)
+    kmap(page)[offset : offset + WORD] = _pack(zspage.freeobj << OBJ_TAG_BITS)
     if size_class.huge:
         page.index = 0
     zspage.freeobj = obj
@@ -75,7 +84,7 @@ def slot_link(size_class: SizeClass, zspage: Zspage, obj: int) -> int:
     """The free slot behind the free slot ``obj``; one that does not exist behind the last."""
     page = zspage.page_at(obj * size_class.size >> PAGE_SHIFT)
     offset = obj * size_class.size & _OFFSET
-    link: int = _unpack(page.data[offset : offset + WORD])[0]
+    link: int = _unpack(kmap(page)[offset : offset + WORD])[0]
     return link >> OBJ_TAG_BITS
 
 
@@ -87,7 +96,7 @@ def heads_in_page(size_class: SizeClass, page: Page, number: int) -> Iterator[tu
             yield 0, head & ~OBJ_ALLOCATED_TAG
         return
     first, offset, count = size_class.heads[number]
-    words = page.data[:].cast("Q")[offset // WORD :: size_class.size // WORD].tolist()
+    words = kmap(page)[:].cast("Q")[offset // WORD :: size_class.size // WORD].tolist()
     for obj, head in enumerate(words[:count], first):
         if head & OBJ_ALLOCATED_TAG:
             yield obj, head & ~OBJ_ALLOCATED_TAG
@@ -98,8 +107,8 @@ def read_object(size_class: SizeClass, page: Page, obj: int) -> bytes:
     offset = obj * size_class.size & _OFFSET
     end = offset + size_class.size
     if end <= PAGE_SIZE:
-        return bytes(page.data[offset:end])
-    return bytes(page.data[offset:]) + bytes(page.index.data[: end - PAGE_SIZE])
+        return bytes(kmap(page)[offset:end])
+    return bytes(kmap(page)[offset:]) + bytes(kmap(page.index)[: end - PAGE_SIZE])
 
 
 def write_object(size_class: SizeClass, page: Page, obj: int, content: bytes | bytearray, skip: int) -> None:
@@ -107,8 +116,8 @@ def write_object(size_class: SizeClass, page: Page, obj: int, content: bytes | b
     offset = obj * size_class.size & _OFFSET
     end = offset + size_class.size
     if end <= PAGE_SIZE:
-        page.data[offset + skip : end] = content[skip:]
+        kmap(page)[offset + skip : end] = content[skip:]
         return
     cut = PAGE_SIZE - offset
-    page.data[offset + skip :] = content[skip:cut]
-    page.index.data[: end - PAGE_SIZE] = content[cut:]
+    kmap(page)[offset + skip :] = content[skip:cut]
+    kmap(page.index)[: end - PAGE_SIZE] = content[cut:]

@@ -18,10 +18,10 @@ from movable import (
     SetPageMovable,
     clear_page_flag,
     get_page,
-    lock_page,
     mod_zone_page_state,
     put_page,
     set_page_flag,
+    spin_on_page_locked,
     trylock_page,
     unlock_page,
 )
@@ -146,8 +146,9 @@ def async_free_zspage(pool: Pool) -> None:
 def lock_zspage(zspage: Zspage) -> None:
     """Lock every page of a zspage in chain order, waiting for each.
 
-    The zspage lock keeps the chain from being rebuilt under the walk. It spins, so it is dropped to sleep on a page; that page
-    may have left the chain when the sleeper wakes, so the walk goes on from the last page that is locked, which cannot leave.
+    The zspage lock keeps the chain from being rebuilt under the walk. It spins, so it is dropped to wait for a page; that page
+    may have left the chain by then, so the walk goes on from the last page that is locked, which cannot leave. A sleeper would
+    set PG_waiters, which the core can lose when it clears PG_isolated, so the wait is a loop.
     """
     last: Page | None = None
     zspage.lock.read_lock()
@@ -161,8 +162,7 @@ def lock_zspage(zspage: Zspage) -> None:
             continue
         get_page(page)
         zspage.lock.read_unlock()
-        lock_page(page)
-        unlock_page(page)
+        spin_on_page_locked(page)
         put_page(page)
         zspage.lock.read_lock()
     zspage.lock.read_unlock()

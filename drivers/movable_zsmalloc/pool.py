@@ -19,20 +19,17 @@ from movable import (
     bit_spin_unlock,
 )
 from movable_zsmalloc.geometry import (
-    ZS_HANDLE_SIZE,
     ZS_MAX_ALLOC_SIZE,
     size_class_index,
     size_class_table,
 )
+from movable_zsmalloc.handles import HANDLE_PIN_BIT, ZS_HANDLE_SIZE, HandleCache
 from movable_zsmalloc.objects import obj_free, obj_malloc
 from movable_zsmalloc.pages import alloc_zspage, async_free_zspage, free_zspage, set_zspage_movable
 from movable_zsmalloc.zspage import (
-    FIRST_HANDLE,
-    HANDLE_PIN_BIT,
     ZS_ALMOST_EMPTY,
     ZS_ALMOST_FULL,
     ZS_EMPTY,
-    Handle,
     SizeClass,
     Zspage,
     get_zspage,
@@ -47,7 +44,7 @@ if TYPE_CHECKING:
 class Pool:
     """The state of a pool (struct zs_pool) with ``zs_malloc`` and ``zs_free``.
 
-    ``handles`` holds every live cell by its address; ``pages_allocated`` and ``isolated`` count pages, and zspages with an
+    ``handles`` holds every live cell; ``pages_allocated`` and ``isolated`` count pages, and zspages with an
     isolated page; ``pages_compacted`` counts pages that compaction freed.
     """
 
@@ -60,8 +57,7 @@ class Pool:
         self.rule = rule
         self.rows = size_class_table(chain, rule)
         self.size_class, self.size_classes = size_classes(vm, name, chain, rule)
-        self.handles: dict[int, Handle] = {}
-        self.handle_addresses = count(FIRST_HANDLE, ZS_HANDLE_SIZE)
+        self.handles = HandleCache(vm, name)
         self.zspage_numbers = count()
         self.areas: dict[str, MapArea] = {}
         self.pages_allocated = AtomicLong(vm, f"{name} pages_allocated")
@@ -83,22 +79,21 @@ class Pool:
             return 0
         if self.destroying.read():
             raise UsageError(f"{self.name}: zs_malloc on a pool that is being destroyed; make a new one")
-        cell = Handle(self.vm, next(self.handle_addresses))
+        cell = self.handles.alloc()
         size_class = self.size_class(size_class_index(size + ZS_HANDLE_SIZE))
         with size_class.lock:
             zspage = find_get_zspage(size_class)
             if zspage is not None:
                 cell.word = obj_malloc(size_class, zspage, cell.addr)
                 size_class.fix_fullness_group(zspage)
-                self.handles[cell.addr] = cell
                 return cell.addr
         zspage = alloc_zspage(self, size_class, gfp)
         if zspage is None:
+            self.handles.free(cell)
             return 0
         with size_class.lock:
             cell.word = obj_malloc(size_class, zspage, cell.addr)
             size_class.insert_zspage(zspage)
-            self.handles[cell.addr] = cell
             self.pages_allocated.add(size_class.pages)
             size_class.objs_allocated += size_class.objs
             set_zspage_movable(self, zspage)
@@ -111,7 +106,7 @@ class Pool:
         """
         if not handle:
             return
-        cell = self.cell(handle)
+        cell = self.handles[handle]
         bit_spin_lock(HANDLE_PIN_BIT, cell)
         pfn, obj = cell.location
         page = self.vm.page(pfn)
@@ -125,15 +120,8 @@ class Pool:
             zspage.lock.read_unlock()
             if empty and not isolated:
                 free_zspage(self, size_class, zspage)
-        del self.handles[handle]
+        self.handles.free(cell)
         bit_spin_unlock(HANDLE_PIN_BIT, cell)
-
-    def cell(self, handle: int) -> Handle:
-        """The cell of a live handle. Raises UsageError for any other."""
-        cell = self.handles.get(handle)
-        if cell is None:
-            raise UsageError(f"{self.name}: handle {handle:#x} is not live; was it freed already, or is it another pool's?")
-        return cell
 
 
 def find_get_zspage(size_class: SizeClass) -> Zspage | None:

@@ -88,7 +88,7 @@ class _Player:
                 self.result.compacted.append((-1, self.zs.zs_compact()))
                 self.ours.clear()
                 self.theirs.clear()
-                self.objects_in = Counter(cell.location[0] for cell in self.zs.handles.values())
+                self.objects_in = Counter(cell.location[0] for cell in self.zs.handles)
             case ["zs_compact_done", int(pages)]:
                 self.result.compacted[-1] = pages, self.result.compacted[-1][1]
             case ["phase", str(name)]:
@@ -99,7 +99,7 @@ class _Player:
 
     def _compare(self, name: int, pfn: int, index: int, verb: str) -> int:
         """Slot and page against the recording; frames differ by number, so the first object of a page pairs them."""
-        cell = self.zs.cell(self.handles[name][0])
+        cell = self.zs.handles[self.handles[name][0]]
         here, slot = cell.location
         if slot != index:
             self.result.misplaced.append(f"{self.phase}: object {name} {verb} in slot {slot}, recorded {index}")

@@ -1,4 +1,4 @@
-"""What the allocator is made of: handles, zspages, and size classes with their fullness lists (mm/zsmalloc.c).
+"""What the allocator is made of: zspages, and size classes with their fullness lists (mm/zsmalloc.c).
 
 Field reuse: ``page.private`` of every page leads to its zspage, ``page.index`` to the next page of the chain, or holds the
 handle where one object fills the page. PG_private marks the first page, PG_owner_priv_1 a huge object. The place of the first
@@ -25,47 +25,6 @@ Tables = tuple[bool, tuple[tuple[int, int, int], ...], tuple[int, ...]]
 
 ZS_EMPTY, ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_FULL = range(4)
 FULLNESS_NAMES = ("EMPTY", "ALMOST_EMPTY", "ALMOST_FULL", "FULL")
-FIRST_HANDLE = 0xFFFF_8881_0000_0000
-
-HANDLE_PIN_BIT = 0
-OBJ_TAG_BITS = 1
-OBJ_INDEX_BITS = 23
-OBJ_INDEX_MASK = (1 << OBJ_INDEX_BITS) - 1
-
-
-class Handle:
-    """One 8-byte cell: where an object is now. Bit 0 of ``word`` is the pin, a bit spin lock, and the rest the location.
-
-    Whoever changes the location must carry the pin over: they share the word.
-    """
-
-    __slots__ = ("addr", "vm", "word")
-
-    def __init__(self, vm: VM, addr: int) -> None:
-        self.vm = vm
-        self.addr = addr
-        self.word = 0
-
-    @property
-    def name(self) -> str:
-        """What reports call the cell."""
-        return f"handle {self.addr:#x}"
-
-    @property
-    def location(self) -> tuple[int, int]:
-        """The frame that the object begins in, and its number inside the zspage."""
-        return word_to_location(self.word)
-
-
-def location_to_word(pfn: int, obj: int) -> int:
-    """The encoded location, pin clear (location_to_obj)."""
-    return (pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS
-
-
-def word_to_location(word: int) -> tuple[int, int]:
-    """Frame and object number of an encoded location, whatever its pin (obj_to_location)."""
-    location = word >> OBJ_TAG_BITS
-    return location >> OBJ_INDEX_BITS, location & OBJ_INDEX_MASK
 
 
 class Zspage:

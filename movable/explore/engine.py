@@ -387,7 +387,9 @@ class Scheduler:
         sleepers = [task for task in self.alive if not task.daemon]
         if not sleepers:
             return
+        running, self._running = self._running, None  # a condition may pass scheduling points: nobody goes on from these
         lost = [task for task in sleepers if task.condition is not None and task.condition()]
+        self._running = running
         own = [task for task in sleepers if self.locks.twice(task.index, task.op, task.key)]
         if own:
             kind, who = kinds.SELF_DEADLOCK, own

@@ -36,6 +36,11 @@ def test_sleeper_without_a_wake_up_lets_queued_work_run() -> None:
     queue = vm.wait_queue("queue")
     counter = AtomicLong(vm, "done")
     worker = vm.workqueue("worker")
-    worker.queue_work(Work(lambda: (counter.add(1), queue.wake_up()), "finish"))
+
+    def finish() -> None:
+        counter.add(1)
+        queue.wake_up()
+
+    worker.queue_work(Work(finish, "finish"))
     queue.wait_event(lambda: counter.read() == 1)
     assert counter.read() == 1

@@ -39,7 +39,7 @@ def shorten(zs: Zsmalloc) -> None:
 
 
 def misplace(zs: Zsmalloc) -> None:
-    cell = next(iter(zs.handles.values()))
+    cell = next(iter(zs.handles))
     cell.word += 2
 
 
@@ -68,7 +68,7 @@ def zone_statistic(zs: Zsmalloc) -> None:
 
 
 def lose_handle(zs: Zsmalloc) -> None:
-    zs.handles.popitem()
+    zs.handles.free(next(iter(zs.handles)))
 
 
 def foreign_private(zs: Zsmalloc) -> None:

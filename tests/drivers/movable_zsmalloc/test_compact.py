@@ -7,7 +7,8 @@ import pytest
 from movable import SHRINK_STOP, VM, bit_spin_lock, bit_spin_unlock, lock_page, putback_movable_pages, unlock_page
 from movable_zsmalloc import Zsmalloc
 from movable_zsmalloc.compact import DESTINATIONS, SOURCES
-from movable_zsmalloc.zspage import HANDLE_PIN_BIT, SizeClass, Zspage
+from movable_zsmalloc.handles import HANDLE_PIN_BIT
+from movable_zsmalloc.zspage import SizeClass, Zspage
 from tests.drivers.movable_zsmalloc.movers import check, isolate, load, pages_of, pattern, store
 
 
@@ -53,20 +54,20 @@ def test_return_value_is_per_call_and_the_statistic_is_the_sum(zs: Zsmalloc) -> 
 
 def test_full_and_single_zspages_are_left_alone(zs: Zsmalloc) -> None:
     handles = [store(zs, pattern(i, 504)) for i in range(17)]
-    places = [zs.cell(handle).location for handle in handles]
+    places = [zs.handles[handle].location for handle in handles]
     assert zs.zs_compact() == 0
-    assert [zs.cell(handle).location for handle in handles] == places
+    assert [zs.handles[handle].location for handle in handles] == places
     check(zs)
 
 
 def test_pinned_object_stays_and_compaction_ends(zs: Zsmalloc) -> None:
     contents = sparse(zs, 504, 64, 4)
     pinned = next(iter(contents))
-    place = zs.cell(pinned).location
-    bit_spin_lock(HANDLE_PIN_BIT, zs.cell(pinned))
+    place = zs.handles[pinned].location
+    bit_spin_lock(HANDLE_PIN_BIT, zs.handles[pinned])
     freed = zs.zs_compact()
-    bit_spin_unlock(HANDLE_PIN_BIT, zs.cell(pinned))
-    assert zs.cell(pinned).location == place
+    bit_spin_unlock(HANDLE_PIN_BIT, zs.handles[pinned])
+    assert zs.handles[pinned].location == place
     check(zs)
     assert freed + zs.zs_compact() == 6
     assert all(load(zs, handle, 504) == content for handle, content in contents.items())
@@ -84,11 +85,11 @@ def test_every_object_pinned_moves_nothing(zs: Zsmalloc, monkeypatch: pytest.Mon
     monkeypatch.setattr(SizeClass, "take", spy)
     contents = sparse(zs, 504, 64, 4)
     for handle in contents:
-        bit_spin_lock(HANDLE_PIN_BIT, zs.cell(handle))
+        bit_spin_lock(HANDLE_PIN_BIT, zs.handles[handle])
     assert zs.zs_compact() == 0
     assert taken == [SOURCES, DESTINATIONS]  # one try is enough to see it
     for handle in contents:
-        bit_spin_unlock(HANDLE_PIN_BIT, zs.cell(handle))
+        bit_spin_unlock(HANDLE_PIN_BIT, zs.handles[handle])
     check(zs)
 
 
@@ -96,10 +97,10 @@ def test_isolated_zspages_take_no_part(zs: Zsmalloc) -> None:
     contents = sparse(zs, 504, 64, 4)
     pages = pages_of(zs)
     isolated = isolate(pages[:4])
-    where = {handle: zs.cell(handle).location for handle in contents}
+    where = {handle: zs.handles[handle].location for handle in contents}
     assert zs.zs_compact() == 3
     held = {page.pfn for page in pages[:4]}
-    assert all(zs.cell(handle).location == place for handle, place in where.items() if place[0] in held)
+    assert all(zs.handles[handle].location == place for handle, place in where.items() if place[0] in held)
     putback_movable_pages(isolated)
     assert zs.zs_compact() == 3
     check(zs)

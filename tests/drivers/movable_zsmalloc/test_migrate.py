@@ -25,7 +25,8 @@ from movable import (
     unlock_page,
 )
 from movable_zsmalloc import ClassRow, Zsmalloc, distinct_classes, migrate, pages
-from movable_zsmalloc.zspage import HANDLE_PIN_BIT, ZS_EMPTY, get_zspage
+from movable_zsmalloc.handles import HANDLE_PIN_BIT
+from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
 from tests.drivers.movable_zsmalloc.movers import check, isolate, load, move, pages_of, pattern, store
 
 
@@ -66,9 +67,9 @@ def test_every_page_of_every_class_moves(row: ClassRow) -> None:
 def test_one_page_of_a_chain_moves_alone(zs: Zsmalloc) -> None:
     handles = [store(zs, pattern(i, 3000)) for i in range(4)]
     for at in range(3):
-        old = list(get_zspage(zs.vm.page(zs.cell(handles[0]).location[0])).pages())
+        old = list(get_zspage(zs.vm.page(zs.handles[handles[0]].location[0])).pages())
         assert move(zs, isolate([old[at]])) == 0
-        new = list(get_zspage(zs.vm.page(zs.cell(handles[0]).location[0])).pages())
+        new = list(get_zspage(zs.vm.page(zs.handles[handles[0]].location[0])).pages())
         assert [a is b for a, b in zip(old, new, strict=True)] == [i != at for i in range(3)]
         check(zs)
     assert [load(zs, handles[i], 3000) for i in range(4)] == [pattern(i, 3000) for i in range(4)]
@@ -129,9 +130,9 @@ def test_mapped_object_keeps_its_zspage_in_place(zs: Zsmalloc, mode: int) -> Non
 
 def test_pinned_object_keeps_the_page_that_it_begins_in(zs: Zsmalloc) -> None:
     handles = [store(zs, pattern(i, 3000)) for i in range(4)]  # at 0, 3072, 6144, 9216: pages 0, 0, 1, 2
-    pages = list(get_zspage(zs.vm.page(zs.cell(handles[0]).location[0])).pages())
-    cell = zs.cell(handles[1])
-    words = [zs.cell(handle).word for handle in handles]
+    pages = list(get_zspage(zs.vm.page(zs.handles[handles[0]].location[0])).pages())
+    cell = zs.handles[handles[1]]
+    words = [zs.handles[handle].word for handle in handles]
     isolated = isolate(pages)
     target = zs.vm.alloc_page()
     assert target is not None
@@ -143,7 +144,7 @@ def test_pinned_object_keeps_the_page_that_it_begins_in(zs: Zsmalloc) -> None:
     unlock_page(pages[0])
     assert pristine(target)
     bit_spin_unlock(HANDLE_PIN_BIT, cell)
-    assert [zs.cell(handle).word for handle in handles] == words  # those pinned before the refusal were let go
+    assert [zs.handles[handle].word for handle in handles] == words  # those pinned before the refusal were let go
     # The object spills into page 1, which may move: handles lead to where objects begin.
     bit_spin_lock(HANDLE_PIN_BIT, cell)
     lock_page(pages[1])
@@ -162,15 +163,15 @@ def test_pin_survives_the_move(zs: Zsmalloc, monkeypatch: pytest.MonkeyPatch) ->
     seen: list[int] = []
 
     def spy(*arguments: object) -> None:
-        seen.append(zs.cell(handle).word & 1)
+        seen.append(zs.handles[handle].word & 1)
         replace(*arguments)  # type: ignore[arg-type]
-        seen.append(zs.cell(handle).word & 1)
+        seen.append(zs.handles[handle].word & 1)
 
     replace = pages.replace_sub_page
     monkeypatch.setattr(migrate, "replace_sub_page", spy)
     assert move(zs, isolate(pages_of(zs)[:1])) == 0
     assert seen == [1, 1]
-    assert zs.cell(handle).word & 1 == 0
+    assert zs.handles[handle].word & 1 == 0
 
 
 def test_isolated_zspage_is_off_its_list_and_not_allocated_from(zs: Zsmalloc) -> None:
@@ -180,7 +181,7 @@ def test_isolated_zspage_is_off_its_list_and_not_allocated_from(zs: Zsmalloc) ->
     isolated = isolate(pages[:2])
     assert zspage.isolated == 2 and not zspage.linked
     other = zs.zs_malloc(3000)
-    assert zs.cell(other).location[0] not in [page.pfn for page in pages]
+    assert zs.handles[other].location[0] not in [page.pfn for page in pages]
     putback_movable_pages(isolated)
     assert zspage.isolated == 0 and zspage.linked
     assert load(zs, handle, 3000) == pattern(0, 3000)

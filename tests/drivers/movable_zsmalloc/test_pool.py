@@ -42,7 +42,7 @@ def words(zs: Zsmalloc, pfn: int) -> tuple[int, ...]:
 
 def test_free_slots_link_to_each_other_in_the_page(zs: Zsmalloc) -> None:
     handle = zs.zs_malloc(1000)  # 1008 bytes with the header: class 1024, 4 objects in one page
-    pfn, obj = zs.cell(handle).location
+    pfn, obj = zs.handles[handle].location
     page = words(zs, pfn)
     assert obj == 0
     assert [page[0], page[128], page[256], page[384]] == [handle | 1, 2 << 1, 3 << 1, LAST_LINK]
@@ -51,12 +51,12 @@ def test_free_slots_link_to_each_other_in_the_page(zs: Zsmalloc) -> None:
 
 def test_free_list_is_last_in_first_out(zs: Zsmalloc) -> None:
     handles = [zs.zs_malloc(1000) for _ in range(4)]
-    pfn = zs.cell(handles[0]).location[0]
+    pfn = zs.handles[handles[0]].location[0]
     for at in (2, 0):
         zs.zs_free(handles[at])
     page = words(zs, pfn)
     assert (page[0], page[256]) == (2 << 1, LAST_LINK)
-    assert [zs.cell(zs.zs_malloc(1000)).location for _ in range(2)] == [(pfn, 0), (pfn, 2)]
+    assert [zs.handles[zs.zs_malloc(1000)].location for _ in range(2)] == [(pfn, 0), (pfn, 2)]
     check(zs)
 
 
@@ -71,7 +71,7 @@ def test_huge_object_keeps_its_handle_outside(zs: Zsmalloc) -> None:
 
 def test_pages_of_a_zspage_are_chained_and_marked(zs: Zsmalloc) -> None:
     handle = zs.zs_malloc(3000)  # 3008 bytes: class 3072, 3 pages, 4 objects
-    first = zs.vm.page(zs.cell(handle).location[0])
+    first = zs.vm.page(zs.handles[handle].location[0])
     chain = [first, first.index, first.index.index]
     assert chain[2].index is None
     assert chain == list(get_zspage(first).pages())
@@ -159,12 +159,12 @@ def test_sparser_zspage_goes_behind_the_head(zs: Zsmalloc) -> None:
 
 def test_allocation_prefers_the_fuller_zspage(zs: Zsmalloc) -> None:
     handles = [zs.zs_malloc(504) for _ in range(16)]
-    first, second = (zs.cell(handles[index]).location[0] for index in (0, 8))
+    first, second = (zs.handles[handles[index]].location[0] for index in (0, 8))
     for index in (0, 1, 2):
         zs.zs_free(handles[index])
     zs.zs_free(handles[8])
-    assert zs.cell(zs.zs_malloc(504)).location[0] == second
-    assert zs.cell(zs.zs_malloc(504)).location[0] == first
+    assert zs.handles[zs.zs_malloc(504)].location[0] == second
+    assert zs.handles[zs.zs_malloc(504)].location[0] == first
 
 
 def test_last_object_takes_the_pages_along(zs: Zsmalloc) -> None:
@@ -250,7 +250,7 @@ def test_worker_waits_for_a_page_that_stays_locked(zs: Zsmalloc) -> None:
     page = pages_of(zs)[2]
     lock_page(page)
     zs.zs_free(handle)
-    with pytest.raises(DeadlockError, match="lock of page"):
+    with pytest.raises(DeadlockError, match="waits for page 2 to be unlocked"):
         zs.vm.run_work()
 
 

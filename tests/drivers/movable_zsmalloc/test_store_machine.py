@@ -138,11 +138,11 @@ class StoreMachine(RuleBasedStateMachine):
             return
         handle = data.draw(st.sampled_from(list(self.objects)))
         view = self.zs.zs_map_object(handle)
-        before = self.zs.cell(handle).location, bytes(view)
+        before = self.zs.handles[handle].location, bytes(view)
         lock_page(page)
         lock_page(target)
         answer = self.zs.migratepage(self.zs.mapping, target, page, MIGRATE_SYNC)
-        assert (self.zs.cell(handle).location, bytes(view)) == before
+        assert (self.zs.handles[handle].location, bytes(view)) == before
         unlock_page(target)
         unlock_page(page)
         self.zs.zs_unmap_object(handle)
