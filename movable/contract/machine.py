@@ -38,6 +38,12 @@ TRIES = 3
 PROGRESS_PAGES = 4
 EVENT_LIMIT = 100_000
 CALLBACKS = ("isolate_page", "migratepage", "putback_page")
+ENDS = {
+    "at the end: what is isolated is put back, queued work runs": "_settle",
+    "at the end: each idle page is asked to move, twice": "_progress",
+    "at the end: the driver is removed": "_teardown",
+}
+"""What follows every program, by the heading that its story gets."""
 
 
 class Machine:
@@ -87,9 +93,10 @@ class Machine:
                 self.steps += 1
                 self.seam.event("note", text=f"step {number}: {show(step)}")
                 self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
-            for name, end in (("settle", self._settle), ("progress", self._progress), ("teardown", self._teardown)):
+            for heading, end in ENDS.items():
                 if not self.stopped:
-                    self._guard(name, end)
+                    self.seam.event("note", text=heading)
+                    self._guard(heading, getattr(self, end))
         if not self.stopped:
             self.monitor.finish(quiescent=True)
         return self
@@ -98,7 +105,7 @@ class Machine:
         """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
         try:
             work()
-            if where not in ("setup", "teardown"):
+            if where != "setup" and ENDS.get(where) != "_teardown":
                 self._check()
         except MovableError as error:
             self._stop(error)
