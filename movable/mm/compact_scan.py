@@ -122,7 +122,11 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
             _give_up_chunk(cc)
             isolated = 0
             pfn = max(pfn, chunk_end)
-    return _scanned_block(cc, low_pfn, min(pfn, end_pfn), end_pfn, scanned, isolated)
+    cc.total_migrate_scanned += scanned
+    vm.vmstat["compact_isolated"] += isolated
+    if not isolated:
+        update_pageblock_skip(cc, low_pfn, True)
+    return min(pfn, end_pfn)
 
 
 def _isolate(page: Page, isolate_mode: int) -> bool:
@@ -134,15 +138,6 @@ def _give_up_chunk(cc: CompactControl) -> None:
     """Put back what was isolated: its neighbour stays, so the block it was wanted for cannot become free."""
     putback_movable_pages(cc.migratepages)
     cc.nr_migratepages = 0
-
-
-def _scanned_block(cc: CompactControl, start: int, pfn: int, end_pfn: int, scanned: int, isolated: int) -> int:
-    cc.total_migrate_scanned += scanned
-    if isolated:
-        cc.zone.vm.vmstat["compact_isolated"] += isolated
-    elif pfn == end_pfn:
-        update_pageblock_skip(cc, start, True)
-    return pfn
 
 
 def isolate_migratepages_range(cc: CompactControl, start_pfn: int, end_pfn: int, isolate_mode: int) -> int:

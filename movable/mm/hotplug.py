@@ -45,7 +45,7 @@ def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_P
     if zone is None:
         return -EINVAL
     end_pfn = start_pfn + nr_pages
-    saved = start_isolate_page_range(zone, start_pfn, end_pfn, MIGRATE_MOVABLE, skip_hwpoisoned=True)
+    saved = start_isolate_page_range(zone, start_pfn, end_pfn, MIGRATE_MOVABLE)
     if saved is None:
         return -EBUSY
     fruitless = 0

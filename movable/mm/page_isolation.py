@@ -20,7 +20,7 @@ from movable.mm.gfp import (
     MIGRATE_ISOLATE,
     ZONE_MOVABLE,
 )
-from movable.mm.page import PageMovableHint, PG_hwpoison, PG_lru, PG_reserved
+from movable.mm.page import PageMovableHint, PG_lru, PG_reserved
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -59,11 +59,11 @@ def change_pageblock_type(zone: Zone, pfn: int, migratetype: int) -> None:
     zone.nr_free += moved * (was_isolated - (migratetype == MIGRATE_ISOLATE))
 
 
-def has_unmovable_pages(zone: Zone, pfn: int, migratetype: int, skip_hwpoisoned: bool) -> bool:
+def has_unmovable_pages(zone: Zone, pfn: int, migratetype: int) -> bool:
     """Whether something in the pageblock of ``pfn`` looks as if it would stay there for ever.
 
-    A lockless look: a tag left by an owner who let go of the page passes for movable. A CMA request believes a CMA pageblock
-    unseen. mirrors mm/page_alloc.c, has_unmovable_pages.
+    A lockless look: a tag left by an owner who let go of the page passes for movable, and a frame without references for
+    nothing at all. A CMA request believes a CMA pageblock unseen. mirrors mm/page_alloc.c, has_unmovable_pages.
     """
     if migratetype == MIGRATE_CMA and zone.pageblock_type(pfn) == MIGRATE_CMA:
         return False
@@ -72,7 +72,7 @@ def has_unmovable_pages(zone: Zone, pfn: int, migratetype: int, skip_hwpoisoned:
         page = pages.get(number)
         if page is None or not (page._refcount or page._flags >> PG_reserved & 1):
             continue
-        if not _looks_movable(page) and not (skip_hwpoisoned and page._flags >> PG_hwpoison & 1):
+        if not _looks_movable(page):
             return True
     return False
 
@@ -83,9 +83,7 @@ def _looks_movable(page: Page) -> bool:
     return PageMovableHint(page) or bool(page._flags >> PG_lru & 1)
 
 
-def start_isolate_page_range(
-    zone: Zone, start: int, end: int, migratetype: int, skip_hwpoisoned: bool = False
-) -> dict[int, int] | None:
+def start_isolate_page_range(zone: Zone, start: int, end: int, migratetype: int) -> dict[int, int] | None:
     """Close the pageblocks from ``start`` to ``end`` to the allocator; both lie on pageblock boundaries of ``zone``.
 
     Returns the types that they had, by first frame, for ``undo_isolate_page_range``. None, and nothing has changed, where the
@@ -96,7 +94,7 @@ def start_isolate_page_range(
         if is_offline(zone, pfn):
             continue
         old = zone.pageblock_type(pfn)
-        if old == MIGRATE_ISOLATE or has_unmovable_pages(zone, pfn, migratetype, skip_hwpoisoned):
+        if old == MIGRATE_ISOLATE or has_unmovable_pages(zone, pfn, migratetype):
             undo_isolate_page_range(zone, saved)
             return None
         change_pageblock_type(zone, pfn, MIGRATE_ISOLATE)

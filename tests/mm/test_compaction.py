@@ -24,6 +24,7 @@ from movable import (
     put_page,
 )
 from movable.mm import compaction
+from movable.mm.compact_scan import compaction_alloc
 from movable.mm.compaction import (
     COMPACT_CLUSTER_MAX,
     COMPACT_COMPLETE,
@@ -48,6 +49,8 @@ from movable.mm.compaction import (
     compaction_suitable,
     try_to_compact_pages,
 )
+from movable.mm.fragmentation import fragmentation_index
+from movable.mm.hotplug import offline_pages
 from movable.mm.validate import validate_vm
 from movable.mm.zone import Zone
 from tests.keeper import Keeper, free_frames, machine, settle
@@ -238,6 +241,7 @@ def test_success_before_anything_is_done() -> None:
     vm = machine(FRAMES)
     keeper = settle(vm, range(64))
     events = watch(vm, "compact_zone")
+    assert CompactControl(vm.zones[0], gfp_mask=GFP_HIGHUSER_MOVABLE).classzone_idx == 3
     assert compact_zone(vm.zones[0], CompactControl(vm.zones[0], 3, mode=MIGRATE_SYNC_LIGHT)) == COMPACT_SUCCESS
     assert not events
     assert not keeper.calls
@@ -261,21 +265,42 @@ def test_skipped_for_lack_of_memory() -> None:
     assert compact_zone(zone, CompactControl(zone, 1, mode=MIGRATE_SYNC_LIGHT)) == COMPACT_SKIPPED
 
 
+@pytest.mark.parametrize(("order", "mark"), [(1, 10), (3, 10), (4, 20), (6, 20)])
+def test_room_for_copies_must_be_free_above_the_watermark(order: int, mark: int) -> None:
+    """Single free frames; the watermark is the low one for orders above 3."""
+    room = mark + (2 << order)
+    for free, expected in ((room, COMPACT_SKIPPED), (room + 1, COMPACT_CONTINUE)):
+        vm = VM(layout=[(0, "Normal", 1024)], pageblock_order=9)
+        settle(vm, [pfn for pfn in range(1024) if pfn % 2 or pfn >= 2 * free])
+        zone = vm.zones[0]
+        zone.watermark = (10, 20, 30)
+        assert zone.nr_free == free
+        assert compaction_suitable(zone, order, zone.index) == expected
+
+
 def test_skipped_because_memory_is_short_rather_than_broken_up() -> None:
     vm = VM(layout=[(0, "Normal", 1024)], pageblock_order=9)
     settle(vm, [pfn for pfn in range(1024) if pfn & 16])
     zone = vm.zones[0]
     assert compaction._suitable_fragmentation(zone, 5) == COMPACT_NOT_SUITABLE_ZONE
     assert compaction_suitable(zone, 5, zone.index) == COMPACT_SKIPPED
-    zone_broken_up = settle_single_frames()
-    assert compaction._suitable_fragmentation(zone_broken_up, 5) == COMPACT_CONTINUE
-    assert compaction_suitable(zone_broken_up, 5, zone.index) == COMPACT_CONTINUE
-
-
-def settle_single_frames() -> Zone:
     vm = VM(layout=[(0, "Normal", 1024)], pageblock_order=9)
     settle(vm, range(1, 1024, 2))
-    return vm.zones[0]
+    zone = vm.zones[0]
+    assert compaction._suitable_fragmentation(zone, 5) == COMPACT_CONTINUE
+    assert compaction_suitable(zone, 5, zone.index) == COMPACT_CONTINUE
+
+
+def test_the_index_below_zero_and_orders_that_are_not_costly() -> None:
+    vm = VM(layout=[(0, "Normal", 1024)], pageblock_order=9)
+    settle(vm, range(8, 1024))
+    assert fragmentation_index(vm.zones[0], 4) == -500
+    assert compaction._suitable_fragmentation(vm.zones[0], 4) == COMPACT_CONTINUE
+    vm = VM(layout=[(0, "Normal", 1024)], pageblock_order=9)
+    settle(vm, [pfn for pfn in range(1024) if pfn & 4])
+    zone = vm.zones[0]
+    assert 0 <= fragmentation_index(zone, 3) <= 500
+    assert compaction_suitable(zone, 3, zone.index) == COMPACT_CONTINUE
 
 
 def test_skipped_without_io() -> None:
@@ -305,12 +330,18 @@ def test_contended_is_a_request_to_stop() -> None:
             cc.contended = True
 
     keeper.on_isolate = on_isolate
+    migrations = watch(vm, "migrate_pages")
     assert compact_zone(vm.zones[0], cc) == COMPACT_CONTENDED
     keeper.check()
     assert keeper.count("putback") == 8
+    assert len(migrations) == 2  # of frames 0 to 31; the third pageblock is put back at once
     cc = whole(vm.zones[0])
     cc.contended = True
+    cc.nr_migratepages, cc.free_pfn = 1, 240
     assert compact_finished(cc) == COMPACT_CONTENDED
+    assert compaction_alloc(vm.page(1), cc) is None
+    cc.contended = False
+    assert compaction_alloc(vm.page(1), cc) is not None
 
 
 def test_no_suitable_page_means_go_on() -> None:
@@ -358,6 +389,13 @@ def test_an_unmovable_request_finishes_the_pageblock_it_will_take_over() -> None
     cc = CompactControl(vm.zones[0], 4, GFP_KERNEL, MIGRATE_ASYNC)
     assert compact_zone(vm.zones[0], cc) == COMPACT_SUCCESS
     assert keeper.count("migrate") == 32
+    # Even a block of its own type does not end the run before the pageblock does.
+    cc.finishing_block = True
+    assert cc.migrate_pfn % 512
+    vm.zones[0].free_area[4].free_list[MIGRATE_UNMOVABLE][2000] = None
+    assert compact_finished(cc) == COMPACT_CONTINUE
+    cc.migrate_pfn = 512
+    assert compact_finished(cc) == COMPACT_SUCCESS
 
 
 # --- who asks ---
@@ -376,6 +414,58 @@ def test_compact_memory_compacts_every_node_and_compact_node_one() -> None:
     assert [event.args["node"] for event in events if event.kind == "compact_zone"] == [0, 1, 2]
     keeper.check()
     assert Counter(page.node for page in keeper.pages) == {0: 64, 1: 64, 2: 64}
+
+
+def test_a_zone_that_is_offline_is_left_out() -> None:
+    vm = machine(64, zones=2)
+    assert offline_pages(vm, 64, 64) == 0
+    events = watch(vm, "compact_zone")
+    compact_memory(vm)
+    assert [event.args["node"] for event in events] == [0]
+
+
+@pytest.mark.parametrize(
+    ("priority", "statuses", "result", "shifts", "failed"),
+    [
+        (COMPACT_PRIO_SYNC_LIGHT, "complete success success", COMPACT_SUCCESS, [1, 0, 0], [0, 4, 0]),
+        (COMPACT_PRIO_SYNC_LIGHT, "partial_skipped skipped contended", COMPACT_CONTENDED, [1, 0, 0], [0, 0, 0]),
+        (COMPACT_PRIO_ASYNC, "complete partial_skipped skipped", COMPACT_PARTIAL_SKIPPED, [0, 0, 0], [0, 0, 0]),
+        (COMPACT_PRIO_SYNC_FULL, "skipped complete skipped", COMPACT_COMPLETE, [0, 1, 0], [0, 0, 0]),
+    ],
+)
+def test_what_each_zone_s_result_leads_to(
+    monkeypatch: pytest.MonkeyPatch, priority: int, statuses: str, result: int, shifts: list[int], failed: list[int]
+) -> None:
+    vm = machine(64, zones=3)
+    asked: list[Zone] = []
+    values = [COMPACT_RESULT_NAMES.index(name) for name in statuses.split()]
+
+    def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int) -> int:
+        asked.append(zone)
+        return values[len(asked) - 1]
+
+    monkeypatch.setattr(compaction, "compact_zone_order", compact_zone_order)
+    assert try_to_compact_pages(vm, GFP_HIGHUSER_MOVABLE, 3, priority) == result
+    assert len(asked) == (2 if COMPACT_SUCCESS in values else 3)
+    assert [zone.compact_defer_shift for zone in vm.zones] == shifts
+    assert [zone.compact_order_failed for zone in vm.zones] == failed
+
+
+@pytest.mark.parametrize("priority", [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_SYNC_FULL])
+def test_presets_of_a_direct_run(monkeypatch: pytest.MonkeyPatch, priority: int) -> None:
+    vm = machine(64)
+    seen: list[CompactControl] = []
+
+    def compact_zone(zone: Zone, cc: CompactControl) -> int:
+        seen.append(cc)
+        return COMPACT_SUCCESS
+
+    monkeypatch.setattr(compaction, "compact_zone", compact_zone)
+    try_to_compact_pages(vm, GFP_HIGHUSER_MOVABLE, 3, priority)
+    cc = seen[0]
+    hard = priority == COMPACT_PRIO_SYNC_FULL
+    assert (cc.order, cc.gfp_mask, cc.direct_compaction, cc.no_set_skip_hint) == (3, GFP_HIGHUSER_MOVABLE, True, False)
+    assert (cc.whole_zone, cc.ignore_skip_hint, cc.ignore_block_suitable) == (hard, hard, hard)
 
 
 def test_an_allocation_of_higher_order_compacts() -> None:

@@ -7,6 +7,7 @@ from errno import EBUSY
 import pytest
 
 from movable import (
+    GFP_COMP,
     GFP_HIGHUSER_MOVABLE,
     GFP_KERNEL,
     MIGRATE_ASYNC,
@@ -17,8 +18,12 @@ from movable import (
     MIGRATE_SYNC_LIGHT,
     MIGRATE_UNMOVABLE,
     VM,
+    ListHead,
     Page,
+    isolate_movable_page,
+    list_add,
     put_page,
+    putback_movable_pages,
 )
 from movable.mm.compact_defer import (
     COMPACT_MAX_DEFER_SHIFT,
@@ -39,7 +44,6 @@ from movable.mm.compaction import (
     reset_zone_hints,
     try_to_compact_pages,
 )
-from movable.mm.page_alloc import prep_new_page
 from movable.mm.zone import Zone
 from tests.keeper import Keeper, machine, settle
 
@@ -85,6 +89,17 @@ def test_success_of_the_allocation_ends_the_wait_success_of_compaction_does_not(
     assert (zone.compact_order_failed, zone.compact_defer_shift) == (5, 2)
     compaction_defer_reset(zone, 2, True)
     assert (zone.compact_order_failed, zone.compact_defer_shift, zone.compact_considered) == (5, 0, 0)
+    defer_compaction(zone, 7)
+    assert zone.compact_order_failed == 5
+
+
+def test_orders_below_the_one_that_failed_are_no_fresh_start() -> None:
+    zone = machine(64).zones[0]
+    zone.compact_order_failed = 4
+    zone.compact_defer_shift = COMPACT_MAX_DEFER_SHIFT
+    zone.compact_considered = 64
+    assert compaction_restarting(zone, 4)
+    assert not compaction_restarting(zone, 3)
 
 
 def test_the_longest_wait_ends_with_a_fresh_start() -> None:
@@ -129,13 +144,26 @@ def test_skip_bits_are_honoured_unless_ignored() -> None:
     assert min(pfn for _, pfn in keeper.calls) == 1
 
 
-def test_both_scanners_set_skip_bits_and_cached_positions() -> None:
-    """Blocks 0 and 1 hold nothing movable, block 15 has no free frame: all three need not be looked at again."""
+def test_the_migrate_scanner_never_passes_the_free_scanner() -> None:
+    """All pageblocks between the first and the last are to be skipped: the jump over them ends the run."""
     vm = machine(FRAMES)
-    keeper = settle(vm, range(33, 240, 2), [*range(1, 32, 2), *range(240, 256)])
+    keeper = settle(vm, range(1, FRAMES, 2))
+    zone = vm.zones[0]
+    for pfn in range(16, 240, 16):
+        zone.set_pageblock_skip(pfn)
+    run(zone)
+    assert {pfn for name, pfn in keeper.calls if name == "isolate"} == set(range(1, 16, 2))
+    keeper.check()
+
+
+def test_both_scanners_set_skip_bits_and_cached_positions() -> None:
+    """Blocks 0 and 1 hold nothing movable, 14 and 15 have no free frame: these need not be looked at again."""
+    vm = machine(FRAMES)
+    keeper = settle(vm, range(33, 224, 2), [*range(1, 32, 2), *range(224, 256)])
     zone = vm.zones[0]
     for mode, expected in ((MIGRATE_ASYNC, [16, 0]), (MIGRATE_SYNC_LIGHT, [16, 16])):
         zone.skip[:] = bytes(len(zone.skip))
+        zone.compact_cached_free_pfn = 240
         cc = CompactControl(zone, -1, GFP_HIGHUSER_MOVABLE, mode)
 
         def answer(page: Page, cc: CompactControl = cc) -> int:
@@ -145,8 +173,8 @@ def test_both_scanners_set_skip_bits_and_cached_positions() -> None:
         keeper.answer = answer
         compact_zone(zone, cc)
         assert zone.compact_cached_migrate_pfn == expected
-        assert zone.compact_cached_free_pfn == 240
-        assert [pfn for pfn in range(0, FRAMES, 16) if zone.get_pageblock_skip(pfn)] == [0, 16, 240]
+        assert zone.compact_cached_free_pfn == 224
+        assert [pfn for pfn in range(0, FRAMES, 16) if zone.get_pageblock_skip(pfn)] == [0, 16, 224, 240]
 
 
 def test_a_control_can_forbid_the_hints() -> None:
@@ -247,11 +275,38 @@ def test_an_offline_pageblock_is_neither_source_nor_target() -> None:
     assert not [page for page in keeper.pages if page.pfn >= 240 and not page.pfn % 2]
 
 
+def test_only_pages_that_look_movable_are_asked() -> None:
+    vm = machine(FRAMES)
+    keeper = settle(vm, range(1, FRAMES, 2), [0, 34])
+    page = vm.page(33)
+    assert isolate_movable_page(page, 0) == 0
+    asked: set[int] = set()
+    vm.observe(lambda event: asked.add(event.pfn) if event.kind == "isolate_movable_page" else None)
+    compact_memory(vm)
+    assert asked
+    assert not asked & {0, 33, 34}
+    pages = ListHead("isolated by somebody else")
+    list_add(page.lru, pages)
+    putback_movable_pages(pages)
+    keeper.check()
+
+
 # --- direct and asynchronous: a unit is the block that is wanted ---
 
 
 def hurried(zone: Zone, order: int) -> CompactControl:
     return CompactControl(zone, order, GFP_HIGHUSER_MOVABLE, MIGRATE_ASYNC, direct_compaction=True)
+
+
+def test_a_block_that_is_ready_to_go_is_migrated_before_the_next_is_looked_at() -> None:
+    vm = machine(FRAMES)
+    settle(vm, range(1, FRAMES, 2), [32])
+    sizes: list[int] = []
+    vm.observe(lambda event: sizes.append(event.args["nr"]) if event.kind == "migrate_pages" else None)
+    cc = hurried(vm.zones[0], 2)
+    compact_zone(vm.zones[0], cc)
+    assert sizes == [2]
+    assert cc.migrate_pfn == 4
 
 
 def test_one_page_that_stays_makes_its_block_useless() -> None:
@@ -286,22 +341,16 @@ def test_a_page_that_will_not_move_spoils_the_rest_of_its_block() -> None:
 
 
 def test_a_compound_block_is_passed_as_a_whole() -> None:
-    vm = machine(FRAMES)
-    keeper = settle(vm, range(8, FRAMES, 2), range(8))
-    for pfn in range(8):
-        put_page(vm.page(pfn))
-    zone = vm.zones[0]
-    block = vm.page(0)
-    code = zone.buddy.pop(0)
-    del zone.free_lists[code][0]
-    zone.nr_free -= 8
-    prep_new_page(block, code >> 3)
-    assert block.order == 3
+    vm = machine(64)
+    block = vm.alloc_pages(GFP_KERNEL | GFP_COMP, 3)
+    assert block is not None
+    assert block.pfn == 0
     compact_memory(vm)
-    keeper.check()
+    # The block, the free block behind it, and two pageblocks that are free as a whole.
+    assert vm.vmstat["compact_migrate_scanned"] == 4
     assert block._refcount == 1
     put_page(block)
-    keeper.check()
+    assert list(vm.zones[0].free_blocks()) == [(0, 6)]
 
 
 def test_partial_means_from_a_cached_position() -> None:

@@ -36,6 +36,8 @@ def test_the_range_is_handed_out_frame_by_frame() -> None:
     assert free_frames(vm) >= set(range(64, 100))
     keeper.check()
     assert not vm.warnings
+    assert vm.vmstat["compact_isolated"] == 18 + 36  # pages, and then the frames
+    assert not any(vm.zones[0].skip)
 
 
 def test_the_rest_of_the_edge_blocks_is_given_back() -> None:
@@ -67,6 +69,21 @@ def test_batches_of_32() -> None:
     vm.observe(lambda event: sizes.append(event.args["nr"]) if event.kind == "migrate_pages" else None)
     assert alloc_contig_range(vm, 0, 512) == 0
     assert sizes == [32, 32]
+    keeper.check()
+
+
+def test_what_lies_beyond_the_range_is_left_alone() -> None:
+    vm = machine(FRAMES)
+    keeper = settle(vm, range(32, 64))
+    assert alloc_contig_range(vm, 36, 40) == 0
+    assert {pfn for _, pfn in keeper.calls} == set(range(36, 40))
+
+
+def test_every_batch_has_its_own_five_tries() -> None:
+    vm = machine(FRAMES)
+    keeper = settle(vm, range(32, 96))
+    keeper.answer = lambda page: -EAGAIN if page.pfn in (40, 80) and keeper.count("migrate", page.pfn) < 40 else 0
+    assert alloc_contig_range(vm, 32, 96) == 0
     keeper.check()
 
 

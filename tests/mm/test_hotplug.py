@@ -6,9 +6,9 @@ from errno import EAGAIN, EBUSY, EINTR, EINVAL, ENOMEM
 
 import pytest
 
-from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_MOVABLE, VM, UsageError, put_page
+from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, VM, UsageError, put_page
 from movable.mm.hotplug import MAX_PASSES, do_migrate_range, offline_pages, online_pages, scan_movable_pages
-from movable.mm.page_isolation import start_isolate_page_range
+from movable.mm.page_isolation import change_pageblock_type, start_isolate_page_range
 from movable.mm.soft_offline import soft_offline_page
 from movable.mm.validate import validate_vm
 from tests.keeper import free_frames, machine, settle
@@ -97,6 +97,16 @@ def test_the_default_limit() -> None:
     assert offline_pages(vm, 64, 16) == -EINTR
     assert keeper.count("migrate") == MAX_PASSES
     keeper.check()
+
+
+def test_a_range_that_stays_becomes_movable() -> None:
+    """As in the kernel, which does not remember what the pageblocks were."""
+    vm = machine(FRAMES)
+    keeper = settle(vm, [70])
+    keeper.answer = lambda page: -EBUSY
+    change_pageblock_type(vm.zones[0], 64, MIGRATE_RECLAIMABLE)
+    assert offline_pages(vm, 64, 16, max_passes=1) == -EINTR
+    assert vm.zones[0].pageblock_type(64) == MIGRATE_MOVABLE
 
 
 def test_progress_does_not_use_up_the_limit() -> None:

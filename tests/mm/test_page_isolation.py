@@ -16,7 +16,8 @@ from movable import (
     lock_page,
     unlock_page,
 )
-from movable.mm.page import PG_hwpoison, PG_lru, PG_reserved
+from movable.mm.hotplug import offline_pages
+from movable.mm.page import PG_lru, PG_reserved
 from movable.mm.page_isolation import (
     change_pageblock_type,
     covering_free_block,
@@ -106,24 +107,21 @@ def test_a_refused_range_is_left_as_it_was() -> None:
 
 def test_what_counts_as_unmovable() -> None:
     vm = machine(64)
-    keeper = settle(vm, [0, 1], [16, 32])
+    keeper = settle(vm, [0, 1], [16])
     zone = vm.zones[0]
-    assert not has_unmovable_pages(zone, 0, MIGRATE_MOVABLE, False)
+    assert not has_unmovable_pages(zone, 0, MIGRATE_MOVABLE)
     page = vm.page(0)
     page._flags |= 1 << PG_reserved
-    assert has_unmovable_pages(zone, 0, MIGRATE_MOVABLE, False)
+    assert has_unmovable_pages(zone, 0, MIGRATE_MOVABLE)
     page._flags = 0
     lock_page(page)
     ClearPageMovable(page)
     unlock_page(page)
-    assert not has_unmovable_pages(zone, 0, MIGRATE_MOVABLE, False), "a tag left behind passes for movable"
-    assert has_unmovable_pages(zone, 16, MIGRATE_MOVABLE, False)
+    assert not has_unmovable_pages(zone, 0, MIGRATE_MOVABLE), "a tag left behind passes for movable"
+    assert has_unmovable_pages(zone, 16, MIGRATE_MOVABLE)
     vm.page(16)._flags |= 1 << PG_lru
-    assert not has_unmovable_pages(zone, 16, MIGRATE_MOVABLE, False)
-    vm.page(32)._flags |= 1 << PG_hwpoison
-    assert has_unmovable_pages(zone, 32, MIGRATE_MOVABLE, False)
-    assert not has_unmovable_pages(zone, 32, MIGRATE_MOVABLE, True)
-    assert not has_unmovable_pages(zone, 48, MIGRATE_MOVABLE, False)
+    assert not has_unmovable_pages(zone, 16, MIGRATE_MOVABLE)
+    assert not has_unmovable_pages(zone, 48, MIGRATE_MOVABLE)
     assert len(keeper.pages) == 2
 
 
@@ -132,10 +130,10 @@ def test_a_cma_request_believes_a_cma_pageblock() -> None:
     settle(vm, [], [16])
     zone = vm.zones[0]
     zone.set_pageblock_migratetype(16, MIGRATE_CMA)
-    assert has_unmovable_pages(zone, 16, MIGRATE_MOVABLE, False)
-    assert not has_unmovable_pages(zone, 16, MIGRATE_CMA, False)
+    assert has_unmovable_pages(zone, 16, MIGRATE_MOVABLE)
+    assert not has_unmovable_pages(zone, 16, MIGRATE_CMA)
     zone.set_pageblock_migratetype(16, MIGRATE_MOVABLE)
-    assert has_unmovable_pages(zone, 16, MIGRATE_CMA, False)
+    assert has_unmovable_pages(zone, 16, MIGRATE_CMA)
 
 
 @pytest.mark.parametrize(("full", "expected"), [((), 1), ((1,), 2), ((1, 2), None)])
@@ -148,6 +146,21 @@ def test_the_next_node_with_room_takes_the_page(full: tuple[int, ...], expected:
         zone.watermark = (64, 64, 64)
     target = new_node_page(page, None)
     assert (None if target is None else target.node) == expected
+
+
+def test_offline_pageblocks_are_left_out() -> None:
+    vm = machine(64)
+    zone = vm.zones[0]
+    assert offline_pages(vm, 16, 16) == 0
+    assert start_isolate_page_range(zone, 0, 48, MIGRATE_MOVABLE) == {0: MIGRATE_MOVABLE, 32: MIGRATE_MOVABLE}
+
+
+def test_a_node_without_memory_is_no_other_node() -> None:
+    vm = machine(64, zones=2)
+    assert offline_pages(vm, 64, 64) == 0
+    target = new_node_page(vm.page(3), None)
+    assert target is not None
+    assert target.node == 0
 
 
 def test_a_single_node_takes_its_own_page() -> None:

@@ -6,9 +6,10 @@ from errno import EAGAIN, EBUSY, EINVAL, EIO, ENOMEM
 
 import pytest
 
-from movable import GFP_HIGHUSER_MOVABLE, GFP_MEMALLOC, Event, UsageError, get_page, put_page
+from movable import GFP_HIGHUSER_MOVABLE, GFP_MEMALLOC, MIGRATE_MOVABLE, Event, UsageError, get_page, put_page
 from movable.mm.compaction import compact_memory
 from movable.mm.page import PG_hwpoison
+from movable.mm.page_isolation import start_isolate_page_range
 from movable.mm.soft_offline import HWPOISON, soft_offline_page
 from movable.mm.validate import validate_vm
 from tests.keeper import Keeper, free_frames, machine, settle
@@ -51,6 +52,14 @@ def test_a_frame_in_the_middle_of_a_large_free_block(pfn: int) -> None:
     assert free_frames(vm) == set(range(FRAMES)) - {pfn}
     assert vm.zones[0].nr_free == FRAMES - 1
     assert len(list(vm.zones[0].free_blocks())) == 8
+    validate_vm(vm)
+
+
+def test_a_free_frame_of_a_closed_pageblock_did_not_count() -> None:
+    vm = machine(FRAMES)
+    assert start_isolate_page_range(vm.zones[0], 32, 48, MIGRATE_MOVABLE) is not None
+    assert soft_offline_page(vm, 40) == 0
+    assert vm.zones[0].nr_free == FRAMES - 16
     validate_vm(vm)
 
 
