@@ -9,9 +9,11 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from movable.errors import InvalidState, MovableError
+from movable.files import write_json
 from movable.lab import report
 from movable.lab.options import Options, check, readable
 from movable.lab.run import Run, RunFailed, load_drivers, plan
@@ -77,22 +79,33 @@ def _one_line(error: Exception) -> str:
 
 
 @contextmanager
+def _saving(option: str, path: Path) -> Iterator[None]:
+    """Name the file in an error that does not, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or isinstance(error, BrokenPipeError):
+            raise
+        raise MovableError(f"{option} {path}: {error.strerror}") from error
+
+
+@contextmanager
 def events_to(run: Run) -> Iterator[None]:
     """Write every event of the machine to the file that was asked for, compressed where its name ends in .gz."""
     path = run.settings.events
     if path is None:
         yield
         return
-    with path.open("wb") as raw:
+    with _saving("--events", path), path.open("wb") as raw:
         # No name and no time in the header: the same run gives the same bytes.
         packed = gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else None
         stream: IO[bytes] = packed or raw  # type: ignore[assignment]
+
+        def write(event: Event) -> None:
+            stream.write(to_json(event).encode() + b"\n")
+
+        run.vm.observe(write)
         try:
-
-            def write(event: Event) -> None:
-                stream.write(to_json(event).encode() + b"\n")
-
-            run.vm.observe(write)
             yield
         finally:
             run.vm.install(None)
@@ -103,13 +116,13 @@ def events_to(run: Run) -> Iterator[None]:
 def _write_files(run: Run) -> None:
     settings = run.settings
     if settings.json is not None:
-        from movable.files import write_json
-
-        write_json(settings.json, report.record(run))
+        with _saving("--json", Path(settings.json)):
+            write_json(settings.json, report.record(run))
     if settings.svg is not None and run.maps:
         title = f"movable run: {readable(settings.memory)}, {report.many(settings.nodes, 'node')}, seed {settings.seed}"
         subtitle = f"drivers {', '.join(driver.label for driver in run.drivers)}; {report.stored_sentence(run)}"
-        settings.svg.write_text(picture(title, subtitle, run.maps))
+        with _saving("--svg", settings.svg):
+            settings.svg.write_text(picture(title, subtitle, run.maps))
 
 
 __all__ = ["Options", "Run", "RunFailed", "main"]

@@ -55,6 +55,9 @@ class Process:
 
 # --- the compressed store ---
 
+HANDLE_BYTES = 8
+"""What every object of a pool carries in front of its content."""
+
 
 def is_store(driver: Any) -> bool:
     """Whether a driver is a zsmalloc pool, which a compressed block device can be put on."""
@@ -66,7 +69,6 @@ def is_store(driver: Any) -> bool:
 def pool_pages(pages: list[bytes], chain: int = 4, rule: str = "percent") -> int:
     """How many frames a pool needs for these pages: compress each, count objects by class, round up to whole zspages."""
     from movable_zsmalloc import make_codec, size_class_index, size_class_table, zs_huge_class_size
-    from movable_zsmalloc.geometry import ZS_HANDLE_SIZE
 
     table = size_class_table(chain, rule)
     huge = zs_huge_class_size(chain, rule)
@@ -76,7 +78,7 @@ def pool_pages(pages: list[bytes], chain: int = 4, rule: str = "percent") -> int
         if page == page[:8] * (PAGE_SIZE // 8):
             continue
         size = len(compress(page))
-        row = table[size_class_index((size if size < huge else PAGE_SIZE) + ZS_HANDLE_SIZE)]
+        row = table[size_class_index((size if size < huge else PAGE_SIZE) + HANDLE_BYTES)]
         objects[row.index] = objects.get(row.index, 0) + 1
     rows = {row.index: row for row in table}
     return sum(-(-count // rows[index].objs) * rows[index].pages for index, count in objects.items())
@@ -197,9 +199,12 @@ def fill(takers: list[Taker], process: Process, cycles: int, chance: random.Rand
         if wanting:
             taker = chance.choices(wanting, [taker.left for taker in wanting])[0]
             taker.take(_jitter(sum(taker.left for taker in wanting), rest, chance))
+    process.take(process.left)
     for taker in takers:
         if isinstance(taker, Store):
             taker.finish()
+        elif taker.left:
+            taker.take(taker.left)
 
 
 def _jitter(left: int, rest: int, chance: random.Random) -> int:

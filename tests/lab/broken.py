@@ -1,0 +1,193 @@
+"""Drivers for runs: one that is right, and others that are wrong in one way each."""
+
+from __future__ import annotations
+
+from errno import EAGAIN, EINVAL, ENOMEM
+from typing import Any
+
+import movable
+from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_SYNC_NO_COPY, VM, AddressSpace, ListHead, Page
+from movable_zsmalloc import Zsmalloc
+
+
+class Pages:
+    """Pages on a list; takes part in a run through ``populate``."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.held = ListHead("held")
+        self.mapping = vm.address_space(self)
+
+    def hold(self, page: Page) -> None:
+        movable.list_add(page.lru, self.held)
+        movable.SetPageMovable(page, self.mapping)
+
+    def populate(self, count: int) -> Any:
+        for got in range(count):
+            page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+            if page is None:
+                return got
+            movable.lock_page(page)
+            self.hold(page)
+            movable.unlock_page(page)
+        return count
+
+    @movable.hookimpl
+    def isolate_page(self, page: Page, mode: int) -> Any:
+        movable.list_del(page.lru)
+        return True
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        if mode == MIGRATE_SYNC_NO_COPY:
+            return -EINVAL
+        movable.copy_highpage(newpage, page)
+        movable.get_page(newpage)
+        self.hold(newpage)
+        movable.ClearPageMovable(page)
+        movable.put_page(page)
+        return 0
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        movable.list_add(page.lru, self.held)
+
+
+class Late(Pages):
+    """Makes its address space when it is first asked for pages."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.held = ListHead("held")
+
+    def populate(self, count: int) -> Any:
+        if not hasattr(self, "mapping"):
+            self.mapping = self.vm.address_space(self)
+        return super().populate(count)
+
+
+class Removable(Pages):
+    """Goes when it is told to, but for ``kept`` pages."""
+
+    kept = 0
+
+    def remove(self) -> None:
+        for number, page in enumerate(self.held):
+            if number < self.kept:
+                continue
+            movable.lock_page(page)
+            movable.list_del(page.lru)
+            movable.ClearPageMovable(page)
+            movable.unlock_page(page)
+            movable.put_page(page)
+
+
+class Leaky(Removable):
+    kept = 3
+
+
+class Idle:
+    """Never has a page."""
+
+    def __init__(self, vm: VM) -> None:
+        self.mapping = vm.address_space(self)
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        return False
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return 0
+
+    def putback_page(self, page: Page) -> None:
+        pass
+
+
+class Again(Pages):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        return -EAGAIN
+
+
+class Pinned(Pages):
+    def isolate_page(self, page: Page, mode: int) -> Any:
+        return False
+
+
+class ReturnsNone(Pages):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        return None
+
+
+class Raises(Pages):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        raise KeyError("no such page")
+
+
+class IsolatesWithOne(Pages):
+    def isolate_page(self, page: Page, mode: int) -> Any:
+        return 1
+
+
+class PutbackRaises(Pages):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        return -ENOMEM
+
+    def putback_page(self, page: Page) -> None:
+        raise ValueError("not mine\nreally")
+
+
+class PopulateRaises(Pages):
+    def populate(self, count: int) -> Any:
+        raise OSError("broken")
+
+
+class PopulateReturnsNone(Pages):
+    def populate(self, count: int) -> Any:
+        return None
+
+
+class PopulateReturnsTooMany(Pages):
+    def populate(self, count: int) -> Any:
+        return count + 1
+
+
+class RemoveRaises(Pages):
+    def remove(self) -> None:
+        raise ZeroDivisionError
+
+
+class KeepsALock(Pages):
+    """Leaves a page locked behind."""
+
+    def populate(self, count: int) -> Any:
+        page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+        assert page is not None
+        movable.lock_page(page)
+        return 0
+
+
+class NotMade(Pages):
+    def __init__(self, vm: VM) -> None:
+        raise RuntimeError("not today")
+
+
+class Corrupts(Zsmalloc):
+    """Loses the last bytes of every twentieth page that it moves; objects' headers never lie there."""
+
+    moved = 0
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        rc = super().migratepage(mapping, newpage, page, mode)
+        self.moved += 1
+        if rc == 0 and self.moved % 20 == 0:
+            newpage.data[-8:] = bytes(8)
+        return rc
+
+
+class CorruptsAndRaises(Corrupts):
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        rc = super().migratepage(mapping, newpage, page, mode)
+        if self.moved == 150:
+            raise RuntimeError("enough")
+        return rc

@@ -1,0 +1,111 @@
+"""Sizes, drivers and files of ``movable run``, right and wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from movable.errors import UsageError
+from movable.lab.options import Options, check, check_drivers, check_memory, parse_size, readable, size_text
+
+BROKEN = Path(__file__).parent / "broken.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("256M", 256 << 20), ("1g", 1 << 30), ("64MiB", 64 << 20), ("64 MB", 64 << 20), ("1048576", 1 << 20), ("4K", 4096)],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "M", "-1M", "1.5G", "1T", "12 34", "0x10", "M256"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a size; write a number with K, M or G"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("size", [1, 1023, 1024, 4096, 3 << 20, 256 << 20, 5 << 30])
+def test_a_size_that_is_suggested_means_itself(size: int) -> None:
+    assert parse_size(size_text(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1 KiB"), (1536, "1.5 KiB"), (256 << 20, "256 MiB"), (3 << 30, "3 GiB")],
+)
+def test_sizes_for_sentences(size: int, text: str) -> None:
+    assert readable(size) == text
+
+
+@pytest.mark.parametrize(("text", "nodes"), [("256M", 2), ("8M", 1), ("24M", 3), ("16G", 64)])
+def test_memory_that_is_possible(text: str, nodes: int) -> None:
+    assert check_memory(text, nodes) == parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes", "message"),
+    [
+        ("6M", 1, "too small for 1 node: each needs 4 pageblocks of 2 MiB; use 8M or more"),
+        ("14M", 2, "use 16M or more"),
+        ("17M", 2, "no multiple of a pageblock (2 MiB) for each of 2 nodes; use 16M or 20M"),
+        ("9M", 1, "use 8M or 10M"),
+        ("16386M", 1, "use 16G or less"),
+        ("256M", 0, "--nodes 0 is not possible; use 1 to 64"),
+        ("256M", 65, "--nodes 65"),
+    ],
+)
+def test_memory_that_is_not(text: str, nodes: int, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_memory(text, nodes)
+    assert message in str(caught.value)
+
+
+def test_the_sizes_that_are_suggested_are_possible() -> None:
+    for nodes in (1, 2, 3, 7):
+        for megabytes in range(8 * nodes + 1, 8 * nodes + 2 * nodes):
+            with pytest.raises(UsageError) as caught:
+                check_memory(f"{megabytes}M", nodes)
+            low, high = str(caught.value).rpartition("use ")[2].split(" or ")
+            assert check_memory(low, nodes) < megabytes << 20 < check_memory(high, nodes)
+
+
+def test_labels_are_short_and_differ() -> None:
+    labels = [label for label, _, _ in check_drivers(f"zsmalloc, {BROKEN}:Pages,movable_zsmalloc:Zsmalloc,tests.lab.broken:Pages")]
+    assert labels == ["zsmalloc", "Pages", "Zsmalloc", "Pages#2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty name"),
+        ("zsmalloc,", "empty name"),
+        ("zsmalloc,zsmalloc", "names 'zsmalloc' twice"),
+        ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, zsmalloc"),
+        ("nonesuch.py:X", "no file 'nonesuch.py'"),
+        (f"{BROKEN}:Nonesuch", "has no 'Nonesuch'"),
+    ],
+)
+def test_drivers_that_are_not_there(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_drivers(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_written_are_found_before_the_run(tmp_path: Path) -> None:
+    for options, message in (
+        (Options(json=str(tmp_path)), "is a directory; name a file"),
+        (Options(svg=str(tmp_path / "none" / "x.svg")), "there is no directory"),
+        (Options(events=str(tmp_path / "a"), svg=str(tmp_path / "a")), "name the same file"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            check(options)
+
+
+def test_outputs_are_known_by_their_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = check(Options(json="a.json", events="./b.jsonl"))
+    assert settings.outputs == {(tmp_path / "a.json").resolve(), (tmp_path / "b.jsonl").resolve()}
+    assert check(Options(json="-")).outputs == frozenset()

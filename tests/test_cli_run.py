@@ -1,0 +1,271 @@
+"""``movable run`` from outside: output, files, exit codes, and the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import pty
+import random
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from movable.cli import main
+from movable.mm.events import read_events
+
+ROOT = Path(__file__).parent.parent
+BROKEN = ROOT / "tests" / "lab" / "broken.py"
+SMALL = ["--memory", "16M", "--nodes", "1"]
+MOVABLE = [sys.executable, "-m", "movable.cli"]
+
+
+def run(*arguments: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, with its output in pipes."""
+    env = {**os.environ, **environment}
+    return subprocess.run([*MOVABLE, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Everything that a small run writes, and what it prints."""
+    folder = tmp_path_factory.mktemp("full")
+    done = run("run", *SMALL, "--json", "r.json", "--events", "e.jsonl", "--svg", "m.svg", folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder, done.stdout
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, full: tuple[Path, str]) -> None:
+    """In a directory that is its own input, where the first run leaves its files, and whatever order sets have."""
+    outputs = []
+    (tmp_path / "data").write_bytes(BROKEN.read_bytes() * 30)
+    for hash_seed in ("1", "2"):
+        arguments = ["--input", ".", "--seed", "7", "--json", "r.json", "--events", "e.jsonl.gz", "--svg", "m.svg"]
+        done = run("run", *SMALL, *arguments, folder=tmp_path, PYTHONHASHSEED=hash_seed)
+        assert (done.returncode, done.stderr) == (0, "")
+        outputs.append((done.stdout, *((tmp_path / name).read_bytes() for name in ("r.json", "e.jsonl.gz", "m.svg"))))
+    assert outputs[0] == outputs[1]
+
+
+def test_another_seed_gives_another_run() -> None:
+    first, second = (run("run", *SMALL, "--seed", seed).stdout for seed in ("1", "2"))
+    assert first.splitlines()[5:] != second.splitlines()[5:]
+
+
+def test_what_is_printed(full: tuple[Path, str]) -> None:
+    out = full[1]
+    for expected in (
+        "machine  16 MiB, 1 node, 4096 frames, 8 pageblocks of 2 MiB, Linux 4.19, seed 0\n",
+        "data     Python's standard library: ",
+        "memory before compaction\n",
+        "one character is 4 frames",
+        "huge pages of order 9: 0 of ",
+        "memory after compaction\n",
+        ": done, every page moved away\n",
+        ", no difference\n",
+        "  retries of the migration loop  0\n",
+        "  frames not given back          0\n",
+    ):
+        assert expected in out
+    assert out.index("before compaction") < out.index("failed") < out.index("after compaction") < out.index("all there")
+
+
+def test_a_pipe_gets_no_progress_and_no_colour(full: tuple[Path, str]) -> None:
+    assert "\x1b" not in full[1] and "\r" not in full[1]
+
+
+def test_a_terminal_gets_progress() -> None:
+    """The same command with standard error on a pseudo-terminal."""
+    leader, follower = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen([*MOVABLE, "run", *SMALL], stdout=subprocess.PIPE, stderr=follower, env=env) as process:
+        os.close(follower)
+        shown = b""
+        try:
+            while piece := os.read(leader, 4096):
+                shown += piece
+        except OSError:  # the other end is closed
+            pass
+        out = process.stdout.read() if process.stdout is not None else b""
+    os.close(leader)
+    assert process.returncode == 0
+    assert b"filling memory" in shown and b"compacting" in shown
+    assert b"\x1b" not in out and b"summary" in out
+
+
+def test_the_picture_is_well_formed_and_has_a_legend(full: tuple[Path, str]) -> None:
+    root = ElementTree.fromstring((full[0] / "m.svg").read_text())
+    texts = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    moments = {"before compaction", "after compaction", "at the end"}
+    kinds = {"zsmalloc", "balloon", "free", "huge page", "offline"}
+    assert {"Legend"} | moments | kinds <= set(texts)
+
+
+def test_the_events_can_be_read_back_and_agree_with_the_record(full: tuple[Path, str]) -> None:
+    stat = json.loads((full[0] / "r.json").read_text())["vmstat"]
+    with (full[0] / "e.jsonl").open() as stream:
+        events = list(read_events(stream))
+    assert [event.seq for event in events] == list(range(len(events)))
+    kinds = [event.kind for event in events]
+    assert kinds.count("migrated") == stat["movable_migrated"] > 0
+    assert kinds.count("putback_page_done") == stat["movable_putback"]
+
+
+def test_compressed_events_hold_the_same(full: tuple[Path, str], tmp_path: Path) -> None:
+    done = run("run", *SMALL, "--events", "e.gz", folder=tmp_path)
+    assert done.returncode == 0
+    assert gzip.decompress((tmp_path / "e.gz").read_bytes()) == (full[0] / "e.jsonl").read_bytes()
+
+
+def test_a_watched_run_does_the_same_as_one_that_is_not(full: tuple[Path, str]) -> None:
+    assert run("run", *SMALL).stdout == full[1]
+
+
+# the record
+
+
+def documented() -> dict[str, str]:
+    """Field and type from the table in docs/running.md."""
+    table = (ROOT / "docs" / "running.md").read_text().partition("## The JSON record")[2]
+    return dict(re.findall(r"^\| `([\w.\[\]]+)` \| ([\w ]+) \|", table, re.MULTILINE))
+
+
+TYPES = {
+    "string": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "integer or null": (int, type(None)),
+    "object or null": (dict, type(None)),
+}
+
+
+def fields(value: Any, path: str = "") -> dict[str, Any]:
+    """Every leaf of a record, and every object that may be null, by its documented name; one example for each."""
+    if path in ("migrated", "vmstat"):
+        return {f"{path}.{'MOMENT' if path == 'migrated' else 'COUNTER'}": item for item in value.values()}
+    if path == "zones":
+        return {name: leaf for item in value.values() for name, leaf in fields(item, "zones.MOMENT").items()}
+    if isinstance(value, list):
+        return {name: leaf for item in value for name, leaf in fields(item, f"{path}[]").items()}
+    if isinstance(value, dict):
+        own = {path: value} if path in ("data", "offline", "check") else {}
+        return own | {name: leaf for key, item in value.items() for name, leaf in fields(item, f"{path}.{key}".strip(".")).items()}
+    return {path: value}
+
+
+def check_schema(record: dict[str, Any], *, missing: set[str]) -> None:
+    """Every field is documented and of its type; every documented one is there but for those of ``missing``."""
+    table, found = documented(), fields(record)
+    assert set(found) - set(table) == set()
+    assert {name for name in set(table) - set(found) if not any(name.startswith(gone) for gone in missing)} == set()
+    wrong = {name: leaf for name, leaf in found.items() if type(leaf) not in TYPES[table[name]]}
+    assert not wrong
+
+
+def test_the_record_is_as_documented(full: tuple[Path, str]) -> None:
+    record = json.loads((full[0] / "r.json").read_text())
+    assert record["schema"] == "movable.run/1" and record["ok"] is True
+    check_schema(record, missing={"check.lost[]"})
+
+
+def test_the_record_of_a_loss_is_as_documented(tmp_path: Path) -> None:
+    done = run("run", "--memory", "32M", "--drivers", f"{BROKEN}:Corrupts,balloon", "--json", "r.json", folder=tmp_path)
+    assert done.returncode == 1
+    check_schema(json.loads((tmp_path / "r.json").read_text()), missing=set())
+
+
+def test_the_record_of_an_early_failure_is_as_documented(tmp_path: Path) -> None:
+    assert run("run", *SMALL, "--drivers", f"{BROKEN}:PopulateRaises", "--json", "r.json", folder=tmp_path).returncode == 1
+    check_schema(json.loads((tmp_path / "r.json").read_text()), missing={"data.", "zones.", "migrated.", "offline.", "check."})
+
+
+def test_the_schema_check_can_fail(full: tuple[Path, str]) -> None:
+    record = json.loads((full[0] / "r.json").read_text())
+    for change in ({"surprise": 1}, {"ok": 1}, {"error": None}):
+        with pytest.raises(AssertionError):
+            check_schema(record | change, missing={"check.lost[]"})
+    del record["machine"]["seed"]
+    with pytest.raises(AssertionError):
+        check_schema(record, missing={"check.lost[]"})
+
+
+def test_json_on_standard_output_stands_alone(capsys: pytest.CaptureFixture[str], full: tuple[Path, str]) -> None:
+    assert main(["run", *SMALL, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert out == (full[0] / "r.json").read_text() and err == ""
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--memory", "17M"], 2, "--memory 17M is no multiple of a pageblock (2 MiB) for each of 2 nodes; use 16M or 20M"),
+        (["--memory", "2M"], 2, "too small for 2 nodes"),
+        (["--memory", "lots"], 2, "is not a size"),
+        (["--nodes", "0"], 2, "--nodes 0 is not possible; use 1 to 64"),
+        (["--drivers", "nonesuch"], 2, "unknown driver 'nonesuch'; installed are "),
+        (["--drivers", f"{BROKEN}:Nonesuch"], 2, "has no 'Nonesuch'"),
+        (["--drivers", f"{BROKEN}:NotMade"], 2, "NotMade(vm) failed: RuntimeError: not today"),
+        (["--input", "/nonesuch"], 2, "cannot read /nonesuch: No such file or directory"),
+        ([*SMALL, "--input", "NOISE"], 2, "--memory 16M is too small for the data: 9 MiB need 9 MiB"),
+        (["--json", "/nonesuch/x"], 2, "there is no directory /nonesuch"),
+        ([*SMALL, "--drivers", f"zsmalloc,{BROKEN}:ReturnsNone"], 1, "pages read back and equal"),
+        ([*SMALL, "--drivers", f"zsmalloc,{BROKEN}:Raises"], 1, "raised KeyError"),
+        (["--memory", "32M", "--drivers", f"{BROKEN}:Corrupts,balloon"], 1, "stored data is lost: "),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "noise").write_bytes(random.Random(0).randbytes(9 << 20))
+    arguments = [str(tmp_path / "noise") if argument == "NOISE" else argument for argument in arguments]
+    assert main(["run", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert err.startswith("movable: ") and err.count("\n") == 1 and message in err
+    assert code == 1 or out == ""
+
+
+def test_debug_shows_where_it_came_from() -> None:
+    done = run("--debug", "run", *SMALL, "--drivers", f"{BROKEN}:Raises")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "broken.py" in done.stderr
+
+
+def test_no_traceback_without_debug() -> None:
+    done = run("run", *SMALL, "--drivers", f"{BROKEN}:Raises")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    with subprocess.Popen([*MOVABLE, "run", *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("option", ["--events", "--json", "--svg"])
+def test_a_full_disk_is_one_line(option: str, tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    (tmp_path / "full.part").symlink_to("/dev/full")
+    done = run("run", "--memory", "8M", "--nodes", "1", option, "full", folder=tmp_path)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_events_of_a_failed_run_are_kept(tmp_path: Path) -> None:
+    done = run("run", *SMALL, "--drivers", f"{BROKEN}:Raises", "--events", "e.jsonl", "--svg", "m.svg", folder=tmp_path)
+    assert done.returncode == 1
+    last = list(read_events(io.StringIO((tmp_path / "e.jsonl").read_text())))[-1]
+    assert last.kind in ("migratepage", "copy_page", "note") or last.pfn >= 0
+    ElementTree.fromstring((tmp_path / "m.svg").read_text())
