@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ class Search:
     steps: int = 0
     barren: int = 0
     hangs: int = 0
+    until: frozenset[str] = frozenset()
 
     def run(self, program: Program, keep: bool = False) -> Machine:
         """One program on a fresh machine."""
@@ -65,6 +66,27 @@ class Search:
         for id in new:
             self.first[id] = program
 
+    def go(self, budget: float, examples: int | None = None, progress: Progress | None = None) -> str:
+        """Run programs for ``budget`` seconds, or ``examples`` of them; returns why it ended early, or ""."""
+        start = time.monotonic()
+        try:
+            for program in programs(self.workload, self.seed):
+                self.learn(program)
+                elapsed = time.monotonic() - start
+                if progress is not None:
+                    progress(self.examples, elapsed)
+                if self.examples >= examples if examples is not None else elapsed >= budget:
+                    return ""
+                if self.until and self.until <= self.first.keys():
+                    return f"stopped early: {', '.join(sorted(self.until))} broken, as expected"
+                if self.hangs >= HANGS:
+                    return f"stopped early: {HANGS} programs did not end by themselves"
+                if self.barren >= ENOUGH and not self.until:
+                    return f"stopped early: {ENOUGH} failing programs in a row broke no rule that was not broken already"
+        except KeyboardInterrupt:
+            return "interrupted: this is the report so far"
+        return ""
+
     def failing(self, id: str) -> Callable[[Program], bool]:
         """Whether a program breaks one rule, for the shrinker; says no once its time is up."""
         deadline = time.monotonic() + SHRINK_SECONDS
@@ -80,19 +102,21 @@ def check(
     examples: int | None = None,
     seed: int = 0,
     waive: Mapping[str, str] | None = None,
+    until: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Certify one driver.
 
     ``target`` is a driver class or a name for ``registry.find``. ``budget`` is in seconds; ``examples``, when given, is how many
-    programs to run instead, which makes the result repeatable. ``waive`` leads from rule ids to reasons. ``progress`` is called
+    programs to run instead, which makes the result repeatable. ``waive`` leads from rule ids to reasons. ``until`` names rules that
+    are expected to break: once all of them have, the search is over, and only their failures are made small. ``progress`` is called
     with (examples, seconds) now and then. Raises UsageError for an unknown driver, era or rule, and for a waiver without a reason.
     """
     factory = find(target) if isinstance(target, str) else target
     waivers = checked_waivers(waive or {})
     chosen = workload_for(factory, workload)
-    search = Search(chosen, factory, era, seed)
-    stopped = _search(search, budget, examples, progress)
+    search = Search(chosen, factory, era, seed, until=frozenset(until))
+    stopped = search.go(budget, examples, progress)
     name = target if isinstance(target, str) else f"{factory.__module__}:{factory.__qualname__}"
     report = Report(name, getattr(factory, "__name__", name), chosen.__name__, era, seed)
     report.examples, report.steps, report.states = search.examples, search.steps, len(search.states)
@@ -109,26 +133,6 @@ def checked_waivers(waive: Mapping[str, str]) -> Mapping[str, str]:
         if not reason.strip():
             raise UsageError(f"waiver of {id} has no reason; write {id}=REASON")
     return waive
-
-
-def _search(search: Search, budget: float, examples: int | None, progress: Progress | None) -> str:
-    """Run programs until the budget ends; returns why it ended early, or ""."""
-    start = time.monotonic()
-    try:
-        for program in programs(search.workload, search.seed):
-            search.learn(program)
-            elapsed = time.monotonic() - start
-            if progress is not None:
-                progress(search.examples, elapsed)
-            if search.examples >= examples if examples is not None else elapsed >= budget:
-                return ""
-            if search.hangs >= HANGS:
-                return f"stopped early: {HANGS} programs did not end by themselves"
-            if search.barren >= ENOUGH:
-                return f"stopped early: {ENOUGH} failing programs in a row broke no rule that was not broken already"
-    except KeyboardInterrupt:
-        return "interrupted: this is the report so far"
-    return ""
 
 
 def _verdict(search: Search, id: str, waivers: Mapping[str, str]) -> Verdict:
@@ -160,7 +164,9 @@ def declared_away(workload: type[Workload], id: str) -> str:
 
 def _broken(search: Search, id: str, exercised: int) -> Verdict:
     """The verdict on a broken rule, with the smallest program found and its story."""
-    program = shrink(search.first[id], search.failing(id))
+    program = search.first[id]
+    if not search.until or id in search.until:
+        program = shrink(program, search.failing(id))
     machine = search.run(program, keep=True)
     if id not in machine.monitor.broken:  # not the same twice: show the program as it was found
         program = search.first[id]
