@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from movable.errors import UsageError
@@ -21,6 +22,7 @@ def add_arguments(verbs: Verbs) -> None:
     _add_rules(verbs)
     _add_check(verbs)
     _add_replay(verbs)
+    _add_new(verbs)
 
 
 def _add_rules(verbs: Verbs) -> None:
@@ -155,3 +157,19 @@ def _replay(arguments: argparse.Namespace) -> int:
     lines, broken = replay(arguments.target, arguments.token, era=arguments.era)
     print("\n".join(lines))
     return 1 if broken else 0
+
+
+def _add_new(verbs: Verbs) -> None:
+    verb = verbs.add_parser("new", help="write a complete driver distribution to begin with")
+    verb.add_argument("name", metavar="NAME", help="of the distribution, such as my-driver")
+    verb.set_defaults(run=_new)
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    from movable.contract.scaffold import scaffold
+
+    written = scaffold(arguments.name, Path())
+    for path in written:
+        print(path)
+    print(f"next: cd {arguments.name} && python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m pytest")
+    return 0

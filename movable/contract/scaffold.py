@@ -1,0 +1,36 @@
+"""``movable new NAME``: a complete driver distribution whose tests pass as they are written."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+from string import Template
+
+from movable.errors import UsageError
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def scaffold(name: str, parent: Path) -> list[Path]:
+    """Write a distribution called ``name`` into a new folder of that name below ``parent``; returns the files.
+
+    Raises UsageError for a name that is no Python package name, and for a folder that exists: nothing is overwritten.
+    """
+    package = name.replace("-", "_")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or keyword.iskeyword(package):
+        raise UsageError(f"{name!r} cannot name a driver; use small letters, digits and dashes, a letter first")
+    if package == "movable" or package.startswith("test"):
+        raise UsageError(f"{name!r} would hide another package; choose another name")
+    root = parent / name
+    if root.exists():
+        raise UsageError(f"{root} exists; nothing was written. Choose another name, or move it away")
+    words = {"name": name, "package": package, "Class": "".join(part.capitalize() for part in package.split("_"))}
+    written = []
+    for template in sorted(TEMPLATES.rglob("*.txt")):
+        relative = template.relative_to(TEMPLATES).with_suffix("")
+        path = root / Template(str(relative)).substitute(words)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(Template(template.read_text()).substitute(words))
+        written.append(path)
+    return written
