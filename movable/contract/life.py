@@ -76,8 +76,8 @@ class Call:
     """A call that a task is inside of: a callback of a driver, or an entry point of the core.
 
     ``event`` is the entry; ``callback`` tells a driver's from the core's; ``run`` and ``zone`` are the migrate_pages and the
-    compact_zone around it. ``old_refs`` and ``new_refs`` are references taken less references dropped by this task, inside this very
-    call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for marked, False
+    compact_zone around it. ``old_refs`` and ``new_refs`` are references taken less references dropped by this task, inside this
+    very call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for marked, False
     for un-marked, None for nothing. ``clears`` counts how often it un-marked the page. ``locks`` are the locks that it took and
     still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of isolate_page. ``touched``
     and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile.

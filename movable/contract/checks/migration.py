@@ -8,6 +8,7 @@ from typing import Any
 from movable.contract.checks.check import Check, Report, who
 from movable.contract.checks.isolation import Isolation
 from movable.contract.checks.marks import misleading
+from movable.contract.checks.references import nothing_done
 from movable.contract.life import UNSEEN, Call, Lives, Run, marked
 from movable.eras import Era
 from movable.mm.events import Event
@@ -124,7 +125,8 @@ class Migration(Check):
                 self.broken("D28", event, f"{who(event)} moved page {event.pfn} in MIGRATE_SYNC_NO_COPY instead of refusing")
         if ret == 0 and ret is not False:
             self.ok += 1
-            self._moved(event, call)
+            if not (self.era.sticky_mark and call is not None and nothing_done(call)):
+                self._moved(event, call)
         else:
             self.failed += 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from movable.contract.checks.check import Check, Report
 from movable.contract.checks.isolation import Isolation
-from movable.contract.life import UNSEEN, Lives, marked
+from movable.contract.life import Lives, marked
 from movable.eras import Era
 from movable.mm.events import Event
 from movable.mm.page import ISOLATED, LOCKED
@@ -74,9 +74,8 @@ class PutBack(Check):
         """What is still isolated when all is quiet was forgotten."""
         if not quiescent:
             return
+        self.quiet = self.ends
         for life in self.lives.pages.values():
-            if life.isolated_at != UNSEEN:
-                self.quiet += 1
             if life.isolated is True:
                 event = last._replace(pfn=life.pfn)
                 self.broken("V19", event, f"page {life.pfn} is isolated and nobody has put it back")

@@ -12,6 +12,11 @@ IGNORED = LOCKED | WAITERS | ISOLATED | 1 << PG_referenced
 """Flags that others may change meanwhile."""
 
 
+def nothing_done(call: Call) -> bool:
+    """Whether a driver touched neither page: where the mark is sticky, so it says that the owner had released the old one."""
+    return not call.new_refs and not call.old_refs and call.new_mark is None
+
+
 class References(Check):
     """Counts what a driver takes and drops inside its callbacks."""
 
@@ -58,7 +63,7 @@ class References(Check):
             return
         if ret == 0 and ret is not False:
             self.moved += 1
-            if self.lives.sees_refs:
+            if self.lives.sees_refs and not (self.era.sticky_mark and nothing_done(call)):
                 self._moved(event, call)
             self._same_list(event, call)
         else:
