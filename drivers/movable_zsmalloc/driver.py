@@ -20,6 +20,8 @@ class Zsmalloc(Pool):
     with the waiting teardown, the worker after both ends of an isolation and the zone statistics of 5.4.
     """
 
+    workload = "movable_zsmalloc.workload:ZsmallocWorkload"
+
     def __init__(self, vm: VM, *, name: str = "zram0", chain: int = 4, rule: str = "percent") -> None:
         super().__init__(vm, name, chain, rule)
         self.mapping = vm.address_space(self, name)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from movable import PAGE_SIZE, VMBug
+from movable import PAGE_SIZE, Page, VMBug
 from movable_zsmalloc.geometry import ClassRow, distinct_classes, size_class_table
 
 if TYPE_CHECKING:
-    from movable import VM, Page
+    from movable import VM
 
     Lists = tuple[OrderedDict["Zspage", None], ...]
 
@@ -47,15 +47,16 @@ class Zspage:
         self.lock = size_class.vm.rwlock(name)
 
     def pages(self) -> Iterator[Page]:
-        """The chain, first page first. Raises VMBug when it is longer than its class allows."""
+        """The chain, first page first. Raises VMBug when it is longer than its class allows, or leads to something else."""
         page = self.first_page
-        for _ in range(self.size_class.pages):
+        for number in range(self.size_class.pages):
             if page is None:
                 return
             yield page
-            page = None if self.size_class.huge else page.index
-        if page is not None:
-            raise VMBug("D14", "the chain of a zspage does not end", f"{self.size_class.pages} pages", page)
+            following = None if self.size_class.huge else page.index
+            if following is not None and (not isinstance(following, Page) or number + 1 == self.size_class.pages):
+                raise VMBug("D14", f"its chain goes on with {following!r}", f"a chain of {self.size_class.pages} pages", page)
+            page = following
 
     def page_at(self, number: int) -> Page:
         """The page with this number in the chain."""

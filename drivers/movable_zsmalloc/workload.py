@@ -1,0 +1,76 @@
+"""zsmalloc at work, for the contract kit: objects of many sizes come, change and go, and are moved together."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from movable.contract import Workload, handle, operation
+from movable_zsmalloc.check import validate_pool
+from movable_zsmalloc.driver import Zsmalloc
+from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO
+
+SIZES = (24, 100, 504, 1200, 2000, 2440, 3000, 3256, 4096)
+"""From 128 objects in a page to one object in a page; those of 1200, 2440, 3000 and 3256 bytes span pages."""
+
+
+class ZsmallocWorkload(Workload):
+    """``model`` says what every live object must read as."""
+
+    factory = Zsmalloc
+
+    @operation(size=st.sampled_from(SIZES), seed=st.integers(0, 255), count=st.integers(1, 4))
+    def store(self, size: int, seed: int, count: int) -> None:
+        """Up to ``count`` new objects of ``size`` bytes; fewer when memory runs out."""
+        for number in range(count):
+            key = self.driver.zs_malloc(size)
+            if not key:
+                return
+            self._write(key, content(size, seed + number), ZS_MM_WO)
+
+    @operation(key=handle(), seed=st.integers(0, 255))
+    def rewrite(self, key: int, seed: int) -> None:
+        """Change an object."""
+        self._write(key, content(len(self.model[key]), seed), ZS_MM_RW)
+
+    @operation(key=handle())
+    def free(self, key: int) -> None:
+        """Free an object."""
+        self.driver.zs_free(key)
+        del self.model[key]
+
+    @operation()
+    def compact_objects(self) -> None:
+        """Move objects together."""
+        self.driver.zs_compact()
+
+    def _write(self, key: int, data: bytes, mode: int) -> None:
+        self.driver.zs_map_object(key, mode)[: len(data)] = data
+        self.driver.zs_unmap_object(key)
+        self.model[key] = data
+
+    def read(self, key: int) -> bytes:
+        """The bytes of an object."""
+        data = bytes(self.driver.zs_map_object(key, ZS_MM_RO)[: len(self.model[key])])
+        self.driver.zs_unmap_object(key)
+        return data
+
+    def invariant(self) -> None:
+        """The pool counted again from its parts."""
+        validate_pool(self.driver)
+
+    def snapshot(self) -> object:
+        """The zspages of every list with their pages, and where each object is. A zspage that comes back may stand elsewhere in its
+        list, so the order is left out.
+        """
+        driver: Zsmalloc = self.driver
+        lists = [
+            (size_class.size, group, sorted(tuple(page.pfn for page in zspage.pages()) for zspage in zspages))
+            for size_class in driver.size_classes()
+            for group, zspages in enumerate(size_class.lists)
+        ]
+        return lists, [(cell.addr, cell.word) for cell in driver.handles], driver.isolated.read()
+
+
+def content(size: int, seed: int) -> bytes:
+    """Bytes that tell objects, and places in them, apart."""
+    return bytes((seed + place * (1 + seed % 7)) & 0xFF for place in range(size))
