@@ -36,27 +36,33 @@ def text_of(source: Source, wanted: set[int]) -> dict[int, str]:
     return found
 
 
-def out_of_order(reader: Reader, violations: Iterable[Violation]) -> set[int]:
-    """Lines of those violations that another task's line about the same page follows within SKEW.
+def out_of_order(reader: Reader, suspects: Iterable[tuple[int, int, str]]) -> set[int]:
+    """Lines among the suspects that lie within SKEW of another task's line about the same page.
 
-    ``reader`` is a fresh one; violations of rules that rest on one task's lines are never among them.
+    A suspect is a line number, a page and a task; ``reader`` is a fresh one.
     """
-    waiting = {one.seqs[-1]: one for one in violations if one.rule in TWO_TASKS and one.pfn >= 0}
+    waiting = {line: (pfn, task) for line, pfn, task in suspects}
     explained: set[int] = set()
     if not waiting:
         return explained
     last = max(waiting)
-    open_: list[tuple[float, Violation]] = []
+    pages = {pfn for pfn, _ in waiting.values()}
+    before: dict[int, tuple[float, str]] = {}
+    open_: list[tuple[float, int]] = []
     for event in reader.events():
-        if open_:
+        pfn = event.pfn
+        if pfn in pages:
             stamp = reader.stamp
-            open_ = [(until, one) for until, one in open_ if stamp <= until]
-            explained.update(one.seqs[-1] for _, one in open_ if event.pfn == one.pfn and event.task != one.task)
-        elif event.seq > last:
+            open_ = [(until, line) for until, line in open_ if stamp <= until]
+            explained.update(line for _, line in open_ if waiting[line][0] == pfn and waiting[line][1] != event.task)
+            if event.seq in waiting:
+                earlier, task = before.get(pfn, (stamp, event.task))
+                if task != event.task and stamp - earlier <= SKEW:
+                    explained.add(event.seq)
+                open_.append((stamp + SKEW, event.seq))
+            before[pfn] = (stamp, event.task)
+        if event.seq > last and not open_:
             break
-        one = waiting.get(event.seq)
-        if one is not None:
-            open_.append((reader.stamp + SKEW, one))
     return explained
 
 

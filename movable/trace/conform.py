@@ -15,6 +15,7 @@ from movable.errors import UsageError
 from movable.mm.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.again import TWO_TASKS, out_of_order, seen_later, text_of
+from movable.trace.consistency import Consistency
 from movable.trace.probes import DRIVER_NAMES
 from movable.trace.read import Reader
 from movable.trace.source import Progress, Source
@@ -56,8 +57,9 @@ class RuleVerdict:
 class Result:
     """The judgement of a trace.
 
-    ``name`` is the file, ``era`` the kernel's, ``drivers`` those seen, ``driver`` the one asked for or "". ``notes`` are remarks on
-    the recording. ``verdicts`` has every rule by number.
+    ``name`` is the file, ``era`` the kernel's, ``drivers`` those seen, ``driver`` the one asked for or "". ``lost`` and
+    ``missed`` are what the recording says it lacks, ``holes`` all events known to be missing. ``notes`` are remarks on the
+    recording. ``verdicts`` has every rule by number.
     """
 
     name: str
@@ -67,7 +69,7 @@ class Result:
     lines: int
     lost: int
     missed: int
-    damaged: int
+    holes: int
     notes: list[str] = field(default_factory=list)
     verdicts: dict[str, RuleVerdict] = field(default_factory=dict)
 
@@ -95,7 +97,7 @@ class Result:
             "lines": self.lines,
             "lost": self.lost,
             "missed": self.missed,
-            "damaged": self.damaged,
+            "holes": self.holes,
             "notes": self.notes,
             "passed": self.passed,
             "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
@@ -156,8 +158,8 @@ def check_source(
         reader.line,
         reader.lost,
         reader.missed,
-        reader.damaged,
-        _notes(reader),
+        monitor.holes,
+        _notes(reader, monitor),
     )
     _add_verdicts(result, reader, monitor)
     return result
@@ -173,10 +175,22 @@ def _known(driver: str, reader: Reader) -> str:
     return name
 
 
-def _notes(reader: Reader) -> list[str]:
+def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
     notes = []
-    if reader.holes:
-        lost = f"{reader.lost} events lost, {reader.missed} returns missed, {reader.damaged} lines unreadable"
+    if monitor.contradictions:
+        notes.append(
+            f"{monitor.consistency.found[0][3]}. A line is missing, or somebody wrote the field directly "
+            f"({monitor.contradictions} such lines)"
+        )
+    if monitor.holes:
+        numbers = (
+            (reader.lost, "events lost"),
+            (reader.missed, "returns missed"),
+            (reader.unpaired, "calls without entry or return"),
+            (monitor.contradictions, "contradictions"),
+            (reader.damaged, "lines unreadable"),
+        )
+        lost = ", ".join(f"{number} {what}" for number, what in numbers if number)
         notes.append(f"{lost}: nothing counts as held, nor as broken unless one line alone proves it")
     if reader.base_from == "guessed":
         notes.append(
@@ -189,12 +203,15 @@ def _notes(reader: Reader) -> list[str]:
 
 
 class _TraceMonitor(Monitor):
-    """A monitor that remembers its era, and what it found about leaked pages."""
+    """A monitor that remembers its era, which pages leaked, and how many events are missing (``holes``)."""
 
     def __init__(self, era: str) -> None:
         super().__init__(None, era)
         self.era = era
         self.leaks: list[Violation] = []
+        self.consistency = Consistency()
+        self.contradictions = 0
+        self.holes = 0
 
     def find_leaks(self, line: int) -> None:
         """Old pages that are still there although the last line is far behind their migration (D18).
@@ -219,10 +236,22 @@ def _judge(
     if driver is not None:
         events = _pages_of(driver, drivers, events)
     feed = monitor.feed
-    for event in events:
-        feed(event)
+    agrees = monitor.consistency.feed
+    if reader.is_model:
+        for event in events:
+            feed(event)
+    else:
+        for event in events:
+            agrees(event)
+            feed(event)
     monitor.finish(False)
     monitor.find_leaks(reader.line)
+    consistency = monitor.consistency
+    if consistency.found:
+        explained = out_of_order(reader.again(), (one[:3] for one in consistency.found))
+        consistency.found = [one for one in consistency.found if one[0] not in explained]
+        monitor.contradictions = consistency.holes - len(explained) if consistency.found else 0
+    monitor.holes = reader.holes + monitor.contradictions
     return reader, monitor
 
 
@@ -269,7 +298,7 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
     violations = {id: list(found) for id, found in monitor.broken.items()}
     if reader.is_model:
         return violations
-    suspicious = [one for id in TWO_TASKS for one in violations.get(id, ())]
+    suspicious = [(one.seqs[-1], one.pfn, one.task) for id in TWO_TASKS for one in violations.get(id, ())]
     explained = out_of_order(reader.again(), suspicious)
     if explained:
         for id in TWO_TASKS & violations.keys():
@@ -290,7 +319,7 @@ def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader
         return NOT_APPLICABLE, f"not a rule of kernels of era {monitor.era}"
     if violated and lacks:
         return UNPROVEN, f"it looks broken, but the trace shows no {lacks}"
-    if violated and reader.holes and id not in ONE_LINE:
+    if violated and monitor.holes and id not in ONE_LINE:
         return UNPROVEN, "it looks broken, but events were lost"
     if violated:
         return BROKEN, ""
@@ -300,7 +329,7 @@ def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader
         return UNPROVEN, f"the trace shows no {lacks}"
     if not exercised:
         return UNPROVEN, "it never came to it"
-    return (UNPROVEN, "events were lost") if reader.holes else (HELD, "")
+    return (UNPROVEN, "events were lost") if monitor.holes else (HELD, "")
 
 
 def _finding(one: Violation, lines: dict[int, str]) -> Finding:

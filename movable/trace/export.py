@@ -168,23 +168,38 @@ def _task_column(task: str, number: int) -> str:
 def _event_text(event: Event, layout: str) -> str | None:
     kind, args = event.kind, event.args
     prefix = _prefix(args.get("driver", ""))
-    state = f"flags={kernel_flags(event.flags, layout):#x} mapping={event.mapping:#x} refs={event.refs}"
+    state = _state(event, layout)
     page = f"page={_pointer(event.pfn)}"
+    mode = _number(args, "mode")
     if kind in ("isolate_movable_page", "isolate_page"):
         name = f"{prefix}_isolate" if kind == "isolate_page" else kind
-        return f"{name}: ({name}+0x0/0x1) {page} mode={args['mode']:#x} {state}"
+        return f"{name}: ({name}+0x0/0x1) {page} mode={mode:#x}{state}"
     if kind == "set_page_movable":
-        return f"{kind}: (__SetPageMovable+0x0/0x1) {page} mops={args['ops']:#x} {state}"
+        return f"{kind}: (__SetPageMovable+0x0/0x1) {page} mops={_number(args, 'ops'):#x}{state}"
+    newpage = _pointer(_number(args, "newpage"))
     if kind == "migratepage":
-        new = f"newpage={_pointer(args['newpage'])} {page} mode={args['mode']}"
-        return f"{prefix}_migrate: ({prefix}_migrate+0x0/0x1) {new} nflags={kernel_flags(args['new_flags'], layout):#x} {state}"
+        nflags = kernel_flags(_number(args, "new_flags"), layout)
+        return f"{prefix}_migrate: ({prefix}_migrate+0x0/0x1) newpage={newpage} {page} mode={mode} nflags={nflags:#x}{state}"
     if kind == "move_to_new_page":
-        pages = f"dst={_pointer(args['newpage'])} src={_pointer(event.pfn)} mode={args['mode']}"
-        return f"move_to_new_folio: (move_to_new_folio+0x0/0x1) {pages} {state}"
+        return f"move_to_new_folio: (move_to_new_folio+0x0/0x1) dst={newpage} src={_pointer(event.pfn)} mode={mode}{state}"
     if kind in _STATE:
         name = f"{prefix}_putback" if kind == "putback_page" else _NAMES.get(kind, kind)
-        return f"{name}: ({name}+0x0/0x1) {page} {state}"
+        return f"{name}: ({name}+0x0/0x1) {page}{state}"
     return _return_text(kind, args, prefix)
+
+
+def _state(event: Event, layout: str) -> str:
+    """The fields of the page that the event knows."""
+    words = [f" flags={kernel_flags(event.flags, layout):#x}"] if event.flags >= 0 else []
+    words += [f" mapping={event.mapping:#x}"] if event.mapping >= 0 else []
+    words += [f" refs={event.refs}"] if event.refs >= 0 else []
+    return "".join(words)
+
+
+def _number(args: dict[str, Any], name: str) -> int:
+    """An argument as a number; 0 where it is missing or none."""
+    value = args.get(name, 0)
+    return max(int(value), 0) if isinstance(value, int) else 0
 
 
 def _return_text(kind: str, args: dict[str, Any], prefix: str) -> str | None:
@@ -198,16 +213,19 @@ def _return_text(kind: str, args: dict[str, Any], prefix: str) -> str | None:
     }
     if kind in returns:
         name = returns[kind]
-        ret = "" if kind == "putback_page_ret" else f" ret={int(args['ret'])}"
+        value = args.get("ret")
+        ret = f" ret={int(value)}" if isinstance(value, int) and kind != "putback_page_ret" else ""
         return f"{name}_ret: (model+0x0/0x1 <- {name}){ret}"
+    mode, reason = _number(args, "mode"), _number(args, "reason")
     if kind == "migrate_pages":
-        return f"migrate_pages: (migrate_pages+0x0/0x1) list=0x0 first=0x0 mode={args['mode']} reason={args['reason']}"
+        return f"migrate_pages: (migrate_pages+0x0/0x1) list=0x0 first=0x0 mode={mode} reason={reason}"
     if kind == "putback_movable_pages":
         return "putback_movable_pages: (putback_movable_pages+0x0/0x1) list=0x0 first=0x0"
     return None
 
 
 def _pointer(pfn: int) -> str:
+    """The page pointer of a frame on a machine without KASLR."""
     return f"{VMEMMAP_BASE + PAGE_STRUCT * pfn:#x}"
 
 

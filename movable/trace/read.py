@@ -14,6 +14,8 @@ from typing import Any
 
 from movable.errors import UsageError
 from movable.mm.events import Event, from_json
+from movable.trace.calls import Frame, Task
+from movable.trace.columns import Layout
 from movable.trace.source import RECORD_HINT, Source
 from movable.trace.vocabulary import (
     CALL,
@@ -28,7 +30,6 @@ from movable.trace.vocabulary import (
     RETURN,
     UNLOCK,
     UNSEEN,
-    Meaning,
     find_base,
     guess_base,
     meaning,
@@ -37,8 +38,6 @@ from movable.trace.vocabulary import (
 
 CACHE_LIMIT = 100_000
 """Decoded tokens kept before the cache starts afresh."""
-STACK_LIMIT = 64
-"""Calls open in one task; more means that returns are missing."""
 NAMES_LIMIT = 4096
 """Names of events, and tasks, kept."""
 FIRST_BLOCKS = 8
@@ -55,79 +54,9 @@ LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
 OWN_HEADER = re.compile(r"# movable: (.*=.*)")
 ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
 
+_FIELD_TYPES = (("task", str), ("pfn", int), ("flags", int), ("mapping", int), ("refs", int))
 _new = tuple.__new__
 _EMPTY: dict[str, Any] = {}
-
-
-class Task:
-    """One task of the traced machine: its name as events carry it, and the calls that it is inside of, innermost last."""
-
-    __slots__ = ("freed", "name", "stack", "unlocks")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stack: list[Frame] = []
-        self.freed = UNSEEN
-        self.unlocks = 0
-
-
-class Frame:
-    """An open call: what joins it with its return, the page and target, the driver, and the raw flag word."""
-
-    __slots__ = ("call", "driver", "newpage", "pfn", "word")
-
-    def __init__(self, call: str, pfn: int = UNSEEN, newpage: int = UNSEEN, driver: str = "", word: str = "") -> None:
-        self.call = call
-        self.pfn = pfn
-        self.newpage = newpage
-        self.driver = driver
-        self.word = word
-
-
-class Layout:
-    """Where the fields of one trace event stand among its tokens, and how often the event was seen.
-
-    ``whole`` says that all four fields of a page are there; ``names`` are the fields wanted, ``split`` how many blanks to split at.
-    """
-
-    __slots__ = (
-        *("action", "count", "flags", "kind", "mapping", "meaning"),
-        *("names", "page", "refs", "ret", "split", "values", "whole"),
-    )
-
-    def __init__(self, means: Meaning) -> None:
-        self.meaning = means
-        self.action = means.action
-        self.kind = means.kind
-        self.count = 0
-        self.ret = False
-        self.whole = False
-        self.names: dict[str, int] = {}
-        self.values: list[tuple[str, int]] = []
-        self.split = -1
-        self.page = self.flags = self.mapping = self.refs = UNSEEN
-
-    def place(self, tokens: list[str]) -> None:
-        """Learn the places from one line. Raises ValueError when a field is missing that an earlier line had."""
-        means = self.meaning
-        found: dict[str, int] = {}
-        for index, token in enumerate(tokens):
-            name, equals, _ = token.partition("=")
-            if equals:
-                found.setdefault(name, index)
-        wanted = (means.page, "flags", "mapping", "refs", *(field for _, field in means.values))
-        names = {name: found[name] for name in wanted if name in found}
-        if (means.page and means.page not in names) or not names.keys() >= self.names.keys():
-            raise ValueError(means.kind)
-        self.names = names
-        self.page, self.flags, self.mapping, self.refs = (names.get(name, UNSEEN) for name in wanted[:4])
-        self.values = [(argument, names[field]) for argument, field in means.values if field in names]
-        self.whole = min(self.page, self.flags, self.mapping, self.refs) >= 0
-        self.split = max(names.values(), default=0) + 1
-
-    def fits(self, tokens: list[str]) -> bool:
-        """Whether the fields stand in a line where they are expected."""
-        return all(at < len(tokens) and tokens[at].startswith(name + "=") for name, at in self.names.items())
 
 
 class Reader:
@@ -155,6 +84,7 @@ class Reader:
         self.header: dict[str, str] = {}
         self.lost = 0
         self.missed = 0
+        self._orphans = 0
         self.damaged = 0
         self.damaged_at = 0
         self.line = 0
@@ -169,6 +99,7 @@ class Reader:
         self._mappings: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._pages: dict[str, int] = {}
+        self._returning: set[str] = set()
         self._model_seen: dict[str, int] = {}
 
     def again(self) -> Reader:
@@ -199,10 +130,15 @@ class Reader:
         return found
 
     @property
+    def unpaired(self) -> int:
+        """Calls that never returned, and returns without a call."""
+        return self._orphans + sum(task.unpaired for task in self._by_pid.values())
+
+    @property
     def holes(self) -> int:
         """How many events are known to be missing. A last line that was cut short is no hole, only an end."""
         cut = 1 if self.damaged_at and self.damaged_at == self.line else 0
-        return self.lost + self.missed + self.damaged - cut
+        return self.lost + self.missed + self.unpaired + self.damaged - cut
 
     def events(self) -> Iterator[Event]:
         """The events of the trace, in the order of its lines. Raises UsageError for input that is no trace."""
@@ -225,7 +161,11 @@ class Reader:
             if text.strip():
                 self.text = text
                 self.trace_lines += 1
-                event = from_json(text, self.line)._replace(seq=self.line)
+                event = from_json(text, self.line)
+                for name, kind in _FIELD_TYPES:
+                    if not isinstance(getattr(event, name), kind):
+                        raise UsageError(f"line {self.line}: not an event ({name} is {getattr(event, name)!r})")
+                event = event._replace(seq=self.line)
                 self._model_seen[event.kind] = self._model_seen.get(event.kind, 0) + 1
                 yield event
 
@@ -257,7 +197,7 @@ class Reader:
             try:
                 if action >= RETURN:
                     task = tasks.get(head[: head.rfind("]")]) or self._task(head)
-                    event = self._bare(layout, task, rest, action)
+                    event = self._return(layout, task, rest) if action == RETURN else self._bare(layout, task, rest)
                 else:
                     try:
                         task = tasks[head[: head.rfind("]")]]
@@ -277,8 +217,12 @@ class Reader:
                         again = task.freed == pfn
                         task.freed = UNSEEN if again else pfn
                         event = None if again else _new(Event, (number, task.name, "free_page", pfn, flags, mapping, refs, _EMPTY))
+                    elif action == CALL:
+                        event = self._call(layout, tokens, task, pfn, flags, mapping, refs)
                     else:
-                        event = self._event(layout, tokens, task, pfn, flags, mapping, refs)
+                        args = self._args(layout, tokens)
+                        args["owner"] = self._owner(task, args.get("ops", 0))
+                        event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, args))
             except ValueError:
                 self.damaged += 1
                 self.damaged_at = number
@@ -292,13 +236,28 @@ class Reader:
         """The parts of a line that has something new. Raises ValueError for a damaged one."""
         task = self._tasks.get(head[: head.rfind("]")]) or self._task(head)
         tokens = rest.split()
-        if not layout.whole or not layout.fits(tokens):
-            layout.place(tokens)
-        pfn = self._page(tokens[layout.page]) if layout.page >= 0 else UNSEEN
-        flags = self._flag_word(tokens[layout.flags]) if layout.flags >= 0 else UNSEEN
-        mapping = self._number(tokens[layout.mapping], self._mappings) if layout.mapping >= 0 else UNSEEN
-        refs = self._number(tokens[layout.refs], self._counts) if layout.refs >= 0 else UNSEEN
-        return task, tokens, pfn, flags, mapping, refs
+        if layout.whole and len(tokens) >= layout.split:
+            try:
+                return task, tokens, *self._state(layout, tokens)
+            except ValueError:
+                pass  # fields in other places, or a damaged line
+        layout.place(tokens)
+        return task, tokens, *self._state(layout, tokens)
+
+    def _state(self, layout: Layout, tokens: list[str]) -> tuple[int, int, int, int]:
+        """Page, flags, mapping and references, where the layout expects them. Raises ValueError for something else there."""
+        pfn = flags = mapping = refs = UNSEEN
+        if layout.page >= 0:
+            token = tokens[layout.page]
+            pfn = self._pages[token] if token in self._pages else self._page(token)
+        if layout.flags >= 0:
+            token = tokens[layout.flags]
+            flags = self._flags[token] if token in self._flags else self._flag_word(token)
+        if layout.mapping >= 0:
+            mapping = self._number(tokens[layout.mapping], self._mappings, "mapping")
+        if layout.refs >= 0:
+            refs = self._number(tokens[layout.refs], self._counts, "refs")
+        return pfn, flags, mapping, refs
 
     def _unlock(
         self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int
@@ -314,26 +273,15 @@ class Reader:
         event: Event = _new(Event, (self.line, task.name, "unlock_page", pfn, flags, mapping, refs, _EMPTY))
         return event
 
-    def _event(self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int) -> Event:
-        """A mark, or a call."""
-        if layout.action == CALL:
-            return self._call(layout, tokens, task, pfn, flags, mapping, refs)
-        args = self._args(layout, tokens)
-        args["owner"] = self._owner(task, args.get("ops", 0))
-        event: Event = _new(Event, (self.line, task.name, layout.kind, pfn, flags, mapping, refs, args))
-        return event
-
-    def _bare(self, layout: Layout, task: Task, rest: str, action: int) -> Event | None:
-        """A line that says nothing of a page: a return, who asks for migration, a list."""
+    def _bare(self, layout: Layout, task: Task, rest: str) -> Event | None:
+        """A line that says nothing of a page: who asks for migration (begins or ends), a list."""
         means = layout.meaning
-        if action == RETURN:
-            return self._return(layout, task, rest)
-        if action == CALLER_RETURN:
-            self._pop(task, means.call)
+        if layout.action == CALLER_RETURN:
+            task.pop(means.call, self._returning)
             return None
         if means.call:
-            self._push(task, Frame(means.call))
-        if action == CALLER:
+            task.push(Frame(means.call), self._returning)
+        if layout.action == CALLER:
             return None
         tokens = rest.split()
         if not layout.fits(tokens) or not layout.names:
@@ -371,15 +319,17 @@ class Reader:
             if mapping > 3:
                 self.drivers[mapping - 2] = driver
         word = tokens[layout.flags] if layout.flags >= 0 else ""
-        self._push(task, Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word))
+        task.push(Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word), self._returning)
         event: Event = _new(Event, (self.line, task.name, means.kind, pfn, flags, mapping, refs, args))
         return event
 
     def _return(self, layout: Layout, task: Task, rest: str) -> Event | None:
         """A return belongs to the innermost open call of its function; one without such a call is another page's."""
         means = layout.meaning
-        frame = self._pop(task, means.call)
+        frame = task.pop(means.call, self._returning)
         if frame is None:
+            # at the beginning of a trace it is a call that began before; an ordinary page's move shows its return only
+            self._orphans += task.called and (bool(means.driver) or means.kind == "isolate_movable_page_ret")
             return None
         args: dict[str, Any] = {}
         at = rest.rfind("ret=")
@@ -400,25 +350,6 @@ class Reader:
             self.caller = self._caller(task, rest)
         event: Event = _new(Event, (self.line, task.name, means.kind, frame.pfn, UNSEEN, UNSEEN, UNSEEN, args))
         return event
-
-    def _push(self, task: Task, frame: Frame) -> None:
-        stack = task.stack
-        for index, open_ in enumerate(stack):
-            if open_.call == frame.call:  # none of them calls itself: the return of the older one was missed
-                del stack[index:]
-                break
-        if len(stack) >= STACK_LIMIT:
-            stack.clear()
-        stack.append(frame)
-
-    def _pop(self, task: Task, call: str) -> Frame | None:
-        stack = task.stack
-        for index in range(len(stack) - 1, -1, -1):
-            if stack[index].call == call:
-                frame = stack[index]
-                del stack[index:]
-                return frame
-        return None
 
     def _caller(self, task: Task, rest: str) -> str:
         """Who asked for the isolation: a probed function further out, else the function that it returns to."""
@@ -443,10 +374,10 @@ class Reader:
 
     # values
 
-    def _number(self, token: str, cache: dict[str, int]) -> int:
-        """A number that is no page and no flag word. Raises ValueError for what is none."""
-        _, equals, word = token.partition("=")
-        if not equals:
+    def _number(self, token: str, cache: dict[str, int], field: str = "") -> int:
+        """A number that is no page and no flag word. Raises ValueError for what is none, or another than ``field``."""
+        name, equals, word = token.partition("=")
+        if not equals or (field and name != field):
             raise ValueError(token)
         value = UNSEEN if word.startswith("(") else int(word, 0)  # (fault), (null): the memory could not be read
         if len(cache) > CACHE_LIMIT:
@@ -456,7 +387,7 @@ class Reader:
 
     def _flag_word(self, token: str) -> int:
         """A flags word in the bits of the model. Raises ValueError for what is none."""
-        value = self._number(token, self._flags)
+        value = self._number(token, self._flags, "nflags" if token[:1] == "n" else "flags")
         if value >= 0:
             value = self._flags[token] = model_flags(value, self.layout)
         return value
@@ -468,8 +399,7 @@ class Reader:
             raise ValueError(token)
         pointer = int(word, 16)
         if self.base < 0:
-            self.base = guess_base(pointer)
-            self.base_from = "guessed"
+            self.base, self.base_from = guess_base(pointer)
         pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
         if rest or pfn < 0:
             raise ValueError(token)
@@ -503,6 +433,7 @@ class Reader:
             pid = f"0 on {cpu}"
         if len(self._tasks) > NAMES_LIMIT:
             self._tasks.clear()
+            self._orphans += sum(task.unpaired for task in self._by_pid.values() if not task.stack)
             self._by_pid = {pid: task for pid, task in self._by_pid.items() if task.stack}
         task = self._by_pid.get(pid)
         if task is None:
@@ -532,6 +463,8 @@ class Reader:
             return head, rest, self._layouts[name]
         means = meaning(name)
         layout = None if means is None else Layout(means)
+        if means is not None and means.action in (RETURN, CALLER_RETURN):
+            self._returning.add(means.call)
         if len(self._layouts) < NAMES_LIMIT:
             self._layouts[name] = layout
         return head, rest, layout

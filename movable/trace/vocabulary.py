@@ -152,9 +152,13 @@ BASE_GRAIN = 1 << 30
 """KASLR moves the page array in steps of this size."""
 
 
-def guess_base(pointer: int) -> int:
-    """Where the page array begins, judged by one pointer into it; exact for machines with less than 64 GiB of memory."""
-    return pointer - pointer % BASE_GRAIN
+def guess_base(pointer: int) -> tuple[int, str]:
+    """Where the page array begins, judged by one pointer into it, and how that is known.
+
+    Exact for machines with less than 64 GiB of memory.
+    """
+    base = pointer - pointer % BASE_GRAIN
+    return base, "the default of x86-64" if base == VMEMMAP_BASE else "guessed"
 
 
 def find_base(lines: Iterable[str]) -> tuple[int, str]:
@@ -184,9 +188,7 @@ def find_base(lines: Iterable[str]) -> tuple[int, str]:
                 return candidate, "objects of zs_malloc"
     if first < 0:
         return UNSEEN, ""
-    if VMEMMAP_BASE <= first < VMEMMAP_BASE + BASE_GRAIN:
-        return VMEMMAP_BASE, "the default of x86-64"
-    return guess_base(first), "guessed"
+    return guess_base(first)
 
 
 POINTER = re.compile(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movable.trace.conform import Result, check_trace
-
 from tests.trace.recordings import TRACES
 
 BASES = (("bad/mode_10", 0, 5200), ("bad/mode_00", 0, 5723), ("e", 57000, 4000), ("z3", 20000, 3500))
@@ -86,7 +85,8 @@ def alterations(line: str, event: str) -> dict[str, str]:
         found["ret to -EAGAIN"] = change(line, "ret", -11 if ret != "-11" else 0)
         found["ret to positive"] = change(line, "ret", 5)
     elif ret and event in ("isolate_page_ret", "isolate_movable_page_ret"):
-        found["ret"] = change(line, "ret", {"1": 0, "0": 1}.get(ret, 0) if event == "isolate_page_ret" else (-16 if ret == "0" else 0))
+        yes, no = (1, 0) if event == "isolate_page_ret" else (0, -16)
+        found["ret"] = change(line, "ret", no if ret == str(yes) else yes)
     if event == "set_page_movable":
         found["tag in the mapping"] = change(line, "mops", hex(int(field_of(line, "mops"), 16) | 1))
     return found

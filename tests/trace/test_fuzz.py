@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import random
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from movable.errors import UsageError
-from movable.trace.export import ChromeTrace
+from movable.mm.events import to_json
+from movable.trace.conform import check_source
+from movable.trace.export import ChromeTrace, export_ftrace
 from movable.trace.read import Reader
 from movable.trace.source import Source
 from movable.trace.summary import summarise, summary_text
-from tests.trace.recordings import TRACES, life
+from movable.trace.verdicts import verdicts_html
+from tests.trace.recordings import TRACES, life, read
 
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -29,6 +33,9 @@ def consume(path: Path) -> bool:
                 pass
             summary_text(summarise(Reader(source)))
             ChromeTrace(io.StringIO()).write(Reader(source))
+            for _ in export_ftrace(Reader(source).events()):
+                pass
+            verdicts_html(check_source(source))
     except UsageError as error:
         assert "\n" not in str(error) and str(error).startswith((str(path), "line "))
         return False
@@ -61,6 +68,25 @@ def test_text_put_into_a_line(tmp_path: Path, text: str, where: int, column: int
     path = tmp_path / "t"
     path.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
     assert consume(path) or "\0" in text or "{" in text
+
+
+@SLOW
+@given(data=st.data())
+def test_edited_model_events(tmp_path: Path, data: st.DataObject) -> None:
+    """Model events with fields missing, and of other types."""
+    _, events = read(life().write(tmp_path, "plain.txt"))
+    records = [json.loads(to_json(event)) for event in events]
+    values = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3) | st.just([1])
+    for _ in range(data.draw(st.integers(1, 4))):
+        record = data.draw(st.sampled_from(records))
+        field = data.draw(st.sampled_from(sorted(record) or ["x"]))
+        if data.draw(st.booleans()):
+            record.pop(field, None)
+        else:
+            record[field] = data.draw(values)
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    consume(path)
 
 
 def edited(lines: list[str], rng: random.Random) -> list[str]:
