@@ -77,10 +77,10 @@ class Call:
 
     ``event`` is the entry; ``callback`` tells a driver's from the core's; ``run`` and ``zone`` are the migrate_pages and the
     compact_zone around it. ``old_refs`` and ``new_refs`` are references taken less references dropped by this task, inside this
-    very call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for marked, False
-    for un-marked, None for nothing. ``clears`` counts how often it un-marked the page. ``locks`` are the locks that it took and
-    still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of isolate_page. ``touched``
-    and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile.
+    very call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for
+    marked, False for un-marked, None for nothing. ``clears`` counts how often it un-marked the page. ``locks`` are the locks
+    that it took and still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of
+    isolate_page. ``touched`` and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile.
     """
 
     newpfn = UNSEEN
@@ -372,6 +372,9 @@ class Lives:
         """PG_isolated is set."""
         life = self.at = self.life(event.pfn)
         life.flagged = True
+        call = self.top(event.task)
+        if call is not None and call.callback and call.pfn == event.pfn:
+            return  # the driver's doing: no isolation begins
         life.isolated = True
         life.isolator = event.task
         life.isolated_at = event.seq
