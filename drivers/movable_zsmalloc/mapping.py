@@ -27,13 +27,22 @@ class MapArea:
 
     __slots__ = ("buffer", "cell", "mode", "page", "view", "zspage")
 
-    def __init__(self, cell: Handle, mode: int, page: Page, zspage: Zspage) -> None:
+    def __init__(self, cell: Handle, mode: int, page: Page, zspage: Zspage, buffer: bytearray | None, view: memoryview) -> None:
         self.cell = cell
         self.mode = mode
         self.page = page
         self.zspage = zspage
-        self.buffer: bytearray | None = None
-        self.view = memoryview(b"")
+        self.buffer = buffer
+        self.view = view
+
+
+class MapAreas:
+    """One area for each task. Nobody touches another task's, so there is no lock (zs_map_area, a per-CPU variable)."""
+
+    __slots__ = ("areas",)
+
+    def __init__(self) -> None:
+        self.areas: dict[str, MapArea] = {}
 
 
 def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
@@ -43,8 +52,9 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     that is not live, an unknown mode, and a task that has an object mapped. mirrors mm/zsmalloc.c, zs_map_object.
     """
     cell = pool.handles[handle]
+    areas = pool.map_areas.areas
     task = pool.vm.current.name
-    if task in pool.areas:
+    if task in areas:
         raise UsageError(f"{pool.name}: task {task} has an object mapped; unmap it first, only one fits")
     if mode not in (ZS_MM_RW, ZS_MM_RO, ZS_MM_WO):
         raise UsageError(f"{pool.name}: unknown mapping mode {mode!r}; use ZS_MM_RW, ZS_MM_RO or ZS_MM_WO")
@@ -53,21 +63,20 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     page = pool.vm.page(pfn)
     zspage = get_zspage(page)
     zspage.lock.read_lock()
-    area = pool.areas[task] = MapArea(cell, mode, page, zspage)
     size_class = zspage.size_class
     offset = obj * size_class.size % PAGE_SIZE
     end = offset + size_class.size
     skip = 0 if size_class.huge else ZS_HANDLE_SIZE
+    buffer = None
     if end <= PAGE_SIZE:
         view = kmap(page)[offset + skip : end]
     else:
-        if mode == ZS_MM_WO:
-            area.buffer = bytearray(size_class.size)
-        else:
-            area.buffer = bytearray(read_object(size_class, page, obj))
-        view = memoryview(area.buffer)[skip:]
-    area.view = view.toreadonly() if mode == ZS_MM_RO else view
-    return area.view
+        buffer = bytearray(size_class.size if mode == ZS_MM_WO else read_object(size_class, page, obj))
+        view = memoryview(buffer)[skip:]
+    if mode == ZS_MM_RO:
+        view = view.toreadonly()
+    areas[task] = MapArea(cell, mode, page, zspage, buffer, view)
+    return view
 
 
 def zs_unmap_object(pool: Pool, handle: int) -> None:
@@ -76,10 +85,11 @@ def zs_unmap_object(pool: Pool, handle: int) -> None:
     Raises UsageError when the running task has not mapped ``handle``. mirrors mm/zsmalloc.c, zs_unmap_object.
     """
     task = pool.vm.current.name
-    area = pool.areas.get(task)
+    areas = pool.map_areas.areas
+    area = areas.get(task)
     if area is None or area.cell.addr != handle:
         raise UsageError(f"{pool.name}: task {task} has not mapped handle {handle:#x}; map it first")
-    del pool.areas[task]
+    del areas[task]
     area.view.release()
     zspage = area.zspage
     if area.buffer is not None and area.mode != ZS_MM_RO:

@@ -24,6 +24,7 @@ from movable_zsmalloc.geometry import (
     size_class_table,
 )
 from movable_zsmalloc.handles import HANDLE_PIN_BIT, ZS_HANDLE_SIZE, HandleCache
+from movable_zsmalloc.mapping import MapAreas
 from movable_zsmalloc.objects import obj_free, obj_malloc
 from movable_zsmalloc.pages import alloc_zspage, async_free_zspage, free_zspage, set_zspage_movable
 from movable_zsmalloc.zspage import (
@@ -38,7 +39,6 @@ from movable_zsmalloc.zspage import (
 
 if TYPE_CHECKING:
     from movable import VM, AddressSpace
-    from movable_zsmalloc.mapping import MapArea
 
 
 class Pool:
@@ -59,7 +59,7 @@ class Pool:
         self.size_class, self.size_classes = size_classes(vm, name, chain, rule)
         self.handles = HandleCache(vm, name)
         self.zspage_numbers = count()
-        self.areas: dict[str, MapArea] = {}
+        self.map_areas = MapAreas()
         self.pages_allocated = AtomicLong(vm, f"{name} pages_allocated")
         self.pages_compacted = AtomicLong(vm, f"{name} pages_compacted")
         self.isolated = AtomicLong(vm, f"{name} isolated")
