@@ -72,7 +72,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "putback_page": ("the driver's putback_page is called", ("driver", "list")),
     "putback_page_ret": ("", ("driver", "list")),
     # what only a model can see
-    "touch": ("a field of the page is touched by a driver", ("field", "write", "changed")),
+    "touch": ("a field of the page is touched by a driver", ("field", "write", "changed", "list")),
     "copy_page": ("the content of another page is copied in", ("source",)),
     "write_data": ("the content is written", ()),
     "lock": ("a lock of the VM was taken", ("lock", "type", "tried")),

@@ -23,7 +23,7 @@ def putback_lru_page(page: Page) -> None:
     """
     page._flags |= 1 << PG_lru
     if page.seam is not None:
-        page.seam.event("touch", page, field="flag lru", write=True, changed=1 << PG_lru)
+        page.seam.event("touch", page, field="flag lru", write=True, changed=1 << PG_lru, list="")
     if page._refcount == 1:
         page._flags &= ~(1 << PG_lru)
     put_page(page)

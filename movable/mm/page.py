@@ -465,7 +465,7 @@ def set_page_flag(page: Page, bit: int) -> None:
     seam = page.seam
     if seam is not None:
         seam.point("aw", ("page", page.pfn, "flags"))
-        seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit)
+        seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
     page._flags |= 1 << bit
 
 
@@ -474,7 +474,7 @@ def clear_page_flag(page: Page, bit: int) -> None:
     seam = page.seam
     if seam is not None:
         seam.point("aw", ("page", page.pfn, "flags"))
-        seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit)
+        seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
     page._flags &= ~(1 << bit)
 
 

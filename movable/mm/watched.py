@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from movable.mm.list import list_name
 from movable.mm.page import Page
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class WatchedData:
             if op == "w":
                 seam.event("write_data", self._page)
             elif not self._page._refcount:
-                seam.event("touch", self._page, field="data", write=False, changed=0)
+                seam.event("touch", self._page, field="data", write=False, changed=0, list="")
 
     def __getitem__(self, where: Any) -> Any:
         self._point("r")
@@ -75,7 +76,7 @@ class WatchedPage(Page):
         if seam is not None:
             seam.point("w" if write else "r", ("page", self.pfn, field))
             if field in EVENTFUL or not self._refcount:
-                seam.event("touch", self, field=field, write=write, changed=changed)
+                seam.event("touch", self, field=field, write=write, changed=changed, list="")
 
     @property
     def flags(self) -> int:
@@ -121,7 +122,7 @@ class WatchedPage(Page):
     def lru(self) -> ListHead:  # type: ignore[override]
         seam = self.seam
         if seam is not None:
-            seam.event("touch", self, field="lru", write=True, changed=0)
+            seam.event("touch", self, field="lru", write=True, changed=0, list=list_name(self._lru))
         return self._lru
 
     @property

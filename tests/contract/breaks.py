@@ -59,7 +59,8 @@ def d7(events: list[Event]) -> list[Event]:
 
 
 def d12(events: list[Event]) -> list[Event]:
-    return inserted(events, where(events, "isolate_movable_page_ret", ret=0), "touch", field="lru", write=True, changed=0)
+    index = where(events, "isolate_movable_page_ret", ret=0)
+    return inserted(events, index, "touch", field="lru", write=True, changed=0, list="isolated")
 
 
 def d42(events: list[Event]) -> list[Event]:

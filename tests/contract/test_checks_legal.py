@@ -368,6 +368,14 @@ def e35() -> list[Event]:
     return scene.end()
 
 
+def linked() -> list[Event]:
+    """Whoever isolated a page links it to a list by the plain name of its node."""
+    scene = Scene()
+    assert isolate_movable_page(scene.pages[0], 0) == 0
+    list_add_tail(scene.pages[0].lru, scene.isolated)
+    return scene.end()
+
+
 LEGAL: dict[str, Callable[[], list[Event]]] = {
     name.upper(): scenario for name, scenario in sorted(globals().items()) if name[0] == "e" and name[1:].isdigit()
 }
@@ -378,6 +386,12 @@ def test_legal(name: str) -> None:
     monitor = judge(LEGAL[name]())
     assert monitor.broken == {}
     assert monitor.exercised
+
+
+def test_the_isolator_may_link_the_page() -> None:
+    events = linked()
+    assert judge(events).broken == {}
+    assert where(events, "touch", after=where(events, "isolate_movable_page_ret"), field="lru")
 
 
 def test_a_weaker_mode() -> None:

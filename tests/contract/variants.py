@@ -156,6 +156,11 @@ def _allocation(events: list[Event]) -> list[Event]:
     return [*cut, gate, page, free]
 
 
+def _lru_by_another_task(events: list[Event]) -> list[Event]:
+    index = where(events, "isolate_movable_page_ret", ret=0)
+    return inserted(events, index, "touch", field="lru", write=True, changed=0, list="", task="owner")
+
+
 def _answers_a_number(events: list[Event]) -> list[Event]:
     index = where(events, "isolate_page_ret")
     return changed(events, index, ret=1)[: index + 1]
@@ -210,6 +215,8 @@ VARIANTS: dict[str, tuple[str, Edit]] = {
     "target marked after an error": ("D27", _on_failed(new_mapping=0x102)),
     "target on a list after an error": ("D27", _on_failed(new_list="ring pages")),
     "target with a flag after an error": ("D27", _on_failed(new_flags=LOCKED | 1 << PG_private)),
+    "lru used by another task": ("D12", _lru_by_another_task),
+    "lru used in migratepage": ("D12", _in_call("migratepage", "touch", field="lru", write=True, changed=0, list="")),
     "lru on another list after an error": ("D12", _on_failed(list="ring pages")),
     "lru on another list after a move": ("D12", _on_moved(list="ring pages")),
     "unlocked after migratepage": ("D29", _on_moved(flags=ISOLATED)),

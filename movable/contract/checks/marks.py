@@ -96,6 +96,8 @@ class Marks(Check):
             other.foreign = True
         if life is None or not life.lent or (mine and call is not None and call.kind == PUTBACK):
             return
+        if life.isolator == event.task and not event.args.get("list") and not (call is not None and call.callback):
+            return  # who isolated a page links it to a list of its own
         why = "was moved away" if life.gone != UNSEEN else "is isolated"
         self.broken("D12", event, f"lru of page {event.pfn} was used by {event.task} while the page {why}: it is the core's")
 
