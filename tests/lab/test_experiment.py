@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from movable import GFP_HIGHUSER_MOVABLE, VM
 from movable.errors import UsageError
 from movable.lab import experiment
 from movable.lab.experiment import main
 from movable.lab.options import Options
 from movable.lab.run import RunFailed
+from movable.lab.steps import busiest_block
 from movable.mm.compaction import compact_memory
+from tests.lab.broken import Pages
 
 BROKEN = Path(__file__).parent / "broken.py"
 SMALL: dict[str, Any] = {"memory": "16M", "nodes": 1}
@@ -185,3 +188,22 @@ def test_the_memory_that_is_asked_for_is_enough(tmp_path: Path) -> None:
     size = str(caught.value).rpartition("use --memory ")[2].removesuffix(" or more")
     found = record(tmp_path, memory=size, input=str(noise))
     assert found["ok"] and found["data"]["stored"] == (9 << 20) // 4096 == found["data"]["incompressible"]
+
+
+# the memory block that goes offline
+
+
+def test_the_busiest_block_has_nothing_that_cannot_move() -> None:
+    vm = VM(16 << 20, pageblock_order=9)
+    driver = Pages(vm)
+    owners = {driver.mapping.addr: 6}
+    assert busiest_block(vm, 512, owners) == (0, 0)
+    driver.populate(700)  # the highest block and a part of the next
+    assert busiest_block(vm, 512, owners) == (3584, 512)
+    assert busiest_block(vm, 1024, owners) == (3072, 700)
+    kept = vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+    assert kept is not None and 3072 <= kept.pfn < 3584
+    assert busiest_block(vm, 1024, owners) == (0, 0)
+    while vm.zones[0].nr_free > vm.zones[0].watermark[0] and vm.alloc_page(GFP_HIGHUSER_MOVABLE) is not None:
+        pass
+    assert busiest_block(vm, 4096, owners) == (-1, 0)
