@@ -39,7 +39,8 @@ def unmarked(mapping: int) -> bool:
 class Life:
     """One page. The class attributes say what is known at first sight: nothing.
 
-    ``isolated`` is None while unknown, ``isolator`` the task that did it. ``lent`` means that ``page.lru`` belongs to the core.
+    ``isolated`` is None while unknown, ``isolator`` the task that did it. ``lent`` means that ``page.lru`` belongs to the core,
+    ``linked`` that the isolator has been seen to use it.
     ``flagged`` means that the stream shows PG_isolated being set, so that it is a model's. ``last`` is the callback return that
     nothing has followed yet, as (task, kind, ret). ``ops`` is whose mark the page carries, 0 for none, UNSEEN for unknown. ``gone``
     is the event that moved it away, to ``moved_to``; ``settled`` then says that nobody but the core holds it, ``blamed`` that its
@@ -48,6 +49,7 @@ class Life:
 
     isolated: bool | None = None
     lent = False
+    linked = False
     flagged = False
     alloc_order = UNSEEN
     ops = UNSEEN
@@ -272,6 +274,7 @@ class Lives:
             outer.yes = True
         life = self.life(event.pfn)
         life.lent = True
+        life.linked = False
         life.last = (event.task, ISOLATE, True)
 
     def migratepage(self, event: Event) -> None:

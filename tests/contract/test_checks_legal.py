@@ -373,6 +373,8 @@ def linked() -> list[Event]:
     scene = Scene()
     assert isolate_movable_page(scene.pages[0], 0) == 0
     list_add_tail(scene.pages[0].lru, scene.isolated)
+    list_del(scene.pages[0].lru)
+    list_add_tail(scene.pages[0].lru, scene.isolated)
     return scene.end()
 
 

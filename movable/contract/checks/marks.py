@@ -96,8 +96,11 @@ class Marks(Check):
             other.foreign = True
         if life is None or not life.lent or (mine and call is not None and call.kind == PUTBACK):
             return
-        if life.isolator == event.task and not event.args.get("list") and not (call is not None and call.callback):
-            return  # who isolated a page links it to a list of its own
+        if life.isolator == event.task and not (call is not None and call.callback):
+            # Who isolated a page links it to a list of its own, and then uses that list.
+            if life.linked or not event.args.get("list"):
+                life.linked = True
+                return
         why = "was moved away" if life.gone != UNSEEN else "is isolated"
         self.broken("D12", event, f"lru of page {event.pfn} was used by {event.task} while the page {why}: it is the core's")
 
