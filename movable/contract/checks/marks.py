@@ -96,11 +96,10 @@ class Marks(Check):
             other.foreign = True
         if life is None or not life.lent or (mine and call is not None and call.kind == PUTBACK):
             return
-        if life.isolator == event.task and not (call is not None and call.callback):
-            # Who isolated a page links it to a list of its own, and then uses that list.
-            if life.linked or not event.args.get("list"):
-                life.linked = True
-                return
+        core = life.isolator == event.task and not (call is not None and call.callback)
+        if core and (life.linked or not event.args.get("list")):
+            life.linked = True  # who isolated a page links it to a list of its own, and then uses that list
+            return
         why = "was moved away" if life.gone != UNSEEN else "is isolated"
         self.broken("D12", event, f"lru of page {event.pfn} was used by {event.task} while the page {why}: it is the core's")
 
