@@ -18,6 +18,7 @@ from movable.mm.list import list_add, list_del, list_first
 from movable.mm.migrate import MIGRATE_ASYNC
 from movable.mm.page import PageIsolated, PageMovableHint, put_page
 from movable.mm.page_alloc import prep_new_page
+from movable.mm.page_isolation import zone_lock_point
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -168,8 +169,7 @@ def isolate_freepages(cc: CompactControl) -> None:
     Never enters the pageblock of the migrate scanner. Moves ``cc.free_pfn`` to where the next call goes on.
     """
     zone = cc.zone
-    if zone.vm.seam is not None:
-        zone.vm.seam.point("aw", ("buddy",))
+    zone_lock_point(zone.vm)
     low = block_end(cc.migrate_pfn, zone.pageblock_order)
     pfn = cc.free_pfn
     block, end = pageblock_range(zone, pfn)

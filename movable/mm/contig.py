@@ -18,6 +18,7 @@ from movable.mm.page_isolation import (
     covering_free_block,
     start_isolate_page_range,
     undo_isolate_page_range,
+    zone_lock_point,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _migrate_range(cc: CompactControl, start: int, end: int) -> int:
 def _take_range(cc: CompactControl, start: int, end: int) -> int:
     """Take the range off the free lists, if all of it is free, and give back what the blocks at its edges hold too much."""
     zone, vm = cc.zone, cc.zone.vm
+    zone_lock_point(vm)
     head = covering_free_block(zone, start)
     if head < 0:
         return -EBUSY

@@ -20,6 +20,7 @@ from movable.mm.page_isolation import (
     new_node_page,
     start_isolate_page_range,
     undo_isolate_page_range,
+    zone_lock_point,
 )
 from movable.mm.soft_offline import keep_poisoned_pages_out
 from movable.mm.zone import setup_per_zone_wmarks
@@ -108,6 +109,7 @@ def do_migrate_range(vm: VM, start_pfn: int, end_pfn: int) -> int:
 def _take_offline(zone: Zone, start_pfn: int, end_pfn: int) -> bool:
     """Take the range from the allocator if nothing is left in it but free frames and poisoned ones."""
     vm = zone.vm
+    zone_lock_point(vm)
     blocks = []
     pfn = start_pfn
     while pfn < end_pfn:
@@ -143,6 +145,7 @@ def online_pages(vm: VM, start_pfn: int, nr_pages: int) -> int:
     zone = _whole_blocks(vm, start_pfn, nr_pages, offline=True)
     if zone is None:
         return -EINVAL
+    zone_lock_point(vm)
     for pfn in range(start_pfn, start_pfn + nr_pages, 1 << zone.pageblock_order):
         zone.offline.discard((pfn >> zone.pageblock_order) - zone.base)
         free_one_page(zone, pfn, zone.pageblock_order, MIGRATE_MOVABLE)

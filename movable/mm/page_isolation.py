@@ -24,7 +24,14 @@ from movable.mm.page import PageMovableHint, PG_lru, PG_reserved
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
+    from movable.mm.vm import VM
     from movable.mm.zone import Zone
+
+
+def zone_lock_point(vm: VM) -> None:
+    """Where the kernel takes ``zone->lock``: another task may run before, and none until the free lists agree again."""
+    if vm.seam is not None:
+        vm.seam.point("aw", ("buddy",))
 
 
 def covering_free_block(zone: Zone, pfn: int, order: int = 0) -> int:
@@ -43,6 +50,7 @@ def is_offline(zone: Zone, pfn: int) -> bool:
 
 def change_pageblock_type(zone: Zone, pfn: int, migratetype: int) -> None:
     """Give a pageblock another type, move its free frames to that type's lists, and correct ``nr_free``."""
+    zone_lock_point(zone.vm)
     order = zone.pageblock_order
     head = covering_free_block(zone, pfn, order)
     was_isolated = zone.pageblock_type(pfn) == MIGRATE_ISOLATE

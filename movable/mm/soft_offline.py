@@ -19,7 +19,7 @@ from movable.mm.page import (
     put_page,
     unlock_page,
 )
-from movable.mm.page_isolation import alloc_migrate_target, covering_free_block
+from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -73,6 +73,7 @@ def set_hwpoison_free_buddy_page(page: Page) -> bool:
     A 4.19 kernel leaves it on the free list and refuses it when it comes up for allocation. Here it goes at once, and is
     counted with the frames lost as bad pages.
     """
+    zone_lock_point(page.vm)
     head = covering_free_block(page.zone, page.pfn)
     if head < 0:
         return False
