@@ -10,7 +10,8 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 
-from movable.contract.program import LONGEST, Program, Step, steps
+from movable.contract.program import LONGEST, Program, Step
+from movable.contract.program import steps as all_steps
 from movable.contract.workload import Workload
 
 POOL = 160
@@ -33,7 +34,7 @@ def pool(workload: type[Workload], seed: int) -> list[Step]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(steps(workload))
+    @given(all_steps(workload))
     def draw(step: Step) -> None:
         drawn.append(step)
 
@@ -50,7 +51,9 @@ def programs(workload: type[Workload], seed: int) -> Iterator[Program]:
     count = 0
     while True:
         longest = min(LONGEST, 6 + count)
-        yield tuple(generator.choice(chosen) for _ in range(generator.randint(1, longest)))
+        variant = count % len(workload.variants)
+        steps = tuple(generator.choice(chosen) for _ in range(generator.randint(1, longest)))
+        yield (("variant", variant), *steps) if variant else steps
         count += 1
 
 

@@ -12,15 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from movable.mm import page_alloc
 from movable.mm.compaction import compact_memory
-from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
+from movable.mm.gfp import (
+    GFP_DIRECT_RECLAIM,
+    GFP_HIGHUSER_MOVABLE,
+    GFP_NORETRY,
+    GFP_RETRY_MAYFAIL,
+    GFP_THISNODE,
+)
 from movable.mm.page import lock_page, put_page, trylock_page, unlock_page
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
+    from movable.mm.steps import Task
     from movable.mm.vm import VM
 
 SECONDS = 2.0
 """Processor time that one program may take; a usual one takes a few thousandths of that."""
+NO_OOM = GFP_NORETRY | GFP_RETRY_MAYFAIL | GFP_THISNODE
+"""Allocations with one of these fail rather than ask the out-of-memory notifiers."""
 
 
 class Hang(BaseException):
@@ -62,15 +71,18 @@ class Faults:
         self.vm = vm
         self.fail_at = 0
         self.reenter_at = 0
+        self.oom_at = 0
         self.lock_next = False
         self._target_locked: Page | None = None
 
     def arm(self, kind: str, number: int) -> None:
-        """Set a fault: ``alloc`` and ``reenter`` strike at the ``number``-th allocation, ``locked`` at the next isolation."""
+        """Set a fault: ``alloc``, ``reenter`` and ``oom`` strike at the ``number``-th allocation, ``locked`` at an isolation."""
         if kind == "alloc":
             self.fail_at = number
         elif kind == "reenter":
             self.reenter_at = number
+        elif kind == "oom":
+            self.oom_at = number
         else:
             self.lock_next = True
         if kind != "locked":
@@ -79,7 +91,7 @@ class Faults:
 
     def clear(self) -> None:
         """No fault any more."""
-        self.fail_at = self.reenter_at = 0
+        self.fail_at = self.reenter_at = self.oom_at = 0
         self.lock_next = False
         for name in ("alloc_pages", "alloc_page"):
             vars(self.vm).pop(name, None)
@@ -90,17 +102,25 @@ class Faults:
     def _alloc_pages(self, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
         self.fail_at -= 1
         self.reenter_at -= 1
+        self.oom_at -= 1
         if self.fail_at == 0:
             return None
-        if self.reenter_at == 0:
-            # What direct compaction does on behalf of an allocation, in the same task.
-            task = self.vm.current
-            before, task.memalloc = task.memalloc, True
-            try:
-                compact_memory(self.vm)
-            finally:
-                task.memalloc = before
+        task = self.vm.current
+        if gfp & GFP_DIRECT_RECLAIM and not task.memalloc and not task.atomic:
+            # What an allocation may do in the same task when memory is short.
+            if self.reenter_at == 0:
+                self._compact(task)
+            if self.oom_at == 0 and not gfp & NO_OOM:
+                for notifier in list(self.vm.oom_notifiers):
+                    notifier()
         return page_alloc.alloc_pages(self.vm, gfp, order, nid)
+
+    def _compact(self, task: Task) -> None:
+        task.memalloc = True
+        try:
+            compact_memory(self.vm)
+        finally:
+            task.memalloc = False
 
     @contextmanager
     def page_locked(self, page: Page, nobody_waits: bool = True) -> Iterator[None]:

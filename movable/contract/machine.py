@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from movable.contract.audit import Audit
 from movable.contract.faults import Faults, Hang, place_of, watchdog
 from movable.contract.monitor import Monitor
 from movable.contract.observe import Onlooker
 from movable.contract.program import Program, Step, show
 from movable.contract.workload import Workload
+from movable.eras import RUNNABLE
+from movable.eras import era as era_called
 from movable.errors import InvalidState, MovableError
 from movable.mm.compaction import compact_memory
 from movable.mm.contig import alloc_contig_range, free_contig_range
@@ -25,14 +28,13 @@ from movable.mm.hotplug import offline_pages, online_pages
 from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
-from movable.mm.page import PageIsolated, put_page
+from movable.mm.page import PageIsolated, PG_slab, PG_swapbacked, put_page
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
 
-PAGEBLOCK_ORDER = 3
 TRIES = 3
 """How often an idle page is asked to move before it counts as one that never does."""
 PROGRESS_PAGES = 4
@@ -44,6 +46,18 @@ ENDS = {
     "at the end: the driver is removed": "_teardown",
 }
 """What follows every program, by the heading that its story gets."""
+STRANGERS = (
+    (1 << PG_slab, 0xDEAD_0000_0000_0122),
+    (0, 0xFFFF_8880_0BAD_0001),
+    (1 << PG_slab, 0xFFFF_8880_0BAD_0042),
+    (1 << PG_swapbacked, 0xFFFF_8880_0BAD_0003),
+)
+"""Flags and mapping of pages that are no driver's: list poison and a pointer in slab pages, an anonymous page, a KSM page."""
+
+
+def runs_as(era: str) -> str:
+    """The era that a machine can run to judge by the rules of ``era``. Raises UsageError for an unknown one."""
+    return era if era_called(era).name in RUNNABLE else RUNNABLE[0]
 
 
 class Machine:
@@ -52,9 +66,10 @@ class Machine:
     def __init__(
         self, workload: type[Workload], factory: Callable[..., Any], *, era: str = "4.19", seed: int = 0, keep: bool = False
     ) -> None:
-        quarter = max(workload.frames // 4, 1 << PAGEBLOCK_ORDER)
+        self._block_order = workload.pageblock_order
+        quarter = max(workload.frames // 4, 1 << self._block_order)
         layout = [(0, "DMA32", quarter), (0, "Normal", quarter), (1, "Normal", 2 * quarter)]
-        self.vm = VM(layout=layout, pageblock_order=PAGEBLOCK_ORDER, era=era, seed=seed)
+        self.vm = VM(layout=layout, pageblock_order=self._block_order, era=runs_as(era), seed=seed)
         self.monitor = Monitor(era=era)
         self.events: list[Event] = []
         self.callbacks: Counter[str] = Counter()
@@ -70,22 +85,33 @@ class Machine:
         self._workload = workload
         self._factory = factory
         self.workload: Workload | None = None
+        self.audit: Audit | None = None
+        self.variant = 0
 
     def _observe(self, event: Event) -> None:
         self._count += 1
         if self._count > EVENT_LIMIT:
             raise Hang(f"{EVENT_LIMIT} events and no end")
         self.monitor.feed(event)
-        if event.kind in CALLBACKS:
-            self.callbacks[event.kind] += 1
         if self._keep:
             self.events.append(event)
+        kind = event.kind
+        if kind in CALLBACKS:
+            self.callbacks[kind] += 1
+        elif self.audit is not None and kind == "alloc_page":
+            self.audit.alloc_page(event)
+        elif self.audit is not None and kind == "free_page":
+            found = self.audit.free_page(event)
+            if found is not None:
+                self.say(*found)
 
     # running
 
     def run(self, program: Program) -> Machine:
         """Run a whole program, the check of progress and the tear-down."""
         with watchdog():
+            if program and program[0][0] == "variant":
+                self.variant = program[0][1]
             self._guard("setup", self._setup)
             for number, step in enumerate(program, 1):
                 if self.stopped:
@@ -134,7 +160,9 @@ class Machine:
 
     def _setup(self) -> None:
         self.baseline = self._frames_in_use()
-        self.workload = self._workload(self.vm, self._factory)
+        options = self._workload.variants[self.variant % len(self._workload.variants)]
+        self.workload = self._workload(self.vm, self._factory, options)
+        self.audit = Audit(self.vm, self.workload)
         self.onlooker = Onlooker(self.vm, self.workload)
         self.onlooker.watch()
 
@@ -158,6 +186,9 @@ class Machine:
             else:
                 problem = ""
             problem = problem or self._unreadable()
+            findings = [] if problem or self.audit is None else list(self.audit.books())
+        for finding in findings:
+            self.say(*finding)
         if problem:
             rule, what = problem.split("\0")
             self._broken(rule, what)
@@ -189,8 +220,13 @@ class Machine:
         operation = self.workload.operations()[name]
         if operation.needs_handle and not self.workload.model:
             return
+        assert self.audit is not None
         self.onlooker.changes += 1
-        self.workload.run(name, operation.resolve(self.workload, drawn))
+        self.audit.operating = True
+        try:
+            self.workload.run(name, operation.resolve(self.workload, drawn))
+        finally:
+            self.audit.operating = False
         self.onlooker.watch()
 
     def _pick(self, number: int) -> Page | None:
@@ -230,19 +266,19 @@ class Machine:
 
     def _do_contig(self, number: int) -> None:
         start = self._block(number)
-        if alloc_contig_range(self.vm, start, start + (1 << PAGEBLOCK_ORDER)) == 0:
-            free_contig_range(self.vm, start, 1 << PAGEBLOCK_ORDER)
+        if alloc_contig_range(self.vm, start, start + (1 << self._block_order)) == 0:
+            free_contig_range(self.vm, start, 1 << self._block_order)
 
     def _do_offline(self, number: int) -> None:
-        start, size = self._block(number), 1 << PAGEBLOCK_ORDER
+        start, size = self._block(number), 1 << self._block_order
         if offline_pages(self.vm, start, size, max_passes=TRIES) == 0:
             online_pages(self.vm, start, size)
 
     def _block(self, number: int) -> int:
         """The first frame of the pageblock that holds the n-th page of the driver."""
         page = self._pick(number)
-        pfn = number << PAGEBLOCK_ORDER if page is None else page.pfn
-        return pfn >> PAGEBLOCK_ORDER << PAGEBLOCK_ORDER
+        pfn = number << self._block_order if page is None else page.pfn
+        return pfn >> self._block_order << self._block_order
 
     def _do_fragment(self, count: int) -> None:
         """Take pages that cannot move, and give every second one back."""
@@ -263,13 +299,33 @@ class Machine:
     def _do_work(self) -> None:
         self.vm.run_work()
 
+    def _do_variant(self, number: int) -> None:
+        """The configuration, which was chosen before the first step."""
+
+    def _do_strange(self, number: int) -> None:
+        """A page of somebody else, whose words look a little like a mark, comes in the way of the core."""
+        page = self.vm.alloc_page(GFP_KERNEL)
+        if page is None:
+            return
+        page._flags, page._mapping = STRANGERS[number % len(STRANGERS)]
+        isolated = isolate_movable_page(page, 0) == 0
+        compact_memory(self.vm)
+        self.say("V24", not isolated, f"page {page.pfn}, which is no driver's, was isolated")
+        page._flags = page._mapping = 0
+        put_page(page)
+
     # the end
 
     def _settle(self) -> None:
+        assert self.audit is not None
         self._do_putback()
         self.vm.run_work()
         while self.fillers:
             put_page(self.fillers.pop())
+        with self.seam.quiet():
+            findings = list(self.audit.settled())
+        for finding in findings:
+            self.say(*finding)
 
     def _progress(self) -> None:
         """Each idle page, moved twice: a page that stops being movable after its first move shows in the second round."""

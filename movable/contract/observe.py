@@ -31,7 +31,10 @@ class Onlooker:
         """Wrap the callbacks of every address space that the driver owns now."""
         for space in self.vm.address_spaces.values():
             if space.host is self.workload.driver and not isinstance(space.a_ops, _Watched):
-                space.a_ops = self._wrap(space.a_ops)
+                missing = [name for name, callback in space.a_ops._asdict().items() if callback is None]
+                self.say(None, "D1", not missing, f"{space.name} has no {', '.join(missing)}")
+                if not missing:
+                    space.a_ops = self._wrap(space.a_ops)
 
     def _wrap(self, raw: Any) -> _Watched:
         def isolate_page(page: Page, mode: int) -> bool:
@@ -77,9 +80,12 @@ class Onlooker:
     def _migrate(self, raw: Any, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
         before, held, content = self.look(), list(self.vm.current.held), self._content(page)
         state = (page._refcount, page._mapping, page._private, page._lru.list)
+        pinned = {user.pfn for user in self.workload.mapped()}
         self.changes += 1
         rc: int = raw.migratepage(mapping, newpage, page, mode)
         self._locks(page, "migratepage", held)
+        if page.pfn in pinned:
+            self.say(page, "D39", rc != 0, f"migratepage moved page {page.pfn} while a user has an object of it mapped")
         if rc == 0:
             self._moved(newpage, page, content)
         else:

@@ -25,8 +25,9 @@ TARGETS = ("any", "zone", "node", "none", "locked")
 """Where a migration target comes from: anywhere, another zone, another node, nowhere, or a page that somebody has locked."""
 MODES = (0, 1, 2, 3, 7)
 """Every migrate mode, and one that no kernel has."""
-FAULTS = ("alloc", "reenter", "hostile", "locked")
-"""An allocation that fails, one that enters compaction, a hostile outside world, a page lock held by somebody else."""
+FAULTS = ("alloc", "reenter", "oom", "hostile", "locked")
+"""An allocation that fails, one that enters compaction, one that ends in the out-of-memory notifiers, a hostile outside world, a
+page lock held by somebody else."""
 
 LONGEST = 60
 """Steps of the longest program."""
@@ -53,6 +54,7 @@ def steps(workload: type[Workload]) -> SearchStrategy[Step]:
         st.tuples(st.just("fragment"), st.integers(1, 24)),
         st.tuples(st.just("fault"), st.sampled_from(FAULTS), st.integers(1, 3)),
         st.tuples(st.just("work")),
+        st.tuples(st.just("strange"), small),
     ]
     operations = [_operation(name, operation.arguments) for name, operation in workload.operations().items()]
     if not operations:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from movable.errors import UsageError
@@ -80,7 +81,11 @@ class Workload:
     Class attributes are the author's declarations. ``factory`` is the driver class. ``preserves_content``: what was stored must be
     readable after migration. ``may_release_isolated``: the driver may free a page while it is isolated. ``may_refuse``: an idle
     page may refuse to move for ever. ``may_sleep``: migratepage may sleep in every mode. ``frames``: the size of machine that
-    suits it. ``hostile`` names operations that make the outside world refuse (a host that fails), run as faults only.
+    suits it, and ``pageblock_order`` its pageblocks. ``hostile`` names operations that make the outside world refuse (a host that
+    fails), run as faults only. ``variants`` are sets of keyword arguments for the factory, the configurations to try.
+
+    ``zone_counters`` names counters of zones, such as "nr_zspages", that count the driver's movable pages. ``event_counters`` leads
+    from events that the driver counts on the machine to those of the core that they must equal.
     """
 
     factory: ClassVar[Callable[..., Any]]
@@ -89,10 +94,15 @@ class Workload:
     may_refuse: ClassVar[bool] = False
     may_sleep: ClassVar[bool] = False
     frames: ClassVar[int] = 128
+    pageblock_order: ClassVar[int] = 3
     hostile: ClassVar[tuple[str, ...]] = ()
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    zone_counters: ClassVar[tuple[str, ...]] = ()
+    event_counters: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, vm: VM, factory: Callable[..., Any] | None = None) -> None:
+    def __init__(self, vm: VM, factory: Callable[..., Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.vm = vm
+        self.options = dict(options or {})
         self.model: dict[Any, Any] = {}
         self._factory = type(self).factory if factory is None else factory
         self.driver: Any = self.setup()
@@ -100,8 +110,8 @@ class Workload:
     # what an author overrides
 
     def setup(self) -> Any:
-        """Make the driver on ``self.vm`` and return it."""
-        return self._factory(self.vm)
+        """Make the driver on ``self.vm``, with ``self.options``, and return it."""
+        return self._factory(self.vm, **self.options)
 
     def teardown(self) -> None:
         """Empty the driver and remove it. Afterwards nothing of it may be left on the machine."""
@@ -115,6 +125,31 @@ class Workload:
 
     def invariant(self) -> None:
         """Raise AssertionError when the driver's own books disagree. Called at quiet moments."""
+
+    def ledger(self) -> Iterator[tuple[str, str, int, int]]:
+        """Books that must agree at quiet moments: (rule, name, what is counted, what there is).
+
+        D40 is for counters of zones and nodes, D44 for all others.
+        """
+        yield from self._zone_books()
+        for mine, theirs in self.event_counters.items():
+            yield "D44", f"the event {mine}", self.vm.vmstat[mine], self.vm.vmstat[theirs]
+
+    def _zone_books(self) -> Iterator[tuple[str, str, int, int]]:
+        if not self.zone_counters:
+            return
+        pages = Counter(page.zone for page in self.pages())
+        for zone in self.vm.zones:
+            for name in self.zone_counters:
+                yield "D40", f"{name} of zone {zone.name}, node {zone.node.nid}", zone.vmstat[name], pages[zone]
+
+    def mapped(self) -> Iterable[Page]:
+        """The pages whose objects a user has mapped right now, and which must not move."""
+        return ()
+
+    def outside(self) -> Iterable[int]:
+        """The frame numbers that the outside world (a host, a device) believes it has. Never called unless it is overridden."""
+        return ()
 
     def snapshot(self) -> object:
         """What a refused isolation or a failed migration must leave as it was. Override it for a driver with unusual books."""

@@ -282,6 +282,8 @@ def movable_owner(page: Page) -> AddressSpace | None:
         return None
     mapping = page.vm.address_spaces.get(word - PAGE_MAPPING_MOVABLE)
     if mapping is None:
+        if flags >> PG_slab & 1:
+            return None  # the word is the slab allocator's, and only looks like a mark
         raise VMBug("D41", "its mapping leads to operations that are gone", "the owner to outlive its pages", page)
     if mapping.a_ops.isolate_page is None:
         return None
