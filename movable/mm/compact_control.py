@@ -96,8 +96,9 @@ class CompactControl:
         self.whole_zone = whole_zone
         self.contended = False
         self.finishing_block = False
-        self.migratepages = ListHead("migratepages")
-        self.freepages = ListHead("freepages")
+        task = zone.vm.current.name  # two runs at once have two lists each, and reports tell them apart
+        self.migratepages = ListHead(f"migratepages of {task}")
+        self.freepages = ListHead(f"freepages of {task}")
         self.nr_migratepages = 0
         self.nr_freepages = 0
         self.total_migrate_scanned = 0

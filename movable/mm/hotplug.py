@@ -85,7 +85,7 @@ def do_migrate_range(vm: VM, start_pfn: int, end_pfn: int) -> int:
 
     A page that somebody uses and that will not be isolated ends the pass, and everything is put back.
     """
-    source = ListHead("offline source")
+    source = ListHead(f"pages to move by {vm.current.name}")
     left = NR_OFFLINE_AT_ONCE_PAGES
     for pfn in range(start_pfn, end_pfn):
         page = vm.pages.get(pfn)

@@ -20,7 +20,7 @@ from movable.mm.gfp import (
     MIGRATE_ISOLATE,
     ZONE_MOVABLE,
 )
-from movable.mm.page import PageMovableHint, PG_lru, PG_reserved
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_lru, PG_reserved
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -49,8 +49,10 @@ def is_offline(zone: Zone, pfn: int) -> bool:
 
 
 def change_pageblock_type(zone: Zone, pfn: int, migratetype: int) -> None:
-    """Give a pageblock another type, move its free frames to that type's lists, and correct ``nr_free``."""
-    zone_lock_point(zone.vm)
+    """Give a pageblock another type, move its free frames to that type's lists, and correct ``nr_free``.
+
+    The caller announces that it takes the zone lock.
+    """
     order = zone.pageblock_order
     head = covering_free_block(zone, pfn, order)
     was_isolated = zone.pageblock_type(pfn) == MIGRATE_ISOLATE
@@ -86,9 +88,10 @@ def has_unmovable_pages(zone: Zone, pfn: int, migratetype: int) -> bool:
 
 
 def _looks_movable(page: Page) -> bool:
+    """The test of PageMovableHint, but as it is done under the zone lock: no other task runs in between."""
     if page._flags >> PG_reserved & 1:
         return False
-    return PageMovableHint(page) or bool(page._flags >> PG_lru & 1)
+    return page._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE or bool(page._flags >> PG_lru & 1)
 
 
 def start_isolate_page_range(zone: Zone, start: int, end: int, migratetype: int) -> dict[int, int] | None:
@@ -101,6 +104,7 @@ def start_isolate_page_range(zone: Zone, start: int, end: int, migratetype: int)
     for pfn in range(start, end, 1 << zone.pageblock_order):
         if is_offline(zone, pfn):
             continue
+        zone_lock_point(zone.vm)
         old = zone.pageblock_type(pfn)
         if old == MIGRATE_ISOLATE or has_unmovable_pages(zone, pfn, migratetype):
             undo_isolate_page_range(zone, saved)
@@ -113,6 +117,7 @@ def start_isolate_page_range(zone: Zone, start: int, end: int, migratetype: int)
 def undo_isolate_page_range(zone: Zone, saved: dict[int, int]) -> None:
     """Open the pageblocks again, with the types that they had."""
     for pfn, migratetype in saved.items():
+        zone_lock_point(zone.vm)
         change_pageblock_type(zone, pfn, migratetype)
 
 

@@ -57,7 +57,7 @@ def _soft_offline_in_use(page: Page) -> int:
     put_page(page)
     if ret:
         return ret
-    pages = ListHead("soft offline")
+    pages = ListHead(f"page to retire by {page.vm.current.name}")
     list_add(page._lru, pages)
     ret = migrate_pages(pages, alloc_migrate_target, None, None, MIGRATE_SYNC, MR_MEMORY_FAILURE)
     if ret:
