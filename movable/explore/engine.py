@@ -279,7 +279,8 @@ class Scheduler:
         except TaskExit:
             return
         except Exception as error:
-            self.fail(kinds.EXCEPTION, f"{task.name}: {_words(error)}", error=error)
+            if not self._closing:  # else it is only what became of being ended in the middle
+                self.fail(kinds.EXCEPTION, f"{task.name}: {_words(error)}", error=error)
         except BaseException as error:
             self._crash = error
             self._choose = _nobody

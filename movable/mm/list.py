@@ -13,16 +13,18 @@ from movable.errors import ListCorruption
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
+    from movable.mm.steps import Seam
 
 
 class ListHead:
     """A node, or the head of a list (struct list_head).
 
     ``owner`` is the page that the node belongs to, None for a head. ``list`` is the head that the node is linked to, None
-    while it is unlinked. ``name`` is what reports call a head. A new node is linked to itself.
+    while it is unlinked. ``name`` is what reports call a head. A new node is linked to itself. ``seam`` is set on heads that
+    tasks share while somebody watches: then looking at the list is a scheduling point too.
     """
 
-    __slots__ = ("list", "name", "next", "owner", "prev")
+    __slots__ = ("list", "name", "next", "owner", "prev", "seam")
 
     def __init__(self, name: str = "list", owner: Page | None = None) -> None:
         self.next: ListHead = self
@@ -30,9 +32,12 @@ class ListHead:
         self.owner = owner
         self.list: ListHead | None = None
         self.name = name
+        self.seam: Seam | None = None
 
     def __iter__(self) -> Iterator[Page]:
         """The pages of the list, in order; safe against removal of the page just yielded."""
+        if self.seam is not None:
+            self.seam.list_read(self)
         node = self.next
         while node is not self:
             if node is LIST_POISON:
@@ -44,6 +49,8 @@ class ListHead:
             if page is None:
                 raise ListCorruption("D12", f"list {self.name!r} runs into another list's head", "nodes of pages")
             yield page
+            if self.seam is not None:
+                self.seam.list_read(self)
             node = following
 
     def __len__(self) -> int:
@@ -52,6 +59,8 @@ class ListHead:
 
     def __bool__(self) -> bool:
         """True while something is linked."""
+        if self.seam is not None:
+            self.seam.list_read(self)
         return self.next is not self
 
     def __repr__(self) -> str:
@@ -145,6 +154,8 @@ def list_move(node: ListHead, head: ListHead) -> None:
 
 def list_empty(node: ListHead) -> bool:
     """True for a head with no entries, and for a node that is on no list."""
+    if node.seam is not None:
+        node.seam.list_read(node)
     return node.list is None if node.owner is not None else node.next is node
 
 
@@ -155,6 +166,8 @@ def list_name(node: ListHead) -> str:
 
 def list_first(head: ListHead) -> Page | None:
     """The page of the first entry, or None (list_first_entry_or_null)."""
+    if head.seam is not None:
+        head.seam.list_read(head)
     return head.next.owner
 
 

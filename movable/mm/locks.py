@@ -57,19 +57,24 @@ class Lock:
         if not self.spins and task.atomic:
             raise SleepInAtomic("D37", f"{task.name} locks {self} while it holds {held(task)}", "no spin lock held")
         seam = self.vm.seam
-        if seam is not None:
-            seam.point("lock", ("lock", self.name))
         if self.owner is task:
+            if seam is not None:
+                seam.point("lock", ("lock", self.name))
             raise DeadlockError(f"task {task.name} waits for {self}, which it holds itself")
-        if self.owner is not None:
+        if seam is not None and seam.scheduler is not None:
+            seam.scheduler.wait(("lock", self.name), self._is_free, str(self), op="lock")
+        elif self.owner is not None:
             self._contend(task)
         self._take(task)
+
+    def _is_free(self) -> bool:
+        return self.owner is None
 
     def _contend(self, task: Task) -> None:
         what = f"{self}, held by {self.owner.name if self.owner else 'nobody'}"
         atomic, task.atomic = task.atomic, 0  # a spinner waits in atomic context; that is what spin locks are for
         try:
-            self.vm.wait(("lock", self.name), lambda: self.owner is None, what)
+            self.vm.wait(("lock", self.name), self._is_free, what)
         finally:
             task.atomic = atomic
 
@@ -156,12 +161,14 @@ class RWLock:
     def _wait(self, op: str, ready: Callable[[], bool]) -> Task:
         vm = self.vm
         seam = vm.seam
-        if seam is not None:
-            seam.point(op, ("lock", self.name))
         task = vm.current
-        if not ready():
-            if self.writer is task or (op == "lock" and task in self.readers):
-                raise DeadlockError(f"task {task.name} waits for {self}, which it holds itself")
+        if self.writer is task or (op == "lock" and task in self.readers):
+            if seam is not None:
+                seam.point(op, ("lock", self.name))
+            raise DeadlockError(f"task {task.name} waits for {self}, which it holds itself")
+        if seam is not None and seam.scheduler is not None:
+            seam.scheduler.wait(("lock", self.name), ready, str(self), op=op)
+        elif not ready():
             holder = self.writer or self.readers[0]
             atomic, task.atomic = task.atomic, 0
             try:
@@ -278,10 +285,12 @@ def bit_spin_trylock(bit: int, cell: Cell) -> bool:
 
 def bit_spin_lock(bit: int, cell: Cell) -> None:
     """Set the lock bit, waiting until it is clear."""
-    if cell.vm.seam is not None:
-        cell.vm.seam.point("lock", ("word", cell.name))
+    seam = cell.vm.seam
     task = cell.vm.current
-    if cell.word >> bit & 1:
+    if seam is not None and seam.scheduler is not None:
+        what = f"the lock bit of {cell.name}"
+        seam.scheduler.wait(("word", cell.name), lambda: not cell.word >> bit & 1, what, op="lock")
+    elif cell.word >> bit & 1:
         atomic, task.atomic = task.atomic, 0
         try:
             cell.vm.wait(("word", cell.name), lambda: not cell.word >> bit & 1, f"the lock bit of {cell.name}")

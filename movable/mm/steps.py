@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
 
 Observer = Callable[[Event], None]
+_new_tuple = tuple.__new__
 
 
 class Scheduler(Protocol):
@@ -35,9 +36,18 @@ class Scheduler(Protocol):
         """
 
     def wait(
-        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None
+        self,
+        key: Hashable,
+        ready: Callable[[], bool],
+        what: str,
+        condition: Callable[[], bool] | None = None,
+        *,
+        op: str = "wait",
     ) -> None:
-        """Run other tasks until ``ready()``; ``what`` says in words what is awaited."""
+        """Run other tasks until ``ready()``; ``what`` says in words what is awaited.
+
+        With ``op`` "lock" or "rlock" the wait is the acquire itself: one step, taken when the lock is free.
+        """
 
     def spawn(self, name: str, fn: Callable[[], object]) -> None:
         """Start another task."""
@@ -97,7 +107,20 @@ class Seam:
     def list_access(self, page: Page, head: ListHead) -> None:
         """Before a list changes: its head and the page's node are written."""
         if self.scheduler is not None:
-            self.scheduler.point("w", ("list", head.name))
+            self.scheduler.point("w", self.list_key(head))
+
+    def list_read(self, head: ListHead) -> None:
+        """Before somebody looks at a list that has this seam."""
+        if self.scheduler is not None:
+            self.scheduler.point("r", self.list_key(head))
+
+    def list_key(self, head: ListHead) -> Hashable:
+        """The location of a list; two lists of one name count as one here."""
+        return ("list", head.name)
+
+    def adopt(self, page: Page, field: str, value: Any) -> Any:
+        """What to store instead of ``value`` in a field of ``page`` that belongs to the owner; whoever watches more may wrap it."""
+        return value
 
     def wait(
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None
@@ -117,12 +140,15 @@ class Seam:
         """Emit an event about ``page`` as it is now."""
         if not self.observers or self.muted:
             return
-        name = "main" if self.scheduler is None else self.scheduler.current
+        scheduler = self.scheduler
+        name = "main" if scheduler is None else scheduler.current
+        seq = self.seq
+        self.seq = seq + 1
+        # The tuple is made directly: this runs for every event, and Event() would cost as much again.
         if page is None:
-            event = Event(self.seq, name, kind, -1, 0, 0, 0, args)
+            event = _new_tuple(Event, (seq, name, kind, -1, 0, 0, 0, args))
         else:
-            event = Event(self.seq, name, kind, page.pfn, page._flags, page._mapping, page._refcount, args)
-        self.seq += 1
+            event = _new_tuple(Event, (seq, name, kind, page.pfn, page._flags, page._mapping, page._refcount, args))
         for observer in self.observers:
             observer(event)
 

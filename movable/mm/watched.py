@@ -106,7 +106,7 @@ class WatchedPage(Page):
     @private.setter
     def private(self, value: Any) -> None:
         self._seen("private", True)
-        self._private = value
+        self._private = value if self.seam is None else self.seam.adopt(self, "private", value)
 
     @property
     def index(self) -> Any:
@@ -116,7 +116,7 @@ class WatchedPage(Page):
     @index.setter
     def index(self, value: Any) -> None:
         self._seen("index", True)
-        self._index = value
+        self._index = value if self.seam is None else self.seam.adopt(self, "index", value)
 
     @property
     def lru(self) -> ListHead:  # type: ignore[override]

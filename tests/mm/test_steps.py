@@ -16,8 +16,13 @@ from movable import (
     ListHead,
     Page,
     UsageError,
+    bit_spin_lock,
+    bit_spin_unlock,
     isolate_movable_page,
     list_add_tail,
+    list_del,
+    list_empty,
+    list_first,
     lock_page,
     migrate_pages,
     put_page,
@@ -153,7 +158,11 @@ class Recorder:
     def point(self, op: str, key: Hashable) -> None:
         self.points.append((op, key))
 
-    def wait(self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None) -> None:
+    def wait(
+        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None, *, op: str = "wait"
+    ) -> None:
+        if op != "wait":
+            self.points.append((op, key))
         self.waits.append(what)
         self.on_wait()
         if not ready():
@@ -236,3 +245,50 @@ def test_without_a_seam_nothing_is_recorded() -> None:
     assert page.seam is None
     put_page(page)
     assert vm.seam is None
+
+
+class Cell:
+    """A word with a lock bit."""
+
+    name = "cell"
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.word = 0
+
+
+def test_taking_a_lock_is_one_step_under_a_scheduler() -> None:
+    vm = VM()
+    spin, rw = vm.spinlock("spin"), vm.rwlock("rw")
+    cell = Cell(vm)
+    recorder = Recorder()
+    vm.install(Seam(recorder))
+    with spin, rw.read():
+        bit_spin_lock(0, cell)
+        bit_spin_unlock(0, cell)
+    with rw.write():
+        pass
+    taken = [(op, key) for op, key in recorder.points if op in ("lock", "rlock")]
+    assert taken == [("lock", ("lock", "spin")), ("rlock", ("lock", "rw")), ("lock", ("word", "cell")), ("lock", ("lock", "rw"))]
+    assert recorder.waits == ["spin lock 'spin'", "rwlock 'rw'", "the lock bit of cell", "rwlock 'rw'"]
+    with spin, pytest.raises(DeadlockError, match="which it holds itself"):
+        spin.lock()
+
+
+def test_looking_at_a_list_that_tasks_share_is_a_point_too() -> None:
+    vm = VM()
+    recorder = Recorder()
+    seam = Seam(recorder)
+    head = ListHead("shared")
+    page = vm.alloc_page()
+    assert page is not None
+    vm.install(seam)
+    list_add_tail(page._lru, head)
+    assert recorder.points == [("w", ("list", "shared"))]
+    head.seam = seam
+    for look in (list_empty, list_first, bool, len, list):
+        recorder.points.clear()
+        look(head)
+        assert recorder.points[0] == ("r", ("list", "shared")), look
+    list_del(page._lru)
+    assert recorder.points[-1] == ("w", ("list", "shared"))
