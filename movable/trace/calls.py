@@ -25,7 +25,7 @@ class Task:
     """One task: its name as events carry it, and the calls that it is inside of, innermost last.
 
     ``freed`` is the page that it has just released, ``unlocks`` how many unlocks still belong to a callback that returned,
-    ``called`` whether a call of it was seen to begin. ``unpaired`` counts its calls that never returned.
+    ``called`` whether a call of it was seen to begin. ``unpaired`` counts its calls that never returned, by function.
     """
 
     __slots__ = ("called", "freed", "name", "stack", "unlocks", "unpaired")
@@ -36,31 +36,32 @@ class Task:
         self.freed = UNSEEN
         self.unlocks = 0
         self.called = False
-        self.unpaired = 0
+        self.unpaired: dict[str, int] = {}
 
-    def push(self, frame: Frame, returning: set[str]) -> None:
-        """A call begins. ``returning`` names the functions whose returns are recorded."""
+    def push(self, frame: Frame) -> None:
+        """A call begins."""
         stack = self.stack
         self.called = True
         for index, open_ in enumerate(stack):
             if open_.call == frame.call:  # none of them calls itself: the return of the older one was missed
-                self._cut(index, returning)
+                self._cut(index)
                 break
         if len(stack) >= STACK_LIMIT:
             stack.clear()
         stack.append(frame)
 
-    def pop(self, call: str, returning: set[str]) -> Frame | None:
+    def pop(self, call: str) -> Frame | None:
         """The innermost open call of a function, with its return; None where the trace does not show the entry."""
         stack = self.stack
         for index in range(len(stack) - 1, -1, -1):
             if stack[index].call == call:
                 if index < len(stack) - 1:
-                    self._cut(index + 1, returning)
+                    self._cut(index + 1)
                 return stack.pop()
         return None
 
-    def _cut(self, index: int, returning: set[str]) -> None:
-        """Calls that never returned, although returns of these functions are recorded."""
-        self.unpaired += sum(1 for frame in self.stack[index:] if frame.call in returning)
+    def _cut(self, index: int) -> None:
+        """Calls that never returned, as far as the trace shows."""
+        for frame in self.stack[index:]:
+            self.unpaired[frame.call] = self.unpaired.get(frame.call, 0) + 1
         del self.stack[index:]

@@ -33,6 +33,11 @@ class Consistency:
             left = self._mapping
             if left.get(pfn, mapping) != mapping and not (kind == "set_page_movable" and mapping == 0):
                 self._hole(event, f"has mapping {mapping:#x}; the lines before leave it with {left[pfn]:#x}")
+            if flags >= 0:
+                now = flags & ISOLATED != 0
+                if self._isolated.get(pfn, now) is not now and kind != "unlock_page":  # the rules judge unlocks
+                    self._changed(event, now)
+                self._isolated[pfn] = now
             if kind in _CHANGES:
                 if kind == "free_page":
                     left.pop(pfn, None)
@@ -40,20 +45,14 @@ class Consistency:
                     return
                 mapping = args.get("ops", 0) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
             left[pfn] = mapping
-            if flags >= 0:
-                now = flags & ISOLATED != 0
-                was = self._isolated.get(pfn, now)
-                if was is not now:
-                    self._changed(event, was, mapping)
-                self._isolated[pfn] = now
         elif kind in _RETURNS:
             self._returned(event)
 
-    def _changed(self, event: Event, was: bool, mapping: int) -> None:
+    def _changed(self, event: Event, now: bool) -> None:
         """PG_isolated differs. When the owner has let go of the page, the core just clears it."""
-        if not was:
+        if now:
             self._hole(event, "is isolated; the lines before tell of no isolation")
-        elif mapping > PAGE_MAPPING_FLAGS:
+        elif event.mapping > PAGE_MAPPING_FLAGS:
             self._hole(event, "is not isolated any more; the lines before tell of no end of its isolation")
 
     def _returned(self, event: Event) -> None:

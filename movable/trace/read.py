@@ -131,8 +131,11 @@ class Reader:
 
     @property
     def unpaired(self) -> int:
-        """Calls that never returned, and returns without a call."""
-        return self._orphans + sum(task.unpaired for task in self._by_pid.values())
+        """Calls that never returned although returns of their function are recorded, and returns without a call."""
+        return self._orphans + sum(self._unpaired(task) for task in self._by_pid.values())
+
+    def _unpaired(self, task: Task) -> int:
+        return sum(number for call, number in task.unpaired.items() if call in self._returning)
 
     @property
     def holes(self) -> int:
@@ -277,10 +280,10 @@ class Reader:
         """A line that says nothing of a page: who asks for migration (begins or ends), a list."""
         means = layout.meaning
         if layout.action == CALLER_RETURN:
-            task.pop(means.call, self._returning)
+            task.pop(means.call)
             return None
         if means.call:
-            task.push(Frame(means.call), self._returning)
+            task.push(Frame(means.call))
         if layout.action == CALLER:
             return None
         tokens = rest.split()
@@ -319,14 +322,14 @@ class Reader:
             if mapping > 3:
                 self.drivers[mapping - 2] = driver
         word = tokens[layout.flags] if layout.flags >= 0 else ""
-        task.push(Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word), self._returning)
+        task.push(Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word))
         event: Event = _new(Event, (self.line, task.name, means.kind, pfn, flags, mapping, refs, args))
         return event
 
     def _return(self, layout: Layout, task: Task, rest: str) -> Event | None:
         """A return belongs to the innermost open call of its function; one without such a call is another page's."""
         means = layout.meaning
-        frame = task.pop(means.call, self._returning)
+        frame = task.pop(means.call)
         if frame is None:
             # at the beginning of a trace it is a call that began before; an ordinary page's move shows its return only
             self._orphans += task.called and (bool(means.driver) or means.kind == "isolate_movable_page_ret")
@@ -433,7 +436,7 @@ class Reader:
             pid = f"0 on {cpu}"
         if len(self._tasks) > NAMES_LIMIT:
             self._tasks.clear()
-            self._orphans += sum(task.unpaired for task in self._by_pid.values() if not task.stack)
+            self._orphans += sum(self._unpaired(task) for task in self._by_pid.values() if not task.stack)
             self._by_pid = {pid: task for pid, task in self._by_pid.items() if task.stack}
         task = self._by_pid.get(pid)
         if task is None:

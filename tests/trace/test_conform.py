@@ -1,4 +1,4 @@
-"""The truth table: correct drivers pass, broken ones are told by the rule that names their defect; and what a recording may lack."""
+"""The truth table: right drivers pass, wrong ones are told by the rule that names the defect; and what a recording may lack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from movable.errors import UsageError
 from movable.trace.conform import PATIENCE, Result, check_trace
 from movable.trace.verdicts import verdicts_html, verdicts_text
 from movable.trace.visible import NEEDS
-
 from tests.trace.recordings import (
     BASE,
     EXCERPTS,
