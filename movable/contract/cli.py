@@ -22,6 +22,7 @@ def add_arguments(verbs: Verbs) -> None:
     _add_rules(verbs)
     _add_check(verbs)
     _add_replay(verbs)
+    _add_museum(verbs)
     _add_new(verbs)
 
 
@@ -173,3 +174,40 @@ def _new(arguments: argparse.Namespace) -> int:
         print(path)
     print(f"next: cd {arguments.name} && python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m pytest")
     return 0
+
+
+def _add_museum(verbs: Verbs) -> None:
+    verb = verbs.add_parser(
+        "museum",
+        help="list the historic bugs, or show the kit catching one",
+        description="List the historic bugs of page migration kept here as small broken drivers; or tell the story of one, "
+        "show its code beside the code that is right, and run the kit on both.",
+    )
+    verb.add_argument("exhibit", nargs="?", metavar="ID", help="such as F02")
+    verb.add_argument("token", nargs="?", metavar="TOKEN", help="run the failure of this token again, step by step")
+    verb.add_argument("--budget", type=seconds, metavar="30s", help="how long to search, for each of the two (default 10s)")
+    verb.set_defaults(run=_museum)
+
+
+def _museum(arguments: argparse.Namespace) -> int:
+    from movable.contract.examine import BUDGET
+    from movable.contract.museum import exhibit
+    from movable.contract.show_museum import caught_text, judge, museum_text, replay_exhibit, story_text, twin_text
+
+    if arguments.exhibit is None:
+        print(museum_text())
+        return 0
+    chosen = exhibit(arguments.exhibit)
+    if arguments.token is not None:
+        lines, ids = replay_exhibit(chosen, arguments.token)
+        print("\n".join(lines))
+        return 1 if ids else 0
+    print(story_text(chosen), flush=True)
+    budget = arguments.budget or BUDGET
+    with progress(chosen.id) as step:
+        broken = judge(chosen, budget, progress=step)
+    print(caught_text(chosen, broken), flush=True)
+    with progress(f"the twin of {chosen.id}") as step:
+        twin = judge(chosen, budget, twin=True, progress=step)
+    print(twin_text(chosen, twin))
+    return 0 if set(chosen.rules) <= set(broken.broken) and not twin.broken else 1

@@ -157,11 +157,14 @@ def _short(state: object) -> str:
 
 def unordered(state: object) -> object:
     """The same snapshot without the order of lists: put-back may insert where it likes."""
-    if isinstance(state, tuple):
-        if len(state) == 3 and state[0] == "list":
-            return ("list", state[1], tuple(sorted(state[2])))
-        return tuple(unordered(part) for part in state)
-    return state
+    if not isinstance(state, tuple):
+        return state
+    if len(state) == 3 and state[0] == "list":
+        return ("list", state[1], tuple(sorted(state[2])))
+    if len(state) == 2 and isinstance(state[0], int):  # a place in a sequence, and what is there
+        return ("", unordered(state[1]))
+    parts = tuple(unordered(part) for part in state)
+    return tuple(sorted(parts, key=repr)) if all(isinstance(part, tuple) for part in parts) else parts
 
 
 def _listed(state: object, pfn: int) -> bool:

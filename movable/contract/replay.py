@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from movable.contract.machine import Machine
 from movable.contract.program import decode
 from movable.contract.rules import RULES
 from movable.contract.story import sentence
-from movable.contract.workload import workload_for
+from movable.contract.workload import Workload, workload_for
 from movable.registry import find
 
 
@@ -15,9 +18,16 @@ def replay(target: str, token: str, *, era: str = "4.19") -> tuple[list[str], li
 
     Raises UsageError for an unknown driver and for a token that cannot be read.
     """
-    program, seed = decode(token)
     factory = find(target)
-    machine = Machine(workload_for(factory), factory, era=era, seed=seed, keep=True).run(program)
+    return replay_program(workload_for(factory), factory, token, era=era)
+
+
+def replay_program(
+    workload: type[Workload], factory: Callable[..., Any], token: str, *, era: str = "4.19"
+) -> tuple[list[str], list[str]]:
+    """The same for a driver and a workload at hand. Raises UsageError for a token that cannot be read."""
+    program, seed = decode(token)
+    machine = Machine(workload, factory, era=era, seed=seed, keep=True).run(program)
     proofs = {found[0].seqs[-1]: id for id, found in machine.monitor.broken.items() if found[0].seqs}
     lines = []
     for event in machine.events:

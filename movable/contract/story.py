@@ -69,7 +69,9 @@ def tell(events: Iterable[Event], pfn: int = -1) -> list[str]:
     chosen = [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn]
     for kinds in (("touch",), ("touch", "lock", "unlock"), BRIEF):
         lines = [line for event in chosen if event.kind not in kinds and (line := _line(event))]
-        lines = [line for at, line in enumerate(lines) if not (is_step(line) and at + 1 < len(lines) and is_step(lines[at + 1]))]
+        if len(lines) > LINES:  # leave out the steps that did nothing to this page
+            follows = [*lines[1:], ""]
+            lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]
         if len(lines) <= LINES:
             return lines
     return [f"... {len(lines) - LINES + 1} lines before", *lines[-LINES + 1 :]]

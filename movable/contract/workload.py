@@ -221,12 +221,13 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     if type(value).__module__.startswith("movable.mm."):
         return None
     seen = seen | {id(value)}
+    parts: list[tuple[object, object]]
     if isinstance(value, dict):
         parts = [(repr(_label(key, depth, seen)), _snapshot(item, depth - 1, seen)) for key, item in value.items()]
     elif isinstance(value, set | frozenset):
         parts = [("", _snapshot(item, depth - 1, seen)) for item in value]
     elif isinstance(value, Iterable) and hasattr(value, "__len__"):
-        parts = [(str(place), _snapshot(item, depth - 1, seen)) for place, item in enumerate(value)]
+        parts = [(place, _snapshot(item, depth - 1, seen)) for place, item in enumerate(value)]
     else:
         parts = [(name, _attribute(name, item, depth, seen)) for name, item in _attributes(value)]
     kept = tuple(sorted((part for part in parts if part[1] is not None), key=repr))

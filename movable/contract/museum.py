@@ -1,0 +1,178 @@
+"""The museum: historic bugs as small broken drivers, each beside a twin that is right, and the kit at work on both.
+
+Exhibits are found by looking at the files of the museum's folder; none of them is imported by name. A bug of the core is kept as
+a function to put in the place of the right one while the exhibit is shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from movable.contract.workload import Workload
+from movable.errors import UsageError
+
+PACKAGE = "movable.museum"
+GROUPS = "ZFBCASN"
+"""First letters of the ids, in the order of the catalogue: zsmalloc, z3fold, balloons, the core, aio, file systems, invented."""
+
+Patch = Mapping[Callable[..., Any], Callable[..., Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """One bug.
+
+    ``id`` and ``slug`` name it; ``year`` is 0 and ``commit`` empty for a bug that was invented, ``commit`` is also empty where the
+    hash of the fix was not confirmed. ``layer`` says where the bug was. ``story`` tells what the code did and what went wrong,
+    ``fix`` what cured it, ``kin`` which historic bugs an invented one resembles. ``rules`` are what the kit must report. ``broken``
+    and ``twin`` are driver classes for ``workload``. Of a bug of the core, ``core_patch`` leads from right functions to wrong
+    ones, and ``twin_patch`` to what the cured ones look like where they are not simply the core's.
+    """
+
+    id: str
+    slug: str
+    year: int = 0
+    commit: str = ""
+    layer: str
+    title: str
+    story: str
+    fix: str
+    rules: tuple[str, ...]
+    broken: type
+    twin: type
+    workload: type[Workload]
+    kin: str = ""
+    era: str = "4.19"
+    core_patch: Patch = field(default_factory=dict)
+    twin_patch: Patch = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("story", "fix"):
+            object.__setattr__(self, name, " ".join(getattr(self, name).split()))
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words."""
+        if not self.year:
+            return f"invented; {self.kin}" if self.kin else "invented"
+        return f"{self.year}, {f'commit {self.commit}' if self.commit else 'commit not confirmed'}"
+
+    @contextmanager
+    def shown(self, twin: bool = False) -> Iterator[None]:
+        """The core as this exhibit needs it."""
+        with patched(self.twin_patch if twin else self.core_patch):
+            yield
+
+
+# --- finding ---
+
+
+def folder() -> Path:
+    """Where the exhibits are: beside this package when it is installed, among the tests of a checkout. Raises UsageError."""
+    package = Path(__file__).parents[1]
+    for place in (package / "museum", package.parent / "tests" / "museum"):
+        if place.is_dir():
+            return place
+    raise UsageError("the museum is not installed; reinstall movable, or run from a checkout")
+
+
+def exhibits() -> dict[str, Exhibit]:
+    """Every exhibit by id, in the order of the catalogue. Raises UsageError where two have the same id."""
+    found: dict[str, Exhibit] = {}
+    for module in _modules():
+        for one in getattr(module, "EXHIBITS", ()):
+            if one.id in found:
+                raise UsageError(f"{module.__name__}: exhibit {one.id} is shown twice; give it another id")
+            found[one.id] = one
+    return dict(sorted(found.items(), key=lambda item: (GROUPS.find(item[0][0]), item[0])))
+
+
+def _modules() -> Iterator[Any]:
+    place = folder()
+    if PACKAGE not in sys.modules:
+        spec = importlib.machinery.ModuleSpec(PACKAGE, None, is_package=True)
+        spec.submodule_search_locations = [str(place)]
+        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+    for path in sorted(place.glob("*.py")):
+        if not path.stem.startswith(("_", "test_")):
+            yield importlib.import_module(f"{PACKAGE}.{path.stem}")
+
+
+def exhibit(id: str) -> Exhibit:
+    """The exhibit with this id or slug. Raises UsageError that lists near ones."""
+    found = exhibits()
+    by_slug = {one.slug: one for one in found.values()}
+    chosen = found.get(id.upper()) or by_slug.get(id.lower())
+    if chosen is None:
+        near = difflib.get_close_matches(id.upper(), found, n=4, cutoff=0.5)
+        near += difflib.get_close_matches(id.lower(), by_slug, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "'movable museum' lists all"
+        raise UsageError(f"no exhibit {id!r}; {hint}")
+    return chosen
+
+
+# --- a wrong core ---
+
+
+@contextmanager
+def patched(patch: Patch) -> Iterator[None]:
+    """Put functions in the place of others, in every module of this package that knows them, for the length of the block."""
+    undo: list[tuple[Any, str, object]] = []
+    try:
+        for right, wrong in patch.items():
+            places = [(module, name) for module in _rooms() for name, value in vars(module).items() if value is right]
+            if not places:
+                raise UsageError(f"{right.__qualname__} is nowhere to be replaced")
+            for module, name in places:
+                undo.append((module, name, right))
+                setattr(module, name, wrong)
+        yield
+    finally:
+        for module, name, right in reversed(undo):
+            setattr(module, name, right)
+
+
+def _rooms() -> list[Any]:
+    rooms = ("movable.mm.", "movable.contract.")
+    return [module for name, module in list(sys.modules.items()) if name.startswith(rooms) and name != __name__]
+
+
+# --- the difference ---
+
+
+def difference(one: Exhibit) -> list[str]:
+    """What is wrong, as the lines of a diff: ``-`` is the twin, ``+`` the bug."""
+    lines: list[str] = []
+    for right, wrong in one.core_patch.items():
+        cured = one.twin_patch.get(right, right)
+        lines += _diff(cured, wrong, f"core: {right.__name__}")
+    for name, value in vars(one.broken).items():
+        if name.startswith("__") and name != "__init__":
+            continue
+        was = getattr(one.twin, name, None)
+        if was is not value and (inspect.isfunction(value) or inspect.isfunction(was)):
+            lines += _diff(was, value, f"{one.broken.__name__}.{name}")
+        elif was is not value and not inspect.isfunction(value):
+            lines += [f"@@ {one.broken.__name__}.{name} @@", f"-{name} = {was!r}", f"+{name} = {value!r}"]
+    return lines
+
+
+def _diff(right: Any, wrong: Any, heading: str) -> list[str]:
+    before, after = _source(right), _source(wrong)
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
+    return [f"@@ {heading} @@", *(line for line in lines if not line.startswith("@@"))]
+
+
+def _source(function: Any) -> list[str]:
+    return [] if function is None else dedent(inspect.getsource(function)).splitlines()

@@ -1,0 +1,77 @@
+"""What ``movable museum`` prints: the list of exhibits, and one of them with the kit at work on it."""
+
+from __future__ import annotations
+
+import textwrap
+
+from movable.contract.examine import BUDGET, Progress, check
+from movable.contract.museum import Exhibit, difference, exhibits
+from movable.contract.replay import replay_program
+from movable.contract.report import Report, failure
+from movable.contract.rules import RULES
+
+WIDTH = 100
+
+
+def museum_text() -> str:
+    """The list: id, year, what must catch it, and the title."""
+    found = exhibits()
+    lines = [f"{'id':4} {'year':4} {'rules':9} {'layer':24} title"]
+    for one in found.values():
+        year = str(one.year) if one.year else "-"
+        lines.append(f"{one.id:4} {year:4} {' '.join(one.rules):9} {one.layer:24} {one.title}")
+    lines.append(f"{len(found)} exhibits; 'movable museum F02' tells about one and shows the kit catching it")
+    return "\n".join(lines)
+
+
+def story_text(one: Exhibit) -> str:
+    """The story of one exhibit, and the bug as a difference from the code that is right."""
+    what = textwrap.fill(one.story, WIDTH)
+    cure = textwrap.fill(f"The fix: {one.fix}", WIDTH)
+    rules = (textwrap.wrap(f"{id} ({RULES[id].level}): {RULES[id].sentence}", WIDTH - 2) for id in one.rules)
+    expected = "\n".join(f"  {line}" for lines in rules for line in lines)
+    head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}"
+    code = "\n".join(f"  {line}" for line in difference(one))
+    bug = f"The bug (+) beside the code that is right (-):\n{code}"
+    return f"{head}\n\n{what}\n{cure}\n\nThe rules that it breaks:\n{expected}\n\n{bug}\n"
+
+
+def caught_text(one: Exhibit, broken: Report) -> str:
+    """How the kit caught the broken driver, from its certificate."""
+    lines = [f"The kit on {one.broken.__name__}, {broken.examples} examples:"]
+    for id in one.rules:
+        if id in broken.broken:
+            lines += failure(broken, broken.verdicts[id], "movable museum")[:-1]
+        else:
+            lines.append(f"NOT CAUGHT {id}: {RULES[id].title}; give it more time with --budget")
+    others = [id for id in broken.broken if id not in one.rules]
+    if others:
+        lines.append(f"Also broken: {' '.join(others)}.")
+    return "\n".join(lines)
+
+
+def twin_text(one: Exhibit, whole: Report) -> str:
+    """What the kit says of the twin: no rule is broken, if all is well."""
+    core = " with the core as it is" if one.core_patch and not one.twin_patch else ""
+    lines = [f"\nThe kit on {one.twin.__name__}{core}, which is right: {'BROKEN' if whole.broken else 'no rule is broken.'}"]
+    for id in whole.broken:
+        lines += failure(whole, whole.verdicts[id], "movable museum")
+    return "\n".join([*lines, whole.summary])
+
+
+def judge(
+    one: Exhibit, budget: float = BUDGET, *, twin: bool = False, examples: int | None = None, progress: Progress | None = None
+) -> Report:
+    """The certificate of an exhibit, or of its twin. The search on a broken driver ends once the expected rules are broken."""
+    with one.shown(twin):
+        driver = one.twin if twin else one.broken
+        until = () if twin else one.rules
+        report = check(driver, one.workload, era=one.era, budget=budget, examples=examples, until=until, progress=progress)
+    report.target = one.id
+    return report
+
+
+def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
+    """Run a program of a token on the broken driver; what ``replay.replay`` returns. Raises UsageError for an unreadable token."""
+    with one.shown():
+        return replay_program(one.workload, one.broken, token, era=one.era)
