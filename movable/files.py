@@ -9,11 +9,17 @@ from typing import Any
 
 
 def write_text(target: str, text: str) -> None:
-    """Write to a file through a neighbour that is renamed at the end; "-" is standard output. Raises OSError."""
+    """Write to a file through a neighbour that is renamed at the end; "-" is standard output. Raises OSError.
+
+    What exists and is no regular file, such as /dev/null or a pipe, is written to as it is: renaming would replace it.
+    """
     if target == "-":
         sys.stdout.write(text)
         return
     path = Path(target)
+    if path.exists() and not path.is_file():
+        path.write_text(text)
+        return
     part = path.with_name(path.name + ".part")
     part.write_text(text)
     part.replace(path)

@@ -76,6 +76,14 @@ def test_what_is_printed(full: tuple[Path, str]) -> None:
     assert out.index("before compaction") < out.index("failed") < out.index("after compaction") < out.index("all there")
 
 
+@pytest.mark.parametrize(("nodes", "index"), [("2", "node 0 0.9"), ("6", "0.9")])
+def test_many_nodes_have_a_short_summary(nodes: str, index: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--memory", "48M", "--nodes", nodes]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "fragmentation index" in line]
+    assert len(lines) == 1 and len(lines[0]) < 110
+    assert lines[0].split("index")[1].strip().startswith(index)
+
+
 def test_a_pipe_gets_no_progress_and_no_colour(full: tuple[Path, str]) -> None:
     assert "\x1b" not in full[1] and "\r" not in full[1]
 
@@ -253,14 +261,25 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("option", ["--events", "--json", "--svg"])
 def test_a_full_disk_is_one_line(option: str, tmp_path: Path) -> None:
     (tmp_path / "full").symlink_to("/dev/full")
-    (tmp_path / "full.part").symlink_to("/dev/full")
     done = run("run", "--memory", "8M", "--nodes", "1", option, "full", folder=tmp_path)
     assert done.returncode == 1
     assert "No space left on device" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--events", "--json", "--svg"])
+def test_what_is_no_file_is_written_to_and_not_replaced(option: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        assert run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode == 0
+        if not pipe.is_fifo():
+            reader.kill()  # it waits for a writer that never comes
+        assert len(reader.communicate()[0]) > 1000
+    assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
 
 
 def test_events_of_a_failed_run_are_kept(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ COUNTERS = (
 )
 """The counters that every record has; a machine may have more."""
 
+MANY_NODES = 4
+"""With more nodes than these the summary shows ranges."""
+
 
 def many(count: int, what: str) -> str:
     """"1 page", "2 pages"."""
@@ -164,7 +167,7 @@ def summary(run: Run) -> Iterator[str]:
     before, after = run.states["before"], run.states["after"]
     yield f"  retries of the migration loop  {run.vm.vmstat['migrate_retries']}"
     yield f"  free blocks of order {PAGEBLOCK_ORDER}         {_blocks(before)} before compaction, {_blocks(after)} after"
-    yield f"  fragmentation index            {_indices(before)} before, {_indices(after)} after"
+    yield f"  fragmentation index            {_indices(before)} before; {_indices(after)} after"
     if run.stores:
         yield f"  data                           {stored_sentence(run)}"
     if run.not_returned is not None:
@@ -176,6 +179,10 @@ def _blocks(states: list[ZoneState]) -> int:
 
 
 def _indices(states: list[ZoneState]) -> str:
+    """The index of every node, or its range where there are many."""
+    if len(states) > MANY_NODES:
+        found = sorted(state.fragmentation_index for state in states)
+        return f"{thousandths(found[0])} to {thousandths(found[-1])}"
     return ", ".join(f"node {state.node} {thousandths(state.fragmentation_index)}" for state in states)
 
 
