@@ -274,12 +274,12 @@ def test_a_full_disk_is_one_line(option: str, tmp_path: Path) -> None:
 def test_what_is_no_file_is_written_to_and_not_replaced(option: str, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
-        assert run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode == 0
-        if not pipe.is_fifo():
+    with (tmp_path / "copy").open("wb") as copy, subprocess.Popen(["cat", str(pipe)], stdout=copy) as reader:
+        code = run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode
+        if code or not pipe.is_fifo():
             reader.kill()  # it waits for a writer that never comes
-        assert len(reader.communicate()[0]) > 1000
-    assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+    assert code == 0 and (tmp_path / "copy").stat().st_size > 1000
+    assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["copy", "pipe"]
 
 
 def test_events_of_a_failed_run_are_kept(tmp_path: Path) -> None:
