@@ -10,50 +10,67 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 
-from movable.contract.program import LONGEST, Program, Step
-from movable.contract.program import steps as all_steps
+from movable.contract.program import LONGEST, Program, Step, kinds
 from movable.contract.workload import Workload
 
-POOL = 160
-"""Steps in a pool; enough for some dozen different arguments of each operation."""
+BAG = 32
+"""Steps of each kind; enough for some dozen different arguments of each operation."""
 
 
-def pool(workload: type[Workload], seed: int) -> list[Step]:
-    """POOL steps for a workload, the same for the same seed."""
+def bags(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
+    """BAG steps of each kind for a workload, the same for the same seed.
+
+    All kinds are drawn at once: Hypothesis does not repeat itself, so that a kind without arguments would else come up once.
+    """
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
+    from hypothesis import strategies as st
     from hypothesis.errors import HypothesisWarning
 
-    drawn: list[Step] = []
+    names, strategies = zip(*((name, strategy) for name, (_, strategy) in kinds(workload).items()), strict=True)
+    drawn: list[tuple[Step, ...]] = []
 
     @seeded(seed)
     @settings(
-        max_examples=POOL,
+        max_examples=BAG,
         database=None,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(all_steps(workload))
-    def draw(step: Step) -> None:
-        drawn.append(step)
+    @given(st.tuples(*strategies))
+    def draw(steps: tuple[Step, ...]) -> None:
+        drawn.append(steps)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HypothesisWarning)
         draw()
-    return drawn
+    return {name: [steps[at] for steps in drawn] for at, name in enumerate(names)}
+
+
+def pool(workload: type[Workload], seed: int) -> list[Step]:
+    """All the steps of the bags, kind after kind."""
+    return [step for steps in bags(workload, seed).values() for step in steps]
 
 
 def programs(workload: type[Workload], seed: int) -> Iterator[Program]:
-    """Programs without end: short ones first, so that the first failure of a kind is short."""
-    chosen = pool(workload, seed)
+    """Programs without end: short ones first, so that the first failure of a kind is short.
+
+    A fault lasts for one step, so that an operation of the driver comes next.
+    """
+    drawn = bags(workload, seed)
+    weights = {name: weight for name, (weight, _) in kinds(workload).items()}
+    operations = [name for name in drawn if name.startswith("op ")] or list(drawn)
     generator = random.Random(seed)
     count = 0
     while True:
         longest = min(LONGEST, 6 + count)
         variant = count % len(workload.variants)
-        steps = tuple(generator.choice(chosen) for _ in range(generator.randint(1, longest)))
-        yield (("variant", variant), *steps) if variant else steps
+        steps: list[Step] = [("variant", variant)] if variant else []
+        for kind in generator.choices(list(weights), list(weights.values()), k=generator.randint(1, longest)):
+            strikes_next = bool(steps) and steps[-1][0] == "fault" and steps[-1][1] != "locked"
+            steps.append(generator.choice(drawn[generator.choice(operations) if strikes_next else kind]))
+        yield tuple(steps)
         count += 1
 
 

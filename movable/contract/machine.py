@@ -296,8 +296,14 @@ class Machine:
         else:
             self.faults.arm(kind, number)
 
-    def _do_work(self) -> None:
-        self.vm.run_work()
+    def _do_work(self, items: int = 0) -> None:
+        """Do so many queued work items, 0 for all."""
+        if not items:
+            self.vm.run_work()
+        for _ in range(items):
+            queue = next((queue for queue in self.vm.workqueues if queue.items), None)
+            if queue is not None:
+                queue.run_one()
 
     def _do_variant(self, number: int) -> None:
         """The configuration, which was chosen before the first step."""

@@ -33,6 +33,7 @@ from movable import (
 from movable.contract import Workload, handle, operation
 
 BUDGET = 1
+PAGES = 8
 TRIES = 100
 
 
@@ -48,28 +49,37 @@ class Buffers:
 
     def write(self, index: int, data: bytes) -> bool:
         """Store at the start of a page; False when there is no memory for it."""
-        if index not in self.pages and not self.add(index):
-            return False
-        page = self.locked(index)
-        page.data[: len(data)] = data
-        self.unlock(page)
-        return True
+        for _ in range(TRIES):
+            page = self.locked(index)
+            if page is not None:
+                page.data[: len(data)] = data
+                self.unlock(page)
+                return True
+            if not self.add(index):
+                return False
+        return False
 
-    def read(self, index: int, length: int) -> bytes:
+    def read(self, index: int, length: int) -> bytes | None:
         """The first bytes of a page."""
         page = self.locked(index)
+        if page is None:
+            return None
         found = bytes(page.data[:length])
         self.unlock(page)
         return found
 
-    def locked(self, index: int) -> Page:
-        """A page of the file, held and locked, wherever it has moved meanwhile."""
+    def locked(self, index: int) -> Page | None:
+        """A page of the file, held and locked, wherever it has moved meanwhile; None where the file has none."""
         for _ in range(TRIES):
             with self.lock:
-                page = self.pages[index]
+                page = self.pages.get(index)
+                if page is None:
+                    return None
                 get_page(page)
             lock_page(page)
-            if self.pages.get(index) is page:
+            with self.lock:
+                ours = self.pages.get(index) is page
+            if ours:
                 return page
             self.unlock(page)
         raise DeadlockError(f"page {index} of the file moves all the time")
@@ -80,24 +90,30 @@ class Buffers:
         put_page(page)
 
     def add(self, index: int) -> bool:
-        """A page with its budget."""
+        """A page with its budget, unless there is one by now."""
         page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
         if page is None:
             return False
         lock_page(page)
-        page.index = index
-        page.private = BUDGET
-        set_page_flag(page, PG_private)
         with self.lock:
-            self.spent += BUDGET
-            self.pages[index] = page
-            SetPageMovable(page, self.mapping)
+            wanted = index not in self.pages
+            if wanted:
+                page.index = index
+                page.private = BUDGET
+                set_page_flag(page, PG_private)
+                self.spent += BUDGET
+                self.pages[index] = page
+                SetPageMovable(page, self.mapping)
         unlock_page(page)
+        if not wanted:
+            put_page(page)
         return True
 
     def drop(self, index: int) -> None:
         """Forget a page, and give its budget back."""
         page = self.locked(index)
+        if page is None:
+            return
         with self.lock:
             del self.pages[index]
             if test_page_flag(page, PG_private):
@@ -110,7 +126,7 @@ class Buffers:
 
     def remove(self) -> None:
         """Drop everything and go."""
-        for index in list(self.pages):
+        for index in range(PAGES):
             self.drop(index)
         self.vm.free_address_space(self.mapping)
 
@@ -162,7 +178,7 @@ class BuffersWorkload(Workload):
     factory = Buffers
     driver: Buffers
 
-    @operation(index=st.integers(0, 7), data=st.binary(min_size=1, max_size=16))
+    @operation(index=st.integers(0, PAGES - 1), data=st.binary(min_size=1, max_size=16))
     def write(self, index: int, data: bytes) -> None:
         if self.driver.write(index, data):
             self.model[index] = data
@@ -170,9 +186,9 @@ class BuffersWorkload(Workload):
     @operation(index=handle())
     def drop(self, index: int) -> None:
         self.driver.drop(index)
-        del self.model[index]
+        self.model.pop(index, None)
 
-    def read(self, key: int) -> bytes:
+    def read(self, key: int) -> bytes | None:
         return self.driver.read(key, len(self.model[key]))
 
     def ledger(self) -> Iterator[tuple[str, str, int, int]]:

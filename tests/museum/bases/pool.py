@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from errno import EINVAL
+from typing import ClassVar
 
 from hypothesis import strategies as st
 
@@ -128,8 +129,10 @@ class Pool:
     def grow(self) -> bool:
         """One more page."""
         page = self.vm.alloc_page(self.gfp)
-        if page is None:
-            return False
+        return page is not None and self.take_in(page)
+
+    def take_in(self, page: Page) -> bool:
+        """A fresh page, which nobody else knows."""
         lock_page(page)
         with self.lock:
             self.add(page)
@@ -166,12 +169,9 @@ class Pool:
 
     def release(self) -> None:
         """Free the claimed pages."""
-        while self.claimed:
-            page = self.claimed[-1].page
-            assert page is not None
+        while (page := self.next_claimed()) is not None:
             lock_page(page)
             with self.lock:
-                self.claimed.pop()
                 self.count -= 1
                 mod_zone_page_state(page.zone, "nr_zspages", -1)
                 page.private = 0
@@ -179,6 +179,11 @@ class Pool:
                     ClearPageMovable(page)
             unlock_page(page)
             put_page(page)
+
+    def next_claimed(self) -> Page | None:
+        """A claimed page that nobody else will free."""
+        with self.lock:
+            return self.claimed.pop().page if self.claimed else None
 
     def remove(self) -> None:
         """Go; every object must be free."""
@@ -192,7 +197,12 @@ class Pool:
 
     def drain(self) -> None:
         """Wait for the pages that are isolated."""
-        self.drained.wait_event(lambda: self.isolated == 0)
+        self.drained.wait_event(self.is_idle)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is isolated."""
+        with self.lock:
+            return self.isolated == 0
 
     def stop_workers(self) -> None:
         """First the worker that gives the other one work."""
@@ -225,9 +235,9 @@ class Pool:
             SetPageMovable(newpage, mapping)
             ClearPageMovable(page)
             self.home(header)
+            self.follow_up()
         get_page(newpage)
         put_page(page)
-        self.follow_up()
         return 0
 
     def move_header(self, newpage: Page, old: Header) -> Header:
@@ -254,7 +264,7 @@ class Pool:
         """Back on the circle."""
         with self.lock:
             self.home(page.private)
-        self.follow_up()
+            self.follow_up()
 
     def home(self, header: Header) -> None:
         """The page is not isolated any more."""
@@ -264,7 +274,7 @@ class Pool:
             header.link(self.room)
 
     def follow_up(self) -> None:
-        """What had to wait for the page."""
+        """What had to wait for the page. The lock is held, so that a pool that goes finds this done."""
         self.drained.wake_up()
         self.claim_wq.queue_work(self.claim_work)
 
@@ -274,7 +284,7 @@ class PoolWorkload(Workload):
 
     factory = Pool
     driver: Pool
-    zone_counters = ("nr_zspages",)
+    zone_counters: ClassVar[tuple[str, ...]] = ("nr_zspages",)
 
     @operation(data=st.binary(min_size=1, max_size=16))
     def store(self, data: bytes) -> None:
@@ -284,8 +294,8 @@ class PoolWorkload(Workload):
 
     @operation(stored=handle())
     def free(self, stored: int) -> None:
-        del self.model[stored]
-        self.driver.free(stored)
+        if self.model.pop(stored, None) is not None:
+            self.driver.free(stored)
 
     def read(self, key: int) -> bytes:
         return self.driver.load(key, len(self.model[key]))

@@ -47,14 +47,15 @@ class Ring:
 
     def write(self, slot: int, data: bytes) -> bool:
         """Store at the start of a slot's page; False when there is no memory for one."""
-        if self.slots[slot] is None and not self.fill(slot):
-            return False
-        with self.lock:
-            page = self.slots[slot]
-            if page is None:
+        for _ in range(TRIES):
+            with self.lock:
+                page = self.slots[slot]
+                if page is not None:
+                    page.data[: len(data)] = data
+                    return True
+            if not self.fill(slot):
                 return False
-            page.data[: len(data)] = data
-        return True
+        return False
 
     def read(self, slot: int, length: int) -> bytes | None:
         """The first bytes of a slot's page."""
@@ -188,12 +189,12 @@ class RingWorkload(Workload):
 
     @operation(slot=handle())
     def overwrite(self, slot: int) -> bool:
-        return self.write(slot, bytes(reversed(self.model[slot])))
+        return self.write(slot, bytes(reversed(self.model.get(slot, b"?"))))
 
     @operation(slot=handle())
     def drop(self, slot: int) -> None:
         if self.driver.drop(slot):
-            del self.model[slot]
+            self.model.pop(slot, None)
 
     def read(self, key: int) -> bytes | None:
         return self.driver.read(key, len(self.model[key]))
