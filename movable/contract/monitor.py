@@ -29,7 +29,7 @@ from movable.mm.events import KINDS, Event
 
 HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
 
-RECENT = 2048
+RECENT = 256
 """Events that are kept for the story of a violation."""
 STORY = 40
 """Events of a page that a violation names at most."""

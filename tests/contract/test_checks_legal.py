@@ -390,6 +390,26 @@ def test_legal(name: str) -> None:
     assert monitor.exercised
 
 
+def test_a_guard_around_both_orders() -> None:
+    """Two locks taken both ways round, always inside a third."""
+
+    def nested(*names: str) -> list[Event]:
+        taken = [Event(0, "main", "lock", -1, 0, 0, 0, {"lock": name, "type": "mutex", "tried": False}) for name in names]
+        return taken + [event._replace(kind="unlock") for event in reversed(taken)]
+
+    guarded = nested("guard", "a", "b") + nested("guard", "b", "a")
+    assert judge(guarded).broken == {}
+    assert set(judge(guarded + nested("a", "b") + nested("b", "a")).broken) == {"D35"}
+
+
+def test_a_tried_lock_sets_no_order() -> None:
+    lock = Event(0, "main", "lock", -1, 0, 0, 0, {"lock": "a", "type": "mutex", "tried": False})
+    inner = lock._replace(args={"lock": "b", "type": "mutex", "tried": True})
+    back = [lock._replace(args={**event.args, "lock": name}) for event, name in ((lock, "b"), (lock, "a"))]
+    unlocks = [event._replace(kind="unlock") for event in (inner, lock)]
+    assert judge([lock, inner, *unlocks, *back]).broken == {}
+
+
 def test_the_isolator_may_link_the_page() -> None:
     events = linked()
     assert judge(events).broken == {}

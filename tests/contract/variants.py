@@ -145,6 +145,29 @@ def _lost_reference(events: list[Event]) -> list[Event]:
     return inserted(events, len(events) - 2, "put_page", refs=0, pfn=3)
 
 
+def _lock(name: str) -> Event:
+    return Event(0, "main", "lock", -1, 0, 0, 0, {"lock": name, "type": "spin lock", "tried": False})
+
+
+def _unlock(name: str) -> Event:
+    return Event(0, "main", "unlock", -1, 0, 0, 0, {"lock": name, "type": "spin lock"})
+
+
+def _nested(*names: str) -> list[Event]:
+    return [*map(_lock, names), *map(_unlock, reversed(names))]
+
+
+def _guarded_at_first(events: list[Event]) -> list[Event]:
+    """A third lock lies around both orders at first, and around none of them in the end."""
+    return [*events, *_nested("guard", "a", "b"), *_nested("guard", "b", "a"), *_nested("a", "b"), *_nested("b", "a")]
+
+
+def _inside_callbacks(events: list[Event]) -> list[Event]:
+    """The page lock around both is no guard: pages have one each."""
+    index = where(events, "isolate_page")
+    return inserted(events, index, *_nested("a", "b"), *_nested("b", "a"))
+
+
 def _allocation(events: list[Event]) -> list[Event]:
     """The gate is waited for in a callback before anybody is seen to allocate under it."""
     start = where(events, "isolate_movable_page")
@@ -244,6 +267,8 @@ VARIANTS: dict[str, tuple[str, Edit]] = {
     "handed out with a mapping": ("V27", _at("alloc_page", mapping=2)),
     "a lock of another unlocked": ("D47", _strange_unlock),
     "a mutex in ASYNC": ("D38", _mutex_in_async),
+    "both ways round, unguarded later": ("D35", _guarded_at_first),
+    "both ways round inside callbacks": ("D35", _inside_callbacks),
     "an allocating lock, the other way round": ("D36", _allocation),
 }
 """Edits of the whole stream: the rules that each breaks, in words separated by spaces, and the edit."""

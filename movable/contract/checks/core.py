@@ -137,7 +137,8 @@ class Core(Check):
         """One page more is isolated."""
         if event.args.get("ret") != 0:
             return
-        zone = self.lives.zone_run(event.task)
+        call = self.lives.call
+        zone = None if call is None else call.zone
         if zone is None:
             return
         zone.taken.add(event.pfn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from movable.contract.checks.check import Check, Report, who
-from movable.contract.checks.marks import misleading
+from movable.contract.checks.marks import MISLEADING, misleading
 from movable.contract.life import ATTEMPT, CALLBACKS, ISOLATE, MIGRATE, PUTBACK, Call, Lives, marked, unmarked
 from movable.eras import Era
 from movable.mm.events import Event
@@ -58,11 +58,13 @@ class Isolation(Check):
 
     def callable(self, event: Event, mapping: int) -> None:
         """Whether any callback may be made for the page at all."""
-        if unmarked(mapping) and not self.era.sticky_mark:
+        if (mapping == PAGE_MAPPING_MOVABLE or unmarked(mapping)) and not self.era.sticky_mark:
             id = "V26" if mapping == PAGE_MAPPING_MOVABLE else "V23"
             self.broken(id, event, f"{event.kind} was called for page {event.pfn}, which is not marked movable")
         if event.refs == 0:
             self.broken("V26", event, f"{event.kind} was called for page {event.pfn}, which is free")
+        if len(self.calls) == 1:
+            return
         others = self.lives.others(event, CALLBACKS)
         if others:
             self.broken("V25", event, f"{event.kind} for page {event.pfn} overlaps {others[0].kind} of {others[0].event.task}")
@@ -83,7 +85,7 @@ class Isolation(Check):
                 self.broken("D9", event, f"{who(event)} let go of page {event.pfn}, which is still on its list {on!r}")
         if event.flags >= 0 and event.flags & ISOLATED:
             self.broken("D30", event, f"{who(event)} set PG_isolated of page {event.pfn} in isolate_page")
-        if misleading(event.flags) and marked(event.mapping):
+        if event.flags & MISLEADING and misleading(event.flags) and marked(event.mapping):
             self.broken("D7", event, f"{who(event)} left flags on page {event.pfn} that make page_mapping look elsewhere")
         call = self.lives.call
         if call is not None:
@@ -109,8 +111,8 @@ class Isolation(Check):
         """Only the core sets PG_isolated, after the driver said yes."""
         self.flags += 1
         call = self.lives.top(event.task)
-        if _inside(call, event):
-            self.broken("D30", event, f"PG_isolated of page {event.pfn} was set inside {call.kind if call else ''}")
+        if call is not None and call.callback and _inside(call, event):
+            self.broken("D30", event, f"PG_isolated of page {event.pfn} was set inside {call.kind}")
             return
         life = self.lives.at
         if life.born_at >= 0 and (life.last is None or life.last[1] != ISOLATE):
@@ -119,11 +121,11 @@ class Isolation(Check):
     def clear_page_isolated(self, event: Event) -> None:
         """Only the core clears PG_isolated, when the isolation ends."""
         call = self.lives.top(event.task)
-        if _inside(call, event):
-            self.broken("D30", event, f"PG_isolated of page {event.pfn} was cleared inside {call.kind if call else ''}")
+        if call is not None and call.callback and _inside(call, event):
+            self.broken("D30", event, f"PG_isolated of page {event.pfn} was cleared inside {call.kind}")
             return
-        life = self.lives.life(event.pfn)
-        if life.gone >= 0 or life.born_at < 0 or not marked(event.mapping):
+        life = self.pages.get(event.pfn)
+        if life is None or life.gone >= 0 or life.born_at < 0 or not marked(event.mapping):
             return
         if life.last is None or life.last[1] not in (PUTBACK, MIGRATE):
             self.broken("D6", event, f"{event.task} cleared PG_isolated of page {event.pfn}, whose isolation had not ended")
@@ -153,6 +155,6 @@ class Isolation(Check):
             self.broken("V5", event, f"the core waited for the lock of page {event.pfn} to isolate it")
 
 
-def _inside(call: Call | None, event: Event) -> bool:
-    """Whether the page is the one that the running callback of this task was called for."""
-    return call is not None and call.callback and event.pfn in (call.pfn, call.newpfn)
+def _inside(call: Call, event: Event) -> bool:
+    """Whether the page is one that the running callback of this task was called for."""
+    return event.pfn in (call.pfn, call.newpfn)

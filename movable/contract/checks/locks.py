@@ -15,12 +15,22 @@ EDGE_LIMIT = 4096
 """Pairs of locks that are remembered."""
 
 
+def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The names without the last that is ``name``, which is among them."""
+    if names[-1] == name:
+        return names[:-1]
+    at = len(names) - 1 - names[::-1].index(name)
+    return names[:at] + names[at + 1 :]
+
+
 class Locks(Check):
     """Watches who takes which lock, in which order and in which context."""
 
     def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
         super().__init__(lives, era, broken)
-        self.held: dict[str, list[str]] = {}
+        self.held: dict[str, tuple[str, ...]] = {}
+        self.orders: set[tuple[str, ...]] = set()
+        self.inner_orders: set[tuple[str, ...]] = set()
         self.edges: dict[tuple[str, str], tuple[Event, frozenset[str]]] = {}
         self.over_allocation: set[str] = set()
         self.in_callback: set[str] = set()
@@ -44,7 +54,9 @@ class Locks(Check):
 
     def trylock_page(self, event: Event) -> None:
         """A callback must not try the lock of its own pages."""
-        self._page_lock(event, "tried to lock")
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].callback:
+            self._page_lock(event, "tried to lock")
 
     def lock_page(self, event: Event) -> None:
         """Waiting for a movable page under a driver's lock sets the order the wrong way round."""
@@ -66,30 +78,53 @@ class Locks(Check):
     def lock(self, event: Event) -> None:
         """A lock was taken: waiting for it, or by trying."""
         self.locked += 1
-        name = event.args.get("lock", "")
-        mine = self.held.setdefault(event.task, [])
-        call = self.lives.top(event.task)
-        inside = call is not None and call.callback
-        if inside and call is not None:
+        args = event.args
+        name = args.get("lock", "")
+        mine = self.held.get(event.task, ())
+        now = self.held[event.task] = (*mine, name)
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].callback:
+            call = stack[-1]
             call.locks += (name,)
-        if not event.args.get("tried"):
-            self._order(event, [*mine, PAGE_LOCK] if inside else mine, name)
-            if inside and call is not None:
-                self.in_callback.add(name)
-                self._sleeps(event, call)
-                self._over_allocation(event)
-        mine.append(name)
+            if not args.get("tried"):
+                self._waited_for(event, call, mine, now)
+        elif mine and now not in self.orders and not args.get("tried"):
+            self._order(event, mine, name)
+            if len(self.orders) < EDGE_LIMIT:
+                self.orders.add(now)
+
+    def _waited_for(self, event: Event, call: Call, mine: tuple[str, ...], now: tuple[str, ...]) -> None:
+        """A callback, which holds the page lock, waits for a lock."""
+        if event.args.get("type") == MUTEX:
+            self._sleeps(event, call)
+        if now in self.inner_orders:
+            return
+        if len(self.inner_orders) < EDGE_LIMIT:
+            self.inner_orders.add(now)
+        name = now[-1]
+        self._order(event, (*mine, PAGE_LOCK), name)
+        if name not in self.in_callback:
+            self.in_callback.add(name)
+            self._over_allocation(event)
 
     def _sleeps(self, event: Event, call: Call) -> None:
-        if call.kind == MIGRATE and call.event.args.get("mode") == ASYNC and event.args.get("type") == MUTEX:
+        if call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
             name = event.args.get("lock")
             self.broken("D38", event, f"migratepage for page {call.pfn} took mutex {name!r} in MIGRATE_ASYNC, and may sleep for it")
 
-    def _order(self, event: Event, mine: list[str], name: str) -> None:
+    def _order(self, event: Event, mine: tuple[str, ...], name: str) -> None:
+        """Remember that ``name`` was taken inside each of ``mine``.
+
+        Two locks that are taken both ways round, without a third around both, can deadlock. The page lock guards nothing: every page
+        has its own.
+        """
         for held in mine:
-            if held == name or (held, name) in self.edges or len(self.edges) >= EDGE_LIMIT:
+            known = self.edges.get((held, name))
+            guards = frozenset(mine) - {held, PAGE_LOCK}
+            if known is not None:
+                guards &= known[1]
+            if held == name or (known is not None and guards == known[1]) or len(self.edges) >= EDGE_LIMIT:
                 continue
-            guards = frozenset(mine) - {held}
             self.edges[held, name] = (event, guards)
             back = self.edges.get((name, held))
             if back is not None and not back[1] & guards:
@@ -99,30 +134,24 @@ class Locks(Check):
 
     def unlock(self, event: Event) -> None:
         """A lock is released."""
-        mine = self.held.get(event.task)
         name = event.args.get("lock", "")
-        call = self.lives.top(event.task)
-        if call is not None and call.callback:
-            self._released(call, name)
-        if mine and name in mine:
-            mine.remove(name)
-            if not mine:
-                del self.held[event.task]
-
-    def _released(self, call: Call, name: str) -> None:
-        if name in call.locks:
-            left = list(call.locks)
-            left.remove(name)
-            call.locks = tuple(left)
-        else:
-            call.strange += (name,)
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].callback:
+            call = stack[-1]
+            if name in call.locks:
+                call.locks = without(call.locks, name)
+            else:
+                call.strange += (name,)
+        mine = self.held.get(event.task)
+        if mine is not None and name in mine:
+            self.held[event.task] = without(mine, name)
 
     def alloc_page(self, event: Event) -> None:
         """An allocation that may reclaim: what is held over it must not be waited for in a callback."""
         if not event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
             return
         mine = self.held.get(event.task)
-        if mine and event.task not in self.calls:
+        if mine and event.task not in self.calls and not self.over_allocation.issuperset(mine):
             self.over_allocation.update(mine)
             self._over_allocation(event)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from movable.contract.checks.check import Check, Report
-from movable.contract.life import CALLBACKS, PUTBACK, RUN, UNSEEN, Lives, marked, unmarked
+from movable.contract.life import CALLBACKS, PUTBACK, RUN, UNSEEN, Life, Lives, marked, unmarked
 from movable.eras import Era
 from movable.mm.events import Event
 from movable.mm.page import (
@@ -20,6 +20,7 @@ from movable.mm.page import (
 
 SWAP = 1 << PG_swapbacked | 1 << PG_owner_priv_1
 STRANGE = 1 << PG_slab | 1 << PG_lru
+MISLEADING = STRANGE | SWAP
 LRU_FLAGS = frozenset(("flag lru", "flag active", "flag unevictable"))
 LRU_BITS = 1 << PG_lru | 1 << PG_active | 1 << PG_unevictable
 
@@ -50,7 +51,7 @@ class Marks(Check):
         ops = event.args.get("ops", UNSEEN)
         if ops >= 0 and ops & PAGE_MAPPING_FLAGS:
             self.broken("D4", event, f"page {event.pfn} was marked with a mapping at {ops:#x}, which has low bits set")
-        if misleading(event.flags):
+        if event.flags & MISLEADING and misleading(event.flags):
             self.broken("D7", event, f"page {event.pfn} was marked while its flags make page_mapping look elsewhere")
         order = self.lives.at.alloc_order
         if order >= 0:
@@ -77,7 +78,9 @@ class Marks(Check):
         if event.refs == 0:
             self.broken("D46", event, f"{field} of page {event.pfn} was used after the page had been freed")
         if field == "lru":
-            self._touch_lru(event)
+            life = self.pages.get(event.pfn)
+            if self.calls or (life is not None and life.lent):
+                self._touch_lru(event, life)
         elif field == "mapping":
             self.broken("D5", event, f"page->mapping of page {event.pfn} was used directly; page_mapping answers under the lock")
         elif field == "flag reclaim" or (field == "flags" and event.args.get("changed", 0) & ISOLATED):
@@ -85,15 +88,15 @@ class Marks(Check):
         elif event.args.get("write"):
             self._touch_flags(event, field)
 
-    def _touch_lru(self, event: Event) -> None:
+    def _touch_lru(self, event: Event, life: Life | None) -> None:
         lives = self.lives
-        life = lives.pages.get(event.pfn)
         call = lives.top(event.task)
         mine = call is not None and call.pfn == event.pfn and call.callback
         if mine and call is not None:
             call.touched = True
-        for other in lives.others(event, CALLBACKS):
-            other.foreign = True
+        if len(self.calls) > 1:
+            for other in lives.others(event, CALLBACKS):
+                other.foreign = True
         if life is None or not life.lent or (mine and call is not None and call.kind == PUTBACK):
             return
         core = life.isolator == event.task and not (call is not None and call.callback)

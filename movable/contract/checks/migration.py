@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.contract.checks.check import Check, Report, who
 from movable.contract.checks.isolation import Isolation
-from movable.contract.checks.marks import misleading
+from movable.contract.checks.marks import MISLEADING, misleading
 from movable.contract.checks.references import nothing_done
 from movable.contract.life import UNSEEN, Call, Lives, Run, marked
 from movable.eras import Era
@@ -65,21 +65,24 @@ class Migration(Check):
         if self.lives.at.isolated is False:
             self.broken("V12", event, f"migratepage was called for page {event.pfn}, whose isolation has ended")
         self._fresh_target(event)
-        run = self.lives.run(event.task)
-        if run is not None:
+        call = self.lives.call
+        if call is not None and call.run is not None:
             self.in_run += 1
-            self._in_turn(event, run)
+            self._in_turn(event, call.run)
 
     def _fresh_target(self, event: Event) -> None:
         args = event.args
         newpfn = args.get("newpage", UNSEEN)
+        refs = args.get("new_refs", UNSEEN)
+        fresh = args.get("new_mapping", 0) <= 0 and not args.get("new_list") and refs in (UNSEEN, 1)
+        if fresh and args.get("new_flags", UNSEEN) & LOCKED:
+            return
         if not args.get("new_flags", UNSEEN) & LOCKED:
             self.broken("V7", event, f"migratepage was called with target {newpfn} unlocked")
         if args.get("new_mapping", 0) > 0:
             self.broken("V7", event, f"migratepage was called with target {newpfn}, which has a mapping already")
         if args.get("new_list"):
             self.broken("V7", event, f"migratepage was called with target {newpfn} on list {args['new_list']!r}")
-        refs = args.get("new_refs", UNSEEN)
         if refs == 0 or (refs > 1 and len(self.lives.calls) == 1):
             self.broken("V7", event, f"migratepage was called with target {newpfn} holding {refs} references instead of one")
 
@@ -107,14 +110,15 @@ class Migration(Check):
         ret = event.args.get("ret")
         if type(ret) is not int or not -LARGEST_ERRNO <= ret <= 0:
             self.broken("D23", event, f"{who(event)} answered {ret!r} to migrating page {event.pfn}; answers are 0 and -errno")
-        run = self.lives.run(event.task)
-        if run is not None:
-            run.answers[event.pfn] = ret
-            if ret == -ENOMEM and self.era.name == "4.19":
-                run.ended = event.pfn
         call = self.lives.call
-        if call is not None and (call.locks or call.strange):
-            self.left_behind(event, call)
+        if call is not None:
+            run = call.run
+            if run is not None:
+                run.answers[event.pfn] = ret
+                if ret == -ENOMEM and self.era.name == "4.19":
+                    run.ended = event.pfn
+            if call.locks or call.strange:
+                self.left_behind(event, call)
         self._flags(event)
         self._streak(event, ret)
         if ret == -ENOMEM and self.era.enomem_aborts:
@@ -136,7 +140,7 @@ class Migration(Check):
         if not (event.flags & LOCKED and event.args.get("new_flags", UNSEEN) & LOCKED):
             self.broken("D29", event, f"{who(event)} came back from migratepage with page {event.pfn} or its target unlocked")
         new_flags = event.args.get("new_flags", UNSEEN)
-        if marked(event.args.get("new_mapping", UNSEEN)) and misleading(new_flags):
+        if new_flags & MISLEADING and misleading(new_flags) and marked(event.args.get("new_mapping", UNSEEN)):
             self.broken("D7", event, f"{who(event)} left flags on page {event.args.get('newpage')} that mislead page_mapping")
 
     def _moved(self, event: Event, call: Call | None) -> None:
