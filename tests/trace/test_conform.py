@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from movable.contract.monitor import Monitor
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.contract.rules import RULES
 from movable.errors import UsageError
 from movable.trace.conform import PATIENCE, Result, check_trace
+from movable.trace.read import Reader
+from movable.trace.source import Source
 from movable.trace.verdicts import verdicts_html, verdicts_text
 from movable.trace.visible import NEEDS
 from tests.trace.recordings import (
@@ -149,6 +152,27 @@ def test_one_driver_of_several() -> None:
     assert one.verdicts["D23"].exercised + other.verdicts["D23"].exercised == both.verdicts["D23"].exercised == 40
     with pytest.raises(UsageError, match="no pages of driver 'z3fold'; it shows balloon, zsmalloc"):
         check("soft", driver="z3fold")
+
+
+@pytest.mark.parametrize("name", ["bad/mode_08", "bad/mode_14", "e", "z3"])
+def test_unlocks_that_are_left_out_change_no_verdict(name: str) -> None:
+    """Reading only the unlocks in and after calls is a matter of speed."""
+    path = str(TRACES / name / "trace.txt.gz")
+    numbers = []
+    for every_unlock in (True, False):
+        monitor = Monitor(era="6.1")
+        with Source(path) as source:
+            for event in Reader(source, every_unlock=every_unlock).events():
+                monitor.feed(event)
+        monitor.finish(False)
+        numbers.append((monitor.exercised, monitor.times))
+    assert numbers[0] == numbers[1]
+
+
+def test_the_unlock_after_a_put_back_counts(tmp_path: Path) -> None:
+    script = life().mark(20).isolate(20).putback(20)
+    script.lines[-1] = script.lines[-1].replace("flags=0x1 ", "flags=0x40001 ")
+    assert written(script, tmp_path).broken == ["V13"]
 
 
 def test_another_drivers_fault_is_not_held_against_one(tmp_path: Path) -> None:
@@ -299,6 +323,9 @@ def test_an_extra_reference_for_a_while_is_no_leak(tmp_path: Path) -> None:
 
     assert written(old_page_stays(), tmp_path).broken == ["D18"]
     assert not written(old_page_stays().free(5), tmp_path).broken
+    too_short = old_page_stays()
+    del too_short.lines[-20:]
+    assert not written(too_short, tmp_path).broken  # the page may still be freed
 
 
 @pytest.mark.parametrize(
