@@ -115,8 +115,8 @@ class Locks(Check):
     def _order(self, event: Event, mine: tuple[str, ...], name: str) -> None:
         """Remember that ``name`` was taken inside each of ``mine``.
 
-        Two locks that are taken both ways round, without a third around both, can deadlock. The page lock guards nothing: every page
-        has its own.
+        Two locks that are taken both ways round, without a third around both, can deadlock. The page lock guards nothing: every
+        page has its own.
         """
         for held in mine:
             known = self.edges.get((held, name))
