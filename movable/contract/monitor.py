@@ -24,7 +24,7 @@ from movable.contract.checks.settling import Settling
 from movable.contract.life import Lives
 from movable.contract.rules import RULES, rule
 from movable.eras import era as era_called
-from movable.errors import DeadlockError, DriverError, SleepInAtomic, UsageError, VMBug
+from movable.errors import DeadlockError, DriverError, UsageError, VMBug
 from movable.mm.events import KINDS, Event
 
 HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
@@ -188,8 +188,6 @@ def feeder(handlers: dict[str, tuple[Handler, ...]], recent: deque[Event]) -> Ha
 
 def rule_of(error: BaseException) -> str:
     """The number of the rule that an exception tells of: the core's own say it, any other is a stray one (D52)."""
-    if isinstance(error, SleepInAtomic):
-        return "D48"
     if isinstance(error, DeadlockError):
         return "D49"
     if isinstance(error, (VMBug, DriverError)):

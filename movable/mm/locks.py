@@ -55,7 +55,7 @@ class Lock:
         """Take it, waiting. Raises DeadlockError when it could never come free, SleepInAtomic for a mutex in atomic context."""
         task = self.vm.current
         if not self.spins and task.atomic:
-            raise SleepInAtomic("D37", f"{task.name} locks {self} while it holds {held(task)}", "no spin lock held")
+            raise SleepInAtomic("D48", f"{task.name} locks {self} while it holds {held(task)}", "no spin lock held")
         seam = self.vm.seam
         if self.owner is task:
             if seam is not None:

@@ -169,7 +169,7 @@ def _prepare(vm: VM, gfp: int) -> None:
             seam.event("alloc_in_callback", task.callbacks[-1][2], gfp=gfp)
     if task.atomic and gfp & GFP_DIRECT_RECLAIM:
         what = f"{task.name} allocates with {gfp_names(gfp)} while it holds {held(task)}"
-        raise SleepInAtomic("D37", what, "no spin lock held, or a gfp such as GFP_ATOMIC")
+        raise SleepInAtomic("D48", what, "no spin lock held, or a gfp such as GFP_ATOMIC")
 
 
 def get_page_from_freelist(

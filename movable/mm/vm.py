@@ -223,7 +223,7 @@ class VM:
             return
         task = self.current
         if task.atomic:
-            raise SleepInAtomic("D37", f"task {task.name} waits for {what} while it holds {held(task)}", "no spin lock held")
+            raise SleepInAtomic("D48", f"task {task.name} waits for {what} while it holds {held(task)}", "no spin lock held")
         for _ in range(WORK_LIMIT):
             if ready():
                 return

@@ -185,7 +185,7 @@ def test_observations() -> None:
     [
         (VMBug("D2", "unlocked", "a lock"), "D2"),
         (ListCorruption("D12", "on a list", "none"), "D12"),
-        (SleepInAtomic("D37", "sleeps", "no spin lock"), "D48"),
+        (SleepInAtomic("D48", "sleeps", "no spin lock"), "D48"),
         (DeadlockError("waits for ever"), "D49"),
         (DriverError("ring", "putback_page", "D32", "raised KeyError: 3"), "D32"),
         (VMBug("D999", "a rule of a plug-in", "something"), "D52"),
