@@ -219,7 +219,7 @@ class _TraceMonitor(Monitor):
         A page that somebody holds for a while only, such as a task that waits for its lock, is freed before long.
         """
         for life in self.lives.pages.values():
-            if 0 <= life.gone < line - PATIENCE and life.isolated is False:
+            if 0 <= life.gone < line - PATIENCE and not life.settled and life.isolated is False:
                 text = f"page {life.pfn} was moved to {life.moved_to} and is never freed: a reference to it is left"
                 self.leaks.append(Violation("D18", text, tuple(sorted(life.milestones())), life.pfn, ""))
 

@@ -64,11 +64,10 @@ def _second_mark(events: list[Event]) -> list[Event]:
 
 
 def _after_enomem(events: list[Event]) -> list[Event]:
-    """A page is tried after another one was answered with -ENOMEM, in the same run."""
-    again = where(events, "migratepage_ret", ret=-EAGAIN)
-    other = events[where(events, "migratepage", after=again)]._replace(pfn=events[again].pfn)
-    enomem = changed(events, again, ret=-ENOMEM)
-    return changed(enomem, where(enomem, "migratepage", after=again), pfn=other.pfn)
+    """Another page is tried after one was answered with -ENOMEM, in the same run."""
+    failed = _failed(events)
+    other = events[_call_of(events)]._replace(pfn=40)
+    return inserted(changed(events, failed, ret=-ENOMEM), failed, other)[: failed + 2]
 
 
 def _tried_after_success(events: list[Event]) -> list[Event]:
@@ -224,6 +223,8 @@ VARIANTS: dict[str, tuple[str, Edit]] = {
     "isolate_page tries the page lock": ("D11", _in_call("isolate_page", "trylock_page", ret=False)),
     "isolate_page sees its page freed": ("D11", _freed_in_callback),
     "isolate without the page lock": ("V1", _at("isolate_page", flags=0)),
+    "isolate of an isolated page": ("V1", _at("isolate_page", flags=LOCKED | ISOLATED)),
+    "tried after -ENOMEM": ("D25 V10 V17 V19", _after_enomem),
     "isolate of a free page": ("V1 V26", _at("isolate_page", refs=0)),
     "un-marked twice": ("D19", _second_mark),
     "un-marked, never marked": ("D19", lambda events: changed(events, where(events, "clear_page_movable"), mapping=0)),
