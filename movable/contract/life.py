@@ -202,8 +202,14 @@ class Lives:
         if stack is None:
             self.calls[task] = [call]
             return
-        call.run = self.run(task)
-        call.zone = self.zone_run(task)
+        outer = stack[-1]
+        call.run = outer.run
+        call.zone = outer.zone
+        if isinstance(outer, Run):
+            if outer.kind == RUN:
+                call.run = outer
+            else:
+                call.zone = outer
         stack.append(call)
         if len(stack) > DEPTH_LIMIT:
             del stack[0]
@@ -283,15 +289,19 @@ class Lives:
         call.newpfn = event.args.get("newpage", UNSEEN)
         if call.newpfn != UNSEEN:
             self._reused(call.newpfn)
-        life = self.at = self.life(event.pfn)
+        self._enter(event.task, call)
+        pfn = event.pfn
+        life = self.pages.get(pfn)
+        if life is None:
+            life = self.pages[pfn] = Life(pfn)
+        self.at = life
         life.driver = event.args.get("driver", "") or life.driver
         life.last = None
         if life.isolated is None:
             life.isolated_at = event.seq
-        run = self.run(event.task)
+        run = call.run
         if run is not None:
-            run.tries[event.pfn] = run.tries.get(event.pfn, 0) + 1
-        self._enter(event.task, call)
+            run.tries[pfn] = run.tries.get(pfn, 0) + 1
 
     def migratepage_ret(self, event: Event) -> None:
         """A driver has moved a page, or not."""
