@@ -27,7 +27,7 @@ class Migration(Check):
     def __init__(self, lives: Lives, era: Era, broken: Report, isolation: Isolation) -> None:
         super().__init__(lives, era, broken)
         self.isolation = isolation
-        self.calls = self.in_run = self.targets = self.agains = 0
+        self.asked = self.in_run = self.targets = self.agains = 0
         self.ok = self.failed = self.no_copy = 0
         self.streaks: dict[str, tuple[int, Event | None]] = {}
 
@@ -35,13 +35,13 @@ class Migration(Check):
         """How often each rule was exercised."""
         answers = self.ok + self.failed
         return {
-            "V7": self.calls,
+            "V7": self.asked,
             "V8": self.in_run,
             "V9": self.in_run,
             "V10": self.in_run,
             "V17": self.targets,
             "V21": self.ok,
-            "V26": self.calls,
+            "V26": self.asked,
             "D16": self.ok,
             "D19": self.ok,
             "D19b": self.ok,
@@ -57,7 +57,7 @@ class Migration(Check):
 
     def migratepage(self, event: Event) -> None:
         """In which state the core calls."""
-        self.calls += 1
+        self.asked += 1
         if not (event.flags & LOCKED and event.flags & ISOLATED):
             lacks = "the page lock" if not event.flags & LOCKED else "PG_isolated"
             self.broken("V7", event, f"migratepage was called for page {event.pfn} without {lacks}")
