@@ -13,14 +13,29 @@ from collections.abc import Callable, Iterator
 from movable.contract.program import LONGEST, Program, Step, kinds
 from movable.contract.workload import Workload
 
-BAG = 32
-"""Steps of each kind; enough for some dozen different arguments of each operation."""
+DRAWS = 100
+"""How often steps of all kinds are drawn; enough for some dozen different arguments of each operation."""
+
+
+_drawn: dict[tuple[type[Workload], int], dict[str, list[Step]]] = {}
+KEPT = 32
+"""How many drawn bags are kept, because a search for a broken driver and one for its twin draw the same."""
 
 
 def bags(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
-    """BAG steps of each kind for a workload, the same for the same seed.
+    """Different steps of each kind for a workload, the same for the same seed."""
+    found = _drawn.get((workload, seed))
+    if found is None:
+        if len(_drawn) >= KEPT:
+            _drawn.clear()
+        found = _drawn[workload, seed] = _draw(workload, seed)
+    return found
 
-    All kinds are drawn at once: Hypothesis does not repeat itself, so that a kind without arguments would else come up once.
+
+def _draw(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
+    """The steps of ``bags``.
+
+    All kinds are drawn at once: Hypothesis does not repeat itself, so that a kind without arguments would else be the rarest.
     """
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
@@ -32,7 +47,7 @@ def bags(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
 
     @seeded(seed)
     @settings(
-        max_examples=BAG,
+        max_examples=DRAWS,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -45,7 +60,7 @@ def bags(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HypothesisWarning)
         draw()
-    return {name: [steps[at] for steps in drawn] for at, name in enumerate(names)}
+    return {name: list({repr(steps[at]): steps[at] for steps in drawn}.values()) for at, name in enumerate(names)}
 
 
 def pool(workload: type[Workload], seed: int) -> list[Step]:

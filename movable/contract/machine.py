@@ -78,6 +78,7 @@ class Machine:
         self.stopped = False
         self.isolated = ListHead("isolated pages")
         self.fillers: list[Page] = []
+        self.holes = False
         self._count = 0
         self._keep = keep
         self.seam = self.vm.observe(self._observe)
@@ -262,7 +263,19 @@ class Machine:
         self._do_migrate(mode, target)
 
     def _do_compact(self) -> None:
+        self._make_holes()
         compact_memory(self.vm)
+
+    def _make_holes(self) -> None:
+        """Take every second frame of the last pageblock of each zone: compaction moves pages to holes, not to empty blocks."""
+        size = 1 << self._block_order
+        for zone in () if self.holes else self.vm.zones:
+            start = zone.end_pfn - size
+            if alloc_contig_range(self.vm, start, zone.end_pfn) == 0:
+                self.fillers += [self.vm.page(pfn) for pfn in range(start, zone.end_pfn, 2)]
+                for pfn in range(start + 1, zone.end_pfn, 2):
+                    put_page(self.vm.page(pfn))
+        self.holes = True
 
     def _do_contig(self, number: int) -> None:
         start = self._block(number)
@@ -294,6 +307,8 @@ class Machine:
             for name in self.workload.hostile:
                 self.workload.run(name, {})
         else:
+            if kind == "reenter":
+                self._make_holes()
             self.faults.arm(kind, number)
 
     def _do_work(self, items: int = 0) -> None:
@@ -328,6 +343,7 @@ class Machine:
         self.vm.run_work()
         while self.fillers:
             put_page(self.fillers.pop())
+        self.holes = False
         with self.seam.quiet():
             findings = list(self.audit.settled())
         for finding in findings:

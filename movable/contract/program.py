@@ -38,7 +38,7 @@ TOKEN_HEAD = "m1."
 def kinds(workload: type[Workload]) -> dict[str, tuple[float, SearchStrategy[Step]]]:
     """The kinds of step for a driver with this workload, by name: how often one is wanted, and what draws it.
 
-    Two steps in three are operations of the driver.
+    Every second step is an operation of the driver.
     """
     from hypothesis import strategies as st
 
@@ -49,18 +49,18 @@ def kinds(workload: type[Workload]) -> dict[str, tuple[float, SearchStrategy[Ste
         "isolate": (1, st.tuples(st.just("isolate"), small, st.sampled_from((0, 4, 8, 12)))),
         "migrate": (1, st.tuples(st.just("migrate"), mode, target)),
         "putback": (1, st.tuples(st.just("putback"))),
-        "move anyhow": (1, st.tuples(st.just("move"), small, mode, target)),
+        "move anyhow": (2, st.tuples(st.just("move"), small, mode, target)),
         "move": (1, st.tuples(st.just("move"), small, st.just(2), st.just("any"))),
         "compact": (1, st.tuples(st.just("compact"))),
         "contig": (1, st.tuples(st.just("contig"), small)),
         "offline": (1, st.tuples(st.just("offline"), small)),
         "fragment": (1, st.tuples(st.just("fragment"), st.integers(1, 24))),
         "fault": (2, st.tuples(st.just("fault"), st.sampled_from(FAULTS), st.integers(1, 3))),
-        "work": (1, st.tuples(st.just("work"), small)),
+        "work": (1, st.tuples(st.just("work"), st.sampled_from((0, 1, 2)))),
         "strange": (0.3, st.tuples(st.just("strange"), small)),
     }
     operations = workload.operations()
-    share = 2 * sum(weight for weight, _ in core.values()) / max(1, len(operations))
+    share = sum(weight for weight, _ in core.values()) / max(1, len(operations))
     mine = {f"op {name}": (share, _operation(name, operation.arguments)) for name, operation in operations.items()}
     return {**mine, **core}
 

@@ -19,7 +19,6 @@ class CopiesTheLinks(Pool):
 
     def home(self, header: Header) -> None:
         header.away = False
-        self.isolated -= 1
         if header.used and header.next is header:  # not on the circle yet
             header.link(self.room)
 

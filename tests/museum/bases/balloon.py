@@ -220,8 +220,8 @@ class BalloonWorkload(Workload):
         self.driver.inflate(count)
 
     @operation(count=st.integers(1, 12))
-    def deflate(self, count: int) -> int:
-        return self.driver.deflate(count)
+    def deflate(self, count: int) -> None:
+        self.driver.deflate(count)
 
     def invariant(self) -> None:
         held = len(self.driver.pages) + self.driver.isolated
@@ -241,8 +241,7 @@ class BalloonInEveryBuild(BalloonWorkload):
     variants = ({"compaction": True}, {"compaction": False})
 
     @operation(count=st.integers(1, 12))
-    def deflate(self, count: int) -> int:
+    def deflate(self, count: int) -> None:
         wanted = min(count, self.driver.size)
         got = self.driver.deflate(count)
         assert self.driver.compaction or got == wanted, f"{got} of {wanted} pages came out of a balloon of {self.driver.size + got}"
-        return got

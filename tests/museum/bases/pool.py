@@ -33,6 +33,7 @@ from movable import (
 from movable.contract import Workload, handle, operation
 
 PLACES = 4
+TRIES = 100
 SIZE = PAGE_SIZE // PLACES
 
 
@@ -86,7 +87,7 @@ class Pool:
 
     def store(self, data: bytes) -> int | None:
         """A handle for a new object, None when there is no memory."""
-        for _ in range(2):
+        for _ in range(TRIES):
             with self.lock:
                 header = self.room.next
                 if header is not self.room:
@@ -235,7 +236,7 @@ class Pool:
             SetPageMovable(newpage, mapping)
             ClearPageMovable(page)
             self.home(header)
-            self.follow_up()
+            self.migrated()
         get_page(newpage)
         put_page(page)
         return 0
@@ -269,14 +270,18 @@ class Pool:
     def home(self, header: Header) -> None:
         """The page is not isolated any more."""
         header.away = False
-        self.isolated -= 1
         if header.used != (1 << PLACES) - 1:
             header.link(self.room)
 
+    def migrated(self) -> None:
+        """The end of a migration."""
+        self.follow_up()
+
     def follow_up(self) -> None:
         """What had to wait for the page. The lock is held, so that a pool that goes finds this done."""
-        self.drained.wake_up()
         self.claim_wq.queue_work(self.claim_work)
+        self.isolated -= 1
+        self.drained.wake_up()
 
 
 class PoolWorkload(Workload):
@@ -296,6 +301,12 @@ class PoolWorkload(Workload):
     def free(self, stored: int) -> None:
         if self.model.pop(stored, None) is not None:
             self.driver.free(stored)
+
+    def invariant(self) -> None:
+        pool = self.driver
+        if not (pool.isolated or pool.claim_work.pending or pool.release_work.pending):
+            empty = pool.count - len({id(header) for header, _ in pool.handles.values()})
+            assert not empty, f"{empty} empty page(s), and nobody is about to free them"
 
     def read(self, key: int) -> bytes:
         return self.driver.load(key, len(self.model[key]))
