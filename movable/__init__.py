@@ -118,6 +118,7 @@ from movable.mm.locks import (
     bit_spin_lock,
     bit_spin_trylock,
     bit_spin_unlock,
+    clear_bit_unlock,
 )
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
@@ -305,6 +306,7 @@ __all__ = [
     "bit_spin_lock",
     "bit_spin_trylock",
     "bit_spin_unlock",
+    "clear_bit_unlock",
     "clear_highpage",
     "clear_page_flag",
     "copy_highpage",

@@ -36,8 +36,9 @@ class Exhibit:
     ``id`` and ``slug`` name it; ``year`` is 0 and ``commit`` empty for a bug that was invented, ``commit`` is also empty where the
     hash of the fix was not confirmed. ``layer`` says where the bug was. ``story`` tells what the code did and what went wrong,
     ``fix`` what cured it, ``kin`` which historic bugs an invented one resembles. ``rules`` are what the kit must report. ``broken``
-    and ``twin`` are driver classes for ``workload``. Of a bug of the core, ``core_patch`` leads from right functions to wrong
-    ones, and ``twin_patch`` to what the cured ones look like where they are not simply the core's.
+    and ``twin`` are driver classes for ``workload``. ``depth`` is how many tasks the bug needs, and how often one of them must be
+    interrupted at least. Of a bug of the core, ``core_patch`` leads from right functions to wrong ones, and ``twin_patch`` to what
+    the cured ones look like where they are not simply the core's.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Exhibit:
     workload: type[Workload]
     kin: str = ""
     era: str = "4.19"
+    depth: tuple[int, int] = (1, 0)
     core_patch: Patch = field(default_factory=dict)
     twin_patch: Patch = field(default_factory=dict)
 

@@ -310,6 +310,14 @@ def bit_spin_unlock(bit: int, cell: Cell) -> None:
     cell.vm.current.atomic -= 1
 
 
+def clear_bit_unlock(bit: int, cell: Cell) -> None:
+    """Clear the lock bit without a look whether it was set (include/asm-generic/bitops/lock.h)."""
+    if cell.vm.seam is not None:
+        cell.vm.seam.point("unlock", ("word", cell.name))
+    cell.word &= ~(1 << bit)
+    cell.vm.current.atomic -= 1
+
+
 class AtomicLong:
     """A counter that tasks may change without a lock (atomic_long_t); ``name`` is for schedules and reports."""
 
