@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable.errors import InvalidState
+from movable.mm.gfp import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPE_NAMES
 from movable.mm.list import ListHead
 from movable.mm.page import (
     FIELD_POISON,
@@ -20,6 +21,7 @@ from movable.mm.page import (
     PAGE_POISON,
     Page,
 )
+from movable.mm.page_alloc import HWPOISON
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
@@ -41,6 +43,8 @@ def _findings(vm: VM, quiescent: bool, content: bool) -> Iterator[str]:
     yield from _census(vm)
     for zone in vm.zones:
         yield from _zone(zone)
+        yield from _free_lists(zone)
+        yield from _pageblocks(zone)
     for page in list(vm.pages.values()):
         if page._refcount > 0:
             yield from _allocated(page, quiescent)
@@ -94,10 +98,45 @@ def _zone(zone: Zone) -> Iterator[str]:
         page = zone.vm.pages.get(pfn)
         if page is not None and page._refcount:
             yield f"{page!r} heads a free block of order {order} and has references"
-        elif page is not None and (page._mapping or page._lru.list is not None or page._flags & (LOCKED | ISOLATED)):
-            yield f"{page!r} is free but still marked, linked or locked"
+        elif page is not None and (
+            page._mapping or page._lru.list is not None or page._flags & ~HWPOISON or page._mapcount != -1
+        ):
+            yield f"{page!r} is free but still marked, mapped, linked or flagged"
     if counted != zone.nr_free:
         yield f"zone {zone.name} of node {zone.node.nid}: nr_free says {zone.nr_free}, its lists hold {counted} frames"
+
+
+def _free_lists(zone: Zone) -> Iterator[str]:
+    """The free lists against the free blocks; blocks are aligned, and none was left beside a buddy to merge with."""
+    where = f"zone {zone.name} of node {zone.node.nid}"
+    listed = {(pfn, code) for code, blocks in enumerate(zone.free_lists) for pfn in blocks}
+    for pfn, code in sorted(listed ^ zone.buddy.items()):
+        kind = f"order {code >> 3} and type {code & 7}"
+        if (pfn, code) in listed:
+            yield f"{where}: frame {pfn} is on the free list of {kind}, but no such free block begins there"
+        else:
+            yield f"{where}: the free block of {kind} at frame {pfn} is not on its list"
+    for pfn, order in zone.free_blocks():
+        size = 1 << order
+        if pfn % size:
+            yield f"{where}: the free block of order {order} at frame {pfn} is not aligned"
+        elif order < zone.pageblock_order and pfn & size and zone.buddy_order(pfn ^ size) == order:
+            yield f"{where}: the free blocks of order {order} at frames {pfn ^ size} and {pfn} are buddies and did not merge"
+
+
+def _pageblocks(zone: Zone) -> Iterator[str]:
+    """What the zone counts about its pageblocks against the pageblocks."""
+    where = f"zone {zone.name} of node {zone.node.nid}"
+    types = zone.pageblocks
+    for name, counter, kind in (
+        ("nr_isolate_pageblock", zone.nr_isolate_pageblock, MIGRATE_ISOLATE),
+        ("nr_cma_blocks", zone.nr_cma_blocks, MIGRATE_CMA),
+    ):
+        if counter != types.count(kind):
+            yield f"{where}: {name} says {counter}, {types.count(kind)} pageblocks are {MIGRATETYPE_NAMES[kind]}"
+    present = zone.spanned_pages - sum(end - start for start, end in zone.offline_ranges())
+    if zone.present_pages != present:
+        yield f"{where}: present_pages says {zone.present_pages}, {present} frames are not offline"
 
 
 def _allocated(page: Page, quiescent: bool) -> Iterator[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, InvalidState, Page, isolate_movable_page, lock_page, put_page
+from movable.mm.buddy import add_to_free_list, del_from_free_list
+from movable.mm.page import PG_balloon, PG_dirty
 from movable.mm.validate import validate_vm
 from tests.ring import Ring
 
@@ -81,6 +83,65 @@ def lock_held(vm: VM, ring: Ring) -> None:
     vm.mutex("forgotten").lock()
 
 
+def free_block(vm: VM) -> tuple[int, int]:
+    return max(vm.zones[0].buddy.items())
+
+
+def off_its_list(vm: VM, ring: Ring) -> None:
+    pfn, code = free_block(vm)
+    del vm.zones[0].free_lists[code][pfn]
+
+
+def on_the_list_of_another_type(vm: VM, ring: Ring) -> None:
+    pfn, code = free_block(vm)
+    off_its_list(vm, ring)
+    vm.zones[0].free_lists[code ^ 1][pfn] = None
+
+
+def in_use_and_on_a_list(vm: VM, ring: Ring) -> None:
+    vm.zones[0].free_lists[0][page_of(vm).pfn] = None
+
+
+def take_four_frames(vm: VM) -> tuple[int, int]:
+    page_of(vm)
+    zone = vm.zones[0]
+    pfn, code = next((pfn, code) for pfn, code in zone.buddy.items() if code >> 3 == 2)
+    del_from_free_list(zone, pfn)
+    return pfn, code & 7
+
+
+def buddies_apart(vm: VM, ring: Ring) -> None:
+    pfn, migratetype = take_four_frames(vm)
+    for half in (pfn, pfn + 2):
+        add_to_free_list(vm.zones[0], half, 1, migratetype)
+
+
+def not_aligned(vm: VM, ring: Ring) -> None:
+    pfn, migratetype = take_four_frames(vm)
+    for first, order in ((pfn, 0), (pfn + 1, 1), (pfn + 3, 0)):
+        add_to_free_list(vm.zones[0], first, order, migratetype)
+
+
+def isolated_blocks(vm: VM, ring: Ring) -> None:
+    vm.zones[0].nr_isolate_pageblock += 1
+
+
+def cma_blocks(vm: VM, ring: Ring) -> None:
+    vm.zones[0].nr_cma_blocks += 1
+
+
+def present(vm: VM, ring: Ring) -> None:
+    vm.zones[0].present_pages -= 1
+
+
+def flag_of_a_free_page(vm: VM, ring: Ring) -> None:
+    vm.page(free_block(vm)[0])._flags = 1 << PG_dirty
+
+
+def type_of_a_free_page(vm: VM, ring: Ring) -> None:
+    vm.page(free_block(vm)[0])._mapcount = ~PG_balloon
+
+
 DAMAGE: dict[str, tuple[Callable[[VM, Ring], None], str]] = {
     "negative count": (negative_count, "negative reference count"),
     "lost frame": (lost_frame, "is nowhere"),
@@ -94,6 +155,16 @@ DAMAGE: dict[str, tuple[Callable[[VM, Ring], None], str]] = {
     "stranger": (stranger_on_a_list, "pages say they are on it|neighbours"),
     "isolation ledger": (unaccounted_isolation, "1 isolations, but 0 migrated"),
     "written after free": (written_after_free, "was written after it was freed, at byte 100"),
+    "off its list": (off_its_list, r"the free block of order \d+ and type 1 at frame \d+ is not on its list"),
+    "another type": (on_the_list_of_another_type, "type 0, but no such free block begins there"),
+    "used and listed": (in_use_and_on_a_list, "on the free list of order 0 and type 0, but no such"),
+    "buddies": (buddies_apart, r"order 1 at frames \d+ and \d+ are buddies and did not merge"),
+    "alignment": (not_aligned, "is not aligned"),
+    "isolated blocks": (isolated_blocks, "nr_isolate_pageblock says 1, 0 pageblocks are Isolate"),
+    "cma blocks": (cma_blocks, "nr_cma_blocks says 1, 0 pageblocks are CMA"),
+    "present": (present, r"present_pages says \d+, \d+ frames are not offline"),
+    "flag of a free page": (flag_of_a_free_page, "is free but still marked, mapped, linked or flagged"),
+    "type of a free page": (type_of_a_free_page, "is free but still marked, mapped, linked or flagged"),
     "lock held": (lock_held, "still holds mutex 'forgotten'"),
 }
 
