@@ -98,9 +98,7 @@ def _zone(zone: Zone) -> Iterator[str]:
         page = zone.vm.pages.get(pfn)
         if page is not None and page._refcount:
             yield f"{page!r} heads a free block of order {order} and has references"
-        elif page is not None and (
-            page._mapping or page._lru.list is not None or page._flags & ~HWPOISON or page._mapcount != -1
-        ):
+        elif page is not None and (page._mapping or page._lru.list is not None or page._flags & ~HWPOISON or page._mapcount != -1):
             yield f"{page!r} is free but still marked, mapped, linked or flagged"
     if counted != zone.nr_free:
         yield f"zone {zone.name} of node {zone.node.nid}: nr_free says {zone.nr_free}, its lists hold {counted} frames"
