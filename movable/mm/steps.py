@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from movable.mm.list import ListHead
     from movable.mm.page import Page
 
+__tracebackhide__ = True  # no place where something happens, for whoever shows where tasks stand
+
 Observer = Callable[[Event], None]
 _new_tuple = tuple.__new__
 
@@ -91,7 +93,9 @@ class Seam:
     @property
     def task(self) -> Task:
         """The running task."""
-        name = "main" if self.scheduler is None else self.scheduler.current
+        if self.scheduler is None:
+            return self.tasks["main"]
+        name = self.scheduler.current
         task = self.tasks.get(name)
         if task is None:
             task = self.tasks[name] = Task(name)
@@ -128,7 +132,7 @@ class Seam:
         """Sleep until ``ready()``. Raises DeadlockError when nobody else could make it so."""
         task = self.task
         if task.atomic:
-            raise SleepInAtomic("D37", f"task {task.name} waits for {what} while it holds {held(task)}", "no spin lock held")
+            raise SleepInAtomic("D48", f"task {task.name} waits for {what} while it holds {held(task)}", "no spin lock held")
         if self.scheduler is not None:
             self.scheduler.wait(key, ready, what, condition)
         elif not ready():
