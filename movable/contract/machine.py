@@ -303,6 +303,7 @@ class Machine:
 
     def _do_fault(self, kind: str, number: int) -> None:
         assert self.workload is not None
+        self.onlooker.changes += 1
         if kind == "hostile":
             for name in self.workload.hostile:
                 self.workload.run(name, {})
@@ -313,6 +314,7 @@ class Machine:
 
     def _do_work(self, items: int = 0) -> None:
         """Do so many queued work items, 0 for all."""
+        self.onlooker.changes += 1
         if not items:
             self.vm.run_work()
         for _ in range(items):

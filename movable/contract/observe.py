@@ -6,6 +6,7 @@ come back. The looking is quiet: it is no part of the story.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.workload import Workload
@@ -100,9 +101,10 @@ class Onlooker:
         raw.putback_page(page)
         self._locks(page, "putback_page", held)
         if stamp and stamp == self.changes:
-            after = self.look()
-            ok = unordered(before) == unordered(after)
-            self.say(page, "D31", ok, difference("putback_page did not restore what isolate_page took", before, after))
+            was, now = home(before, page.pfn), home(self.look(), page.pfn)
+            what = "; ".join(" ".join(place) for place in was), "; ".join(" ".join(place) for place in now)
+            text = f"page {page.pfn} was at home in [{what[0]}], and after putback_page in [{what[1]}]"
+            self.say(page, "D31", was == now, text)
         self.changes += 1
 
     # what each of them owes
@@ -155,16 +157,26 @@ def _short(state: object) -> str:
     return text if len(text) <= 160 else text[:157] + "..."
 
 
-def unordered(state: object) -> object:
-    """The same snapshot without the order of lists: put-back may insert where it likes."""
+def home(state: object, pfn: int) -> list[tuple[str, ...]]:
+    """Where a snapshot names a page, without the order of lists, and what it says about isolation; sorted."""
+    return sorted(_home(state, pfn, ()))
+
+
+def _home(state: object, pfn: int, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if not isinstance(state, tuple):
-        return state
+        return
     if len(state) == 3 and state[0] == "list":
-        return ("list", state[1], tuple(sorted(state[2])))
-    if len(state) == 2 and isinstance(state[0], int):  # a place in a sequence, and what is there
-        return ("", unordered(state[1]))
-    parts = tuple(unordered(part) for part in state)
-    return tuple(sorted(parts, key=repr)) if all(isinstance(part, tuple) for part in parts) else parts
+        yield from ((*path, str(state[1])) for other in state[2] if other == pfn)
+    elif len(state) == 2 and state[0] == "page":
+        if state[1] == pfn:
+            yield path or ("itself",)
+    elif len(state) == 2 and isinstance(state[0], str):
+        if isinstance(state[1], int):
+            yield (*path, state[0], str(state[1]))
+        yield from _home(state[1], pfn, (*path, state[0]))
+    else:
+        for part in state:
+            yield from _home(part, pfn, path)
 
 
 def _listed(state: object, pfn: int) -> bool:
