@@ -65,6 +65,7 @@ class Settings:
 
 def check(options: Options) -> Settings:
     """The settings that ``options`` mean. Raises UsageError, one line, for the first that cannot be used."""
+    _check_names(options)
     memory = check_memory(options.memory, options.nodes)
     settings = Settings(
         memory,
@@ -165,13 +166,29 @@ def _label(target: str, taken: dict[str, str]) -> str:
     return label
 
 
-# --- files to write ---
+# --- files to read and to write ---
+
+
+def _check_names(options: Options) -> None:
+    """An empty name would mean the current directory, and "-" a file that is hard to get rid of."""
+    named = {"--input": options.input, "--json": options.json, "--events": options.events, "--svg": options.svg}
+    for option, name in named.items():
+        if name == "":
+            raise UsageError(f"{option} is empty; name a file")
+        if name == "-" and option != "--json":
+            raise UsageError(f"{option} - is not possible, only --json can use standard streams; name a file")
 
 
 def _check_outputs(settings: Settings) -> None:
-    """Find out now, and not after the run, that a file cannot be written."""
+    """Find out now, and not after the run, that a file cannot be written, or must not be: it would be read first."""
     named = [("--json", settings.json_path), ("--events", settings.events), ("--svg", settings.svg)]
     seen: dict[Path, str] = {}
+    if settings.input is not None:
+        seen[settings.input.resolve()] = "--input"
+    for _, target, _ in settings.drivers:
+        name = target.partition(":")[0]
+        if name.endswith(".py"):
+            seen[Path(name).resolve()] = "--drivers"
     for option, path in named:
         if path is None:
             continue

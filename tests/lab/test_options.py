@@ -104,6 +104,28 @@ def test_files_that_cannot_be_written_are_found_before_the_run(tmp_path: Path) -
             check(options)
 
 
+@pytest.mark.parametrize("option", ["json", "events", "svg"])
+def test_what_is_read_is_never_overwritten(option: str, tmp_path: Path) -> None:
+    data, driver = tmp_path / "data", tmp_path / "driver.py"
+    data.write_bytes(b"the only copy")
+    driver.write_bytes(BROKEN.read_bytes())
+    (tmp_path / "link").symlink_to(data)
+    for target in (data, tmp_path / "link", driver):
+        options = Options(input=str(data), drivers=f"zsmalloc,{driver}:Pages", **{option: str(target)})  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match=f"--{option} and --(input|drivers) name the same file"):
+            check(options)
+    check(Options(drivers="zsmalloc", json=str(tmp_path / "zsmalloc")))
+
+
+@pytest.mark.parametrize("option", ["input", "json", "events", "svg"])
+def test_names_that_are_no_names(option: str) -> None:
+    with pytest.raises(UsageError, match=f"--{option} is empty; name a file"):
+        check(Options(**{option: ""}))  # type: ignore[arg-type]
+    if option != "json":
+        with pytest.raises(UsageError, match=f"--{option} - is not possible"):
+            check(Options(**{option: "-"}))  # type: ignore[arg-type]
+
+
 def test_outputs_are_known_by_their_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = check(Options(json="a.json", events="./b.jsonl"))
