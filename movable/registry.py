@@ -321,7 +321,7 @@ def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None 
         driver = factory(vm, **options)
     except MovableError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{name}(vm) failed: {_last_line(error)}") from error
     vm.drivers.append(driver)
     return driver

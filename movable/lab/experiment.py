@@ -51,7 +51,7 @@ def _perform(run: Run, terminal: Terminal) -> RunFailed | None:
             step(run, terminal)
         except BrokenPipeError:  # whoever read our output left
             raise
-        except Exception as error:  # a driver is somebody else's code and may raise anything
+        except (Exception, SystemExit) as error:  # a driver is somebody else's code and may raise anything
             failure = _failure(run, what, error)
             failure.__cause__ = error
             if not isinstance(error, RunFailed):
@@ -61,7 +61,7 @@ def _perform(run: Run, terminal: Terminal) -> RunFailed | None:
     return None
 
 
-def _failure(run: Run, what: str, error: Exception) -> RunFailed:
+def _failure(run: Run, what: str, error: Exception | SystemExit) -> RunFailed:
     if isinstance(error, RunFailed):
         run.error = str(error)
     else:
@@ -71,7 +71,7 @@ def _failure(run: Run, what: str, error: Exception) -> RunFailed:
     return RunFailed(run.error)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | SystemExit) -> str:
     if isinstance(error, InvalidState):
         more = len(error.findings) - 1
         return error.findings[0] + (f" (and {more} more findings)" if more else "")

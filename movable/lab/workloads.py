@@ -183,7 +183,7 @@ class Population:
             got = self.populate(frames)
         except MovableError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise MovableError(f"{self.name}.populate raised {type(error).__name__}: {first_line(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
             raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")

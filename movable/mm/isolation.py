@@ -74,7 +74,7 @@ def _isolate(page: Page, mode: int) -> int:
     return -EBUSY
 
 
-def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exception) -> Exception:
+def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exception | SystemExit) -> Exception:
     """What to raise for an exception out of a callback: the model's own errors as they are, others as a DriverError."""
     if isinstance(error, MovableError):
         return error
@@ -92,7 +92,7 @@ def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:
         seam.task.callbacks.append((mapping.name, "isolate_page", page))
     try:
         answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise callback_failed(mapping, "isolate_page", "D8", error) from error
     finally:
         if seam is not None:
@@ -131,7 +131,7 @@ def _call_putback_page(mapping: AddressSpace, page: Page) -> None:
         seam.task.callbacks.append((mapping.name, "putback_page", page))
     try:
         mapping.a_ops.putback_page(page)  # type: ignore[misc]
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise callback_failed(mapping, "putback_page", "D32", error) from error
     finally:
         if seam is not None:

@@ -229,7 +229,7 @@ def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: in
         seam.task.callbacks.append((mapping.name, "migratepage", page))
     try:
         rc = mapping.a_ops.migratepage(mapping, newpage, page, mode)  # type: ignore[misc]
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise callback_failed(mapping, "migratepage", "D23", error) from error
     finally:
         if seam is not None:

@@ -122,6 +122,11 @@ class Raises(Pages):
         raise KeyError("no such page")
 
 
+class Exits(Pages):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        raise SystemExit(0)
+
+
 class IsolatesWithOne(Pages):
     def isolate_page(self, page: Page, mode: int) -> Any:
         return 1
@@ -140,6 +145,11 @@ class PopulateRaises(Pages):
         raise OSError("broken")
 
 
+class PopulateExits(Pages):
+    def populate(self, count: int) -> Any:
+        raise SystemExit
+
+
 class PopulateReturnsNone(Pages):
     def populate(self, count: int) -> Any:
         return None
@@ -155,6 +165,11 @@ class RemoveRaises(Pages):
         raise ZeroDivisionError
 
 
+class RemoveExits(Pages):
+    def remove(self) -> None:
+        raise SystemExit(0)
+
+
 class KeepsALock(Pages):
     """Leaves a page locked behind."""
 
@@ -168,6 +183,11 @@ class KeepsALock(Pages):
 class NotMade(Pages):
     def __init__(self, vm: VM) -> None:
         raise RuntimeError("not today")
+
+
+class ExitsWhenMade(Pages):
+    def __init__(self, vm: VM) -> None:
+        raise SystemExit(0)
 
 
 class Corrupts(Zsmalloc):

@@ -116,9 +116,11 @@ def test_two_stores_share_the_data(tmp_path: Path) -> None:
     [
         ("ReturnsNone", "while compacting: D23: ReturnsNone.migratepage: returned None; it must return 0 or a negative errno"),
         ("Raises", "while compacting: D23: Raises.migratepage: raised KeyError: 'no such page' at broken.py:"),
+        ("Exits", "while compacting: D23: Exits.migratepage: raised SystemExit: 0 at broken.py:"),
         ("IsolatesWithOne", "while compacting: D8: IsolatesWithOne.isolate_page: returned 1; it must return True or False"),
         ("PutbackRaises", "while compacting: D32: PutbackRaises.putback_page: raised ValueError: not mine"),
         ("RemoveRaises", "while removing the drivers: ZeroDivisionError"),
+        ("RemoveExits", "while removing the drivers: SystemExit: 0"),
         ("KeepsALock", "is locked and nobody is at work"),
     ],
 )
@@ -129,7 +131,7 @@ def test_a_driver_that_fails_is_named_and_the_data_checked(name: str, message: s
     assert found["check"]["equal"] == found["data"]["stored"] > 0
 
 
-@pytest.mark.parametrize("name", ["PopulateRaises", "PopulateReturnsNone", "PopulateReturnsTooMany"])
+@pytest.mark.parametrize("name", ["PopulateRaises", "PopulateExits", "PopulateReturnsNone", "PopulateReturnsTooMany"])
 def test_a_driver_that_cannot_fill_is_named(name: str, tmp_path: Path) -> None:
     text, _ = failure(tmp_path, drivers=f"{BROKEN}:{name}")
     assert text.startswith(f"while filling memory: {name}.populate r") and text.endswith("; nothing was stored")
@@ -174,6 +176,7 @@ def test_bad_input_is_found_before_anything_runs(tmp_path: Path, monkeypatch: py
         ({"input": str(big), "drivers": "balloon"}, "--input needs a driver to store data with; add zsmalloc to --drivers"),
         ({"input": str(noise)}, "--memory 16M is too small for the data: 9 MiB need 9 MiB in the store"),
         ({"drivers": f"{BROKEN}:NotMade"}, "failed: RuntimeError: not today"),
+        ({"drivers": f"{BROKEN}:ExitsWhenMade"}, "failed: SystemExit: 0"),
     ):
         with pytest.raises(UsageError) as caught:
             main(Options(**{**SMALL, **options}))
