@@ -17,6 +17,10 @@ DRAWS = 100
 """How often steps of all kinds are drawn; enough for some dozen different arguments of each operation."""
 
 
+FOLLOW = 0.75
+"""How often a fault is followed by a step that it was made for."""
+ISOLATING = ("isolate", "move", "move anyhow", "migrate")
+
 _drawn: dict[tuple[type[Workload], int], dict[str, list[Step]]] = {}
 KEPT = 32
 """How many drawn bags are kept, because a search for a broken driver and one for its twin draw the same."""
@@ -71,7 +75,7 @@ def pool(workload: type[Workload], seed: int) -> list[Step]:
 def programs(workload: type[Workload], seed: int) -> Iterator[Program]:
     """Programs without end: short ones first, so that the first failure of a kind is short.
 
-    A fault lasts for one step, so that an operation of the driver comes next.
+    A fault lasts for one step, so that mostly one comes next which it can strike.
     """
     drawn = bags(workload, seed)
     weights = {name: weight for name, (weight, _) in kinds(workload).items()}
@@ -83,8 +87,9 @@ def programs(workload: type[Workload], seed: int) -> Iterator[Program]:
         variant = count % len(workload.variants)
         steps: list[Step] = [("variant", variant)] if variant else []
         for kind in generator.choices(list(weights), list(weights.values()), k=generator.randint(1, longest)):
-            strikes_next = bool(steps) and steps[-1][0] == "fault" and steps[-1][1] != "locked"
-            steps.append(generator.choice(drawn[generator.choice(operations) if strikes_next else kind]))
+            if steps and steps[-1][0] == "fault" and generator.random() < FOLLOW:
+                kind = generator.choice(ISOLATING if steps[-1][1] == "locked" else operations)
+            steps.append(generator.choice(drawn[kind]))
         yield tuple(steps)
         count += 1
 

@@ -28,7 +28,7 @@ from movable.mm.hotplug import offline_pages, online_pages
 from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
-from movable.mm.page import PageIsolated, PG_slab, PG_swapbacked, put_page
+from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 
@@ -277,12 +277,20 @@ class Machine:
                     put_page(self.vm.page(pfn))
         self.holes = True
 
-    def _do_contig(self, number: int) -> None:
+    def _do_contig(self, number: int, short: int = 0) -> None:
+        """Clear a pageblock; the ``short``-th target is not there, unless that is 0."""
         start = self._block(number)
+        self._arm_short(short)
         if alloc_contig_range(self.vm, start, start + (1 << self._block_order)) == 0:
             free_contig_range(self.vm, start, 1 << self._block_order)
 
-    def _do_offline(self, number: int) -> None:
+    def _arm_short(self, short: int) -> None:
+        if short:
+            self.faults.arm("alloc", short)
+
+    def _do_offline(self, number: int, short: int = 0) -> None:
+        """Take a pageblock offline and back; ``short`` as for ``contig``."""
+        self._arm_short(short)
         start, size = self._block(number), 1 << self._block_order
         if offline_pages(self.vm, start, size, max_passes=TRIES) == 0:
             online_pages(self.vm, start, size)
@@ -346,6 +354,8 @@ class Machine:
         while self.fillers:
             put_page(self.fillers.pop())
         self.holes = False
+        forgotten = [page.pfn for page in self.vm.pages.values() if page._flags & ISOLATED and page._refcount]
+        self.say("V19", not forgotten, f"all is quiet, and page {forgotten[:1]} is still isolated")
         with self.seam.quiet():
             findings = list(self.audit.settled())
         for finding in findings:

@@ -45,6 +45,7 @@ def kinds(workload: type[Workload]) -> dict[str, tuple[float, SearchStrategy[Ste
     small = st.integers(0, 7)
     mode = st.sampled_from(MODES)
     target = st.sampled_from(TARGETS)
+    short = st.sampled_from((0, 0, 1, 2))
     core: dict[str, tuple[float, SearchStrategy[Step]]] = {
         "isolate": (1, st.tuples(st.just("isolate"), small, st.sampled_from((0, 4, 8, 12)))),
         "migrate": (1, st.tuples(st.just("migrate"), mode, target)),
@@ -52,8 +53,8 @@ def kinds(workload: type[Workload]) -> dict[str, tuple[float, SearchStrategy[Ste
         "move anyhow": (2, st.tuples(st.just("move"), small, mode, target)),
         "move": (1, st.tuples(st.just("move"), small, st.just(2), st.just("any"))),
         "compact": (1, st.tuples(st.just("compact"))),
-        "contig": (1, st.tuples(st.just("contig"), small)),
-        "offline": (1, st.tuples(st.just("offline"), small)),
+        "contig": (1, st.tuples(st.just("contig"), small, short)),
+        "offline": (1, st.tuples(st.just("offline"), small, short)),
         "fragment": (1, st.tuples(st.just("fragment"), st.integers(1, 24))),
         "fault": (2, st.tuples(st.just("fault"), st.sampled_from(FAULTS), st.integers(1, 3))),
         "work": (1, st.tuples(st.just("work"), st.sampled_from((0, 1, 2)))),
