@@ -65,6 +65,8 @@ def _isolate(page: Page, mode: int) -> int:
         if not page._flags & ISOLATED:
             isolated = _call_isolate_page(mapping, page, mode)
     if isolated:
+        if page._flags & ISOLATED:
+            page.vm.warn("D30", page, "the driver set PG_isolated")
         SetPageIsolated(page)
         page.vm.vmstat["movable_isolated"] += 1
         unlock_page(page)

@@ -24,6 +24,7 @@ from movable import (
     ListHead,
     Page,
     PageIsolated,
+    SetPageIsolated,
     VMBug,
     get_page,
     isolate_movable_page,
@@ -297,6 +298,14 @@ def test_enomem_from_the_driver_ends_the_run(machine: Machine) -> None:
     assert (stat["pgmigrate_fail"], stat["movable_putback"]) == (1, 3)
 
 
+def test_a_run_that_ends_early_does_not_count_who_would_be_asked_again(machine: Machine) -> None:
+    again, _ = machine.isolate(2)
+    machine.ring.answers = [-EAGAIN, -ENOMEM]
+    assert machine.migrate() == -ENOMEM
+    assert list(machine.list) == [again]
+    assert machine.finish()["pgmigrate_fail"] == 1
+
+
 def test_no_target_ends_the_run_and_leaves_the_page(machine: Machine) -> None:
     pages = machine.isolate(2)
     machine.refuse_targets = 1
@@ -402,12 +411,14 @@ def test_a_reclaiming_task_never_waits(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "attempts"), [(MIGRATE_ASYNC, 1), (MIGRATE_SYNC_LIGHT, 1), (MIGRATE_SYNC, 4)], ids=["async", "light", "sync"]
+    ("mode", "attempts"),
+    [(MIGRATE_ASYNC, 1), (MIGRATE_SYNC_LIGHT, 1), (MIGRATE_SYNC, 4), (MIGRATE_SYNC_NO_COPY, 4)],
+    ids=["async", "light", "sync", "no copy"],
 )
 def test_writeback_is_waited_for_by_sync_alone(machine: Machine, mode: int, attempts: int) -> None:
     (page,) = machine.isolate()
     page.flags |= 1 << PG_writeback
-    if mode == MIGRATE_SYNC:
+    if mode in (MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY):
         with pytest.raises(DeadlockError, match="writeback"):
             machine.migrate(mode)
     else:
@@ -453,6 +464,18 @@ def test_an_unmarked_target_takes_the_lru_detour(machine: Machine) -> None:
     machine.ring.mapping.a_ops = ops._replace(migratepage=forget_the_mark)
     assert machine.migrate() == 0
     assert machine.targets[0].flags == 1 << 5  # PG_lru on a driver's page
+
+
+def test_a_driver_that_sets_the_isolated_flag_is_warned_about(machine: Machine) -> None:
+    ops = machine.ring.mapping.a_ops
+
+    def sets(page: Page, mode: int) -> bool:
+        SetPageIsolated(page)
+        return True
+
+    machine.ring.mapping.a_ops = ops._replace(isolate_page=sets)
+    assert isolate_movable_page(machine.ring.add(), 0) == 0
+    assert [warning[:3] for warning in machine.vm.warnings] == ["D30"]
 
 
 def test_a_driver_that_clears_the_isolated_flag_is_warned_about(machine: Machine) -> None:
