@@ -47,7 +47,8 @@ def _findings(vm: VM, quiescent: bool, content: bool) -> Iterator[str]:
         yield from _pageblocks(zone)
     for page in list(vm.pages.values()):
         if page._refcount > 0:
-            yield from _allocated(page, quiescent)
+            if quiescent or page._mapping or page._private is FIELD_POISON or page._index is FIELD_POISON:
+                yield from _allocated(page, quiescent)
         elif page._refcount < 0:
             yield f"{page!r} has a negative reference count"
     yield from _lists(vm)
@@ -60,7 +61,8 @@ def _findings(vm: VM, quiescent: bool, content: bool) -> Iterator[str]:
 
 def _census(vm: VM) -> Iterator[str]:
     """Every frame is in exactly one place: free, allocated, offline, or lost as a bad page."""
-    places = sorted(_places(vm))
+    places = _places(vm)
+    places.sort()
     end, before = 0, ""
     for pfn, frames, what in places:
         if pfn < end:
@@ -75,30 +77,30 @@ def _census(vm: VM) -> Iterator[str]:
         yield f"{vm.nr_frames} frames in the machine, {counted} accounted for"
 
 
-def _places(vm: VM) -> Iterator[tuple[int, int, str]]:
+def _places(vm: VM) -> list[tuple[int, int, str]]:
     """(first frame, frames, what it is) of everything that takes up frames."""
+    places = [(pfn, 1 << (code >> 3), "on a free list") for zone in vm.zones for pfn, code in zone.buddy.items()]
     for zone in vm.zones:
-        for pfn, order in zone.free_blocks():
-            yield pfn, 1 << order, "on a free list"
-        for start, end in zone.offline_ranges():
-            yield start, end - start, "offline"
-    for page in vm.pages.values():
-        if page._refcount > 0:
-            yield page.pfn, 1 << page.order, "allocated"
-    for pfn, _ in vm.bad_pages:
-        yield pfn, 1, "lost as a bad page"
+        if zone.offline:
+            places += [(start, end - start, "offline") for start, end in zone.offline_ranges()]
+    places += [(page.pfn, 1 << page.order, "allocated") for page in vm.pages.values() if page._refcount > 0]
+    places += [(pfn, 1, "lost as a bad page") for pfn, _ in vm.bad_pages]
+    return places
 
 
 def _zone(zone: Zone) -> Iterator[str]:
     """Counters of the zone against its lists, and the pages behind its free blocks."""
     counted = 0
-    for pfn, order in zone.free_blocks():
-        if not zone.is_isolate(pfn):
-            counted += 1 << order
-        page = zone.vm.pages.get(pfn)
-        if page is not None and page._refcount:
-            yield f"{page!r} heads a free block of order {order} and has references"
-        elif page is not None and (page._mapping or page._lru.list is not None or page._flags & ~HWPOISON or page._mapcount != -1):
+    pages, types, shift, base = zone.vm.pages, zone.pageblocks, zone.pageblock_order, zone.base
+    for pfn, code in zone.buddy.items():
+        if types[(pfn >> shift) - base] != MIGRATE_ISOLATE:
+            counted += 1 << (code >> 3)
+        page = pages.get(pfn)
+        if page is None:
+            continue
+        if page._refcount:
+            yield f"{page!r} heads a free block of order {code >> 3} and has references"
+        elif page._mapping or page._lru.list is not None or page._flags & ~HWPOISON or page._mapcount != -1:
             yield f"{page!r} is free but still marked, mapped, linked or flagged"
     if counted != zone.nr_free:
         yield f"zone {zone.name} of node {zone.node.nid}: nr_free says {zone.nr_free}, its lists hold {counted} frames"
@@ -107,18 +109,20 @@ def _zone(zone: Zone) -> Iterator[str]:
 def _free_lists(zone: Zone) -> Iterator[str]:
     """The free lists against the free blocks; blocks are aligned, and none was left beside a buddy to merge with."""
     where = f"zone {zone.name} of node {zone.node.nid}"
-    listed = {(pfn, code) for code, blocks in enumerate(zone.free_lists) for pfn in blocks}
-    for pfn, code in sorted(listed ^ zone.buddy.items()):
+    buddy, largest = zone.buddy, zone.pageblock_order
+    listed = {(pfn, code) for code, blocks in enumerate(zone.free_lists) if blocks for pfn in blocks}
+    for pfn, code in () if listed == buddy.items() else sorted(listed ^ buddy.items()):
         kind = f"order {code >> 3} and type {code & 7}"
         if (pfn, code) in listed:
             yield f"{where}: frame {pfn} is on the free list of {kind}, but no such free block begins there"
         else:
             yield f"{where}: the free block of {kind} at frame {pfn} is not on its list"
-    for pfn, order in zone.free_blocks():
+    for pfn, code in buddy.items():
+        order = code >> 3
         size = 1 << order
-        if pfn % size:
+        if pfn & (size - 1):
             yield f"{where}: the free block of order {order} at frame {pfn} is not aligned"
-        elif order < zone.pageblock_order and pfn & size and zone.buddy_order(pfn ^ size) == order:
+        elif pfn & size and order < largest and buddy.get(pfn ^ size, -1) >> 3 == order:
             yield f"{where}: the free blocks of order {order} at frames {pfn ^ size} and {pfn} are buddies and did not merge"
 
 
@@ -178,7 +182,7 @@ def _lists(vm: VM) -> Iterator[str]:
 def _ledger(vm: VM) -> Iterator[str]:
     """Every isolation ended exactly once, or is still going on."""
     stat = vm.vmstat
-    going_on = sum(1 for page in vm.pages.values() if page._refcount > 0 and page._flags & ISOLATED)
+    going_on = len([None for page in vm.pages.values() if page._flags & ISOLATED and page._refcount > 0])
     ended = stat["movable_migrated"] + stat["movable_putback"] + stat["movable_released_isolated"]
     if stat["movable_isolated"] != ended + going_on:
         parts = f"{stat['movable_migrated']} migrated + {stat['movable_putback']} put back"
