@@ -142,12 +142,16 @@ class Pool:
 
     def add(self, page: Page) -> None:
         """Set a page up; the mark comes last."""
+        self.set_up(page)
+        if self.migratable:
+            SetPageMovable(page, self.mapping)
+
+    def set_up(self, page: Page) -> None:
+        """All that the pool wants to know of a page."""
         header = page.private = Header(page)
         header.link(self.room)
         self.count += 1
         mod_zone_page_state(page.zone, "nr_zspages", 1)
-        if self.migratable:
-            SetPageMovable(page, self.mapping)
 
     # what the workers do
 

@@ -1,0 +1,78 @@
+"""C12: a core that tries the second half of a move again without the first."""
+
+from __future__ import annotations
+
+from errno import EAGAIN
+
+from movable import VM, AddressSpace, Page, PG_writeback, Work, clear_page_flag, set_page_flag, trylock_page, unlock_page
+from movable.contract.museum import Exhibit
+from movable.mm.lru import unmap_and_move_lru
+from movable.mm.migrate import _lock_and_move, _move_to_new_page
+from movable.mm.page import put_page
+
+from .bases.buffers import Buffers, BuffersWorkload
+
+
+def lock_and_move_again(page: Page, newpage: Page, is_movable: bool, force: bool, mode: int) -> int:
+    if not trylock_page(page):
+        return -EAGAIN
+    rc = -EAGAIN
+    if trylock_page(newpage):
+        rc = _move_to_new_page(newpage, page, mode) if is_movable else unmap_and_move_lru(newpage, page, mode)
+        unlock_page(newpage)
+    unlock_page(page)
+    if rc == 0:
+        put_page(newpage)
+    return rc
+
+
+class WritesBack(Buffers):
+    """Writes a dirty page to its device before it moves, and does not wait for that."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.dirty: set[int] = set()
+        self.device = vm.workqueue("device")
+
+    def write(self, index: int, data: bytes) -> bool:
+        self.dirty.add(index)
+        return super().write(index, data)
+
+    def drop(self, index: int) -> None:
+        self.device.flush()
+        self.dirty.discard(index)
+        super().drop(index)
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if page.index not in self.dirty:
+            return super().migratepage(mapping, newpage, page, mode)
+        self.dirty.discard(page.index)
+        set_page_flag(page, PG_writeback)
+        self.device.queue_work(Work(lambda: clear_page_flag(page, PG_writeback), "end of writeback"))
+        return -EAGAIN
+
+    def remove(self) -> None:
+        self.device.destroy()
+        super().remove()
+
+
+EXHIBITS = (
+    Exhibit(
+        id="C12",
+        slug="core-batched-writeback",
+        year=2023,
+        layer="core migrate, ZFS",
+        title="a page is moved while it is being written back",
+        story="""
+            A file system without a callback of its own gets the core's: it starts to write a dirty page out and says that it will
+            do later. The core used to begin again from the start, where it waits for such writes. Since moves are done in two
+            halves it repeats the second half alone, which takes it that nobody writes.
+        """,
+        fix="The file system waits by itself, or brings a callback; a retry must restore what the retried half relies on.",
+        rules=("V7",),
+        broken=WritesBack,
+        twin=WritesBack,
+        workload=BuffersWorkload,
+        core_patch={_lock_and_move: lock_and_move_again},
+    ),
+)
