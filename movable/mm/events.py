@@ -103,7 +103,7 @@ def from_json(line: str, number: int = 0) -> Event:
         event = Event(seq, task, kind, pfn, flags, mapping, refs, record)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UsageError(f"line {number}: not an event ({error}); expected what 'movable run --events' writes") from None
-    if event.kind not in KINDS:
+    if not isinstance(event.kind, str) or event.kind not in KINDS:
         raise UsageError(f"line {number}: unknown kind of event {event.kind!r}; was it written by a newer version?")
     return event
 

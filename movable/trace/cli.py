@@ -146,6 +146,8 @@ def _summary(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from itertools import chain, islice
+
     from movable.mm.events import write_events
     from movable.trace.export import ChromeTrace, export_ftrace
     from movable.trace.progress import Progress
@@ -161,7 +163,10 @@ def _export(arguments: argparse.Namespace) -> int:
             elif arguments.events:
                 write_events(reader.events(), stream)
             else:
-                stream.writelines(export_ftrace(reader.events()))
+                events = reader.events()
+                first = list(islice(events, 1))  # by now the reader knows what it reads
+                layout = "4.19" if reader.is_model else reader.layout
+                stream.writelines(export_ftrace(chain(first, events), layout))
     return 0
 
 

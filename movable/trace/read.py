@@ -14,8 +14,10 @@ from typing import Any
 
 from movable.errors import UsageError
 from movable.mm.events import Event, from_json
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.calls import Frame, Task
 from movable.trace.columns import Layout
+from movable.trace.model_types import check_types
 from movable.trace.source import RECORD_HINT, Source
 from movable.trace.vocabulary import (
     CALL,
@@ -44,6 +46,8 @@ FIRST_BLOCKS = 8
 """Blocks that are searched for the place of the page array before the first event is told."""
 UNLOCKS_AFTER = 2
 """Unlocks that belong to a callback which has just returned: the page's and its target's."""
+LATEST = 1e15
+"""No clock of a trace shows a later time, in seconds or in ticks."""
 HOPELESS = 2000
 """Lines in a row without one trace line before the input is refused."""
 
@@ -54,7 +58,6 @@ LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
 OWN_HEADER = re.compile(r"# movable: (.*=.*)")
 ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
 
-_FIELD_TYPES = (("task", str), ("pfn", int), ("flags", int), ("mapping", int), ("refs", int))
 _new = tuple.__new__
 _EMPTY: dict[str, Any] = {}
 
@@ -100,6 +103,7 @@ class Reader:
         self._counts: dict[str, int] = {}
         self._pages: dict[str, int] = {}
         self._returning: set[str] = set()
+        self._compacting: set[str] = set()
         self._model_seen: dict[str, int] = {}
 
     def again(self) -> Reader:
@@ -111,9 +115,10 @@ class Reader:
     def stamp(self) -> float:
         """The time of the present line, in seconds; for model events, which have no time, their number in microseconds."""
         try:
-            return float(self.text[: self.text.index(": ", self.text.rindex("]"))].rsplit(None, 1)[-1])
+            stamp = float(self.text[: self.text.index(": ", self.text.rindex("]"))].rsplit(None, 1)[-1])
         except (ValueError, IndexError):
             return self.line / 1e6
+        return stamp if 0 <= stamp < LATEST else 0.0  # neither inf nor nan, whatever the text says
 
     @property
     def seen(self) -> dict[str, int]:
@@ -165,10 +170,15 @@ class Reader:
                 self.text = text
                 self.trace_lines += 1
                 event = from_json(text, self.line)
-                for name, kind in _FIELD_TYPES:
-                    if not isinstance(getattr(event, name), kind):
-                        raise UsageError(f"line {self.line}: not an event ({name} is {getattr(event, name)!r})")
+                check_types(event, self.line)
                 event = event._replace(seq=self.line)
+                if event.kind in ("compact_zone", "compact_zone_ret"):
+                    (self._compacting.add if event.kind == "compact_zone" else self._compacting.discard)(event.task)
+                elif event.kind == "isolate_movable_page_ret":
+                    self.caller = "compact_zone" if event.task in self._compacting else ""
+                driver = event.args.get("driver", "")
+                if driver and event.mapping > PAGE_MAPPING_FLAGS:
+                    self.drivers[event.mapping - PAGE_MAPPING_MOVABLE] = driver
                 self._model_seen[event.kind] = self._model_seen.get(event.kind, 0) + 1
                 yield event
 
@@ -319,8 +329,8 @@ class Reader:
         driver = means.driver
         if driver:
             args["driver"] = driver
-            if mapping > 3:
-                self.drivers[mapping - 2] = driver
+            if mapping > PAGE_MAPPING_FLAGS:
+                self.drivers[mapping - PAGE_MAPPING_MOVABLE] = driver
         word = tokens[layout.flags] if layout.flags >= 0 else ""
         task.push(Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word))
         event: Event = _new(Event, (self.line, task.name, means.kind, pfn, flags, mapping, refs, args))

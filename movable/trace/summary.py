@@ -130,7 +130,7 @@ class Summary:
                 for (driver, caller, reason), n in sorted(self.refusals.items())
             ],
             "migrate_returns": [
-                {"driver": driver, "ret": value, "count": n} for (driver, value), n in sorted(self.returns.items())
+                {"driver": driver, "ret": value, "count": n} for (driver, value), n in sorted(self.returns.items(), key=str)
             ],
             "migrate_calls_until_end": [
                 {"end": outcome, "migrate_calls": tries, "pages": n} for (outcome, tries), n in sorted(self.retries.items())

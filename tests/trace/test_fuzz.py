@@ -70,6 +70,15 @@ def test_text_put_into_a_line(tmp_path: Path, text: str, where: int, column: int
     assert consume(path) or "\0" in text or "{" in text
 
 
+@pytest.mark.parametrize("stamp", ["inf", "nan", "-inf", "1e400", "-7", "1e300", "", "12:30"])
+def test_times_that_are_none(stamp: str, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    text = life().text()
+    first, second = text.split("10.000070", 1)
+    path.write_text(first + stamp + second)
+    assert consume(path)
+
+
 @SLOW
 @given(data=st.data())
 def test_edited_model_events(tmp_path: Path, data: st.DataObject) -> None:

@@ -34,6 +34,9 @@ from movable.errors import UsageError
 from movable.mm.events import Event, write_events
 from movable.trace.conform import Result, check_trace
 from movable.trace.export import export_ftrace
+from movable.trace.read import Reader
+from movable.trace.source import Source
+from movable.trace.summary import summarise
 from tests.ring import Ring
 
 
@@ -122,12 +125,27 @@ def test_events_and_text_give_the_same_verdicts(
     driver: Callable[[VM], Ring], answers: tuple[int, ...], broken: list[str], tmp_path: Path
 ) -> None:
     model, text = both(simulate(driver, answers), tmp_path)
+    assert model.drivers == text.drivers == ["ring"]
     assert model.era == text.era == "4.19" and not text.holes, text.notes
     assert text.broken == broken
     assert [id for id in model.broken if RULES[id].in_trace] == broken
     told = {id: one.verdict for id, one in text.verdicts.items() if one.verdict in (HELD, BROKEN)}
     assert len(told) >= 15
     assert told == {id: model.verdicts[id].verdict for id in told}
+
+
+def test_the_summary_knows_who_asked(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    zone = Event(0, "main", "compact_zone", -1, 0, 0, 0, {"node": 0, "zone": "Normal", "order": 9, "mode": 2})
+    events = simulate(Ring)
+    with path.open("w") as stream:
+        write_events([zone, *events, zone._replace(kind="compact_zone_ret"), *events], stream)
+    with Source(str(path)) as source:
+        summary = summarise(Reader(source))
+    assert {caller: sum(n for (_, c, _), n in summary.outcomes.items() if c == caller) for caller in ("compact_zone", "")} == {
+        "compact_zone": 5,
+        "": 5,
+    }
 
 
 def test_line_numbers_lead_into_the_file(tmp_path: Path) -> None:
