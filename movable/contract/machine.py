@@ -79,32 +79,39 @@ class Machine:
         self.isolated = ListHead("isolated pages")
         self.fillers: list[Page] = []
         self.holes = False
-        self._count = 0
-        self._keep = keep
+        self._last_event = EVENT_LIMIT
+        self._feed = self.monitor.feed
+        self._notices = {kind: self._count for kind in CALLBACKS} | {"alloc_page": self._alloc_page, "free_page": self._free_page}
+        if keep:
+            self.vm.observe(self.events.append)
         self.seam = self.vm.observe(self._observe)
         self.faults = Faults(self.vm)
         self._workload = workload
         self._factory = factory
+        self._operations = workload.operations()
         self.workload: Workload | None = None
         self.audit: Audit | None = None
         self.variant = 0
 
     def _observe(self, event: Event) -> None:
-        self._count += 1
-        if self._count > EVENT_LIMIT:
+        if event[0] >= self._last_event:
             raise Hang(f"{EVENT_LIMIT} events and no end")
-        self.monitor.feed(event)
-        if self._keep:
-            self.events.append(event)
-        kind = event.kind
-        if kind in CALLBACKS:
-            self.callbacks[kind] += 1
-        elif self.audit is not None and kind == "alloc_page":
+        self._feed(event)
+        notice = self._notices.get(event[2])
+        if notice is not None:
+            notice(event)
+
+    def _count(self, event: Event) -> None:
+        self.callbacks[event.kind] += 1
+
+    def _alloc_page(self, event: Event) -> None:
+        if self.audit is not None:
             self.audit.alloc_page(event)
-        elif self.audit is not None and kind == "free_page":
-            found = self.audit.free_page(event)
-            if found is not None:
-                self.say(*found)
+
+    def _free_page(self, event: Event) -> None:
+        found = None if self.audit is None else self.audit.free_page(event)
+        if found is not None:
+            self.say(*found)
 
     # running
 
@@ -150,7 +157,7 @@ class Machine:
     def _broken(self, rule: str, what: str) -> None:
         self.stopped = True
         self.seam.muted = 0
-        self._count = 0
+        self._last_event = self.seam.seq + EVENT_LIMIT
         self.say(rule, False, what)
 
     def say(self, rule: str, ok: bool, what: str) -> None:
@@ -200,8 +207,8 @@ class Machine:
     def _fingerprint(self) -> int:
         """A number for the state of the machine: frames in use with their flags, references and marks."""
         pages = self.vm.pages
-        used = (pages[pfn] for pfn in sorted(pages) if pages[pfn]._refcount)
-        return hash(tuple((page.pfn, page._flags, page._refcount, page._mapping) for page in used))
+        used = [(page.pfn, page._flags, page._refcount, page._mapping) for page in pages.values() if page._refcount]
+        return hash(frozenset(used))
 
     def _unreadable(self) -> str:
         """The first handle that does not read back, as rule and words."""
@@ -218,7 +225,7 @@ class Machine:
 
     def _do_op(self, name: str, drawn: dict[str, Any]) -> None:
         assert self.workload is not None
-        operation = self.workload.operations()[name]
+        operation = self._operations[name]
         if operation.needs_handle and not self.workload.model:
             return
         assert self.audit is not None
