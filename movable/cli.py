@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import TypeAlias
 
 from movable import __version__
@@ -23,24 +24,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     run: Run = arguments.run
+    _make_streams_safe()
     try:
-        return run(arguments)
+        code = run(arguments)
+        sys.stdout.flush()  # here, where a full disk can still be reported
+        return code
     except KeyboardInterrupt:
-        print("movable: interrupted", file=sys.stderr)
-        return 130
+        return _complain("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left, as 'head' does
+        _abandon_output()  # the reader left, as 'head' does
         return 0
     except MovableError as error:
         if arguments.debug:
             raise
-        print(f"movable: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return _complain(str(error), 2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        if arguments.debug or error.filename is None:
+        if arguments.debug:
             raise
-        print(f"movable: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        if error.filename is not None:
+            return _complain(f"{error.filename}: {error.strerror}", 2)
+        _abandon_output()
+        return _complain(f"standard output: {error.strerror or error}", 1)
+
+
+def _complain(what: str, code: int) -> int:
+    """Say what is wrong in one line, whatever names it holds."""
+    print("movable:", "\\n".join(what.splitlines()), file=sys.stderr)
+    return code
+
+
+def _make_streams_safe() -> None:
+    """A stream that is closed, or that cannot show a character, must not end a command."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as the process runs)
+        elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _abandon_output() -> None:
+    """What is still buffered cannot be written, and must not be tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -262,6 +262,32 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("arguments", [["run", *SMALL], ["drivers"]], ids=["run", "drivers"])
+def test_a_full_standard_output_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*MOVABLE, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (1, "movable: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+@pytest.mark.parametrize("arguments", ["run --memory 8M --nodes 1", "run --memory 8M --nodes 1 --json -", "drivers"])
+def test_a_closed_stream_is_no_error(arguments: str, closed: str) -> None:
+    command = f'"{sys.executable}" -m movable.cli {arguments} {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_that_a_line_or_a_stream_cannot_hold(tmp_path: Path) -> None:
+    (tmp_path / "a\nb \u00fc").write_bytes(BROKEN.read_bytes())
+    done = run("run", *SMALL, "--input", "a\nb \u00fc", folder=tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[2].startswith("data     a\\nb \\xfc: 1 file, ")
+    done = run("run", *SMALL, "--input", "no\nsuch", folder=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("movable: --input no\\nsuch: cannot read no\\nsuch: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("option", ["--events", "--json", "--svg"])
 def test_a_full_disk_is_one_line(option: str, tmp_path: Path) -> None:
     (tmp_path / "full").symlink_to("/dev/full")

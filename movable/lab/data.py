@@ -105,8 +105,9 @@ def _walk(top: str, inside: str = "", prune: Collection[str] = ()) -> Iterator[t
 
 
 def printable(name: str) -> str:
-    """A file's name as text that can be printed anywhere."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    """A file's name as text that fits on one line: what is no character, or none to be seen, is escaped."""
+    text = os.fsencode(name).decode(errors="backslashreplace")
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def read_standard_library(limit: int) -> Data:

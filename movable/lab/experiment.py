@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from movable.errors import InvalidState, MovableError
-from movable.files import write_json
+from movable.files import write_json, write_text
 from movable.lab import report
 from movable.lab.options import Options, check, readable
 from movable.lab.run import Run, RunFailed, load_drivers, plan
@@ -122,7 +122,7 @@ def _write_files(run: Run) -> None:
         title = f"movable run: {readable(settings.memory)}, {report.many(settings.nodes, 'node')}, seed {settings.seed}"
         subtitle = f"drivers {', '.join(driver.label for driver in run.drivers)}; {report.stored_sentence(run)}"
         with _saving("--svg", settings.svg):
-            settings.svg.write_text(picture(title, subtitle, run.maps))
+            write_text(str(settings.svg), picture(title, subtitle, run.maps))
 
 
 __all__ = ["Options", "Run", "RunFailed", "main"]
