@@ -140,7 +140,7 @@ OWNER_RULES = (
         "The driver's own counts match what it has: every isolation ends in one move, put-back or release.",
         "A count that drifts makes the driver wait for ever, or not at all.",
         (("mm/balloon_compaction.c", "balloon_page_isolate"), ("mm/zsmalloc.c", "dec_zspage_isolation")),
-        "Z09 B14 C06",
+        "Z09 B14 C06 S04",
     ),
     driver_rule(
         "D45",

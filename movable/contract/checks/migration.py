@@ -12,8 +12,9 @@ from movable.contract.checks.references import nothing_done
 from movable.contract.life import UNSEEN, Call, Lives, Run, marked
 from movable.eras import Era
 from movable.mm.events import Event
-from movable.mm.page import ISOLATED, LOCKED
+from movable.mm.page import ISOLATED, LOCKED, PG_writeback
 
+WRITEBACK = 1 << PG_writeback
 TRIES = 10
 NO_COPY = 3
 LARGEST_ERRNO = 4095
@@ -61,6 +62,8 @@ class Migration(Check):
         if not (event.flags & LOCKED and event.flags & ISOLATED):
             lacks = "the page lock" if not event.flags & LOCKED else "PG_isolated"
             self.broken("V7", event, f"migratepage was called for page {event.pfn} without {lacks}")
+        if event.flags >= 0 and event.flags & WRITEBACK:
+            self.broken("V7", event, f"migratepage was called for page {event.pfn}, which is being written back")
         self.isolation.callable(event, event.mapping)
         if self.lives.at.isolated is False:
             self.broken("V12", event, f"migratepage was called for page {event.pfn}, whose isolation has ended")

@@ -38,7 +38,7 @@ from movable import (
 from movable.contract import Workload, operation
 
 ON_OOM = 4
-ROUNDS = 100
+ROUNDS = 500
 
 
 class Balloon:
