@@ -263,12 +263,14 @@ def bind(driver: Any, plugins: pluggy.PluginManager | None = None) -> MovableOpe
 def _raw(driver: Any, name: str) -> Any:
     function = getattr(driver, name)
     wanted = _ARGUMENTS[name]
-    taken = list(inspect.signature(function).parameters)
-    if taken == wanted:
+    taken = inspect.signature(function).parameters.values()
+    if [parameter.name for parameter in taken if parameter.kind != parameter.KEYWORD_ONLY] == wanted:
         return function
-    places = [wanted.index(argument) for argument in taken if argument in wanted]
-    keywords = [wanted[place] for place in places]
-    return lambda *arguments: function(**{key: arguments[place] for key, place in zip(keywords, places, strict=True)})
+    places = [wanted.index(p.name) for p in taken if p.name in wanted and p.kind == p.POSITIONAL_ONLY]
+    keywords = {p.name: wanted.index(p.name) for p in taken if p.name in wanted and p.kind != p.POSITIONAL_ONLY}
+    return lambda *arguments: function(
+        *(arguments[place] for place in places), **{key: arguments[place] for key, place in keywords.items()}
+    )
 
 
 class _Innermost:

@@ -174,6 +174,24 @@ def test_a_callback_may_take_fewer_arguments() -> None:
     assert ops.putback_page(old) is None
 
 
+def test_arguments_may_be_by_position_only_or_by_name_only() -> None:
+    class Strict:
+        def isolate_page(self, *, page: Page, mode: int) -> bool:
+            return mode == 8
+
+        def migratepage(self, page: Page, /, mode: int, *, newpage: Page) -> tuple[Page, int, Page]:
+            return page, mode, newpage
+
+        def putback_page(self, page: Page, /) -> Page:
+            return page
+
+    validate(Strict, "Strict")
+    ops: Any = bind(Strict())
+    assert ops.isolate_page("page", 8) is True
+    assert ops.migratepage("mapping", "new", "old", 2) == ("old", 2, "new")
+    assert ops.putback_page("page") == "page"
+
+
 class Wrapper:
     """A third party that watches every callback of every driver."""
 
