@@ -197,6 +197,15 @@ def test_a_pageblock_in_use_keeps_its_type_but_lends_its_free_frames() -> None:
     assert free_list(zone, 0, MIGRATE_UNMOVABLE) == [7]
 
 
+def test_half_a_pageblock_is_enough_to_claim_it() -> None:
+    zone = zone_of(8)
+    ring = Ring(zone.vm)
+    for _ in range(4):
+        ring.add()
+    assert rmqueue(zone, 0, MIGRATE_UNMOVABLE) == 4
+    assert zone.pageblock_type(0) == MIGRATE_UNMOVABLE
+
+
 def test_frames_that_do_not_move_count_for_an_unmovable_request() -> None:
     zone = zone_of(8)
     for _ in range(6):

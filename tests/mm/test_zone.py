@@ -25,6 +25,7 @@ from movable.mm.zone import (
     ALLOC_CMA,
     ALLOC_HARDER,
     ALLOC_HIGH,
+    ALLOC_OOM,
     Zone,
     min_free_pages,
     setup_per_zone_wmarks,
@@ -150,6 +151,8 @@ def test_watermark_test() -> None:
     assert zone_watermark_ok(zone, 0, 64, ZONE_NORMAL, ALLOC_HIGH)
     assert zone_watermark_ok(zone, 0, 84, ZONE_NORMAL, ALLOC_HARDER)
     assert not zone_watermark_ok(zone, 0, 85, ZONE_NORMAL, ALLOC_HARDER)
+    assert zone_watermark_ok(zone, 0, 126, ZONE_NORMAL, ALLOC_OOM)
+    assert not zone_watermark_ok(zone, 0, 127, ZONE_NORMAL, ALLOC_OOM)
     assert zone_watermark_ok(zone, 6, 0, ZONE_NORMAL)
     assert not zone_watermark_ok(zone, 7, -1000, ZONE_NORMAL)
 
