@@ -58,9 +58,13 @@ class Audit:
         if self.outside:
             free = [pfn for pfn in self.workload.outside() if self.vm.page(pfn)._refcount == 0]
             yield "D43", not free, f"the outside world has page {free[0] if free else ''}, which is free in the guest"
-        for node in self.vm.nodes:
-            wrong = {name: count for name, count in node.vmstat.items() if name.startswith("nr_isolated") and count}
-            yield "V20", not wrong, f"node {node.nid} counts {wrong} isolated LRU pages; there are none on this machine"
+        wrong = [
+            f"node {node.nid}: {name} {count}"
+            for node in self.vm.nodes
+            for name, count in node.vmstat.items()
+            if count and name.startswith("nr_isolated")
+        ]
+        yield "V20", not wrong, f"{', '.join(wrong)}; there are no LRU pages on this machine"
 
     def settled(self) -> Iterator[Finding]:
         """What must hold once nothing is isolated and no work is queued."""

@@ -81,7 +81,7 @@ class Machine:
         self.holes = False
         self._last_event = EVENT_LIMIT
         self._feed = self.monitor.feed
-        self._notices = {kind: self._count for kind in CALLBACKS} | {"alloc_page": self._alloc_page, "free_page": self._free_page}
+        self._notices = dict.fromkeys(CALLBACKS, self._count) | {"alloc_page": self._alloc_page, "free_page": self._free_page}
         if keep:
             self.vm.observe(self.events.append)
         self.seam = self.vm.observe(self._observe)

@@ -109,21 +109,25 @@ def _zone(zone: Zone) -> Iterator[str]:
 def _free_lists(zone: Zone) -> Iterator[str]:
     """The free lists against the free blocks; blocks are aligned, and none was left beside a buddy to merge with."""
     where = f"zone {zone.name} of node {zone.node.nid}"
-    buddy, largest = zone.buddy, zone.pageblock_order
-    listed = {(pfn, code) for code, blocks in enumerate(zone.free_lists) if blocks for pfn in blocks}
-    for pfn, code in () if listed == buddy.items() else sorted(listed ^ buddy.items()):
-        kind = f"order {code >> 3} and type {code & 7}"
-        if (pfn, code) in listed:
-            yield f"{where}: frame {pfn} is on the free list of {kind}, but no such free block begins there"
-        else:
-            yield f"{where}: the free block of {kind} at frame {pfn} is not on its list"
+    lists, buddy, largest = zone.free_lists, zone.buddy, zone.pageblock_order
+    listed = 0
     for pfn, code in buddy.items():
         order = code >> 3
         size = 1 << order
+        if pfn in lists[code]:
+            listed += 1
+        else:
+            yield f"{where}: the free block of order {order} and type {code & 7} at frame {pfn} is not on its list"
         if pfn & (size - 1):
             yield f"{where}: the free block of order {order} at frame {pfn} is not aligned"
         elif pfn & size and order < largest and buddy.get(pfn ^ size, -1) >> 3 == order:
             yield f"{where}: the free blocks of order {order} at frames {pfn ^ size} and {pfn} are buddies and did not merge"
+    if sum(map(len, lists)) != listed:
+        for code, blocks in enumerate(lists):
+            for pfn in blocks:
+                if buddy.get(pfn) != code:
+                    kind = f"order {code >> 3} and type {code & 7}"
+                    yield f"{where}: frame {pfn} is on the free list of {kind}, but no such free block begins there"
 
 
 def _pageblocks(zone: Zone) -> Iterator[str]:
