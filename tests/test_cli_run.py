@@ -277,6 +277,13 @@ def test_a_closed_stream_is_no_error(arguments: str, closed: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_data_that_grows_in_the_store_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"hello")
+    (tmp_path / "b").write_bytes(b"x")
+    done = run("run", *SMALL, "--input", ".", folder=tmp_path)
+    assert "8 KiB stored in 12 KiB, 4 KiB more (50.0 %)" in done.stdout
+
+
 def test_names_that_a_line_or_a_stream_cannot_hold(tmp_path: Path) -> None:
     (tmp_path / "a\nb \u00fc").write_bytes(BROKEN.read_bytes())
     done = run("run", *SMALL, "--input", "a\nb \u00fc", folder=tmp_path, PYTHONIOENCODING="ascii")

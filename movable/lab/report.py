@@ -141,8 +141,9 @@ def stored_sentence(run: Run) -> str:
     if not run.stored:
         return "nothing stored"
     size, used = _sum(run.stored, "orig_data_size"), _sum(run.stored, "mem_used_total")
-    percent = f" ({(size - used) * 100 / size:.1f} %)" if size else ""
-    return f"{readable(size)} stored in {readable(used)}, {readable(size - used)} saved{percent}"
+    percent = f" ({abs(size - used) * 100 / size:.1f} %)" if size else ""
+    result = f"{readable(size - used)} saved" if used <= size else f"{readable(used - size)} more"
+    return f"{readable(size)} stored in {readable(used)}, {result}{percent}"
 
 
 def _sum(stats: list[dict[str, int]], name: str) -> int:
