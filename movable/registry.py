@@ -263,7 +263,7 @@ def bind(driver: Any, plugins: pluggy.PluginManager | None = None) -> MovableOpe
 def _raw(driver: Any, name: str) -> Any:
     function = getattr(driver, name)
     wanted = _ARGUMENTS[name]
-    taken = inspect.signature(function).parameters.values()
+    taken = _parameters(function)
     if [parameter.name for parameter in taken if parameter.kind != parameter.KEYWORD_ONLY] == wanted:
         return function
     places = [wanted.index(p.name) for p in taken if p.name in wanted and p.kind == p.POSITIONAL_ONLY]
@@ -271,6 +271,17 @@ def _raw(driver: Any, name: str) -> Any:
     return lambda *arguments: function(
         *(arguments[place] for place in places), **{key: arguments[place] for key, place in keywords.items()}
     )
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """The arguments of a bound callback; looked up once for each definition."""
+    plain = getattr(function, "__func__", None)
+    return _defined(plain)[1:] if inspect.isfunction(plain) else list(inspect.signature(function).parameters.values())
+
+
+@lru_cache(maxsize=256)
+def _defined(function: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
 
 
 class _Innermost:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import pluggy
+
+from movable.hookspecs import hookimpl
 from movable.mm import page_alloc
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import (
@@ -20,6 +23,7 @@ from movable.mm.gfp import (
     GFP_THISNODE,
 )
 from movable.mm.page import lock_page, put_page, trylock_page, unlock_page
+from movable.registry import manager
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -64,6 +68,35 @@ def place_of(error: BaseException) -> str:
     return "nowhere" if trace is None else f"{PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
+class Delay:
+    """A third party's plug-in around every callback of a driver, which takes its time: others may run before and after the call."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+
+    def _pause(self) -> None:
+        if self.vm.seam is not None:
+            self.vm.seam.point("ar", ("delay",))
+
+    @hookimpl(wrapper=True)
+    def isolate_page(self) -> Generator[None, Any, Any]:
+        """Pause, call, pause."""
+        self._pause()
+        answer = yield
+        self._pause()
+        return answer
+
+    migratepage = isolate_page
+    putback_page = isolate_page
+
+
+def delayed(vm: VM) -> pluggy.PluginManager:
+    """A plug-in manager whose wrappers delay every callback."""
+    plugins = manager()
+    plugins.register(Delay(vm))
+    return plugins
+
+
 class Faults:
     """The faults of one machine. ``arm`` sets one for the next step; ``clear`` takes it back."""
 
@@ -83,9 +116,9 @@ class Faults:
             self.reenter_at = number
         elif kind == "oom":
             self.oom_at = number
-        else:
+        elif kind == "locked":
             self.lock_next = True
-        if kind != "locked":
+        if kind in ("alloc", "reenter", "oom"):
             self.vm.alloc_pages = self._alloc_pages  # type: ignore[method-assign]
             self.vm.alloc_page = self._alloc_page  # type: ignore[method-assign]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.audit import Audit
-from movable.contract.faults import Faults, Hang, place_of, watchdog
+from movable.contract.faults import Faults, Hang, delayed, place_of, watchdog
 from movable.contract.monitor import Monitor
 from movable.contract.observe import Onlooker
 from movable.contract.program import Program, Step, show
@@ -31,6 +31,7 @@ from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migra
 from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
+from movable.registry import bind
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -120,6 +121,8 @@ class Machine:
         with watchdog():
             if program and program[0][0] == "variant":
                 self.variant = program[0][1]
+            plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
+            self.vm.binder = lambda driver: bind(driver, plugins)
             self._guard("setup", self._setup)
             for number, step in enumerate(program, 1):
                 if self.stopped:

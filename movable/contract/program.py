@@ -25,9 +25,9 @@ TARGETS = ("any", "zone", "node", "none", "locked")
 """Where a migration target comes from: anywhere, another zone, another node, nowhere, or a page that somebody has locked."""
 MODES = (0, 1, 2, 3, 7)
 """Every migrate mode, and one that no kernel has."""
-FAULTS = ("alloc", "reenter", "oom", "hostile", "locked")
+FAULTS = ("alloc", "reenter", "oom", "hostile", "locked", "delay")
 """An allocation that fails, one that enters compaction, one that ends in the out-of-memory notifiers, a hostile outside world, a
-page lock held by somebody else."""
+page lock held by somebody else, and a third party's plug-in that delays every callback (from the start of the program)."""
 
 LONGEST = 60
 """Steps of the longest program."""

@@ -9,7 +9,7 @@ import pytest
 from docs.drivers.aio_ring import AioRing
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
-from movable import UsageError
+from movable import Page, UsageError
 from movable.contract import Workload, certify, check
 from movable.contract.draw import programs, shrink
 from movable.contract.examine import checked_waivers
@@ -220,3 +220,27 @@ def test_html_is_one_page_without_a_network() -> None:
     assert "http" not in page.replace('<html lang="en">', "")
     assert 'name="viewport"' in page
     assert report.verdicts["D15"].token in page
+
+
+def test_a_plug_in_that_delays_is_between_the_core_and_the_driver() -> None:
+    program = (("op", "write", {"slot": 1, "data": b"x"}), ("move", 0, 2, "any"), ("fault", "delay", 1))
+    machine = Machine(RingWorkload, Ring).run(program)
+    assert not machine.monitor.broken
+    assert machine.callbacks["migratepage"] >= 1
+    assert machine.workload is not None
+    assert machine.workload.driver.mapping.a_ops.isolate_page != machine.workload.driver.isolate_page
+
+
+class Terse(Ring):
+    """Takes no argument that it does not need."""
+
+    workload = RingWorkload
+
+    def isolate_page(self, page: Page) -> bool:  # type: ignore[override]
+        return super().isolate_page(page, 0)
+
+
+def test_a_callback_with_fewer_arguments_is_certified_too() -> None:
+    report = check(Terse, examples=10)
+    assert not report.broken, text(report)
+    assert report.callbacks["isolate_page"] > 0
