@@ -24,6 +24,32 @@ def museum_text() -> str:
     return "\n".join(lines)
 
 
+HEAD = """# The museum
+
+Each of these bugs is kept as a small driver, or a small change to the core, that makes the mistake, beside a twin that does not.
+Those with a letter other than N happened in Linux; the N bugs are what a newcomer might write. The kit must catch each by the rule
+that is named here, and must find nothing wrong with its twin.
+
+    movable museum            # this list
+    movable museum F02        # the story of one, its code beside the code that is right, and the kit at work on both
+
+A bug is written as a difference from a correct driver: most classes override one method of a base class, and the base class is the
+twin. To add one, write a file in `tests/museum` with a tuple `EXHIBITS` of `movable.contract.museum.Exhibit`; nothing else needs to
+know of it. A bug of the core is a function that takes the place of the right one while its exhibit is shown (`core_patch`).
+
+"""
+
+
+def render_markdown() -> str:
+    """The text of docs/museum.md."""
+    lines = ["| id | year | what went wrong | rule | fix |", "|---|---|---|---|---|"]
+    for one in exhibits().values():
+        rules = " ".join(f"[{id}](contract.md#{id.lower()})" for id in one.rules)
+        year = f"{one.year} `{one.commit}`" if one.commit else str(one.year or "")
+        lines.append(f"| {one.id} {one.slug} | {year} | {one.title} | {rules} | {one.fix} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
 def story_text(one: Exhibit) -> str:
     """The story of one exhibit, and the bug as a difference from the code that is right."""
     what = textwrap.fill(one.story, WIDTH)

@@ -67,7 +67,7 @@ def sentence(event: Event) -> str:
 def tell(events: Iterable[Event], pfn: int = -1) -> list[str]:
     """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES."""
     chosen = [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn]
-    for kinds in (("touch",), ("touch", "lock", "unlock"), BRIEF):
+    for kinds in ({"touch"}, {"touch", "lock", "unlock"}, BRIEF, BRIEF | {"free_page"}):
         lines = [line for event in chosen if event.kind not in kinds and (line := _line(event))]
         if len(lines) > LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]

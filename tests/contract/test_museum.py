@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from movable import UsageError
+from movable import Page, UsageError
 from movable.cli import main
 from movable.contract.bugs import BUGS
 from movable.contract.examine import Search
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
 from movable.contract.report import HELD
 from movable.contract.rules import RULES
-from movable.contract.show_museum import caught_text, judge, twin_text
+from movable.contract.show_museum import caught_text, judge, render_markdown, twin_text
 from movable.mm import isolation
 
 EVERY = exhibits()
@@ -95,7 +95,7 @@ def test_an_exhibit_is_short(path: Path) -> None:
 def test_a_patch_ends_with_its_block() -> None:
     right = isolation.end_isolation
 
-    def wrong() -> None:
+    def wrong(page: Page) -> None:
         raise AssertionError
 
     with pytest.raises(KeyError), patched({right: wrong}):
@@ -108,7 +108,7 @@ def test_a_patch_ends_with_its_block() -> None:
 
 def test_an_exhibit_is_found_by_id_and_by_slug() -> None:
     assert exhibit("f02") is exhibit("z3-trylock-self") is EVERY["F02"]
-    with pytest.raises(UsageError, match="did you mean .*F02"):
+    with pytest.raises(UsageError, match=r"did you mean .*F02"):
         exhibit("F020")
     with pytest.raises(UsageError, match="lists all"):
         exhibit("???")
@@ -144,6 +144,12 @@ def test_what_is_not_caught_is_said() -> None:
     one = EVERY["N17"]
     missed = judge(one, examples=1)
     assert "NOT CAUGHT D38" in caught_text(one, missed)
+
+
+def test_the_page_lists_every_exhibit() -> None:
+    page = Path(__file__).parents[2] / "docs" / "museum.md"
+    again = "python -c 'from movable.contract.show_museum import render_markdown as r; print(r(), end=\"\")' > docs/museum.md"
+    assert page.read_text() == render_markdown(), f"write it again: {again}"
 
 
 def test_an_unknown_exhibit_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ EXHIBITS = (
             do later. The core used to begin again from the start, where it waits for such writes. Since moves are done in two
             halves it repeats the second half alone, which takes it that nobody writes.
         """,
-        fix="The file system waits by itself, or brings a callback; a retry must restore what the retried half relies on.",
+        fix="The file system waits by itself (openzfs/zfs pull request 16568). A retry must restore what it relies on.",
         rules=("V7",),
         broken=WritesBack,
         twin=WritesBack,
