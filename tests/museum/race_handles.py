@@ -98,7 +98,10 @@ class ReclaimedWorkload(RingWorkload):
 
     @operation(slot=handle())
     def reclaim(self, slot: int) -> bool:
-        return self.driver.drop(slot)
+        done = self.driver.drop(slot)
+        if done:
+            self.model.pop(slot, None)
+        return done
 
 
 class MarksTooEarly(Pool):
