@@ -22,7 +22,7 @@ from movable.explore import failure as kinds
 from movable.explore.dependence import KINDS as OPS
 from movable.explore.dependence import Step
 from movable.explore.failure import ExploreError, Failure
-from movable.explore.lockorder import LOCK_OPS, Locks
+from movable.explore.lockorder import ACQUIRES, LOCK_OPS, Locks
 from movable.explore.program import Program, Scene
 from movable.explore.races import HappensBefore
 from movable.explore.strategy import Strategy
@@ -391,7 +391,7 @@ class Scheduler:
         running, self._running = self._running, None  # a condition may pass scheduling points: nobody goes on from these
         lost = [task for task in sleepers if task.condition is not None and task.condition()]
         self._running = running
-        own = [task for task in sleepers if self.locks.twice(task.index, task.op, task.key)]
+        own = [task for task in sleepers if task.op in ACQUIRES and self.locks.twice(task.index, task.op, task.key)]
         if own:
             kind, who = kinds.SELF_DEADLOCK, own
         elif lost:

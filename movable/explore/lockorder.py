@@ -3,10 +3,10 @@
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
-_TAKES = frozenset(("lock", "rlock"))
+ACQUIRES = frozenset(("lock", "rlock"))
 _TRIES = frozenset(("try", "rtry"))
 _RELEASES = frozenset(("unlock", "runlock"))
-LOCK_OPS = _TAKES | _TRIES | _RELEASES
+LOCK_OPS = ACQUIRES | _TRIES | _RELEASES
 
 
 class Edge(NamedTuple):

@@ -106,6 +106,8 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
                 break
             chunk_end = block_end(pfn, cc.order)
         scanned += 1
+        if vm.seam is not None:
+            vm.seam.point("ar", ("buddy",))  # PageBuddy, without the zone's lock
         if pfn in free:
             pfn += 1 << (free[pfn] >> 3)
             continue
