@@ -27,6 +27,7 @@ from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
 from movable.mm.hotplug import offline_pages, online_pages
 from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
+from movable.mm.locks import Work
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
 from movable.mm.validate import validate_vm
@@ -80,6 +81,7 @@ class Machine:
         self.isolated = ListHead("isolated pages")
         self.fillers: list[Page] = []
         self.holes = False
+        self.leave = 0
         self._last_event = EVENT_LIMIT
         self._feed = self.monitor.feed
         self._notices = dict.fromkeys(CALLBACKS, self._count) | {"alloc_page": self._alloc_page, "free_page": self._free_page}
@@ -343,6 +345,10 @@ class Machine:
     def _do_variant(self, number: int) -> None:
         """The configuration, which was chosen before the first step."""
 
+    def _do_leave(self, pages: int) -> None:
+        """So many pages will be isolated when the driver is removed, and come back while it waits for them."""
+        self.leave = pages
+
     def _do_strange(self, number: int) -> None:
         """A page of somebody else, whose words look a little like a mark, comes in the way of the core."""
         page = self.vm.alloc_page(GFP_KERNEL)
@@ -384,7 +390,7 @@ class Machine:
             self._check()
             with self.seam.quiet():
                 left = len(list(self.workload.pages()))
-            if left < len(pages):
+            if left < len(pages) and not self.workload.may_release_isolated:
                 self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
 
     def _try_move(self, page: Page) -> bool:
@@ -397,6 +403,11 @@ class Machine:
 
     def _teardown(self) -> None:
         assert self.workload is not None
+        for number in range(self.leave):
+            self._do_isolate(number, 8)
+        if self.isolated:
+            self.vm.workqueue("core").queue_work(Work(self._do_putback, "put back"))
+        self.onlooker.changes += 1
         self.seam.event("driver_remove", driver=type(self.workload.driver).__name__)
         self.workload.teardown()
         self.vm.run_work()

@@ -58,6 +58,7 @@ def kinds(workload: type[Workload]) -> dict[str, tuple[float, SearchStrategy[Ste
         "fragment": (1, st.tuples(st.just("fragment"), st.integers(1, 24))),
         "fault": (2, st.tuples(st.just("fault"), st.sampled_from(FAULTS), st.integers(1, 3))),
         "work": (1, st.tuples(st.just("work"), st.sampled_from((0, 1, 2)))),
+        "leave": (0.5, st.tuples(st.just("leave"), st.integers(0, 3))),
         "strange": (0.3, st.tuples(st.just("strange"), small)),
     }
     operations = workload.operations()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from movable import AddressSpace, ClearPageMovable, Page, PageIsolated, SetPageMovable
+from movable import VM, AddressSpace, ClearPageMovable, Page, PageIsolated, SetPageMovable
 from movable.contract.museum import Exhibit
 
 from .bases.ring import Ring, RingWorkload
@@ -10,6 +10,27 @@ from .bases.ring import Ring, RingWorkload
 
 class Sticky(Ring):
     """A mark stays until the page is free, and an isolated page is not given up."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.isolated = 0
+        self.at_home = vm.wait_queue("ring pages at home")
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        self.isolated += 1
+        return super().isolate_page(page, mode)
+
+    def publish(self, newpage: Page, page: Page) -> None:
+        super().publish(newpage, page)
+        self.came_home()
+
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        self.came_home()
+
+    def came_home(self) -> None:
+        self.isolated -= 1
+        self.at_home.wake_up()
 
     def mark(self, mapping: AddressSpace, newpage: Page, page: Page) -> None:
         SetPageMovable(newpage, mapping)
@@ -21,6 +42,10 @@ class Sticky(Ring):
     def drop(self, slot: int) -> bool:
         page = self.slots[slot]
         return (page is None or not PageIsolated(page)) and super().drop(slot)
+
+    def remove(self) -> None:
+        self.at_home.wait_event(lambda: self.isolated == 0)
+        super().remove()
 
 
 class TakesTheMarkBack(Sticky):
