@@ -5,20 +5,16 @@ These rules are judged at quiet moments, from the author's declarations and from
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from movable.contract.workload import Workload
+from movable.contract.workload import ISOLATION_COUNT, Workload
 from movable.mm.events import Event
 from movable.mm.gfp import GFP_MOVABLE
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
-
-ISOLATION_COUNT = re.compile(r"_?(nr_)?isolated(_pages|_count)?")
-"""Attributes that count what is isolated now. Others that speak of isolation may be statistics."""
 
 Finding = tuple[str, bool, str]
 """A rule, whether it was kept, and what was found."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -201,12 +202,14 @@ class GenericWorkload(Workload):
 
 
 def snapshot(driver: Any, depth: int = 5) -> object:
-    """Where the driver keeps pages: its lists, tables and objects, as far as pages are in them, and every attribute whose name
-    speaks of isolation. Other values are left out, for a driver may count and log as it likes.
+    """Where the driver keeps pages: its lists, tables and objects, as far as pages are in them, and its counts and marks of what
+    is isolated now. Other values are left out, for a driver may count and log as it likes.
     """
     return _snapshot(driver, depth, set())
 
 
+ISOLATION_COUNT = re.compile(r"_?(nr_)?isolated(_pages|_count)?")
+"""Attributes that count what is isolated now. Others that speak of isolation may be statistics."""
 _LEAVES = (int, float, str, bytes, bytearray, memoryview, bool, type(None))
 
 
@@ -223,7 +226,7 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     seen = seen | {id(value)}
     parts: list[tuple[object, object]]
     if isinstance(value, dict):
-        parts = [(repr(_label(key, depth, seen)), _snapshot(item, depth - 1, seen)) for key, item in value.items()]
+        parts = [_entry(key, item, depth, seen) for key, item in value.items()]
     elif isinstance(value, set | frozenset):
         parts = [("", _snapshot(item, depth - 1, seen)) for item in value]
     elif isinstance(value, Iterable) and hasattr(value, "__len__"):
@@ -234,12 +237,17 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     return (type(value).__name__, kept) if kept else None
 
 
-def _label(key: Any, depth: int, seen: set[int]) -> object:
-    return key if isinstance(key, _LEAVES) else _snapshot(key, depth - 1, seen)
+def _entry(key: Any, item: Any, depth: int, seen: set[int]) -> tuple[object, object]:
+    """One entry of a dictionary; a key may be a page, or lead to one."""
+    value = _snapshot(item, depth - 1, seen)
+    if isinstance(key, _LEAVES):
+        return repr(key), value
+    label = _snapshot(key, depth - 1, seen)
+    return "", value if label is None else ("key", (label, value))
 
 
 def _attribute(name: str, value: Any, depth: int, seen: set[int]) -> object:
-    if "isolat" in name and isinstance(value, int):
+    if ISOLATION_COUNT.fullmatch(name) if type(value) is int else isinstance(value, bool) and "isolat" in name:
         return value or None
     return _snapshot(value, depth - 1, seen)
 
