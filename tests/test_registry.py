@@ -81,6 +81,10 @@ BAD_FILES = {
         "class Mine:" + SELF + "    def putback_page(self, pagina): pass",
         "Mine.putback_page wants an argument 'pagina'; it gets \\(page\\)",
     ),
+    "wrong argument of a static method": (
+        "class Mine:" + SELF + "    @staticmethod\n    def putback_page(pagina): pass",
+        "Mine.putback_page wants an argument 'pagina'; it gets \\(page\\)",
+    ),
     "star": ("class Mine:" + SELF + "    def putback_page(self, *a): pass", "takes \\*a; name the arguments"),
     "async": ("class Mine:" + SELF + "    async def putback_page(self, page): pass", "asynchronous"),
     "misspelt hook": (

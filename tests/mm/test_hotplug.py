@@ -6,7 +6,17 @@ from errno import EAGAIN, EBUSY, EINTR, EINVAL, ENOMEM
 
 import pytest
 
-from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE, VM, UsageError, put_page
+from movable import (
+    GFP_HIGHUSER_MOVABLE,
+    MIGRATE_MOVABLE,
+    MIGRATE_RECLAIMABLE,
+    VM,
+    Page,
+    UsageError,
+    lock_page,
+    put_page,
+    unlock_page,
+)
 from movable.mm.hotplug import MAX_PASSES, do_migrate_range, offline_pages, online_pages, scan_movable_pages
 from movable.mm.page_isolation import change_pageblock_type, start_isolate_page_range
 from movable.mm.soft_offline import soft_offline_page
@@ -158,6 +168,28 @@ def test_a_page_that_will_not_be_isolated_ends_the_pass() -> None:
     assert keeper.count("isolate") == keeper.count("putback") == 2
     page._flags &= ~1
     assert do_migrate_range(vm, 64, 80) == 6
+    assert scan_movable_pages(vm, 64, 80) == -1
+    keeper.check()
+
+
+def test_a_page_that_goes_while_it_is_looked_at_does_not_end_the_pass() -> None:
+    """Its owner gave it up, and the reference of the failed isolation was the last."""
+    vm = machine(FRAMES)
+    keeper = settle(vm, range(64, 70))
+    assert start_isolate_page_range(vm.zones[0], 64, 80, MIGRATE_MOVABLE) is not None
+    isolate_page = keeper.mapping.a_ops.isolate_page
+
+    def isolate_or_release(page: Page, mode: int) -> bool:
+        if page.pfn != 66:
+            assert isolate_page is not None
+            return isolate_page(page, mode)
+        unlock_page(page)
+        keeper.release(page)
+        lock_page(page)
+        return False
+
+    keeper.mapping.a_ops = keeper.mapping.a_ops._replace(isolate_page=isolate_or_release)
+    assert do_migrate_range(vm, 64, 80) == 5
     assert scan_movable_pages(vm, 64, 80) == -1
     keeper.check()
 
