@@ -153,8 +153,9 @@ def test_flags_that_mislead_page_mapping(vm: VM, page: Page) -> None:
     with bug("D7"):
         PageMovable(page)
     page.flags &= ~(1 << PG_slab)
-    set_page_flag(page, PG_swapbacked)
     set_page_flag(page, PG_owner_priv_1)
+    assert page_mapping(page) is not None  # one of the two bits alone is the owner's to use
+    set_page_flag(page, PG_swapbacked)
     assert page_mapping(page) is None
     with bug("D7"):
         PageMovable(page)

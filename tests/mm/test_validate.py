@@ -8,7 +8,7 @@ import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, InvalidState, Page, isolate_movable_page, lock_page, put_page
 from movable.mm.buddy import add_to_free_list, del_from_free_list
-from movable.mm.page import PG_balloon, PG_dirty
+from movable.mm.page import PAGE_MAPPING_MOVABLE, PG_balloon, PG_dirty
 from movable.mm.validate import validate_vm
 from tests.ring import Ring
 
@@ -25,6 +25,17 @@ def negative_count(vm: VM, ring: Ring) -> None:
 
 def lost_frame(vm: VM, ring: Ring) -> None:
     page_of(vm)._refcount = 0
+
+
+def lost_at_the_end(vm: VM, ring: Ring) -> None:
+    pfn, code = max(vm.zones[0].buddy.items())
+    del vm.zones[0].buddy[pfn], vm.zones[0].free_lists[code][pfn]
+
+
+def movable_block(vm: VM, ring: Ring) -> None:
+    page = vm.alloc_pages(GFP_KERNEL, 1)
+    assert page is not None
+    page._mapping = ring.mapping.addr | PAGE_MAPPING_MOVABLE
 
 
 def free_and_used(vm: VM, ring: Ring) -> None:
@@ -145,6 +156,8 @@ def type_of_a_free_page(vm: VM, ring: Ring) -> None:
 DAMAGE: dict[str, tuple[Callable[[VM, Ring], None], str]] = {
     "negative count": (negative_count, "negative reference count"),
     "lost frame": (lost_frame, "is nowhere"),
+    "lost at the end": (lost_at_the_end, r"64 frames in the machine, \d+ accounted for"),
+    "movable block": (movable_block, "is marked movable and is a block of order 1"),
     "free and used": (free_and_used, "on a free list and also allocated|heads a free block"),
     "wrong counter": (wrong_counter, r"nr_free says \d+, its lists hold \d+ frames"),
     "dead owner": (mark_of_a_dead_owner, "by an owner that is gone"),
