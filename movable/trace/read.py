@@ -114,8 +114,10 @@ class Reader:
     @property
     def stamp(self) -> float:
         """The time of the present line, in seconds; for model events, which have no time, their number in microseconds."""
+        head = self.text.partition(": ")[0]
+        odd = None if HEAD.match(head[: head.rfind("]") + 1]) else ODD_LINE.match(self.text)
         try:
-            stamp = float(self.text[: self.text.index(": ", self.text.rindex("]"))].rsplit(None, 1)[-1])
+            stamp = float((head if odd is None else odd[1]).rsplit(None, 1)[-1])
         except (ValueError, IndexError):
             return self.line / 1e6
         return stamp if 0 <= stamp < LATEST else 0.0  # neither inf nor nan, whatever the text says

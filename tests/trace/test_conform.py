@@ -288,12 +288,13 @@ def two_tasks(apart: float) -> list[str]:
     return stamped
 
 
-def test_clocks_that_disagree_by_microseconds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["f+0x0/0x10", "f+0x0/0x10 [mydrv]"])
+def test_clocks_that_disagree_by_microseconds(where: str, tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
-    path.write_text(HEADER + "\n".join(two_tasks(0)) + "\n")
+    path.write_text(HEADER + "\n".join(two_tasks(0)).replace("f+0x0/0x10", where) + "\n")
     result = check_trace(str(path))
     assert not result.broken and not result.holes
-    path.write_text(HEADER + "\n".join(two_tasks(0.01)) + "\n")
+    path.write_text(HEADER + "\n".join(two_tasks(0.01)).replace("f+0x0/0x10", where) + "\n")
     assert {"V2", "V25"} & set(check_trace(str(path)).broken)
 
 

@@ -41,6 +41,9 @@ def test_slices_of_a_life(tmp_path: Path) -> None:
 def test_chrome_trace_holds_together(name: str) -> None:
     records = chrome(TRACES / name / "trace.txt.gz")
     open_: dict[tuple[str, str], int] = {}
+    begun: dict[tuple[str, str], float] = {}
+    stamps = [record["ts"] for record in records if record["ph"] == "C"]
+    assert stamps == sorted(stamps)
     for record in records:
         assert record["ph"] in "MXibeC" and "pid" in record
         if record["ph"] == "X":
@@ -48,6 +51,8 @@ def test_chrome_trace_holds_together(name: str) -> None:
         if record["ph"] in "be":
             key = (record["id"], record["name"])
             open_[key] = open_.get(key, 0) + (1 if record["ph"] == "b" else -1)
+            assert record["ts"] >= begun.setdefault(key, record["ts"])
+            begun[key] = record["ts"] if record["ph"] == "b" else begun[key]
     assert not any(open_.values())
     tracks = {record["tid"] for record in records if record["ph"] == "M" and record["name"] == "thread_name"}
     assert {record["tid"] for record in records if record["ph"] == "X"} <= tracks

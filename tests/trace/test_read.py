@@ -11,8 +11,26 @@ from movable.errors import UsageError
 from movable.mm.page import ISOLATED as MODEL_ISOLATED
 from movable.mm.page import LOCKED as MODEL_LOCKED
 from movable.mm.page import PG_NAMES
+from movable.trace.read import Reader
+from movable.trace.source import Source
 from movable.trace.vocabulary import FLAG_LAYOUTS, UNSEEN, kernel_flags, meaning, model_flags
-from tests.trace.recordings import BASE, EXCERPTS, HEADER, MARKED, OPS, TRACES, WHOLE, Script, kinds, life, pointer, read, state
+from tests.trace.recordings import (
+    BASE,
+    EXCERPTS,
+    HEADER,
+    ISOLATED,
+    LOCKED,
+    MARKED,
+    OPS,
+    TRACES,
+    WHOLE,
+    Script,
+    kinds,
+    life,
+    pointer,
+    read,
+    state,
+)
 
 
 def test_a_life_in_order(tmp_path: Path) -> None:
@@ -137,6 +155,21 @@ def test_columns_of_thread_groups_and_odd_names(tmp_path: Path) -> None:
     reader, events = read(path)
     assert not reader.damaged
     assert {event.task for event in events} == {"nginx: a-b]c-7"}
+
+
+@pytest.mark.parametrize("name", ["sh", "nginx: a-b]c", "a[1]: b"])
+def test_times_of_lines_with_more_brackets(name: str, tmp_path: Path) -> None:
+    script = life()
+    script.task = f"{name}-7"
+    script.add("zs_isolate_ret", "ret=1", "isolate_movable_page+0x1/0x2 <- zs_page_isolate [zsmalloc]")
+    script.page("zs_putback", 70, LOCKED | ISOLATED, MARKED, 2)
+    lines = [line.replace("f+0x0/0x10", "zs_page+0x0/0x10 [zsmalloc]") for line in script.lines]
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(lines) + "\n")
+    with Source(str(path)) as source:
+        reader = Reader(source)
+        stamps = [(event.seq, reader.stamp) for event in reader.events()]
+    assert stamps and all(stamp == pytest.approx(10 + (line - 1) / 1e5) for line, stamp in stamps)
 
 
 def test_names_that_tools_make_up() -> None:

@@ -128,6 +128,14 @@ def test_times_and_longest(tmp_path: Path) -> None:
     assert summary.to_dict()["longest"][0]["lines"] == [15, 27]
 
 
+@pytest.mark.parametrize("name", ["a1", "e", "z3"])
+def test_no_isolation_takes_longer_than_the_recording(name: str) -> None:
+    summary = summary_of(TRACES / name / "trace.txt.gz")
+    limit = int((summary.end - summary.begin) * 1e6).bit_length()
+    assert all(bits <= limit for _, bits in summary.times)
+    assert all(series.points[0] <= 1 for series in summary.series.values())  # nothing happens at once
+
+
 def test_the_longest_are_kept() -> None:
     summary = Summary("x")
     for number in (3, 9, 1, 7, 2, 8, 5):
