@@ -68,13 +68,34 @@ def tell(events: Iterable[Event], pfn: int = -1) -> list[str]:
     """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES."""
     chosen = [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn]
     for kinds in ({"touch"}, {"touch", "lock", "unlock"}, BRIEF, BRIEF | {"free_page"}):
-        lines = [line for event in chosen if event.kind not in kinds and (line := _line(event))]
+        lines = folded([line for event in chosen if event.kind not in kinds and (line := _line(event))])
         if len(lines) > LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]
             lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]
         if len(lines) <= LINES:
             return lines
     return [f"... {len(lines) - LINES + 1} lines before", *lines[-LINES + 1 :]]
+
+
+def folded(lines: list[str]) -> list[str]:
+    """``lines`` with a passage of up to four lines that comes again and again told once, and how often it comes again."""
+    told: list[str] = []
+    at = 0
+    while at < len(lines):
+        size, again = max(((size, _repeats(lines, at, size)) for size in (1, 2, 3, 4)), key=lambda found: found[0] * found[1])
+        told += lines[at : at + size] if again > 1 else lines[at : at + 1]
+        if again > 1:
+            told.append(f"    (the same {again} more times)")
+        at += size * (again + 1) if again > 1 else 1
+    return told
+
+
+def _repeats(lines: list[str], at: int, size: int) -> int:
+    """How often the ``size`` lines from ``at`` come again right behind themselves."""
+    count = 0
+    while lines[at : at + size] == lines[at + size * (count + 1) : at + size * (count + 2)]:
+        count += 1
+    return count
 
 
 def is_step(line: str) -> bool:
