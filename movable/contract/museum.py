@@ -38,7 +38,8 @@ class Exhibit:
     ``fix`` what cured it, ``kin`` which historic bugs an invented one resembles. ``rules`` are what the kit must report. ``broken``
     and ``twin`` are driver classes for ``workload``. ``depth`` is how many tasks the bug needs, and how often one of them must be
     interrupted at least. Of a bug of the core, ``core_patch`` leads from right functions to wrong ones, and ``twin_patch`` to what
-    the cured ones look like where they are not simply the core's.
+    the cured ones look like where they are not simply the core's; ``features`` are those of its era (``movable.eras.Era``) that
+    matter, and differ for the twin.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Exhibit:
     kin: str = ""
     era: str = "4.19"
     depth: tuple[int, int] = (1, 0)
+    features: Mapping[str, Any] = field(default_factory=dict)
     core_patch: Patch = field(default_factory=dict)
     twin_patch: Patch = field(default_factory=dict)
 
@@ -155,7 +157,7 @@ def _rooms() -> list[Any]:
 
 def difference(one: Exhibit) -> list[str]:
     """What is wrong, as the lines of a diff: ``-`` is the twin, ``+`` the bug."""
-    lines: list[str] = []
+    lines = [line for name, value in one.features.items() for line in _feature(name, value)]
     for right, wrong in one.core_patch.items():
         cured = one.twin_patch.get(right, right)
         lines += _diff(cured, wrong, f"core: {right.__name__}")
@@ -168,6 +170,10 @@ def difference(one: Exhibit) -> list[str]:
         elif was is not value and not inspect.isfunction(value):
             lines += [f"@@ {one.broken.__name__}.{name} @@", f"-{name} = {was!r}", f"+{name} = {value!r}"]
     return lines
+
+
+def _feature(name: str, value: object) -> list[str]:
+    return ["@@ the era of the core @@", f"-{name} = {not value if isinstance(value, bool) else 'otherwise'}", f"+{name} = {value}"]
 
 
 def _diff(right: Any, wrong: Any, heading: str) -> list[str]:

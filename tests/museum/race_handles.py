@@ -5,12 +5,15 @@ from __future__ import annotations
 from errno import EINVAL
 
 from movable import MIGRATE_SYNC_NO_COPY, VM, AddressSpace, Page, SetPageMovable, get_page, lock_page, put_page, unlock_page
-from movable.contract import handle, operation
+from movable.contract import operation
 from movable.contract.museum import Exhibit
 
 from .bases.buffers import Buffers, BuffersWorkload
 from .bases.pool import Pool, PoolWorkload
 from .bases.ring import TRIES, Ring, RingWorkload
+
+HEADERS = 4
+"""The first slot whose page has a header."""
 
 
 class CopiesUnderAnotherLock(Ring):
@@ -41,7 +44,7 @@ class TrustsTheHandle(Buffers):
 
 
 class Reclaimed(Ring):
-    """A ring whose pages can be reclaimed. Pages of the lower slots have a header; whoever gives a page up claims it first."""
+    """A ring whose pages can be reclaimed; those of the upper slots have headers. Whoever gives a page up claims it first."""
 
     def __init__(self, vm: VM) -> None:
         super().__init__(vm)
@@ -54,13 +57,28 @@ class Reclaimed(Ring):
             if page is None or not self.claim(slot):
                 return page is None
             get_page(page)
+        return self.empty(slot, page)
+
+    def reclaim(self) -> int | None:
+        """Give up the first page that nobody else gives up; returns its slot."""
+        with self.lock:
+            for slot, page in enumerate(self.slots):
+                if page is not None and self.claim(slot):
+                    get_page(page)
+                    break
+            else:
+                return None
+        return slot if self.empty(slot, page) else None
+
+    def empty(self, slot: int, page: Page) -> bool:
+        """Give up the page of a claimed slot, which is held; claimed, it can move and not go."""
         for _ in range(TRIES):
             if self.give_up(slot, page):
                 put_page(page)
                 put_page(page)
                 return True
             put_page(page)
-            page = self.found(slot)  # it has moved meanwhile; claimed, it cannot be gone
+            page = self.found(slot)
         return False
 
     def claim(self, slot: int) -> bool:
@@ -85,23 +103,19 @@ class Reclaimed(Ring):
 
 class ClaimsOnlyHeaders(Reclaimed):
     def claim(self, slot: int) -> bool:
-        if slot < 4:
-            return super().claim(slot)
-        return True
+        return slot < HEADERS or super().claim(slot)
 
 
 class ReclaimedWorkload(RingWorkload):
     """The ring's, with reclaim."""
 
     factory = Reclaimed
-    busy = ("drop", "reclaim")
+    driver: Reclaimed
+    busy = ("reclaim",)
 
-    @operation(slot=handle())
-    def reclaim(self, slot: int) -> bool:
-        done = self.driver.drop(slot)
-        if done:
-            self.model.pop(slot, None)
-        return done
+    @operation()
+    def reclaim(self) -> None:
+        self.model.pop(self.driver.reclaim(), None)
 
 
 class MarksTooEarly(Pool):

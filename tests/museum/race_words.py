@@ -24,30 +24,14 @@ from movable.contract.museum import Exhibit
 from movable.contract.scenario import op, scenario
 from movable.mm.isolation import _isolate as isolate
 from movable.mm.page import (
-    ISOLATED,
     PAGE_MAPPING_MOVABLE,
     PG_slab,
-    _change_isolated,
     movable_owner,
 )
-from movable.mm.steps import Seam
 
 from .bases.ring import Ring, RingWorkload
 
 LIST_POISON = 0xDEAD_0000_0000_0122
-
-
-# C01
-
-
-def load_and_store(page: Page, seam: Seam, on: bool) -> None:
-    """PG_isolated, set or cleared in two steps."""
-    key = ("page", page.pfn, "flags")
-    seam.point("r", key)
-    flags = page._flags
-    seam.point("w", key)
-    seam.event("set_page_isolated" if on else "clear_page_isolated", page, by="")
-    page._flags = flags | ISOLATED if on else flags & ~ISOLATED
 
 
 # C02
@@ -148,7 +132,7 @@ EXHIBITS = (
         twin=Ring,
         workload=RingWorkload,
         depth=(2, 1),
-        core_patch={_change_isolated: load_and_store},
+        features={"atomic_isolated_flag": False},
     ),
     Exhibit(
         id="C02B",
