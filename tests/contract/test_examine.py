@@ -160,6 +160,15 @@ def test_an_unreadable_token_says_why(damage: str) -> None:
         decode(token)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [("juggle", 1), ("move", 1), ("op",), ("op", "shrink", {}), ("op", "write", {"slot": 1}), ("op", "write", None)],
+)
+def test_the_token_of_another_driver_is_no_failure_of_this_one(step: tuple[object, ...]) -> None:
+    with pytest.raises(UsageError, match=r"^step 2 of the token, .* is none that RingWorkload can do \(drop, overwrite, write\)"):
+        replay("docs.drivers.ring:Ring", encode((("compact",), step)))
+
+
 def test_a_token_cannot_run_code() -> None:
     import base64
     import pickle
