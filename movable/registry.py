@@ -106,9 +106,19 @@ def find(target: str) -> Factory:
     return _as_factory(candidate, target)
 
 
+def _reach(directory: Path) -> None:
+    """Let modules in a directory be imported, after all others: the script of a console has no directory of its own."""
+    place = str(directory.absolute())
+    if place not in sys.path:
+        sys.path.append(place)
+
+
 def _load_module(name: str, target: str) -> ModuleType:
+    _reach(Path())
     try:
         return importlib.import_module(name)
+    except ValueError:
+        raise UsageError(f"{target!r} names no module; name a driver as module:Class or file.py:Class") from None
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             names = ", ".join(point.name for point in metadata.entry_points(group=GROUP)) or "none"
@@ -130,6 +140,7 @@ def _load_file(path: Path) -> ModuleType:
         raise UsageError(f"{path} cannot be loaded as a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up
+    _reach(path.parent)  # a file may import its neighbours, as a script may
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Generator
 from importlib import metadata
@@ -234,3 +235,22 @@ def test_a_driver_without_wrappers_pays_nothing() -> None:
     vm = VM()
     ring = load(vm, Ring, plugins=manager())
     assert ring.mapping.a_ops.isolate_page == ring.isolate_page
+
+
+def test_a_file_may_import_its_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "a_neighbour.py").write_text("class Tiny:" + CALLBACKS.format(self="self, "))
+    (tmp_path / "a_driver.py").write_text("from a_neighbour import Tiny\nclass Mine(Tiny): pass\n")
+    assert find(f"{tmp_path / 'a_driver.py'}:Mine").__name__ == "Mine"
+
+
+def test_a_module_in_this_directory_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_module_here.py").write_text("class Tiny:" + CALLBACKS.format(self="self, "))
+    assert find("a_module_here:Tiny").__name__ == "Tiny"
+
+
+def test_no_module_at_all() -> None:
+    with pytest.raises(UsageError, match="names no module"):
+        find(":Tiny")
