@@ -1,0 +1,162 @@
+"""A small concurrent scenario: what happened before, and what two or three tasks then do at the same time.
+
+An action is a tuple: its name, then its arguments. Scenarios are plain values, so that they fit into a token.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from movable.errors import UsageError
+
+Action = tuple[Any, ...]
+
+MIGRATE_SYNC = 2
+LARGEST = 1 << 16
+"""Bytes that a token may unpack to."""
+TOKEN_HEAD = "c1."
+
+
+def op(name: str, **arguments: Any) -> Action:
+    """The operation ``name`` of the workload, or any other of its methods; a handle is named by its number, counted from 0."""
+    return ("op", name, arguments)
+
+
+def migrate(page: int = 0, mode: int = MIGRATE_SYNC) -> Action:
+    """The core isolates the ``page``-th page of the driver (by frame number), migrates it, and puts it back if that fails."""
+    return ("migrate", page, mode)
+
+
+def put_back(page: int = 0) -> Action:
+    """The core isolates the ``page``-th page of the driver and puts it back."""
+    return ("put_back", page)
+
+
+def isolate(page: int = 0) -> Action:
+    """For a prefix: the ``page``-th page stays isolated until a task says ``finish`` or ``give_back``, or until the end."""
+    return ("isolate", page)
+
+
+def finish(mode: int = MIGRATE_SYNC) -> Action:
+    """The core migrates the pages that the prefix isolated, and puts back the rest."""
+    return ("finish", mode)
+
+
+def give_back() -> Action:
+    """The core puts back the pages that the prefix isolated."""
+    return ("give_back",)
+
+
+def compact() -> Action:
+    """The core compacts the whole machine."""
+    return ("compact",)
+
+
+def teardown() -> Action:
+    """The driver is removed."""
+    return ("teardown",)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``prefix`` happens first, then each of ``tasks`` does its actions. ``settled``: queued work has run before they begin."""
+
+    name: str
+    tasks: tuple[tuple[Action, ...], ...]
+    prefix: tuple[Action, ...] = ()
+    settled: bool = True
+
+    @property
+    def task_names(self) -> list[str]:
+        """What reports call the tasks: after what they do, numbered where two do the same."""
+        names: list[str] = []
+        for actions in self.tasks:
+            name = " and ".join(words(action) for action in actions)
+            again = sum(1 for other in names if other.partition(" #")[0] == name)
+            names.append(f"{name} #{again + 1}" if again else name)
+        return names
+
+    def __str__(self) -> str:
+        before = f"after {', '.join(show(action) for action in self.prefix)}: " if self.prefix else ""
+        return before + " beside ".join(", ".join(show(action) for action in actions) for actions in self.tasks)
+
+
+def scenario(
+    name: str, *tasks: Action | list[Action], prefix: tuple[Action, ...] | list[Action] = (), settled: bool = True
+) -> Scenario:
+    """A named scenario for ``Workload.scenarios``; each task is an action or a list of actions.
+
+    Raises UsageError for fewer than two tasks and for an unknown action.
+    """
+    if len(tasks) < 2:
+        raise UsageError(f"scenario {name!r} has {len(tasks)} task(s); it takes two to race")
+    lists = tuple(tuple(task) if isinstance(task, list) else (task,) for task in tasks)
+    for action in (*prefix, *(action for task in lists for action in task)):
+        if not isinstance(action, tuple) or not action or action[0] not in WORDS:
+            raise UsageError(f"scenario {name!r}: {action!r} is no action; use op(...), {', '.join(sorted(set(WORDS) - {'op'}))}")
+    return Scenario(name, lists, tuple(prefix), settled)
+
+
+WORDS = {
+    "op": "", "migrate": "migration", "migrate_frame": "migration", "put_back": "put-back", "put_back_frame": "put-back",
+    "isolate": "isolation", "isolate_all": "isolation", "finish": "rest of a migration", "give_back": "late put-back",
+    "compact": "compaction", "teardown": "tear-down",
+}  # fmt: skip
+"""Every action, and what its task is called."""
+
+
+def words(action: Action) -> str:
+    """What an action is called in the name of a task."""
+    return str(action[1]) if action[0] == "op" else WORDS[action[0]]
+
+
+def show(action: Action) -> str:
+    """An action with its arguments."""
+    name, *rest = action
+    if name == "op":
+        return f"{rest[0]}({', '.join(f'{key}={value!r}' for key, value in rest[1].items())})"
+    return " ".join([WORDS[name], *map(str, rest)])
+
+
+# --- tokens ---
+
+
+How = tuple[bool, bool]
+"""How a failure was found: looking for races, and under the monitor."""
+
+
+def encode(
+    scenario: Scenario, schedule: str, features: tuple[tuple[str, Any], ...] = (), how: How = (True, False)
+) -> str:
+    """A printable token for a scenario, the token of a schedule, the core's features that were set, and how to look."""
+    content = repr((scenario.name, scenario.tasks, scenario.prefix, scenario.settled, schedule, features, how))
+    return TOKEN_HEAD + base64.urlsafe_b64encode(zlib.compress(content.encode(), 9)).decode().rstrip("=")
+
+
+def decode(token: str) -> tuple[Scenario, str, tuple[tuple[str, Any], ...], How]:
+    """What ``encode`` was given. Raises UsageError that says why a token cannot be read."""
+    text = token.strip()
+    if not text.startswith(TOKEN_HEAD):
+        raise UsageError(f"token {text[:12]!r} does not begin with {TOKEN_HEAD!r}; copy the whole replay line")
+    body = text[len(TOKEN_HEAD) :]
+    try:
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), LARGEST)
+        if not unpacker.eof:
+            raise ValueError("it ends too early, or is too long")
+        name, tasks, prefix, settled, schedule, features, how = ast.literal_eval(content.decode())
+        actions = [action for task in tasks for action in task] + list(prefix)
+        if not all(action[0] in WORDS for action in actions) or not tasks or not isinstance(schedule, str) or len(how) != 2:
+            raise ValueError("it holds something else than a scenario")
+        if not all(isinstance(key, str) for key, _ in features):
+            raise ValueError("its features have no names")
+    except (binascii.Error, zlib.error, ValueError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
+        why = str(error).splitlines()[0] if str(error) else "broken"
+        raise UsageError(f"the token cannot be read ({why}); was it copied whole?") from None
+    scenario = Scenario(str(name), tuple(map(tuple, tasks)), tuple(prefix), bool(settled))
+    return scenario, schedule, tuple(map(tuple, features)), (bool(how[0]), bool(how[1]))
