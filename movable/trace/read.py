@@ -20,6 +20,7 @@ from movable.trace.columns import Layout
 from movable.trace.model_types import check_types
 from movable.trace.source import RECORD_HINT, Source
 from movable.trace.vocabulary import (
+    BELOW_GUESS,
     CALL,
     CALLER,
     CALLER_RETURN,
@@ -109,7 +110,9 @@ class Reader:
     def again(self) -> Reader:
         """A fresh reader of the same trace that knows what this one has found out about the kernel."""
         era = self.layout if self.layout_known else None
-        return Reader(self.source, era=era, vmemmap_base=None if self.base < 0 else self.base)
+        fresh = Reader(self.source, era=era, vmemmap_base=None if self.base < 0 else self.base)
+        fresh.base_from = self.base_from
+        return fresh
 
     @property
     def stamp(self) -> float:
@@ -416,6 +419,8 @@ class Reader:
         if self.base < 0:
             self.base, self.base_from = guess_base(pointer)
         pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
+        if pfn < 0 and self.base_from == "guessed":
+            pfn += BELOW_GUESS  # a machine of more than 64 GiB, and the first page was none of the lowest
         if rest or pfn < 0:
             raise ValueError(token)
         if len(self._pages) > CACHE_LIMIT:

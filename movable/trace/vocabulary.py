@@ -150,12 +150,14 @@ PAGE_STRUCT = 64
 """Bytes of struct page."""
 BASE_GRAIN = 1 << 30
 """KASLR moves the page array in steps of this size."""
+BELOW_GUESS = 1 << 34
+"""Added to the numbers of frames that lie below a guessed begin of the page array: no machine has so many frames."""
 
 
 def guess_base(pointer: int) -> tuple[int, str]:
     """Where the page array begins, judged by one pointer into it, and how that is known.
 
-    Exact for machines with less than 64 GiB of memory.
+    Exact for machines with less than 64 GiB of memory; above, frames may lie before it.
     """
     base = pointer - pointer % BASE_GRAIN
     return base, "the default of x86-64" if base == VMEMMAP_BASE else "guessed"

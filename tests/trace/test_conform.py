@@ -134,6 +134,24 @@ def test_kaslr_gives_the_same_verdicts(tmp_path: Path) -> None:
     assert not check_trace(str(path), vmemmap_base=BASE + shift).notes
 
 
+def test_pages_below_the_guessed_base(tmp_path: Path) -> None:
+    with gzip.open(TRACES / "bad/mode_02/trace.txt.gz", "rt") as stream:
+        text = stream.read()
+
+    def spread(found: re.Match[str]) -> str:
+        pointer = int(found[0], 16) + (0x123 << 30)
+        return hex(pointer - (3 << 30) if pointer // 64 % 7 < 3 else pointer)  # as on a machine of 200 GiB and more
+
+    path = tmp_path / "t.txt"
+    path.write_text(re.sub(r"\b0xffffea00[0-9a-f]{8}\b", spread, text))
+    plain, other = check("bad/mode_02"), check_trace(str(path))
+    assert not other.holes and other.broken == plain.broken
+    for id, verdict in plain.verdicts.items():
+        assert (verdict.verdict, verdict.times) == (other.verdicts[id].verdict, other.verdicts[id].times)
+        lines = [[line for line, _ in one.lines] for one in verdict.findings]
+        assert lines == [[line for line, _ in one.lines] for one in other.verdicts[id].findings]
+
+
 def test_an_older_kernel_is_judged_by_its_own_rules(tmp_path: Path) -> None:
     result = written(life(isolated=1 << 17), tmp_path)
     assert result.era == "4.19" and not result.broken
