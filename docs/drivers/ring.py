@@ -48,14 +48,15 @@ class Ring:
 
     def write(self, slot: int, data: bytes) -> bool:
         """Store ``data`` at the start of a slot's page; False when there is no memory for it."""
-        if self.slots[slot] is None and not self._fill(slot):
-            return False
-        with self.lock:
-            page = self.slots[slot]
-            if page is None:  # dropped again by somebody else
+        for _ in range(TRIES):
+            with self.lock:
+                page = self.slots[slot]
+                if page is not None:
+                    page.data[: len(data)] = data
+                    return True
+            if not self._fill(slot):
                 return False
-            page.data[: len(data)] = data
-        return True
+        return False
 
     def read(self, slot: int, length: int) -> bytes | None:
         """The first bytes of a slot's page."""

@@ -1,7 +1,8 @@
 """A slab-like cache: many small objects in a page, and handles that must follow the page when it moves.
 
 Lock order: page lock, then the cache's spin lock. A handle names a slab and a place in it, never a page, so that one assignment
-republishes every object of a page. Empty slabs are kept until ``shrink``.
+republishes every object of a page. Empty slabs are kept until ``shrink``. The cache counts isolated slabs, so that its removal can
+wait for them to come back.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from movable import (
 )
 from movable.contract import Workload, handle, operation
 
+TRIES = 100
 OBJECT_SIZE = 1024
 OBJECTS = PAGE_SIZE // OBJECT_SIZE
 
@@ -55,13 +57,15 @@ class SlabCache:
         self.lock = vm.spinlock("slab cache")
         self.slabs = ListHead("slabs")  # what may be allocated from; an isolated slab is not on it
         self.count = 0
+        self.isolated = 0
+        self.back = vm.wait_queue("slabs come back")
         self.mapping = vm.address_space(self, "slab")
 
     # --- what users of the cache do ---
 
     def alloc(self) -> Handle | None:
-        """A new object, or None when there is no memory."""
-        for _ in range(2):
+        """A new object, or None when there is no memory. A fresh slab may be isolated before we get to it."""
+        for _ in range(TRIES):
             with self.lock:
                 for page in self.slabs:
                     slab: Slab = page.private
@@ -129,11 +133,29 @@ class SlabCache:
         return int(ours)
 
     def remove(self) -> None:
-        """Free the cache; every object must be free and no slab isolated."""
-        self.shrink()
-        if self.count:
-            raise RuntimeError(f"{self.count} slabs are in use or isolated")
-        self.vm.free_address_space(self.mapping)
+        """Free the cache; every object must be free. Waits for slabs that are isolated."""
+        for _ in range(TRIES):
+            self.back.wait_event(self._nothing_isolated)
+            self.shrink()
+            with self.lock:
+                left = self.count
+                in_use = any(page.private.used for page in self.slabs)
+            if not left:
+                self.vm.free_address_space(self.mapping)
+                return
+            if in_use:
+                break
+        raise RuntimeError(f"{left} slabs are in use")
+
+    def _nothing_isolated(self) -> bool:
+        with self.lock:
+            return not self.isolated
+
+    def _ended(self) -> None:
+        """One isolation less; the caller has nothing more to do with the cache."""
+        with self.lock:
+            self.isolated -= 1
+        self.back.wake_up()
 
     # --- what the memory manager asks ---
 
@@ -142,6 +164,7 @@ class SlabCache:
         """Off the list: nothing is allocated from the slab while it is away. Frees go on."""
         with self.lock:
             list_del(page.lru)
+            self.isolated += 1
         return True
 
     @movable.hookimpl
@@ -160,6 +183,7 @@ class SlabCache:
             page.private = 0
             ClearPageMovable(page)
         put_page(page)
+        self._ended()
         return 0
 
     @movable.hookimpl
@@ -167,6 +191,7 @@ class SlabCache:
         """Back on the list."""
         with self.lock:
             list_add(page.lru, self.slabs)
+        self._ended()
 
 
 class SlabWorkload(Workload):

@@ -56,6 +56,11 @@ class BalloonDevInfo:
         self.mapping = mapping
         self.migratepage = migratepage
 
+    def has_pages(self) -> bool:
+        """Whether a page can be deflated."""
+        with self.pages_lock:
+            return not list_empty(self.pages)
+
     def ballooned(self) -> int:
         """How many pages the balloon holds, isolated ones included (walks the list; for tests and reports)."""
         return len(self.pages) + self.isolated_pages

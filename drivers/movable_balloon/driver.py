@@ -141,7 +141,7 @@ class Balloon(VirtioBalloon):
             if page is not None:
                 get_page(page)
         if page is None:
-            self.isolation_ended.wait_event(lambda: bool(dev_info.pages))
+            self.isolation_ended.wait_event(dev_info.has_pages)
             return
         spin_on_page_locked(page)  # to sleep for the page lock would be to set a flag of a page that may become isolated
         put_page(page)

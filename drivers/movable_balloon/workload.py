@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from movable.contract import Workload, operation
 from movable_balloon.driver import Balloon
+from movable_balloon.host import Host
 from movable_balloon.oom import OomNotifier
+from movable_balloon.virtqueue import VirtQueue
 
 
 class BalloonWorkload(Workload):
@@ -15,6 +17,7 @@ class BalloonWorkload(Workload):
     factory = Balloon
     preserves_content = False
     may_sleep = True
+    unwatched = (Host, VirtQueue)  # another machine, and the wire to it
 
     @operation(count=st.integers(1, 12))
     def inflate(self, count: int) -> None:

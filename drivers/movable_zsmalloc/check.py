@@ -42,7 +42,7 @@ def _zspages(pool: Pool) -> list[Zspage]:
     """Every zspage that a page of the machine belongs to, isolated ones included."""
     found: dict[Zspage, None] = {}
     for page in pool.vm.pages.values():
-        if page_count(page) and type(page.private) is Zspage and page.private.size_class in pool.size_classes():
+        if page_count(page) and isinstance(page.private, Zspage) and page.private.size_class in pool.size_classes():
             found[page.private] = None
     return list(found)
 

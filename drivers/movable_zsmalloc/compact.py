@@ -42,7 +42,9 @@ def zs_compact(pool: Pool) -> int:
 def _compact_class(pool: Pool, size_class: SizeClass) -> int:
     """Empty one source after the other, until there is none or no room is left; returns the pages freed."""
     freed = 0
-    for _ in range(1 + size_class.objs_allocated // size_class.objs):
+    with size_class.lock:
+        rounds = 1 + size_class.objs_allocated // size_class.objs
+    for _ in range(rounds):
         with size_class.lock:
             source = size_class.take(SOURCES)
             if source is None:

@@ -79,7 +79,7 @@ class Zspage:
 def get_zspage(page: Page) -> Zspage:
     """The zspage that a page belongs to. Raises VMBug where ``private`` leads elsewhere."""
     zspage = page.private
-    if type(zspage) is not Zspage:
+    if not isinstance(zspage, Zspage):
         raise VMBug("D3", f"private is {zspage!r}", "a zspage", page)
     return zspage
 

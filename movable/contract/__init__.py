@@ -1,7 +1,8 @@
 """The contract between the memory manager and drivers of movable pages: its rules, and who watches that they are kept.
 
 A driver author uses ``Workload``, ``operation`` and ``handle`` to say how to keep a driver busy, ``certify`` in a test, and
-``check`` anywhere else.
+``check`` anywhere else. ``scenario`` and its actions (``op``, ``migrate``, ``put_back``, ``teardown``, ...) add concurrent
+scenarios to those that follow from the operations.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from movable.contract.certificate import Certificate, certify
 from movable.contract.report import Report, Verdict
+from movable.contract.scenario import compact, finish, give_back, isolate, migrate, op, put_back, scenario, teardown
 from movable.contract.workload import GenericWorkload, Workload, handle, operation
 
 
@@ -21,4 +23,7 @@ def check(target: str | Callable[..., Any], workload: type[Workload] | None = No
     return examine.check(target, workload, **options)
 
 
-__all__ = ["Certificate", "GenericWorkload", "Report", "Verdict", "Workload", "certify", "check", "handle", "operation"]
+__all__ = [
+    "Certificate", "GenericWorkload", "Report", "Verdict", "Workload", "certify", "check", "compact", "finish", "give_back",
+    "handle", "isolate", "migrate", "op", "operation", "put_back", "scenario", "teardown",
+]  # fmt: skip

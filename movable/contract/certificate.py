@@ -23,6 +23,7 @@ class Certificate:
     budget: float = 10.0
     examples: int | None = None
     seed: int = 0
+    interleavings: float = 0.5
     strict: bool = False
 
     @cached_property
@@ -37,6 +38,7 @@ class Certificate:
             budget=self.budget,
             examples=self.examples,
             seed=self.seed,
+            interleavings=self.interleavings,
             waive=self.waive,
         )
 
@@ -44,8 +46,9 @@ class Certificate:
 def certify(target: str | Callable[..., Any], workload: type[Workload] | None = None, **options: Any) -> Certificate:
     """A certificate to assign to a name that begins with ``test``; pytest then shows one test id for each rule.
 
-    ``options`` are ``waive`` (rule ids to reasons), ``era``, ``budget`` in seconds or ``examples``, ``seed`` and ``strict``, which
-    lets broken should rules and unproven must rules fail. Raises UsageError for an unknown rule in ``waive``.
+    ``options`` are ``waive`` (rule ids to reasons), ``era``, ``budget`` in seconds or ``examples``, ``seed``, ``interleavings``
+    (the part of the budget for them), and ``strict``, which lets broken should rules and unproven must rules fail.
+    Raises UsageError for an unknown rule in ``waive``.
     """
     from movable.contract.examine import checked_waivers
 

@@ -50,7 +50,13 @@ def _add_check(verbs: Verbs) -> None:
     verb.add_argument("--installed", action="store_true", help="certify every installed driver")
     verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
     verb.add_argument("--budget", type=seconds, metavar="30s", help="how long to search (default 10s)")
-    verb.add_argument("--examples", type=positive, metavar="N", help="run N programs instead, for a result that repeats")
+    verb.add_argument("--examples", type=positive, metavar="N", help="run N programs and 5 N interleavings: a result that repeats")
+    verb.add_argument(
+        "--interleavings", type=share, default=0.5, metavar="SHARE", help="part of the budget for them, 0 to 1 (default 0.5)"
+    )
+    verb.add_argument("--executions", type=positive, metavar="N", help="run N interleavings of all scenarios instead of for a time")
+    verb.add_argument("--jobs", type=positive, metavar="N", help="explore on N processes; 20000 executions unless given")
+    verb.add_argument("--campaign", metavar="DIR", help="with --jobs: keep finished pieces of work there, and go on from them")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="where the search begins (default 0)")
     verb.add_argument("--strict", action="store_true", help="fail for should rules and for must rules that stay unproven too")
     verb.add_argument("--waive", action="append", default=[], metavar="ID=REASON", help="excuse a rule; may be given again")
@@ -78,23 +84,42 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """A part of the whole, 0 to 1. Raises ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no part of the budget; write 0 to 1, such as 0.5")
+    return value
+
+
 def waivers(pairs: list[str]) -> dict[str, str]:
     """Rule ids and reasons from ID=REASON texts. Raises UsageError for a text without a reason."""
-    found = {}
+    found: dict[str, str] = {}
     for pair in pairs:
         id, _, reason = pair.partition("=")
         if not reason.strip():
             raise UsageError(f"--waive {pair!r} has no reason; write {id or 'D17'}=REASON")
+        if id.strip() in found:
+            raise UsageError(f"--waive {pair!r}: {id.strip()} is waived already, for {found[id.strip()]!r}; give one reason")
         found[id.strip()] = reason.strip()
     return found
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from movable.contract.examine import BUDGET, check
+    from movable.contract.examine import BUDGET, INTERRUPTED, check
     from movable.contract.report import text, to_json
     from movable.contract.report_html import to_html
-    from movable.files import write_json, write_text
+    from movable.files import check_place, write_json, write_text
 
+    for place in (arguments.json, arguments.html):
+        check_place(place)
+    if arguments.html == "-":
+        raise UsageError("--html writes a file; '-' is for --json alone")
+    if arguments.campaign and not arguments.jobs:
+        raise UsageError("--campaign keeps the pieces of work of --jobs; give both")
     reports: list[Report] = []
     for target in _targets(arguments):
         with progress(target) as step:
@@ -105,16 +130,28 @@ def _check(arguments: argparse.Namespace) -> int:
                 examples=arguments.examples,
                 seed=arguments.seed,
                 waive=waivers(arguments.waive),
+                interleavings=arguments.interleavings,
+                executions=arguments.executions,
+                jobs=arguments.jobs,
+                campaign=arguments.campaign,
                 progress=step,
             )
         reports.append(report)
         if arguments.json != "-":
             print(text(report))
+        if report.refused:
+            print(f"movable: {report.refused}", file=sys.stderr)
+        if report.stopped == INTERRUPTED:
+            break
     if arguments.json:
         records = [to_json(report) for report in reports]
         write_json(arguments.json, records[0] if arguments.target else {"schema": "movable.certificates/1", "reports": records})
     if arguments.html:
         write_text(arguments.html, to_html(reports))
+    if reports[-1].stopped == INTERRUPTED:
+        return 130
+    if any(report.refused for report in reports):
+        return 2
     return 0 if all(report.passed(arguments.strict) for report in reports) else 1
 
 
@@ -134,14 +171,14 @@ def _targets(arguments: argparse.Namespace) -> list[str]:
 
 @contextmanager
 def progress(target: str) -> Iterator[Callable[[int, float], None] | None]:
-    """A line on the terminal that counts programs; nothing in a pipe."""
+    """A line on the terminal that counts what was run; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
 
     with Console(stderr=True).status(f"checking {target}") as status:
-        yield lambda examples, elapsed: status.update(f"checking {target}: {examples} programs, {elapsed:.0f} s")
+        yield lambda runs, elapsed: status.update(f"checking {target}: {runs} runs, {elapsed:.0f} s")
 
 
 def _add_replay(verbs: Verbs) -> None:
@@ -149,11 +186,21 @@ def _add_replay(verbs: Verbs) -> None:
     verb.add_argument("target", metavar="TARGET", help="the driver, as it was given to check")
     verb.add_argument("token", metavar="TOKEN", help="the token of the replay line")
     verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
+    verb.add_argument("--pdb", type=int, metavar="STEP", help="of an interleaving: stop in the debugger before this step")
+    verb.add_argument("--chrome", metavar="FILE", help="of an interleaving: write a trace that ui.perfetto.dev opens")
+    verb.add_argument("--html", metavar="FILE", help="of an interleaving: write its lanes as one HTML page")
     verb.set_defaults(run=_replay)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
     from movable.contract.replay import replay
+    from movable.contract.scenario import TOKEN_HEAD
+
+    if arguments.token.strip().startswith(TOKEN_HEAD):
+        return _replay_interleaving(arguments)
+    for name in ("pdb", "chrome", "html"):
+        if getattr(arguments, name) is not None:
+            raise UsageError(f"--{name} is for tokens of interleavings, which begin with {TOKEN_HEAD!r}")
 
     lines, broken = replay(arguments.target, arguments.token, era=arguments.era)
     print("\n".join(lines))
@@ -211,3 +258,19 @@ def _museum(arguments: argparse.Namespace) -> int:
         twin = judge(chosen, budget, twin=True, progress=step)
     print(twin_text(chosen, twin))
     return 0 if set(chosen.rules) <= set(broken.broken) and not twin.broken else 1
+
+
+def _replay_interleaving(arguments: argparse.Namespace) -> int:
+    from movable.contract.concurrent_replay import Replay
+    from movable.files import write_text
+
+    found = Replay(arguments.target, arguments.token, era=arguments.era)
+    if arguments.pdb is not None:
+        found.debug(arguments.pdb)
+        return 1 if found.rule else 0
+    print("\n".join(found.lines()))
+    if arguments.chrome:
+        found.chrome(arguments.chrome)
+    if arguments.html:
+        write_text(arguments.html, found.html())
+    return 1 if found.rule else 0

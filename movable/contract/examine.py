@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movable.contract.draw import programs, shrink
 from movable.contract.machine import Machine
@@ -19,6 +21,11 @@ from movable.contract.workload import GenericWorkload, Workload, workload_for
 from movable.errors import UsageError
 from movable.registry import find
 
+if TYPE_CHECKING:
+    from movable.contract.concurrent_explain import Told
+    from movable.contract.concurrent_search import Interleavings
+    from movable.contract.concurrent_stage import Subject
+
 BUDGET = 10.0
 """Seconds that a check takes by default."""
 ENOUGH = 40
@@ -26,6 +33,11 @@ ENOUGH = 40
 HANGS = 3
 """After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_SECONDS = 1.0
+INTERRUPTED = "interrupted: this is the report so far"
+SHARE = 0.5
+"""The part of the budget that goes to interleavings."""
+EXECUTIONS = 5
+"""Interleavings that are run for each program, where programs are counted and not timed: both take about as long."""
 
 Progress = Callable[[int, float], None]
 
@@ -47,6 +59,7 @@ class Search:
     barren: int = 0
     hangs: int = 0
     until: frozenset[str] = frozenset()
+    hurry: bool = False
 
     def run(self, program: Program, keep: bool = False) -> Machine:
         """One program on a fresh machine."""
@@ -84,7 +97,7 @@ class Search:
                 if self.barren >= ENOUGH and not self.until:
                     return f"stopped early: {ENOUGH} failing programs in a row broke no rule that was not broken already"
         except KeyboardInterrupt:
-            return "interrupted: this is the report so far"
+            return INTERRUPTED
         return ""
 
     def failing(self, id: str) -> Callable[[Program], bool]:
@@ -103,54 +116,140 @@ def check(
     seed: int = 0,
     waive: Mapping[str, str] | None = None,
     until: Collection[str] = (),
+    interleavings: float = SHARE,
+    executions: int | None = None,
+    features: Mapping[str, Any] | None = None,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    campaign: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Certify one driver.
 
     ``target`` is a driver class or a name for ``registry.find``. ``budget`` is in seconds; ``examples``, when given, is how many
     programs to run instead, which makes the result repeatable. ``waive`` leads from rule ids to reasons. ``until`` names rules that
-    are expected to break: once all of them have, the search is over, and only their failures are made small. ``progress`` is called
-    with (examples, seconds) now and then. Raises UsageError for an unknown driver, era or rule, and for a waiver without a reason.
+    are expected to break: once all of them have, the search is over, and only their failures are made small.
+
+    ``interleavings`` is the part of the budget, from 0 to 1, that goes to concurrent scenarios; ``executions``, when given, is how
+    many interleavings of all of them to run instead (with ``examples`` alone: EXECUTIONS for each program). ``features`` are fields
+    of ``movable.eras.Era`` to change for these; PG_isolated is atomic there unless they say ``atomic_isolated_flag=False``.
+    ``jobs`` explores on so many processes, ``executor`` on any executor; ``campaign`` is then a directory that finished pieces are
+    kept in. ``progress`` is called with (runs so far, seconds) now and then.
+
+    Raises UsageError for an unknown driver, era, rule or feature, a share out of range, and a waiver without a reason.
     """
+    if not 0 <= interleavings <= 1:
+        raise UsageError(f"interleavings={interleavings} is no part of the budget; use 0 to 1")
     factory = find(target) if isinstance(target, str) else target
     waivers = checked_waivers(waive or {})
     chosen = workload_for(factory, workload)
     search = Search(chosen, factory, era, seed, until=frozenset(until))
-    stopped = search.go(budget, examples, progress)
+    stopped = ""
+    if interleavings < 1:
+        stopped = search.go(budget * (1 - interleavings), examples, progress)
+    explored = None
+    if interleavings > 0 and not stopped:
+        seconds = budget * interleavings if examples is None and executions is None else None
+        wanted = executions if executions is not None or examples is None else examples * EXECUTIONS
+        chosen_subject = _subject(search, features)
+        if jobs is None and executor is None:
+            explored = _explore(search, chosen_subject, seconds, wanted, progress)
+        else:
+            explored = _spread(search, chosen_subject, target, wanted, jobs, executor, campaign)
     name = target if isinstance(target, str) else f"{factory.__module__}:{factory.__qualname__}"
     report = Report(name, getattr(factory, "__name__", name), chosen.__name__, era, seed)
     report.examples, report.steps, report.states = search.examples, search.steps, len(search.states)
     report.callbacks, report.stopped = search.callbacks, stopped
-    for id in RULES:
-        report.verdicts[id] = _verdict(search, id, waivers)
+    if explored is not None:
+        report.scenarios, report.refused = explored.scenarios, explored.refused
+        report.stopped = explored.stopped
+        search.exercised.update(explored.exercised)
+    _judge(search, report, waivers, {} if explored is None else explored.broken)
     return report
 
 
-def checked_waivers(waive: Mapping[str, str]) -> Mapping[str, str]:
-    """``waive`` itself. Raises UsageError for an unknown rule, naming the near ones, and for a missing reason."""
+def _judge(search: Search, report: Report, waivers: Mapping[str, str], told: Mapping[str, Told]) -> None:
+    """The verdict on every rule. An interruption ends the making small, and not the report."""
+    search.hurry = report.stopped == INTERRUPTED
+    for id in RULES:
+        try:
+            report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+        except KeyboardInterrupt:
+            search.hurry, report.stopped = True, INTERRUPTED
+            report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+
+
+def _subject(search: Search, features: Mapping[str, Any] | None) -> Subject:
+    from movable.contract.concurrent_stage import subject
+
+    return subject(search.workload, search.factory, era=search.era, features=features or {}, seed=search.seed)
+
+
+def _explore(
+    search: Search, chosen: Subject, seconds: float | None, executions: int | None, progress: Progress | None
+) -> Interleavings:
+    """The concurrent part of a check: rules that broke already are not looked for again."""
+    from movable.contract.concurrent_search import interleavings
+
+    until = search.until - search.first.keys()
+    known = frozenset(search.first)
+    return interleavings(
+        chosen, seconds=seconds, executions=executions, known=known, until=until, seed=search.seed, progress=progress
+    )
+
+
+def _spread(
+    search: Search,
+    chosen: Subject,
+    target: str | Callable[..., Any],
+    executions: int | None,
+    jobs: int | None,
+    executor: Executor | None,
+    directory: str | None,
+) -> Interleavings:
+    """The same on an executor."""
+    from movable.contract.concurrent_campaign import EXECUTIONS as MANY
+    from movable.contract.concurrent_campaign import processes, spread
+
+    name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
+    known = frozenset(search.first)
+    with nullcontext(executor) if executor is not None else processes(jobs or 1) as pool:
+        return spread(name, chosen, pool, executions=executions or MANY, directory=directory, known=known)
+
+
+def checked_waivers(waive: Mapping[str, str]) -> dict[str, str]:
+    """The reasons by rule id, as the table spells it. Raises UsageError for an unknown rule, naming the near ones, and for a missing
+    reason.
+    """
     for id, reason in waive.items():
-        rule(id)
         if not reason.strip():
             raise UsageError(f"waiver of {id} has no reason; write {id}=REASON")
-    return waive
+    return {rule(id).id: reason for id, reason in waive.items()}
 
 
-def _verdict(search: Search, id: str, waivers: Mapping[str, str]) -> Verdict:
+def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:
     found = RULES[id]
     exercised = search.exercised[id]
     if search.era not in found.eras:
         return Verdict(id, NOT_APPLICABLE, reason=f"not in era {search.era}")
-    if id in search.first:
+    if id in search.first or told is not None:
         if id in waivers:
             return Verdict(id, WAIVED, exercised, waivers[id])
-        return _broken(search, id, exercised)
-    if id in waivers and found.kind == CHECKED:
+        return _broken(search, id, exercised) if told is None else _broken_by_tasks(told, exercised)
+    if id in waivers and found.kind == CHECKED and exercised:
         what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
         return Verdict(id, BROKEN, exercised, what=what)
     reason = declared_away(search.workload, id)
     if reason:
         return Verdict(id, NOT_APPLICABLE, exercised, reason)
     return Verdict(id, HELD if exercised else UNPROVEN, exercised)
+
+
+def _broken_by_tasks(told: Told, exercised: int) -> Verdict:
+    return Verdict(
+        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=str(told.scenario),
+        preemptions=told.preemptions, switches=told.switches, lanes=told.rows,
+    )  # fmt: skip
 
 
 def declared_away(workload: type[Workload], id: str) -> str:
@@ -165,7 +264,7 @@ def declared_away(workload: type[Workload], id: str) -> str:
 def _broken(search: Search, id: str, exercised: int) -> Verdict:
     """The verdict on a broken rule, with the smallest program found and its story."""
     program = search.first[id]
-    if not search.until or id in search.until:
+    if not search.hurry and (not search.until or id in search.until):
         program = shrink(program, search.failing(id))
     machine = search.run(program, keep=True)
     if id not in machine.monitor.broken:  # not the same twice: show the program as it was found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from movable.contract.rules import RULES
@@ -21,6 +21,9 @@ class Verdict:
 
     ``verdict`` is one of VERDICTS, ``exercised`` how often the rule had a chance to be broken. ``reason`` explains a waiver or why
     the rule does not apply. Of a failure, ``what`` says what happened, ``story`` tells it in order, ``token`` replays it.
+
+    Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
+    changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values (movable.contract.lanes.rows).
     """
 
     rule: str
@@ -30,6 +33,28 @@ class Verdict:
     what: str = ""
     story: list[str] = field(default_factory=list)
     token: str = ""
+    scenario: str = ""
+    preemptions: int = -1
+    switches: int = -1
+    lanes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Explored:
+    """What is known about one concurrent scenario.
+
+    ``what`` says what its tasks do. ``covered`` says in words which interleavings were tried, ``complete`` that it was all of them.
+    ``rules`` are the broken ones that it showed. ``left_out`` says why it was not explored at all, else "".
+    """
+
+    name: str
+    what: str
+    executions: int = 0
+    steps: int = 0
+    covered: str = "nothing"
+    complete: bool = False
+    rules: list[str] = field(default_factory=list)
+    left_out: str = ""
 
 
 @dataclass(slots=True)
@@ -38,7 +63,8 @@ class Report:
 
     ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes. ``examples`` programs of ``steps`` steps
     in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
-    says why the search ended early.
+    says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored, ``refused`` in one line why
+    none could be, else "".
     """
 
     target: str
@@ -52,6 +78,13 @@ class Report:
     states: int = 0
     callbacks: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
+    scenarios: list[Explored] = field(default_factory=list)
+    refused: str = ""
+
+    @property
+    def executions(self) -> int:
+        """Interleavings that were run, of all scenarios together."""
+        return sum(one.executions for one in self.scenarios)
 
     def count(self, verdict: str) -> int:
         """How many rules have this verdict."""
@@ -74,7 +107,9 @@ class Report:
         """The last line: the five verdicts counted, and what was exercised."""
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in VERDICTS)
         calls = ", ".join(f"{self.callbacks[name]} {name}" for name in ("isolate_page", "migratepage", "putback_page"))
-        return f"{counts}; {self.examples} examples, {self.steps} steps, {self.states} distinct states; {calls}"
+        programs = f"{self.examples} examples, {self.steps} steps, {self.states} distinct states; {calls}"
+        explored = sum(1 for one in self.scenarios if one.executions)
+        return f"{counts}; {programs}; {self.executions} executions of {explored} scenarios"
 
 
 def text(report: Report, replay: str = "movable replay") -> str:
@@ -90,10 +125,26 @@ def text(report: Report, replay: str = "movable replay") -> str:
             lines += textwrap.wrap(
                 " ".join(one.rule for one in found), WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
             )
+    lines += interleavings(report)
     if report.stopped:
         lines.append(report.stopped)
     lines.append(report.summary)
     return "\n".join(lines)
+
+
+def interleavings(report: Report) -> list[str]:
+    """What was explored: scenarios by what is claimed about them."""
+    if report.refused:
+        return [report.refused]
+    claims: dict[str, list[str]] = {}
+    for one in report.scenarios:
+        failed = f"failed ({', '.join(one.rules)})" if one.rules else ""
+        claims.setdefault(f"left out, {one.left_out}" if one.left_out else failed or one.covered, []).append(one.name)
+    lines = []
+    for claim, names in claims.items():
+        text = f"{claim}: {'; '.join(names)}" if claim != "nothing" else f"nothing, for want of time: {len(names)} more scenarios"
+        lines += textwrap.wrap(text, WIDTH, initial_indent="explored ", subsequent_indent=" " * 9)
+    return lines
 
 
 def failure(report: Report, found: Verdict, replay: str) -> list[str]:
@@ -101,6 +152,8 @@ def failure(report: Report, found: Verdict, replay: str) -> list[str]:
     rule = RULES[found.rule]
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    if found.scenario:
+        lines += textwrap.wrap(f"Scenario: {found.scenario}", WIDTH, initial_indent="  ", subsequent_indent="    ")
     lines += textwrap.wrap(f"What happened: {found.what}", WIDTH, initial_indent="  ", subsequent_indent="    ")
     lines += [f"    {line}" for line in found.story]
     if found.token:
@@ -124,6 +177,11 @@ def to_json(report: Report) -> dict[str, Any]:
         "states": report.states,
         "callbacks": {name: report.callbacks[name] for name in ("isolate_page", "migratepage", "putback_page")},
         "stopped": report.stopped,
+        "interleavings": {
+            "executions": report.executions,
+            "refused": report.refused,
+            "scenarios": [asdict(one) for one in report.scenarios],
+        },
         "rules": [
             {
                 "id": found.rule,
@@ -135,6 +193,10 @@ def to_json(report: Report) -> dict[str, Any]:
                 "what": found.what,
                 "story": found.story,
                 "token": found.token,
+                "scenario": found.scenario,
+                "preemptions": found.preemptions,
+                "switches": found.switches,
+                "lanes": found.lanes,
             }
             for found in report.verdicts.values()
         ],

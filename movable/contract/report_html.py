@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from movable.contract import lanes
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, Verdict
 from movable.contract.rules import RULES
 
@@ -46,7 +47,7 @@ def to_html(reports: Sequence[Report]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Certificate: {escape(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>Certificate: {escape(title)}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -70,16 +71,19 @@ def _report(report: Report) -> str:
         f"{escape(report.summary)}. {escape(report.stopped)}</p></header>"
         f'<div class="bar" role="img" aria-label="verdicts">{bar}</div><ul class="legend">{legend}</ul>'
         f"{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{_table(report)}"
+        f"{_scenarios(report)}"
     )
 
 
 def _failure(report: Report, found: Verdict) -> str:
     rule = RULES[found.rule]
-    story = "".join(f'<li class="{_kind(line)}">{escape(line.strip())}</li>' for line in found.story)
+    told = "".join(f'<li class="{_kind(line)}">{escape(line.strip())}</li>' for line in found.story)
+    story = lanes.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
+    scenario = f"<p>Scenario: {escape(found.scenario)}</p>" if found.scenario else ""
     again = f"<p>See it again: <code>movable replay {escape(report.target)} {found.token}</code></p>" if found.token else ""
     return (
         f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}): {escape(rule.title)}</h3><p>{escape(rule.sentence)}</p>'
-        f'<p class="what">{escape(found.what)}</p><ol class="story">{story}</ol>{again}</article>'
+        f'{scenario}<p class="what">{escape(found.what)}</p>{story}{again}</article>'
     )
 
 
@@ -101,3 +105,15 @@ def _table(report: Report) -> str:
         for found in rows
     )
     return f"<table><thead><tr><th>rule</th><th>verdict</th><th></th><th>exercised</th></tr></thead><tbody>{cells}</tbody></table>"
+
+
+def _scenarios(report: Report) -> str:
+    if not report.scenarios:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(one.name)}</td><td>{escape(one.left_out or one.covered)} {', '.join(one.rules)}</td>"
+        f"<td>{one.executions}</td></tr>"
+        for one in report.scenarios
+    )
+    head = "<thead><tr><th>scenario</th><th>explored</th><th>executions</th></tr></thead>"
+    return f"<h2>Interleavings</h2><table>{head}<tbody>{rows}</tbody></table>"

@@ -22,6 +22,7 @@ from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from movable.contract.scenario import Scenario
     from movable.mm.vm import VM
 
 
@@ -87,6 +88,11 @@ class Workload:
 
     ``zone_counters`` names counters of zones, such as "nr_zspages", that count the driver's movable pages. ``event_counters`` leads
     from events that the driver counts on the machine to those of the core that they must equal.
+
+    For interleavings: ``scenarios`` are the author's own, beside those that are derived. ``scenario_frames`` is the size of their
+    machine, a multiple of 4. ``unwatched`` are parts of the driver that are no shared state, so that their use makes no scheduling
+    points: classes (another machine, a thing that is safe by itself), and names of attributes (one entry per task, say). ``busy``
+    names operations that may refuse while others are at work, with False, None or a negative number, and then change nothing.
     """
 
     factory: ClassVar[Callable[..., Any]]
@@ -100,6 +106,10 @@ class Workload:
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
     zone_counters: ClassVar[tuple[str, ...]] = ()
     event_counters: ClassVar[Mapping[str, str]] = {}
+    scenarios: ClassVar[tuple[Scenario, ...]] = ()
+    scenario_frames: ClassVar[int] = 32
+    unwatched: ClassVar[tuple[type | str, ...]] = ()
+    busy: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, vm: VM, factory: Callable[..., Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.vm = vm

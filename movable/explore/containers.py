@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 
 from movable.explore.dependence import Part
 
+LENGTH = "len()"
+"""What stands for the length of a container among its items."""
+
 
 class Container:
     """What hooked containers share. ``raw`` is the plain type; ``base`` the location of the whole."""
@@ -40,6 +43,10 @@ class Container:
         if hooks is not None:
             sub = hooks.sub(key)
             hooks.point(op, self._base if sub is None else Part(self._base, sub))
+
+    def __len__(self) -> int:
+        self._item("r", LENGTH)  # replacing an item changes no length; what does change it announces the whole
+        return int(self.raw.__len__(self))
 
     def _settle(self, key: Any, there: str, absent: str) -> bool:
         """Announce ``there`` on the item, or ``absent``, by whether ``key`` is present; return which. ``w!`` means the whole."""
@@ -112,7 +119,7 @@ def _announce(cls: Any, op: str, names: str, adopt: str = "") -> None:
             setattr(cls, name, _announcing(cls.raw, name, op, adopt))
 
 
-_READS = "__len__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __repr__ __reversed__ copy"
+_READS = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __repr__ __reversed__ copy"
 
 
 class HookedDict(Container, dict[Any, Any]):
@@ -350,7 +357,7 @@ _announce(HookedList, "r", f"{_READS} __contains__ __add__ __mul__ __rmul__ inde
 _announce(HookedList, "w", "__delitem__ clear pop remove reverse sort __imul__")
 _announce(HookedList, "w", "append insert", adopt="last")
 _announce(HookedList, "w", "extend __iadd__", adopt="all")
-_announce(HookedSet, "r", "__len__ __repr__")
+_announce(HookedSet, "r", "__repr__")
 _announce(HookedSet, "w", "clear pop")
 _reading_operands(
     HookedSet,

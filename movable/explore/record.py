@@ -52,7 +52,10 @@ class Story:
 
 
 class Recorder(Scheduler):
-    """A scheduler that keeps places and notes. ``quiet`` are parts of file names whose frames are not shown."""
+    """A scheduler that keeps places and notes. ``quiet`` are parts of file names whose frames are not shown where there are others.
+
+    Frames of modules that define ``__tracebackhide__`` are never shown.
+    """
 
     quiet: tuple[str, ...] = ()
 
@@ -89,7 +92,7 @@ class Recorder(Scheduler):
         nearest: Place | None = None
         while frame is not None:
             name = frame.f_code.co_filename
-            if not name.startswith(_HERE):
+            if not name.startswith(_HERE) and "__tracebackhide__" not in frame.f_globals:
                 place = Place(name, frame.f_lineno, frame.f_code.co_name)
                 if not any(part in name for part in self.quiet):
                     return place

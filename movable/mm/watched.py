@@ -15,6 +15,8 @@ from movable.mm.page import Page
 if TYPE_CHECKING:
     from movable.mm.list import ListHead
 
+__tracebackhide__ = True  # no place where something happens, for whoever shows where tasks stand
+
 
 class WatchedData:
     """The content of a watched page: reads and writes are scheduling points."""

@@ -166,8 +166,8 @@ def test_a_dict_speaks_of_keys_and_of_its_structure() -> None:
     assert tape.during(lambda: table["a"]) == [("r", "d.table['a']")]
     assert tape.during(lambda: "b" in table) == [("r", "d.table['b']")]
     assert tape.during(lambda: table.get("b")) == [("r", "d.table['b']")]
-    assert tape.during(lambda: len(table)) == [("r", "d.table[]")]
-    assert tape.during(lambda: list(table.items()))[0] == ("r", "d.table[]")
+    assert tape.during(lambda: len(table)) == [("r", "d.table['len()']")]
+    assert ("r", "d.table[]") in tape.during(lambda: list(table.items()))
     assert tape.during(lambda: table.pop("b", None)) == [("r", "d.table['b']")]
     assert tape.during(lambda: table.pop("a")) == [("w", "d.table[]")]
     assert table == {}

@@ -1,0 +1,148 @@
+"""Runs the schedule of a token again: as lanes, as a trace file, as a page, or into the debugger at one of its steps."""
+
+from __future__ import annotations
+
+import pdb
+import sys
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from movable.contract import lanes
+from movable.contract.concurrent import Trial
+from movable.contract.concurrent_explain import OPTIONS, rule_of_failure, words_of
+from movable.contract.concurrent_stage import subject
+from movable.contract.rules import RULES
+from movable.contract.scenario import decode
+from movable.contract.workload import Workload, workload_for
+from movable.errors import UsageError
+from movable.explore import ExploreError, replay
+from movable.explore.engine import Scheduler
+from movable.explore.record import Story
+from movable.explore.replay import Follow
+from movable.explore.runner import execute
+from movable.explore.timeline import save_chrome
+from movable.explore.token import decode as decode_schedule
+from movable.registry import find
+
+
+class Replay:
+    """One schedule of one driver. Raises UsageError for an unknown driver and for a token that cannot be read, or is another's."""
+
+    def __init__(
+        self, target: str | Callable[..., Any], token: str, workload: type[Workload] | None = None, *, era: str = "4.19"
+    ) -> None:
+        factory = find(target) if isinstance(target, str) else target
+        self.scenario, self.schedule, features, (races, self.monitored) = decode(token)
+        self.subject = subject(workload_for(factory, workload), factory, era=era, features=dict(features))
+        self.options = replace(OPTIONS, races=races)
+        try:
+            self.story: Story = replay(self.trial(), self.schedule, self.options)
+        except ExploreError as error:
+            raise UsageError(f"the token does not fit this driver: {str(error).splitlines()[0]}") from None
+
+    def trial(self) -> Trial:
+        """The program of the token."""
+        made = Trial(self.subject, self.scenario)
+        made.monitored = self.monitored
+        return made
+
+    @property
+    def rule(self) -> str:
+        """The rule that it breaks, "" for none."""
+        return "" if self.story.failure is None else rule_of_failure(self.story.failure)
+
+    def lines(self) -> list[str]:
+        """The lanes as text, and the verdict."""
+        told = [f"scenario: {self.scenario}", *lanes.text(self.story)]
+        failure = self.story.failure
+        if failure is None:
+            return [*told, "no rule was broken"]
+        rule = RULES[self.rule]
+        return [*told, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {words_of(failure).splitlines()[0]}"]
+
+    def html(self) -> str:
+        """The lanes as one HTML page."""
+        from html import escape
+
+        from movable.contract.report_html import STYLE
+
+        title = escape(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
+        return (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{title}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body><h1>{title}</h1>"
+            f"<p>{escape(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
+        )
+
+    def chrome(self, path: str | Path) -> None:
+        """Write a trace that ui.perfetto.dev opens."""
+        save_chrome(self.story, path)
+
+    def debug(self, step: int) -> None:
+        """Run it once more and stop in the debugger before ``step``, in the task that takes it, at the driver's line.
+
+        Raises UsageError for a step that the schedule does not have.
+        """
+        if not 0 <= step < len(self.story.lines):
+            raise UsageError(f"step {step} does not exist; this schedule has steps 0 to {len(self.story.lines) - 1}")
+        schedule, _, _ = decode_schedule(self.schedule)
+
+        class Stopping(_Stopping):
+            wanted = step
+
+        execute(self.trial(), Follow(schedule), self.options, kind=Stopping)
+
+
+class _Stopping(Scheduler):
+    """A scheduler that enters the debugger when the turn of one step has come."""
+
+    wanted = -1
+
+    def point(self, op: str, key: Hashable) -> None:
+        """As in Scheduler."""
+        super().point(op, key)
+        self._stop_here()
+
+    def wait(
+        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None,
+        *, op: str = "wait", daemon: bool = False,
+    ) -> None:  # fmt: skip
+        """As in Scheduler."""
+        super().wait(key, ready, what, condition, op=op, daemon=daemon)
+        self._stop_here()
+
+    def _stop_here(self) -> None:
+        if self._running is not None and len(self.steps) == self.wanted + 1:
+            self.wanted = -1
+            task, op, key = self.steps[-1]
+            where = key if isinstance(key, str) else " ".join(map(str, key)) if type(key) is tuple else str(key)
+            print(f"step {len(self.steps) - 1}: task {self.tasks[task].name} is about to do: {op} {where}")
+            _interact(_driver_frame(sys._getframe(2)))
+
+
+def _interact(frame: FrameType) -> None:
+    """The debugger's prompt at ``frame`` now, before the step is done; stepping passes over the machinery of the explorer."""
+    debugger = pdb.Pdb(skip=["movable.explore.*", "movable.mm.steps", "movable.mm.watched", "movable.contract.*", "greenlet"])
+    debugger.reset()
+    outer: FrameType | None = frame
+    while outer is not None:
+        outer.f_trace = debugger.trace_dispatch
+        debugger.botframe = outer
+        outer = outer.f_back
+    debugger.interaction(frame, None)
+    if not debugger.quitting and (debugger.stoplineno != -1 or debugger.breaks):
+        sys.settrace(debugger.trace_dispatch)
+
+
+def _driver_frame(frame: FrameType) -> FrameType:
+    """The nearest frame that is not the model's own; the given one where there is none."""
+    nearest: FrameType | None = frame
+    while nearest is not None:
+        name = nearest.f_code.co_filename
+        if not any(part in name for part in OPTIONS.quiet) and not name.endswith("greenlet.py"):
+            return nearest
+        nearest = nearest.f_back
+    return frame

@@ -1,0 +1,263 @@
+"""Explores the scenarios of a driver within a budget, and makes of each failure a broken rule with its shortest story.
+
+Scenarios take turns in growing portions, so that a shallow bug of the last one is found before a deep search of the first ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from movable.contract.concurrent import Trial
+from movable.contract.concurrent_explain import OPTIONS, Told, explain_failure, rule_of_failure
+from movable.contract.concurrent_points import Reduced
+from movable.contract.concurrent_stage import Subject
+from movable.contract.faults import Hang, watchdog
+from movable.contract.report import Explored
+from movable.contract.scenario import Scenario
+from movable.contract.scenario_derive import derive
+from movable.errors import UsageError
+from movable.explore import ExploreError, Failure, NonDeterminism, Options
+from movable.explore import failure as kinds
+from movable.explore.portfolio import Portfolio
+from movable.explore.runner import tidy
+from movable.explore.strategy import Strategy
+
+PORTION = 24
+"""Executions of a scenario's first turn; each turn is twice as long as the one before."""
+LEAST = 6
+"""The same where so few executions are wanted that not every scenario could have more."""
+PORTFOLIO = 1500
+"""Executions from which the shares of the strategies follow."""
+RESTARTS = 60
+"""How often the search of one scenario may start again because a location turned out to be shared."""
+BARREN = 12
+"""Failing executions of one scenario in a row without a new rule after which more of them teach nothing."""
+COLLECT = 16
+"""Executions between two garbage collections."""
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(slots=True)
+class Interleavings:
+    """The result: scenarios in order, broken rules with their stories, how often rules had a chance to be broken.
+
+    ``refused`` is a line that says why nothing could be explored.
+    """
+
+    scenarios: list[Explored] = field(default_factory=list)
+    broken: dict[str, Told] = field(default_factory=dict)
+    exercised: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    refused: str = ""
+    stopped: str = ""
+
+    @property
+    def executions(self) -> int:
+        """Executions of all scenarios together."""
+        return sum(one.executions for one in self.scenarios)
+
+
+class Hunt:
+    """The search of one scenario, a portion at a time."""
+
+    def __init__(self, trial: Trial, seed: int) -> None:
+        self.trial = trial
+        self.report = Explored(trial.scenario.name, str(trial.scenario))
+        self.options = OPTIONS
+        self.done = False
+        self._seed = seed
+        self._restarts = 0
+        self._barren = 0
+        self.strategy: Strategy = Portfolio(PORTFOLIO, seed)
+        if trial.orders.errors and not trial.orders.outcomes:
+            self.done = True
+            self.report.left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
+
+    def run(self, executions: int, deadline: float | None) -> Iterator[tuple[Failure, Options]]:
+        """Up to ``executions`` more; yields failures of rules that it has not met yet, and how they were run."""
+        for _ in range(executions):
+            if deadline is not None and time.monotonic() >= deadline and self.report.executions >= PORTION:
+                return
+            run = Reduced(
+                self.trial, self.strategy, limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True
+            )
+            if not self.strategy.begin(run):
+                break
+            self.report.executions += 1
+            try:
+                with watchdog():
+                    run.run()
+            except Hang as hang:
+                self.done = True
+                yield Failure(kinds.LIVELOCK, f"{hang}, without a single scheduling point"), self.options
+                return
+            self.strategy.end(run)
+            self.report.steps += len(run.steps)
+            if not self.report.executions % COLLECT:
+                gc.collect(1)
+            if self.trial.sharing.grew:
+                self._restart()
+            elif run.failure is not None:
+                options = self.options
+                if self._news(run.failure):
+                    yield run.failure, options
+            if self._barren >= BARREN:
+                break
+        else:
+            self._claim()
+            return
+        self.done = True
+        self._claim()
+
+    def _restart(self) -> None:
+        self.trial.sharing.grew = False
+        self._restarts += 1
+        self.trial.sharing.everything |= self._restarts > RESTARTS
+        self.strategy = Portfolio(PORTFOLIO, self._seed)
+
+    def _news(self, failure: Failure) -> bool:
+        rule = rule_of_failure(failure)
+        if rule in self.report.rules or rule in self.trial.known:
+            self._barren += 1
+            return False
+        self._barren = 0
+        self.report.rules.append(rule)
+        if rule == "D53":  # what the race leads to shows only where the race itself does not end the execution
+            self.options = Options(
+                limit=OPTIONS.limit, races=False, order=self.options.order, quiet=OPTIONS.quiet
+            )
+        return True
+
+    def _claim(self) -> None:
+        self.report.covered, self.report.complete = self.strategy.claim, self.strategy.complete
+
+
+Found = tuple[Hunt, Failure, Options]
+
+
+def interleavings(
+    subject: Subject,
+    *,
+    seconds: float | None = None,
+    executions: int | None = None,
+    known: frozenset[str] = frozenset(),
+    until: frozenset[str] = frozenset(),
+    scenarios: list[Scenario] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Interleavings:
+    """Explore the scenarios of a driver until ``seconds`` are over, or ``executions`` of all of them together, or all is covered.
+
+    ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
+    ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time. Returns what was found; a driver
+    that cannot be explored is told in ``refused``.
+    """
+    result = Interleavings()
+    began = time.monotonic()
+    deadline = None if seconds is None else began + seconds
+    found: dict[str, Found] = {}
+    try:
+        hunts = _hunts(subject, scenarios, known, seed)
+        result.scenarios = [hunt.report for hunt in hunts]
+        _Turns(hunts, found, result, deadline, executions, until, progress).go()
+    except KeyboardInterrupt:
+        result.stopped = "interrupted: this is the report so far"
+    except (UsageError, ExploreError) as error:
+        result.refused = refusal(subject, error)
+    for rule, (hunt, failure, options) in found.items():
+        result.broken[rule] = explain_failure(hunt.trial, failure, options, timed=executions is None)
+    for one in result.scenarios:
+        for rule in ("D49", "D51", "D52", "D53"):
+            result.exercised[rule] += one.executions
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def look_first(subject: Subject, scenarios: list[Scenario] | None) -> list[Scenario]:
+    """The scenarios to explore. Raises UsageError for a driver that uses what no schedule can govern."""
+    from movable.contract.outside import look
+
+    found = derive(subject) if scenarios is None else scenarios
+    look(subject, found)
+    return found
+
+
+def _hunts(subject: Subject, scenarios: list[Scenario] | None, known: frozenset[str], seed: int) -> list[Hunt]:
+    hunts = []
+    for scenario in look_first(subject, scenarios):
+        trial = Trial(subject, scenario)
+        trial.known = known
+        hunts.append(Hunt(trial, seed))
+    return hunts
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Lets the scenarios take turns; enters the first failure of each rule in ``found``."""
+
+    hunts: list[Hunt]
+    found: dict[str, Found]
+    result: Interleavings
+    deadline: float | None
+    executions: int | None
+    until: frozenset[str]
+    progress: Progress | None
+    spent: int = 0
+
+    def go(self) -> None:
+        """Until everything is covered, the budget is spent, or every expected rule is broken."""
+        began = time.monotonic()
+        portion = PORTION
+        if self.executions is not None:
+            portion = min(PORTION, max(LEAST, self.executions // max(1, len(self.hunts))))
+        with tidy(), _no_collection():
+            while any(not hunt.done for hunt in self.hunts):
+                for hunt in self.hunts:
+                    if not hunt.done:
+                        self._turn(hunt, portion)
+                    if self.progress is not None:
+                        self.progress(self.spent, time.monotonic() - began)
+                    if self.executions is not None and self.spent >= self.executions:
+                        return
+                    if self.until and self.until <= self.found.keys():
+                        return
+                if self.deadline is not None and time.monotonic() >= self.deadline:
+                    return
+                portion *= 2
+
+    def _turn(self, hunt: Hunt, portion: int) -> None:
+        before = hunt.report.executions
+        most = portion if self.executions is None else min(portion, self.executions - self.spent)
+        for failure, options in hunt.run(most, self.deadline):
+            self.found.setdefault(rule_of_failure(failure), (hunt, failure, options))
+        self.spent += hunt.report.executions - before
+        self.result.exercised.update(hunt.trial.exercised)
+        hunt.trial.exercised.clear()
+
+
+class _no_collection:
+    """No automatic garbage collection inside the block."""
+
+    def __enter__(self) -> None:
+        self.was = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.was:
+            gc.enable()
+
+
+def refusal(subject: Subject, error: Exception) -> str:
+    """One line for a driver that cannot be explored."""
+    name = getattr(subject.factory, "__qualname__", str(subject.factory))
+    if isinstance(error, NonDeterminism):
+        hint = "take random numbers from vm.random, keep no state between machines, and use no time"
+        what = f"the same schedule gave different steps twice; {hint}"
+        return f"{name}: interleavings were not explored, {what} ({str(error).splitlines()[0]})"
+    return f"{name}: interleavings were not explored: {str(error).splitlines()[0]}"

@@ -1,0 +1,130 @@
+"""Finds what a schedule cannot govern: real threads, real locks, the clock and random numbers in a driver.
+
+One run of each operation is watched call by call. Whoever really blocks would block the whole exploration, and whoever asks the
+clock or throws dice does not do the same twice; so both are told before the search begins, with what to use instead.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+import threading
+from pathlib import Path, PurePath
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from movable.contract.concurrent_orders import ALONE
+from movable.contract.concurrent_points import vars_of
+from movable.contract.concurrent_stage import Stage, Subject
+from movable.contract.faults import Hang, watchdog
+from movable.errors import UsageError
+
+if TYPE_CHECKING:
+    from movable.contract.scenario import Scenario
+
+_HOME = str(Path(__file__).parent.parent) + "/"
+_STDLIB = str(Path(threading.__file__).parent) + "/"
+_LOCK = "use vm.mutex(name) or vm.spinlock(name), whose waits the explorer can see"
+_CLOCK = "a driver has no clock here: let an operation of the workload stand for the passing of time"
+_DICE = "use vm.random, which the machine's seed governs"
+_THREAD = "use vm.workqueue(name), whose worker is a task that the explorer can run"
+REAL = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event, threading.Semaphore)
+MODULES = {"time": _CLOCK, "_thread": _LOCK, "_random": _DICE, "_asyncio": _THREAD, "select": _LOCK}
+NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom": _DICE, "getrandom": _DICE}
+HARMLESS = {"get_ident", "_set_sentinel", "_is_main_interpreter", "allocate_lock", "RLock"}
+
+
+def look(subject: Subject, scenarios: list[Scenario]) -> None:
+    """Run the scenarios' operations once and watch. Raises UsageError for the first real lock, thread, clock or dice."""
+    seen: set[str] = set()
+    for scenario in scenarios:
+        wanted = {repr(action) for actions in scenario.tasks for action in actions}
+        if wanted <= seen:
+            continue
+        seen |= wanted
+        watch = _Watch()
+        try:
+            with watchdog(ALONE * 4), watch:
+                stage = Stage(subject, scenario, watch.machine)
+                for user, actions in zip(stage.users, scenario.tasks, strict=True):
+                    for action in actions:
+                        stage.do(user, action)
+        except (Exception, Hang):
+            if watch.found:
+                raise UsageError(watch.found) from None
+            continue  # what goes wrong without any interleaving is the business of others
+        if watch.found:
+            raise UsageError(watch.found)
+        _attributes(stage.workload.driver)
+
+
+def _attributes(driver: object) -> None:
+    for name, value in vars_of(driver).items():
+        if isinstance(value, REAL):
+            raise UsageError(f"{type(driver).__name__}.{name} is a real {type(value).__name__}; {_LOCK}")
+        if isinstance(value, threading.Thread):
+            raise UsageError(f"{type(driver).__name__}.{name} is a real thread; {_THREAD}")
+
+
+class _Watch:
+    """Looks at every call of a built-in function; ``found`` is the line about the first one that should not be."""
+
+    def __init__(self) -> None:
+        self.found = ""
+        self._vm: Any = None
+        self._before: Any = None
+
+    def machine(self, vm: Any) -> None:
+        """Learn which machine's own dice may be thrown."""
+        self._vm = vm
+
+    def __enter__(self) -> _Watch:
+        self._before = sys.getprofile()
+        self._collecting = gc.isenabled()
+        gc.disable()  # whoever listens to the garbage collector is not the driver
+        sys.setprofile(self._call)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        sys.setprofile(self._before)
+        if self._collecting:
+            gc.enable()
+
+    def _call(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event != "c_call" or self.found:
+            return
+        instead = self._instead(arg)
+        if instead:
+            place = _place(frame)
+            if place:
+                name = getattr(arg, "__qualname__", "") or getattr(arg, "__name__", "?")
+                self.found = f"{name}() is called at {place}; {instead}"
+
+    def _instead(self, function: Any) -> str:
+        name = getattr(function, "__name__", "")
+        owner = getattr(function, "__self__", None)
+        if name in HARMLESS:
+            return ""
+        if name in NAMES:
+            return NAMES[name]
+        if isinstance(owner, random.Random):
+            return "" if (self._vm is not None and owner is self._vm._random) or name in ("seed", "__init__") else _DICE
+        if isinstance(owner, REAL[:2]):
+            return _LOCK if name in ("acquire", "__enter__", "acquire_lock") else ""
+        if isinstance(owner, type):
+            return _CLOCK if owner.__module__ == "datetime" and name in ("now", "utcnow", "today") else ""
+        module = getattr(function, "__module__", None) or getattr(owner, "__name__", "")
+        return MODULES.get(module, "") if isinstance(module, str) else ""
+
+
+def _place(frame: FrameType | None) -> str:
+    """The line of the driver that led there; "" where only the model itself or the interpreter is at work."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith((_HOME, "<")):
+            return ""
+        if not name.startswith(_STDLIB) or "site-packages" in name:
+            return f"{PurePath(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""

@@ -1,0 +1,305 @@
+"""Drivers that are right as long as nothing else runs at the same time."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from errno import EINVAL
+
+from docs.drivers.ring import TRIES, Ring, RingWorkload
+from movable import (
+    MIGRATE_SYNC_NO_COPY,
+    VM,
+    AddressSpace,
+    ClearPageMovable,
+    ListHead,
+    Page,
+    PageIsolated,
+    SetPageMovable,
+    copy_highpage,
+    get_page,
+    list_add_tail,
+    list_del,
+    lock_page,
+    put_page,
+    unlock_page,
+)
+
+
+class Racy(Ring):
+    """What the racy rings share."""
+
+    workload = RingWorkload
+
+    def publish(self, mapping: AddressSpace, newpage: Page, page: Page) -> None:
+        newpage.private = page.private
+        self.slots[page.private] = newpage
+        list_add_tail(newpage.lru, self.idle)
+        get_page(newpage)
+        SetPageMovable(newpage, mapping)
+        page.private = 0
+        ClearPageMovable(page)
+
+
+class CopiesOutsideTheLock(Racy):
+    """Copies before it takes the writers' lock: what is written in between is lost."""
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if mode == MIGRATE_SYNC_NO_COPY:
+            return -EINVAL
+        copy_highpage(newpage, page)
+        with self.lock:
+            self.publish(mapping, newpage, page)
+        put_page(page)
+        return 0
+
+
+class CopiesUnderAnotherLock(Racy):
+    """Reads the old page, lets go of the lock, and writes the new page and publishes it under the lock again."""
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if mode == MIGRATE_SYNC_NO_COPY:
+            return -EINVAL
+        with self.lock:
+            content = bytes(page.data[:])
+        with self.lock:
+            newpage.data[:] = content
+            self.publish(mapping, newpage, page)
+        put_page(page)
+        return 0
+
+
+class ChecksThenActs(Racy):
+    """Hands pages out to users who want them left alone, and looks for that outside the lock under which it is noted."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.borrowed: set[int] = set()
+
+    def write(self, slot: int, data: bytes) -> bool:
+        if not super().write(slot, data):
+            return False
+        with self.lock:
+            page = self.slots[slot]
+            if page is None or PageIsolated(page):
+                return True
+            self.borrowed.add(slot)
+            list_del(page.lru)
+        with self.lock:
+            self.borrowed.discard(slot)
+            list_add_tail(page.lru, self.idle)
+        return True
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        if page.private in self.borrowed:
+            return False
+        with self.lock:
+            list_del(page.lru)
+        return True
+
+
+class Counts(Racy):
+    """Counts writes in a plain attribute, without the lock."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.writes = 0
+
+    def write(self, slot: int, data: bytes) -> bool:
+        stored = super().write(slot, data)
+        self.writes += 1
+        return stored
+
+
+class DropsWithoutThePageLock(Racy):
+    """Frees a page while it may be on the move."""
+
+    def drop(self, slot: int) -> None:
+        with self.lock:
+            page = self.slots[slot]
+            if page is None:
+                return
+            self.slots[slot] = None
+        lock_page(page)
+        page.private = 0
+        if not PageIsolated(page):
+            list_del(page.lru)
+        ClearPageMovable(page)
+        unlock_page(page)
+        put_page(page)
+
+
+class WaitsBadly(Racy):
+    """A removal that waits until nothing is isolated, and misses the wake-up that comes between its look and its sleep."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.isolated = 0
+        self.back = vm.wait_queue("back")
+        self.waiting = False
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        with self.lock:
+            list_del(page.lru)
+            self.isolated += 1
+        return True
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if mode == MIGRATE_SYNC_NO_COPY:
+            return -EINVAL
+        with self.lock:
+            copy_highpage(newpage, page)
+            self.publish(mapping, newpage, page)
+            self.ended()
+        put_page(page)
+        return 0
+
+    def putback_page(self, page: Page) -> None:
+        with self.lock:
+            list_add_tail(page.lru, self.idle)
+            self.ended()
+
+    def ended(self) -> None:
+        self.isolated -= 1
+        if self.waiting:
+            self.back.wake_up()
+
+    def nothing_isolated(self) -> bool:
+        with self.lock:
+            return not self.isolated
+
+    def remove(self) -> None:
+        with self.lock:
+            busy = self.isolated > 0
+        if busy:
+            # A wake-up is only sent to who says that he waits, and this is said too late.
+            self.back.wait_event(self.told_and_nothing_isolated)
+        super().remove()
+
+    def told_and_nothing_isolated(self) -> bool:
+        nothing = self.nothing_isolated()
+        with self.lock:
+            self.waiting = True
+        return nothing
+
+
+class InvertsLocks(Racy):
+    """Two locks, taken in one order by a write and in the other by a migration."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.log = vm.spinlock("log")
+        self.logged: list[int] = []
+
+    def write(self, slot: int, data: bytes) -> bool:
+        stored = super().write(slot, data)
+        with self.log, self.lock:
+            self.logged.append(slot)
+        return stored
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        with self.lock, self.log:
+            self.logged.append(-1)
+        return super().migratepage(mapping, newpage, page, mode)
+
+
+class Spins(Racy):
+    """Waits for the end of an isolation by looking again and again."""
+
+    def drop(self, slot: int) -> None:
+        with self.lock:
+            page = self.slots[slot]
+        while page is not None and PageIsolated(page):
+            with self.lock:
+                page = self.slots[slot]
+        super().drop(slot)
+
+
+class ReadsAfterFree(Racy):
+    """Drops its reference and looks at the page once more."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.last = b""
+
+    def drop(self, slot: int) -> None:
+        for _ in range(TRIES):
+            with self.lock:
+                page = self.slots[slot]
+                if page is None:
+                    return
+                get_page(page)
+            lock_page(page)
+            ours = self._forget(slot, page)
+            isolated = PageIsolated(page)
+            unlock_page(page)
+            put_page(page)
+            if ours:
+                put_page(page)
+                if isolated:  # the core holds a reference, so it cannot be gone yet; or can it?
+                    page.private = 0
+                return
+
+
+# --- what no schedule can govern ---
+
+
+class RealLock(Racy):
+    """Uses a lock of the interpreter's."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.guard = threading.Lock()
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        with self.guard:
+            return super().isolate_page(page, mode)
+
+
+class RealThread(Racy):
+    """Starts a thread."""
+
+    def putback_page(self, page: Page) -> None:
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+        super().putback_page(page)
+
+
+class Clock(Racy):
+    """Asks the clock in a callback."""
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        return time.time() > 0 and super().isolate_page(page, mode)
+
+
+class Dice(Racy):
+    """Throws dice in an operation."""
+
+    def write(self, slot: int, data: bytes) -> bool:
+        return super().write(slot, data) and random.random() < 2
+
+
+class MachineDice(Racy):
+    """Throws the machine's own dice, which is fine."""
+
+    def write(self, slot: int, data: bytes) -> bool:
+        return super().write(slot, data) and self.vm.random.random() < 2
+
+
+_state = {"calls": 0}
+
+
+class Remembers(Racy):
+    """Keeps state between machines, in a module."""
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        _state["calls"] += 1
+        if _state["calls"] % 3:
+            with self.lock:
+                pass
+        return super().isolate_page(page, mode)
+
+
+__all__ = ["ListHead", "Racy"]
