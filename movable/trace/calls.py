@@ -25,23 +25,23 @@ class Task:
     """One task: its name as events carry it, and the calls that it is inside of, innermost last.
 
     ``freed`` is the page that it has just released, ``unlocks`` how many unlocks still belong to a callback that returned,
-    ``called`` whether a call of it was seen to begin. ``unpaired`` counts its calls that never returned, by function.
+    ``calls`` how many calls of it were seen to begin. ``unpaired`` counts its calls that never returned, by function.
     """
 
-    __slots__ = ("called", "freed", "name", "stack", "unlocks", "unpaired")
+    __slots__ = ("calls", "freed", "name", "stack", "unlocks", "unpaired")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stack: list[Frame] = []
         self.freed = UNSEEN
         self.unlocks = 0
-        self.called = False
+        self.calls = 0
         self.unpaired: dict[str, int] = {}
 
     def push(self, frame: Frame) -> None:
         """A call begins."""
         stack = self.stack
-        self.called = True
+        self.calls += 1
         for index, open_ in enumerate(stack):
             if open_.call == frame.call:  # none of them calls itself: the return of the older one was missed
                 self._cut(index)

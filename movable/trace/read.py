@@ -346,8 +346,10 @@ class Reader:
         means = layout.meaning
         frame = task.pop(means.call)
         if frame is None:
-            # at the beginning of a trace it is a call that began before; an ordinary page's move shows its return only
-            self._orphans += task.called and (bool(means.driver) or means.kind == "isolate_movable_page_ret")
+            # at the beginning of a trace it is a call that began before, maybe around one that was seen to begin;
+            # an ordinary page's move shows its return only
+            outer = means.kind == "isolate_movable_page_ret"
+            self._orphans += (outer or bool(means.driver)) and task.calls > outer
             return None
         args: dict[str, Any] = {}
         at = rest.rfind("ret=")

@@ -277,6 +277,17 @@ def test_a_missed_return_is_noticed(tmp_path: Path) -> None:
     assert result.holes and not result.broken and "without entry or return" in result.notes[-1]
 
 
+def test_a_trace_may_begin_inside_of_an_isolation(tmp_path: Path) -> None:
+    script = Script().isolate(5).putback(5).isolate(5).migrate(5, 9)
+    for first in range(6):
+        path = tmp_path / "t.txt"
+        path.write_text("\n".join(script.lines[first:]) + "\n")
+        result = check_trace(str(path))
+        assert not result.holes and not result.broken, first
+    path.write_text("\n".join(script.lines[:8] + script.lines[9:]) + "\n")  # the second isolate_movable_page
+    assert check_trace(str(path)).holes == 1
+
+
 def test_a_trace_that_contradicts_itself(tmp_path: Path) -> None:
     script = life().mark(20)
     script.page("isolate_movable_page", 20, 0, OPS + 258, 1, "mode=0x8 ")
