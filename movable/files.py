@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from movable.errors import MovableError, UsageError
+
 
 def write_text(target: str, text: str) -> None:
-    """Write to a file through a neighbour that is renamed at the end; "-" is standard output. Raises OSError.
+    """Write to a file through a neighbour that is renamed at the end; "-" is standard output.
+
+    Raises OSError when it cannot be opened, and MovableError when it cannot take the text, as a full disk.
 
     What exists and is no regular file, such as /dev/null or a pipe, is written to as it is: renaming would replace it.
     """
@@ -17,12 +22,28 @@ def write_text(target: str, text: str) -> None:
         sys.stdout.write(text)
         return
     path = Path(target)
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+    part = path if path.exists() and not path.is_file() else path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        if error.filename is None:
+            raise MovableError(f"{target}: {error.strerror}") from None
+        raise
+    if part is not path:
+        part.replace(path)
+
+
+def check_place(target: str | None) -> None:
+    """Raises UsageError when a result cannot be written there, before anybody works for it. None and "-" are fine."""
+    if target is None or target == "-":
         return
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    path = Path(target)
+    if not target or path.is_dir():
+        raise UsageError(f"{target!r} is no file to write to; name one")
+    if not path.parent.is_dir():
+        raise UsageError(f"{target}: there is no directory {str(path.parent)!r}; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{target}: not allowed to write there")
 
 
 def write_json(target: str, record: dict[str, Any]) -> None:

@@ -218,9 +218,7 @@ def _spread(
 
 
 def checked_waivers(waive: Mapping[str, str]) -> dict[str, str]:
-    """The reasons by rule id, as the table spells it. Raises UsageError for an unknown rule, naming the near ones, and for a missing
-    reason.
-    """
+    """Reasons by rule id, as the table spells it. Raises UsageError for an unknown rule, naming near ones, and for no reason."""
     for id, reason in waive.items():
         if not reason.strip():
             raise UsageError(f"waiver of {id} has no reason; write {id}=REASON")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from movable.cli import main
+from movable.contract.examine import INTERRUPTED, Search
+from movable.contract.program import Program
 
 RING = "docs/drivers/ring.py:Ring"
 
@@ -46,6 +48,42 @@ def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: 
     assert "BROKEN D15" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--json", ""], "is no file to write to"),
+        (["--json", "/"], "is no file to write to"),
+        (["--html", "nowhere/c.html"], "there is no directory 'nowhere'"),
+        (["--html", "-"], "'-' is for --json alone"),
+        (["--waive", "D15=one", "--waive", "D15=two"], "D15 is waived already, for 'one'"),
+    ],
+)
+def test_what_cannot_end_well_does_not_begin(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", RING, "--examples", "3", *options]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("movable: ")
+    assert message in captured.err
+
+
+def test_an_interrupted_check_prints_what_it_has_and_stops(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, runs = Search.learn, []
+
+    def interrupted(search: Search, program: Program) -> None:
+        learn(search, program)
+        runs.append(program)
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "learn", interrupted)
+    assert main(["check", "--installed", "--json", "-"]) == 130
+    (report,) = json.loads(capsys.readouterr().out)["reports"]
+    assert report["examples"] == 3
+    assert report["stopped"] == INTERRUPTED
+
+
 def test_strict(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", RING, "--examples", "3", "--strict"]) == 1
 
@@ -80,4 +118,4 @@ def test_a_budget_that_is_none(budget: str, capsys: pytest.CaptureFixture[str]) 
 
 def test_an_unwritable_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", RING, "--examples", "2", "--json", str(tmp_path / "no" / "c.json")]) == 2
-    assert "No such file or directory" in capsys.readouterr().err
+    assert "there is no directory" in capsys.readouterr().err

@@ -12,11 +12,11 @@ from docs.drivers.slab import SlabCache
 from movable import Page, UsageError
 from movable.contract import Workload, certify, check
 from movable.contract.draw import programs, shrink
-from movable.contract.examine import checked_waivers
+from movable.contract.examine import INTERRUPTED, Search, _judge, checked_waivers
 from movable.contract.machine import Machine
 from movable.contract.program import decode, encode, show
 from movable.contract.replay import replay
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, text, to_json
+from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, text, to_json
 from movable.contract.report_html import to_html
 from movable.contract.rules import RULES
 from movable.contract.workload import GenericWorkload, workload_for
@@ -95,6 +95,29 @@ def test_waivers() -> None:
         checked_waivers({"D155": "x"})
     with pytest.raises(UsageError, match="D15=REASON"):
         certify(Ring, waive={"D15": " "})
+    assert checked_waivers({"d19B": "spelt otherwise"}) == {"D19b": "spelt otherwise"}
+
+
+def test_a_waiver_of_what_was_not_tried_is_not_said_to_be_needless() -> None:
+    search = Search(RingWorkload, Ring, "4.19", 0)
+    assert not search.go(budget=0, examples=2)
+    report = Report("ring", "Ring", "RingWorkload", "4.19", 0)
+    _judge(search, report, {"D39": "nobody maps"}, {})
+    assert report.verdicts["D39"].verdict == UNPROVEN
+
+
+def test_an_interruption_ends_the_making_small_and_not_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("movable.contract.examine.shrink", impatient)
+    search = Search(workload_for(bad.Half), bad.Half, "4.19", 0)
+    search.go(budget=0, examples=10)
+    report = Report("half", "Half", "RingWorkload", "4.19", 0)
+    _judge(search, report, {}, {})
+    assert report.stopped == INTERRUPTED
+    assert report.verdicts["D15"].story
+    assert len(report.verdicts) == len(RULES)
 
 
 def test_rules_of_another_era_do_not_apply() -> None:
