@@ -6,11 +6,13 @@ Text is decoded as latin-1, which never fails; whether it is a trace at all is f
 from __future__ import annotations
 
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -35,8 +37,9 @@ RECORD_HINT = "record one with the script that 'movable trace probes DRIVER' pri
 class Source:
     """One trace, readable more than once. A context manager.
 
-    ``path`` is a file, or ``-`` for standard input, which is kept in a temporary file so that the lines that prove a finding
-    can be read again. ``progress`` hears how far the reading has come. Raises UsageError for a file that cannot be read.
+    ``path`` is a file, or ``-`` for standard input. What can be read only once (standard input, a pipe, a file that the kernel
+    makes up) is kept in a temporary file, so that the lines that prove a finding can be read again. ``progress`` hears how far
+    the reading has come. Raises UsageError for a file that cannot be read.
     """
 
     def __init__(self, path: str, progress: Progress | None = None) -> None:
@@ -54,13 +57,18 @@ class Source:
         try:
             if path.is_dir():
                 raise UsageError(f"{path}: is a directory; give the trace file in it")
-            self._total = path.stat().st_size
-            with path.open("rb") as stream:
-                empty = not stream.read(1)
+            about = path.stat()
+            self._total = about.st_size
+            empty = False
+            if stat.S_ISREG(about.st_mode):
+                with path.open("rb") as stream:
+                    empty = not stream.read(1)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read ({error.strerror}); give a trace file, or - for standard input") from None
         if empty:
             raise UsageError(f"{path}: the file is empty; {RECORD_HINT}")
+        if not self._total:
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
 
     def __enter__(self) -> Source:
         return self
@@ -109,22 +117,26 @@ class Source:
             yield from raw
 
     def _raw(self) -> Iterator[bytes]:
-        """The bytes as they are: from the file, or from standard input the first time and from its copy later."""
-        if self._spool is None:
-            try:
-                with open(self.path, "rb") as stream:
-                    yield from self._counted(stream)
-            except OSError as error:
-                raise UsageError(f"{self.path}: cannot be read ({error.strerror})") from None
-            return
-        self._spool.seek(0, 2)
-        if self._spool.tell():
+        """The bytes as they are: from the copy, where there is one with something in it, else from the file or standard input."""
+        if self._spool is not None and self._spool.seek(0, 2):
             self._spool.seek(0)
             yield from self._counted(self._spool)
             return
-        for block in self._counted(sys.stdin.buffer):
-            self._spool.write(block)
-            yield block
+        try:
+            with self._open() as stream:
+                for block in self._counted(stream):
+                    if self._spool is not None:
+                        self._spool.write(block)
+                    yield block
+        except OSError as error:
+            raise UsageError(f"{self.name}: cannot be read ({error.strerror})") from None
+
+    def _open(self) -> AbstractContextManager[IO[bytes]]:
+        if self.path != "-":
+            return open(self.path, "rb")
+        if sys.stdin is None:
+            raise UsageError("standard input is closed; give a trace file, or a trace on standard input")
+        return nullcontext(sys.stdin.buffer)
 
     def _counted(self, stream: IO[bytes]) -> Iterator[bytes]:
         done = 0

@@ -57,6 +57,27 @@ def test_standard_input_can_be_read_twice(monkeypatch: pytest.MonkeyPatch) -> No
     assert first == second == LINES
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_can_be_read_twice(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    # the shell opens the pipe, as for <(zcat FILE); both ends, so that neither waits for the other
+    held = os.open(path, os.O_RDWR)
+    os.write(held, gzip.compress(life().text().encode()))
+    with Source(str(path)) as source:
+        blocks = source.blocks()
+        first = next(blocks)
+        os.close(held)
+        first += [line for block in blocks for line in block]
+        second = [line for block in source.blocks() for line in block]
+    assert first == second == life().text().splitlines()
+
+
+def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in refused("-")
+
+
 def test_progress_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text(TEXT)
