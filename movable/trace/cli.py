@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,11 +103,33 @@ def _output(path: str) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     try:
-        stream = open(path, "w", encoding="utf-8")  # noqa: SIM115
+        with open(path, "w", encoding="utf-8") as stream:
+            yield stream
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror}); give another place") from None
-    with stream:
-        yield stream
+
+
+def _check_places(arguments: argparse.Namespace, *options: str) -> None:
+    """Raises UsageError when an output would overwrite the trace, or another output; before anything is read."""
+    taken = {"FILE": arguments.file}
+    for option in options:
+        path = getattr(arguments, option)
+        for other, place in taken.items() if path is not None else ():
+            if place != "-" and path != "-" and (place == path or _same_file(place, path)):
+                raise UsageError(f"--{option} {path} would write over {other}; give another place")
+        if path == "-" and taken.get("--json") == "-":
+            raise UsageError(f"--{option} - and --json - both mean standard output; give one of them a file")
+        if path is not None:
+            taken[f"--{option}"] = path
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.isfile(one) and os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _probes(arguments: argparse.Namespace) -> int:
@@ -132,6 +155,7 @@ def _summary(arguments: argparse.Namespace) -> int:
     from movable.trace.source import Source
     from movable.trace.summary import summarise, summary_text
 
+    _check_places(arguments, "json", "svg")
     with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
         summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
     if arguments.json != "-":
@@ -154,6 +178,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from movable.trace.read import Reader
     from movable.trace.source import Source
 
+    _check_places(arguments, "chrome", "events", "ftrace")
     out = arguments.chrome or arguments.events or arguments.ftrace
     with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
         reader = Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base)
@@ -175,6 +200,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from movable.trace.progress import Progress
     from movable.trace.verdicts import verdicts_html, verdicts_text
 
+    _check_places(arguments, "json", "html")
     with Progress(arguments.file) as progress:
         result = check_trace(
             arguments.file,

@@ -94,6 +94,39 @@ def test_bad_places_and_numbers(tmp_path: Path) -> None:
         run("export", trace("soft"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--json"), ("check", "--html"), ("summary", "--json"), ("summary", "--svg"),
+        ("export", "--chrome"), ("export", "--events"), ("export", "--ftrace"),
+    ],
+)  # fmt: skip
+def test_the_trace_is_never_written_over(words: tuple[str, str], tmp_path: Path) -> None:
+    path = life().write(tmp_path)
+    text = path.read_text()
+    other = tmp_path / "link"
+    other.symlink_to(path)
+    for place in (path, other):
+        with pytest.raises(UsageError, match="would write over FILE"):
+            run(words[0], str(path), words[1], str(place))
+    assert path.read_text() == text
+
+
+def test_two_outputs_in_one_place(tmp_path: Path) -> None:
+    path, place = str(life().write(tmp_path)), str(tmp_path / "out")
+    with pytest.raises(UsageError, match="would write over --json"):
+        run("check", path, "--json", place, "--html", place)
+    with pytest.raises(UsageError, match="both mean standard output"):
+        run("summary", path, "--json", "-", "--svg", "-")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [("check", "--html"), ("summary", "--svg"), ("export", "--chrome")])
+def test_a_full_disk_is_named(words: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="/dev/full: cannot be written"):
+        run(words[0], str(life().write(tmp_path)), words[1], "/dev/full")
+
+
 def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
