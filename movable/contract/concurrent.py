@@ -51,6 +51,7 @@ class Trial:
 
     ``known`` are rules that are not reported, ``monitored`` makes the monitor watch every execution (None: some of them). ``tell``
     is given (kind, page, arguments) of each event of an execution that is being explained. ``exercised`` counts what was judged.
+    ``judges_all`` looks at every end state, also where it looks like one that was right; searches do without.
     ``audited`` keeps end states for ``movable.explore.audit``.
     """
 
@@ -62,7 +63,7 @@ class Trial:
         self.sharing = Sharing()
         self.known: frozenset[str] = frozenset()
         self.monitored: bool | None = None
-        self.judges_all = False
+        self.judges_all = True
         self.audited = False
         self.exercised: dict[str, int] = {}
         self.count = 0
@@ -74,7 +75,7 @@ class Trial:
         self.count += 1
         watched = self.monitored if self.monitored is not None else self.count <= FIRST or not self.count % EVERY
         execution = Execution(self, scheduler, watched)
-        return Scene(execution.tasks(), execution.check, execution.state if self.audited else None)
+        return Scene(execution.tasks(), execution.check, (lambda: execution.ended) if self.audited else None)
 
     def judged(self, rule: str) -> None:
         """Count that a rule had a chance to be broken."""
@@ -110,6 +111,7 @@ class Execution:
         self.answers: list[list[Any]] = [[] for _ in trial.scenario.tasks]
         self.spans: list[list[Span]] = [[] for _ in trial.scenario.tasks]
         self.steps = scheduler.steps
+        self.ended: Hashable = None
 
     # the tasks
 
@@ -144,7 +146,8 @@ class Execution:
         except MovableError as error:
             raise named(error) from error
         self._judge_rules()
-        fresh = self.trial.fresh(hash((self.state(), repr(self.answers))))
+        self.ended = (self.state(), repr(self.answers))
+        fresh = self.trial.fresh(hash(self.ended))
         self._judge_answers(fresh)
         if fresh:
             self._judge_machine()

@@ -74,7 +74,6 @@ def full(trial: Trial, scenario: Scenario | None = None) -> Trial:
     made = Trial(trial.subject, scenario or trial.scenario, None if scenario else trial.orders)
     made.known = trial.known
     made.monitored = False
-    made.judges_all = True  # a failure that is run again fails again
     return made
 
 

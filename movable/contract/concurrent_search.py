@@ -193,6 +193,7 @@ def _hunts(subject: Subject, scenarios: list[Scenario] | None, known: frozenset[
     for scenario in look_first(subject, scenarios):
         trial = Trial(subject, scenario)
         trial.known = known
+        trial.judges_all = False
         hunts.append(Hunt(trial, seed))
     return hunts
 

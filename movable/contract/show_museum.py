@@ -9,6 +9,7 @@ from movable.contract.museum import Exhibit, difference, exhibits
 from movable.contract.replay import replay_program
 from movable.contract.report import Report, failure
 from movable.contract.rules import RULES
+from movable.contract.scenario import TOKEN_HEAD
 
 WIDTH = 100
 
@@ -92,12 +93,23 @@ def judge(
     with one.shown(twin):
         driver = one.twin if twin else one.broken
         until = () if twin else one.rules
-        report = check(driver, one.workload, era=one.era, budget=budget, examples=examples, until=until, progress=progress)
+        features = {} if twin else one.features
+        report = check(
+            driver, one.workload, era=one.era, budget=budget, examples=examples, until=until, features=features, progress=progress
+        )
     report.target = one.id
     return report
 
 
 def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
-    """Run a program of a token on the broken driver; what ``replay.replay`` returns. Raises UsageError for an unreadable token."""
+    """Run the program, or the schedule, of a token on the broken driver; what ``replay.replay`` returns.
+
+    Raises UsageError for an unreadable token.
+    """
     with one.shown():
+        if token.strip().startswith(TOKEN_HEAD):
+            from movable.contract.concurrent_replay import Replay
+
+            again = Replay(one.broken, token, one.workload, era=one.era)
+            return again.lines(), [again.rule] if again.rule else []
         return replay_program(one.workload, one.broken, token, era=one.era)
