@@ -40,7 +40,7 @@ class Replay:
         self.options = replace(OPTIONS, races=races)
         try:
             self.story: Story = replay(self.trial(), self.schedule, self.options)
-        except ExploreError as error:
+        except (ExploreError, UsageError) as error:
             raise UsageError(f"the token does not fit this driver: {str(error).splitlines()[0]}") from None
 
     def trial(self) -> Trial:

@@ -9,7 +9,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from movable.contract.concurrent import Trial
@@ -69,7 +69,7 @@ class Hunt:
     def __init__(self, trial: Trial, seed: int) -> None:
         self.trial = trial
         self.report = Explored(trial.scenario.name, str(trial.scenario))
-        self.options = OPTIONS
+        self.options = replace(OPTIONS, races="D53" not in trial.known)
         self.done = False
         self._seed = seed
         self._restarts = 0
@@ -110,10 +110,10 @@ class Hunt:
             if self._barren >= BARREN:
                 break
         else:
-            self._claim()
+            self.claim()
             return
         self.done = True
-        self._claim()
+        self.claim()
 
     def _restart(self) -> None:
         self.trial.sharing.grew = False
@@ -129,12 +129,11 @@ class Hunt:
         self._barren = 0
         self.report.rules.append(rule)
         if rule == "D53":  # what the race leads to shows only where the race itself does not end the execution
-            self.options = Options(
-                limit=OPTIONS.limit, races=False, order=self.options.order, quiet=OPTIONS.quiet
-            )
+            self.options = replace(OPTIONS, races=False)
         return True
 
-    def _claim(self) -> None:
+    def claim(self) -> None:
+        """Put into the report what has been covered so far."""
         self.report.covered, self.report.complete = self.strategy.claim, self.strategy.complete
 
 
@@ -237,6 +236,9 @@ class _Turns:
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
         for failure, options in hunt.run(most, self.deadline):
             self.found.setdefault(rule_of_failure(failure), (hunt, failure, options))
+            if self.until and self.until <= self.found.keys():
+                hunt.claim()
+                break
         self.spent += hunt.report.executions - before
         self.result.exercised.update(hunt.trial.exercised)
         hunt.trial.exercised.clear()

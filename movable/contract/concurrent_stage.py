@@ -137,6 +137,8 @@ class Stage:
 
     def _do_op(self, user: Workload, name: str, arguments: dict[str, Any]) -> list[Phase]:
         operation = self.operations.get(name)
+        if not callable(getattr(user, name, None)):
+            raise UsageError(f"{type(user).__name__} has no operation {name!r}")
         if operation is None or not operation.needs_handle:
             return [lambda: user.run(name, arguments)]
         # A handle is picked when the tasks begin, so that two tasks can mean the same one.

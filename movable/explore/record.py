@@ -105,7 +105,7 @@ class Recorder(Scheduler):
 
     def _pick(self, me: Task | None) -> Task | None:
         before = len(self.steps)
-        able = me is not None and me.ready is None and me in self.alive
+        able = me is not None and me in self.alive and (me.ready is None or me.ready())
         held = {task.index: tuple(self.locks.held(task.index)) for task in self.alive}
         task = super()._pick(me)
         if len(self.steps) > before:

@@ -199,6 +199,7 @@ def _lock_page_watched(page: Page, seam: Seam) -> None:
     seam.point("lock", ("page", page.pfn, "lock"))
     while page._flags & LOCKED:
         seam.point("aw", ("page", page.pfn, "flags"))
+        seam.point("ar", ("page", page.pfn, "lock"))  # the lock bit is in the same word, and unlocking looks at ours
         if page._flags & LOCKED:
             page._flags |= WAITERS
             _sleep_on_page(page, seam)

@@ -225,6 +225,7 @@ def prep_new_page(page: Page, order: int, gfp: int = 0) -> None:
     """
     seam = page.seam
     if seam is not None:
+        seam.point("aw", ("page", page.pfn, "refs"))  # whoever holds only the frame's number may be trying for a reference
         seam.event("alloc_page", page, order=order, gfp=gfp, zone=page.zone.name)
     page._flags = 0
     page._refcount = 1
@@ -313,6 +314,8 @@ def free_pages_prepare(page: Page) -> bool:
     if seam is not None:
         seam.event("free_page", page, order=page.order)
     if page._mapping & PAGE_MAPPING_FLAGS:
+        if seam is not None:
+            seam.point("aw", ("page", page.pfn, "mapping"))  # and scanners look at the tag without holding anything
         page._mapping = 0
     if page._mapping or page._refcount or page._mapcount != -1 or page._flags & CHECK_AT_FREE:
         bad_page(page, free_pages_check(page))

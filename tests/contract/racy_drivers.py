@@ -55,6 +55,19 @@ class CopiesOutsideTheLock(Racy):
         return 0
 
 
+class OnlyWrites(RingWorkload):
+    """A workload with one operation, and so with few scenarios."""
+
+    overwrite = None  # type: ignore[assignment]
+    drop = None  # type: ignore[assignment]
+
+
+class CopiesAndWrites(CopiesOutsideTheLock):
+    """The same with that workload."""
+
+    workload = OnlyWrites
+
+
 class CopiesUnderAnotherLock(Racy):
     """Reads the old page, lets go of the lock, and writes the new page and publishes it under the lock again."""
 
