@@ -129,7 +129,7 @@ def validate(run: Run, terminal: Terminal) -> None:
 
 
 def remove(run: Run, terminal: Terminal) -> None:
-    """Give the huge pages back, and let every driver that has ``remove`` go; count what does not come back."""
+    """Give the huge pages back, and let every driver that has ``remove`` go. Raises RunFailed for frames that do not come back."""
     for page in run.huge:
         put_page(page)
     held = {driver.label: run.frames_of(driver) for driver in run.drivers}
@@ -143,6 +143,9 @@ def remove(run: Run, terminal: Terminal) -> None:
     offline = sum(end - start for zone in run.vm.zones for start, end in zone.offline_ranges())
     run.not_returned = run.vm.nr_frames - offline - run.free() - staying
     validate_vm(run.vm)
+    if run.not_returned:
+        frames = report.many(run.not_returned, "frame")
+        raise RunFailed(f"{frames} did not come back when the drivers went: one of them leaks pages; {report.data_state(run)}")
 
 
 STEPS: tuple[tuple[str, Callable[[Run, Terminal], None]], ...] = (

@@ -92,8 +92,10 @@ def test_an_idle_driver_is_only_loaded(tmp_path: Path) -> None:
     assert found["drivers"][1]["frames"] == 0 and found["ok"]
 
 
-def test_frames_that_a_driver_keeps_are_counted(tmp_path: Path) -> None:
-    assert record(tmp_path, drivers=f"{BROKEN}:Leaky")["not_returned"] == 3
+def test_frames_that_a_driver_leaks_are_counted_and_fail_the_run(tmp_path: Path) -> None:
+    message, found = failure(tmp_path, drivers=f"{BROKEN}:Leaky")
+    assert message.startswith("3 frames did not come back when the drivers went: one of them leaks pages; ")
+    assert found["not_returned"] == 3
 
 
 def test_without_a_store_there_is_no_data(tmp_path: Path) -> None:
