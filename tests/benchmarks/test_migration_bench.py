@@ -134,7 +134,7 @@ def test_one_migration_against_the_floor() -> None:
 
 
 class WithoutSeam(ast.NodeTransformer):
-    """Takes every ``if seam is not None`` out of a module, as if the seam had never been built."""
+    """Takes every ``if seam is not None`` out of a module, and then every ``seam = ...`` that nothing reads any more."""
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
         self.generic_visit(node)
@@ -143,6 +143,14 @@ class WithoutSeam(ast.NodeTransformer):
             return node.orelse or ast.Pass()
         if test.endswith("seam is None"):
             return node.body
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self.generic_visit(node)
+        names = [name for name in ast.walk(node) if isinstance(name, ast.Name) and name.id == "seam"]
+        if not any(isinstance(name.ctx, ast.Load) for name in names):
+            unread = [line for line in node.body if ast.unparse(line).startswith("seam = ")]
+            node.body = [line for line in node.body if line not in unread] or [ast.Pass()]
         return node
 
 
