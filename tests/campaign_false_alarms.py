@@ -21,8 +21,8 @@ from movable.registry import find
 
 EXEMPLARY = ("docs/drivers/ring.py:Ring", "docs/drivers/slab.py:SlabCache", "docs/drivers/aio_ring.py:AioRing")
 BUNDLED = ("zsmalloc", "balloon")
-RUN = 250
-"""Examples in one run; a later run has longer programs from its beginning on only by chance, so runs are not too short."""
+RUN = 100
+"""Examples in one run. Programs grow longer with every example of a run, up to their limit."""
 
 Found = tuple[str, int, int, int, int, int, list[str]]
 """A driver and the seed, then examples, steps, distinct states and calls, and the alarms."""
@@ -67,6 +67,7 @@ def campaign(examples: int, workers: int, budget: float = float("inf")) -> dict[
     """Run everything and print what happens; returns examples, steps, states, calls and alarms by driver."""
     totals: dict[str, list[int]] = {}
     started = time.monotonic()
+    done = 0
     with ProcessPoolExecutor(workers) as pool:
         futures = [pool.submit(run, *share) for share in shares(examples)]
         for future in as_completed(futures):
@@ -78,6 +79,9 @@ def campaign(examples: int, workers: int, budget: float = float("inf")) -> dict[
             totals[driver] = [one + two for one, two in zip(before, numbers, strict=True)]
             for alarm in alarms:
                 print(f"ALARM {alarm}", flush=True)
+            done += numbers[0]
+            if sys.stderr.isatty():
+                print(f"\r{done} examples", end="", file=sys.stderr, flush=True)
             if time.monotonic() - started > budget:
                 for other in futures:
                     other.cancel()

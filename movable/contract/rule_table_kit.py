@@ -42,7 +42,7 @@ KIT_RULES = (
         "No task waits for ever: no deadlock, no wait for one's own lock, no wake-up that is lost.",
         "A stuck callback stops compaction, and with it every allocation that waits for it.",
         (("mm/filemap.c", "__lock_page"), ("mm/z3fold.c", "z3fold_destroy_pool")),
-        "F08 B08 B09 C01 C10 F09 C07",
+        "F08 B08 B09 C01 C10 F09 C07 B03",
     ),
     driver_rule(
         "D50",
@@ -87,7 +87,7 @@ KIT_RULES = (
         "What the driver's author says must always hold does hold at every quiet point.",
         "Nobody knows the driver's structures better.",
         (),
-        "Z01 Z03 F03 B05 B03",
+        "Z01 Z03 F03 B05",
     ),
     driver_rule(
         "D55",

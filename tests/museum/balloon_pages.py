@@ -67,10 +67,10 @@ EXHIBITS = (
         title="without compaction the balloon never gives a page back",
         story="""
             To deflate, the driver passes by pages that have no mark in their private field, since those are isolated. In a
-            kernel without compaction that field is never set. Every page looks isolated, and the balloon only grows.
+            kernel without compaction that field is never set. Every page looks isolated, and a balloon that must go waits for ever.
         """,
         fix="Make the test only where isolation can exist.",
-        rules=("D54",),
+        rules=("D49",),
         broken=TakesUnmarkedForIsolated,
         twin=Balloon,
         workload=BalloonInEveryBuild,

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from errno import EAGAIN
 
-from movable import VM, AddressSpace, Page, PG_writeback, Work, clear_page_flag, set_page_flag, trylock_page, unlock_page
+from movable import (
+    VM,
+    AddressSpace,
+    DeadlockError,
+    Page,
+    PG_owner_priv_1,
+    PG_writeback,
+    Work,
+    clear_page_flag,
+    set_page_flag,
+    test_page_flag,
+    trylock_page,
+    unlock_page,
+)
 from movable.contract.museum import Exhibit
 from movable.mm.lru import unmap_and_move_lru
 from movable.mm.migrate import _lock_and_move, _move_to_new_page
 from movable.mm.page import put_page
 
-from .bases.buffers import Buffers, BuffersWorkload
+from .bases.buffers import TRIES, Buffers, BuffersWorkload
+
+DIRTY = PG_owner_priv_1
 
 
 def lock_and_move_again(page: Page, newpage: Page, is_movable: bool, force: bool, mode: int) -> int:
@@ -31,29 +46,31 @@ class WritesBack(Buffers):
 
     def __init__(self, vm: VM) -> None:
         super().__init__(vm)
-        self.dirty: set[int] = set()
         self.device = vm.workqueue("device")
 
-    def write(self, index: int, data: bytes) -> bool:
-        self.dirty.add(index)
-        return super().write(index, data)
+    def changed(self, page: Page) -> None:
+        set_page_flag(page, DIRTY)
 
-    def drop(self, index: int) -> None:
-        self.device.flush()
-        self.dirty.discard(index)
-        super().drop(index)
+    def locked(self, index: int) -> Page | None:
+        for _ in range(TRIES):
+            page = super().locked(index)
+            if page is None or not test_page_flag(page, PG_writeback):
+                return page
+            self.unlock(page)
+            self.device.flush()
+        raise DeadlockError(f"page {index} of the file is written back all the time")
 
     def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-        if page.index not in self.dirty:
+        if not test_page_flag(page, DIRTY):
             return super().migratepage(mapping, newpage, page, mode)
-        self.dirty.discard(page.index)
+        clear_page_flag(page, DIRTY)
         set_page_flag(page, PG_writeback)
         self.device.queue_work(Work(lambda: clear_page_flag(page, PG_writeback), "end of writeback"))
         return -EAGAIN
 
     def remove(self) -> None:
-        self.device.destroy()
         super().remove()
+        self.device.destroy()
 
 
 EXHIBITS = (

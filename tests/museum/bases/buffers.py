@@ -53,11 +53,15 @@ class Buffers:
             page = self.locked(index)
             if page is not None:
                 page.data[: len(data)] = data
+                self.changed(page)
                 self.unlock(page)
                 return True
             if not self.add(index):
                 return False
         return False
+
+    def changed(self, page: Page) -> None:
+        """The page, which is locked, was written."""
 
     def read(self, index: int, length: int) -> bytes | None:
         """The first bytes of a page."""
