@@ -41,7 +41,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 """Kinds of events that a rule rests on, some with the field of the page that it looks at."""
 
-ONE_LINE = frozenset(("D2", "D4", "D7", "D20", "D21", "D23", "D25", "V1", "V7", "V13", "V23", "V24", "V26"))
+ONE_LINE = frozenset(("D2", "D4", "D7", "D20", "D21", "D23", "D25", "V1", "V7", "V23", "V24", "V26"))
 """Rules whose proof is in the fields of one line, so that no lost event can have caused it."""
 
 

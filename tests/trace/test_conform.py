@@ -270,6 +270,17 @@ def test_lost_events_never_break_a_rule(tmp_path: Path) -> None:
     assert check_trace(str(path)).broken == ["D2"]  # one line alone proves that
 
 
+def test_a_lost_isolation_is_not_held_against_the_put_back_before(tmp_path: Path) -> None:
+    script = Script().mark(5).isolate(5).putback(5).isolate(5).putback(5)
+    begun = len(Script().mark(5).isolate(5).putback(5).lines) - 1
+    lines = script.lines[:begun] + script.lines[begun + 4 :]  # up to the unlock of the second isolation
+    assert "folio_unlock" in lines[begun] and hex(ISOLATED | LOCKED) in lines[begun]
+    path = tmp_path / "t.txt"
+    path.write_text("CPU:0 [LOST 4 EVENTS]\n" + "\n".join(lines) + "\n")
+    result = check_trace(str(path))
+    assert not result.broken and "V13" in {one.id for one in result.verdicts.values() if "looks broken" in one.reason}
+
+
 def test_a_missed_return_is_noticed(tmp_path: Path) -> None:
     script = life().mark(20).isolate(20).putback(20)
     del script.lines[next(i for i, line in enumerate(script.lines) if "zs_isolate_ret" in line)]
