@@ -517,6 +517,11 @@ class Reader:
         name = self.source.name
         if not self.trace_lines:
             raise UsageError(f"{name}: no ftrace text (no line like 'TASK-PID [CPU] FLAGS TIME: EVENT: ...'); {RECORD_HINT}")
+        if self.base_from == "given" and self.damaged and not self._pages:
+            raise UsageError(
+                f"{name}: no page pointer fits --vmemmap-base {self.base:#x}; give the address where this kernel's page array "
+                "begins, or leave it out to have it worked out"
+            )
         if not any(self.seen.values()):
             others = ", ".join(sorted(self._layouts)[:3])
             raise UsageError(

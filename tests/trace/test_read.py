@@ -103,6 +103,12 @@ def test_base_is_worked_out_from_objects(tmp_path: Path) -> None:
     assert (reader.base_from, events[0].pfn) == ("given", pfn + (3 << 24))
 
 
+@pytest.mark.parametrize("base", [BASE + 1, BASE + (1 << 40)])
+def test_a_base_that_fits_no_page_is_refused(base: int, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no page pointer fits --vmemmap-base"):
+        read(life().write(tmp_path), vmemmap_base=base)
+
+
 def test_base_probe(tmp_path: Path) -> None:
     base = BASE + (9 << 30)
     script = Script(base).add("memory_base", f"base={base:#x}").mark((1 << 24) + 1)
