@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errno import EAGAIN, EBUSY, EINVAL
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
@@ -188,7 +188,7 @@ class Counting(Ring):
 class CountingWorkload(RingWorkload):
     """A ring's work."""
 
-    factory = Counting
+    factory: ClassVar[Any] = Counting
 
 
 class Holding(Ring):
@@ -219,7 +219,7 @@ class Holding(Ring):
 class HoldingWorkload(RingWorkload):
     """A ring's work, and a worker's."""
 
-    factory = Holding
+    factory: ClassVar[Any] = Holding
 
     @operation(slot=handle())
     def hold(self, slot: int) -> None:
@@ -273,7 +273,7 @@ class Deferring(Ring):
 class DeferringWorkload(RingWorkload):
     """A slot that waits for its end takes no data."""
 
-    factory = Deferring
+    factory: ClassVar[Any] = Deferring
 
     @operation(slot=st.integers(0, 7), data=st.binary(min_size=1, max_size=16))
     def write(self, slot: int, data: bytes) -> bool:
@@ -303,7 +303,7 @@ class Giving(Ring):
 class GivingWorkload(RingWorkload):
     """Declares so."""
 
-    factory = Giving
+    factory: ClassVar[Any] = Giving
     preserves_content = False
     may_release_isolated = True
     may_refuse = True
