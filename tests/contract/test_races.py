@@ -70,7 +70,7 @@ def test_the_wing_is_whole() -> None:
 @pytest.mark.campaign
 def test_the_whole_wing_at_default_settings(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints the table: what it took to find each race, with everything as an author has it."""
-    rows, times = [], []
+    rows, times, wrong = [], [], []
     for one in RACES.values():
         began = time.monotonic()
         report = judge(one)
@@ -79,8 +79,8 @@ def test_the_whole_wing_at_default_settings(capsys: pytest.CaptureFixture[str]) 
         alone = explore(one, EXECUTIONS)
         times.append(alone.seconds)
         twin = judge(one, twin=True)
-        assert set(one.rules) <= set(report.broken), f"{one.id}: {report.broken}"
-        assert seconds < SECONDS and not twin.broken, f"{one.id}: {seconds:.1f} s, twin {twin.broken}"
+        if not set(one.rules) <= set(report.broken) or seconds > SECONDS or twin.broken:
+            wrong.append(f"{one.id}: {report.broken} in {seconds:.1f} s; the twin: {twin.broken}")
         told = [alone.broken[rule] for rule in one.rules]
         rows.append(
             f"{one.id:5} {' '.join(one.rules):9} {alone.executions:6} {alone.seconds:7.1f} {executions:6} {seconds:7.1f}"
@@ -90,4 +90,5 @@ def test_the_whole_wing_at_default_settings(capsys: pytest.CaptureFixture[str]) 
         print("\nid    rules      alone: executions, seconds; check: executions, seconds; pre-emptions, depth, scenario")
         print("\n".join(rows))
         print(f"median {statistics.median(times):.1f} s")
+    assert not wrong
     assert statistics.median(times) < MEDIAN
