@@ -11,6 +11,7 @@ from movable.errors import UsageError
 from movable.mm.page import ISOLATED as MODEL_ISOLATED
 from movable.mm.page import LOCKED as MODEL_LOCKED
 from movable.mm.page import PG_NAMES
+from movable.trace.calls import Frame, Task
 from movable.trace.read import Reader
 from movable.trace.source import Source
 from movable.trace.vocabulary import FLAG_LAYOUTS, UNSEEN, kernel_flags, meaning, model_flags
@@ -217,6 +218,15 @@ def test_missed_returns_do_not_confuse(tmp_path: Path) -> None:
     script.lines = [line for line in script.lines if "zs_isolate_ret" not in line]
     _, events = read(script.write(tmp_path))
     assert [event.args["ret"] for event in events if event.kind == "migratepage_ret"] == [-11, 0]
+
+
+def test_a_return_finds_its_own_call_behind_one_that_never_returned() -> None:
+    task = Task("sh-7")
+    outer = Frame("move_to_new_folio", 5)
+    task.push(outer)
+    task.push(Frame("zs migratepage", 6))
+    assert task.pop("move_to_new_folio") is outer
+    assert not task.stack and task.unpaired == {"zs migratepage": 1}
 
 
 def test_idle_tasks_of_two_cpus_are_two(tmp_path: Path) -> None:
