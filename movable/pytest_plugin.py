@@ -37,12 +37,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if not config.getoption("--movable"):
         return
     from movable.contract.certificate import certify
-    from movable.contract.pytest_items import rule_items
+    from movable.contract.pytest_items import Unusable, rule_items
     from movable.registry import installed
 
     excused = excuses(config.rootpath)
     for driver in installed():
         if driver.name in excused:
+            continue
+        if driver.problem:
+            items.append(Unusable.from_parent(session, name=f"movable/{driver.name}/load", problem=driver.problem))
             continue
         certificate = certify(driver.name, budget=config.getoption("--movable-budget"))
         items.extend(rule_items(session, certificate, prefix=f"movable/{driver.name}/"))

@@ -95,15 +95,20 @@ def find(target: str) -> Factory:
                 if found.factory is None:
                     raise UsageError(f"driver {name!r} of {found.distribution} {found.problem}")
                 return found.factory
+    return _as_factory(look_up(target), target)
+
+
+def look_up(target: str) -> Any:
+    """What ``module:Class``, ``file.py:Class``, a module or a file is the name of. Raises UsageError, in one line, for nothing."""
+    name, _, attribute = target.partition(":")
     source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
     if not attribute:
-        return _as_factory(source, target)
+        return source
     try:
-        candidate = getattr(source, attribute)
+        return getattr(source, attribute)
     except AttributeError:
         near = ", ".join(_classes(source)) or "no class with the three callbacks"
         raise UsageError(f"{name} has no {attribute!r}; it has {near}") from None
-    return _as_factory(candidate, target)
 
 
 def _reach(directory: Path) -> None:

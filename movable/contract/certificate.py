@@ -27,6 +27,13 @@ class Certificate:
     strict: bool = False
 
     @cached_property
+    def factory(self) -> Callable[..., Any]:
+        """The driver. Raises UsageError when it cannot be found."""
+        from movable.registry import find
+
+        return find(self.target) if isinstance(self.target, str) else self.target
+
+    @cached_property
     def report(self) -> Report:
         """The finished certificate."""
         from movable.contract.examine import check

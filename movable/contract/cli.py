@@ -186,6 +186,7 @@ def _add_replay(verbs: Verbs) -> None:
     verb.add_argument("target", metavar="TARGET", help="the driver, as it was given to check")
     verb.add_argument("token", metavar="TOKEN", help="the token of the replay line")
     verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
+    verb.add_argument("--workload", metavar="NAME", help="module:Class or file.py:Class, if it is not the driver's own")
     verb.add_argument("--pdb", type=int, metavar="STEP", help="of an interleaving: stop in the debugger before this step")
     verb.add_argument("--chrome", metavar="FILE", help="of an interleaving: write a trace that ui.perfetto.dev opens")
     verb.add_argument("--html", metavar="FILE", help="of an interleaving: write its lanes as one HTML page")
@@ -202,7 +203,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None:
             raise UsageError(f"--{name} is for tokens of interleavings, which begin with {TOKEN_HEAD!r}")
 
-    lines, broken = replay(arguments.target, arguments.token, era=arguments.era)
+    lines, broken = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
     print("\n".join(lines))
     return 1 if broken else 0
 
@@ -262,9 +263,10 @@ def _museum(arguments: argparse.Namespace) -> int:
 
 def _replay_interleaving(arguments: argparse.Namespace) -> int:
     from movable.contract.concurrent_replay import Replay
+    from movable.contract.replay import named_workload
     from movable.files import write_text
 
-    found = Replay(arguments.target, arguments.token, era=arguments.era)
+    found = Replay(arguments.target, arguments.token, named_workload(arguments.workload), era=arguments.era)
     if arguments.pdb is not None:
         found.debug(arguments.pdb)
         return 1 if found.rule else 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.draw import programs, shrink
 from movable.contract.machine import Machine
 from movable.contract.program import Program, encode
+from movable.contract.replay import replay_command, spoken
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
 from movable.contract.rule_table import CHECKED
 from movable.contract.rules import RULES, rule
@@ -156,8 +157,9 @@ def check(
             explored = _explore(search, chosen_subject, seconds, wanted, progress)
         else:
             explored = _spread(search, chosen_subject, target, wanted, jobs, executor, campaign)
-    name = target if isinstance(target, str) else f"{factory.__module__}:{factory.__qualname__}"
+    name = target if isinstance(target, str) else spoken(factory)
     report = Report(name, getattr(factory, "__name__", name), chosen.__name__, era, seed)
+    report.replay = replay_command(name, factory, chosen, era)
     report.examples, report.steps, report.states = search.examples, search.steps, len(search.states)
     report.callbacks, report.stopped = search.callbacks, stopped
     if explored is not None:

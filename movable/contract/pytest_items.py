@@ -11,6 +11,8 @@ import pytest
 from movable.contract.certificate import Certificate
 from movable.contract.report import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED, failure
 from movable.contract.rules import RULES
+from movable.contract.workload import workload_for
+from movable.errors import UsageError
 
 
 class RuleBroken(Exception):
@@ -29,7 +31,7 @@ class RuleItem(pytest.Item):
         found = self.certificate.report.verdicts[self.rule]
         level, strict = RULES[self.rule].level, self.certificate.strict
         if found.verdict == BROKEN:
-            story = "\n".join(failure(self.certificate.report, found, "movable replay"))
+            story = "\n".join(failure(self.certificate.report, found))
             if level == "must" or strict:
                 raise RuleBroken(story)
             pytest.xfail(f"{self.rule} is a {level} rule: {found.what}")
@@ -48,7 +50,26 @@ class RuleItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, None, f"{self.parent.name if self.parent else 'movable'}[{self.rule}]"
+        if self.parent is None or isinstance(self.parent, pytest.Session):  # then the name says which driver
+            return self.path, None, self.name
+        return self.path, None, f"{self.parent.name}[{self.rule}]"
+
+
+class Unusable(pytest.Item):
+    """Fails for a driver that is installed and cannot be loaded."""
+
+    def __init__(self, *, problem: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.problem = problem
+
+    def runtest(self) -> None:
+        raise RuleBroken(self.problem)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
 
 
 class CertificateCollector(pytest.Collector):
@@ -59,6 +80,10 @@ class CertificateCollector(pytest.Collector):
         self.certificate = certificate
 
     def collect(self) -> Iterator[pytest.Item]:
+        try:
+            workload_for(self.certificate.factory, self.certificate.workload)
+        except UsageError as error:
+            raise self.CollectError(str(error)) from None
         yield from rule_items(self, self.certificate)
 
 

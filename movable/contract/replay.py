@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import shlex
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from movable.contract.machine import Machine
@@ -12,16 +15,53 @@ from movable.contract.rules import RULES
 from movable.contract.story import sentence
 from movable.contract.workload import Workload, workload_for
 from movable.errors import UsageError
-from movable.registry import find
+from movable.registry import find, look_up
 
 
-def replay(target: str, token: str, *, era: str = "4.19") -> tuple[list[str], list[str]]:
+def replay(target: str, token: str, *, era: str = "4.19", workload: str | None = None) -> tuple[list[str], list[str]]:
     """The story of one program, a line an event, and the ids of the rules that it broke.
 
-    Raises UsageError for an unknown driver and for a token that cannot be read.
+    ``workload`` names one that is not the driver's own, as module:Class or file.py:Class. Raises UsageError for an unknown driver
+    or workload, and for a token that cannot be read.
     """
     factory = find(target)
-    return replay_program(workload_for(factory), factory, token, era=era)
+    return replay_program(workload_for(factory, named_workload(workload)), factory, token, era=era)
+
+
+def named_workload(name: str | None) -> type[Workload] | None:
+    """The workload that is called so. Raises UsageError when there is none."""
+    if name is None:
+        return None
+    found = look_up(name)
+    if not (inspect.isclass(found) and issubclass(found, Workload)):
+        raise UsageError(f"{name} is no workload; name one as module:Class or file.py:Class")
+    return found
+
+
+def spoken(given: Callable[..., Any]) -> str:
+    """How a class is named on the command line: a file below this directory by its path, everything else by its module."""
+    file = getattr(sys.modules.get(given.__module__), "__file__", None)
+    here = Path.cwd()
+    if file is not None and "." not in given.__module__ and Path(file).is_relative_to(here):
+        return f"{Path(file).relative_to(here)}:{given.__qualname__}"
+    return f"{given.__module__}:{given.__qualname__}"
+
+
+def _own_workload(factory: Callable[..., Any]) -> type[Workload] | None:
+    try:
+        return workload_for(factory)
+    except UsageError:
+        return None
+
+
+def replay_command(target: str, factory: Callable[..., Any], workload: type[Workload], era: str) -> str:
+    """The command that a token completes."""
+    words = ["movable", "replay"]
+    if era != "4.19":
+        words += ["--era", era]
+    if workload is not _own_workload(factory):
+        words += ["--workload", spoken(workload)]
+    return shlex.join([*words, target])
 
 
 def replay_program(

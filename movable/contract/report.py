@@ -61,7 +61,8 @@ class Explored:
 class Report:
     """A certificate.
 
-    ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes. ``examples`` programs of ``steps`` steps
+    ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes; ``replay`` is the command that a token
+    completes. ``examples`` programs of ``steps`` steps
     in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
     says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored, ``refused`` in one line why
     none could be, else "".
@@ -72,6 +73,7 @@ class Report:
     workload: str
     era: str
     seed: int
+    replay: str = "movable replay"
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     examples: int = 0
     steps: int = 0
@@ -112,11 +114,11 @@ class Report:
         return f"{counts}; {programs}; {self.executions} executions of {explored} scenarios"
 
 
-def text(report: Report, replay: str = "movable replay") -> str:
+def text(report: Report) -> str:
     """The certificate for a terminal: failures first, told in order, then the verdicts, then the line that counts."""
     lines = [f"{report.target}: {report.driver} with {report.workload}, era {report.era}, seed {report.seed}", ""]
     for id in report.broken:
-        lines += failure(report, report.verdicts[id], replay)
+        lines += failure(report, report.verdicts[id])
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
         found = [one for one in report.verdicts.values() if one.verdict == verdict]
         if verdict == WAIVED:
@@ -147,17 +149,20 @@ def interleavings(report: Report) -> list[str]:
     return lines
 
 
-def failure(report: Report, found: Verdict, replay: str) -> list[str]:
+def failure(report: Report, found: Verdict) -> list[str]:
     """One broken rule in plain words: the rule, what happened, the story, and how to see it again."""
     rule = RULES[found.rule]
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     if found.scenario:
         lines += textwrap.wrap(f"Scenario: {found.scenario}", WIDTH, initial_indent="  ", subsequent_indent="    ")
-    lines += textwrap.wrap(f"What happened: {found.what}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    first, *others = found.what.splitlines() or [""]
+    lines += textwrap.wrap(f"What happened: {first}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    for other in others:
+        lines += textwrap.wrap(other.strip(), WIDTH, initial_indent="    ", subsequent_indent="      ")
     lines += [f"    {line}" for line in found.story]
     if found.token:
-        lines.append(f"  See it again: {replay} {report.target} {found.token}")
+        lines.append(f"  See it again: {report.replay} {found.token}")
     return [*lines, ""]
 
 

@@ -80,7 +80,7 @@ def _failure(report: Report, found: Verdict) -> str:
     told = "".join(f'<li class="{_kind(line)}">{escape(line.strip())}</li>' for line in found.story)
     story = lanes.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
     scenario = f"<p>Scenario: {escape(found.scenario)}</p>" if found.scenario else ""
-    again = f"<p>See it again: <code>movable replay {escape(report.target)} {found.token}</code></p>" if found.token else ""
+    again = f"<p>See it again: <code>{escape(report.replay)} {found.token}</code></p>" if found.token else ""
     return (
         f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}): {escape(rule.title)}</h3><p>{escape(rule.sentence)}</p>'
         f'{scenario}<p class="what">{escape(found.what)}</p>{story}{again}</article>'

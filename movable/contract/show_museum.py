@@ -68,7 +68,7 @@ def caught_text(one: Exhibit, broken: Report) -> str:
     lines = [f"The kit on {one.broken.__name__}, {broken.examples} examples:"]
     for id in one.rules:
         if id in broken.broken:
-            lines += failure(broken, broken.verdicts[id], "movable museum")[:-1]
+            lines += failure(broken, broken.verdicts[id])[:-1]
         else:
             lines.append(f"NOT CAUGHT {id}: {RULES[id].title}; give it more time with --budget")
     others = [id for id in broken.broken if id not in one.rules]
@@ -82,7 +82,7 @@ def twin_text(one: Exhibit, whole: Report) -> str:
     core = " with the core as it is" if one.core_patch and not one.twin_patch else ""
     lines = [f"\nThe kit on {one.twin.__name__}{core}, which is right: {'BROKEN' if whole.broken else 'no rule is broken.'}"]
     for id in whole.broken:
-        lines += failure(whole, whole.verdicts[id], "movable museum")
+        lines += failure(whole, whole.verdicts[id])
     return "\n".join([*lines, whole.summary])
 
 
@@ -97,7 +97,7 @@ def judge(
         report = check(
             driver, one.workload, era=one.era, budget=budget, examples=examples, until=until, features=features, progress=progress
         )
-    report.target = one.id
+    report.target, report.replay = one.id, f"movable museum {one.id}"
     return report
 
 

@@ -15,7 +15,7 @@ from movable.contract.draw import programs, shrink
 from movable.contract.examine import INTERRUPTED, Search, _judge, checked_waivers
 from movable.contract.machine import Machine
 from movable.contract.program import decode, encode, show
-from movable.contract.replay import replay
+from movable.contract.replay import replay, replay_command
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, text, to_json
 from movable.contract.report_html import to_html
 from movable.contract.rules import RULES
@@ -71,6 +71,17 @@ def test_a_failure_is_small_told_and_replayable() -> None:
     assert "D15" in broken
     assert any(line.startswith("BROKEN D15 (must)") for line in lines)
     assert any("^ D15" in line for line in lines)
+
+
+def test_the_replay_line_says_what_is_not_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert replay_command("a file.py:X", Ring, RingWorkload, "4.19") == "movable replay 'a file.py:X'"
+    assert replay_command("x", Ring, GenericWorkload, "6.17") == (
+        "movable replay --era 6.17 --workload movable.contract.workload:GenericWorkload x"
+    )
+    monkeypatch.setattr(bad.Half, "workload", "nowhere:Workload")
+    assert "--workload docs.drivers.ring:RingWorkload" in replay_command("x", bad.Half, RingWorkload, "4.19")
+    with pytest.raises(UsageError, match="is no workload"):
+        replay("docs.drivers.ring:Ring", "m1.", workload="docs.drivers.ring:Ring")
 
 
 def test_a_correct_driver_replays_without_a_broken_rule() -> None:

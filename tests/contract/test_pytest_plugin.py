@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,53 @@ def test_installed_drivers_are_certified_on_request(tmp_path: Path) -> None:
     assert "movable/balloon" not in result.stdout
     (tmp_path / "pyproject.toml").write_text("[tool.movable.excuse]\nballoon = ''\n[tool.pytest.ini_options]\n")
     assert "needs a reason" in run_pytest(tmp_path, "--movable").stderr
+
+
+def test_a_driver_that_cannot_be_loaded_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "test_gone.py").write_text(
+        "from movable.contract import certify\ntest_gone = certify('nosuch:Driver')\ndef test_other(): pass\n"
+    )
+    result = run_pytest(tmp_path)
+    assert "unknown driver 'nosuch:Driver'" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("1 error in ")
+    (tmp_path / "test_gone.py").write_text("")
+    ghost = tmp_path / "ghost-1.0.dist-info"
+    ghost.mkdir()
+    (ghost / "METADATA").write_text("Metadata-Version: 2.1\nName: ghost\nVersion: 1.0\n")
+    (ghost / "entry_points.txt").write_text("[movable.drivers]\nghost = no_such_module:Ghost\n")
+    result = run_pytest(tmp_path, "--movable", "-k", "ghost")
+    assert "movable/ghost/load" in result.stdout
+    assert "cannot be imported: ModuleNotFoundError" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("1 failed, ")
+
+
+def test_the_replay_line_of_a_test_works_in_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers" / "test_mine.py").write_text(
+        "from docs.drivers.ring import Ring, RingWorkload\n"
+        "from movable.contract import certify\n"
+        "from tests.contract.bad_drivers import Half\n"
+        "class Mine(Half):\n"
+        "    workload = None\n"
+        "class Work(RingWorkload): pass\n"
+        "test_mine = certify(Mine, workload=Work, examples=10)\n"
+    )
+    failed = run_pytest(tmp_path, "-k", "D15").stdout
+    line = next(line for line in failed.splitlines() if "See it again: " in line)
+    command = shlex.split(line.partition("See it again: ")[2])
+    assert command[:5] == ["movable", "replay", "--workload", "drivers/test_mine.py:Work", "drivers/test_mine.py:Mine"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    again = subprocess.run(
+        [sys.executable, "-m", "movable.cli", *command[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert again.returncode == 1, again.stderr
+    assert "BROKEN D15 (must)" in again.stdout
 
 
 def test_the_plug_in_costs_nothing_when_unused() -> None:
