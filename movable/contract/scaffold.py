@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from pathlib import Path
 from string import Template
 
@@ -20,7 +21,7 @@ def scaffold(name: str, parent: Path) -> list[Path]:
     package = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or keyword.iskeyword(package):
         raise UsageError(f"{name!r} cannot name a driver; use small letters, digits and dashes, a letter first")
-    if package == "movable" or package.startswith("test"):
+    if package == "movable" or package.startswith("test") or package in sys.stdlib_module_names:
         raise UsageError(f"{name!r} would hide another package; choose another name")
     root = parent / name
     if root.exists():

@@ -40,7 +40,7 @@ def test_the_driver_is_certified_as_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     assert not report.broken
 
 
-@pytest.mark.parametrize("name", ["", "9lives", "My", "a b", "class", "movable", "test-me", "../up"])
+@pytest.mark.parametrize("name", ["json", "", "9lives", "My", "a b", "class", "movable", "test-me", "../up"])
 def test_names_that_cannot_be(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot name a driver|hide another package"):
         scaffold(name, tmp_path)
