@@ -51,10 +51,10 @@ def run(driver: str, seed: int, examples: int) -> Found:
     return driver, seed, search.examples, search.steps, len(search.states), search.callbacks.total(), alarms
 
 
-def shares(examples: int, run_length: int = RUN) -> Iterator[tuple[str, int, int]]:
-    """(driver, seed, examples) of every run: all drivers take turns."""
+def shares(examples: int, seed: int = 0, run_length: int = RUN) -> Iterator[tuple[str, int, int]]:
+    """(driver, seed, examples) of every run: all drivers take turns, and each turn has the next seed."""
     names = drivers()
-    left, seed = examples, 0
+    left = examples
     while left > 0:
         for name in names:
             if left > 0:
@@ -63,13 +63,13 @@ def shares(examples: int, run_length: int = RUN) -> Iterator[tuple[str, int, int
         seed += 1
 
 
-def campaign(examples: int, workers: int, budget: float = float("inf")) -> dict[str, list[int]]:
+def campaign(examples: int, workers: int, budget: float = float("inf"), seed: int = 0) -> dict[str, list[int]]:
     """Run everything and print what happens; returns examples, steps, states, calls and alarms by driver."""
     totals: dict[str, list[int]] = {}
     started = time.monotonic()
     done = 0
     with ProcessPoolExecutor(workers) as pool:
-        futures = [pool.submit(run, *share) for share in shares(examples)]
+        futures = [pool.submit(run, *share) for share in shares(examples, seed)]
         for future in as_completed(futures):
             if future.cancelled():
                 continue
@@ -94,9 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=200_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long, and say how far it came")
+    parser.add_argument("--seed", type=int, default=0, help="of the first turn; another one makes another campaign")
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    totals = campaign(options.examples, options.workers, options.minutes * 60)
+    totals = campaign(options.examples, options.workers, options.minutes * 60, options.seed)
     print(f"{'driver':34} {'examples':>9} {'steps':>10} {'states':>9} {'callbacks':>10} alarms")
     for driver, (examples, steps, states, calls, alarms) in sorted(totals.items()):
         print(f"{driver:34} {examples:9} {steps:10} {states:9} {calls:10} {alarms}")
