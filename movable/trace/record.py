@@ -30,6 +30,10 @@ done
 
 say() { echo "record: $*" >&2; }
 die() { say "$*"; exit 1; }
+for N in "$SECONDS_TO_RECORD" "$BUFFER_KB"; do
+  case $N in ''|*[!0-9]*) die "'$N' is no number; give whole seconds (-t) and KiB (-b)";; esac
+done
+if [ -e "$OUT" ] && [ ! -f "$OUT" ]; then die "$OUT is no regular file; name another with -o"; fi
 
 if [ -z "${TRACEFS:-}" ]; then
   for TRACEFS in /sys/kernel/tracing /sys/kernel/debug/tracing ''; do [ -e "$TRACEFS/kprobe_events" ] && break; done
@@ -62,6 +66,9 @@ trap teardown EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
+
+TMP=$OUT.part
+( : > "$TMP" ) 2>/dev/null || die "cannot write $TMP; name another file with -o"
 
 CPUS=$(getconf _NPROCESSORS_CONF 2>/dev/null || echo 2)
 ACTIVE=$((CPUS * 2))
@@ -115,7 +122,6 @@ MISSED=0
   MISSED=$((MISSED + ${N:-0}))
 done
 
-TMP=$OUT.part
 {
   echo "# movable: driver=@DRIVER@ era=@ERA@ lost=$LOST missed=$MISSED refused=$(echo $REFUSED | tr ' ' ,)"
   cat "$INSTANCE/trace"

@@ -210,3 +210,19 @@ def test_script_needs_tracefs(pretended: Pretended) -> None:
     done = pretended.run()
     assert done.returncode == 1 and "run as root" in done.stderr
     assert pretended.run("--what").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-o", "nosuch/out.txt"), "cannot write nosuch/out.txt.part"),
+        (("-o", "tracefs"), "no regular file"),
+        (("-t", "abc"), "'abc' is no number"),
+        (("-b", "1M"), "'1M' is no number"),
+    ],
+)
+def test_script_refuses_before_it_records(arguments: tuple[str, ...], words: str, pretended: Pretended) -> None:
+    done = pretended.run(*arguments, "--", "touch", "did")
+    assert done.returncode == 1 and words in done.stderr
+    assert not (pretended.folder / "did").exists() and not pretended.probes()
+    assert not list(pretended.folder.rglob("*.part"))
