@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import strategies as st
 
 from movable.contract import Workload, operation
@@ -18,6 +20,12 @@ class BalloonWorkload(Workload):
     preserves_content = False
     may_sleep = True
     unwatched = (Host, VirtQueue)  # another machine, and the wire to it
+    event_counters = {"balloon_migrate": "movable_migrated"}
+
+    def outside(self) -> Iterable[int]:
+        """The frames that the host has."""
+        owned: set[int] = self.driver.host.owned
+        return owned
 
     @operation(count=st.integers(1, 12))
     def inflate(self, count: int) -> None:
