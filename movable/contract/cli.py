@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -122,7 +122,7 @@ def _check(arguments: argparse.Namespace) -> int:
         raise UsageError("--campaign keeps the pieces of work of --jobs; give both")
     reports: list[Report] = []
     for target in _targets(arguments):
-        with progress(target) as step:
+        with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
             report = check(
                 target,
                 era=arguments.era,

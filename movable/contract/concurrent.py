@@ -177,7 +177,7 @@ class Execution:
         self._validate("when all tasks had ended")
         if not trial.removed and trial.orders.removable:
             try:
-                stage.workload.teardown()
+                stage.workload.finish()
                 stage.vm.run_work()
             except Exception as error:
                 raise named(error, "the removal of the driver afterwards") from error

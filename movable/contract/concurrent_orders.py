@@ -246,7 +246,7 @@ def invariant(stage: Stage) -> str:
 
 def _removable(stage: Stage) -> bool:
     try:
-        stage.workload.teardown()
+        stage.workload.finish()
         stage.vm.run_work()
     except Exception:
         return False

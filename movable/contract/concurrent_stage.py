@@ -204,7 +204,7 @@ class Stage:
         return [lambda: compact_memory(self.vm)]
 
     def _do_teardown(self, user: Workload) -> list[Phase]:
-        return [user.teardown]
+        return [user.finish]
 
     # what came of it
 

@@ -409,7 +409,7 @@ class Machine:
             self.vm.workqueue("core").queue_work(Work(self._do_putback, "put back"))
         self.onlooker.changes += 1
         self.seam.event("driver_remove", driver=type(self.workload.driver).__name__)
-        self.workload.teardown()
+        self.workload.finish()
         self.vm.run_work()
         with self.seam.quiet():
             try:

@@ -116,7 +116,7 @@ class Workload:
         self.options = dict(options or {})
         self.model: dict[Any, Any] = {}
         self._factory = type(self).factory if factory is None else factory
-        self.driver: Any = self.setup()
+        self.driver: Any = _not_the_end(self.setup)
 
     # what an author overrides
 
@@ -180,7 +180,11 @@ class Workload:
 
     def run(self, name: str, arguments: dict[str, Any]) -> object:
         """Do one operation with concrete arguments."""
-        return getattr(self, name)(**arguments)
+        return _not_the_end(getattr(self, name), **arguments)
+
+    def finish(self) -> None:
+        """Tear down."""
+        _not_the_end(self.teardown)
 
     def pages(self) -> Iterator[Page]:
         """The driver's movable pages, in order of frame number."""
@@ -189,6 +193,14 @@ class Workload:
             word = self.vm.pages[pfn]._mapping
             if word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word - PAGE_MAPPING_MOVABLE in spaces:
                 yield self.vm.pages[pfn]
+
+
+def _not_the_end(call: Callable[..., Any], **arguments: Any) -> Any:
+    """Call; a driver that ends the program raises an exception like any other."""
+    try:
+        return call(**arguments)
+    except SystemExit as error:
+        raise RuntimeError(f"it ends the program (SystemExit: {error})").with_traceback(error.__traceback__) from None
 
 
 class GenericWorkload(Workload):

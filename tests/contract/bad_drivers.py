@@ -45,6 +45,16 @@ class RaisesInAnOperation(Ring):
         raise ValueError("cannot drop")
 
 
+class Leaves(Ring):
+    """Talks, and ends the program."""
+
+    workload = RingWorkload
+
+    def drop(self, slot: int) -> None:
+        print("that is enough")
+        raise SystemExit("bye")
+
+
 class Corrupts(Ring):
     """Writes into the machine's own books."""
 

@@ -37,6 +37,10 @@ def test_json_on_standard_output_stands_alone(capsys: pytest.CaptureFixture[str]
     captured = capsys.readouterr()
     assert json.loads(captured.out)["passed"] is True
     assert captured.err == ""
+    assert main(["check", "tests.contract.bad_drivers:Leaves", "--examples", "5", "--json", "-"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["passed"] is False
+    assert "that is enough" in captured.err
 
 
 def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: pytest.CaptureFixture[str]) -> None:
