@@ -105,7 +105,7 @@ class Orders:
         if not self.outcomes:
             return None
         kept = stage.subject.workload.preserves_content
-        fitting = [one for one in self.outcomes if self._agrees(one.answers, answers) and _in_time(one.sequence, spans)]
+        fitting = [one for one in self.outcomes if self._agrees(one.answers, answers) and in_time(one.sequence, spans)]
         if not fitting:
             said = "; ".join(self._said(answers, stage))
             return ("D15" if kept else "D54", f"{said}: no order of the operations, one after the other, gives these answers")
@@ -253,7 +253,7 @@ def _removable(stage: Stage) -> bool:
     return not stage.frames_in_use()
 
 
-def _in_time(sequence: tuple[Place, ...], spans: list[list[Span]]) -> bool:
+def in_time(sequence: tuple[Place, ...], spans: list[list[Span]]) -> bool:
     """Whether an order has every operation behind those that had ended before it began."""
     at = {place: number for number, place in enumerate(sequence)}
     places = [((task, number), span) for task, mine in enumerate(spans) for number, span in enumerate(mine)]

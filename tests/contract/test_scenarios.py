@@ -13,7 +13,7 @@ from docs.drivers.slab import SlabCache, SlabWorkload
 from movable import UsageError
 from movable.contract import Workload, compact, finish, isolate, migrate, op, put_back, scenario, teardown
 from movable.contract.concurrent import Trial
-from movable.contract.concurrent_orders import Orders
+from movable.contract.concurrent_orders import Orders, in_time
 from movable.contract.concurrent_points import Reduced
 from movable.contract.concurrent_stage import Stage, Subject, subject
 from movable.contract.scenario import Scenario, decode, encode, show
@@ -192,6 +192,16 @@ def test_an_order_in_which_the_driver_would_wait_for_ever_is_no_model() -> None:
     assert orders.impossible > 0
     assert orders.outcomes
     assert not orders.errors
+
+
+def test_an_order_keeps_what_had_ended_before_in_front() -> None:
+    one_first, other_first = ((0, 0), (1, 0)), ((1, 0), (0, 0))
+    apart = [[(0, 5)], [(5, 9)]]
+    assert in_time(one_first, apart)
+    assert not in_time(other_first, apart)
+    overlapping = [[(0, 6)], [(5, 9)]]
+    assert in_time(one_first, overlapping)
+    assert in_time(other_first, overlapping)
 
 
 class LostUpdates(Ring):
