@@ -15,9 +15,9 @@ LANE = 52
 STYLE = """
 .lanes { overflow-x: auto; } .lanes table { border-collapse: collapse; font: 12px/1.45 ui-monospace, monospace; }
 .lanes td, .lanes th { border: 0; padding: .1rem .6rem; vertical-align: top; white-space: pre-wrap; min-width: 12rem; }
-.lanes td:first-child, .lanes th:first-child { min-width: 0; text-align: right; color: var(--unproven); }
+.lanes td:first-child, .lanes th:first-child { min-width: 3rem; text-align: right; color: var(--unproven); }
 .lanes .step { background: var(--paper); border-left: 3px solid var(--held); } .lanes .note { color: var(--waived); }
-.lanes .where, .lanes .held { color: var(--unproven); } .lanes .switch td { border-top: 2px dashed var(--broken);
+.lanes .where, .lanes .held { color: var(--unproven); background: none; } .lanes .switch td { border-top: 2px dashed var(--broken);
   color: var(--broken); font-weight: 700; } .lanes .end td { color: var(--broken); font-weight: 700; }
 """
 

@@ -34,7 +34,7 @@ ol.story li.call { border-left: 3px solid var(--waived); }
 code { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); padding: .1rem .3rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); vertical-align: top; }
-td:first-child { white-space: nowrap; }
+.rules td:first-child { white-space: nowrap; }
 .dot { display: inline-block; width: .7rem; height: .7rem;
   border-radius: 50%; margin-right: .4rem; }
 """
@@ -104,7 +104,8 @@ def _table(report: Report) -> str:
         f"<td>{found.exercised}</td></tr>"
         for found in rows
     )
-    return f"<table><thead><tr><th>rule</th><th>verdict</th><th></th><th>exercised</th></tr></thead><tbody>{cells}</tbody></table>"
+    head = "<tr><th>rule</th><th>verdict</th><th></th><th>exercised</th></tr>"
+    return f'<table class="rules"><thead>{head}</thead><tbody>{cells}</tbody></table>'
 
 
 def _scenarios(report: Report) -> str:

@@ -26,20 +26,24 @@ NARROWEST = 500
 """A window cannot be smaller; a frame in it can."""
 ASK = """<script>
 const all = [...document.querySelectorAll("body *")];
-const seen = name => getComputedStyle(document.querySelector(name));
 parent.document.body.dataset.answer = JSON.stringify({
   width: innerWidth,
   overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  outside: all.filter(one => one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML.slice(0, 80)),
+  outside: all.filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".lanes > *"))
+    .map(one => one.outerHTML.slice(0, 80)),
   articles: [...document.querySelectorAll("article")].map(one => one.id),
   story: [...document.querySelectorAll("article#D15 ol.story li")].map(one => one.textContent),
-  rows: document.querySelectorAll("table:first-of-type tbody tr").length,
+  rows: document.querySelectorAll("table.rules tbody tr").length,
+  steps: document.querySelectorAll(".lanes td.step").length,
+  filled: [...document.querySelectorAll(".lanes .held")]
+    .filter(one => getComputedStyle(one).backgroundColor != "rgba(0, 0, 0, 0)").length,
   loaded: performance.getEntriesByType("resource").length,
   images: document.images.length,
   paper: getComputedStyle(document.body).backgroundColor,
   ink: getComputedStyle(document.body).color,
   colours: [...document.querySelectorAll(".bar span")].map(one => getComputedStyle(one).backgroundColor),
-  size: parseFloat(seen("ol.story li").fontSize),
+  size: Math.min(...[...document.querySelectorAll("ol.story li, .lanes td")]
+    .map(one => parseFloat(getComputedStyle(one).fontSize))),
 });
 </script></body>"""
 """Asks the browser about the page that it laid out, and leaves the answer in the page."""
@@ -91,6 +95,16 @@ def test_a_phone_shows_all_of_it(report: Report, tmp_path: Path) -> None:
     assert seen["overflow"] <= 0
     assert not seen["outside"]
     assert seen["size"] >= 12
+
+
+def test_lanes_fit_a_phone_and_can_be_read(tmp_path: Path) -> None:
+    report = check(bad.Half, examples=30, until=("D53",))
+    assert report.verdicts["D53"].lanes
+    seen = shown(to_html([report]), tmp_path, 390)
+    assert seen["steps"] > 10
+    assert seen["filled"] == 0
+    assert seen["overflow"] <= 0
+    assert not seen["outside"]
 
 
 def test_light_and_dark(report: Report, tmp_path: Path) -> None:
