@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 import pytest
 
@@ -18,6 +20,8 @@ EXECUTIONS = 2500
 """Interleavings within which every race must be found; the search ends once it is."""
 SECONDS = 30.0
 MEDIAN = 3.0
+
+Found = TypeVar("Found")
 
 
 def explore(one: Exhibit, executions: int, *, twin: bool = False) -> Interleavings:
@@ -69,26 +73,29 @@ def test_the_wing_is_whole() -> None:
 
 @pytest.mark.campaign
 def test_the_whole_wing_at_default_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints the table: what it took to find each race, with everything as an author has it."""
-    rows, times, wrong = [], [], []
+    """Prints the table: what it took to find each race, with everything as an author has it. Seconds are the processor's."""
+    rows, alone, wrong = [], [], []
     for one in RACES.values():
-        began = time.monotonic()
-        report = judge(one)
-        seconds = time.monotonic() - began
-        executions = sum(each.executions for each in report.scenarios)
-        alone = explore(one, EXECUTIONS)
-        times.append(alone.seconds)
+        found, seconds = _timed(lambda one=one: explore(one, EXECUTIONS))  # type: ignore[misc]
+        report, whole = _timed(lambda one=one: judge(one))  # type: ignore[misc]
         twin = judge(one, twin=True)
-        if not set(one.rules) <= set(report.broken) or seconds > SECONDS or twin.broken:
-            wrong.append(f"{one.id}: {report.broken} in {seconds:.1f} s; the twin: {twin.broken}")
-        told = [alone.broken[rule] for rule in one.rules]
+        if not set(one.rules) <= set(report.broken) or whole > SECONDS or twin.broken:
+            wrong.append(f"{one.id}: {report.broken} in {whole:.1f} s; the twin: {twin.broken}")
+        alone.append(seconds)
+        told = [found.broken[rule] for rule in one.rules]
+        first = min(told, key=lambda each: each.preemptions)
         rows.append(
-            f"{one.id:5} {' '.join(one.rules):9} {alone.executions:6} {alone.seconds:7.1f} {executions:6} {seconds:7.1f}"
-            f" {max(each.preemptions for each in told):4}   {one.depth[0]}/{one.depth[1]}   {told[0].scenario.name}"
+            f"{one.id:5} {' '.join(one.rules):9} {found.executions:10} {seconds:8.1f} {whole:9.1f}"
+            f" {max(each.preemptions for each in told):13} {one.depth[0]}/{one.depth[1]:<4} {first.scenario.name}"
         )
     with capsys.disabled():
-        print("\nid    rules      alone: executions, seconds; check: executions, seconds; pre-emptions, depth, scenario")
+        print("\nid    rules     executions  seconds  in check  pre-emptions depth scenario")
         print("\n".join(rows))
-        print(f"median {statistics.median(times):.1f} s")
+        print(f"median {statistics.median(alone):.1f} s; twins that held: {len(RACES) - len(wrong)} of {len(RACES)}")
     assert not wrong
-    assert statistics.median(times) < MEDIAN
+    assert statistics.median(alone) < MEDIAN
+
+
+def _timed(work: Callable[[], Found]) -> tuple[Found, float]:
+    began = time.process_time()
+    return work(), time.process_time() - began
