@@ -422,3 +422,20 @@ def test_texts(tmp_path: Path) -> None:
     assert json.loads(json.dumps(result.to_dict()))["counts"]["broken"] == 1
     assert check("a1").to_dict()["passed"] is True
     assert "passed: " in verdicts_text(check("soft"))
+
+
+def test_names_in_the_page_are_escaped(tmp_path: Path) -> None:
+    script = Script()
+    script.task = "<script>-7"
+    script.mark(5).page("set_page_movable", 6, 0, 0, 1, f"mops={OPS:#x} ")
+    html = verdicts_html(written(script, tmp_path))
+    assert "&lt;script&gt;" in html and "<script" not in html
+
+
+def test_an_answer_that_the_core_contradicts(tmp_path: Path) -> None:
+    script = life().mark(20).isolate(20).putback(20)
+    assert not check_trace(str(script.write(tmp_path))).holes
+    at = [index for index, line in enumerate(script.lines) if "isolate_movable_page_ret" in line][-1]
+    script.lines[at] = script.lines[at].replace("ret=0", "ret=-16")
+    result = check_trace(str(script.write(tmp_path)))
+    assert result.holes and any("its driver had answered otherwise" in note for note in result.notes)

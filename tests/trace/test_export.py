@@ -33,6 +33,7 @@ def test_slices_of_a_life(tmp_path: Path) -> None:
     assert {call["tid"] for call in calls} == {7}
     begun = [record["name"] for record in records if record["ph"] == "b"]
     assert begun == ["isolated, put back", "isolated, migrated", "page of zsmalloc"]
+    assert sum(call["cat"] == "migratepage" for call in calls) == 2 and len(calls) == 9
     counters = [record["args"] for record in records if record["ph"] == "C"]
     assert counters[-1] == {"zsmalloc": 0} and {"zsmalloc": 1} in counters
 

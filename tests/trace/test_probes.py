@@ -179,7 +179,8 @@ def test_script_tells_of_lost_events(pretended: Pretended) -> None:
     assert "lost=14 missed=3" in unpacked.stdout
 
 
-def test_script_cleans_up_when_interrupted(pretended: Pretended) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_script_cleans_up_when_interrupted(number: int, code: int, pretended: Pretended) -> None:
     with subprocess.Popen(
         ["sh", str(pretended.script), "-t", "60"],
         env=pretended.environment,
@@ -191,8 +192,8 @@ def test_script_cleans_up_when_interrupted(pretended: Pretended) -> None:
             if (instance / "trace_marker").exists():
                 break
             time.sleep(0.02)
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=30) == 143
+        running.send_signal(number)
+        assert running.wait(timeout=30) == code
     assert not instance.exists()
     lines = pretended.probes()
     assert len([line for line in lines if line[0] == "-"]) == len(recorded("bad")) == len(lines) / 2

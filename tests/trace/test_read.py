@@ -104,6 +104,23 @@ def test_base_is_worked_out_from_objects(tmp_path: Path) -> None:
     assert (reader.base_from, events[0].pfn) == ("given", pfn + (3 << 24))
 
 
+def test_base_from_an_object_on_an_earlier_page(tmp_path: Path) -> None:
+    base, pfn = BASE + (3 << 30), (1 << 24) + 5
+    script = Script(base).mark(pfn).mark(pfn + 7).mark(pfn + 9)
+    script.add("zs_malloc_ret", f"handle=0x10 obj={(pfn + 99) << 24:#x}", "zram+0x1/0x2 <- zs_malloc")  # on another page
+    script.add("zs_malloc_ret", f"handle=0x10 obj={pfn << 24:#x}", "zram+0x1/0x2 <- zs_malloc")
+    reader, events = read(script.write(tmp_path))
+    assert (reader.base, events[0].pfn) == (base, pfn)
+
+
+def test_both_unlocks_of_a_move_are_told(tmp_path: Path) -> None:
+    with Source(str(life().write(tmp_path))) as source:
+        told = [event.pfn for event in Reader(source, every_unlock=False).events() if event.kind == "unlock_page"]
+    with Source(str(life().write(tmp_path))) as source:
+        every = [event.pfn for event in Reader(source).events() if event.kind == "unlock_page"]
+    assert told == every[1:-1]  # all but those of the owner, which marks and releases
+
+
 @pytest.mark.parametrize("base", [BASE + 1, BASE + (1 << 40)])
 def test_a_base_that_fits_no_page_is_refused(base: int, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no page pointer fits --vmemmap-base"):

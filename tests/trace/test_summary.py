@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from movable.trace.lives import FREED, MIGRATED, PUT_BACK, Isolation
+from movable.trace.lives import FREED, MIGRATED, PUT_BACK, Isolation, Lives
 from movable.trace.picture import _ticks, isolated_svg
 from movable.trace.read import Reader
 from movable.trace.source import Source
@@ -150,6 +150,44 @@ def test_series_keeps_peaks_and_stays_small() -> None:
     assert len(series.points) <= POINTS
     assert max(series.points) == 50
     assert series.points.index(50) == int(77.777 / series.width)
+
+
+def test_series_keeps_values_at_their_time() -> None:
+    series = Series(0.0)
+    for step in range(4000):
+        series.put(step * 1e-3, step)
+    for step in range(0, 4000, 97):
+        assert series.points[int(step * 1e-3 / series.width)] == pytest.approx(step, abs=series.width * 1e3 + 1)
+
+
+def test_a_frame_that_comes_back_unseen_begins_another_life(tmp_path: Path) -> None:
+    script = Script().mark(5).isolate(5)
+    script.mark(5).isolate(5).putback(5)  # nobody saw how the first page ended
+    summary = summary_of(script.write(tmp_path))
+    assert [one.outcome for one in sorted(summary.longest, key=lambda one: one.begun)] == [FREED, PUT_BACK]
+    assert summary.series["zsmalloc"].now == 0
+
+
+def test_pages_that_only_looked_movable_are_forgotten(tmp_path: Path) -> None:
+    script = Script()
+    for pfn in range(50):
+        script.page("isolate_movable_page", pfn, 0, 2, 1, "mode=0x8 ")
+        script.add("isolate_movable_page_ret", "ret=-16", "isolate_migratepages_block+0x1/0x2 <- isolate_movable_page")
+    lives = Lives()
+    with Source(str(script.write(tmp_path))) as source:
+        for event in Reader(source).events():
+            lives.feed(event, 0.0)
+    assert not lives.pages
+
+
+def test_trace_events_are_counted_by_name(tmp_path: Path) -> None:
+    events = summary_of(life().write(tmp_path)).to_dict()["events"]
+    assert events["zs_migrate"] == 2 and events["set_page_movable"] == 2 and list(events.values()) == sorted(events.values())[::-1]
+
+
+def test_names_in_the_picture_are_escaped() -> None:
+    summary = Summary("<a> & b", series={"<b>&": Series(0.0)})
+    assert "<b>&" in [element.text for element in ET.fromstring(isolated_svg(summary)).iter()]
 
 
 def test_picture(tmp_path: Path) -> None:
