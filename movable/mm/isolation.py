@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import EBUSY
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from movable.errors import DriverError, MovableError, VMBug
 from movable.mm.list import ListHead, list_del, list_name
@@ -88,22 +88,29 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exce
 
 
 def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:
-    seam = page.seam
-    if seam is not None:
-        seam.event("isolate_page", page, mode=mode, driver=mapping.name, list=list_name(page._lru))
-        seam.task.callbacks.append((mapping.name, "isolate_page", page))
     try:
-        answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
+        if page.seam is None:
+            answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
+        else:
+            answer = _watch_isolate_page(mapping, page, mode)
     except (Exception, SystemExit) as error:
         raise callback_failed(mapping, "isolate_page", "D8", error) from error
-    finally:
-        if seam is not None:
-            seam.task.callbacks.pop()
-    if seam is not None:
-        seam.event("isolate_page_ret", page, ret=answer, driver=mapping.name, list=list_name(page._lru))
     if answer is True or answer is False:
         return answer
     raise DriverError(mapping.name, "isolate_page", "D8", f"returned {answer!r}; it must return True or False")
+
+
+def _watch_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> Any:
+    """The call between its two events."""
+    seam: Any = page.seam
+    seam.event("isolate_page", page, mode=mode, driver=mapping.name, list=list_name(page._lru))
+    seam.task.callbacks.append((mapping.name, "isolate_page", page))
+    try:
+        answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
+    finally:
+        seam.task.callbacks.pop()
+    seam.event("isolate_page_ret", page, ret=answer, driver=mapping.name, list=list_name(page._lru))
+    return answer
 
 
 def putback_movable_page(page: Page) -> None:

@@ -223,21 +223,28 @@ def _move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
 
 
 def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-    seam = page.seam
-    if seam is not None:
-        _migrate_event(seam, "migratepage", page, newpage, mapping.name, mode=mode)
-        seam.task.callbacks.append((mapping.name, "migratepage", page))
     try:
-        rc = mapping.a_ops.migratepage(mapping, newpage, page, mode)  # type: ignore[misc]
+        if page.seam is None:
+            rc = mapping.a_ops.migratepage(mapping, newpage, page, mode)  # type: ignore[misc]
+        else:
+            rc = _watch_migratepage(mapping, newpage, page, mode)
     except (Exception, SystemExit) as error:
         raise callback_failed(mapping, "migratepage", "D23", error) from error
-    finally:
-        if seam is not None:
-            seam.task.callbacks.pop()
-    if seam is not None:
-        _migrate_event(seam, "migratepage_ret", page, newpage, mapping.name, ret=rc)
     if type(rc) is not int:
         raise DriverError(mapping.name, "migratepage", "D23", f"returned {rc!r}; it must return 0 or a negative errno")
+    return rc
+
+
+def _watch_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+    """The call between its two events."""
+    seam: Any = page.seam
+    _migrate_event(seam, "migratepage", page, newpage, mapping.name, mode=mode)
+    seam.task.callbacks.append((mapping.name, "migratepage", page))
+    try:
+        rc = mapping.a_ops.migratepage(mapping, newpage, page, mode)  # type: ignore[misc]
+    finally:
+        seam.task.callbacks.pop()
+    _migrate_event(seam, "migratepage_ret", page, newpage, mapping.name, ret=rc)
     return rc
 
 
