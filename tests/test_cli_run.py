@@ -308,9 +308,11 @@ def test_what_is_no_file_is_written_to_and_not_replaced(option: str, tmp_path: P
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with (tmp_path / "copy").open("wb") as copy, subprocess.Popen(["cat", str(pipe)], stdout=copy) as reader:
-        code = run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode
-        if code or not pipe.is_fifo():
-            reader.kill()  # it waits for a writer that never comes
+        try:
+            code = run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode
+            reader.wait(10)
+        finally:
+            reader.kill()  # it may wait for a writer that never comes
     assert code == 0 and (tmp_path / "copy").stat().st_size > 1000
     assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["copy", "pipe"]
 

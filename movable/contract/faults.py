@@ -42,7 +42,10 @@ class Hang(BaseException):
 
 @contextmanager
 def watchdog(seconds: float = SECONDS) -> Iterator[None]:
-    """Raise Hang inside the block when it takes more processor time than it may; only the main thread can be watched."""
+    """Raise Hang inside the block when it takes more processor time than it may; only the main thread can be watched.
+
+    It comes again each time that as much time has passed, for the code inside may have swallowed it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -52,7 +55,7 @@ def watchdog(seconds: float = SECONDS) -> Iterator[None]:
         raise Hang(f"{seconds:g} seconds of processor time{where}")
 
     before = signal.signal(signal.SIGVTALRM, bark)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from docs.drivers.ring import Ring, RingWorkload
+from docs.drivers.slab import Handle, SlabCache, SlabWorkload
 from movable import AddressSpace, Page, put_page
 
 
@@ -95,3 +96,13 @@ class Half(Ring):
         answer = super().migratepage(mapping, newpage, page, mode)
         newpage.data[2048:] = before
         return answer
+
+
+class Twice(SlabCache):
+    """Hands out the first object of a slab again and again."""
+
+    workload = SlabWorkload
+
+    def alloc(self) -> Handle | None:
+        found = super().alloc()
+        return None if found is None else (found[0], 0)

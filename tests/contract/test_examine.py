@@ -46,6 +46,7 @@ def test_the_exemplary_drivers_are_certified(driver: type) -> None:
         (bad.Raises, "D23", r"raised KeyError: 'no such handle' at bad_drivers\.py:\d+"),
         (bad.RaisesInAnOperation, "D52", r"drop: raised ValueError: cannot drop at bad_drivers\.py:\d+|raised ValueError"),
         (bad.Leaves, "D52", r"SystemExit: bye\) at bad_drivers\.py:\d+"),
+        (bad.Twice, "D54", "handed out again"),
         (bad.Corrupts, "V32", "nr_free says"),
         (bad.CorruptsLists, "D12", "links of 'ring pages' disagree"),
         (bad.DropsTooMuch, "D33", "reference"),

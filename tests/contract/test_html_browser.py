@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,11 @@ BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")]
 
 LONG = "a" * 300
+OFFLINE = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-quic", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+ATTEMPTS, SECONDS = 3, 40
 NARROWEST = 500
 """A window cannot be smaller; a frame in it can."""
 ASK = """<script>
@@ -56,14 +64,35 @@ def shown(page: str, place: Path, width: int = 1200, *options: str) -> dict[str,
     if width < NARROWEST:
         asking = f'<!doctype html><body><iframe style="width:{width}px;height:1600px;border:0" srcdoc="{escape(asking)}"></iframe>'
     file.write_text(asking)
-    assert BROWSER is not None
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
-    command += [f"--user-data-dir={place / 'profile'}", f"--window-size={width},1600", *options, "--dump-dom", file.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    answer = re.search(r'data-answer="([^"]*)"', done.stdout)
-    assert answer is not None, done.stdout[:500]
+    text = dumped(file, place, f"--window-size={width},1600", *options)
+    answer = re.search(r'data-answer="([^"]*)"', text)
+    assert answer is not None, text[:500]
     found: dict[str, Any] = json.loads(unescape(answer[1]))
     return found
+
+
+def dumped(file: Path, place: Path, *options: str) -> str:
+    """The page as the browser leaves it.
+
+    A browser without a network may hang. It is then ended with all its children, which would keep a pipe open, and tried again.
+    """
+    assert BROWSER is not None
+    for attempt in range(ATTEMPTS):
+        profile = f"--user-data-dir={place / f'profile {attempt}'}"
+        with (place / "dump.html").open("w+") as out:
+            command = [BROWSER, *OFFLINE, profile, *options, "--dump-dom", file.as_uri()]
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                assert process.wait(SECONDS) == 0
+                out.seek(0)
+                return out.read()
+            except subprocess.TimeoutExpired:
+                continue
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    pytest.fail(f"the browser hung {ATTEMPTS} times")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Campaigns: the same verdict for any number of workers, and a killed one goes on where it was."""
 
 import json
+import multiprocessing
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def told(report: Report) -> dict[str, Any]:
 def test_the_verdict_is_the_same_for_any_number_of_workers(program: Named) -> None:
     expected = told(campaign(program, Inline(), executions=1500, options=PLAIN))
     for workers in (1, 2):
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             assert told(campaign(program, pool, executions=1500, options=PLAIN)) == expected
 
 

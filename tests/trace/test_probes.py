@@ -186,6 +186,7 @@ def test_script_cleans_up_when_interrupted(number: int, code: int, pretended: Pr
         env=pretended.environment,
         cwd=pretended.folder,
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell cannot trap what was ignored when it began (nohup)
     ) as running:
         instance = pretended.tracefs / "instances" / "movable"
         for _ in range(500):
