@@ -41,12 +41,11 @@ def isolate_movable_page(page: Page, mode: int) -> int:
     isolated page, or -EBUSY, and nothing has changed. Raises DriverError when the driver answers with anything but a bool.
     mirrors mm/migrate.c, isolate_movable_page.
     """
-    seam = page.seam
-    if seam is not None:
-        seam.event("isolate_movable_page", page, mode=mode)
+    if page.seam is None:
+        return _isolate(page, mode)
+    page.seam.event("isolate_movable_page", page, mode=mode)
     ret = _isolate(page, mode)
-    if seam is not None:
-        seam.event("isolate_movable_page_ret", page, ret=ret)
+    page.seam.event("isolate_movable_page_ret", page, ret=ret)
     return ret
 
 

@@ -20,8 +20,8 @@ class ListHead:
     """A node, or the head of a list (struct list_head).
 
     ``owner`` is the page that the node belongs to, None for a head. ``list`` is the head that the node is linked to, None
-    while it is unlinked. ``name`` is what reports call a head. A new node is linked to itself. ``seam`` is set on heads that
-    tasks share while somebody watches: then looking at the list is a scheduling point too.
+    while it is unlinked. ``name`` is what reports call a head. A new node is linked to itself. ``seam`` is that of its page for
+    a node, and is set on heads that tasks share while somebody watches: then looking at the list is a scheduling point too.
     """
 
     __slots__ = ("list", "name", "next", "owner", "prev", "seam")
@@ -32,7 +32,7 @@ class ListHead:
         self.owner = owner
         self.list: ListHead | None = None
         self.name = name
-        self.seam: Seam | None = None
+        self.seam: Seam | None = None if owner is None else owner.seam
 
     def __iter__(self) -> Iterator[Page]:
         """The pages of the list, in order; safe against removal of the page just yielded."""
@@ -71,13 +71,6 @@ LIST_POISON = ListHead("poison")
 """What the links of a deleted node lead to (LIST_POISON1 and LIST_POISON2 of include/linux/poison.h)."""
 
 
-def _announce(node: ListHead, head: ListHead) -> None:
-    """Tell the seam of the node's page, if there is one, that ``head`` is about to change."""
-    page = node.owner
-    if page is not None and page.seam is not None:
-        page.seam.list_access(page, head)
-
-
 def _refuse(node: ListHead, head: ListHead) -> NoReturn:
     if node.list is not None:
         raise ListCorruption("D12", f"added to {head.name!r} while on {node.list.name!r}", "an unlinked node", node.owner)
@@ -86,9 +79,8 @@ def _refuse(node: ListHead, head: ListHead) -> NoReturn:
 
 def list_add(node: ListHead, head: ListHead) -> None:
     """Link ``node`` in front of ``head``'s first entry. Raises ListCorruption when the node is on a list already."""
-    page = node.owner
-    if page is not None and page.seam is not None:
-        _announce(node, head)
+    if node.seam is not None:
+        node.seam.list_access(head)
     following = head.next
     if node.list is not None or following.prev is not head:
         _refuse(node, head)
@@ -101,9 +93,8 @@ def list_add(node: ListHead, head: ListHead) -> None:
 
 def list_add_tail(node: ListHead, head: ListHead) -> None:
     """Link ``node`` behind ``head``'s last entry. Raises ListCorruption when the node is on a list already."""
-    page = node.owner
-    if page is not None and page.seam is not None:
-        _announce(node, head)
+    if node.seam is not None:
+        node.seam.list_access(head)
     prev = head.prev
     if node.list is not None or prev.next is not head:
         _refuse(node, head)
@@ -118,7 +109,8 @@ def list_add_after(node: ListHead, entry: ListHead) -> None:
     """Link ``node`` right behind ``entry``, which is on a list (list_add with an entry as its head)."""
     if entry.list is None:
         raise ListCorruption("D12", "added behind a node that is on no list", "a linked node", node.owner)
-    _announce(node, entry.list)
+    if node.seam is not None:
+        node.seam.list_access(entry.list)
     following = entry.next
     if node.list is not None or following.prev is not entry:
         _refuse(node, entry.list)
@@ -134,12 +126,11 @@ def list_del(node: ListHead) -> None:
     head = node.list
     if head is None:
         raise ListCorruption("D12", "removed while on no list", "a linked node", node.owner)
-    page = node.owner
-    if page is not None and page.seam is not None:
-        _announce(node, head)
+    if node.seam is not None:
+        node.seam.list_access(head)
     prev, following = node.prev, node.next
     if prev.next is not node or following.prev is not node:
-        raise ListCorruption("D12", f"links of {head.name!r} disagree", "next and prev to match", page)
+        raise ListCorruption("D12", f"links of {head.name!r} disagree", "next and prev to match", node.owner)
     following.prev = prev
     prev.next = following
     node.next = node.prev = LIST_POISON
@@ -154,9 +145,11 @@ def list_move(node: ListHead, head: ListHead) -> None:
 
 def list_empty(node: ListHead) -> bool:
     """True for a head with no entries, and for a node that is on no list."""
+    if node.owner is not None:
+        return node.list is None
     if node.seam is not None:
         node.seam.list_read(node)
-    return node.list is None if node.owner is not None else node.next is node
+    return node.next is node
 
 
 def list_name(node: ListHead) -> str:

@@ -117,8 +117,8 @@ def _unmap_and_move(
 ) -> int:
     """One attempt for one page; mirrors mm/migrate.c, unmap_and_move."""
     newpage = get_new_page(page, private)
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.event("get_new_page", page, newpage=newpage.pfn if newpage is not None else -1)
         seam.point("ar", ("page", page.pfn, "refs"))
     if newpage is None:
@@ -215,9 +215,9 @@ def _move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
                 page.vm.warn("D30", page, "the driver cleared PG_isolated")
             ClearPageIsolated(page)
             page.vm.vmstat["movable_migrated"] += 1
-            if seam is not None:
-                seam.event("migrated", page, newpage=newpage.pfn)
     if seam is not None:
+        if rc == 0 and mapping is not None:
+            seam.event("migrated", page, newpage=newpage.pfn)
         seam.event("move_to_new_page_ret", page, newpage=newpage.pfn, ret=rc)
     return rc
 

@@ -121,16 +121,15 @@ for _name in ("flags", "mapping", "private", "index", "lru"):
 
 def page_count(page: Page) -> int:
     """The reference count; a hint unless the caller can rule out others."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "refs"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "refs"))
     return page._refcount
 
 
 def get_page(page: Page) -> None:
     """Take a reference. The caller must hold one already: raises VMBug on a free page."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "refs"))
         seam.event("get_page", page)
     if page._refcount <= 0:
@@ -140,8 +139,8 @@ def get_page(page: Page) -> None:
 
 def get_page_unless_zero(page: Page) -> bool:
     """Take a reference unless there are none; the only safe way from a page frame number."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "refs"))
         if page._refcount:
             seam.event("get_page", page)
@@ -153,8 +152,8 @@ def get_page_unless_zero(page: Page) -> bool:
 
 def put_page(page: Page) -> None:
     """Drop a reference; the last one frees the page. Raises VMBug when there is none to drop."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "refs"))
         seam.event("put_page", page)
     refs = page._refcount - 1
@@ -170,8 +169,8 @@ def put_page(page: Page) -> None:
 
 def trylock_page(page: Page) -> bool:
     """Take the page lock if it is free; never waits."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("try", ("page", page.pfn, "lock"))
         free = not page._flags & LOCKED
         seam.event("trylock_page", page, ret=free)
@@ -230,8 +229,8 @@ def spin_on_page_locked(page: Page) -> None:
 
 def unlock_page(page: Page) -> None:
     """Release the page lock and wake who sleeps for it. Raises VMBug when it is not locked."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("unlock", ("page", page.pfn, "lock"))
         seam.event("unlock_page", page)
         page.lock_owner = ""
@@ -245,9 +244,8 @@ def unlock_page(page: Page) -> None:
 
 def PageLocked(page: Page) -> bool:
     """Whether somebody holds the page lock."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "lock"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "lock"))
     return bool(page._flags & LOCKED)
 
 
@@ -256,9 +254,8 @@ def PageLocked(page: Page) -> bool:
 
 def __PageMovable(page: Page) -> bool:
     """Whether the tag says movable. A hint without the page lock, and true after the mark was cleared."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "mapping"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "mapping"))
     return page._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
 
 
@@ -272,9 +269,8 @@ def movable_owner(page: Page) -> AddressSpace | None:
 
     An owner that went away while its mark stayed breaks D41; flags that make page_mapping look elsewhere break D7.
     """
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "mapping"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "mapping"))
     flags = page._flags
     if not flags & LOCKED:
         raise VMBug("V23", "PageMovable without the page lock", "the page lock to be held", page)
@@ -298,8 +294,8 @@ def __SetPageMovable(page: Page, mapping: AddressSpace) -> None:
 
     Raises VMBug for an unlocked page (D2), a mapping with low bits set (D4) and a page of higher order (D42).
     """
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "mapping"))
         seam.event("set_page_movable", page, ops=mapping.addr, owner=mapping.name)
     if not page._flags & LOCKED:
@@ -316,8 +312,8 @@ def __ClearPageMovable(page: Page) -> None:
 
     The caller holds the page lock. Raises VMBug for an unlocked page (D21) and for a page that is not marked (D19).
     """
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "mapping"))
         seam.event("clear_page_movable", page)
     if not page._flags & LOCKED:
@@ -333,9 +329,8 @@ def page_mapping(page: Page) -> AddressSpace | None:
 
     Stable only under the page lock.
     """
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "mapping"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "mapping"))
     flags = page._flags
     if flags >> PG_slab & 1:
         return None
@@ -352,26 +347,23 @@ def page_mapping(page: Page) -> AddressSpace | None:
 
 def PageIsolated(page: Page) -> bool:
     """Whether the core holds an isolation of the page."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "flags"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "flags"))
     return bool(page._flags & ISOLATED)
 
 
 def __SetPageIsolated(page: Page) -> None:
     """Set PG_isolated. For the core only; a driver that calls it breaks D30."""
-    seam = page.seam
-    if seam is not None:
-        _change_isolated(page, seam, True)
+    if page.seam is not None:
+        _change_isolated(page, page.seam, True)
         return
     page._flags |= ISOLATED
 
 
 def __ClearPageIsolated(page: Page) -> None:
     """Clear PG_isolated. For the core only; a driver that calls it breaks D30."""
-    seam = page.seam
-    if seam is not None:
-        _change_isolated(page, seam, False)
+    if page.seam is not None:
+        _change_isolated(page, page.seam, False)
         return
     page._flags &= ~ISOLATED
 
@@ -405,17 +397,15 @@ ClearPageIsolated = __ClearPageIsolated
 
 def PageBalloon(page: Page) -> bool:
     """Whether the page's type says that a balloon holds it."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "type"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "type"))
     return page._mapcount == ~PG_balloon
 
 
 def __SetPageBalloon(page: Page) -> None:
     """Give an untyped, unmapped page the balloon type. Raises VMBug when the word it lies in is in use."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("aw", ("page", page.pfn, "type"))
+    if page.seam is not None:
+        page.seam.point("aw", ("page", page.pfn, "type"))
     if page._mapcount != -1:
         raise VMBug("D3", "__SetPageBalloon of a page that is mapped or typed", "no type and no mapping", page)
     page._mapcount = ~PG_balloon
@@ -423,9 +413,8 @@ def __SetPageBalloon(page: Page) -> None:
 
 def __ClearPageBalloon(page: Page) -> None:
     """Take the balloon type back, as must be done before the page is freed. Raises VMBug when it has none."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("aw", ("page", page.pfn, "type"))
+    if page.seam is not None:
+        page.seam.point("aw", ("page", page.pfn, "type"))
     if page._mapcount != ~PG_balloon:
         raise VMBug("D20", "__ClearPageBalloon of a page that is no balloon page", "the balloon type", page)
     page._mapcount = -1
@@ -440,8 +429,8 @@ ClearPageBalloon = __ClearPageBalloon
 
 def copy_highpage(to: Page, source: Page) -> None:
     """Copy the 4096 bytes of ``source`` into ``to`` (include/linux/highmem.h)."""
-    seam = to.seam
-    if seam is not None:
+    if to.seam is not None:
+        seam = to.seam
         seam.point("r", ("page", source.pfn, "data"))
         seam.point("w", ("page", to.pfn, "data"))
         seam.event("copy_page", to, source=source.pfn)
@@ -453,8 +442,8 @@ def copy_highpage(to: Page, source: Page) -> None:
 
 def clear_highpage(page: Page) -> None:
     """Fill the page with zeros (include/linux/highmem.h)."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("w", ("page", page.pfn, "data"))
         seam.event("write_data", page)
     (page.vm.map_page(page) if page._data is None else page._data)[:] = bytes(PAGE_SIZE)
@@ -465,8 +454,8 @@ def clear_highpage(page: Page) -> None:
 
 def set_page_flag(page: Page, bit: int) -> None:
     """Set one of the flag bits atomically; ``bit`` is a number such as PG_private."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "flags"))
         seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
     page._flags |= 1 << bit
@@ -474,8 +463,8 @@ def set_page_flag(page: Page, bit: int) -> None:
 
 def clear_page_flag(page: Page, bit: int) -> None:
     """Clear one of the flag bits atomically."""
-    seam = page.seam
-    if seam is not None:
+    if page.seam is not None:
+        seam = page.seam
         seam.point("aw", ("page", page.pfn, "flags"))
         seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
     page._flags &= ~(1 << bit)
@@ -483,7 +472,6 @@ def clear_page_flag(page: Page, bit: int) -> None:
 
 def test_page_flag(page: Page, bit: int) -> bool:
     """Whether a flag bit is set."""
-    seam = page.seam
-    if seam is not None:
-        seam.point("ar", ("page", page.pfn, "flags"))
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "flags"))
     return bool(page._flags >> bit & 1)

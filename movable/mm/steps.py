@@ -108,8 +108,8 @@ class Seam:
         if self.scheduler is not None:
             self.scheduler.point(op, key)
 
-    def list_access(self, page: Page, head: ListHead) -> None:
-        """Before a list changes: its head and the page's node are written."""
+    def list_access(self, head: ListHead) -> None:
+        """Before a list changes."""
         if self.scheduler is not None:
             self.scheduler.point("w", self.list_key(head))
 

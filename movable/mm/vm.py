@@ -246,7 +246,7 @@ class VM:
         self.seam = seam
         self.page_class = Page if seam is None else WatchedPage
         for page in self.pages.values():
-            page.seam = seam
+            page.seam = page._lru.seam = seam
             page.__class__ = self.page_class
 
     def observe(self, observer: Observer) -> Seam:
