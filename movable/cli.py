@@ -21,16 +21,19 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        return _run_verb(build_parser().parse_args(argv))
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+
+
+def _run_verb(arguments: argparse.Namespace) -> int:
     run: Run = arguments.run
     _make_streams_safe()
     try:
         code = run(arguments)
         sys.stdout.flush()  # here, where a full disk can still be reported
         return code
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
     except BrokenPipeError:
         _abandon_output()  # the reader left, as 'head' does
         return 0

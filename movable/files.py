@@ -5,32 +5,52 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from movable.errors import MovableError, UsageError
 
 
-def write_text(target: str, text: str) -> None:
-    """Write to a file through a neighbour that is renamed at the end; "-" is standard output.
+def part_of(path: Path) -> Path:
+    """The neighbour of a file that is written first, and renamed when it is whole."""
+    target = path.resolve()
+    return target.with_name(target.name + ".part")
 
-    Raises OSError when it cannot be opened, and MovableError when it cannot take the text, as a full disk.
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write what must appear in ``path`` whole or not at all: when the block ends early, what was there stays.
 
     What exists and is no regular file, such as /dev/null or a pipe, is written to as it is: renaming would replace it.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    part = part_of(path)
+    try:
+        yield part
+        part.replace(path.resolve())
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(target: str, text: str) -> None:
+    """Write to a file, whole or not at all; "-" is standard output.
+
+    Raises OSError when it cannot be opened, and MovableError when it cannot take the text, as a full disk.
     """
     if target == "-":
         sys.stdout.write(text)
         return
-    path = Path(target)
-    part = path if path.exists() and not path.is_file() else path.with_name(path.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with whole(Path(target)) as place:
+            place.write_text(text, encoding="utf-8")
     except OSError as error:
         if error.filename is None:
             raise MovableError(f"{target}: {error.strerror}") from None
         raise
-    if part is not path:
-        part.replace(path)
 
 
 def check_place(target: str | None) -> None:

@@ -9,6 +9,8 @@ import os
 import pty
 import random
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -323,3 +325,29 @@ def test_events_of_a_failed_run_are_kept(tmp_path: Path) -> None:
     last = list(read_events(io.StringIO((tmp_path / "e.jsonl").read_text())))[-1]
     assert last.kind in ("migratepage", "copy_page", "note") or last.pfn >= 0
     ElementTree.fromstring((tmp_path / "m.svg").read_text())
+
+
+def test_a_run_that_cannot_begin_leaves_old_files_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text("of the last run")
+    done = run("run", *SMALL, "--input", "nosuch", "--events", "e.jsonl", folder=tmp_path)
+    assert done.returncode == 2
+    assert (tmp_path / "e.jsonl").read_text() == "of the last run" and os.listdir(tmp_path) == ["e.jsonl"]
+
+
+def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
+    """While the command is still being imported, and in the middle of a run."""
+    (tmp_path / "lz4.py").write_text("raise KeyboardInterrupt")
+    done = run("run", *SMALL, folder=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}:{ROOT / 'drivers'}")
+    assert (done.returncode, done.stderr) == (130, "movable: interrupted\n")
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    (tmp_path / "lz4.py").unlink()
+    (tmp_path / "e.jsonl").write_text("of the last run")
+    command = [*MOVABLE, "run", *SMALL, "--events", "e.jsonl"]
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  (it may have been ignored)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, preexec_fn=heed) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b"movable: interrupted\n"
+    assert process.returncode == 130
+    assert (tmp_path / "e.jsonl").read_text() == "of the last run" and os.listdir(tmp_path) == ["e.jsonl"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from movable.errors import InvalidState, MovableError
-from movable.files import write_json, write_text
+from movable.files import whole, write_json, write_text
 from movable.lab import report
 from movable.lab.options import Options, check, readable
 from movable.lab.run import Run, RunFailed, load_drivers, plan
@@ -96,7 +96,7 @@ def events_to(run: Run) -> Iterator[None]:
     if path is None:
         yield
         return
-    with _saving("--events", path), path.open("wb") as raw:
+    with _saving("--events", path), whole(path) as place, place.open("wb") as raw:
         # No name and no time in the header: the same run gives the same bytes.
         packed = gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else None
         stream: IO[bytes] = packed or raw  # type: ignore[assignment]

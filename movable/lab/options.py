@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movable.errors import UsageError
+from movable.files import part_of
 from movable.mm.page import PAGE_SIZE
 from movable.registry import Factory, find
 
@@ -55,7 +56,8 @@ class Settings:
     @property
     def outputs(self) -> frozenset[Path]:
         """Every file that the run writes, resolved; a run must not read them as input."""
-        return frozenset(path.resolve() for path in (self.json_path, self.events, self.svg) if path is not None)
+        named = [path for path in (self.json_path, self.events, self.svg) if path is not None]
+        return frozenset({*map(Path.resolve, named), *map(part_of, named)})
 
     @property
     def json_path(self) -> Path | None:

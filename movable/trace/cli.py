@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TypeAlias
 
 from movable.errors import UsageError
+from movable.files import check_place, whole
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -103,7 +105,7 @@ def _output(path: str) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     try:
-        with open(path, "w", encoding="utf-8") as stream:
+        with whole(Path(path)) as place, place.open("w", encoding="utf-8") as stream:
             yield stream
     except BrokenPipeError:
         raise
@@ -112,10 +114,11 @@ def _output(path: str) -> Iterator[IO[str]]:
 
 
 def _check_places(arguments: argparse.Namespace, *options: str) -> None:
-    """Raises UsageError when an output would overwrite the trace, or another output; before anything is read."""
+    """Raises UsageError when an output cannot be written, or would overwrite the trace or another output; before reading."""
     taken = {"FILE": arguments.file}
     for option in options:
         path = getattr(arguments, option)
+        check_place(path)
         for other, place in taken.items() if path is not None else ():
             if place != "-" and path != "-" and (place == path or _same_file(place, path)):
                 raise UsageError(f"--{option} {path} would write over {other}; give another place")

@@ -129,5 +129,6 @@ def test_names_that_are_no_names(option: str) -> None:
 def test_outputs_are_known_by_their_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = check(Options(json="a.json", events="./b.jsonl"))
-    assert settings.outputs == {(tmp_path / "a.json").resolve(), (tmp_path / "b.jsonl").resolve()}
+    names = {"a.json", "b.jsonl", "a.json.part", "b.jsonl.part"}
+    assert settings.outputs == {(tmp_path / name).resolve() for name in names}
     assert check(Options(json="-")).outputs == frozenset()

@@ -84,7 +84,7 @@ def test_exports(tmp_path: Path) -> None:
 
 
 def test_bad_places_and_numbers(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="there is no directory"):
         run("summary", trace("soft"), "--svg", str(tmp_path / "no" / "a.svg"))
     with pytest.raises(UsageError, match="cannot be read"):
         run("check", str(tmp_path / "nosuch"))
@@ -140,3 +140,22 @@ def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         assert ("50 %" in stream.getvalue()) == shown == ("2 MiB" in stream.getvalue())
         assert stream.getvalue().endswith("\x1b[K") == shown
     assert run("summary", str(life().write(tmp_path))) == 0
+
+
+def test_an_interrupted_export_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = str(life().write(tmp_path)), tmp_path / "out.json"
+    out.write_text("of the last export")
+
+    def interrupted(self: object, reader: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("movable.trace.export.ChromeTrace.write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("export", path, "--chrome", str(out))
+    assert out.read_text() == "of the last export" and not list(tmp_path.glob("*.part"))
+
+
+def test_a_place_is_looked_at_before_the_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.trace.conform.check_trace", None)
+    with pytest.raises(UsageError, match="there is no directory"):
+        run("check", trace("soft"), "--json", str(tmp_path / "no" / "a.json"))
