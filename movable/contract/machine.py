@@ -378,11 +378,15 @@ class Machine:
             self.say(*finding)
 
     def _progress(self) -> None:
-        """Each idle page, moved twice: a page that stops being movable after its first move shows in the second round."""
+        """Each idle page, moved twice: a page that stops being movable after its first move shows in the second round.
+
+        A driver may give pages up meanwhile, as a balloon does when no target can be had; those are free, and not counted.
+        """
         assert self.workload is not None
         for _ in range(2):
             with self.seam.quiet():
                 pages = list(self.workload.pages())
+            in_use = self._frames_in_use()
             for page in pages[:PROGRESS_PAGES]:
                 moved = any(self._try_move(page) for _ in range(TRIES))
                 if not self.workload.may_refuse:
@@ -390,7 +394,8 @@ class Machine:
             self._check()
             with self.seam.quiet():
                 left = len(list(self.workload.pages()))
-            if left < len(pages) and not self.workload.may_release_isolated:
+            given_up = max(0, in_use - self._frames_in_use())
+            if left + given_up < len(pages) and not self.workload.may_release_isolated:
                 self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
 
     def _try_move(self, page: Page) -> bool:

@@ -11,6 +11,7 @@ from movable import Page, UsageError
 from movable.cli import main
 from movable.contract.bugs import BUGS
 from movable.contract.examine import Search
+from movable.contract.machine import Machine
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
 from movable.contract.report import HELD
 from movable.contract.rules import RULES
@@ -155,3 +156,11 @@ def test_the_page_lists_every_exhibit() -> None:
 def test_an_unknown_exhibit_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["museum", "Q77"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_pages_given_up_for_a_target_did_not_stop_being_movable() -> None:
+    """A balloon that holds nearly all memory shrinks when the core asks for a target."""
+    one = EVERY["C07"]
+    machine = Machine(one.workload, one.twin).run((("op", "inflate", {"count": 40}),) * 12)
+    assert not machine.monitor.broken
+    assert machine.monitor.exercised["D50"] >= 8
