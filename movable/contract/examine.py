@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -37,6 +37,8 @@ SHRINK_SECONDS = 1.0
 INTERRUPTED = "interrupted: this is the report so far"
 SHARE = 0.5
 """The part of the budget that goes to interleavings."""
+OPENING = 0.15
+"""The part of the time for programs that comes before the interleavings: shallow bugs show at once, and races soon after."""
 EXECUTIONS = 5
 """Interleavings that are run for each program, where programs are counted and not timed: both take about as long."""
 
@@ -61,6 +63,8 @@ class Search:
     hangs: int = 0
     until: frozenset[str] = frozenset()
     hurry: bool = False
+    told: frozenset[str] = frozenset()
+    programs: Iterator[Program] | None = None
 
     def run(self, program: Program, keep: bool = False) -> Machine:
         """One program on a fresh machine."""
@@ -81,17 +85,21 @@ class Search:
             self.first[id] = program
 
     def go(self, budget: float, examples: int | None = None, progress: Progress | None = None) -> str:
-        """Run programs for ``budget`` seconds, or ``examples`` of them; returns why it ended early, or ""."""
+        """Run programs for ``budget`` seconds, or ``examples`` of them; returns why it ended early, or "".
+
+        The next call goes on with the next program.
+        """
         start = time.monotonic()
+        self.programs = self.programs or programs(self.workload, self.seed)
         try:
-            for program in programs(self.workload, self.seed):
+            for program in self.programs:
                 self.learn(program)
                 elapsed = time.monotonic() - start
                 if progress is not None:
                     progress(self.examples, elapsed)
                 if self.examples >= examples if examples is not None else elapsed >= budget:
                     return ""
-                if self.until and self.until <= self.first.keys():
+                if self.until and self.until <= self.first.keys() | self.told:
                     return f"stopped early: {', '.join(sorted(self.until))} broken, as expected"
                 if self.hangs >= HANGS:
                     return f"stopped early: {HANGS} programs did not end by themselves"
@@ -145,18 +153,22 @@ def check(
     waivers = checked_waivers(waive or {})
     chosen = workload_for(factory, workload)
     search = Search(chosen, factory, era, seed, until=frozenset(until))
-    stopped = ""
-    if interleavings < 1:
-        stopped = search.go(budget * (1 - interleavings), examples, progress)
-    explored = None
-    if interleavings > 0 and not stopped:
+
+    def explore() -> Interleavings:
         seconds = budget * interleavings if examples is None and executions is None else None
         wanted = executions if executions is not None or examples is None else examples * EXECUTIONS
         chosen_subject = _subject(search, features)
         if jobs is None and executor is None:
-            explored = _explore(search, chosen_subject, seconds, wanted, progress)
-        else:
-            explored = _spread(search, chosen_subject, target, wanted, jobs, executor, campaign)
+            return _explore(search, chosen_subject, seconds, wanted, progress)
+        return _spread(search, chosen_subject, target, wanted, jobs, executor, campaign)
+
+    alone = budget * (1 - interleavings)
+    opening = alone * OPENING if examples is None and interleavings > 0 else alone
+    stopped = search.go(opening, examples, progress) if interleavings < 1 else ""
+    explored = explore() if interleavings > 0 and not stopped else None
+    if explored is not None and opening < alone:
+        search.told = frozenset(explored.broken)
+        stopped = explored.stopped or search.go(alone - opening, None, progress)
     name = target if isinstance(target, str) else spoken(factory)
     report = Report(name, getattr(factory, "__name__", name), chosen.__name__, era, seed)
     report.replay = replay_command(name, factory, chosen, era)
@@ -164,7 +176,7 @@ def check(
     report.callbacks, report.stopped = search.callbacks, stopped
     if explored is not None:
         report.scenarios, report.refused = explored.scenarios, explored.refused
-        report.stopped = explored.stopped
+        report.stopped = stopped or explored.stopped
         search.exercised.update(explored.exercised)
     _judge(search, report, waivers, {} if explored is None else explored.broken)
     return report
@@ -235,7 +247,7 @@ def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | N
     if id in search.first or told is not None:
         if id in waivers:
             return Verdict(id, WAIVED, exercised, waivers[id])
-        return _broken(search, id, exercised) if told is None else _broken_by_tasks(told, exercised)
+        return _broken_by_tasks(told, exercised) if told is not None and id not in search.first else _broken(search, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
         return Verdict(id, BROKEN, exercised, what=what)

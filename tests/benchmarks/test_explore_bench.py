@@ -103,7 +103,7 @@ def rate(program: Program, make: Callable[[], Strategy], options: Options) -> fl
 
 @pytest.mark.benchmark
 def test_executions_per_second() -> None:
-    """Prints the table; asserts only ratios with a wide margin."""
+    """Prints the table. The book-keeping of DPOR takes at most as long again as a random execution."""
     strategies: dict[str, Callable[[], Strategy]] = {
         "random": Sampler, "urw": Urw, "surw": Surw, "pos": Pos, "dpor": Dpor, "bounded 1": lambda: Bounded(1),
     }  # fmt: skip
@@ -118,8 +118,8 @@ def test_executions_per_second() -> None:
         state = rate(hooked, make, quiet)
         print(f"{name:12}{bare:10.0f}{floor / bare:9.1f}x{full:10.0f}{state:10.0f}")
     print(f"dpor costs {best['random'] / best['dpor']:.2f} times a random execution")
-    assert best["random"] / best["dpor"] < 3
-    assert floor / best["random"] < 80
+    assert best["random"] / best["dpor"] < 2
+    assert floor / best["random"] < 40
 
 
 def test_the_benchmark_measures_what_it_says() -> None:

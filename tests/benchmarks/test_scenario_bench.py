@@ -99,7 +99,7 @@ def write_beside_migration() -> Trial:
 
 @pytest.mark.benchmark
 def test_executions_of_scenarios_per_second() -> None:
-    """Prints the table; asserts only that building a machine does not dwarf exploring it."""
+    """Prints the table, and asserts ratios: two thirds of the time may go to building a machine, four fifths where state is watched."""
     bare, _ = rate(nothing, Scheduler)
     plain, points = rate(machine, Scheduler)
     whole, all_points = rate(write_beside_migration(), Scheduler)
@@ -108,8 +108,8 @@ def test_executions_of_scenarios_per_second() -> None:
     print(f"{plain:8.0f} on a fresh machine, no state hooks ({points:.0f} points)")
     print(f"{whole:8.0f} a scenario with prefix, hooks, end checks and the monitor on one in 8 ({all_points:.0f} points)")
     print(f"{reduced:8.0f} the same with only shared locations as points ({shared:.0f} points)")
-    assert plain > bare / 20
-    assert reduced > bare / 40
+    assert plain > bare / 3
+    assert reduced > bare / 5
 
 
 def test_the_benchmark_measures_what_it_says() -> None:

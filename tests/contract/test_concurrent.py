@@ -224,6 +224,16 @@ def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) ->
     assert "pre-empts" in page
 
 
+def test_a_race_does_not_wait_for_all_the_programs() -> None:
+    """Of the 50 seconds for programs only an opening comes first, and none is left once what is expected broke."""
+    report = check(racy.Counts, budget=100.0, until=("D53",))
+    assert report.stopped == "stopped early: D53 broken, as expected"
+    assert report.verdicts["D53"].lanes
+    whole = check(racy.Counts, budget=1.0)
+    assert "D53" in whole.broken and not whole.stopped
+    assert whole.examples > 20 and whole.executions > 20
+
+
 def test_interleavings_can_be_left_out_and_waived() -> None:
     report = check(Ring, examples=3, interleavings=0)
     assert not report.scenarios
