@@ -128,8 +128,9 @@ class Hunt:
             return False
         self._barren = 0
         self.report.rules.append(rule)
-        if rule == "D53":  # what the race leads to shows only where the race itself does not end the execution
+        if rule == "D53":  # what a race leads to shows only where the race itself does not end the execution: all of them anew
             self.options = replace(OPTIONS, races=False)
+            self.strategy = Portfolio(PORTFOLIO, self._seed)
         return True
 
     def claim(self) -> None:

@@ -20,6 +20,7 @@ _FIXED: tuple[type, ...] = (
     type(__import__("threading").Lock()), type(__import__("threading").RLock()),
 )  # fmt: skip
 _PLAIN = (int, str, bytes, float, bool, type(None), Enum)
+_ATOMS = frozenset(_PLAIN[:-1])
 _set_class = object.__dict__["__class__"].__set__
 
 
@@ -67,6 +68,7 @@ class Hooks:
         self._scheduler = scheduler
         self._foreign = foreign + fixed
         self._fixed = fixed + _FIXED
+        self._kept = (*_PLAIN, *self._fixed, *self._foreign, BaseException, Container)
         self._follow = follow or (lambda cls: cls.__module__ in self._modules)
         self._label = label
         self._modules: set[str] = set()
@@ -97,13 +99,15 @@ class Hooks:
     def adopt(self, value: Any, where: str) -> Any:
         """Return what to store instead of ``value``: a container that says what it is asked; objects are hooked in place."""
         kind = type(value)
+        if kind in _ATOMS:
+            return value
         wrapper = WRAPPED.get(kind)
         if wrapper is not None:
             return self._wrap(value, wrapper, where)
         if kind is tuple:
             parts = [self.adopt(part, where) for part in value]
             return value if all(one is two for one, two in zip(parts, value, strict=True)) else tuple(parts)
-        if isinstance(value, (*_PLAIN, *self._fixed, *self._foreign, BaseException, Container)) or id(value) in self.seen:
+        if isinstance(value, self._kept) or id(value) in self.seen:
             return value
         if kind.__flags__ & 1 << 9 and self._follow(_plain(kind)):  # a class made by a class statement
             self._install(value, self._name(where, kind.__name__))
@@ -148,7 +152,7 @@ class Hooks:
             raise _unhookable(f"{name}: objects of {cls.__name__}", error) from error
         cell.hooks = self
         seen = self.seen[id(obj)] = _Seen(obj, name)
-        for attr, value in list(_attributes(obj, cls)):
+        for attr, value in list(_attributes(obj, cell.slots)):
             if isinstance(value, self._fixed):
                 seen.keys[attr] = None
                 continue
@@ -157,29 +161,29 @@ class Hooks:
                 object.__setattr__(obj, attr, adopted)
 
 
-def _attributes(obj: Any, cls: type) -> Iterator[tuple[str, Any]]:
+def _attributes(obj: Any, slots: list[types.MemberDescriptorType]) -> Iterator[tuple[str, Any]]:
     """The data attributes of an object, from its dict and its slots."""
     try:
         yield from list(object.__getattribute__(obj, "__dict__").items())
     except AttributeError:
         pass
-    for base in cls.__mro__:
-        for attr, member in list(vars(base).items()):
-            if isinstance(member, types.MemberDescriptorType):
-                try:
-                    yield attr, member.__get__(obj, cls)
-                except AttributeError:  # an empty slot
-                    continue
+    for member in slots:
+        try:
+            yield member.__name__, member.__get__(obj)
+        except AttributeError:  # an empty slot
+            continue
 
 
 class _Cell:
-    """What a hooking class knows: the hooks of the execution that last watched one of its objects."""
+    """What a hooking class knows: the hooks of the execution that last watched one of its objects, and the slots of these."""
 
-    __slots__ = ("data", "hooks")
+    __slots__ = ("data", "hooks", "slots")
 
-    def __init__(self) -> None:
+    def __init__(self, cls: type) -> None:
         self.hooks: Hooks | None = None
         self.data: dict[str, bool] = {}
+        members = [member for base in cls.__mro__ for member in vars(base).values()]
+        self.slots = [member for member in members if isinstance(member, types.MemberDescriptorType)]
 
 
 _classes: dict[type, tuple[type, _Cell]] = {}
@@ -214,7 +218,7 @@ def _is_data(cls: type, attr: str) -> bool:
 
 def _subclass(cls: type) -> tuple[type, _Cell]:
     """Make the hooking subclass. The hot path: every attribute access of a watched object comes through here."""
-    cell = _Cell()
+    cell = _Cell(cls)
     data = cell.data
     get: Any = cls.__getattribute__
     put: Any = cls.__setattr__

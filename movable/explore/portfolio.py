@@ -35,7 +35,8 @@ class Portfolio:
             (Bounded(bound), max(20, int(executions * share))) for bound, share in enumerate(BOUND_SHARE)
         ]
         self._stages.append((Dpor(), max(20, int(executions * DPOR_SHARE))))
-        self._random = [make(seed) for make in RANDOM]
+        self._seed = seed
+        self._random: list[Strategy] = []  # made when their turn comes, which it seldom does where spaces are small
         self._stage, self._left = self._stages.pop(0)
         self.choose: Callable[[Task | None, Sequence[Task]], Task | None] = self._stage.choose
         self.samples = 0
@@ -71,6 +72,7 @@ class Portfolio:
         if self._stages:
             self._stage, self._left = self._stages.pop(0)
         else:
+            self._random = self._random or [make(self._seed) for make in RANDOM]
             self._stage = self._random.pop(0)
             self._random.append(self._stage)
             self._left = 1

@@ -67,7 +67,11 @@ def same_twice(program: Program, schedule: Schedule = (), options: Options | Non
     """
     options = options or Options()
     first, _ = follow(program, schedule, options)
-    second, _ = follow(program, schedule, options)
+    return compare(first, follow(program, schedule, options)[0])
+
+
+def compare(first: Scheduler, second: Scheduler) -> Scheduler:
+    """Compare every step of two executions of one schedule; return the second. Raises NonDeterminism as ``same_twice``."""
     for number, (one, two) in enumerate(zip(first.steps, second.steps, strict=False)):
         if one != two:
             raise NonDeterminism(_differs(number, _step(first, number), _step(second, number)))

@@ -14,8 +14,8 @@ from movable.explore.portfolio import Portfolio
 from movable.explore.pos import Pos
 from movable.explore.program import Program
 from movable.explore.record import Story, record
-from movable.explore.replay import Schedule
-from movable.explore.runner import Options, execute, follow, same_twice, tidy
+from movable.explore.replay import Choices, Schedule
+from movable.explore.runner import Options, compare, execute, follow, tidy
 from movable.explore.shrink import Shrinker, alike
 from movable.explore.strategy import Strategy
 from movable.explore.surw import Surw
@@ -34,7 +34,7 @@ STRATEGIES: dict[str, Callable[[int, int], Strategy]] = {
 }
 """Strategies by name; each is made from (executions, seed)."""
 
-_FULL_COLLECTION = 256  # executions between full garbage collections
+_COLLECTION, _FULL_COLLECTION = 16, 256  # executions between two garbage collections, and between two of everything
 
 
 @dataclass(slots=True)
@@ -88,7 +88,6 @@ def explore(
     began = time.monotonic()
     with tidy():
         try:
-            same_twice(program, (), options)
             _loop(program, strategy, report, options, (executions, began + seconds if seconds is not None else None), keep_going)
             report.failures = [explain(program, failure, options, shrink=shrink) for failure in report.failures]
         except NonDeterminism as error:
@@ -110,11 +109,16 @@ def _loop(
         report.redundant += run.pruned
         report.steps += len(run.steps)
         failure = run.failure
+        if failure is None and report.executions == 1:  # a failure is run again when it is explained
+            again = execute(program, Choices([step[0] for step in run.steps]), options)
+            assert again is not None
+            compare(run, again)
         if failure is not None and not any(alike(failure, old) for old in report.failures):
             report.failures.append(failure)
             if not keep_going:
                 return
-        gc.collect(1 if report.executions % _FULL_COLLECTION else 2)
+        if not report.executions % _COLLECTION:
+            gc.collect(1 if report.executions % _FULL_COLLECTION else 2)
 
 
 def explain(

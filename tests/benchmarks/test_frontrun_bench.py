@@ -1,17 +1,15 @@
 """Time to the first failure of plain-Python toy races, beside that of the package frontrun.
 
 Each toy is one class of plain attributes, lists, dicts and locks, run by both. Both stop at the first failure, and the time is
-taken when it is known, before it is told, replayed or made smaller. Two verdicts are compared, each against whichever mode of
+taken when it is known, before it is told, replayed or made smaller. Two verdicts are compared, each with whichever mode of
 frontrun is fastest for the toy: any data race counts (our default, an option there), or only a wrong end or a deadlock counts.
-A third column has the whole call with the default arguments of each, which is what a user waits for.
+The third comparison has the whole call with the default arguments of each, which is what a user waits for.
 """
 
-import gc
 import statistics
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +21,7 @@ from movable.explore.failure import CHECK, DEADLOCK, LOCK_ORDER, RACE, Failure
 from movable.explore.hooks import Hooks
 from movable.explore.program import Program, Scene
 from movable.explore.runner import Options
+from tests.benchmarks.plain_toys import TOYS, LostUpdate, Toy, repaired
 from tests.explore.toys import Lock
 
 ROUNDS = 5
@@ -31,203 +30,11 @@ CAP = 10.0
 """Seconds after which a search that found nothing is given up; it counts as that long."""
 GOAL = 5.0
 PADDINGS = (0, 8)
-
-NewLock = Callable[[str], AbstractContextManager[object]]
 clock = time.process_time
 """Other load disturbs it less, and what threads wait for each other is not counted."""
 
-
-class Own:
-    """What only one task uses."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def pad(self) -> None:
-        for step in range(self.steps):
-            self.step = step
-
-
-class Toy:
-    """A program of two tasks, `one` and `two`; `check` looks at the end."""
-
-    def __init__(self, lock: NewLock, padding: int) -> None:
-        self.lock = lock("lock")
-        self.first = Own(padding // 2)
-        self.second = Own(padding // 2)
-        self.start(lock)
-
-    def start(self, lock: NewLock) -> None: ...
-
-    def one(self) -> None: ...
-
-    def two(self) -> None: ...
-
-    def check(self) -> None: ...
-
-
-class LostUpdate(Toy):
-    """Two increments of a counter."""
-
-    def start(self, lock: NewLock) -> None:
-        self.count = 0
-
-    def bump(self, own: Own) -> None:
-        own.pad()
-        self.count += 1
-        own.pad()
-
-    def one(self) -> None:
-        self.bump(self.first)
-
-    def two(self) -> None:
-        self.bump(self.second)
-
-    def check(self) -> None:
-        assert self.count == 2
-
-
-class FreeBesideMigrate(Toy):
-    """The page is freed between the look and the copy."""
-
-    def start(self, lock: NewLock) -> None:
-        self.page_lock = lock("page lock")
-        self.page: dict[str, Any] = {"mapped": True, "content": "data", "copied": ""}
-
-    def one(self) -> None:
-        self.first.pad()
-        with self.page_lock:
-            if self.page["mapped"]:
-                self.first.pad()
-                self.page["copied"] = self.page["content"]
-
-    def two(self) -> None:
-        self.second.pad()
-        self.page["mapped"] = False
-        self.page["content"] = None
-        self.second.pad()
-
-    def check(self) -> None:
-        assert self.page["copied"] is not None
-
-
-class LockOrder(Toy):
-    """Two locks in two orders."""
-
-    def start(self, lock: NewLock) -> None:
-        self.page_lock = lock("page lock")
-        self.pool_lock = lock("pool lock")
-
-    def one(self) -> None:
-        self.first.pad()
-        with self.page_lock:
-            self.first.pad()
-            with self.pool_lock:
-                pass
-
-    def two(self) -> None:
-        self.second.pad()
-        with self.pool_lock:
-            self.second.pad()
-            with self.page_lock:
-                pass
-
-
-class CheckThenAct(Toy):
-    """Both see the page free and both isolate it."""
-
-    def start(self, lock: NewLock) -> None:
-        self.isolated = False
-        self.taken: list[str] = []
-
-    def take(self, own: Own, who: str) -> None:
-        own.pad()
-        if not self.isolated:
-            self.isolated = True
-            self.taken.append(who)
-        own.pad()
-
-    def one(self) -> None:
-        self.take(self.first, "compact")
-
-    def two(self) -> None:
-        self.take(self.second, "offline")
-
-    def check(self) -> None:
-        assert len(self.taken) == 1
-
-
-class MissedPutback(Toy):
-    """Isolated because somebody looks through the list who will put it back, but entered after the look."""
-
-    def start(self, lock: NewLock) -> None:
-        self.looking = False
-        self.isolated: list[str] = []
-        self.back: list[str] = []
-
-    def one(self) -> None:
-        self.first.pad()
-        if self.looking:
-            self.first.pad()
-            self.isolated.append("page")
-
-    def two(self) -> None:
-        self.second.pad()
-        self.looking = True
-        self.second.pad()
-        self.looking = False
-        self.back = list(self.isolated)
-
-    def check(self) -> None:
-        assert self.isolated == self.back
-
-
-class DepthThree(Toy):
-    """Three orders have to come together: the middle of each task between two steps of the other."""
-
-    def start(self, lock: NewLock) -> None:
-        self.a = self.b = self.c = 0
-        self.seen = (0, 0)
-
-    def one(self) -> None:
-        self.first.pad()
-        self.a = 1
-        self.first.pad()
-        if self.b == 1:
-            self.first.pad()
-            self.c = 1
-
-    def two(self) -> None:
-        self.second.pad()
-        if self.a == 1:
-            self.b = 1
-            self.second.pad()
-            before = self.c
-            self.second.pad()
-            self.seen = (before, self.c)
-
-    def check(self) -> None:
-        assert self.seen[0] == self.seen[1]
-
-
-TOYS: tuple[type[Toy], ...] = (LostUpdate, FreeBesideMigrate, LockOrder, CheckThenAct, MissedPutback, DepthThree)
 WRONG_ENDS = Options(races=False, order=False)
 """Options under which only a check that fails or a deadlock counts."""
-
-
-def repaired(kind: type[Toy]) -> type[Toy]:
-    """The toy with each task under one lock."""
-
-    class Repaired(kind):  # type: ignore[valid-type,misc]
-        def one(self) -> None:
-            with self.lock:
-                super().one()
-
-        def two(self) -> None:
-            with self.lock:
-                super().two()
-
-    return Repaired
 
 
 def program(kind: type[Toy], padding: int) -> Program:
@@ -264,6 +71,7 @@ def ours(kind: type[Toy], padding: int, options: Options, seed: int) -> Found:
         patch.setattr(search, "explain", stop)
         began = clock()
         report = search.explore(program(kind, padding), seed=seed, options=options)
+    assert told, str(report)
     return Found(told[0] - began, report.executions)
 
 
@@ -275,14 +83,13 @@ def ours_whole(kind: type[Toy], padding: int, seed: int) -> Found:
     return Found(clock() - began, report.executions)
 
 
-ENOUGH = {"max_attempts": 1_000_000, "strategy": "random"}
 BARE = {"reproduce_on_failure": 0, "detect_io": False, "total_timeout": CAP}
 """Without what only costs time here: replays of the failure, and the patches for sockets, files and data bases."""
 MODES: dict[str, dict[str, Any]] = {
     "dpor": BARE,
     "dpor, no bound": BARE | {"preemption_bound": None},
     "dpor, spread": BARE | {"search": "bit-reversal"},
-    "random": BARE | ENOUGH,
+    "random": BARE | {"strategy": "random", "max_attempts": 1_000_000},
 }
 RACE_MODES = MODES | {"dpor, races": BARE | {"error_on_any_race": True}}
 WHOLE_MODES: dict[str, dict[str, Any]] = {"dpor": {}, "random": {"strategy": "random"}}
@@ -338,9 +145,7 @@ def compare(mine: Callable[[int], Found], modes: dict[str, Callable[[int], Found
     rivals: dict[str, list[Found]] = {name: [] for name in modes}
     for seed in range(ROUNDS):
         for name, run in modes.items():
-            gc.collect()
             rivals[name].append(run(seed))
-            gc.collect()
             own.append(mine(seed))
     medians = {name: middle(found) for name, found in rivals.items()}
     mode = min(medians, key=lambda name: medians[name].seconds)

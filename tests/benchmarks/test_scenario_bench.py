@@ -99,7 +99,7 @@ def write_beside_migration() -> Trial:
 
 @pytest.mark.benchmark
 def test_executions_of_scenarios_per_second() -> None:
-    """Prints the table, and asserts ratios: two thirds of the time may go to building a machine, four fifths where state is watched."""
+    """Prints the table. Two thirds of the time may go to building a machine, and four fifths where state is watched."""
     bare, _ = rate(nothing, Scheduler)
     plain, points = rate(machine, Scheduler)
     whole, all_points = rate(write_beside_migration(), Scheduler)
