@@ -68,7 +68,7 @@ class Hooks:
         self._scheduler = scheduler
         self._foreign = foreign + fixed
         self._fixed = fixed + _FIXED
-        self._kept = (*_PLAIN, *self._fixed, *self._foreign, BaseException, Container)
+        self._kept: tuple[type, ...] = (*_PLAIN, *self._fixed, *self._foreign, BaseException, Container)
         self._follow = follow or (lambda cls: cls.__module__ in self._modules)
         self._label = label
         self._modules: set[str] = set()

@@ -224,6 +224,19 @@ def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) ->
     assert "pre-empts" in page
 
 
+def test_a_race_hides_no_other_rule_in_what_is_claimed() -> None:
+    """A race ends its execution. Where all interleavings are claimed, the rules are those of a search that knows of the race."""
+    chosen = subject(RingWorkload, racy.CopiesOutsideTheLock)
+    old, new = op("write", slot=0, data=b"old"), op("write", slot=0, data=b"new")
+    made = [scenario("write beside migration", new, migrate(0), prefix=[old])]
+    with_race = interleavings(chosen, executions=3000, scenarios=made)
+    without = interleavings(chosen, executions=3000, scenarios=made, known=frozenset({"D53"}))
+    assert with_race.scenarios[0].complete and without.scenarios[0].complete
+    assert set(with_race.broken) == {"D53", "D15"}
+    assert set(without.broken) == {"D15"}
+    assert with_race.executions > without.executions
+
+
 def test_a_race_does_not_wait_for_all_the_programs() -> None:
     """Of the 50 seconds for programs only an opening comes first, and none is left once what is expected broke."""
     report = check(racy.Counts, budget=100.0, until=("D53",))
