@@ -18,7 +18,7 @@ from movable.mm.list import list_add, list_del, list_first
 from movable.mm.migrate import MIGRATE_ASYNC
 from movable.mm.page import PageIsolated, PageMovableHint, put_page
 from movable.mm.page_alloc import prep_new_page
-from movable.mm.page_isolation import zone_lock_point
+from movable.mm.page_isolation import covering_free_block, zone_lock_point
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -119,6 +119,12 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
             pfn += 1
             if cc.nr_migratepages == COMPACT_CLUSTER_MAX:
                 break
+            continue
+        head = -1
+        if skip_on_failure and (page is None or not page._refcount):
+            head = covering_free_block(cc.zone, pfn)  # what the last batch left is free at once, and merged with its neighbours
+        if head >= 0:
+            pfn = head + (1 << (free[head] >> 3))
             continue
         pfn += 1 << page.order if page is not None and page._refcount else 1
         if skip_on_failure:

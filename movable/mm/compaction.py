@@ -49,6 +49,7 @@ from movable.mm.fragmentation import fragmentation_index
 from movable.mm.gfp import __GFP_IO, GFP_KERNEL, MIGRATE_CMA, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.isolation import ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE, putback_movable_pages
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, MR_COMPACTION, migrate_pages
+from movable.mm.page_alloc import preferred_node
 from movable.mm.zone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
 
 if TYPE_CHECKING:
@@ -263,12 +264,13 @@ def try_to_compact_pages(vm: VM, gfp: int, order: int, priority: int, nid: int |
     """Compact the zones that an allocation may use, best first, until one of them has a block; returns the largest compact_result.
 
     ``gfp``, ``order`` and ``nid`` are those of the allocation, ``priority`` one of COMPACT_PRIO_*. Without __GFP_IO nothing is
-    tried: moving a page might need it. The caller counts compact_stall and the like. mirrors mm/compaction.c, try_to_compact_pages.
+    tried: moving a page might need it. The caller counts compact_stall and the like. Raises UsageError for a node that does not
+    exist. mirrors mm/compaction.c, try_to_compact_pages.
     """
     result = COMPACT_SKIPPED
     if not gfp & __GFP_IO:
         return result
-    for zone in vm.nodes[nid or 0].context(gfp).zones:
+    for zone in preferred_node(vm, nid).context(gfp).zones:
         if priority > MIN_COMPACT_PRIORITY and compaction_deferred(zone, order):
             result = max(result, COMPACT_DEFERRED)
             continue

@@ -76,14 +76,18 @@ def _isolate(page: Page, mode: int) -> int:
 
 
 def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exception | SystemExit) -> Exception:
-    """What to raise for an exception out of a callback: the model's own errors as they are, others as a DriverError."""
+    """What to raise for an exception out of a callback: the model's own errors as they are, others as a DriverError.
+
+    Its message is one line, however many the exception's has, and ends with the place.
+    """
     if isinstance(error, MovableError):
         return error
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = "" if trace is None else f" at {PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-    return DriverError(mapping.name, callback, rule, f"raised {type(error).__name__}: {error}{place}")
+    text = next(iter(str(error).splitlines()), "")
+    return DriverError(mapping.name, callback, rule, f"raised {type(error).__name__}{': ' if text else ''}{text}{place}")
 
 
 def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:

@@ -124,7 +124,8 @@ def _unmap_and_move(
     if newpage is None:
         return -ENOMEM
     if page._refcount == 1:  # only our reference is left: the owner released the page
-        _complete_released(page)
+        if PageMovableHint(page):
+            _complete_released(page)
         _return_target(page, newpage, put_new_page, private)
         list_del(page._lru)
         put_page(page)
@@ -137,7 +138,10 @@ def _unmap_and_move(
         return 0
     if rc != -EAGAIN:
         list_del(page._lru)
-        end_isolation(page)
+        if is_movable:
+            end_isolation(page)
+        else:
+            put_page(page)  # a page of an LRU list would go back to it here
     _return_target(page, newpage, put_new_page, private)
     return rc
 
@@ -232,6 +236,8 @@ def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: in
         raise callback_failed(mapping, "migratepage", "D23", error) from error
     if type(rc) is not int:
         raise DriverError(mapping.name, "migratepage", "D23", f"returned {rc!r}; it must return 0 or a negative errno")
+    if rc > 0:  # which the kernel takes for an error, too
+        page.vm.warn("D23", page, f"migratepage returned {rc}; it must return 0 or a negative errno")
     return rc
 
 

@@ -102,9 +102,9 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
     try:
         context = vm.nodes[nid if nid and nid > 0 else 0].contexts[gfp]
     except (KeyError, IndexError):
-        context = _node(vm, nid).context(gfp)
+        context = preferred_node(vm, nid).context(gfp)
     if order or vm.seam is not None or vm._task.atomic:
-        return _alloc_block(vm, gfp, order, _node(vm, nid))
+        return _alloc_block(vm, gfp, order, preferred_node(vm, nid))
     # Order 0 and nobody watching: the same as get_page_from_freelist and prep_new_page, unrolled.
     candidates, migratetype, zero = context.fast
     for zone, floor in candidates:
@@ -136,10 +136,11 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
                 _fresh_node(page)
         zone.pgalloc += 1
         return page
-    return _alloc_block(vm, gfp, 0, _node(vm, nid))
+    return _alloc_block(vm, gfp, 0, preferred_node(vm, nid))
 
 
-def _node(vm: VM, nid: int | None) -> Node:
+def preferred_node(vm: VM, nid: int | None) -> Node:
+    """The node to begin with, the first for None and -1. Raises UsageError for one that does not exist."""
     number = nid if nid and nid > 0 else 0
     if number >= len(vm.nodes):
         raise UsageError(f"node {nid} does not exist; use 0 to {len(vm.nodes) - 1}")

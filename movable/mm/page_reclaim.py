@@ -12,6 +12,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from movable.errors import DeadlockError
+from movable.mm.compact_control import (
+    COMPACT_COMPLETE,
+    COMPACT_CONTENDED,
+    COMPACT_DEFERRED,
+    COMPACT_PARTIAL_SKIPPED,
+    COMPACT_PRIO_ASYNC,
+    COMPACT_PRIO_SYNC_FULL,
+    COMPACT_PRIO_SYNC_LIGHT,
+    COMPACT_SKIPPED,
+)
 from movable.mm.compact_defer import compaction_defer_reset
 from movable.mm.gfp import (
     __GFP_ATOMIC,
@@ -45,8 +55,6 @@ if TYPE_CHECKING:
     from movable.mm.page_alloc import Shrinker
     from movable.mm.vm import VM
 
-COMPACT_PRIO_SYNC_FULL, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_ASYNC = range(3)
-COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_COMPLETE, COMPACT_PARTIAL_SKIPPED, COMPACT_CONTENDED = 1, 2, 5, 6, 7
 WITHDRAWN = (COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_CONTENDED, COMPACT_PARTIAL_SKIPPED)
 """Results of compaction that gave up early (compaction_withdrawn)."""
 MAX_COMPACT_RETRIES = 16

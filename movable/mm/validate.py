@@ -20,6 +20,7 @@ from movable.mm.page import (
     PAGE_MAPPING_MOVABLE,
     PAGE_POISON,
     Page,
+    PG_slab,
 )
 from movable.mm.page_alloc import HWPOISON
 
@@ -28,29 +29,33 @@ if TYPE_CHECKING:
     from movable.mm.zone import Zone
 
 
-def validate_vm(vm: VM, *, quiescent: bool = True, content: bool = False) -> None:
+def validate_vm(vm: VM, *, quiescent: bool = True, content: bool = False, owner_refs: int | None = None) -> None:
     """Check the census of frames, lists, counters, references and marks of a machine.
 
     ``quiescent`` also asks that no page is locked or isolated and no lock is held. ``content`` also reads every freed frame for
-    writes after it was freed. Raises InvalidState with every finding.
+    writes after it was freed. ``owner_refs`` is how many references each owner holds on a movable page, where that is known.
+    Raises InvalidState with every finding.
     """
-    findings = list(_findings(vm, quiescent, content))
+    findings = list(_findings(vm, quiescent, content, owner_refs))
     if findings:
         raise InvalidState(findings)
 
 
-def _findings(vm: VM, quiescent: bool, content: bool) -> Iterator[str]:
+def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) -> Iterator[str]:
     yield from _census(vm)
     for zone in vm.zones:
         yield from _zone(zone)
         yield from _free_lists(zone)
         yield from _pageblocks(zone)
+    bad = {pfn for pfn, _ in vm.bad_pages}
     for page in list(vm.pages.values()):
         if page._refcount > 0:
-            if quiescent or page._mapping or page._private is FIELD_POISON or page._index is FIELD_POISON:
-                yield from _allocated(page, quiescent)
+            if quiescent or page._mapping or page._flags & ISOLATED or page._private is FIELD_POISON or page._index is FIELD_POISON:
+                yield from _allocated(page, quiescent, owner_refs)
         elif page._refcount < 0:
             yield f"{page!r} has a negative reference count"
+        elif _stained(page) and page.pfn not in bad:
+            yield f"{page!r} is free but still marked, mapped, linked or flagged"
     yield from _lists(vm)
     yield from _ledger(vm)
     if content:
@@ -100,8 +105,6 @@ def _zone(zone: Zone) -> Iterator[str]:
             continue
         if page._refcount:
             yield f"{page!r} heads a free block of order {code >> 3} and has references"
-        elif page._mapping or page._lru.list is not None or page._flags & ~HWPOISON or page._mapcount != -1:
-            yield f"{page!r} is free but still marked, mapped, linked or flagged"
     if counted != zone.nr_free:
         yield f"zone {zone.name} of node {zone.node.nid}: nr_free says {zone.nr_free}, its lists hold {counted} frames"
 
@@ -140,14 +143,28 @@ def _pageblocks(zone: Zone) -> Iterator[str]:
     ):
         if counter != types.count(kind):
             yield f"{where}: {name} says {counter}, {types.count(kind)} pageblocks are {MIGRATETYPE_NAMES[kind]}"
+    if max(types, default=0) >= len(MIGRATETYPE_NAMES):
+        yield f"{where}: a pageblock has type {max(types)}, the last one is {len(MIGRATETYPE_NAMES) - 1}"
     present = zone.spanned_pages - sum(end - start for start, end in zone.offline_ranges())
     if zone.present_pages != present:
         yield f"{where}: present_pages says {zone.present_pages}, {present} frames are not offline"
 
 
-def _allocated(page: Page, quiescent: bool) -> Iterator[str]:
+def _stained(page: Page) -> bool:
+    """Whether a free page still carries something of its last owner."""
+    return page._mapping != 0 or page._lru.list is not None or page._flags & ~HWPOISON != 0 or page._mapcount != -1
+
+
+def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[str]:
     word = page._mapping
-    if word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word != PAGE_MAPPING_MOVABLE:
+    marked = word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word != PAGE_MAPPING_MOVABLE
+    if page._flags & ISOLATED and page._refcount < 1 + marked:
+        yield f"{page!r} is isolated, and nobody holds the reference of {'its owner' if marked else 'its isolation'}"
+    elif marked and quiescent and owner_refs is not None and page._refcount != owner_refs:
+        yield f"{page!r} has {page._refcount} references, and its owner holds {owner_refs}"
+    if word and not word & PAGE_MAPPING_FLAGS and not page._flags >> PG_slab & 1 and word not in page.vm.address_spaces:
+        yield f"{page!r} has a mapping that leads nowhere"
+    if marked:
         if word - PAGE_MAPPING_MOVABLE not in page.vm.address_spaces:
             yield f"{page!r} is marked movable by an owner that is gone"
         if page.order:
@@ -178,7 +195,7 @@ def _lists(vm: VM) -> Iterator[str]:
     for key, head in heads.items():
         if key in broken:
             continue
-        found = sum(1 for page in head if page._lru.list is head)
+        found = len(head)
         if found != linked[key]:
             yield f"list {head.name!r}: {linked[key]} pages say they are on it, walking it finds {found}"
 

@@ -11,6 +11,7 @@ from movable import (
     GFP_HIGHUSER_MOVABLE,
     GFP_KERNEL,
     GFP_NOIO,
+    GFP_TRANSHUGE,
     MIGRATE_ASYNC,
     MIGRATE_CMA,
     MIGRATE_SYNC,
@@ -19,6 +20,7 @@ from movable import (
     VM,
     Event,
     Page,
+    UsageError,
     VMBug,
     get_page,
     put_page,
@@ -568,3 +570,23 @@ def test_an_extra_reference_does_not_confuse_it() -> None:
     put_page(page)
     keeper.check()
     validate_vm(vm)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hurried_allocation_goes_on_behind_what_its_last_batch_left(seed: int) -> None:
+    """All that is in the way can move, so huge pages come. A batch leaves free blocks, and the next begins inside one of them."""
+    vm = VM(16 << 20, seed=seed)
+    keeper = settle(vm, vm.random.sample(range(vm.nr_frames), vm.nr_frames // 2))
+    got = 0
+    while vm.alloc_pages(GFP_TRANSHUGE, 9) is not None:
+        got += 1
+    assert got >= 2
+    keeper.check()
+    validate_vm(vm, quiescent=False)
+
+
+def test_a_node_that_does_not_exist_is_said() -> None:
+    vm = machine(FRAMES)
+    with pytest.raises(UsageError, match="node 9 does not exist"):
+        try_to_compact_pages(vm, GFP_KERNEL, 1, COMPACT_PRIO_ASYNC, 9)
+    assert try_to_compact_pages(vm, GFP_KERNEL, 1, COMPACT_PRIO_ASYNC, -1) == COMPACT_SUCCESS

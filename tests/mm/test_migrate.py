@@ -207,6 +207,41 @@ def test_putting_back_what_is_not_isolated_is_a_bug(machine: Machine) -> None:
         putback_movable_pages(machine.list)
 
 
+def test_a_page_that_no_driver_marked_is_let_go(machine: Machine) -> None:
+    """It is no isolation of a driver's page, and counts in none of their books."""
+    stray = machine.vm.alloc_page(GFP_KERNEL)
+    assert stray is not None
+    get_page(stray)
+    list_add_tail(stray.lru, machine.list)
+    assert machine.migrate(MIGRATE_SYNC) == 1
+    assert page_count(stray) == 1 and not machine.list
+    alone = machine.vm.alloc_page(GFP_KERNEL)
+    assert alone is not None
+    list_add_tail(alone.lru, machine.list)
+    assert machine.migrate(MIGRATE_SYNC) == 0
+    assert page_count(alone) == 0
+    assert machine.vm.vmstat["movable_released_isolated"] == 0
+    validate_vm(machine.vm)
+
+
+def test_a_positive_answer_is_an_error_and_a_warning(machine: Machine) -> None:
+    machine.isolate()
+    machine.ring.mapping.a_ops = machine.ring.mapping.a_ops._replace(migratepage=lambda mapping, newpage, page, mode: 5)
+    assert machine.migrate(MIGRATE_SYNC) == 1
+    assert "D23" in machine.vm.warnings[0] and "returned 5" in machine.vm.warnings[0]
+
+
+def test_what_a_callback_raises_is_told_in_one_line(machine: Machine) -> None:
+    def raises(mapping: Any, newpage: Page, page: Page, mode: int) -> int:
+        raise ValueError("first\nsecond")
+
+    machine.isolate()
+    machine.ring.mapping.a_ops = machine.ring.mapping.a_ops._replace(migratepage=raises)
+    with pytest.raises(DriverError, match=r"raised ValueError: first at test_migrate\.py:\d+") as caught:
+        machine.migrate(MIGRATE_SYNC)
+    assert "second" not in str(caught.value)
+
+
 # --- success ---
 
 

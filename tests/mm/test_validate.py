@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, InvalidState, Page, isolate_movable_page, lock_page, put_page
+from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, InvalidState, Page, get_page, isolate_movable_page, lock_page, put_page
 from movable.mm.buddy import add_to_free_list, del_from_free_list
 from movable.mm.page import PAGE_MAPPING_MOVABLE, PG_balloon, PG_dirty
 from movable.mm.validate import validate_vm
@@ -153,6 +153,31 @@ def type_of_a_free_page(vm: VM, ring: Ring) -> None:
     vm.page(free_block(vm)[0])._mapcount = ~PG_balloon
 
 
+def flag_inside_a_free_block(vm: VM, ring: Ring) -> None:
+    pfn, code = free_block(vm)
+    assert code >> 3
+    vm.page(pfn + 1)._flags = 1 << PG_dirty
+
+
+def lost_isolation_reference(vm: VM, ring: Ring) -> None:
+    page = ring.add()
+    assert isolate_movable_page(page, 0) == 0
+    page._refcount -= 1
+
+
+def mapping_that_leads_nowhere(vm: VM, ring: Ring) -> None:
+    page_of(vm)._mapping = 0x1230
+
+
+def unknown_pageblock_type(vm: VM, ring: Ring) -> None:
+    vm.zones[0].pageblocks[0] = 9
+
+
+def forgotten_list(vm: VM, ring: Ring) -> None:
+    ring.add()
+    ring.add()._lru.list = None
+
+
 DAMAGE: dict[str, tuple[Callable[[VM, Ring], None], str]] = {
     "negative count": (negative_count, "negative reference count"),
     "lost frame": (lost_frame, "is nowhere"),
@@ -178,6 +203,11 @@ DAMAGE: dict[str, tuple[Callable[[VM, Ring], None], str]] = {
     "present": (present, r"present_pages says \d+, \d+ frames are not offline"),
     "flag of a free page": (flag_of_a_free_page, "is free but still marked, mapped, linked or flagged"),
     "type of a free page": (type_of_a_free_page, "is free but still marked, mapped, linked or flagged"),
+    "flag inside a free block": (flag_inside_a_free_block, "is free but still marked, mapped, linked or flagged"),
+    "isolation reference": (lost_isolation_reference, "is isolated, and nobody holds the reference of its owner"),
+    "mapping": (mapping_that_leads_nowhere, "has a mapping that leads nowhere"),
+    "unknown type": (unknown_pageblock_type, "a pageblock has type 9, the last one is 5"),
+    "forgotten list": (forgotten_list, "list 'ring pages': 1 pages say they are on it, walking it finds 2"),
     "lock held": (lock_held, "still holds mutex 'forgotten'"),
 }
 
@@ -213,3 +243,14 @@ def test_a_busy_machine_is_right() -> None:
     validate_vm(vm, content=True)
     put_page(block)
     validate_vm(vm, content=True)
+
+
+def test_how_many_references_an_owner_holds_can_be_told() -> None:
+    vm = VM()
+    ring = Ring(vm)
+    page = ring.add()
+    validate_vm(vm, owner_refs=1)
+    get_page(page)
+    validate_vm(vm)
+    with pytest.raises(InvalidState, match="has 2 references, and its owner holds 1"):
+        validate_vm(vm, owner_refs=1)

@@ -91,7 +91,7 @@ def scene(bodies: dict[str, Body], kind: type[Balloon] = Balloon, **options: Any
             held = balloon.vb_dev_info.ballooned()
             assert balloon.num_pages == held == len(balloon.host.owned), "the counts of pages disagree"
             assert balloon.host.check() == []
-            validate_vm(vm)
+            validate_vm(vm, owner_refs=1)
 
         return Scene([(name, lambda body=body: body(vm, balloon)) for name, body in bodies.items()], check)  # type: ignore[misc]
 

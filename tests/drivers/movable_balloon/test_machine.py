@@ -159,7 +159,7 @@ class BalloonMachine(RuleBasedStateMachine):
             held = 0 if self.deflate_on_oom else sum(1 for pfn in host.owned if vm.zone_of(pfn) is zone)
             assert zone.managed_pages == FRAMES - held
         assert not vm.bad_pages
-        validate_vm(vm, quiescent=not self.isolated, content=True)
+        validate_vm(vm, quiescent=not self.isolated, content=True, owner_refs=1)
 
     def teardown(self) -> None:
         if not hasattr(self, "vm"):
@@ -170,7 +170,7 @@ class BalloonMachine(RuleBasedStateMachine):
             assert set(page.data) == {value}
             put_page(page)
         assert sum(zone.nr_free for zone in self.vm.zones) == 2 * FRAMES
-        validate_vm(self.vm, content=True)
+        validate_vm(self.vm, content=True, owner_refs=1)
 
 
 BalloonMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

@@ -66,5 +66,5 @@ def pattern(seed: int, size: int) -> bytes:
 
 def check(zs: Zsmalloc, *, quiescent: bool = True) -> None:
     """The machine and the pool counted again."""
-    validate_vm(zs.vm, quiescent=quiescent, content=True)
+    validate_vm(zs.vm, quiescent=quiescent, content=True, owner_refs=1)
     validate_pool(zs)

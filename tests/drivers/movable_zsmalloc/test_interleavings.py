@@ -60,7 +60,7 @@ class Store:
 
     def check(self) -> None:
         self.vm.install(None)
-        validate_vm(self.vm)
+        validate_vm(self.vm, owner_refs=1)
         if self.zs.destroyed:
             assert self.vm.zones[0].nr_free == self.vm.nr_frames
             return

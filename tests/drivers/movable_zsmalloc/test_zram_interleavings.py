@@ -42,7 +42,7 @@ class Disk:
     def check(self) -> None:
         self.vm.install(None)
         self.vm.run_work()
-        validate_vm(self.vm)
+        validate_vm(self.vm, owner_refs=1)
         validate_pool(self.zs)
         self.read(HUGE, OTHER, SAME, ZEROS)
         assert self.zram.read(1) == OTHER
