@@ -50,7 +50,7 @@ def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) ->
     bad = {pfn for pfn, _ in vm.bad_pages}
     for page in list(vm.pages.values()):
         if page._refcount > 0:
-            if quiescent or page._mapping or page._flags & ISOLATED or page._private is FIELD_POISON or page._index is FIELD_POISON:
+            if quiescent or page._mapping or page._private is FIELD_POISON or page._index is FIELD_POISON:
                 yield from _allocated(page, quiescent, owner_refs)
         elif page._refcount < 0:
             yield f"{page!r} has a negative reference count"
@@ -158,8 +158,9 @@ def _stained(page: Page) -> bool:
 def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[str]:
     word = page._mapping
     marked = word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word != PAGE_MAPPING_MOVABLE
-    if page._flags & ISOLATED and page._refcount < 1 + marked:
-        yield f"{page!r} is isolated, and nobody holds the reference of {'its owner' if marked else 'its isolation'}"
+    if page._flags & ISOLATED:
+        if (quiescent or owner_refs is not None) and page._refcount < 1 + marked:
+            yield f"{page!r} is isolated, and nobody holds the reference of {'its owner' if marked else 'its isolation'}"
     elif marked and quiescent and owner_refs is not None and page._refcount != owner_refs:
         yield f"{page!r} has {page._refcount} references, and its owner holds {owner_refs}"
     if word and not word & PAGE_MAPPING_FLAGS and not page._flags >> PG_slab & 1 and word not in page.vm.address_spaces:
