@@ -23,11 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
     try:
         return _run_verb(build_parser().parse_args(argv))
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except KeyboardInterrupt as error:  # which may say where it came
+        return _complain(f"interrupted {error}".strip(), 130)
 
 
 def _run_verb(arguments: argparse.Namespace) -> int:
+    from movable.files import abandon_stdout
+
     run: Run = arguments.run
     _make_streams_safe()
     try:
@@ -35,7 +37,7 @@ def _run_verb(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()  # here, where a full disk can still be reported
         return code
     except BrokenPipeError:
-        _abandon_output()  # the reader left, as 'head' does
+        abandon_stdout()  # the reader left, as 'head' does
         return 0
     except MovableError as error:
         if arguments.debug:
@@ -46,7 +48,7 @@ def _run_verb(arguments: argparse.Namespace) -> int:
             raise
         if error.filename is not None:
             return _complain(f"{error.filename}: {error.strerror}", 2)
-        _abandon_output()
+        abandon_stdout()
         return _complain(f"standard output: {error.strerror or error}", 1)
 
 
@@ -64,11 +66,6 @@ def _make_streams_safe() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as the process runs)
         elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-
-
-def _abandon_output() -> None:
-    """What is still buffered cannot be written, and must not be tried again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:

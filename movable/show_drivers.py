@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from movable.files import write_json
+from movable.files import check_place, write_json
 from movable.registry import Found, installed
 
 SCHEMA = "movable.drivers/1"
@@ -10,6 +10,7 @@ SCHEMA = "movable.drivers/1"
 
 def show(json_target: str | None) -> int:
     """Print the installed drivers, a line each; returns 1 when one of them cannot be used."""
+    check_place(json_target)
     found = installed()
     if json_target is None:
         print(table(found))

@@ -254,13 +254,27 @@ def test_no_traceback_without_debug() -> None:
     assert done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
-    with subprocess.Popen([*MOVABLE, "run", *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize(("driver", "code"), [("Pages", 0), ("RemoveRaises", 1)])
+def test_a_reader_that_leaves_costs_no_file_and_hides_no_failure(driver: str, code: int, tmp_path: Path) -> None:
+    command = [*MOVABLE, "run", *SMALL, "--drivers", f"{BROKEN}:{driver}", "--json", "r.json", "--svg", "m.svg"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 0
+        error = process.stderr.read().decode()
+    assert process.returncode == code and error.count("\n") == code
+    assert json.loads((tmp_path / "r.json").read_text())["ok"] is not bool(code)
+    ElementTree.fromstring((tmp_path / "m.svg").read_text())
+
+
+def test_a_reader_that_leaves_the_record_hides_no_failure() -> None:
+    """The record is printed after the run, when the reader has long gone."""
+    command = [*MOVABLE, "run", *SMALL, "--drivers", f"{BROKEN}:RemoveRaises", "--json", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        error = process.stderr.read().decode()
+    assert process.returncode == 1 and "ZeroDivisionError" in error and error.count("\n") == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
@@ -303,6 +317,31 @@ def test_a_full_disk_is_one_line(option: str, tmp_path: Path) -> None:
     done = run("run", "--memory", "8M", "--nodes", "1", option, "full", folder=tmp_path)
     assert done.returncode == 1
     assert "No space left on device" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("option", ["--events", "--json", "--svg"])
+def test_a_full_disk_hides_no_failure_and_costs_no_other_file(option: str, tmp_path: Path) -> None:
+    targets = {"--events": "e.jsonl", "--json": "r.json", "--svg": "m.svg"} | {option: "/dev/full"}
+    named = [word for pair in targets.items() for word in pair]
+    done = run("run", *SMALL, "--drivers", f"zsmalloc,{BROKEN}:Raises", *named, folder=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "raised KeyError: 'no such page'" in done.stderr and "pages read back and equal" in done.stderr
+    assert done.stderr.endswith(f"; {option} /dev/full: No space left on device\n")
+    assert set(os.listdir(tmp_path)) == set(targets.values()) - {"/dev/full"}
+    if option != "--json":
+        assert json.loads((tmp_path / "r.json").read_text())["error"] == done.stderr.removeprefix("movable: ").strip()
+    if option != "--events":
+        assert list(read_events(io.StringIO((tmp_path / "e.jsonl").read_text())))
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+def test_a_full_standard_output_costs_no_file(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [*MOVABLE, "run", *SMALL, "--json", "r.json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "movable: standard output: No space left on device\n")
+    assert json.loads((tmp_path / "r.json").read_text())["check"]["lost"] == []
 
 
 @pytest.mark.parametrize("option", ["--events", "--json", "--svg"])
@@ -348,6 +387,42 @@ def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == b"movable: interrupted\n"
+        assert re.fullmatch(r"movable: interrupted( while [a-z ]+)?\n", process.stderr.read().decode())
     assert process.returncode == 130
     assert (tmp_path / "e.jsonl").read_text() == "of the last run" and os.listdir(tmp_path) == ["e.jsonl"]
+
+
+def test_an_interruption_says_where_it_came(tmp_path: Path) -> None:
+    (tmp_path / "stops.py").write_text(STOPS)
+    done = run("run", *SMALL, "--drivers", "stops.py:Stops", folder=tmp_path, PYTHONPATH=f"{ROOT}:{ROOT / 'drivers'}")
+    assert (done.returncode, done.stderr) == (130, "movable: interrupted while removing the drivers\n")
+
+
+STOPS = """
+from tests.lab.broken import Pages
+
+
+class Stops(Pages):
+    def remove(self):
+        raise KeyboardInterrupt
+"""
+
+
+def test_what_is_called_like_a_part_of_an_output_is_left_alone(tmp_path: Path) -> None:
+    """Files of the user, which are read as data too, and another output."""
+    (tmp_path / "e.jsonl.part").write_bytes(BROKEN.read_bytes())
+    (tmp_path / "r.json.part").write_text("mine")
+    named = ["--json", "r.json", "--events", "e.jsonl", "--svg", "r.json.part.part"]
+    done = run("run", *SMALL, "--input", ".", *named, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[2].startswith("data     .: 2 files, ")
+    assert (tmp_path / "r.json.part").read_text() == "mine"
+    assert (tmp_path / "e.jsonl.part").read_bytes() == BROKEN.read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["e.jsonl", "e.jsonl.part", "r.json", "r.json.part", "r.json.part.part"]
+
+
+def test_one_output_may_be_called_like_a_part_of_another(tmp_path: Path) -> None:
+    done = run("run", *SMALL, "--svg", "q", "--events", "q.part", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    ElementTree.fromstring((tmp_path / "q").read_text())
+    assert list(read_events(io.StringIO((tmp_path / "q.part").read_text())))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from movable.errors import UsageError
-from movable.files import part_of
+from movable.files import may_write
 from movable.mm.page import PAGE_SIZE
 from movable.registry import Factory, find
 
@@ -56,8 +55,7 @@ class Settings:
     @property
     def outputs(self) -> frozenset[Path]:
         """Every file that the run writes, resolved; a run must not read them as input."""
-        named = [path for path in (self.json_path, self.events, self.svg) if path is not None]
-        return frozenset({*map(Path.resolve, named), *map(part_of, named)})
+        return frozenset(path.resolve() for path in (self.json_path, self.events, self.svg) if path is not None)
 
     @property
     def json_path(self) -> Path | None:
@@ -199,8 +197,8 @@ def _check_outputs(settings: Settings) -> None:
             raise UsageError(f"{option} {path} is a directory; name a file")
         if not folder.is_dir():
             raise UsageError(f"{option} {path}: there is no directory {folder}; make it first")
-        if not os.access(path if path.exists() else folder, os.W_OK):
-            raise UsageError(f"{option} {path} cannot be written; check its permissions")
+        if not may_write(path):
+            raise UsageError(f"{option} {path} cannot be written; check its permissions and those of its folder")
         other = seen.setdefault(path.resolve(), option)
         if other != option:
             raise UsageError(f"{option} and {other} name the same file {path}; give each its own")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from movable import registry
@@ -49,11 +50,15 @@ class Offlined(NamedTuple):
 
 
 class Run:
-    """Everything about one run, for its steps and for the report."""
+    """Everything about one run, for its steps and for the report.
+
+    ``failure`` says what stopped it, ``unwritten`` of every output that could not be written why. ``places`` are files that are
+    being written.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.error = ""
+        self.failure = ""
         self.vm = VM(settings.memory, nodes=settings.nodes, pageblock_order=PAGEBLOCK_ORDER, seed=settings.seed)
         self.drivers = [Loaded(label, target, FIRST_DRIVER + i) for i, (label, target, _) in enumerate(settings.drivers)]
         self.kinds = kinds_for([driver.label for driver in self.drivers])
@@ -72,6 +77,8 @@ class Run:
         self.offlined: Offlined | None = None
         self.wrong: list[tuple[int, str]] | None = None
         self.not_returned: int | None = None
+        self.unwritten: list[str] = []
+        self.places: set[Path] = set()
 
     # small things that several steps need
 
@@ -108,6 +115,11 @@ class Run:
         return self.wrong
 
     @property
+    def error(self) -> str:
+        """All that went wrong, in one line, or ""."""
+        return "; ".join([*([self.failure] if self.failure else []), *self.unwritten])
+
+    @property
     def nr_stored(self) -> int:
         """How many pages were written."""
         return sum(len(store.stored) for store in self.stores)
@@ -135,7 +147,7 @@ def plan(run: Run) -> None:
     if settings.input is not None and not pools:
         raise UsageError("--input needs a driver to store data with; add zsmalloc to --drivers")
     if pools:
-        run.data = _read(settings)
+        run.data = _read(run)
     data = run.data or Data("nothing")
     wanted = [pool_pages(data.pages[i :: len(pools)], pool.chain, pool.rule) for i, pool in enumerate(pools)]
     need = sum(wanted)
@@ -149,9 +161,10 @@ def plan(run: Run) -> None:
     run.process.left = max(0, room - need - share * len(fillers))
 
 
-def _read(settings: Settings) -> Data:
+def _read(run: Run) -> Data:
+    settings = run.settings
     if settings.input is not None:
-        return read_input(settings.input, settings.outputs)
+        return read_input(settings.input, settings.outputs | run.places)
     return read_standard_library(settings.memory // DEFAULT_SHARE)
 
 

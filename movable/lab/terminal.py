@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from movable.files import abandon_stdout
 from movable.lab.draw import FrameMap, legend_lines, map_lines
 
 if TYPE_CHECKING:
@@ -16,12 +18,14 @@ class Terminal:
     """Where a run talks to.
 
     ``quiet`` prints nothing on standard output. Progress goes to standard error and only where that is a terminal; colours only
-    where standard output is one. ``steps`` is how many steps the run has.
+    where standard output is one. ``steps`` is how many steps the run has. ``error`` is why standard output takes no more, after
+    which nothing is printed: a BrokenPipeError where its reader left.
     """
 
     def __init__(self, steps: int, quiet: bool = False) -> None:
         self.steps = steps
         self.quiet = quiet
+        self.error: OSError | None = None
         self.progress: Progress | None = None
 
     def __enter__(self) -> Terminal:
@@ -47,26 +51,30 @@ class Terminal:
 
     def say(self, text: str = "") -> None:
         """Print a line."""
-        if self.quiet:
-            return
-        self._pause()
-        print(text, flush=True)
-        self._resume()
+        self._print(lambda: print(text, flush=True))
 
     def show(self, frame_map: FrameMap) -> None:
         """Print a map with its legend, in colour on a terminal."""
-        if self.quiet:
-            return
         self.say(f"memory {frame_map.title}")
         if sys.stdout.isatty():
-            self._pause()
-            _print_in_colour(frame_map)
-            self._resume()
+            self._print(lambda: _print_in_colour(frame_map))
         else:
             for label, letters in map_lines(frame_map):
-                print(f"{label}  {letters}")
+                self.say(f"{label}  {letters}")
         for line in legend_lines(frame_map):
             self.say(f"  {line}")
+
+    def _print(self, action: Callable[[], None]) -> None:
+        """Print between two states of the progress line; the run goes on when nobody can be reached any more."""
+        if self.quiet:
+            return
+        self._pause()
+        try:
+            action()
+        except OSError as error:
+            self.error, self.quiet = error, True
+            abandon_stdout()
+        self._resume()
 
     def _pause(self) -> None:
         if self.progress is not None:

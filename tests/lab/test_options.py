@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,17 @@ def test_files_that_cannot_be_written_are_found_before_the_run(tmp_path: Path) -
             check(options)
 
 
+def test_a_folder_that_takes_no_new_file_is_found_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What exists is replaced, so that its own permissions are not enough; a device or a pipe is written to as it is."""
+    (tmp_path / "r.json").write_text("old")
+    allowed = lambda path, mode: Path(path) != tmp_path  # noqa: E731
+    monkeypatch.setattr("os.access", allowed)
+    with pytest.raises(UsageError, match=r"--json .*r\.json cannot be written; check its permissions and those of its folder"):
+        check(Options(json=str(tmp_path / "r.json")))
+    os.mkfifo(tmp_path / "pipe")
+    check(Options(json=str(tmp_path / "pipe")))
+
+
 @pytest.mark.parametrize("option", ["json", "events", "svg"])
 def test_what_is_read_is_never_overwritten(option: str, tmp_path: Path) -> None:
     data, driver = tmp_path / "data", tmp_path / "driver.py"
@@ -129,6 +141,5 @@ def test_names_that_are_no_names(option: str) -> None:
 def test_outputs_are_known_by_their_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = check(Options(json="a.json", events="./b.jsonl"))
-    names = {"a.json", "b.jsonl", "a.json.part", "b.jsonl.part"}
-    assert settings.outputs == {(tmp_path / name).resolve() for name in names}
+    assert settings.outputs == {(tmp_path / name).resolve() for name in ("a.json", "b.jsonl")}
     assert check(Options(json="-")).outputs == frozenset()

@@ -51,3 +51,27 @@ def test_a_terminal_gets_progress_and_colours(monkeypatch: pytest.MonkeyPatch) -
     assert "1/2 one" in err.getvalue() and "2/2 two" in err.getvalue()
     assert "a line\n" in out.getvalue() and "\x1b[" in out.getvalue()
     assert "a line" not in err.getvalue()
+
+
+class Gone(io.StringIO):
+    """A stream whose reader left, or that cannot take more."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+        self.tries = 0
+
+    def write(self, text: str) -> int:
+        self.tries += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")])
+def test_a_stream_that_takes_no_more_is_tried_once(error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Gone(error)
+    monkeypatch.setattr(sys, "stdout", gone)
+    frame_map = take_map(VM(64 << 12), "now", kinds_for([]), {}, set())
+    with Terminal(2) as terminal:
+        terminal.show(frame_map)
+        terminal.say("a line")
+    assert terminal.error is error and gone.tries == 1
