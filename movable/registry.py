@@ -77,7 +77,9 @@ def _found(point: metadata.EntryPoint) -> Found:
         problem = ""
     except UsageError as error:
         problem = str(error)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         problem = f"cannot be imported: {_last_line(error)}"
     return Found(point.name, distribution, version, point.value, problem, factory)
 
@@ -131,7 +133,9 @@ def _load_module(name: str, target: str) -> ModuleType:
                 f"unknown driver {target!r}; installed are {names}; or name one as module:Class or file.py:Class"
             ) from None
         raise UsageError(f"driver {target!r} cannot be imported: {_last_line(error)}") from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(f"driver {target!r} cannot be imported: {_last_line(error)}") from None
 
 
@@ -148,8 +152,10 @@ def _load_file(path: Path) -> ModuleType:
     _reach(path.parent)  # a file may import its neighbours, as a script may
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise UsageError(f"driver {str(path)!r} cannot be imported: {_last_line(error)}") from None
     return module
 
@@ -348,9 +354,9 @@ def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None 
         raise UsageError(f"{name} cannot be made: {error}") from None
     try:
         driver = factory(vm, **options)
-    except MovableError:
+    except (MovableError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise UsageError(f"{name}(vm) failed: {_last_line(error)}") from error
     vm.drivers.append(driver)
     return driver

@@ -30,9 +30,8 @@ def main(options: Options) -> int:
         for line in report.opening(run):
             terminal.say(line)
         cause = _perform(run, terminal)
-        if cause is None:
-            for line in report.summary(run):
-                terminal.say(line)
+        for line in report.summary(run) if cause is None else report.warnings(run):
+            terminal.say(line)
     note(run, "standard output", terminal.error)
     write_picture(run)
     write_record(run)

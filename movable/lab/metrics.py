@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.fragmentation import fragmentation_index, unusable_index
+from movable.mm.page import ISOLATED
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -18,18 +19,32 @@ class Tally:
     """How the callbacks of one driver ended.
 
     ``isolated`` and ``refused`` count isolate_page, ``migrated``, ``eagain`` and ``failed`` migratepage, ``putback``
-    putback_page. Pages that were neither migrated nor put back were released by the driver while isolated.
+    putback_page. An isolation that ended without any of these was ``released`` by the driver, which no callback tells: it shows in
+    the page, whose flag the core has cleared, or which was isolated anew. Others are ``still_isolated``.
     """
 
-    FIELDS = ("isolated", "refused", "migrated", "eagain", "failed", "putback", "released")
+    FIELDS = ("isolated", "refused", "migrated", "eagain", "failed", "putback", "released", "still_isolated")
 
     def __init__(self) -> None:
         self.isolated = self.refused = self.migrated = self.eagain = self.failed = self.putback = 0
+        self.again = 0
+        self.open: dict[Page, int] = {}
+
+    def begin(self, page: Page, owner: int) -> None:
+        """An isolation begins; one of the same page that is still open was over."""
+        self.isolated += 1
+        self.again += page in self.open
+        self.open[page] = owner
+
+    @property
+    def still_isolated(self) -> int:
+        """Isolations that have not ended, whether or not the driver has cleared the mark meanwhile."""
+        return sum(1 for page, owner in self.open.items() if page._flags & ISOLATED and page._mapping & ~3 in (owner, 0))
 
     @property
     def released(self) -> int:
-        """Pages released while isolated; right when nothing is isolated any more."""
-        return self.isolated - self.migrated - self.putback
+        """Isolations that ended because the driver released the page."""
+        return self.again + len(self.open) - self.still_isolated
 
     def record(self) -> dict[str, int]:
         """The counts by name."""
@@ -42,15 +57,15 @@ def tally_callbacks(mapping: AddressSpace, tally: Tally) -> None:
     if ops.isolate_page is None or ops.migratepage is None or ops.putback_page is None:
         return
     mapping.a_ops = MovableOperations(
-        _isolate(ops.isolate_page, tally), _migrate(ops.migratepage, tally), _putback(ops.putback_page, tally)
+        _isolate(ops.isolate_page, tally, mapping.addr), _migrate(ops.migratepage, tally), _putback(ops.putback_page, tally)
     )
 
 
-def _isolate(inner: Callable[[Page, int], bool], tally: Tally) -> Callable[[Page, int], bool]:
+def _isolate(inner: Callable[[Page, int], bool], tally: Tally, owner: int) -> Callable[[Page, int], bool]:
     def isolate_page(page: Page, mode: int) -> bool:
         answer = inner(page, mode)
         if answer is True:
-            tally.isolated += 1
+            tally.begin(page, owner)
         elif answer is False:
             tally.refused += 1
         return answer
@@ -66,6 +81,7 @@ def _migrate(inner: MigratePage, tally: Tally) -> MigratePage:
         rc = inner(mapping, newpage, page, mode)
         if rc == 0:
             tally.migrated += 1
+            tally.open.pop(page, None)
         elif rc == -EAGAIN:
             tally.eagain += 1
         else:
@@ -79,6 +95,7 @@ def _putback(inner: Callable[[Page], object], tally: Tally) -> Callable[[Page], 
     def putback_page(page: Page) -> object:
         answer = inner(page)
         tally.putback += 1
+        tally.open.pop(page, None)
         return answer
 
     return putback_page

@@ -173,6 +173,14 @@ def summary(run: Run) -> Iterator[str]:
         yield f"  data                           {stored_sentence(run)}"
     if run.not_returned is not None:
         yield f"  frames not given back          {run.not_returned}"
+    yield from warnings(run)
+
+
+def warnings(run: Run) -> Iterator[str]:
+    """What the core warned of, as a kernel would in its log; nothing where it did not."""
+    found = run.vm.warnings
+    if found:
+        yield f"  warnings of the core           {len(found)}, the first: {found[0]}"
 
 
 def _blocks(states: list[ZoneState]) -> int:
@@ -213,6 +221,7 @@ def record(run: Run) -> dict[str, Any]:
         "offline": run.offlined._asdict() if run.offlined is not None else None,
         "check": _check(run),
         "not_returned": run.not_returned,
+        "warnings": list(run.vm.warnings),
         "vmstat": _vmstat(run),
     }
 
@@ -260,5 +269,3 @@ def _check(run: Run) -> dict[str, Any] | None:
 def _vmstat(run: Run) -> dict[str, int]:
     counters = {name: run.vm.vmstat[name] for name in COUNTERS}
     return dict(sorted({**run.vm.vmstat, **counters}.items()))
-
-

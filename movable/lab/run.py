@@ -53,7 +53,7 @@ class Run:
     """Everything about one run, for its steps and for the report.
 
     ``failure`` says what stopped it, ``unwritten`` of every output that could not be written why. ``places`` are files that are
-    being written.
+    being written. ``held`` and ``unmarked`` are the frames of each driver, and those of nobody known, when memory was full.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,6 +71,7 @@ class Run:
         self.states: dict[str, list[ZoneState]] = {}
         self.stored: list[dict[str, int]] = []
         self.held: dict[str, int] = {}
+        self.unmarked = 0
         self.migrated: dict[str, int] = {}
         self.huge: list[Page] = []
         self.huge_wanted = self.huge_before = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from movable.lab import report
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER
-from movable.lab.run import Offlined, Run, RunFailed
+from movable.lab.run import Loaded, Offlined, Run, RunFailed
 from movable.lab.terminal import Terminal
 from movable.lab.workloads import fill
 from movable.mm.compaction import compact_memory
@@ -32,6 +32,7 @@ def fill_memory(run: Run, terminal: Terminal) -> None:
     run.look("filled")
     run.stored = [store.device.stat._asdict() for store in run.stores]
     run.held = {driver.label: run.frames_of(driver) for driver in run.drivers}
+    run.unmarked = run.vm.nr_frames - run.free() - len(run.process.pages) - sum(run.held.values())
     for line in report.filled(run):
         terminal.say(line)
 
@@ -128,20 +129,27 @@ def validate(run: Run, terminal: Terminal) -> None:
     validate_vm(run.vm)
 
 
+def may_keep(run: Run, staying: list[Loaded]) -> int:
+    """How many frames drivers that stay may have: those that they have marked, or as many as when memory was full.
+
+    A driver need not mark its pages, and whose an unmarked frame is nobody knows: they all count as those of drivers that stay.
+    """
+    marked = sum(run.frames_of(driver) for driver in staying)
+    when_full = run.unmarked + sum(run.held[driver.label] for driver in staying) if staying else 0
+    return max(marked, when_full)
+
+
 def remove(run: Run, terminal: Terminal) -> None:
     """Give the huge pages back, and let every driver that has ``remove`` go. Raises RunFailed for frames that do not come back."""
     for page in run.huge:
         put_page(page)
-    held = {driver.label: run.frames_of(driver) for driver in run.drivers}
-    staying = 0
+    staying = [driver for driver in run.drivers if not callable(getattr(driver.instance, "remove", None))]
     for driver in reversed(run.drivers):
-        if callable(getattr(driver.instance, "remove", None)):
+        if driver not in staying:
             driver.instance.remove()
-        else:
-            staying += held[driver.label]
     run.vm.run_work()
     offline = sum(end - start for zone in run.vm.zones for start, end in zone.offline_ranges())
-    run.not_returned = run.vm.nr_frames - offline - run.free() - staying
+    run.not_returned = max(0, run.vm.nr_frames - offline - run.free() - may_keep(run, staying))
     validate_vm(run.vm)
     if run.not_returned:
         frames = report.many(run.not_returned, "frame")

@@ -133,7 +133,9 @@ class Store:
             expected = bytes(PAGE_SIZE) if number in self.discarded else self.data.pages[number]
             try:
                 content = self.device.read(slot)
-            except Exception as error:  # a broken driver can make reading fail in any way
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a broken driver can make reading fail in any way
                 wrong.append((number, f"cannot be read: {type(error).__name__}: {first_line(error)}"))
                 continue
             if content != expected:
@@ -181,9 +183,9 @@ class Population:
         frames = min(frames, self.left)
         try:
             got = self.populate(frames)
-        except MovableError:
+        except (MovableError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise MovableError(f"{self.name}.populate raised {type(error).__name__}: {first_line(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
             raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")

@@ -7,6 +7,7 @@ from typing import Any
 
 import movable
 from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_SYNC_NO_COPY, VM, AddressSpace, ListHead, Page
+from movable.mm.page import SetPageIsolated
 from movable_zsmalloc import Zsmalloc
 
 
@@ -84,6 +85,68 @@ class Removable(Pages):
 
 class Leaky(Removable):
     kept = 3
+
+
+class KeepsOne(Pages):
+    """Has a page of its own that it never marks, as for a header."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.header = vm.alloc_page(movable.GFP_KERNEL)
+
+
+class MarksLater(Pages):
+    """Marks every second page at once, and of the others one at every fourth migration."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.later: list[Page] = []
+        self.moved = 0
+
+    def populate(self, count: int) -> Any:
+        for got in range(count):
+            page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+            if page is None:
+                return got
+            self.later.append(page)
+            if got % 2:
+                self.mark()
+        return count
+
+    def mark(self) -> None:
+        page = self.later.pop()
+        movable.lock_page(page)
+        self.hold(page)
+        movable.unlock_page(page)
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        self.moved += 1
+        if self.later and self.moved % 4 == 0:
+            self.mark()
+        return super().migratepage(mapping, newpage, page, mode)
+
+
+class KeepsOneAndLeaks(KeepsOne):
+    """Forgets the old page of its first three migrations."""
+
+    leaks = 3
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
+        if self.leaks:
+            self.leaks -= 1
+            movable.get_page(page)
+        return super().migratepage(mapping, newpage, page, mode)
+
+
+class SetsIsolated(Pages):
+    """Sets a flag that is the core's business."""
+
+    @movable.hookimpl
+    def isolate_page(self, page: Page, mode: int) -> Any:
+        SetPageIsolated(page)
+        return super().isolate_page(page, mode)
 
 
 class Idle:
@@ -170,6 +233,32 @@ class RemoveExits(Pages):
         raise SystemExit(0)
 
 
+class Quits(BaseException):
+    """Nobody who catches exceptions catches this."""
+
+
+class PopulateQuits(Pages):
+    def populate(self, count: int) -> Any:
+        raise GeneratorExit
+
+
+class RemoveQuits(Pages):
+    def remove(self) -> None:
+        raise Quits("for good\nreally")
+
+
+class QuitsWhenMade(Pages):
+    def __init__(self, vm: VM) -> None:
+        raise Quits("at once")
+
+
+class ReaderLeft(Pages):
+    """Raises what a closed pipe raises."""
+
+    def remove(self) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
 class KeepsALock(Pages):
     """Leaves a page locked behind."""
 
@@ -202,6 +291,22 @@ class Corrupts(Zsmalloc):
         if rc == 0 and self.moved % 20 == 0:
             newpage.data[-8:] = bytes(8)
         return rc
+
+
+class ReadQuits(Zsmalloc):
+    """What it stores cannot be read back."""
+
+    def zs_map_object(self, *arguments: Any, **options: Any) -> Any:
+        if self.quitting:
+            raise Quits("unreadable")
+        return super().zs_map_object(*arguments, **options)
+
+    quitting = False
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        self.quitting = True
+        return super().migratepage(mapping, newpage, page, mode)
 
 
 class CorruptsAndRaises(Corrupts):

@@ -98,6 +98,43 @@ def test_frames_that_a_driver_leaks_are_counted_and_fail_the_run(tmp_path: Path)
     assert found["not_returned"] == 3
 
 
+@pytest.mark.parametrize("name", ["KeepsOne", "MarksLater"])
+@pytest.mark.parametrize("others", ["", "zsmalloc,", f"{BROKEN}:Removable,"])
+def test_unmarked_pages_of_a_driver_that_stays_are_no_leak(name: str, others: str, tmp_path: Path) -> None:
+    found = record(tmp_path, drivers=f"{others}{BROKEN}:{name}")
+    assert found["not_returned"] == 0 and found["ok"] and found["drivers"][-1]["migrated"] > 100
+
+
+@pytest.mark.parametrize("others", ["", f"{BROKEN}:MarksLater,"])
+def test_pages_that_get_lost_after_memory_was_full_are_a_leak(others: str, tmp_path: Path) -> None:
+    message, found = failure(tmp_path, drivers=f"{others}{BROKEN}:KeepsOneAndLeaks")
+    assert message.startswith("3 frames did not come back") and found["not_returned"] == 3
+
+
+def test_what_is_still_isolated_was_not_released(tmp_path: Path) -> None:
+    """A callback that raises ends the run while compaction holds pages."""
+    _, found = failure(tmp_path, drivers=f"zsmalloc,{BROKEN}:Raises")
+    for counter in ("released", "still_isolated"):
+        assert all(counter in driver for driver in found["drivers"])
+    assert found["vmstat"]["movable_released_isolated"] == sum(driver["released"] for driver in found["drivers"]) == 0
+    for driver in found["drivers"]:
+        assert driver["still_isolated"] == driver["isolated"] - driver["migrated"] - driver["putback"]
+    assert found["drivers"][1]["still_isolated"] > 0
+
+
+def test_warnings_of_the_core_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = record(tmp_path, drivers=f"{BROKEN}:SetsIsolated")
+    assert len(found["warnings"]) == found["drivers"][0]["isolated"] > 100
+    assert found["warnings"][0].startswith("D30: page ") and found["ok"]
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "warnings" in line)
+    assert line == f"  warnings of the core           {len(found['warnings'])}, the first: {found['warnings'][0]}"
+
+
+def test_warnings_of_a_run_that_fails_are_shown_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = failure(tmp_path, drivers=f"{BROKEN}:SetsIsolated,{BROKEN}:RemoveRaises")
+    assert found["warnings"] and "  warnings of the core           " in capsys.readouterr().out
+
+
 def test_without_a_store_there_is_no_data(tmp_path: Path) -> None:
     found = record(tmp_path, drivers="balloon")
     assert found["data"] is None and found["check"] is None and found["ok"]
@@ -123,6 +160,8 @@ def test_two_stores_share_the_data(tmp_path: Path) -> None:
         ("PutbackRaises", "while compacting: D32: PutbackRaises.putback_page: raised ValueError: not mine"),
         ("RemoveRaises", "while removing the drivers: ZeroDivisionError"),
         ("RemoveExits", "while removing the drivers: SystemExit: 0"),
+        ("RemoveQuits", "while removing the drivers: Quits: for good; "),
+        ("ReaderLeft", "while removing the drivers: BrokenPipeError: [Errno 32] Broken pipe; "),
         ("KeepsALock", "is locked and nobody is at work"),
     ],
 )
@@ -133,7 +172,9 @@ def test_a_driver_that_fails_is_named_and_the_data_checked(name: str, message: s
     assert found["check"]["equal"] == found["data"]["stored"] > 0
 
 
-@pytest.mark.parametrize("name", ["PopulateRaises", "PopulateExits", "PopulateReturnsNone", "PopulateReturnsTooMany"])
+@pytest.mark.parametrize(
+    "name", ["PopulateRaises", "PopulateExits", "PopulateQuits", "PopulateReturnsNone", "PopulateReturnsTooMany"]
+)
 def test_a_driver_that_cannot_fill_is_named(name: str, tmp_path: Path) -> None:
     text, _ = failure(tmp_path, drivers=f"{BROKEN}:{name}")
     assert text.startswith(f"while filling memory: {name}.populate r") and text.endswith("; nothing was stored")
@@ -155,6 +196,12 @@ def test_a_driver_that_corrupts_and_then_raises_is_found_too(tmp_path: Path, cap
     assert text.startswith("while compacting: D23: ") and "RuntimeError: enough" in text
     assert f"; stored data is lost: {len(found['check']['lost'])} of " in text
     assert "  lost: page " in capsys.readouterr().out
+
+
+def test_a_store_whose_reader_quits_has_lost_its_data(tmp_path: Path) -> None:
+    text, found = failure(tmp_path, drivers=f"{BROKEN}:ReadQuits,balloon", memory="32M")
+    assert text.startswith("stored data is lost: ")
+    assert {entry["what"] for entry in found["check"]["lost"]} == {"cannot be read: Quits: unreadable"}
 
 
 def test_a_machine_that_does_not_add_up_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +226,7 @@ def test_bad_input_is_found_before_anything_runs(tmp_path: Path, monkeypatch: py
         ({"input": str(noise)}, "--memory 16M is too small for the data: 9 MiB need 9 MiB in the store"),
         ({"drivers": f"{BROKEN}:NotMade"}, "failed: RuntimeError: not today"),
         ({"drivers": f"{BROKEN}:ExitsWhenMade"}, "failed: SystemExit: 0"),
+        ({"drivers": f"{BROKEN}:QuitsWhenMade"}, "failed: Quits: at once"),
     ):
         with pytest.raises(UsageError) as caught:
             main(Options(**{**SMALL, **options}))

@@ -51,7 +51,7 @@ def test_each_outcome_is_counted(kind: type[Pages], expected: dict[str, int]) ->
     assert tuple(counts) == Tally.FIELDS
 
 
-def test_pages_released_while_isolated_are_what_is_left() -> None:
+def test_pages_released_while_isolated_are_counted_when_the_core_is_done() -> None:
     vm = VM()
     driver = Pages(vm)
     tally = Tally()
@@ -63,8 +63,47 @@ def test_pages_released_while_isolated_are_what_is_left() -> None:
     ClearPageMovable(page)
     unlock_page(page)
     put_page(page)
+    assert (tally.released, tally.still_isolated) == (0, 1)
     putback_movable_pages(pages)
-    assert (tally.released, tally.putback, tally.isolated) == (1, 0, 1)
+    assert (tally.released, tally.still_isolated, tally.putback, tally.isolated) == (1, 0, 0, 1)
+    assert tally.released == vm.vmstat["movable_released_isolated"]
+
+
+def test_a_frame_that_is_released_and_isolated_again_counts_twice() -> None:
+    vm = VM()
+    driver = Pages(vm)
+    tally = Tally()
+    tally_callbacks(driver.mapping, tally)
+    for turn in (1, 2):
+        driver.populate(1)
+        pages = isolated_pages(vm, driver)
+        (page,) = pages
+        assert (tally.released, tally.still_isolated) == (turn - 1, 1)
+        lock_page(page)
+        ClearPageMovable(page)
+        unlock_page(page)
+        put_page(page)
+        putback_movable_pages(pages)
+    assert (tally.released, tally.still_isolated, vm.vmstat["movable_released_isolated"]) == (2, 0, 2)
+
+
+def test_a_frame_that_another_driver_took_over_is_not_isolated_for_the_first() -> None:
+    vm = VM()
+    first, second = Pages(vm), Pages(vm)
+    tallies = Tally(), Tally()
+    for driver, tally in zip((first, second), tallies, strict=True):
+        tally_callbacks(driver.mapping, tally)
+    first.populate(1)
+    pages = isolated_pages(vm, first)
+    (page,) = pages
+    lock_page(page)
+    ClearPageMovable(page)
+    unlock_page(page)
+    put_page(page)
+    putback_movable_pages(pages)
+    second.populate(1)
+    assert [other.pfn for other in isolated_pages(vm, second)] == [page.pfn]
+    assert [(tally.released, tally.still_isolated) for tally in tallies] == [(1, 0), (0, 1)]
 
 
 def test_answers_and_exceptions_pass_through() -> None:
