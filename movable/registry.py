@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -64,12 +64,20 @@ def manager() -> pluggy.PluginManager:
 
 
 def installed() -> list[Found]:
-    """Every driver of the entry-point group, in order of name; one that cannot be used says why and stops nobody."""
-    return [_found(point) for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)]
+    """Every driver of the entry-point group, in order of name; one that cannot be used says why and stops nobody.
+
+    A name that several distributions offer is a problem of each of them: it must not depend on the order of installation what it
+    means.
+    """
+    points = sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.name, _distribution(point), point.value))
+    return [_found(point, [other for other in points if other.name == point.name and other is not point]) for point in points]
 
 
-def _found(point: metadata.EntryPoint) -> Found:
-    distribution = point.dist.name if point.dist is not None else "-"
+def _distribution(point: metadata.EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "-"
+
+
+def _found(point: metadata.EntryPoint, others: Sequence[metadata.EntryPoint] = ()) -> Found:
     version = point.dist.version if point.dist is not None else "-"
     factory: Factory | None = None
     try:
@@ -81,22 +89,27 @@ def _found(point: metadata.EntryPoint) -> Found:
         raise
     except BaseException as error:
         problem = f"cannot be imported: {_last_line(error)}"
-    return Found(point.name, distribution, version, point.value, problem, factory)
+    if others and not problem:
+        problem = f"offered by {' and '.join(map(_distribution, others))} too; name it as {point.value}"
+    return Found(point.name, _distribution(point), version, point.value, problem, factory)
 
 
 def find(target: str) -> Factory:
     """The factory that ``target`` names: an installed name, ``module:Class``, ``file.py:Class``, a module or a file.
 
-    Raises UsageError, in one line, when there is none, or it cannot be a driver.
+    Raises UsageError, in one line, when there is none, or several distributions offer one, or it cannot be a driver.
     """
     name, _, attribute = target.partition(":")
     if not attribute and not name.endswith(".py"):
-        for point in metadata.entry_points(group=GROUP):
-            if point.name == name:
-                found = _found(point)
-                if found.factory is None:
-                    raise UsageError(f"driver {name!r} of {found.distribution} {found.problem}")
-                return found.factory
+        points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
+        if len(points) > 1:
+            offers = " and ".join(sorted(f"{_distribution(point)} ({point.value})" for point in points))
+            raise UsageError(f"driver {name!r} is offered by {offers}; name one of them as module:Class")
+        if points:
+            found = _found(points[0])
+            if found.factory is None:
+                raise UsageError(f"driver {name!r} of {found.distribution} {found.problem}")
+            return found.factory
     return _as_factory(look_up(target), target)
 
 

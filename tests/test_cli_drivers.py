@@ -55,6 +55,18 @@ def test_a_broken_driver_is_one_line_and_stops_nobody(monkeypatch: pytest.Monkey
     assert shown == {"absent": False, "idle": True, "wrong": False, "zz": True}
 
 
+def test_a_name_that_is_offered_twice_is_marked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    values = ("tests.lab.broken:Idle", "movable_balloon:Balloon")
+    points = [metadata.EntryPoint("twice", value, "movable.drivers") for value in values]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+    assert main(["drivers"]) == 1
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert len(lines) == 2 and all("offered by - too; name it as " in line for line in lines)
+    assert main(["run", "--drivers", "twice"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("movable: driver 'twice' is offered by ") and err.count("\n") == 1
+
+
 def test_none_installed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     offer(monkeypatch)
     assert main(["drivers"]) == 0

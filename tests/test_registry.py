@@ -74,6 +74,7 @@ BAD_FILES = {
     "syntax": ("class Mine(:", "cannot be imported: SyntaxError"),
     "raises": ("raise RuntimeError('broken\\nfor good')", "cannot be imported: RuntimeError: for good"),
     "exits": ("import sys; sys.exit(3)", "cannot be imported: SystemExit"),
+    "leaves": ("raise GeneratorExit('early')", "cannot be imported: GeneratorExit: early"),
     "no class": ("class Other: pass", "has no 'Mine'; it has no class with the three callbacks"),
     "near": ("class Near:" + SELF, "has no 'Mine'; it has Near"),
     "missing": ("class Mine:\n  def isolate_page(self, page, mode): return True", "Mine has no migratepage"),
@@ -150,6 +151,46 @@ def test_a_broken_entry_point_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> N
     assert "not a driver class" in found["wrong"].problem
     with pytest.raises(UsageError, match="not a driver class"):
         find("wrong")
+
+
+class OtherRing(Ring):
+    pass
+
+
+def offered(tmp_path: Path, distribution: str, *points: tuple[str, str]) -> list[metadata.EntryPoint]:
+    """Entry points of a distribution that is laid out in a folder."""
+    folder = tmp_path / f"{distribution}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+    lines = [f"{name} = {value}\n" for name, value in points]
+    (folder / "entry_points.txt").write_text("[movable.drivers]\n" + "".join(lines))
+    return list(metadata.Distribution.at(folder).entry_points)
+
+
+def test_a_name_that_two_distributions_offer_means_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        *offered(tmp_path, "other", ("ring", "tests.test_registry:OtherRing"), ("alone", "tests.ring:Ring")),
+        *offered(tmp_path, "first", ("ring", "tests.ring:Ring")),
+    ]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+    with pytest.raises(UsageError) as caught:
+        find("ring")
+    both = "first (tests.ring:Ring) and other (tests.test_registry:OtherRing)"
+    assert str(caught.value) == f"driver 'ring' is offered by {both}; name one of them as module:Class"
+    assert find("alone") is Ring and find("tests.ring:Ring") is Ring
+    found = [(driver.name, driver.distribution, driver.problem) for driver in installed()]
+    assert found == [
+        ("alone", "other", ""),
+        ("ring", "first", "offered by other too; name it as tests.ring:Ring"),
+        ("ring", "other", "offered by first too; name it as tests.test_registry:OtherRing"),
+    ]
+
+
+def test_a_driver_that_is_offered_twice_and_broken_says_why_it_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [*offered(tmp_path, "other", ("ring", "no_such_module:X")), *offered(tmp_path, "first", ("ring", "tests.ring:Ring"))]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points)
+    problems = [driver.problem for driver in installed()]
+    assert problems[0] == "offered by other too; name it as tests.ring:Ring" and "cannot be imported" in problems[1]
 
 
 def test_binding_uses_the_raw_function_where_it_can() -> None:
