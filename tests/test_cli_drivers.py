@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -94,6 +96,13 @@ def test_interruption_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("movable.show_drivers.show", interrupted)
     assert main(["drivers"]) == 130
     assert capsys.readouterr().err == "movable: interrupted\n"
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "movable", "--version"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.startswith("movable ")
+    done = subprocess.run([sys.executable, "-m", "movable", "nosuch"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.startswith("usage: movable ")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,9 +33,9 @@ class Terminal:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (BarColumn(bar_width=20), TextColumn("{task.completed:.0f}/{task.total:.0f} {task.description}"))
+            columns = (BarColumn(bar_width=20), TextColumn("{task.fields[number]}/{task.total:.0f} {task.description}"))
             self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.progress.add_task("", total=self.steps)
+            self.progress.add_task("", total=self.steps, number=0)
             self.progress.start()
         return self
 
@@ -47,7 +47,8 @@ class Terminal:
         """The next step begins."""
         if self.progress is not None:
             task = self.progress.tasks[0]
-            self.progress.update(task.id, description=what, advance=1, refresh=True)
+            number = task.fields["number"] + 1  # the bar shows what is done, and this is not
+            self.progress.update(task.id, description=what, completed=number - 1, number=number, refresh=True)
 
     def say(self, text: str = "") -> None:
         """Print a line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,15 @@ def test_a_terminal_gets_progress_and_colours(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
+    bars: list[float] = []
+
+    def render(column: object, task: Any) -> str:
+        bars.append(task.completed)
+        return ""
+
+    monkeypatch.setattr("rich.progress.BarColumn.render", render)
     use()
+    assert bars[0] == 0 and bars[-1] == 1  # the second of two steps has begun, and is not done
     assert "1/2 one" in err.getvalue() and "2/2 two" in err.getvalue()
     assert "a line\n" in out.getvalue() and "\x1b[" in out.getvalue()
     assert "a line" not in err.getvalue()
