@@ -136,7 +136,7 @@ class Store:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # a broken driver can make reading fail in any way
-                wrong.append((number, f"cannot be read: {type(error).__name__}: {first_line(error)}"))
+                wrong.append((number, f"cannot be read: {spoken(error)}"))
                 continue
             if content != expected:
                 at = next((i for i, (a, b) in enumerate(zip(content, expected, strict=False)) if a != b), len(content))
@@ -186,7 +186,7 @@ class Population:
         except (MovableError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise MovableError(f"{self.name}.populate raised {type(error).__name__}: {first_line(error)}") from error
+            raise MovableError(f"{self.name}.populate raised {spoken(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
             raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")
         self.left = self.left - got if got else 0
@@ -218,3 +218,8 @@ def _jitter(left: int, rest: int, chance: random.Random) -> int:
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says."""
     return (str(error).splitlines() or [""])[0]
+
+
+def spoken(error: BaseException) -> str:
+    """An exception in one line: its type, and what it says if it says anything."""
+    return ": ".join(filter(None, [type(error).__name__, first_line(error)]))

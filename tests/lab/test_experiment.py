@@ -158,7 +158,7 @@ def test_two_stores_share_the_data(tmp_path: Path) -> None:
         ("Exits", "while compacting: D23: Exits.migratepage: raised SystemExit: 0 at broken.py:"),
         ("IsolatesWithOne", "while compacting: D8: IsolatesWithOne.isolate_page: returned 1; it must return True or False"),
         ("PutbackRaises", "while compacting: D32: PutbackRaises.putback_page: raised ValueError: not mine"),
-        ("RemoveRaises", "while removing the drivers: ZeroDivisionError"),
+        ("RemoveRaises", "while removing the drivers: ZeroDivisionError; "),
         ("RemoveExits", "while removing the drivers: SystemExit: 0"),
         ("RemoveQuits", "while removing the drivers: Quits: for good; "),
         ("ReaderLeft", "while removing the drivers: BrokenPipeError: [Errno 32] Broken pipe; "),
@@ -178,6 +178,7 @@ def test_a_driver_that_fails_is_named_and_the_data_checked(name: str, message: s
 def test_a_driver_that_cannot_fill_is_named(name: str, tmp_path: Path) -> None:
     text, _ = failure(tmp_path, drivers=f"{BROKEN}:{name}")
     assert text.startswith(f"while filling memory: {name}.populate r") and text.endswith("; nothing was stored")
+    assert ": ;" not in text
 
 
 def test_a_driver_that_corrupts_is_found_and_the_loss_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
