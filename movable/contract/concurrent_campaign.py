@@ -25,7 +25,7 @@ from movable.contract.scenario import Scenario, decode, encode
 from movable.contract.workload import workload_for
 from movable.errors import UsageError
 from movable.explore import ExploreError, Named, Options, Program
-from movable.explore.campaign import campaign
+from movable.explore.campaign import campaign, code_of
 from movable.registry import find
 
 LEAST = 60
@@ -119,6 +119,8 @@ class _Part:
         self.executions = executions
         self.file = file
         self.result = result
+        factory = trial.subject.factory
+        self.code = code_of([workload, getattr(factory, "module", factory)])
 
     def run(self) -> None:
         """Explore; after a data race once more without looking at races, for what the race leads to."""
@@ -130,8 +132,9 @@ class _Part:
         told = self.result.scenarios[-1]
         seed = self.trial.subject.seed
         found = campaign(
-            self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False
-        )
+            self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False,
+            code=self.code,
+        )  # fmt: skip
         told.executions += found.executions
         told.steps += found.steps
         told.covered, told.complete = found.covered, found.complete

@@ -6,11 +6,16 @@ change it. Finished chunks go to a file, one JSON line each; a campaign that was
 """
 
 import gc
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from movable.explore.bounded import Bounded
@@ -27,6 +32,7 @@ from movable.explore.surw import Surw
 from movable.explore.urw import Urw
 
 VERSION = 1
+_OTHER = "program, its source, budget, seed or options differ"
 _AHEAD = 64  # chunks handed out before the first of them is back
 _RANDOM: dict[str, Callable[[int, int], Strategy]] = {"surw": Surw, "urw": Urw, "pos": Pos}
 
@@ -151,8 +157,11 @@ class _Log:
             found = json.loads(lines[0])
         except ValueError:
             found = None
-        if found != json.loads(json.dumps(head)):
-            raise ExploreError(f"{path}: belongs to another campaign (program, budget, seed or options differ); use another file")
+        wanted = json.loads(json.dumps(head))
+        if found != wanted:
+            differ = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
+            what = "the source of the program, or of movable, was changed since" if differ == ["code"] else _OTHER
+            raise ExploreError(f"{path}: belongs to another campaign ({what}); use another file, or remove this one")
         whole = [lines[0]]
         for line in lines[1:]:
             try:
@@ -180,16 +189,19 @@ def campaign(
     options: Options | None = None,
     file: str | Path | None = None,
     shrink: bool = True,
+    code: str = "",
 ) -> Report:
     """Explore ``program`` on an executor; the budget is in ``executions``.
 
-    ``file`` keeps finished chunks; an existing one is gone on with. Raises ExploreError when it belongs to another campaign.
+    ``file`` keeps finished chunks; an existing one is gone on with. ``code`` stands for the source that the program's arguments
+    lead to, see `code_of`; that of the program's own module counts anyway, for a verdict on an older source is none on this one.
+    Raises ExploreError when the file belongs to another campaign.
     """
     options = options or Options()
     loaded = program.load()
     head = {
         "campaign": program.name, "args": list(program.args), "executions": executions, "seed": seed, "version": VERSION,
-        "options": asdict(options),
+        "options": asdict(options), "code": f"{code_of([loaded])}{code}",
     }  # fmt: skip
     log = _Log(Path(file) if file is not None else None, head)
     chunks = plan(loaded, executions, seed, options)
@@ -205,6 +217,65 @@ def campaign(
             break
     report.covered, report.complete = verdict.claim, verdict.complete
     return report
+
+
+def code_of(things: Iterable[Any]) -> str:
+    """A hash of the source that ``things`` (functions, classes, objects) come from, and of this package's.
+
+    The source of a module is its own, and that of every module its names come from; the standard library and what is installed
+    beside it are left out, unless a thing itself comes from there.
+    """
+    found = {module.__name__: module for thing in things for module in _modules(thing)}
+    todo = list(found.values())
+    tops = {name.partition(".")[0] for name in found} - {"movable", "builtins"}
+    while todo:
+        for value in list(vars(todo.pop()).values()):
+            name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            module = sys.modules.get(name) if isinstance(name, str) else None
+            if module is None or module.__name__ in found:
+                continue
+            if _local(module) or module.__name__.partition(".")[0] in tops:
+                found[module.__name__] = module
+                todo.append(module)
+    digest = hashlib.sha256(_own_code().encode())
+    for file in sorted(str(module.__file__) for module in found.values() if getattr(module, "__file__", None)):
+        digest.update(Path(file).name.encode() + b"\0" + _bytes(file))
+    return digest.hexdigest()[:32]
+
+
+def _modules(thing: Any) -> list[ModuleType]:
+    """The modules of a thing's class and those it is made from."""
+    if isinstance(thing, ModuleType):
+        return [thing]
+    classes = thing.__mro__ if isinstance(thing, type) else (thing, *type(thing).__mro__)
+    names = [getattr(one, "__module__", None) for one in classes]
+    return [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
+
+
+_INSTALLED = tuple(
+    str(Path(sysconfig.get_path(kind)).resolve()) + "/" for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def _local(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and not str(Path(file).resolve()).startswith((*_INSTALLED, str(_PACKAGE)))
+
+
+@lru_cache(maxsize=1)
+def _own_code() -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + _bytes(path))
+    return digest.hexdigest()
+
+
+def _bytes(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:  # it was imported from an archive, or is gone
+        return b""
 
 
 def _explained(program: Program, told: dict[str, Any], options: Options, shrink: bool) -> Failure:

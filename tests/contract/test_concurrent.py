@@ -403,5 +403,20 @@ def test_jobs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "give both" in capsys.readouterr().err
 
 
+def test_a_campaign_of_a_driver_that_was_edited_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Verdicts on the older source would be a false green."""
+    file = tmp_path / "edited_ring.py"
+    whole = "from tests.contract.racy_drivers import {0} as Base, OnlyWrites\n\n\nclass Edited(Base):\n    workload = OnlyWrites\n"
+    file.write_text(whole.format("Racy"))
+    command = ["check", f"{file}:Edited", "--interleavings", "1", "--executions", "60", "--jobs", "1"]
+    command += ["--campaign", str(tmp_path / "c")]
+    assert main(command) == 0
+    file.write_text(whole.format("CopiesAndWrites"))
+    capsys.readouterr()
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert "was changed since" in err and err.count("\n") == 1
+
+
 def test_tokens_carry_the_features(failing: tuple[str, str]) -> None:
     assert decode(failing[1])[2] == ()

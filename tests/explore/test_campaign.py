@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import subprocess
+import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -143,3 +145,36 @@ def test_a_dask_cluster_gives_the_same_verdict(tmp_path: Path) -> None:
     )
     with cluster, distributed.Client(cluster) as client, client.get_executor() as pool:
         assert told(campaign(BUGGY, pool, executions=1500, options=PLAIN)) == expected
+
+
+def test_a_campaign_does_not_go_on_when_the_source_was_changed(tmp_path: Path) -> None:
+    """A resumed campaign would report the verdicts of the older program."""
+    source, near = tmp_path / "edited_program.py", tmp_path / "edited_neighbour.py"
+    near.write_text("STEPS = 2\n")
+    source.write_text(
+        "import edited_neighbour\nfrom movable.explore import Scene\n\n\ndef make():\n    def program(scheduler):\n"
+        "        body = lambda: [scheduler.point('aw', 'x') for _ in range(edited_neighbour.STEPS)]\n"
+        "        return Scene([('a', body), ('b', body)])\n    return program\n"
+    )
+    script = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(Path.cwd())!r}]\n"
+        "from movable.explore import ExploreError, Named\nfrom movable.explore.campaign import campaign\n"
+        "from tests.explore.test_campaign import Inline\n"
+        "try:\n"
+        f"    campaign(Named('edited_program:make'), Inline(), executions=60, file={str(tmp_path / 'c.jsonl')!r})\n"
+        "    print('went on')\n"
+        "except ExploreError as error:\n    print(error)\n"
+    )
+
+    def once() -> str:
+        command = [sys.executable, "-B", "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+
+    assert once() == "went on\n"
+    assert once() == "went on\n"
+    near.write_text("STEPS = 3\n")
+    assert "belongs to another campaign (the source of the program, or of movable, was changed since)" in once()
+    near.write_text("STEPS = 2\n")
+    assert once() == "went on\n"
+    source.write_text(source.read_text() + "# another\n")
+    assert "was changed since" in once()
