@@ -118,6 +118,7 @@ class Stage:
     def _user(self) -> Workload:
         user = copy.copy(self.workload)
         user.model = dict(self.before)
+        user.alone = False
         return user
 
     # what tasks do

@@ -12,7 +12,7 @@ LEVELS = {
 }
 CHECKED, STOCHASTIC, UNTESTED = "checked", "stochastic", "untested"
 KINDS = {
-    CHECKED: "whoever breaks it is seen",
+    CHECKED: "judged wherever it is exercised",
     STOCHASTIC: "judged by how often something happens",
     UNTESTED: "stated, not judged",
 }

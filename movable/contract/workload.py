@@ -93,6 +93,8 @@ class Workload:
     machine, a multiple of 4. ``unwatched`` are parts of the driver that are no shared state, so that their use makes no scheduling
     points: classes (another machine, a thing that is safe by itself), and names of attributes (one entry per task, say). ``busy``
     names operations that may refuse while others are at work, with False, None or a negative number, and then change nothing.
+    There each task has a copy of the workload with a model of its own, and ``alone`` is False: what others do at the same time is
+    not in it, so an operation must not conclude anything from what its model lacks or holds.
     """
 
     factory: ClassVar[Callable[..., Any]]
@@ -110,6 +112,7 @@ class Workload:
     scenario_frames: ClassVar[int] = 32
     unwatched: ClassVar[tuple[type | str, ...]] = ()
     busy: ClassVar[tuple[str, ...]] = ()
+    alone = True
 
     def __init__(self, vm: VM, factory: Callable[..., Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.vm = vm

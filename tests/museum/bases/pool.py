@@ -133,11 +133,15 @@ class Pool:
         return page is not None and self.take_in(page)
 
     def take_in(self, page: Page) -> bool:
-        """A fresh page, which nobody else knows."""
+        """A fresh page, which nobody else knows. It is not needed any more where another store grew the pool meanwhile."""
         lock_page(page)
         with self.lock:
-            self.add(page)
+            needed = self.room.next is self.room
+            if needed:
+                self.add(page)
         unlock_page(page)
+        if not needed:
+            put_page(page)
         return True
 
     def add(self, page: Page) -> None:
