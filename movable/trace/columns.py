@@ -9,11 +9,12 @@ class Layout:
     """Where the fields of one trace event stand among its tokens, and how often the event was seen.
 
     ``whole`` says that all four fields of a page are there; ``names`` are the fields wanted, ``split`` how many blanks to split at.
+    Of a return, ``ret`` says that its lines have the value, ``paired`` that one of them had an entry before.
     """
 
     __slots__ = (
         *("action", "count", "flags", "kind", "mapping", "meaning"),
-        *("names", "page", "refs", "ret", "split", "values", "whole"),
+        *("names", "page", "paired", "refs", "ret", "split", "values", "whole"),
     )
 
     def __init__(self, means: Meaning) -> None:
@@ -22,6 +23,7 @@ class Layout:
         self.kind = means.kind
         self.count = 0
         self.ret = False
+        self.paired = False
         self.whole = False
         self.names: dict[str, int] = {}
         self.values: list[tuple[str, int]] = []

@@ -19,7 +19,7 @@ from movable.trace.consistency import Consistency
 from movable.trace.probes import DRIVER_NAMES
 from movable.trace.read import Reader
 from movable.trace.source import Progress, Source
-from movable.trace.visible import ONE_LINE, missing, recorded
+from movable.trace.visible import BITS, ONE_LINE, missing, shown_by
 
 SHOWN = 3
 """Findings of one rule that are shown with their lines."""
@@ -194,6 +194,11 @@ def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
         )
         lost = ", ".join(f"{number} {what}" for number, what in numbers if number)
         notes.append(f"{lost}: nothing counts as held, nor as broken unless one line alone proves it")
+    if reader.bit_era not in ("", monitor.era):
+        notes.append(
+            f"the bit that marks isolated pages is the one of era {reader.bit_era}, and --era {monitor.era} was given: "
+            "what is broken may come of that; leave --era out"
+        )
     if reader.base_from == "guessed":
         notes.append(
             f"page numbers assume that the page array lies at {reader.base:#x}; give --vmemmap-base if the machine has more "
@@ -286,9 +291,9 @@ def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> 
 def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> None:
     """Weigh what the monitor found against what the recording can show, rule by rule."""
     violations = _weighed(reader, monitor)
-    shown = recorded(reader.header)
-    for kind, fields in reader.shown.items():
-        shown.setdefault(kind, set()).update(fields)
+    shown = shown_by(reader.layouts, reader.header)
+    if reader.bits_known:
+        shown[BITS] = set()
     exercised = monitor.exercised
     for id in RULES:
         lacks = "" if reader.is_model else missing(id, shown)

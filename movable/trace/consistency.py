@@ -58,8 +58,8 @@ class Consistency:
     def _returned(self, event: Event) -> None:
         pfn, kind, ret = event.pfn, event.kind, event.args.get("ret")
         if kind == "isolate_page_ret":
-            self._isolated[pfn] = ret is True
-            self._yes[event.task] = pfn if ret is True else -1
+            self._isolated[pfn] = bool(ret)  # the core asks for no more than that
+            self._yes[event.task] = pfn if ret else -1
         elif kind == "isolate_movable_page_ret":
             yes = self._yes.pop(event.task, None)
             if yes is not None and (yes == pfn) is not (ret == 0):

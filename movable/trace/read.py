@@ -59,8 +59,17 @@ LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
 OWN_HEADER = re.compile(r"# movable: (.*=.*)")
 ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
 
+ENDS = frozenset(("migratepage", "putback_page"))
+"""Callbacks that get isolated pages only."""
+
 _new = tuple.__new__
 _EMPTY: dict[str, Any] = {}
+
+
+def raw_bits(token: str) -> int:
+    """The number of a flags field as the kernel has it; 0 where the memory could not be read."""
+    word = token.partition("=")[2]
+    return 0 if word.startswith("(") else int(word, 0)
 
 
 class Reader:
@@ -70,7 +79,8 @@ class Reader:
     isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. Without ``every_unlock``
     only unlocks in and right after calls are told, which is all that the rules look at. While the events are read, ``line``
     and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts trace events by
-    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read.
+    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read, ``bit_era`` which era the
+    bit of isolated pages tells, if any was seen.
     """
 
     def __init__(
@@ -82,6 +92,7 @@ class Reader:
         self.every_unlock = every_unlock
         self.layout = era or "6.1"
         self.layout_known = era is not None
+        self.bit_era = ""
         self.base = UNSEEN if vmemmap_base is None else vmemmap_base
         self.base_from = "" if vmemmap_base is None else "given"
         self.drivers: dict[int, str] = {}
@@ -131,13 +142,14 @@ class Reader:
         return self._model_seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
 
     @property
-    def shown(self) -> dict[str, set[str]]:
-        """The kinds of model events that this trace has shown, with the fields of struct page that came with each."""
-        found: dict[str, set[str]] = {}
-        for layout in self._layouts.values():
-            if layout is not None and layout.count:
-                found.setdefault(layout.kind, set()).update(layout.names)
-        return found
+    def layouts(self) -> list[Layout]:
+        """Of each trace event that means something and was read, which fields its lines have."""
+        return [layout for layout in self._layouts.values() if layout is not None and layout.count]
+
+    @property
+    def bits_known(self) -> bool:
+        """Whether the layout of the flag bits is more than a guess: told, or shown by an isolation."""
+        return self.layout_known or self.header.get("era") in FLAG_LAYOUTS
 
     @property
     def unpaired(self) -> int:
@@ -282,8 +294,8 @@ class Reader:
     ) -> Event | None:
         """An unlock inside a call or right after a callback; others say nothing about the contract, and there are many."""
         if task.stack:
-            if not self.layout_known:
-                flags = self._learn_layout(layout, tokens, task, flags)
+            if not self.bit_era:
+                flags = self._learn_from_unlock(layout, tokens, task, flags)
         elif task.unlocks:
             task.unlocks -= 1
         elif not self.every_unlock:
@@ -337,6 +349,8 @@ class Reader:
             if mapping > PAGE_MAPPING_FLAGS:
                 self.drivers[mapping - PAGE_MAPPING_MOVABLE] = driver
         word = tokens[layout.flags] if layout.flags >= 0 else ""
+        if not self.bit_era and word and means.kind in ENDS:
+            flags = self._learn_layout(raw_bits(word), word, flags)
         task.push(Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word))
         event: Event = _new(Event, (self.line, task.name, means.kind, pfn, flags, mapping, refs, args))
         return event
@@ -345,22 +359,26 @@ class Reader:
         """A return belongs to the innermost open call of its function; one without such a call is another page's."""
         means = layout.meaning
         frame = task.pop(means.call)
+        at = rest.rfind("ret=")
+        if at >= 0:
+            if not layout.ret:
+                layout.ret = True
+                self.damaged += layout.count  # so the lines before this one have lost theirs
+        elif layout.ret:
+            raise ValueError(rest)
         if frame is None:
             # at the beginning of a trace it is a call that began before, maybe around one that was seen to begin;
             # an ordinary page's move shows its return only
             outer = means.kind == "isolate_movable_page_ret"
             self._orphans += (outer or bool(means.driver)) and task.calls > outer
             return None
+        layout.paired = True
         args: dict[str, Any] = {}
-        at = rest.rfind("ret=")
         if at >= 0:
-            layout.ret = True
             token = rest[at:]
             value = self._counts.get(token)
             ret: Any = self._number(token, self._counts) if value is None else value
             args["ret"] = ret if means.kind != "isolate_page_ret" or ret not in (0, 1) else bool(ret)
-        elif layout.ret:
-            raise ValueError(rest)
         if frame.driver:
             args["driver"] = frame.driver
             task.unlocks = UNLOCKS_AFTER
@@ -430,19 +448,29 @@ class Reader:
         self._pages[token] = pfn
         return pfn
 
-    def _learn_layout(self, layout: Layout, tokens: list[str], task: Task, flags: int) -> int:
+    def _learn_from_unlock(self, layout: Layout, tokens: list[str], task: Task, flags: int) -> int:
         """The unlock at the end of an isolation shows which bit the isolation has set, and so the kernel's layout."""
         frame = task.stack[-1]
         if layout.flags < 0 or frame.call != "isolate_movable_page" or not frame.word:
             return flags
-        before, after = (int(token.partition("=")[2], 0) for token in (frame.word, tokens[layout.flags]))
-        bit = ((before ^ after) & ~1).bit_length() - 1
-        if bit not in LAYOUT_BY_ISOLATED_BIT:
+        token = tokens[layout.flags]
+        return self._learn_layout(raw_bits(frame.word) ^ raw_bits(token), token, flags)
+
+    def _learn_layout(self, bits: int, token: str, flags: int) -> int:
+        """The layout by the one among ``bits`` that marks isolated pages in one era; returns the flags of ``token`` again.
+
+        Two of them, or none, tell nothing.
+        """
+        eras = [era for bit, era in LAYOUT_BY_ISOLATED_BIT.items() if bits >> bit & 1]
+        if len(eras) != 1:
+            return flags
+        self.bit_era = eras[0]
+        if self.layout_known:
             return flags
         self.layout_known = True
-        self.layout = LAYOUT_BY_ISOLATED_BIT[bit]
+        self.layout = eras[0]
         self._flags.clear()
-        return self._flag_word(tokens[layout.flags])
+        return self._flag_word(token)
 
     def _task(self, head: str) -> Task:
         """The task of a line. Raises ValueError where the head of the line names none."""

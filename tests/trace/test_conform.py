@@ -424,6 +424,17 @@ def test_texts(tmp_path: Path) -> None:
     assert "passed: " in verdicts_text(check("soft"))
 
 
+def test_an_answer_that_is_neither_yes_nor_no(tmp_path: Path) -> None:
+    script = life().mark(20).isolate(20).putback(20)
+    at = [index for index, line in enumerate(script.lines) if "zs_isolate_ret" in line][-1]
+    script.lines[at] = script.lines[at].replace("ret=1", "ret=2")
+    result = written(script, tmp_path)
+    assert result.broken == ["D8"] and not result.holes
+    path = script.write(tmp_path)
+    path.write_text("CPU:0 [LOST 3 EVENTS]\n" + path.read_text())
+    assert check_trace(str(path)).broken == ["D8"]  # one line alone proves it
+
+
 def test_names_in_the_page_are_escaped(tmp_path: Path) -> None:
     script = Script()
     script.task = "<script>-7"
