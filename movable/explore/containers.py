@@ -1,48 +1,73 @@
-"""Dicts, lists, sets and deques that announce what they are asked: one item, or the whole for anything that shows structure.
+"""Dicts, lists, sets and deques that announce what they are asked: one item, or the whole for what shows structure.
 
 An operation announces itself once and then happens at once. Where it depends on the content which announcement is right
 (setting a new key changes the structure, setting an old one does not), it looks again after the point and announces
 itself anew if another task has made the difference meanwhile.
+
+A container becomes hooked where it is (inplace.py), so it has no room for what it must know: that is in `BOXES`.
 """
 
+import threading
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Hashable, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
 from typing import Any, ClassVar
 
 from movable.explore.dependence import Part
+from movable.explore.inplace import plain, swap
 
 LENGTH = "len()"
 """What stands for the length of a container among its items."""
 
+Box = tuple[Any, Any, Any]
+"""Hooks of the execution, location of the whole, and the container, which may not go while its address stands for it."""
+
+BOXES: dict[int, Box] = {}
+"""The hooked containers of the executions under way, by address. Others are as plain as before, whatever their class."""
+
+
+class _Mine(threading.local):
+    scheduler: object = None
+    keys: set[int] = set()  # replaced before it is used
+
+
+_mine = _Mine()
+
+
+def begin(scheduler: object) -> set[int]:
+    """Forget the containers of this thread's execution before, and return where to note the addresses of the new ones."""
+    if _mine.scheduler is not scheduler:
+        for key in _mine.keys:
+            BOXES.pop(key, None)
+        _mine.scheduler, _mine.keys = scheduler, set()
+    return _mine.keys
+
 
 class Container:
-    """What hooked containers share. ``raw`` is the plain type; ``base`` the location of the whole."""
+    """What hooked containers share. ``raw`` is the plain type."""
 
+    __slots__ = ()
     raw: ClassVar[Any] = object
-    _hooks: Any = None
-    _base: Hashable = None
+    __class__ = property(lambda self: plain(type(self)))
 
-    @classmethod
-    def around(cls, value: Any, hooks: Any, base: Hashable) -> Any:
-        """Make an empty hooked container like ``value``."""
-        made: Any = cls()
-        made._hooks = hooks
-        made._base = base
-        return made
-
-    def fill(self, value: Any) -> None:
-        """Take over the content of ``value``, without points."""
-        raise NotImplementedError
+    def take_in(self, adopt: Callable[[Any], Any]) -> None:
+        """Hook what is in the container, without points."""
 
     def _whole(self, op: str) -> None:
-        if self._hooks is not None:
-            self._hooks.point(op, self._base)
+        box = BOXES.get(id(self))
+        if box is not None:
+            box[0].point(op, box[1])
 
     def _item(self, op: str, key: Any) -> None:
-        hooks = self._hooks
-        if hooks is not None:
-            sub = hooks.sub(key)
-            hooks.point(op, self._base if sub is None else Part(self._base, sub))
+        box = BOXES.get(id(self))
+        if box is not None:
+            sub = box[0].sub(key)
+            box[0].point(op, box[1] if sub is None else Part(box[1], sub))
+
+    def _at(self, op: str, at: Any) -> None:
+        if isinstance(at, int) and at >= 0:
+            self._item(op, int(at))
+        else:
+            self._whole(op)
 
     def __len__(self) -> int:
         self._item("r", LENGTH)  # replacing an item changes no length; what does change it announces the whole
@@ -50,7 +75,7 @@ class Container:
 
     def _settle(self, key: Any, there: str, absent: str) -> bool:
         """Announce ``there`` on the item, or ``absent``, by whether ``key`` is present; return which. ``w!`` means the whole."""
-        if self._hooks is None:
+        if id(self) not in BOXES:
             return bool(self.raw.__contains__(self, key))
         while True:
             present = bool(self.raw.__contains__(self, key))
@@ -63,43 +88,52 @@ class Container:
                 return present
 
     def _adopt(self, value: Any) -> Any:
-        return value if self._hooks is None else self._hooks.adopt(value, str(self._base).removesuffix("[]") + "[]")
+        box = BOXES.get(id(self))
+        return value if box is None else box[0].adopt(value, box[1])
 
     def __iter__(self) -> Iterator[Any]:
+        return self._steps(self.raw.__iter__)
+
+    def _steps(self, walk: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
         self._whole("r")
-        items = self.raw.__iter__(self)
-        while True:
-            try:
-                item = next(items)
-            except StopIteration:
-                return
+        for item in walk(self):
             yield item
             self._whole("r")
 
     def __copy__(self) -> Any:
         self._whole("r")
-        return self.raw.copy(self)
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        import copy
-
-        self._whole("r")
-        return copy.deepcopy(self._bare(), memo)
+        return self._copied()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        """Copies and pickles are plain. The items come last, for a container may be among its own."""
         self._whole("r")
-        return self._bare().__reduce_ex__(protocol)
+        return (self.raw, (), None, iter(self._bare()))
 
     def _bare(self) -> Any:
         """A plain copy, without points."""
         return self.raw(self.raw.__iter__(self))
 
+    def _copied(self) -> Any:
+        """What ``copy()`` of the container as written gives."""
+        return self._bare()
+
     __hash__ = None  # type: ignore[assignment]
+
+
+def operand(value: Any) -> Any:
+    """Read a hooked container that an operation is given: the C code of the other one would not ask it."""
+    if isinstance(value, Container):
+        value._whole("r")
+        return value._bare()
+    return value
+
+
+_OPERATORS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __add__ __iadd__ extend".split())
 
 
 def _announcing(raw: Any, name: str, op: str, adopt: str = "") -> Callable[..., Any]:
     """A method that announces ``op`` on the whole. ``adopt``: "last" adopts the last argument, "all" the items of the first."""
-    plain = getattr(raw, name)
+    asked = getattr(raw, name)
 
     def method(self: Any, *args: Any, **more: Any) -> Any:
         if adopt == "last":
@@ -107,30 +141,57 @@ def _announcing(raw: Any, name: str, op: str, adopt: str = "") -> Callable[..., 
         elif adopt == "all" and args:
             args = ([self._adopt(item) for item in args[0]], *args[1:])
         self._whole(op)
-        return plain(self, *args, **more)
+        return asked(self, *args, **more)
 
-    method.__name__ = name
-    return method
+    def operator(self: Any, other: Any) -> Any:
+        if op == "w" or not isinstance(other, Container):
+            other = operand(other)
+            self._whole(op)
+            return asked(self, other)
+        self._whole(op)
+        return asked(self._bare(), operand(other))  # from left to right, as Python does
+
+    chosen = operator if name in _OPERATORS and not adopt else method
+    chosen.__name__ = name
+    return chosen
 
 
-def _announce(cls: Any, op: str, names: str, adopt: str = "") -> None:
+def announce(cls: Any, op: str, names: str, adopt: str = "") -> None:
     for name in names.split():
         if hasattr(cls.raw, name):
             setattr(cls, name, _announcing(cls.raw, name, op, adopt))
 
 
-_READS = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __repr__ __reversed__ copy"
+_COMPARE = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__"
+READS = f"{_COMPARE} __repr__"
 
 
-class HookedDict(Container, dict[Any, Any]):
+class _Ordered(Container):
+    """Containers that can be walked from behind, and that have a ``copy``."""
+
+    __slots__ = ()
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self._steps(self.raw.__reversed__)
+
+    def copy(self) -> Any:
+        """As of the container as written."""
+        self._whole("r")
+        return self._copied()
+
+
+class HookedDict(_Ordered, dict[Any, Any]):
     """A dict whose accesses are scheduling points, key by key."""
 
+    __slots__ = ()
     raw: ClassVar[Any] = dict
 
-    def fill(self, value: Any) -> None:
-        """Take over the content."""
-        for key, item in value.items():
-            self.raw.__setitem__(self, key, self._adopt(item))
+    def take_in(self, adopt: Callable[[Any], Any]) -> None:
+        """Hook the values; the order of the keys stays."""
+        for key, value in list(dict.items(self)):
+            adopted = adopt(value)
+            if adopted is not value:
+                dict.__setitem__(self, key, adopted)
 
     def __getitem__(self, key: Any) -> Any:
         self._item("r", key)
@@ -166,35 +227,54 @@ class HookedDict(Container, dict[Any, Any]):
 
     def update(self, *others: Any, **more: Any) -> None:
         """As dict.update; one announcement for all keys."""
-        fresh = dict(*others, **more)
+        fresh = dict(*map(operand, others), **more)
         self._whole("w")
         for key, value in fresh.items():
             self.raw.__setitem__(self, key, self._adopt(value))
 
     def keys(self) -> Any:
         """A live view that announces."""
-        return KeysView(self)
+        return _Keys(self)
 
     def values(self) -> Any:
         """A live view that announces."""
-        return ValuesView(self)
+        return _Values(self)
 
     def items(self) -> Any:
         """A live view that announces; one announcement per item."""
         return _Items(self)
 
     def __or__(self, other: Any) -> Any:
-        return dict(self) | dict(other)
+        self._whole("r")
+        bare = self._bare()  # read now: the other one may have a point of its own
+        return bare | operand(other)
 
     def __ror__(self, other: Any) -> Any:
-        return dict(other) | dict(self)
+        self._whole("r")
+        return other | self._bare()
 
     def __ior__(self, other: Any) -> Any:
         self.update(other)
         return self
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._whole("r")
+        return (self.raw, (), None, None, iter(self._bare().items()))
+
     def _bare(self) -> Any:
-        return dict(dict.items(self))
+        return self.raw(self.raw.items(self))
+
+
+class _Keys(KeysView[Any]):
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._mapping)  # type: ignore[attr-defined]
+
+
+class _Values(ValuesView[Any]):
+    def __reversed__(self) -> Iterator[Any]:
+        mapping: Any = self._mapping  # type: ignore[attr-defined]
+        for key in reversed(mapping):
+            yield mapping[key]
 
 
 class _Items(ItemsView[Any, Any]):
@@ -205,30 +285,43 @@ class _Items(ItemsView[Any, Any]):
         for key in mapping:
             yield key, dict.__getitem__(mapping, key)
 
+    def __reversed__(self) -> Iterator[tuple[Any, Any]]:
+        mapping: Any = self._mapping  # type: ignore[attr-defined]
+        for key in reversed(mapping):
+            yield key, dict.__getitem__(mapping, key)
+
 
 class HookedDefaultDict(HookedDict, defaultdict[Any, Any]):
     """A defaultdict whose accesses are scheduling points."""
 
+    __slots__ = ()
     raw: ClassVar[Any] = defaultdict
-
-    @classmethod
-    def around(cls, value: Any, hooks: Any, base: Hashable) -> Any:
-        """Keep the factory."""
-        made = super().around(value, hooks, base)
-        made.default_factory = value.default_factory
-        return made
 
     def __getitem__(self, key: Any) -> Any:
         if not self._settle(key, "r", "w!" if self.default_factory is not None else "r"):
+            missing: Any = type(self).__missing__
+            if missing is not defaultdict.__missing__:
+                return missing(self, key)
             if self.default_factory is None:
                 raise KeyError(key)
             dict.__setitem__(self, key, self._adopt(self.default_factory()))
         return dict.__getitem__(self, key)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._whole("r")
+        return (defaultdict, (self.default_factory,), None, None, iter(dict(dict.items(self)).items()))
+
+    def _bare(self) -> Any:
+        return defaultdict(self.default_factory, dict.items(self))
+
+    def _copied(self) -> Any:
+        return plain(type(self))(self.default_factory, dict(dict.items(self)))
+
 
 class HookedOrderedDict(HookedDict, OrderedDict[Any, Any]):
     """An OrderedDict whose accesses are scheduling points."""
 
+    __slots__ = ()
     raw: ClassVar[Any] = OrderedDict
 
     def pop(self, key: Any, *default: Any) -> Any:
@@ -252,15 +345,25 @@ class HookedOrderedDict(HookedDict, OrderedDict[Any, Any]):
         OrderedDict.__delitem__(self, key)
         return value
 
+    def _copied(self) -> Any:
+        made = plain(type(self))()
+        for key, value in OrderedDict.items(self):
+            made[key] = value
+        return made
 
-class HookedList(Container, list[Any]):
+
+class HookedList(_Ordered, list[Any]):
     """A list whose accesses are scheduling points; items by index where that is plain, else the whole."""
 
+    __slots__ = ()
     raw: ClassVar[Any] = list
 
-    def fill(self, value: Any) -> None:
-        """Take over the content."""
-        list.extend(self, [self._adopt(item) for item in value])
+    def take_in(self, adopt: Callable[[Any], Any]) -> None:
+        """Hook the items."""
+        for at, item in enumerate(list.copy(self)):
+            adopted = adopt(item)
+            if adopted is not item:
+                list.__setitem__(self, at, adopted)
 
     def __getitem__(self, at: Any) -> Any:
         self._at("r", at)
@@ -274,24 +377,23 @@ class HookedList(Container, list[Any]):
         self._at("w", at)
         list.__setitem__(self, at, value)
 
-    def _at(self, op: str, at: Any) -> None:
-        if isinstance(at, int) and at >= 0:
-            self._item(op, int(at))
-        else:
-            self._whole(op)
-
     def __radd__(self, other: Iterable[Any]) -> list[Any]:
         return [*other, *self]
+
+    def _bare(self) -> Any:
+        return list.copy(self)
 
 
 class HookedSet(Container, set[Any]):
     """A set whose accesses are scheduling points, element by element where its structure stays."""
 
+    __slots__ = ()
     raw: ClassVar[Any] = set
 
-    def fill(self, value: Any) -> None:
-        """Take over the content."""
-        set.update(self, value)
+    def take_in(self, adopt: Callable[[Any], Any]) -> None:
+        """Hook the elements, where they are."""
+        for item in list(set.__iter__(self)):
+            adopt(item)
 
     def __contains__(self, item: Any) -> bool:
         self._item("r", item)
@@ -299,6 +401,7 @@ class HookedSet(Container, set[Any]):
 
     def add(self, item: Any) -> None:
         """As set.add."""
+        self._adopt(item)
         self._settle(item, "r", "w!")
         set.add(self, item)
 
@@ -312,71 +415,102 @@ class HookedSet(Container, set[Any]):
         self._settle(item, "w!", "r")
         set.remove(self, item)
 
+    def __repr__(self) -> str:
+        self._whole("r")
+        return repr(self._bare()) if plain(type(self)) is set else set.__repr__(self)
 
-class HookedDeque(Container, deque[Any]):
-    """A deque whose accesses are scheduling points, as a whole."""
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._whole("r")
+        return (set, (list(set.__iter__(self)),))
 
-    raw: ClassVar[Any] = deque
-
-    @classmethod
-    def around(cls, value: Any, hooks: Any, base: Hashable) -> Any:
-        """Keep the length limit."""
-        made: Any = cls(maxlen=value.maxlen)
-        made._hooks = hooks
-        made._base = base
+    def _copied(self) -> Any:
+        cls: Any = plain(type(self))
+        made = cls.__new__(cls)
+        set.update(made, set.__iter__(self))
         return made
 
-    def fill(self, value: Any) -> None:
-        """Take over the content."""
-        deque.extend(self, [self._adopt(item) for item in value])
+
+class HookedDeque(_Ordered, deque[Any]):
+    """A deque whose accesses are scheduling points, as a whole."""
+
+    __slots__ = ()
+    raw: ClassVar[Any] = deque
+
+    def take_in(self, adopt: Callable[[Any], Any]) -> None:
+        """Hook the items."""
+        for at, item in enumerate(list(deque.__iter__(self))):
+            adopted = adopt(item)
+            if adopted is not item:
+                deque.__setitem__(self, at, adopted)
+
+    def __add__(self, other: Any) -> Any:
+        self._whole("r")
+        return self._copied() + operand(other)
+
+    def __mul__(self, times: Any) -> Any:
+        self._whole("r")
+        return self._copied() * times
+
+    __rmul__ = __mul__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._whole("r")
+        return (deque, ((), self.maxlen), None, iter(self._bare()))
 
     def _bare(self) -> Any:
         return deque(deque.__iter__(self), self.maxlen)
 
+    def _copied(self) -> Any:
+        cls: Any = plain(type(self))
+        return cls(self._bare()) if self.maxlen is None else cls(self._bare(), self.maxlen)
 
-def _reading_operands(cls: Any, names: str, op: str) -> None:
-    """Set algebra: read hooked operands through their own points first, then announce."""
+
+_UNIONS = (set.update, set.__ior__)
+
+
+def _set_method(asked: Any, op: str) -> Any:
+    """Set algebra: operands are read first, and what comes out is plain."""
+
+    def method(self: Any, *others: Any) -> Any:
+        if op == "r" and any(isinstance(other, Container) for other in others):
+            self._whole("r")
+            return asked(self._copied(), *map(operand, others))  # from left to right, as Python does
+        bare = [operand(other) for other in others]
+        self._whole(op)
+        if asked in _UNIONS:
+            bare = [other if isinstance(other, set | frozenset) else [*other] for other in bare]
+            for other in bare:
+                for item in other:
+                    self._adopt(item)
+        result = asked(self, *bare)
+        if result is not self and isinstance(result, HookedSet):
+            swap(result, plain(type(result)), builtin=True)
+        return result
+
+    return method
+
+
+def _set_methods(names: str, op: str) -> None:
     for name in names.split():
-        plain = getattr(cls.raw, name)
-
-        def method(self: Any, *others: Any, _plain: Any = plain) -> Any:
-            bare = [set(other) if isinstance(other, HookedSet) else other for other in others]
-            self._whole(op)
-            result = _plain(self, *bare)
-            return set(set.__iter__(result)) if isinstance(result, HookedSet) and op == "r" else result
-
-        setattr(cls, name, method)
+        setattr(HookedSet, name, _set_method(getattr(set, name), op))
 
 
-_announce(HookedDict, "r", _READS)
-_announce(HookedDict, "w", "clear popitem")
-_announce(HookedDefaultDict, "r", "copy")
-_announce(HookedOrderedDict, "r", "__eq__ __ne__ __reversed__ copy __repr__")
-_announce(HookedOrderedDict, "w", "clear move_to_end")
-_announce(HookedList, "r", f"{_READS} __contains__ __add__ __mul__ __rmul__ index count")
-_announce(HookedList, "w", "__delitem__ clear pop remove reverse sort __imul__")
-_announce(HookedList, "w", "append insert", adopt="last")
-_announce(HookedList, "w", "extend __iadd__", adopt="all")
-_announce(HookedSet, "r", "__repr__")
-_announce(HookedSet, "w", "clear pop")
-_reading_operands(
-    HookedSet,
+announce(HookedDict, "r", READS)
+announce(HookedDict, "w", "clear popitem")
+announce(HookedOrderedDict, "r", READS)
+announce(HookedOrderedDict, "w", "clear move_to_end")
+announce(HookedList, "r", f"{READS} __contains__ __add__ __mul__ __rmul__ index count")
+announce(HookedList, "w", "__delitem__ clear pop remove reverse sort __imul__")
+announce(HookedList, "w", "append insert", adopt="last")
+announce(HookedList, "w", "extend __iadd__", adopt="all")
+announce(HookedSet, "w", "clear pop")
+_set_methods(
     "__and__ __or__ __sub__ __xor__ __rand__ __ror__ __rsub__ __rxor__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ union"
     " intersection difference symmetric_difference issubset issuperset isdisjoint copy",
     "r",
 )
-_reading_operands(
-    HookedSet,
-    "update intersection_update difference_update symmetric_difference_update __ior__ __iand__ __isub__ __ixor__",
-    "w",
-)
-_announce(HookedDeque, "r", f"{_READS} __contains__ __getitem__ __add__ __mul__ __rmul__ index count __copy__")
-_announce(HookedDeque, "w", "__delitem__ clear pop popleft remove reverse rotate __imul__")
-_announce(HookedDeque, "w", "append appendleft insert __setitem__", adopt="last")
-_announce(HookedDeque, "w", "extend extendleft __iadd__", adopt="all")
-
-WRAPPED: dict[type, Any] = {
-    dict: HookedDict, defaultdict: HookedDefaultDict, OrderedDict: HookedOrderedDict,
-    list: HookedList, set: HookedSet, deque: HookedDeque,
-}  # fmt: skip
-"""Plain type -> hooked type. Exact types only: a subclass somebody wrote keeps its own behaviour."""
+_set_methods("update intersection_update difference_update symmetric_difference_update __ior__ __iand__ __isub__ __ixor__", "w")
+announce(HookedDeque, "r", f"{READS} __contains__ __getitem__ index count")
+announce(HookedDeque, "w", "__delitem__ clear pop popleft remove reverse rotate __imul__")
+announce(HookedDeque, "w", "append appendleft insert __setitem__", adopt="last")
+announce(HookedDeque, "w", "extend extendleft __iadd__", adopt="all")

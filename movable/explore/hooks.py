@@ -1,19 +1,31 @@
 """Scheduling points for plain Python objects: reads and writes of their attributes and containers, the source untouched.
 
-A watched object gets a subclass of its class by ``__class__`` assignment; its dicts, lists, sets and deques are replaced by
-subclasses that say what they are asked (containers.py). ``self.count += 1`` then is a read point and a write point, as in C.
+A watched object gets a subclass of its class (classes.py), and so does every dict, list, set, deque and buffer that it holds
+(containers.py, buffers.py). They stay the same objects (inplace.py), so every variable that holds one sees the same thing.
+``self.count += 1`` then is a read point and a write point, as in C.
 
 Names of locations must not depend on the schedule. What exists when an object is watched is named by its path; what a task
 makes later is named by the task and a number of its own.
 """
 
+import datetime
+import decimal
+import fractions
+import functools
+import pathlib
+import re
+import struct
+import sys
 import types
-from collections.abc import Callable, Hashable, Iterator
+import weakref
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any, Protocol
 
-from movable.explore.containers import WRAPPED, Container
-from movable.explore.failure import ExploreError
+from movable.explore.classes import WRAPPED, attributes, hooked, mixin, unhookable
+from movable.explore.containers import BOXES, Container, begin
+from movable.explore.heaps import teach
+from movable.explore.inplace import HEAP, plain, swap
 
 _FIXED: tuple[type, ...] = (
     types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type, types.MethodWrapperType,
@@ -21,7 +33,10 @@ _FIXED: tuple[type, ...] = (
 )  # fmt: skip
 _PLAIN = (int, str, bytes, float, bool, type(None), Enum)
 _ATOMS = frozenset(_PLAIN[:-1])
-_set_class = object.__dict__["__class__"].__set__
+_UNCHANGING = (
+    complex, range, slice, object, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
+    datetime.tzinfo, pathlib.PurePath, re.Pattern, struct.Struct, weakref.ref, types.GenericAlias, type(NotImplemented), type(...),
+)  # fmt: skip
 
 
 class Points(Protocol):
@@ -33,7 +48,7 @@ class Points(Protocol):
     def point(self, op: str, key: Hashable) -> None: ...
 
 
-class _Seen:
+class Seen:
     """A watched object: its name, and the location of each attribute (None: taken for constant)."""
 
     __slots__ = ("keys", "name", "obj")
@@ -52,6 +67,8 @@ class Hooks:
     ``follow``, says of a class whether its objects are watched too when they are stored in a watched place (default: classes
     of the modules that watched objects come from); ``label``, names an object that serves as a dict key or set element, from
     which its location is named (None: the access counts for the whole container).
+
+    ``unwatched_kinds`` lists (name, type) of what was found in watched places, may change, and gives no points.
     """
 
     def __init__(
@@ -64,63 +81,71 @@ class Hooks:
         label: Callable[[object], Hashable] | None = None,
     ) -> None:
         self.point = scheduler.point
-        self.seen: dict[int, _Seen] = {}
+        self.seen: dict[int, Seen] = {}
         self._scheduler = scheduler
         self._foreign = foreign + fixed
         self._fixed = fixed + _FIXED
-        self._kept: tuple[type, ...] = (*_PLAIN, *self._fixed, *self._foreign, BaseException, Container)
+        self._kept: tuple[type, ...] = (*_PLAIN, *self._fixed, *self._foreign, BaseException)
         self._follow = follow or (lambda cls: cls.__module__ in self._modules)
         self._label = label
         self._modules: set[str] = set()
         self._made: dict[str, int] = {}
-        self._wrapped: dict[int, tuple[Any, Any, str, int]] = {}  # raw container -> (it, its wrapper, name, its size then)
+        self.unwatched_kinds: list[tuple[str, str]] = []
+        self._keys = begin(scheduler)
+        self._plans: dict[type, Callable[[Any, str], Any] | None] = dict.fromkeys(_PLAIN[:-1])
+        self._class_level: set[tuple[type, str]] = set()
+        self._looked: dict[int, Any] = {}  # functions and the like whose parts are hooked
+        self._loose: list[tuple[str, str, Callable[[], Any], Any]] = []  # (name, kind, how to look, what was there)
 
     def watch(self, obj: Any, name: str) -> Any:
         """Hook ``obj`` under ``name``, and what it holds; return it. Raises ExploreError when its class cannot be hooked."""
-        self._modules.add(type(obj).__module__)
+        self._modules.add(plain(type(obj)).__module__)
         self._install(obj, name)
         return obj
 
     def release(self) -> None:
-        """Give every watched object its own class back."""
+        """Give everything that is watched its own class back."""
+        for key in self._keys:
+            box = BOXES.pop(key, None)
+            if box is not None and id(box[2]) not in self.seen:
+                swap(box[2], plain(type(box[2])), builtin=True)
+        self._keys.clear()
         for seen in self.seen.values():
-            _set_class(seen.obj, _plain(type(seen.obj)))
+            swap(seen.obj, plain(type(seen.obj)), builtin=isinstance(seen.obj, types.SimpleNamespace))
         self.seen.clear()
 
     def check(self) -> None:
-        """Raise ExploreError when the program changed a container behind the back of its hooked copy; call it after a run."""
-        for raw, _, name, size in self._wrapped.values():
-            if len(raw) != size:
-                raise ExploreError(
-                    f"{name} was stored and then changed through the variable it came from; hooks replace a container when it is"
-                    f" stored, so go on with the stored one (x = {name}) instead"
-                )
+        """Note what the program changed where no hook can be; call it after a run."""
+        for name, kind, look, before in self._loose:
+            after = look()
+            if after is not before and after != before:
+                self.unwatched_kinds.append((name, kind))
+        self._loose.clear()
 
     def adopt(self, value: Any, where: str) -> Any:
-        """Return what to store instead of ``value``: a container that says what it is asked; objects are hooked in place."""
+        """Hook what is stored in ``where``: objects and containers in place. Return what to store, which is ``value`` but for a
+        method of a container that was taken before the container was hooked.
+        """
         kind = type(value)
-        if kind in _ATOMS:
-            return value
-        wrapper = WRAPPED.get(kind)
-        if wrapper is not None:
-            return self._wrap(value, wrapper, where)
-        if kind is tuple:
-            parts = [self.adopt(part, where) for part in value]
-            return value if all(one is two for one, two in zip(parts, value, strict=True)) else tuple(parts)
-        if isinstance(value, self._kept) or id(value) in self.seen:
-            return value
-        if kind.__flags__ & 1 << 9 and self._follow(_plain(kind)):  # a class made by a class statement
-            self._install(value, self._name(where, kind.__name__))
-        return value
+        try:
+            plan = self._plans[kind]
+        except KeyError:
+            plan = self._plans[kind] = self._plan(kind)
+        return value if plan is None else plan(value, where)
 
     def sub(self, key: Any) -> Hashable:
         """The stable name of a dict key or set element; None when it has none."""
         if isinstance(key, _PLAIN):
+            if type(key) is int and key in self.seen:  # an address, which is another one in the next execution
+                return ("id", self.seen[key].name)
             return (key,) if key is None else key
         if isinstance(key, tuple):
             parts = tuple(self.sub(part) for part in key)
             return None if None in parts else parts
-        return self._label(key) if self._label is not None else None
+        by_identity: Any = type(key).__eq__
+        if self._label is None or by_identity is not object.__eq__:  # two that are equal would have two names
+            return None
+        return self._label(key)
 
     def _name(self, where: str, what: str) -> str:
         task = self._scheduler.current
@@ -131,154 +156,165 @@ class Hooks:
         nth = made[task] = made.get(task, 0) + 1
         return f"{what}@{task}.{nth}"
 
-    def _wrap(self, value: Any, wrapper: Any, where: str) -> Any:
-        known = self._wrapped.get(id(value))
-        if known is not None:
-            return known[1]
-        name = self._name(where, where.partition("@")[0])
-        hooked = wrapper.around(value, self, f"{name}[]")
-        self._wrapped[id(value)] = (value, hooked, name, len(value))
-        hooked.fill(value)
-        return hooked
+    def keep(self, container: Any, base: Any) -> bool:
+        """Note a hooked container under the location of its whole; False when it has one already."""
+        key = id(container)
+        box = BOXES.get(key)
+        if box is not None and box[0] is self:
+            return False
+        self._keys.add(key)
+        BOXES[key] = (self, base, container)
+        return True
+
+    def touch(self, op: str, seen: Seen, attr: str) -> str:
+        """A point for an attribute of a watched object; return where it is."""
+        where = f"{seen.name}.{attr}"
+        key = seen.keys.setdefault(attr, where)
+        if key is not None:
+            self.point(op, key)
+        return where
+
+    def exchange(self, obj: Any, attrs: Any) -> None:
+        """The points, and the hooks, of ``obj.__dict__ = attrs``."""
+        seen = self.seen[id(obj)]
+        for attr in [*dict(attributes(obj, [])), *attrs]:
+            self.touch("w", seen, attr)
+        for attr, value in list(attrs.items()):
+            attrs[attr] = self.adopt(value, f"{seen.name}.{attr}")
+
+    def _plan(self, kind: type) -> Callable[[Any, str], Any] | None:
+        """How to hook objects of a class; None: not at all."""
+        if issubclass(kind, self._foreign or (Enum,)):
+            return None
+        if plain(kind) in WRAPPED:
+            return self._contain
+        if issubclass(kind, tuple | frozenset):
+            return self._parts
+        by_type = {
+            types.FunctionType: self._function, types.BuiltinFunctionType: self._method, types.MethodType: self._method,
+            functools.partial: self._partial,
+        }  # fmt: skip
+        if kind in by_type:
+            return by_type[kind]
+        if issubclass(kind, self._kept):
+            return None
+        cls = plain(kind)
+        if getattr(getattr(cls, "__dataclass_params__", None), "frozen", False):
+            return self._frozen
+        if issubclass(kind, types.SimpleNamespace) or mixin(kind) is not None or (cls.__flags__ & HEAP and self._follow(cls)):
+            return self._object
+        return None if cls is object or issubclass(kind, _UNCHANGING[1:]) else self._unknown
+
+    def _contain(self, value: Any, where: str) -> Any:
+        box = BOXES.get(id(value))
+        if (box is not None and box[0] is self) or (type(value) is dict and "__builtins__" in value):  # the names of a module
+            return value
+        self._take(value, self._name(where, where.partition("@")[0]))
+        return value
+
+    def _take(self, value: Any, name: str) -> None:
+        if type(value) in WRAPPED:
+            swap(value, WRAPPED[type(value)], builtin=True)
+        base = f"{name}[]"
+        if self.keep(value, base):
+            value.take_in(lambda part: self.adopt(part, base))
+
+    def _parts(self, value: Any, where: str) -> Any:
+        for part in value:
+            self.adopt(part, where)
+        return value
+
+    def _frozen(self, value: Any, where: str) -> Any:
+        for attr in type(value).__dataclass_fields__ if self._first(value) else ():
+            self.adopt(getattr(value, attr, None), f"{where}.{attr}")
+        return value
+
+    def _first(self, value: Any) -> bool:
+        """Whether this is the first look at an object, which may be among its own parts."""
+        if id(value) in self._looked:
+            return False
+        self._looked[id(value)] = value
+        return True
+
+    def _function(self, value: Any, where: str) -> Any:
+        cells = value.__closure__
+        if cells and self._first(value):
+            for name, cell in zip(value.__code__.co_freevars, cells, strict=True):
+                self._variable(cell, f"{where}.{name}")
+        return value
+
+    def _variable(self, cell: types.CellType, name: str) -> None:
+        """A variable that a function shares with the one around it."""
+        try:
+            content = cell.cell_contents
+        except ValueError:  # not set yet
+            return
+        if type(content) in _ATOMS:
+            self._loose.append((name, "variable of a closure", lambda: cell.cell_contents, content))
+            return
+        adopted = self.adopt(content, name)
+        if adopted is not content:
+            cell.cell_contents = adopted
+
+    def _method(self, value: Any, where: str) -> Any:
+        owner = value.__self__
+        self.adopt(owner, f"{where}.self")
+        if isinstance(value, types.BuiltinFunctionType) and isinstance(owner, Container):
+            return getattr(owner, value.__name__)
+        return value
+
+    def _partial(self, value: Any, where: str) -> Any:
+        func = self.adopt(value.func, where)
+        self._parts((*value.args, *value.keywords.values()), where)
+        if func is value.func:
+            return value
+        return functools.partial(func, *value.args, **value.keywords)
+
+    def _object(self, value: Any, where: str) -> Any:
+        if id(value) not in self.seen:
+            self._install(value, self._name(where, type(value).__name__))
+        return value
+
+    def _unknown(self, value: Any, where: str) -> Any:
+        kind = type(value)
+        found = (where, kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")
+        if found not in self.unwatched_kinds:
+            self.unwatched_kinds.append(found)
+        return value
 
     def _install(self, obj: Any, name: str) -> None:
         if id(obj) in self.seen:
             return
-        cls = _plain(type(obj))
-        hooked, cell = _hooked(cls)
+        cls = plain(type(obj))
+        teach(sys.modules.get(cls.__module__))
+        made, cell = hooked(cls)
         try:
-            _set_class(obj, hooked)
+            swap(obj, made, builtin=isinstance(obj, types.SimpleNamespace))
         except TypeError as error:
-            raise _unhookable(f"{name}: objects of {cls.__name__}", error) from error
+            raise unhookable(f"{name}: objects of {cls.__name__}", error) from error
         cell.hooks = self
-        seen = self.seen[id(obj)] = _Seen(obj, name)
-        for attr, value in list(_attributes(obj, cell.slots)):
+        seen = self.seen[id(obj)] = Seen(obj, name)
+        if isinstance(obj, Container):
+            self._take(obj, name)
+        for attr, value in list(attributes(obj, cell.slots)):
             if isinstance(value, self._fixed):
                 seen.keys[attr] = None
-                continue
             adopted = self.adopt(value, f"{name}.{attr}")
             if adopted is not value:
                 object.__setattr__(obj, attr, adopted)
+        for base, attr in cell.kept:
+            self._of_a_class(base, attr)
 
-
-def _attributes(obj: Any, slots: list[types.MemberDescriptorType]) -> Iterator[tuple[str, Any]]:
-    """The data attributes of an object, from its dict and its slots."""
-    try:
-        yield from list(object.__getattribute__(obj, "__dict__").items())
-    except AttributeError:
-        pass
-    for member in slots:
-        try:
-            yield member.__name__, member.__get__(obj)
-        except AttributeError:  # an empty slot
-            continue
-
-
-class _Cell:
-    """What a hooking class knows: the hooks of the execution that last watched one of its objects, and the slots of these."""
-
-    __slots__ = ("data", "hooks", "slots")
-
-    def __init__(self, cls: type) -> None:
-        self.hooks: Hooks | None = None
-        self.data: dict[str, bool] = {}
-        members = [member for base in cls.__mro__ for member in vars(base).values()]
-        self.slots = [member for member in members if isinstance(member, types.MemberDescriptorType)]
-
-
-_classes: dict[type, tuple[type, _Cell]] = {}
-"""Class -> its hooking subclass. A cache only: making a class costs as much as an execution."""
-
-
-def _plain(cls: type) -> type:
-    """The class as written, of a class that may be a hooking one."""
-    original: type = cls.__dict__.get("__hooked__", cls)
-    return original
-
-
-def _hooked(cls: type) -> tuple[type, _Cell]:
-    found = _classes.get(cls)
-    if found is None:
-        found = _classes[cls] = _subclass(cls)
-    return found
-
-
-def _is_data(cls: type, attr: str) -> bool:
-    """Whether an attribute is state: not special, and not code found on the class."""
-    if attr.startswith("__") and attr.endswith("__"):
-        return False
-    for base in cls.__mro__:
-        if attr in vars(base):
-            value = vars(base)[attr]
-            return isinstance(value, types.MemberDescriptorType) or not (
-                hasattr(type(value), "__get__") or isinstance(value, type)
-            )
-    return True
-
-
-def _subclass(cls: type) -> tuple[type, _Cell]:
-    """Make the hooking subclass. The hot path: every attribute access of a watched object comes through here."""
-    cell = _Cell(cls)
-    data = cell.data
-    get: Any = cls.__getattribute__
-    put: Any = cls.__setattr__
-    drop: Any = cls.__delattr__
-
-    def location(self: Any, attr: str) -> str | None:
-        is_data = data.get(attr)
-        if is_data is None:
-            is_data = data[attr] = _is_data(cls, attr)
-        hooks = cell.hooks
-        if not is_data or hooks is None:
-            return None
-        seen = hooks.seen.get(id(self))
-        if seen is None:
-            return None
-        try:
-            return seen.keys[attr]
-        except KeyError:
-            key = seen.keys[attr] = f"{seen.name}.{attr}"
-            return key
-
-    def __getattribute__(self: Any, attr: str) -> Any:
-        if data.get(attr, True):
-            key = location(self, attr)
-            if key is not None:
-                cell.hooks.point("r", key)  # type: ignore[union-attr]
-        return get(self, attr)
-
-    def __setattr__(self: Any, attr: str, value: Any) -> None:
-        key = location(self, attr)
-        if key is not None and cell.hooks is not None:
-            cell.hooks.point("w", key)
-            value = cell.hooks.adopt(value, key)
-        put(self, attr, value)
-
-    def __delattr__(self: Any, attr: str) -> None:
-        key = location(self, attr)
-        if key is not None and cell.hooks is not None:
-            cell.hooks.point("w", key)
-        drop(self, attr)
-
-    body = {
-        "__slots__": (),
-        "__hooked__": cls,
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__doc__": cls.__doc__,
-        # dataclasses and the like compare `other.__class__`; type(obj) still tells the truth
-        "__class__": property(lambda self: cls),
-        "__getattribute__": __getattribute__,
-        "__setattr__": __setattr__,
-        "__delattr__": __delattr__,
-    }
-    if cls.__hash__ is not None and "__eq__" not in body:
-        body["__hash__"] = cls.__hash__
-    try:
-        return type(cls)(cls.__name__, (cls,), body), cell
-    except TypeError as error:
-        raise _unhookable(f"objects of {cls.__name__}", error) from error
-
-
-def _unhookable(what: str, error: Exception) -> ExploreError:
-    return ExploreError(f"{what} cannot be hooked ({error}); declare the class foreign")
+    def _of_a_class(self, base: type, attr: str) -> None:
+        """What a class of a watched object holds: containers and objects are hooked, of the rest a change is noted."""
+        if (base, attr) in self._class_level or not self._follow(base):
+            return
+        self._class_level.add((base, attr))
+        value = vars(base).get(attr)
+        name = f"class {base.__name__}.{attr}"
+        if type(value) in _ATOMS:
+            self._loose.append((name, "attribute of a class", lambda: vars(base).get(attr), value))
+        elif plain(type(value)) in WRAPPED:
+            self._take(value, name)  # one name, whoever is the first to come here
+        elif self._follow(plain(type(value))) and self._plan(type(value)) == self._object:
+            self._install(value, name)

@@ -223,7 +223,7 @@ def test_structure_changes_write_the_whole_and_do_what_they_did(number: int) -> 
     box, tape = taped(Box())
     box.values = copy.deepcopy(value)
     hooked = box.values
-    assert ("w", f"{hooked._base}") in tape.during(lambda: change(hooked))
+    assert ("w", "d.values[]") in tape.during(lambda: change(hooked))
     change(plain)
     assert hooked == plain
     assert list(hooked) == list(plain)
@@ -283,17 +283,6 @@ def test_aliases_stay_aliases() -> None:
     hooked, _ = taped(obj)
     hooked.values.append(2)
     assert hooked.again == [1, 2]
-
-
-def test_a_container_changed_behind_its_hooks_is_reported() -> None:
-    hooks = Hooks(Tape())
-    box = hooks.watch(Box(), "d")
-    mine = [1]
-    box.values = mine
-    hooks.check()
-    mine.append(2)
-    with pytest.raises(ExploreError, match="changed through the variable"):
-        hooks.check()
 
 
 def test_release_gives_the_class_back() -> None:
