@@ -106,12 +106,22 @@ class Monitor:
     def _observation(self, event: Event) -> None:
         args = event.args
         id = args.get("rule", "")
+        if args.get("error") == "ListCorruption":
+            id = self._rule_of_list(event)
         self.observed[id] += 1
         if not args.get("ok", True):
             self._report(id, event, str(args.get("what", "")))
         if args.get("error"):
             self.lives.unwound()
             self._unwound = True
+
+    def _rule_of_list(self, event: Event) -> str:
+        """A node that is lent is the core's (D12). Any other list is the driver's own affair, which a put-back must restore."""
+        life = self.lives.pages.get(event.pfn)
+        if life is None or life.lent:
+            return "D12"
+        call = self.lives.top(event.task)
+        return "D31" if call is not None and call.kind == "putback_page" else "D54"
 
     def caught(self, error: BaseException, task: str = "main") -> Event:
         """Put an exception that ended a run on record under its rule; returns the observation that says so.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from movable.contract.workload import Workload
+from movable.contract.workload import Workload, snapshot
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
 
@@ -88,7 +88,7 @@ class Onlooker:
         if page.pfn in pinned:
             self.say(page, "D39", rc != 0, f"migratepage moved page {page.pfn} while a user has an object of it mapped")
         if rc == 0:
-            self._moved(newpage, page, content, page._refcount - 1 if page._refcount < state[0] else 0)
+            self._moved(newpage, page, content, max(0, page._refcount - 1))
         else:
             self._refused(newpage, page, before, state)
         if mode == 3:
@@ -100,7 +100,8 @@ class Onlooker:
         stamp, before = self.before_isolation.pop(page.pfn, (0, None))
         raw.putback_page(page)
         self._locks(page, "putback_page", held)
-        if stamp and stamp == self.changes:
+        released = page._mapping == PAGE_MAPPING_MOVABLE  # which a put-back may do
+        if stamp and stamp == self.changes and not released:
             was, now = home(before, page.pfn), home(self.look(), page.pfn)
             what = "; ".join(" ".join(place) for place in was), "; ".join(" ".join(place) for place in now)
             text = f"page {page.pfn} was at home in [{what[0]}], and after putback_page in [{what[1]}]"
@@ -123,8 +124,11 @@ class Onlooker:
             now = self._content(newpage)
             at = next((place for place in range(len(now)) if now[place] != content[place]), -1) if now != content else -1
             self.say(page, "D15", at < 0, f"the new page differs from the old one from byte {at} on")
-        ok = named(self.look(), page.pfn) <= held
-        self.say(page, "D14", ok, f"migratepage returned 0, and the driver still keeps page {page.pfn}")
+        places = named(self.look(), page.pfn)
+        self.say(page, "D14", places <= held, f"migratepage returned 0, and the driver still keeps page {page.pfn}")
+        if places <= held:
+            leads = bool(named(snapshot(list(self.workload.model)), page.pfn))
+            self.say(page, "D14", not leads, f"migratepage returned 0, and a handle of the driver still leads to page {page.pfn}")
         marked = newpage._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and newpage._mapping != PAGE_MAPPING_MOVABLE
         self.say(newpage, "D16", marked, "migratepage returned 0 without marking the new page movable")
 

@@ -132,7 +132,7 @@ DRIVER_RULES = (
         "From a True of isolate_page until putback_page begins, or for ever after a move, the driver leaves page.lru alone.",
         "The node is linked to a list of the core; two users of one node corrupt both lists.",
         (("mm/balloon_compaction.c", "balloon_page_dequeue"),),
-        "B12 F03 B01",
+        "F03 B01",
         "set_page_isolated",
     ),
     driver_rule(

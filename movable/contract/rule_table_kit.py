@@ -87,7 +87,7 @@ KIT_RULES = (
         "What the driver's author says must always hold does hold at every quiet point.",
         "Nobody knows the driver's structures better.",
         (),
-        "Z01 Z03 F03 B05",
+        "Z01 Z03 F03 B05 B12",
     ),
     driver_rule(
         "D55",

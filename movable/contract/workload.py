@@ -235,6 +235,8 @@ def snapshot(driver: Any, depth: int = 5) -> object:
 
 ISOLATION_COUNT = re.compile(r"_?(nr_)?isolated(_pages|_count)?")
 """Attributes that count what is isolated now. Others that speak of isolation may be statistics."""
+ISOLATION_MARK = re.compile(r"_?(is_)?isolated")
+"""Attributes that say of one thing whether it is isolated now."""
 _LEAVES = (int, float, str, bytes, bytearray, memoryview, bool, type(None))
 
 
@@ -272,7 +274,7 @@ def _entry(key: Any, item: Any, depth: int, seen: set[int]) -> tuple[object, obj
 
 
 def _attribute(name: str, value: Any, depth: int, seen: set[int]) -> object:
-    if ISOLATION_COUNT.fullmatch(name) if type(value) is int else isinstance(value, bool) and "isolat" in name:
+    if ISOLATION_COUNT.fullmatch(name) if type(value) is int else isinstance(value, bool) and ISOLATION_MARK.fullmatch(name):
         return value or None
     return _snapshot(value, depth - 1, seen)
 

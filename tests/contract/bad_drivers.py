@@ -106,3 +106,25 @@ class Twice(SlabCache):
     def alloc(self) -> Handle | None:
         found = super().alloc()
         return None if found is None else (found[0], 0)
+
+
+class KeepsTheOldPage(SlabCache):
+    """Moves everything but the way from a handle to its page."""
+
+    workload = SlabWorkload
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            newpage.private.page = page
+        return answer
+
+
+class PutsBackTwice(Ring):
+    """Adds a page to its list twice."""
+
+    workload = RingWorkload
+
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        super().putback_page(page)

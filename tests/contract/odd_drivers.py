@@ -18,6 +18,7 @@ from movable import (
     PageIsolated,
     PageMovable,
     SetPageMovable,
+    Work,
     copy_highpage,
     get_page,
     lock_page,
@@ -309,4 +310,64 @@ class GivingWorkload(RingWorkload):
     may_refuse = True
 
 
-ODD: list[type[Any]] = [Table, Picky, Counting, Holding, Deferring, Giving]
+class ReleasesInPutback(Ring):
+    """Takes a put-back for the occasion to let a page go (E9)."""
+
+    def putback_page(self, page: Page) -> None:
+        with self.lock:
+            self.slots[page.private] = None
+            page.private = 0
+            ClearPageMovable(page)
+        put_page(page)
+
+
+class ReleasesInPutbackWorkload(RingWorkload):
+    """What was stored may be gone."""
+
+    factory = ReleasesInPutback
+    may_release_isolated = True
+    preserves_content = False
+
+
+class LooksOnAfterwards(Ring):
+    """A worker still holds the old page for a while after a move (E15, E16); and it notes that it was asked at all."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.ever_isolated = False
+        self.left: list[Page] = []
+        self.queue = vm.workqueue("look on")
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        self.ever_isolated = True
+        if page.private == 1:
+            return False
+        return super().isolate_page(page, mode)
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        get_page(page)
+        rc = super().migratepage(mapping, newpage, page, mode)
+        if rc:
+            put_page(page)
+        else:
+            self.left.append(page)
+            self.queue.queue_work(Work(self.drain, "drain"))
+        return rc
+
+    def drain(self) -> None:
+        while self.left:
+            put_page(self.left.pop())
+
+    def remove(self) -> None:
+        self.queue.flush()
+        super().remove()
+
+
+class LooksOnAfterwardsWorkload(RingWorkload):
+    """One page refuses."""
+
+    factory = LooksOnAfterwards
+    may_refuse = True
+
+
+ODD: list[type[Any]] = [Table, Picky, Counting, Holding, Deferring, Giving, ReleasesInPutback, LooksOnAfterwards]

@@ -49,6 +49,8 @@ def test_the_exemplary_drivers_are_certified(driver: type) -> None:
         (bad.Twice, "D54", "handed out again"),
         (bad.Corrupts, "V32", "nr_free says"),
         (bad.CorruptsLists, "D12", "links of 'ring pages' disagree"),
+        (bad.PutsBackTwice, "D31", "added to 'ring pages' while on 'ring pages'"),
+        (bad.KeepsTheOldPage, "D14", "a handle of the driver still leads to page"),
         (bad.DropsTooMuch, "D33", "reference"),
         (bad.Half, "D15", "differs from the old one from byte 2048 on"),
     ],

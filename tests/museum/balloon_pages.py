@@ -86,7 +86,7 @@ EXHIBITS = (
             callers had always done that itself. The second removal follows links that the first one poisoned.
         """,
         fix="Leave the removal to the one caller that needs it.",
-        rules=("D12",),
+        rules=("D54",),
         broken=UnlinksTwice,
         twin=Balloon,
         workload=BalloonWorkload,
