@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.concurrent_orders import Orders, Span
 from movable.contract.concurrent_points import START, DriverHooks, ScenarioSeam, Sharing, vars_of, watch
 from movable.contract.concurrent_stage import Stage, Subject
-from movable.contract.faults import place_of
+from movable.contract.faults import passes, place_of
 from movable.contract.monitor import Monitor, rule_of
 from movable.contract.scenario import Scenario
 from movable.errors import InvalidState, MovableError
-from movable.explore import Scene
+from movable.explore import ExploreError, Scene
+from movable.explore.engine import TaskExit
 from movable.mm.isolation import putback_movable_pages
 from movable.mm.page import Page
 from movable.mm.validate import validate_vm
@@ -126,8 +127,12 @@ class Execution:
             began = len(self.steps)
             try:
                 answer = self.stage.do(user, action)
-            except Exception as error:
-                raise named(error) from error
+            except TaskExit:
+                raise
+            except BaseException as error:
+                if passes(error):
+                    raise
+                raise unfit(error) or named(error) from error
             if action[0] == "op":
                 self.answers[number].append(self.stage.plain(number, answer))
                 self.spans[number].append((began, len(self.steps)))
@@ -234,13 +239,20 @@ def _plain(attributes: dict[str, Any]) -> list[Any]:
 _CONTAINERS = frozenset((dict, OrderedDict, defaultdict, list, tuple, set, deque))
 
 
-def named(error: Exception, where: str = "") -> Broken:
+def unfit(error: BaseException | None) -> ExploreError | None:
+    """The explorer's own complaint about the driver, if an exception is one or comes from one: it breaks no rule."""
+    while error is not None and not isinstance(error, ExploreError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def named(error: BaseException, where: str = "") -> Broken:
     """An exception under the name of the rule that it breaks; raises nothing itself."""
     if isinstance(error, Broken):
         return error
     prefix = f"{where}: " if where else ""
     if isinstance(error, AssertionError):
-        return broken("D54")(f"{prefix}{error or 'an assertion failed'} at {place_of(error)}")
+        return broken("D54")(f"{prefix}{str(error) or 'an assertion failed'} at {place_of(error)}")
     rule = rule_of(error)
     text = str(error) if rule != "D52" else f"raised {type(error).__name__}: {error} at {place_of(error)}"
     return broken(rule)(prefix + text)

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from movable.contract.concurrent import Trial
 from movable.contract.concurrent_explain import OPTIONS, full, rule_of_failure, tell_failure
 from movable.contract.concurrent_search import Interleavings, look_first, refusal
 from movable.contract.concurrent_stage import Subject, subject
+from movable.contract.faults import Hang, watchdog
 from movable.contract.report import Explored
 from movable.contract.scenario import Scenario, decode, encode
 from movable.contract.workload import workload_for
 from movable.errors import UsageError
-from movable.explore import ExploreError, Named, Options, Program
+from movable.explore import ExploreError, Named, Options, Program, Scene
 from movable.explore.campaign import campaign, code_of
+from movable.explore.engine import Scheduler
 from movable.registry import find
 
 LEAST = 60
@@ -39,9 +41,28 @@ def load(target: str, workload: str, token: str, known: list[str], era: str, see
     scenario, _, features, _ = decode(token)
     factory = find(target)
     chosen = workload_for(factory, _class(workload) if workload else None)
-    trial = Trial(subject(chosen, factory, era=era, features=dict(features), seed=seed), scenario)
+    trial = Watched(subject(chosen, factory, era=era, features=dict(features), seed=seed), scenario)
     trial.known = frozenset(known)
     return trial
+
+
+class Watched(Trial):
+    """A trial of which each execution is watched: nobody else does that in a worker."""
+
+    def __call__(self, scheduler: Scheduler) -> Scene:
+        """As in Trial."""
+        watch = ExitStack()
+        watch.enter_context(watchdog())
+        try:
+            scene = super().__call__(scheduler)
+        except BaseException:
+            watch.close()
+            raise
+        close = scene.close
+        if close is not None:
+            watch.callback(close)
+        scene.close = watch.close
+        return scene
 
 
 def _class(path: str) -> Any:
@@ -88,8 +109,8 @@ def spread(
             _Part(target, trial, executor, share, file, result).run()
     except KeyboardInterrupt:
         result.stopped = "interrupted: this is the report so far"
-    except ExploreError as error:
-        if "another campaign" in str(error):
+    except (Exception, Hang) as error:
+        if isinstance(error, ExploreError) and "another campaign" in str(error):
             raise UsageError(str(error)) from None
         result.refused = refusal(chosen, error)
     for one in result.scenarios:
@@ -140,6 +161,8 @@ class _Part:
         told.covered, told.complete = found.covered, found.complete
         if found.failure is None:
             return ""
+        if found.failure.cause == "ExploreError":  # it came from another process, as words
+            raise ExploreError(found.failure.message.partition("ExploreError: ")[2])
         rule = rule_of_failure(found.failure)
         if rule not in told.rules:
             told.rules.append(rule)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from movable.contract.concurrent_stage import Label, Phase, Stage, Subject
-from movable.contract.faults import Hang, watchdog
+from movable.contract.faults import Blocked, Hang, passes, watchdog
 from movable.contract.scenario import Action, Scenario
 from movable.errors import DeadlockError
 from movable.mm.isolation import putback_movable_pages
@@ -76,7 +76,9 @@ class Orders:
     def _try(self, order: tuple[int, ...], at_once: bool) -> None:
         try:
             stage = Stage(self.subject, self.scenario)
-        except Exception as error:
+        except BaseException as error:
+            if passes(error):
+                raise
             self.errors.append(f"{type(error).__name__}: {error}")
             return
         if at_once and not stage.vm.workqueues:
@@ -87,10 +89,14 @@ class Orders:
         except DeadlockError:
             self.impossible += 1
             return
+        except Blocked:
+            raise
         except Hang:
             self.hangs += 1  # it may be waiting busily for what comes later in this order
             return
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.errors.append(f"{type(error).__name__}: {error}")
             return
         if not self.outcomes and not self.torn:
@@ -248,7 +254,9 @@ def _removable(stage: Stage) -> bool:
     try:
         stage.workload.finish()
         stage.vm.run_work()
-    except Exception:
+    except BaseException as error:
+        if passes(error):
+            raise
         return False
     return not stage.frames_in_use()
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from movable.contract.concurrent import Trial
-from movable.contract.concurrent_explain import OPTIONS, Told, explain_failure, rule_of_failure
+from movable.contract.concurrent import Trial, unfit
+from movable.contract.concurrent_explain import OPTIONS, Told, explain_failure, rule_of_failure, words_of
 from movable.contract.concurrent_points import Reduced
 from movable.contract.concurrent_stage import Subject
-from movable.contract.faults import Hang, watchdog
+from movable.contract.faults import Blocked, Hang, place_of, watchdog
 from movable.contract.report import Explored
 from movable.contract.scenario import Scenario
 from movable.contract.scenario_derive import derive
@@ -93,10 +93,15 @@ class Hunt:
             try:
                 with watchdog():
                     run.run()
+            except Blocked:
+                raise
             except Hang as hang:
                 self.done = True
                 yield Failure(kinds.LIVELOCK, f"{hang}, without a single scheduling point"), self.options
                 return
+            complaint = None if run.failure is None else unfit(run.failure.error)
+            if complaint is not None:
+                raise complaint
             self.strategy.end(run)
             self.report.steps += len(run.steps)
             if not self.report.executions % COLLECT:
@@ -168,15 +173,25 @@ def interleavings(
         _Turns(hunts, found, result, deadline, executions, until, progress).go()
     except KeyboardInterrupt:
         result.stopped = "interrupted: this is the report so far"
-    except (UsageError, ExploreError) as error:
+    except (Exception, Blocked) as error:
+        # What the driver does in its set-up must not cost what was found so far.
         result.refused = refusal(subject, error)
     for rule, (hunt, failure, options) in found.items():
-        result.broken[rule] = explain_failure(hunt.trial, failure, options, timed=executions is None)
+        result.broken[rule] = _explained(hunt.trial, failure, options, timed=executions is None)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
             result.exercised[rule] += one.executions
     result.seconds = time.monotonic() - began
     return result
+
+
+def _explained(trial: Trial, failure: Failure, options: Options, *, timed: bool) -> Told:
+    """A failure with its story; without one where the driver does not even come to its scenario again."""
+    try:
+        return explain_failure(trial, failure, options, timed=timed)
+    except (Exception, Blocked) as error:
+        rule = rule_of_failure(failure)
+        return Told(rule, trial.scenario, f"{words_of(failure)} (it could not be run again: {_one_line(error)})")
 
 
 def look_first(subject: Subject, scenarios: list[Scenario] | None) -> list[Scenario]:
@@ -257,11 +272,28 @@ class _no_collection:
             gc.enable()
 
 
-def refusal(subject: Subject, error: Exception) -> str:
+def refusal(subject: Subject, error: BaseException) -> str:
     """One line for a driver that cannot be explored."""
-    name = getattr(subject.factory, "__qualname__", str(subject.factory))
+    name = getattr(subject.factory, "__qualname__", "") or getattr(subject.factory, "__name__", str(subject.factory))
     if isinstance(error, NonDeterminism):
         hint = "take random numbers from vm.random, keep no state between machines, and use no time"
         what = f"the same schedule gave different steps twice; {hint}"
         return f"{name}: interleavings were not explored, {what} ({str(error).splitlines()[0]})"
-    return f"{name}: interleavings were not explored: {str(error).splitlines()[0]}"
+    if isinstance(error, Blocked):
+        what = f"it waits for something outside the model ({_first(error)}); use {INSTEAD}"
+        return f"{name}: interleavings were not explored: {what}"
+    return f"{name}: interleavings were not explored: {_one_line(error)}"
+
+
+INSTEAD = "vm.mutex(name), vm.wait_queue(name) and vm.workqueue(name), whose waits the explorer can see"
+
+
+def _one_line(error: BaseException) -> str:
+    """What an exception says; of one that nobody raised on purpose its class and its place too."""
+    if isinstance(error, (UsageError, ExploreError, Blocked)):
+        return _first(error)
+    return f"{type(error).__name__}: {_first(error)}, raised at {place_of(error)} while a machine was set up for a scenario"
+
+
+def _first(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -36,31 +37,93 @@ NO_OOM = GFP_NORETRY | GFP_RETRY_MAYFAIL | GFP_THISNODE
 """Allocations with one of these fail rather than ask the out-of-memory notifiers."""
 
 
+TICK = 5.0
+"""Seconds after which somebody looks whether the program stands still: twice in a row it did next to nothing, and so it blocks."""
+NEXT_TO_NOTHING = 0.04
+"""The part of a tick's time that code which blocks may take of the processor."""
+
+
 class Hang(BaseException):
     """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
 
 
+class Blocked(Hang):
+    """Code waits for something outside the model. What that is nobody can say, only where."""
+
+
 @contextmanager
 def watchdog(seconds: float = SECONDS) -> Iterator[None]:
-    """Raise Hang inside the block when it takes more processor time than it may; only the main thread can be watched.
+    """Raise Hang inside the block when it takes more processor time than it may, and Blocked when it stands still.
 
-    It comes again each time that as much time has passed, for the code inside may have swallowed it.
+    Only the main thread can be watched. It comes again each time that as much time has passed, for the code inside may have
+    swallowed it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def bark(number: int, frame: FrameType | None) -> None:
-        where = "" if frame is None else f", at {PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
-        raise Hang(f"{seconds:g} seconds of processor time{where}")
+        raise Hang(f"{seconds:g} seconds of processor time{_at(frame)}")
 
     before = signal.signal(signal.SIGVTALRM, bark)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
+    standing = _Standing()
     try:
         yield
     finally:
+        standing.end()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+
+
+class _Standing:
+    """Raises Blocked after two ticks in a row in which the process did next to nothing.
+
+    One is not enough: a process that was stopped and goes on has the tick of the meantime. A timer that somebody else had set goes
+    on afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.still = 0
+        self.used = time.process_time()
+        self.handler = signal.signal(signal.SIGALRM, self._look)
+        self.timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
+        self.began = time.monotonic() if self.timer[0] else 0.0
+
+    def _look(self, number: int, frame: FrameType | None) -> None:
+        used = time.process_time()
+        self.still = self.still + 1 if used - self.used < NEXT_TO_NOTHING * TICK else 0
+        self.used = used
+        if self.still >= 2:
+            self.still = 0
+            raise Blocked(f"{2 * TICK:g} seconds in which nothing happened{_at(frame)}")
+
+    def end(self) -> None:
+        """No ticks any more."""
+        left, again = self.timer
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.handler)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, left - (time.monotonic() - self.began)), again)
+
+
+_STDLIB = str(Path(threading.__file__).parent) + "/"
+
+
+def _at(frame: FrameType | None) -> str:
+    """The place, in words; where the standard library blocks it is that of its caller."""
+    while frame is not None and frame.f_back is not None and _of_the_library(frame.f_code.co_filename):
+        frame = frame.f_back
+    return "" if frame is None else f", at {PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _of_the_library(file: str) -> bool:
+    return file.startswith((_STDLIB, "<frozen")) and "site-packages" not in file
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an exception is none of the code that was called, but ends it: an interruption, or a watchdog's."""
+    return isinstance(error, (KeyboardInterrupt, Hang))
 
 
 def place_of(error: BaseException) -> str:

@@ -151,8 +151,10 @@ class Machine:
         except Hang as error:
             self._broken("D51", f"{where}: stopped after {error}")
         except AssertionError as error:
-            self._broken("D54", f"{where}: {error or 'an assertion failed'} at {place_of(error)}")
-        except Exception as error:
+            self._broken("D54", f"{where}: {str(error) or 'an assertion failed'} at {place_of(error)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever else it is, it must not end the search
             self._broken("D52", f"{where}: raised {type(error).__name__}: {error} at {place_of(error)}")
 
     def _stop(self, error: MovableError) -> None:

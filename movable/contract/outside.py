@@ -7,17 +7,19 @@ clock or throws dice does not do the same twice; so both are told before the sea
 from __future__ import annotations
 
 import gc
+import queue
 import random
 import sys
 import threading
+from concurrent.futures import Executor
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.concurrent_orders import ALONE
-from movable.contract.concurrent_points import vars_of
+from movable.contract.concurrent_reach import Reach
 from movable.contract.concurrent_stage import Stage, Subject
-from movable.contract.faults import Hang, watchdog
+from movable.contract.faults import Blocked, watchdog
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +31,14 @@ _LOCK = "use vm.mutex(name) or vm.spinlock(name), whose waits the explorer can s
 _CLOCK = "a driver has no clock here: let an operation of the workload stand for the passing of time"
 _DICE = "use vm.random, which the machine's seed governs"
 _THREAD = "use vm.workqueue(name), whose worker is a task that the explorer can run"
-REAL = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event, threading.Semaphore)
+_QUEUE = "use a list under vm.mutex(name), and vm.wait_queue(name) to wait for something in it"
+REAL = (
+    type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event, threading.Semaphore, threading.Barrier
+)  # fmt: skip
+INSTEAD: dict[type, str] = {
+    **dict.fromkeys(REAL, _LOCK), threading.Thread: _THREAD, Executor: _THREAD, queue.Queue: _QUEUE, queue.SimpleQueue: _QUEUE,
+}  # fmt: skip
+"""What blocks a whole process, wherever the driver keeps it, and what to use instead."""
 MODULES = {"time": _CLOCK, "_thread": _LOCK, "_random": _DICE, "_asyncio": _THREAD, "select": _LOCK}
 NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom": _DICE, "getrandom": _DICE}
 HARMLESS = {"get_ident", "_set_sentinel", "_is_main_interpreter", "allocate_lock", "RLock"}
@@ -50,21 +59,36 @@ def look(subject: Subject, scenarios: list[Scenario]) -> None:
                 for user, actions in zip(stage.users, scenario.tasks, strict=True):
                     for action in actions:
                         stage.do(user, action)
-        except (Exception, Hang):
-            if watch.found:
+        except BaseException as error:
+            if watch.found and not isinstance(error, KeyboardInterrupt):
                 raise UsageError(watch.found) from None
+            if isinstance(error, (KeyboardInterrupt, Blocked)):
+                raise
             continue  # what goes wrong without any interleaving is the business of others
         if watch.found:
             raise UsageError(watch.found)
-        _attributes(stage.workload.driver)
+        _blocking(stage)
 
 
-def _attributes(driver: object) -> None:
-    for name, value in vars_of(driver).items():
-        if isinstance(value, REAL):
-            raise UsageError(f"{type(driver).__name__}.{name} is a real {type(value).__name__}; {_LOCK}")
-        if isinstance(value, threading.Thread):
-            raise UsageError(f"{type(driver).__name__}.{name} is a real thread; {_THREAD}")
+def _blocking(stage: Stage) -> None:
+    """Raise UsageError for a real lock, thread or queue that the driver's code can reach.
+
+    That is: in its attributes and what these hold, its classes, its pages, its closures, and the globals that its functions name.
+    """
+    workload = stage.workload
+    reach = Reach(workload.driver, type(workload))
+    roots = [(workload.driver, type(workload.driver).__name__), (type(workload), ""), (workload, type(workload).__name__)]
+    for page in stage.vm.pages.values():
+        roots += [(page._private, f"page {page.pfn}.private"), (page._index, f"page {page.pfn}.index")]
+    for root, name in roots:
+        for where, value in reach.walk(root, name):
+            instead = next((words for kind, words in INSTEAD.items() if isinstance(value, kind)), "")
+            if instead:
+                raise UsageError(f"{where} is a real {_kind(value)}; {instead}")
+
+
+def _kind(value: object) -> str:
+    return "thread" if isinstance(value, threading.Thread) else type(value).__name__
 
 
 class _Watch:

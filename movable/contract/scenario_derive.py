@@ -15,7 +15,7 @@ from typing import Any
 from movable.contract.concurrent_orders import ALONE
 from movable.contract.concurrent_stage import Stage, Subject, operations
 from movable.contract.draw import pool
-from movable.contract.faults import Hang, watchdog
+from movable.contract.faults import Blocked, passes, watchdog
 from movable.contract.scenario import Action, Scenario
 from movable.contract.workload import Handle, Operation
 from movable.errors import DeadlockError
@@ -160,7 +160,9 @@ class _Deriver:
         """Do one action after a prefix, alone; None when it raises."""
         try:
             stage = Stage(self.subject, Scenario("", ((action,),), prefix))
-        except Exception:
+        except BaseException as error:
+            if passes(error):
+                raise
             return None
         notes = _Notes()
         vm, user = stage.vm, stage.users[0]
@@ -170,7 +172,9 @@ class _Deriver:
         try:
             with watchdog(ALONE):
                 answer = stage.do(user, action)
-        except (Exception, Hang):
+        except (KeyboardInterrupt, Blocked):
+            raise
+        except BaseException:
             return None
         vm.install(None)
         queued = any(queue.items for queue in vm.workqueues)
@@ -188,7 +192,9 @@ class _Deriver:
         """What there is after a prefix, and what operations do then; None when the prefix raises."""
         try:
             stage = Stage(self.subject, Scenario("", ((),), prefix))
-        except Exception:
+        except BaseException as error:
+            if passes(error):
+                raise
             return None
         found = State(name, prefix, list(stage.pages or ()), len(stage.live or ()), stage.vm.zones[0].nr_free)
         for operation, actions in self.candidates.items():

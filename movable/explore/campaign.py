@@ -234,7 +234,7 @@ def code_of(things: Iterable[Any]) -> str:
             module = sys.modules.get(name) if isinstance(name, str) else None
             if module is None or module.__name__ in found:
                 continue
-            if _local(module) or module.__name__.partition(".")[0] in tops:
+            if is_local(module) or module.__name__.partition(".")[0] in tops:
                 found[module.__name__] = module
                 todo.append(module)
     digest = hashlib.sha256(_own_code().encode())
@@ -258,7 +258,9 @@ _INSTALLED = tuple(
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def _local(module: ModuleType) -> bool:
+@lru_cache(maxsize=1024)
+def is_local(module: ModuleType) -> bool:
+    """Whether a module is somebody's own: not the standard library, not installed beside it, and not this package."""
     file = getattr(module, "__file__", None)
     return file is not None and not str(Path(file).resolve()).startswith((*_INSTALLED, str(_PACKAGE)))
 
