@@ -7,7 +7,7 @@ list that it is on, so that a page on the wrong list can be named.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from movable.errors import ListCorruption
 
@@ -16,21 +16,30 @@ if TYPE_CHECKING:
     from movable.mm.steps import Seam
 
 
+SLOTS = ("_list", "_next", "_prev", "name", "owner", "seam")
+
+
 class ListHead:
     """A node, or the head of a list (struct list_head).
 
     ``owner`` is the page that the node belongs to, None for a head. ``list`` is the head that the node is linked to, None
     while it is unlinked. ``name`` is what reports call a head. A new node is linked to itself. ``seam`` is that of its page for
     a node, and is set on heads that tasks share while somebody watches: then looking at the list is a scheduling point too.
+    This module uses the underscored names of the links, which are the same storage: see `WatchedHead`.
     """
 
-    __slots__ = ("list", "name", "next", "owner", "prev", "seam")
+    __slots__ = SLOTS
+
+    if TYPE_CHECKING:
+        list: ListHead | None
+        next: ListHead
+        prev: ListHead
 
     def __init__(self, name: str = "list", owner: Page | None = None) -> None:
-        self.next: ListHead = self
-        self.prev: ListHead = self
+        self._next: ListHead = self
+        self._prev: ListHead = self
         self.owner = owner
-        self.list: ListHead | None = None
+        self._list: ListHead | None = None
         self.name = name
         self.seam: Seam | None = None if owner is None else owner.seam
 
@@ -38,12 +47,12 @@ class ListHead:
         """The pages of the list, in order; safe against removal of the page just yielded."""
         if self.seam is not None:
             self.seam.list_read(self)
-        node = self.next
+        node = self._next
         while node is not self:
             if node is LIST_POISON:
                 raise ListCorruption("D12", f"list {self.name!r} runs into a poisoned node", "linked nodes")
-            following = node.next
-            if following.prev is not node and following is not LIST_POISON:
+            following = node._next
+            if following._prev is not node and following is not LIST_POISON:
                 raise ListCorruption("D12", f"links of {self.name!r} disagree", "next and prev to match", node.owner)
             page = node.owner
             if page is None:
@@ -61,10 +70,48 @@ class ListHead:
         """True while something is linked."""
         if self.seam is not None:
             self.seam.list_read(self)
-        return self.next is not self
+        return self._next is not self
 
     def __repr__(self) -> str:
         return f"<node of {self.owner!r}>" if self.owner is not None else f"<list {self.name!r}>"
+
+
+for _name in ("list", "next", "prev"):
+    setattr(ListHead, _name, ListHead.__dict__["_" + _name])  # the same slot under both names: no cost in a plain run
+
+
+class WatchedHead(ListHead):
+    """A head or a node that tasks share while somebody watches: a look at its links is a scheduling point. Same storage."""
+
+    __slots__ = ()
+
+    def _seen(self, write: bool) -> None:
+        if self.seam is not None:
+            (self.seam.list_access if write else self.seam.list_read)(self)
+
+
+def _watched(name: str) -> property:
+    slot = ListHead.__dict__["_" + name]
+
+    def read(node: WatchedHead) -> Any:
+        node._seen(False)
+        return slot.__get__(node)
+
+    def write(node: WatchedHead, value: Any) -> None:
+        node._seen(True)
+        slot.__set__(node, value)
+
+    return property(read, write)
+
+
+for _name in ("list", "next", "prev"):
+    setattr(WatchedHead, _name, _watched(_name))
+
+
+def watch(head: ListHead, seam: Seam) -> None:
+    """From now on looking at the list, or at the node, is a point of ``seam``."""
+    head.seam = seam
+    head.__class__ = WatchedHead
 
 
 LIST_POISON = ListHead("poison")
@@ -72,69 +119,101 @@ LIST_POISON = ListHead("poison")
 
 
 def _refuse(node: ListHead, head: ListHead) -> NoReturn:
-    if node.list is not None:
-        raise ListCorruption("D12", f"added to {head.name!r} while on {node.list.name!r}", "an unlinked node", node.owner)
+    where = node._list.name if node._list is not None else "none"
+    raise ListCorruption("D12", f"added to {head.name!r} while on {where!r}", "an unlinked node", node.owner)
+
+
+def _disagree(node: ListHead, head: ListHead) -> NoReturn:
     raise ListCorruption("D12", f"links of {head.name!r} disagree", "next and prev to match", node.owner)
+
+
+def _join(node: ListHead, head: ListHead, seam: Seam) -> None:
+    """What comes before a node is linked, where somebody watches: two locations change, so there are two steps.
+
+    Each takes effect before the next one is announced, or others would see the effect of a step that is not theirs to see.
+    """
+    seam.list_access(node)
+    if node._list is not None:
+        _refuse(node, head)
+    node._list = head
+    seam.list_access(head)
+
+
+def _leave(node: ListHead, seam: Seam) -> ListHead | None:
+    """What comes before a node is unlinked, as in `_join`; returns the list that it leaves."""
+    seam.list_access(node)
+    head = node._list
+    if head is not None:
+        node._list = None
+        seam.list_access(head)
+    return head
 
 
 def list_add(node: ListHead, head: ListHead) -> None:
     """Link ``node`` in front of ``head``'s first entry. Raises ListCorruption when the node is on a list already."""
     if node.seam is not None:
-        node.seam.list_access(head)
-    following = head.next
-    if node.list is not None or following.prev is not head:
+        _join(node, head, node.seam)
+    elif node._list is not None:
         _refuse(node, head)
-    following.prev = node
-    node.next = following
-    node.prev = head
-    node.list = head
-    head.next = node
+    following = head._next
+    if following._prev is not head:
+        _disagree(node, head)
+    following._prev = node
+    node._next = following
+    node._prev = head
+    node._list = head
+    head._next = node
 
 
 def list_add_tail(node: ListHead, head: ListHead) -> None:
     """Link ``node`` behind ``head``'s last entry. Raises ListCorruption when the node is on a list already."""
     if node.seam is not None:
-        node.seam.list_access(head)
-    prev = head.prev
-    if node.list is not None or prev.next is not head:
+        _join(node, head, node.seam)
+    elif node._list is not None:
         _refuse(node, head)
-    prev.next = node
-    node.next = head
-    node.prev = prev
-    node.list = head
-    head.prev = node
+    prev = head._prev
+    if prev._next is not head:
+        _disagree(node, head)
+    prev._next = node
+    node._next = head
+    node._prev = prev
+    node._list = head
+    head._prev = node
 
 
 def list_add_after(node: ListHead, entry: ListHead) -> None:
     """Link ``node`` right behind ``entry``, which is on a list (list_add with an entry as its head)."""
-    if entry.list is None:
+    if entry.seam is not None:
+        entry.seam.list_read(entry)
+    head = entry._list
+    if head is None:
         raise ListCorruption("D12", "added behind a node that is on no list", "a linked node", node.owner)
     if node.seam is not None:
-        node.seam.list_access(entry.list)
-    following = entry.next
-    if node.list is not None or following.prev is not entry:
-        _refuse(node, entry.list)
-    following.prev = node
-    node.next = following
-    node.prev = entry
-    node.list = entry.list
-    entry.next = node
+        _join(node, head, node.seam)
+    elif node._list is not None:
+        _refuse(node, head)
+    following = entry._next
+    if following._prev is not entry:
+        _disagree(node, head)
+    following._prev = node
+    node._next = following
+    node._prev = entry
+    node._list = head
+    entry._next = node
 
 
 def list_del(node: ListHead) -> None:
     """Unlink ``node`` and poison its links. Raises ListCorruption when it is on no list, or its neighbours disagree."""
-    head = node.list
+    head = node._list if node.seam is None else _leave(node, node.seam)
     if head is None:
         raise ListCorruption("D12", "removed while on no list", "a linked node", node.owner)
-    if node.seam is not None:
-        node.seam.list_access(head)
-    prev, following = node.prev, node.next
-    if prev.next is not node or following.prev is not node:
-        raise ListCorruption("D12", f"links of {head.name!r} disagree", "next and prev to match", node.owner)
-    following.prev = prev
-    prev.next = following
-    node.next = node.prev = LIST_POISON
-    node.list = None
+    prev, following = node._prev, node._next
+    if prev._next is not node or following._prev is not node:
+        _disagree(node, head)
+    following._prev = prev
+    prev._next = following
+    node._next = node._prev = LIST_POISON
+    node._list = None
 
 
 def list_move(node: ListHead, head: ListHead) -> None:
@@ -145,23 +224,21 @@ def list_move(node: ListHead, head: ListHead) -> None:
 
 def list_empty(node: ListHead) -> bool:
     """True for a head with no entries, and for a node that is on no list."""
-    if node.owner is not None:
-        return node.list is None
     if node.seam is not None:
         node.seam.list_read(node)
-    return node.next is node
+    return node._next is node if node.owner is None else node._list is None
 
 
 def list_name(node: ListHead) -> str:
-    """The name of the list that ``node`` is linked to, "" while it is on none."""
-    return "" if node.list is None else node.list.name
+    """The name of the list that ``node`` is linked to, "" while it is on none. Nobody sees the look: for events and reports."""
+    return "" if node._list is None else node._list.name
 
 
 def list_first(head: ListHead) -> Page | None:
     """The page of the first entry, or None (list_first_entry_or_null)."""
     if head.seam is not None:
         head.seam.list_read(head)
-    return head.next.owner
+    return head._next.owner
 
 
 def list_splice_init(source: ListHead, head: ListHead) -> None:

@@ -7,7 +7,7 @@ waits. Spin locks count into the task's atomic depth: whatever may sleep raises 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,24 +21,33 @@ WORK_LIMIT = 10_000
 """How many work items one call may run before the queue counts as endless."""
 
 
+def _peek(vm: VM, key: Hashable) -> None:
+    """A look from outside at something of the machine is an atomic read, where tasks run. The core itself looks at the slots."""
+    if vm.seam is not None:
+        vm.seam.point("ar", key)
+
+
 class Lock:
     """What a spin lock and a mutex share; use ``vm.spinlock(name)`` or ``vm.mutex(name)``."""
 
-    __slots__ = ("name", "owner", "vm")
+    __slots__ = ("_owner", "name", "vm")
     kind = "lock"
     spins = False
 
     def __init__(self, vm: VM, name: str) -> None:
         self.vm = vm
         self.name = name
-        self.owner: Task | None = None
+        self._owner: Task | None = None
+
+    @property
+    def owner(self) -> Task | None:
+        """The task that holds it, None while it is free (a peek)."""
+        _peek(self.vm, ("lock", self.name))
+        return self._owner
 
     @property
     def held(self) -> bool:
         """Whether somebody holds it (a peek)."""
-        seam = self.vm.seam
-        if seam is not None:
-            seam.point("ar", ("lock", self.name))
         return self.owner is not None
 
     def trylock(self) -> bool:
@@ -46,7 +55,7 @@ class Lock:
         seam = self.vm.seam
         if seam is not None:
             seam.point("try", ("lock", self.name))
-        if self.owner is not None:
+        if self._owner is not None:
             return False
         self._take(self.vm.current, True)
         return True
@@ -57,21 +66,21 @@ class Lock:
         if not self.spins and task.atomic:
             raise SleepInAtomic("D48", f"{task.name} locks {self} while it holds {held(task)}", "no spin lock held")
         seam = self.vm.seam
-        if self.owner is task:
+        if self._owner is task:
             if seam is not None:
                 seam.point("lock", ("lock", self.name))
             raise DeadlockError(f"task {task.name} waits for {self}, which it holds itself")
         if seam is not None and seam.scheduler is not None:
             seam.scheduler.wait(("lock", self.name), self._is_free, str(self), op="lock")
-        elif self.owner is not None:
+        elif self._owner is not None:
             self._contend(task)
         self._take(task)
 
     def _is_free(self) -> bool:
-        return self.owner is None
+        return self._owner is None
 
     def _contend(self, task: Task) -> None:
-        what = f"{self}, held by {self.owner.name if self.owner else 'nobody'}"
+        what = f"{self}, held by {self._owner.name if self._owner else 'nobody'}"
         atomic, task.atomic = task.atomic, 0  # a spinner waits in atomic context; that is what spin locks are for
         try:
             self.vm.wait(("lock", self.name), self._is_free, what)
@@ -79,7 +88,7 @@ class Lock:
             task.atomic = atomic
 
     def _take(self, task: Task, tried: bool = False) -> None:
-        self.owner = task
+        self._owner = task
         task.held.append(self)
         if self.spins:
             task.atomic += 1
@@ -93,11 +102,11 @@ class Lock:
         if seam is not None:
             seam.point("unlock", ("lock", self.name))
             seam.event("unlock", lock=self.name, type=self.kind)
-        task = self.owner
+        task = self._owner
         if task is None or task is not self.vm.current:
             holder = "nobody" if task is None else task.name
             raise VMBug("D35", f"{self} unlocked by {self.vm.current.name}, held by {holder}", "the holder to unlock")
-        self.owner = None
+        self._owner = None
         task.held.remove(self)
         if self.spins:
             task.atomic -= 1
@@ -106,7 +115,7 @@ class Lock:
         self.lock()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None or self.owner is self.vm.current:
+        if kind is None or self._owner is self.vm.current:
             self.unlock()
 
     def __str__(self) -> str:
@@ -147,13 +156,25 @@ class _Side:
 class RWLock:
     """A spinning lock with many readers or one writer (rwlock_t); use ``vm.rwlock(name)``."""
 
-    __slots__ = ("name", "readers", "vm", "writer")
+    __slots__ = ("_readers", "_writer", "name", "vm")
 
     def __init__(self, vm: VM, name: str) -> None:
         self.vm = vm
         self.name = name
-        self.readers: list[Task] = []
-        self.writer: Task | None = None
+        self._readers: list[Task] = []
+        self._writer: Task | None = None
+
+    @property
+    def readers(self) -> list[Task]:
+        """The tasks on the shared side (a peek, and a copy)."""
+        _peek(self.vm, ("lock", self.name))
+        return list(self._readers)
+
+    @property
+    def writer(self) -> Task | None:
+        """The task on the exclusive side (a peek)."""
+        _peek(self.vm, ("lock", self.name))
+        return self._writer
 
     def __str__(self) -> str:
         return f"rwlock {self.name!r}"
@@ -162,14 +183,14 @@ class RWLock:
         vm = self.vm
         seam = vm.seam
         task = vm.current
-        if self.writer is task or (op == "lock" and task in self.readers):
+        if self._writer is task or (op == "lock" and task in self._readers):
             if seam is not None:
                 seam.point(op, ("lock", self.name))
             raise DeadlockError(f"task {task.name} waits for {self}, which it holds itself")
         if seam is not None and seam.scheduler is not None:
             seam.scheduler.wait(("lock", self.name), ready, str(self), op=op)
         elif not ready():
-            holder = self.writer or self.readers[0]
+            holder = self._writer or self._readers[0]
             atomic, task.atomic = task.atomic, 0
             try:
                 vm.wait(("lock", self.name), ready, f"{self}, held by {holder.name}")
@@ -183,28 +204,28 @@ class RWLock:
 
     def read_lock(self) -> None:
         """Take the shared side, waiting for a writer to leave."""
-        self.readers.append(self._wait("rlock", lambda: self.writer is None))
+        self._readers.append(self._wait("rlock", lambda: self._writer is None))
 
     def write_lock(self) -> None:
         """Take the exclusive side, waiting for everybody to leave."""
-        self.writer = self._wait("lock", lambda: self.writer is None and not self.readers)
+        self._writer = self._wait("lock", lambda: self._writer is None and not self._readers)
 
     def read_trylock(self) -> bool:
         """Take the shared side if no writer holds it."""
         if self.vm.seam is not None:
             self.vm.seam.point("rtry", ("lock", self.name))
-        if self.writer is not None:
+        if self._writer is not None:
             return False
-        self.readers.append(self._entered())
+        self._readers.append(self._entered())
         return True
 
     def write_trylock(self) -> bool:
         """Take the exclusive side if nobody holds the lock."""
         if self.vm.seam is not None:
             self.vm.seam.point("try", ("lock", self.name))
-        if self.writer is not None or self.readers:
+        if self._writer is not None or self._readers:
             return False
-        self.writer = self._entered()
+        self._writer = self._entered()
         return True
 
     def _entered(self) -> Task:
@@ -218,17 +239,17 @@ class RWLock:
     def read_unlock(self) -> None:
         """Leave the shared side. Raises VMBug when the running task is no reader."""
         task = self._leaving("runlock")
-        if task not in self.readers:
+        if task not in self._readers:
             raise VMBug("D35", f"{self} read-unlocked by {task.name}, which is no reader", "the reader to unlock")
-        self.readers.remove(task)
+        self._readers.remove(task)
         self._left(task)
 
     def write_unlock(self) -> None:
         """Leave the exclusive side. Raises VMBug when the running task is not the writer."""
         task = self._leaving("unlock")
-        if self.writer is not task:
+        if self._writer is not task:
             raise VMBug("D35", f"{self} write-unlocked by {task.name}, which is not the writer", "the writer to unlock")
-        self.writer = None
+        self._writer = None
         self._left(task)
 
     def _leaving(self, op: str) -> Task:
@@ -335,42 +356,53 @@ def _clear_bit(bit: int, cell: Cell) -> None:
 class AtomicLong:
     """A counter that tasks may change without a lock (atomic_long_t); ``name`` is for schedules and reports."""
 
-    __slots__ = ("counter", "name", "vm")
+    __slots__ = ("_counter", "name", "vm")
 
     def __init__(self, vm: VM, name: str) -> None:
         self.vm = vm
         self.name = name
-        self.counter = 0
+        self._counter = 0
+
+    @property
+    def counter(self) -> int:
+        """The value."""
+        return self.read()
 
     def read(self) -> int:
         """The value (atomic_long_read)."""
         if self.vm.seam is not None:
             self.vm.seam.point("ar", ("word", self.name))
-        return self.counter
+        return self._counter
 
     def add(self, delta: int) -> int:
         """Add ``delta`` and return the new value (atomic_long_add_return)."""
         if self.vm.seam is not None:
             self.vm.seam.point("aw", ("word", self.name))
-        self.counter += delta
-        return self.counter
+        self._counter += delta
+        return self._counter
 
     def raise_to(self, least: int) -> None:
         """Set the value to ``least`` if that is more (a loop of atomic_long_cmpxchg)."""
         if self.vm.seam is not None:
             self.vm.seam.point("aw", ("word", self.name))
-        self.counter = max(self.counter, least)
+        self._counter = max(self._counter, least)
 
 
 class WaitQueue:
     """Tasks that sleep until a condition holds *and* somebody wakes them (wait_queue_head_t)."""
 
-    __slots__ = ("name", "vm", "wakes")
+    __slots__ = ("_wakes", "name", "vm")
 
     def __init__(self, vm: VM, name: str) -> None:
         self.vm = vm
         self.name = name
-        self.wakes = 0
+        self._wakes = 0
+
+    @property
+    def wakes(self) -> int:
+        """How often sleepers were woken (a peek)."""
+        _peek(self.vm, ("queue", self.name))
+        return self._wakes
 
     def wait_event(self, condition: Callable[[], bool]) -> None:
         """Sleep until ``condition()``. It is looked at once, and again after every wake-up (include/linux/wait.h)."""
@@ -378,14 +410,14 @@ class WaitQueue:
         for _ in range(WORK_LIMIT):
             if vm.seam is not None:
                 vm.seam.point("wait", ("queue", self.name))
-            before = self.wakes  # from here on a wake-up counts: the condition may let others run while it is looked at
+            before = self._wakes  # from here on a wake-up counts: the condition may let others run while it is looked at
             if condition():
                 return
             if vm.seam is not None:
                 vm.seam.event("sleep", what=f"wait queue {self.name!r}", atomic=bool(vm.current.atomic))
             vm.wait(
                 ("queue", self.name),
-                lambda before=before: self.wakes != before,  # type: ignore[misc]
+                lambda before=before: self._wakes != before,  # type: ignore[misc]
                 f"a wake-up on wait queue {self.name!r}",
                 condition,
             )
@@ -395,19 +427,44 @@ class WaitQueue:
         """Wake every sleeper."""
         if self.vm.seam is not None:
             self.vm.seam.point("wake", ("queue", self.name))
-        self.wakes += 1
+        self._wakes += 1
 
 
 class Work:
-    """Something to be done later, in process context (struct work_struct)."""
+    """Something to be done later, in process context (struct work_struct).
 
-    __slots__ = ("fn", "name", "pending", "running")
+    Where tasks run, a look at it is an atomic read of the queue that it is on, which may be any of the machine's. It learns of the
+    machine when it is queued; whoever watches tells it before.
+    """
+
+    __slots__ = ("_pending", "_running", "fn", "name", "queue", "vm")
 
     def __init__(self, fn: Callable[[], object], name: str = "") -> None:
         self.fn = fn
         self.name = name or getattr(fn, "__qualname__", "work")
-        self.pending = False
-        self.running = False
+        self.vm: VM | None = None
+        self.queue: WorkQueue | None = None
+        self._pending = False
+        self._running = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is queued and has not begun (a peek)."""
+        return self._look(lambda: self._pending)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has begun and not ended (a peek)."""
+        return self._look(lambda: self._running)
+
+    def _look(self, value: Callable[[], bool]) -> bool:
+        if self.vm is None or self.vm.seam is None:
+            return value()
+        seen: dict[WorkQueue | None, bool] = {}
+        for queue in self.vm.workqueues:
+            _peek(self.vm, ("work", queue.name))
+            seen[queue] = value()
+        return seen.get(self.queue, value())  # what was seen in the step that looked at its queue
 
 
 class WorkQueue:
@@ -417,14 +474,29 @@ class WorkQueue:
     ``vm.run_work()``.
     """
 
-    __slots__ = ("destroyed", "items", "name", "vm", "worker")
+    __slots__ = ("_destroyed", "_items", "name", "vm", "worker")
 
     def __init__(self, vm: VM, name: str) -> None:
         self.vm = vm
         self.name = name
-        self.items: deque[Work] = deque()
-        self.destroyed = False
+        self._items: deque[Work] = deque()
+        self._destroyed = False
         self.worker = False
+
+    @property
+    def items(self) -> deque[Work]:
+        """The items that wait (a peek, and a copy where tasks run)."""
+        seam = self.vm.seam
+        if seam is None or seam.scheduler is None:
+            return self._items
+        self._point("ar")
+        return deque(self._items)
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether it takes no more work (a peek)."""
+        self._point("ar")
+        return self._destroyed
 
     def _point(self, op: str) -> None:
         if self.vm.seam is not None:
@@ -440,12 +512,13 @@ class WorkQueue:
 
         There are no clocks in this model; the delay is only that it does not happen now.
         """
-        if self.destroyed:
+        if self._destroyed:
             raise VMBug("D41", f"{work.name!r} queued on the destroyed work queue {self.name!r}", "a living work queue")
-        if work.pending:
+        if work._pending:
             return False
-        work.pending = True
-        self.items.append(work)
+        work._pending = True
+        work.vm, work.queue = self.vm, self
+        self._items.append(work)
         seam = self.vm.seam
         if seam is not None and seam.scheduler is not None and not self.worker:
             self.worker = True
@@ -455,7 +528,7 @@ class WorkQueue:
     def _work(self) -> None:
         for _ in range(WORK_LIMIT):
             self._point("aw")
-            if not self.items:
+            if not self._items:
                 self.worker = False
                 return
             self.run_one()
@@ -463,14 +536,14 @@ class WorkQueue:
 
     def run_one(self) -> None:
         """Do the first item."""
-        work = self.items.popleft()
-        work.pending = False
-        work.running = True
+        work = self._items.popleft()
+        work._pending = False
+        work._running = True
         try:
             work.fn()
             self._point("aw")  # what the item did comes before whatever follows a look at ``running``
         finally:
-            work.running = False
+            work._running = False
 
     def flush(self) -> None:
         """Wait until everything queued so far is done (flush_workqueue)."""
@@ -483,15 +556,15 @@ class WorkQueue:
     def cancel_work_sync(self, work: Work) -> bool:
         """Take ``work`` off the queue, or wait until it has run; True when it was pending."""
         self._point("aw")
-        pending = work.pending
+        pending = work._pending
         if pending:
-            self.items.remove(work)
-            work.pending = False
-        if work.running:
-            self.vm.wait(("work", self.name), lambda: not work.running, f"work item {work.name!r} to finish")
+            self._items.remove(work)
+            work._pending = False
+        if work._running:
+            self.vm.wait(("work", self.name), lambda: not work._running, f"work item {work.name!r} to finish")
         return pending
 
     def destroy(self) -> None:
         """Drain the queue; queueing on it from now on is a bug (destroy_workqueue)."""
         self.flush()
-        self.destroyed = True
+        self._destroyed = True

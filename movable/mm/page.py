@@ -430,14 +430,21 @@ ClearPageBalloon = __ClearPageBalloon
 def copy_highpage(to: Page, source: Page) -> None:
     """Copy the 4096 bytes of ``source`` into ``to`` (include/linux/highmem.h)."""
     if to.seam is not None:
-        seam = to.seam
-        seam.point("r", ("page", source.pfn, "data"))
-        seam.point("w", ("page", to.pfn, "data"))
-        seam.event("copy_page", to, source=source.pfn)
+        _copy_watched(to, source, to.seam)
+        return
     vm = to.vm
     data = to._data
     origin = source._data
     (vm.map_page(to) if data is None else data)[:] = vm.map_page(source) if origin is None else origin
+
+
+def _copy_watched(to: Page, source: Page, seam: Seam) -> None:
+    """Two locations, so two steps: what is read is what was there at the first one."""
+    seam.point("r", ("page", source.pfn, "data"))
+    content = bytes(to.vm.map_page(source) if source._data is None else source._data)
+    seam.point("w", ("page", to.pfn, "data"))
+    seam.event("copy_page", to, source=source.pfn)
+    (to.vm.map_page(to) if to._data is None else to._data)[:] = content
 
 
 def clear_highpage(page: Page) -> None:

@@ -87,6 +87,7 @@ class Seam:
         self.tasks: dict[str, Task] = {"main": Task("main")}
         self.seq = 0
         self.muted = 0
+        self.late: dict[str, Exception] = {}  # what could not be raised where it happened, by task
 
     # tasks
 
@@ -109,18 +110,18 @@ class Seam:
             self.scheduler.point(op, key)
 
     def list_access(self, head: ListHead) -> None:
-        """Before a list changes."""
+        """Before a list, or the node of a page, changes."""
         if self.scheduler is not None:
             self.scheduler.point("w", self.list_key(head))
 
     def list_read(self, head: ListHead) -> None:
-        """Before somebody looks at a list that has this seam."""
+        """Before somebody looks at a list, or a node, that has this seam."""
         if self.scheduler is not None:
             self.scheduler.point("r", self.list_key(head))
 
     def list_key(self, head: ListHead) -> Hashable:
-        """The location of a list; two lists of one name count as one here."""
-        return ("list", head.name)
+        """The location of a list, where two of one name count as one, or of the node of a page."""
+        return ("list", head.name) if head.owner is None else ("page", head.owner.pfn, "lru")
 
     def adopt(self, page: Page, field: str, value: Any) -> Any:
         """What to store instead of ``value`` in a field of ``page`` that belongs to the owner; whoever watches more may wrap it."""

@@ -6,10 +6,12 @@ a driver uses the plain names and is.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from movable.mm.list import list_name
+from movable.mm.list import list_name, watch
 from movable.mm.page import Page
 
 if TYPE_CHECKING:
@@ -17,15 +19,26 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # no place where something happens, for whoever shows where tasks stand
 
+WRITABLE = 0x1
+"""The flag of a consumer that asks for a buffer in order to write into it (PyBUF_WRITABLE)."""
+
 
 class WatchedData:
-    """The content of a watched page: reads and writes are scheduling points."""
+    """The content of a watched page, or a part of it: a memoryview whose every use is a scheduling point.
+
+    To take it, or a slice of it, is no access; to read an item, compare, copy, write, or hand it to something that wants a buffer
+    is one. What is done later through a `memoryview` made of it is not seen.
+    """
 
     __slots__ = ("_page", "_view")
 
     def __init__(self, page: Page, view: memoryview) -> None:
         self._page = page
         self._view = view
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return memoryview
 
     def _point(self, op: str) -> None:
         seam = self._page.seam
@@ -37,35 +50,109 @@ class WatchedData:
                 seam.event("touch", self._page, field="data", write=False, changed=0, list="")
 
     def __getitem__(self, where: Any) -> Any:
+        if isinstance(where, slice):
+            return WatchedData(self._page, self._view[where])
         self._point("r")
         return self._view[where]
 
     def __setitem__(self, where: Any, value: Any) -> None:
+        if type(value) is WatchedData:
+            value = value._copy()
         self._point("w")
-        if isinstance(value, WatchedData):
-            value = value._view
         self._view[where] = value
 
     def __len__(self) -> int:
         return len(self._view)
 
-    def __iter__(self) -> Iterator[int]:
-        self._point("r")
-        return iter(self._view)
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._copy())
 
     def __eq__(self, other: object) -> bool:
+        if type(other) is WatchedData:
+            other = other._copy()
         self._point("r")
-        return bytes(self._view) == (bytes(other._view) if isinstance(other, WatchedData) else other)
+        return self._view == other
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _copy(self) -> memoryview:
+        self._point("r")
+        copy: Any = memoryview(self._view.tobytes())
+        return cast(memoryview, copy.cast(self._view.format))
 
     def __bytes__(self) -> bytes:
         return self.tobytes()
 
     def tobytes(self) -> bytes:
-        """A copy of the 4096 bytes."""
+        """A copy of the bytes."""
         self._point("r")
         return self._view.tobytes()
+
+    def tolist(self) -> list[Any]:
+        """A copy of the items."""
+        self._point("r")
+        return self._view.tolist()
+
+    def hex(self, *how: Any, **more: Any) -> str:
+        """The bytes as two digits each."""
+        self._point("r")
+        return self._view.hex(*how, **more)
+
+    def cast(self, *how: Any) -> WatchedData:
+        """The same memory with items of another format."""
+        return WatchedData(self._page, self._view.cast(*how))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)  # the shape and the like, which never change
+
+    def __enter__(self) -> WatchedData:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def release(self) -> None:
+        """Nothing: the machine keeps its memory."""
+
+    def __buffer__(self, flags: int) -> memoryview:
+        self._point("w" if flags & WRITABLE else "r")
+        return self._view
+
+
+def _offer_buffer() -> Any:
+    """Make Python 3.11 call ``__buffer__`` as later versions do (PEP 688); returns what must be kept alive.
+
+    The class has an empty table of buffer functions, to which word 20 of a class leads; where it is not where it is expected,
+    nothing is done, and the content has to be copied with ``bytes()`` before it is given to what wants a buffer.
+    """
+    size = ctypes.sizeof(ctypes.c_void_p)
+    start = id(WatchedData)
+    table = ctypes.c_void_p.from_address(start + 20 * size).value or 0
+    if not start < table < start + type.__sizeof__(WatchedData) or any(ctypes.string_at(table, 2 * size)):
+        return None
+    export = ctypes.pythonapi.PyObject_GetBuffer
+    export.argtypes = (ctypes.py_object, ctypes.c_void_p, ctypes.c_int)
+
+    def get(data: WatchedData, buffer: int, flags: int) -> int:
+        seam = data._page.seam
+        try:
+            data._point("w" if flags & WRITABLE else "r")
+        except Exception as error:  # cannot be raised from here: whoever asked for the buffer gets it first
+            if seam is not None:
+                seam.late[seam.task.name] = error
+        except BaseException:  # the task is being ended, and will be told again
+            pass
+        try:
+            return cast(int, export(data._view, buffer, flags))
+        except BufferError:
+            return -1
+
+    entry = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_int)(get)
+    ctypes.c_void_p.from_address(table).value = ctypes.cast(entry, ctypes.c_void_p).value
+    return entry
+
+
+_entry = _offer_buffer() if sys.version_info < (3, 12) and sys.implementation.name == "cpython" else None
 
 
 class WatchedPage(Page):
@@ -124,6 +211,8 @@ class WatchedPage(Page):
     def lru(self) -> ListHead:  # type: ignore[override]
         seam = self.seam
         if seam is not None:
+            if seam.scheduler is not None:
+                watch(self._lru, seam)
             seam.event("touch", self, field="lru", write=True, changed=0, list=list_name(self._lru))
         return self._lru
 
