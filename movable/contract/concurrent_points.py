@@ -6,8 +6,10 @@ out. Which locations these are is learned: the moment a second task comes to one
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Hashable
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.workload import Workload
@@ -19,10 +21,12 @@ from movable.explore.replay import Follow
 from movable.explore.strategy import default
 from movable.mm.address_space import AddressSpace
 from movable.mm.list import ListHead
+from movable.mm.list import watch as watch_head
 from movable.mm.locks import AtomicLong, Lock, RWLock, WaitQueue, Work, WorkQueue
-from movable.mm.page import Page
+from movable.mm.page import PAGE_SHIFT, Page
 from movable.mm.steps import Seam
 from movable.mm.vm import VM
+from movable.mm.watched import WatchedData
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +44,21 @@ PATIENCE = 1000
 
 READS = frozenset(("r", "ar", "rlock", "rtry", "runlock"))
 
+USES = {"touch": "", "write_data": "data", "lock_page": "lock", "trylock_page": "lock", "unlock_page": "lock"}
+"""Events that are a use of a page, which nobody may make of a free one; and of what, where the event does not say."""
+
 
 class DriverHooks(Hooks):
-    """Hooks for one driver: its own classes are followed, the machine's and those that the workload leaves out are not."""
+    """Hooks for one driver: its own classes are followed, the machine's and those that the workload leaves out are not.
 
-    def __init__(self, scheduler: Any, workload: type[Workload], driver: object) -> None:
+    ``parts`` are the lists and work items that were met before there was a ``seam`` to tell. ``vm`` is the machine, None: the one
+    that the driver calls so.
+    """
+
+    def __init__(self, scheduler: Any, workload: type[Workload], driver: object, vm: VM | None = None) -> None:
+        self.vm: VM | None = vm or vars_of(driver).get("vm")
+        self.seam: ScenarioSeam | None = None
+        self.parts: list[ListHead] = []
         homes = {cls.__module__.rpartition(".")[0] or cls.__module__ for cls in type(driver).__mro__[:-1]}
         kinds = tuple(part for part in workload.unwatched if isinstance(part, type))
         self.unwatched = {part for part in workload.unwatched if isinstance(part, str)}
@@ -58,8 +72,30 @@ class DriverHooks(Hooks):
 
     def adopt(self, value: Any, where: str) -> Any:
         """As in Hooks; what the workload leaves out stays as it is."""
-        left_out = isinstance(where, str) and where.rpartition(".")[2] in self.unwatched  # the word of a bit lock has another name
-        return value if left_out else super().adopt(value, where)
+        if isinstance(where, str) and where.rpartition(".")[2] in self.unwatched:  # the word of a bit lock has another name
+            return value
+        kind: Any = type(value)
+        if kind is memoryview and self.vm is not None:
+            return watched_view(self.vm, value)
+        if kind is ListHead or kind is Work:
+            self.meet(value)
+        elif _never_changes(kind):
+            self._look_into(value)
+        return super().adopt(value, where)
+
+    def meet(self, part: object) -> None:
+        """If ``part`` is a list or a work item of the driver's: from now on a look at it is a point."""
+        if isinstance(part, Work):
+            part.vm = self.vm
+        elif isinstance(part, ListHead) and part.owner is None:
+            if self.seam is None:
+                self.parts.append(part)
+            else:
+                self.seam.share(part)
+
+    def _look_into(self, value: Any) -> None:
+        for part in value if isinstance(value, tuple) else vars_of(value).values():
+            self.meet(part)
 
     def _install(self, obj: Any, name: str) -> None:
         if id(obj) in self.seen:
@@ -70,12 +106,28 @@ class DriverHooks(Hooks):
         keys.update(dict.fromkeys(self.unwatched))
         if word is not None:
             keys["word"] = word  # the location that bit_spin_lock speaks of
+        self._look_into(obj)
 
     def _label_of(self, thing: object) -> Hashable:
         if isinstance(thing, Page):
             return f"page {thing.pfn}"
         seen = self.seen.get(id(thing))
         return None if seen is None else seen.name
+
+
+@lru_cache(maxsize=1024)
+def _never_changes(kind: type) -> bool:
+    """Whether objects of a class are not watched because they never change; what they hold may."""
+    frozen: bool = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
+    return frozen or (kind is not tuple and issubclass(kind, tuple))
+
+
+def watched_view(vm: VM, view: memoryview) -> Any:
+    """A view of a page's content that a driver took before anybody watched, as it would get it now; any other as it is."""
+    if vm._memory is None or view.obj is not vm._map or view.readonly or not view.contiguous:
+        return view
+    start, memory = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in (view, vm._memory))
+    return WatchedData(vm.page(start - memory >> PAGE_SHIFT), view)
 
 
 class ScenarioSeam(Seam):
@@ -86,38 +138,57 @@ class ScenarioSeam(Seam):
 
     def __init__(self, scheduler: Any) -> None:
         super().__init__(scheduler)
-        self.hooks: DriverHooks | None = None
+        self._hooks: DriverHooks | None = None
         self.tell: Callable[[str, Page | None, dict[str, Any]], object] | None = None
         self.lists: dict[int, tuple[ListHead, Hashable]] = {}
         self.made: dict[tuple[str, str], int] = {}
 
+    @property
+    def hooks(self) -> DriverHooks | None:
+        """The hooks on the driver's state; the lists that they have met are shared from then on."""
+        return self._hooks
+
+    @hooks.setter
+    def hooks(self, hooks: DriverHooks) -> None:
+        self._hooks = hooks
+        hooks.seam = self
+        for head in hooks.parts:
+            self.share(head)
+
     def list_key(self, head: ListHead) -> Hashable:
-        """The list's name; what tasks make themselves is numbered, for two of them may choose the same name."""
+        """The list's name; what tasks make themselves is numbered, for two of them may choose the same name.
+
+        A list that is met for the first time is shared from now on.
+        """
+        if head.owner is not None:
+            return ("page", head.owner.pfn, "lru")
         found = self.lists.get(id(head))
         if found is None:
             by = self.scheduler.current if self.scheduler is not None else "main"
             nth = self.made[by, head.name] = self.made.get((by, head.name), 0) + 1
             key: tuple[object, ...] = ("list", head.name) if by == "main" else ("list", head.name, by)
             found = self.lists[id(head)] = (head, key if nth == 1 else (*key, nth))
+            watch_head(head, self)
         return found[1]
 
     def share(self, head: ListHead) -> None:
         """From now on looking at the list is a point as well."""
         self.list_key(head)
-        head.seam = self
 
     def adopt(self, page: Page, field: str, value: Any) -> Any:
         """The driver's objects are watched wherever they are kept, in pages too."""
-        return value if self.hooks is None else self.hooks.adopt(value, f"page {page.pfn}.{field}")
+        return value if self._hooks is None else self._hooks.adopt(value, f"page {page.pfn}.{field}")
 
     def event(self, kind: str, page: Page | None = None, **args: Any) -> None:
-        """As in Seam; a driver that touches a free page breaks D46, whether the monitor looks or not."""
+        """As in Seam; who touches or locks a free page breaks D46, whether the monitor looks or not."""
+        if self.late and self.task.name in self.late:
+            raise self.late.pop(self.task.name)
         if self.tell is not None:
             self.tell(kind, page, args)
         if self.observers:
             super().event(kind, page, **args)
-        if page is not None and not page._refcount and kind in ("touch", "write_data"):
-            field = args.get("field", "data")
+        if page is not None and not page._refcount and kind in USES:
+            field = USES[kind] or args["field"]
             raise VMBug("D46", f"its {field} is used by {self.task.name} after it was freed", "a page that somebody holds", page)
 
 
@@ -125,20 +196,16 @@ def watch(scheduler: Any, vm: VM, workload: Workload) -> tuple[ScenarioSeam, Dri
     """Install the points of a scenario on a machine and its driver: from now on tasks may be interrupted."""
     seam = ScenarioSeam(scheduler)
     vm.install(seam)
-    hooks = DriverHooks(scheduler, type(workload), workload.driver)
-    hooks.watch(workload.driver, type(workload.driver).__name__)
+    hooks = DriverHooks(scheduler, type(workload), workload.driver, vm)
     seam.hooks = hooks
+    hooks.watch(workload.driver, type(workload.driver).__name__)
     for pfn in sorted(vm.pages):
         page = vm.pages[pfn]
         if page._refcount:
             page._private = hooks.adopt(page._private, f"page {pfn}.private")
             page._index = hooks.adopt(page._index, f"page {pfn}.index")
-    for seen in list(hooks.seen.values()):
-        for value in vars_of(seen.obj).values():
-            if isinstance(value, ListHead) and value.owner is None:
-                seam.share(value)
     for queue in vm.workqueues:
-        if queue.items and not queue.worker:
+        if queue._items and not queue.worker:
             queue.worker = True
             scheduler.spawn(f"kworker/{queue.name}", queue._work)
     return seam, hooks
