@@ -55,10 +55,12 @@ def certify(target: str | Callable[..., Any], workload: type[Workload] | None = 
 
     ``options`` are ``waive`` (rule ids to reasons), ``era``, ``budget`` in seconds or ``examples``, ``seed``, ``interleavings``
     (the part of the budget for them), and ``strict``, which lets broken should rules and unproven must rules fail.
-    Raises UsageError for an unknown rule in ``waive``.
+    Raises UsageError for an unknown rule in ``waive``, and for an unknown era.
     """
     from movable.contract.examine import checked_waivers
+    from movable.eras import era
 
     certificate = Certificate(target, workload, **options)
     checked_waivers(certificate.waive)
+    era(certificate.era)
     return certificate

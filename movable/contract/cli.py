@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from movable.errors import UsageError
+from movable.errors import MovableError, UsageError
 
 if TYPE_CHECKING:
     from movable.contract.report import Report
@@ -110,9 +110,8 @@ def waivers(pairs: list[str]) -> dict[str, str]:
 
 def _check(arguments: argparse.Namespace) -> int:
     from movable.contract.examine import BUDGET, INTERRUPTED, check
-    from movable.contract.report import text, to_json
-    from movable.contract.report_html import to_html
-    from movable.files import check_place, write_json, write_text
+    from movable.contract.report import text
+    from movable.files import check_place
 
     for place in (arguments.json, arguments.html):
         check_place(place)
@@ -139,20 +138,37 @@ def _check(arguments: argparse.Namespace) -> int:
         reports.append(report)
         if arguments.json != "-":
             print(text(report))
+            if arguments.strict and report.untried:
+                print(f"strict: must rules that were never exercised: {' '.join(report.untried)}")
         if report.refused:
             print(f"movable: {report.refused}", file=sys.stderr)
         if report.stopped == INTERRUPTED:
             break
-    if arguments.json:
-        records = [to_json(report) for report in reports]
-        write_json(arguments.json, records[0] if arguments.target else {"schema": "movable.certificates/1", "reports": records})
-    if arguments.html:
-        write_text(arguments.html, to_html(reports))
+    _write(arguments, reports)
     if reports[-1].stopped == INTERRUPTED:
         return 130
     if any(report.refused for report in reports):
         return 2
     return 0 if all(report.passed(arguments.strict) for report in reports) else 1
+
+
+def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
+    """The files that were asked for; one that cannot be written does not cost the other."""
+    from movable.contract.report import to_json
+    from movable.contract.report_html import to_html
+    from movable.files import write_json, write_text
+
+    failed: list[Exception] = []
+    try:
+        if arguments.json:
+            records = [to_json(report) for report in reports]
+            write_json(arguments.json, records[0] if arguments.target else {"schema": "movable.certificates/1", "reports": records})
+    except (OSError, MovableError) as error:
+        failed.append(error)
+    if arguments.html:
+        write_text(arguments.html, to_html(reports))
+    if failed:
+        raise failed[0]
 
 
 def _targets(arguments: argparse.Namespace) -> list[str]:

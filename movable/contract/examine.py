@@ -18,7 +18,7 @@ from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIV
 from movable.contract.rule_table import CHECKED
 from movable.contract.rules import RULES, rule
 from movable.contract.story import tell
-from movable.contract.workload import GenericWorkload, Workload, workload_for
+from movable.contract.workload import GenericWorkload, Workload, not_asked, what_is_missing, workload_for
 from movable.errors import UsageError
 from movable.registry import find
 
@@ -97,12 +97,12 @@ class Search:
                 elapsed = time.monotonic() - start
                 if progress is not None:
                     progress(self.examples, elapsed)
+                if self.hangs >= HANGS:
+                    return f"stopped early: {HANGS} programs did not end by themselves"
                 if self.examples >= examples if examples is not None else elapsed >= budget:
                     return ""
                 if self.until and self.until <= self.first.keys() | self.told:
                     return f"stopped early: {', '.join(sorted(self.until))} broken, as expected"
-                if self.hangs >= HANGS:
-                    return f"stopped early: {HANGS} programs did not end by themselves"
                 if self.barren >= ENOUGH and not self.until:
                     return f"stopped early: {ENOUGH} failing programs in a row broke no rule that was not broken already"
         except KeyboardInterrupt:
@@ -172,6 +172,7 @@ def check(
     name = target if isinstance(target, str) else spoken(factory)
     report = Report(name, getattr(factory, "__name__", name), chosen.__name__, era, seed)
     report.replay = replay_command(name, factory, chosen, era)
+    report.hint, report.not_asked = what_is_missing(factory, chosen), not_asked(chosen)
     report.examples, report.steps, report.states = search.examples, search.steps, len(search.states)
     report.callbacks, report.stopped = search.callbacks, stopped
     if explored is not None:
@@ -250,7 +251,7 @@ def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | N
         return _broken_by_tasks(told, exercised) if told is not None and id not in search.first else _broken(search, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
-        return Verdict(id, BROKEN, exercised, what=what)
+        return Verdict(id, BROKEN, exercised, what=what, stale=True)
     reason = declared_away(search.workload, id)
     if reason:
         return Verdict(id, NOT_APPLICABLE, exercised, reason)

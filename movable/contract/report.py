@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from movable.contract.rule_table import CHECKED
 from movable.contract.rules import RULES
 
 HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
@@ -24,6 +25,7 @@ class Verdict:
 
     Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
     changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values (movable.contract.lanes.rows).
+    ``stale`` says that what is broken is a waiver that is not needed any more.
     """
 
     rule: str
@@ -37,6 +39,7 @@ class Verdict:
     preemptions: int = -1
     switches: int = -1
     lanes: dict[str, Any] = field(default_factory=dict)
+    stale: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +68,8 @@ class Report:
     completes. ``examples`` programs of ``steps`` steps
     in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
     says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored, ``refused`` in one line why
-    none could be, else "".
+    none could be, else "". ``hint`` says what to do where no callback of the driver was ever made,
+    ``not_asked`` which must rules the workload gives no occasion for, and need not.
     """
 
     target: str
@@ -82,6 +86,20 @@ class Report:
     stopped: str = ""
     scenarios: list[Explored] = field(default_factory=list)
     refused: str = ""
+    hint: str = ""
+    not_asked: frozenset[str] = frozenset()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no callback was made at all: then what is held says nothing about the driver."""
+        return not self.callbacks.total() and not self.executions
+
+    @property
+    def untried(self) -> list[str]:
+        """Must rules of the driver that were never exercised, although a workload could."""
+        unproven = (RULES[id] for id, found in self.verdicts.items() if found.verdict == UNPROVEN and not found.exercised)
+        wanted = ("must", "driver", CHECKED)
+        return [rule.id for rule in unproven if (rule.level, rule.scope, rule.kind) == wanted and rule.id not in self.not_asked]
 
     @property
     def executions(self) -> int:
@@ -98,11 +116,13 @@ class Report:
         return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
 
     def passed(self, strict: bool = False) -> bool:
-        """Whether no must rule is broken; ``strict`` asks that no rule at all is, and that every must rule was exercised."""
+        """Whether no must rule is broken, and no waiver out of date.
+
+        ``strict`` asks that no rule at all is broken, and that every must rule was exercised that can be.
+        """
         if strict:
-            unproven = (id for id, found in self.verdicts.items() if found.verdict == UNPROVEN and found.exercised == 0)
-            return not self.broken and not any(RULES[id].level == "must" and RULES[id].scope == "driver" for id in unproven)
-        return not any(RULES[id].level == "must" for id in self.broken)
+            return not self.broken and not self.untried
+        return not any(RULES[id].level == "must" or self.verdicts[id].stale for id in self.broken)
 
     @property
     def summary(self) -> str:
@@ -130,6 +150,8 @@ def text(report: Report) -> str:
     lines += interleavings(report)
     if report.stopped:
         lines.append(report.stopped)
+    if report.idle:
+        lines.append(f"NOTHING WAS EXERCISED: no callback of the driver was ever made; {report.hint}")
     lines.append(report.summary)
     return "\n".join(lines)
 
@@ -182,6 +204,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "states": report.states,
         "callbacks": {name: report.callbacks[name] for name in ("isolate_page", "migratepage", "putback_page")},
         "stopped": report.stopped,
+        "idle": report.idle,
         "interleavings": {
             "executions": report.executions,
             "refused": report.refused,

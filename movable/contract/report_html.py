@@ -34,7 +34,9 @@ ol.story li.call { border-left: 3px solid var(--waived); }
 code { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); padding: .1rem .3rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); vertical-align: top; }
-.rules td:first-child { white-space: nowrap; }
+.rules td:first-child, .rules td:nth-child(2), .rules td:last-child { white-space: nowrap; }
+th { overflow-wrap: normal; }
+@media (max-width: 30rem) { td, th { padding: .25rem .3rem; font-size: 14px; } }
 .dot { display: inline-block; width: .7rem; height: .7rem;
   border-radius: 50%; margin-right: .4rem; }
 """
@@ -62,7 +64,7 @@ def _report(report: Report) -> str:
         f'<span class="{css(name)}" style="flex:{count}" title="{count} {name}"></span>' for name, count in shares if count
     )
     legend = "".join(f'<li><b class="{css(name)}"></b>{count} {name}</li>' for name, count in shares)
-    outcome = "certified" if report.passed() else "not certified"
+    outcome = "nothing was exercised" if report.idle else "certified" if report.passed() else "not certified"
     failures = "".join(_failure(report, report.verdicts[id]) for id in report.broken)
     return (
         f"<header><h1>{escape(report.driver)}: {outcome}</h1>"

@@ -14,7 +14,7 @@ CHECKED, STOCHASTIC, UNTESTED = "checked", "stochastic", "untested"
 KINDS = {
     CHECKED: "judged wherever it is exercised",
     STOCHASTIC: "judged by how often something happens",
-    UNTESTED: "stated, not judged",
+    UNTESTED: "stated, and judged only where the core happens to notice",
 }
 ERAS = ("4.19", "6.1", "6.17")
 STICKY = ("6.17",)

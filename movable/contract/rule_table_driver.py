@@ -41,6 +41,7 @@ DRIVER_RULES = (
         "The first callback may come the moment the lock drops.",
         (("mm/zsmalloc.c", "zs_malloc"), ("mm/balloon_compaction.c", "balloon_page_insert")),
         "F01 B15 B17",
+        kind=UNTESTED,
     ),
     driver_rule(
         "D4",

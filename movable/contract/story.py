@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from errno import errorcode
 
 from movable.mm.events import Event
@@ -33,7 +33,7 @@ SENTENCES = {
     "released_isolated": "page {pfn} was released while it was isolated",
     "lock": "{type} {lock!r} is taken",
     "unlock": "{type} {lock!r} is released",
-    "driver_remove": "the driver is removed",
+    "driver_remove": "{gone}",
     "get_page": "a reference on page {pfn} is taken, there were {refs}",
     "put_page": "a reference on page {pfn} is dropped, there were {refs}",
     "touch": "the driver touches {field} of page {pfn}",
@@ -44,6 +44,9 @@ SENTENCES = {
 }
 """How each kind of event reads; kinds that are not here say nothing a reader needs."""
 
+QUIET = {"touch", "lock", "unlock"}
+"""What a long story leaves out even of the callback that matters."""
+CALLS = ("isolate_page", "migratepage", "putback_page")
 BRIEF = {"touch", "get_page", "put_page", "lock", "unlock", "lock_page", "unlock_page", "alloc_page", "copy_page"}
 """Kinds that are left out first when a story is too long."""
 
@@ -55,6 +58,7 @@ def sentence(event: Event) -> str:
         return ""
     words = {**event.args, "pfn": event.pfn, "refs": event.refs}
     words["unlocked"] = "" if event.flags & LOCKED else " without the page lock"
+    words["gone"] = "the driver's address space is freed" if "ops" in event.args else "the driver is removed"
     words["by"] = f" by {event.args['by']}" if event.args.get("by") else ""
     if "mode" in words:
         mode = words["mode"]
@@ -64,17 +68,38 @@ def sentence(event: Event) -> str:
     return template.format(**words)
 
 
-def tell(events: Iterable[Event], pfn: int = -1) -> list[str]:
-    """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES."""
-    chosen = [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn]
-    for kinds in ({"touch"}, {"touch", "lock", "unlock"}, BRIEF, BRIEF | {"free_page"}):
-        lines = folded([line for event in chosen if event.kind not in kinds and (line := _line(event))])
+def tell(events: Sequence[Event], pfn: int = -1) -> list[str]:
+    """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES.
+
+    What the last callback did is told in full, and of both pages where it moved one.
+    """
+    chosen, call = _of_page(events, pfn)
+    for kinds in ({"touch"}, QUIET, BRIEF, BRIEF | {"free_page"}):
+        told = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
+        lines = folded([line for event in told if (line := _line(event))])
         if len(lines) > LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]
             lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]
         if len(lines) <= LINES:
             return lines
-    return [f"... {len(lines) - LINES + 1} lines before", *lines[-LINES + 1 :]]
+    cut = len(lines) - LINES + 2
+    heading = [line for line in lines[:cut] if is_step(line)][-1:]
+    return [f"... {cut - len(heading)} lines before", *heading, *lines[cut:]]
+
+
+def _of_page(events: Sequence[Event], pfn: int) -> tuple[list[Event], int]:
+    """The events that concern a page, and where its last callback begins: from there on those of its target belong to it, too."""
+    calls = [event for event in events if event.kind in CALLS and event.pfn == pfn]
+    if pfn < 0 or not calls:
+        last = events[-1].seq if events else 0
+        return [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn], last
+    call = calls[-1].seq
+    target = calls[-1].args.get("newpage", -1)
+    return [
+        event
+        for event in events
+        if event.pfn in (pfn, -1) or event.args.get("newpage") == pfn or (event.pfn == target and event.seq >= call)
+    ], call
 
 
 def folded(lines: list[str]) -> list[str]:

@@ -71,6 +71,9 @@ def operation(**arguments: Any) -> Callable[[Method], Method]:
         missing = set(list(inspect.signature(function).parameters)[1:]) ^ set(arguments)
         if missing:
             raise UsageError(f"operation {function.__qualname__}: no strategy, or no argument, called {', '.join(sorted(missing))}")
+        for name, value in arguments.items():
+            if not isinstance(value, Handle) and not hasattr(value, "validate"):  # every strategy can be asked to
+                raise UsageError(f"operation {function.__qualname__}: {name}={value!r} is no Hypothesis strategy and not handle()")
         function.movable_operation = Operation(function, arguments)  # type: ignore[attr-defined]
         return function
 
@@ -291,6 +294,32 @@ def _attributes(value: Any) -> list[tuple[str, Any]]:
 
 # --- finding the workload of a driver ---
 
+LEAST_BLOCKS = 8
+"""Pageblocks that a machine has at least: steps name them by number."""
+
+
+DECLARED = {"D39": "mapped", "D43": "outside", "D44": "ledger", "D54": "invariant"}
+"""Rules that are judged from what a workload says, and where it says it."""
+
+
+def not_asked(workload: type[Workload]) -> frozenset[str]:
+    """Must rules that a driver may leave unproven: those about what this workload declares nothing of, and refusals (D10)."""
+    silent = {rule for rule, name in DECLARED.items() if getattr(workload, name) is getattr(Workload, name)}
+    return frozenset({"D10", *silent} - ({"D44"} if workload.event_counters else set()))
+
+
+def what_is_missing(factory: Callable[..., Any], workload: type[Workload]) -> str:
+    """What to do about a driver that was not kept busy, in words."""
+    if not issubclass(workload, GenericWorkload):
+        return f"give {workload.__name__} operations that make movable pages"
+    module = sys.modules.get(getattr(factory, "__module__", ""))
+    beside = [one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, Workload)] if module else []
+    lost = [one.__name__ for one in beside if one.__module__ == getattr(module, "__name__", "") and "factory" not in vars(one)]
+    if lost:
+        return f"{lost[0]} lies beside it and names no factory; write factory = {getattr(factory, '__name__', 'Driver')} in it"
+    return "give it a workload, or a method populate(count) that makes movable pages"
+
+
 
 def workload_for(factory: Callable[..., Any], given: type[Workload] | None = None) -> type[Workload]:
     """The workload of a driver: the one given, the driver's attribute ``workload`` (a class or "module:Class"), a Workload class in
@@ -298,6 +327,14 @@ def workload_for(factory: Callable[..., Any], given: type[Workload] | None = Non
 
     Raises UsageError for an attribute that leads nowhere.
     """
+    found = _workload_for(factory, given)
+    least = LEAST_BLOCKS << found.pageblock_order
+    if found.frames < least:
+        raise UsageError(f"{found.__name__}.frames is {found.frames}; its pageblocks of order {found.pageblock_order} need {least}")
+    return found
+
+
+def _workload_for(factory: Callable[..., Any], given: type[Workload] | None) -> type[Workload]:
     if given is not None:
         return given
     named = getattr(factory, "workload", None)

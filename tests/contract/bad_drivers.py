@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import Handle, SlabCache, SlabWorkload
-from movable import AddressSpace, Page, put_page
+from movable import VM, AddressSpace, Page, get_page, put_page
 
 
 class Hangs(Ring):
@@ -120,6 +120,18 @@ class KeepsTheOldPage(SlabCache):
         return answer
 
 
+class TakesTwo(Ring):
+    """Takes one reference too many on the new page."""
+
+    workload = RingWorkload
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            get_page(newpage)
+        return answer
+
+
 class PutsBackTwice(Ring):
     """Adds a page to its list twice."""
 
@@ -128,3 +140,19 @@ class PutsBackTwice(Ring):
     def putback_page(self, page: Page) -> None:
         super().putback_page(page)
         super().putback_page(page)
+
+
+class Idle:
+    """Never makes a page movable, and brings no workload."""
+
+    def __init__(self, vm: VM) -> None:
+        self.mapping = vm.address_space(self, "idle")
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        return False
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return -22
+
+    def putback_page(self, page: Page) -> None:
+        pass

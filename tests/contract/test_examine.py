@@ -10,7 +10,7 @@ from docs.drivers.aio_ring import AioRing
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
 from movable import Page, UsageError
-from movable.contract import Workload, certify, check
+from movable.contract import Workload, certify, check, operation
 from movable.contract.draw import programs, shrink
 from movable.contract.examine import INTERRUPTED, Search, _judge, checked_waivers
 from movable.contract.machine import Machine
@@ -21,6 +21,7 @@ from movable.contract.report_html import to_html
 from movable.contract.rules import RULES
 from movable.contract.workload import GenericWorkload, workload_for
 from tests.contract import bad_drivers as bad
+from tests.contract import idle_drivers
 from tests.ring import Ring as Unspoken
 
 
@@ -106,11 +107,44 @@ def test_waivers() -> None:
     report = check(Ring, examples=15, waive={"D15": "no reason any more"})
     assert report.verdicts["D15"].verdict == BROKEN
     assert "take the waiver away" in report.verdicts["D15"].what
+    assert not report.passed()
+    advice = check(Ring, examples=15, interleavings=0, waive={"D38": "it waits for nobody"})
+    assert advice.broken == ["D38"] and not advice.passed()
     with pytest.raises(UsageError, match="did you mean"):
         checked_waivers({"D155": "x"})
     with pytest.raises(UsageError, match="D15=REASON"):
         certify(Ring, waive={"D15": " "})
     assert checked_waivers({"d19B": "spelt otherwise"}) == {"D19b": "spelt otherwise"}
+
+
+def test_strict_asks_for_what_a_workload_can_exercise() -> None:
+    few, many = check(Ring, examples=1, interleavings=0), check(Ring, examples=80)
+    assert few.passed() and not few.passed(strict=True) and few.untried
+    assert many.passed(strict=True) and not many.untried
+    assert many.verdicts["D3"].verdict == UNPROVEN
+
+
+def test_what_exercises_nothing_says_so() -> None:
+    report = check(bad.Idle, examples=3)
+    assert report.idle and to_json(report)["idle"]
+    assert "NOTHING WAS EXERCISED" in text(report) and "populate(count)" in text(report)
+    assert "nothing was exercised" in to_html([report])
+    lost = check(idle_drivers.Idle, examples=3)
+    assert "IdleWorkload lies beside it and names no factory" in text(lost)
+    assert not check(Ring, examples=3).idle
+
+
+def test_a_workload_is_looked_at_before_it_is_used() -> None:
+    with pytest.raises(UsageError, match="slot=7 is no Hypothesis strategy"):
+        operation(slot=7)(RingWorkload.drop)
+
+    class Small(RingWorkload):
+        frames = 3
+
+    with pytest.raises(UsageError, match=r"Small\.frames is 3; its pageblocks of order 3 need 64"):
+        check(Ring, workload=Small, examples=1)
+    with pytest.raises(UsageError, match="unknown era"):
+        certify(Ring, era="9.9")
 
 
 def test_a_waiver_of_what_was_not_tried_is_not_said_to_be_needless() -> None:
