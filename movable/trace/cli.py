@@ -173,28 +173,23 @@ def _summary(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from itertools import chain, islice
-
     from movable.mm.events import write_events
-    from movable.trace.export import ChromeTrace, export_ftrace
+    from movable.trace.export import ChromeTrace, ftrace_of, knowing_reader
     from movable.trace.progress import Progress
-    from movable.trace.read import Reader
     from movable.trace.source import Source
+    from movable.trace.told import told_events
 
     _check_places(arguments, "chrome", "events", "ftrace")
     out = arguments.chrome or arguments.events or arguments.ftrace
     with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
-        reader = Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base)
+        reader = knowing_reader(source, arguments.era, arguments.vmemmap_base)
         with _output(out) as stream:
             if arguments.chrome:
                 ChromeTrace(stream).write(reader)
             elif arguments.events:
-                write_events(reader.events(), stream)
+                write_events(told_events(reader), stream)
             else:
-                events = reader.events()
-                first = list(islice(events, 1))  # by now the reader knows what it reads
-                layout = "4.19" if reader.is_model else reader.layout
-                stream.writelines(export_ftrace(chain(first, events), layout))
+                stream.writelines(ftrace_of(reader))
     return 0
 
 

@@ -19,7 +19,8 @@ from movable.trace.consistency import Consistency
 from movable.trace.probes import DRIVER_NAMES
 from movable.trace.read import Reader
 from movable.trace.source import Progress, Source
-from movable.trace.visible import BITS, ONE_LINE, missing, shown_by
+from movable.trace.told import shown_in
+from movable.trace.visible import ONE_LINE, missing
 
 SHOWN = 3
 """Findings of one rule that are shown with their lines."""
@@ -150,7 +151,7 @@ def check_source(
             pass
         driver, drivers = _known(driver, scout), scout.drivers
     reader, monitor = _judge(source, era, vmemmap_base, driver, drivers)
-    if reader.layout != monitor.era and not reader.is_model:
+    if reader.layout != monitor.era and not reader.simulated:
         reader, monitor = _judge(source, reader.layout, vmemmap_base, driver, drivers)
     result = Result(
         source.name,
@@ -204,13 +205,15 @@ def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
             f"page numbers assume that the page array lies at {reader.base:#x}; give --vmemmap-base if the machine has more "
             "than 64 GiB"
         )
-    if not reader.drivers and not reader.is_model:
+    if reader.unended:
+        notes.append("the end of this export is missing, where it says what was lost: export the trace again, whole")
+    if not reader.drivers and not reader.simulated:
         notes.append("no callback of any driver was called: nothing was migrated, or the driver's probes were not set")
     return notes
 
 
 class _TraceMonitor(Monitor):
-    """A monitor that remembers its era, which pages leaked, and how many events are missing (``holes``)."""
+    """A monitor that remembers its era, which pages leaked or may yet, and how many events are missing (``holes``)."""
 
     def __init__(self, era: str) -> None:
         super().__init__(None, era)
@@ -219,6 +222,7 @@ class _TraceMonitor(Monitor):
         self.consistency = Consistency()
         self.contradictions = 0
         self.holes = 0
+        self.pending = False
 
     def _report(self, id: str, event: Event, text: str) -> None:
         """Keeps more findings of the rules whose findings may be explained away: the real one may be the last."""
@@ -230,10 +234,15 @@ class _TraceMonitor(Monitor):
     def find_leaks(self, line: int) -> None:
         """Old pages that are still there although the last line is far behind their migration (D18).
 
-        A page that somebody holds for a while only, such as a task that waits for its lock, is freed before long.
+        A page that somebody holds for a while only, such as a task that waits for its lock, is freed before long. ``pending``
+        says that the trace ends before that can be told of some page.
         """
         for life in self.lives.pages.values():
-            if 0 <= life.gone < line - PATIENCE and not life.settled and life.isolated is False:
+            if life.gone < 0 or life.settled or life.isolated is not False:
+                continue
+            if life.gone >= line - PATIENCE:
+                self.pending = True
+            else:
                 text = f"page {life.pfn} was moved to {life.moved_to} and is never freed: a reference to it is left"
                 self.leaks.append(Violation("D18", text, tuple(sorted(life.milestones())), life.pfn, ""))
 
@@ -246,12 +255,12 @@ def _judge(
     first = next(events, None)
     if first is not None:
         events = chain((first,), events)  # by now the header has been read
-    monitor = _TraceMonitor(era or ("4.19" if reader.is_model else reader.layout))
+    monitor = _TraceMonitor(era or ("4.19" if reader.simulated else reader.layout))
     if driver is not None:
         events = _pages_of(driver, drivers, events)
     feed = monitor.feed
     agrees = monitor.consistency.feed
-    if reader.is_model:
+    if reader.simulated:
         for event in events:
             feed(event)
     else:
@@ -291,12 +300,10 @@ def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> 
 def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> None:
     """Weigh what the monitor found against what the recording can show, rule by rule."""
     violations = _weighed(reader, monitor)
-    shown = shown_by(reader.layouts, reader.header)
-    if reader.bits_known:
-        shown[BITS] = set()
+    shown = shown_in(reader)
     exercised = monitor.exercised
     for id in RULES:
-        lacks = "" if reader.is_model else missing(id, shown)
+        lacks = "" if reader.simulated else missing(id, shown)
         verdict, reason = _verdict(id, id in violations, lacks, exercised[id], reader, monitor)
         result.verdicts[id] = RuleVerdict(id, verdict, reason, exercised[id], 0, ())
     wanted = {id: violations[id][:SHOWN] for id in result.broken}
@@ -310,7 +317,7 @@ def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> Non
 def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation]]:
     """Violations by rule, without those that the order of two CPUs' lines may have made, and with leaks and their proof."""
     violations = {id: list(found) for id, found in monitor.broken.items()}
-    if reader.is_model:
+    if reader.simulated:
         return violations
     suspicious = [(one.seqs[-1], one.pfn, one.task) for id in TWO_TASKS for one in violations.get(id, ())]
     explained = out_of_order(reader.again(), suspicious)
@@ -339,14 +346,16 @@ def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader
         return UNPROVEN, "it looks broken, but events were lost"
     if violated:
         return BROKEN, ""
-    if not rule.in_trace and not reader.is_model:
+    if not rule.in_trace and not reader.simulated:
         return UNPROVEN, "a trace cannot show it"
     if lacks:
         return UNPROVEN, f"the trace shows no {lacks}"
-    if monitor.times[id] and not reader.is_model:
+    if monitor.times[id] and not reader.simulated:
         return UNPROVEN, f"more than {SUSPECTS} times it looked broken, by lines out of order; the clocks of the CPUs disagree"
     if not exercised:
         return UNPROVEN, "it never came to it"
+    if id == "D18" and monitor.pending:
+        return UNPROVEN, "the trace ends before a page that was moved away could be freed"
     return (UNPROVEN, "events were lost") if monitor.holes else (HELD, "")
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from movable.errors import UsageError
-from movable.mm.events import Event, from_json
+from movable.mm.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.calls import Frame, Task
 from movable.trace.columns import Layout
-from movable.trace.model_types import check_types
 from movable.trace.source import RECORD_HINT, Source
+from movable.trace.told import FOLLOWS, Told
 from movable.trace.vocabulary import (
     BELOW_GUESS,
     CALL,
@@ -43,17 +43,17 @@ CACHE_LIMIT = 100_000
 """Decoded tokens kept before the cache starts afresh."""
 NAMES_LIMIT = 4096
 """Names of events, and tasks, kept."""
-FIRST_BLOCKS = 8
-"""Blocks that are searched for the place of the page array before the first event is told."""
+FIRST_BYTES = 1 << 20
+"""Bytes that are searched for the place of the page array before the first event is told."""
 UNLOCKS_AFTER = 2
 """Unlocks that belong to a callback which has just returned: the page's and its target's."""
-LATEST = 1e15
+LATEST = 2e19
 """No clock of a trace shows a later time, in seconds or in ticks."""
 HOPELESS = 2000
 """Lines in a row without one trace line before the input is refused."""
 
-HEAD = re.compile(r"\s*(\S.*?)-(\d+)\s+(?:\(\s*[-\d]+\)\s+)?\[(\d+)\]?$")
-ODD_LINE = re.compile(r"(\s*\S.*?-\d+\s+(?:\(\s*[-\d]+\)\s+)?\[\d+\].*?\s[\d.]+): (\w+):(.*)")
+HEAD = re.compile(r"(.*?)-(\d+)\s+(?:\(\s*[-\d]+\)\s+)?\[(\d+)\]?$")
+ODD_LINE = re.compile(r"(.*?-\d+\s+(?:\(\s*[-\d]+\)\s+)?\[\d+\].*?\s[\d.]+): (\w+):(.*)")
 FILLED = re.compile(r"# entries-in-buffer/entries-written: (\d+)/(\d+)")
 LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
 OWN_HEADER = re.compile(r"# movable: (.*=.*)")
@@ -70,6 +70,19 @@ def raw_bits(token: str) -> int:
     """The number of a flags field as the kernel has it; 0 where the memory could not be read."""
     word = token.partition("=")[2]
     return 0 if word.startswith("(") else int(word, 0)
+
+
+def _first_blocks(blocks: Iterator[list[str]]) -> tuple[list[list[str]], str]:
+    """The first blocks, and the first line in them that is not blank. A pipe may bring a line in many small pieces."""
+    first: list[list[str]] = []
+    start, size = "", 0
+    for block in blocks:
+        first.append(block)
+        size += sum(map(len, block)) + len(block)
+        start = start or next((text for text in block if text.strip()), "")
+        if size >= FIRST_BYTES:
+            break
+    return first, start
 
 
 class Reader:
@@ -99,7 +112,8 @@ class Reader:
         self.header: dict[str, str] = {}
         self.lost = 0
         self.missed = 0
-        self._orphans = 0
+        self.orphans = 0
+        self.unended = False
         self.damaged = 0
         self.damaged_at = 0
         self.line = 0
@@ -115,8 +129,7 @@ class Reader:
         self._counts: dict[str, int] = {}
         self._pages: dict[str, int] = {}
         self._returning: set[str] = set()
-        self._compacting: set[str] = set()
-        self._model_seen: dict[str, int] = {}
+        self.told = Told(self)
 
     def again(self) -> Reader:
         """A fresh reader of the same trace that knows what this one has found out about the kernel."""
@@ -126,20 +139,35 @@ class Reader:
         return fresh
 
     @property
-    def stamp(self) -> float:
-        """The time of the present line, in seconds; for model events, which have no time, their number in microseconds."""
+    def simulated(self) -> bool:
+        """Whether these are the events of a simulation: exact, whole, and without times."""
+        return self.is_model and not self.told.of_trace
+
+    @property
+    def _time_word(self) -> str:
+        """The time of the present line, as it is written there."""
         head = self.text.partition(": ")[0]
         odd = None if HEAD.match(head[: head.rfind("]") + 1]) else ODD_LINE.match(self.text)
+        return (head if odd is None else odd[1]).rpartition(" ")[2]
+
+    @property
+    def timed(self) -> bool:
+        """Whether ``stamp`` is in seconds: not in a simulation, nor where the clock of the trace counts ticks."""
+        return isinstance(self.told.at, float) if self.is_model else "." in self._time_word
+
+    @property
+    def stamp(self) -> float:
+        """The time of the present line, in seconds or ticks; the number of the line where there is none."""
         try:
-            stamp = float((head if odd is None else odd[1]).rsplit(None, 1)[-1])
-        except (ValueError, IndexError):
-            return self.line / 1e6
+            stamp = float(self._time_word) if not self.is_model else self.line if self.told.at is None else self.told.at
+        except ValueError:
+            return self.line
         return stamp if 0 <= stamp < LATEST else 0.0  # neither inf nor nan, whatever the text says
 
     @property
     def seen(self) -> dict[str, int]:
         """How often each trace event that means something was read, by name."""
-        return self._model_seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
+        return self.told.seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
 
     @property
     def layouts(self) -> list[Layout]:
@@ -154,50 +182,45 @@ class Reader:
     @property
     def unpaired(self) -> int:
         """Calls that never returned although returns of their function are recorded, and returns without a call."""
-        return self._orphans + sum(self._unpaired(task) for task in self._by_pid.values())
+        return self.orphans + sum(self._unpaired(task) for task in self._by_pid.values())
 
     def _unpaired(self, task: Task) -> int:
         return sum(number for call, number in task.unpaired.items() if call in self._returning)
 
     @property
     def holes(self) -> int:
-        """How many events are known to be missing. A last line that was cut short is no hole, only an end."""
-        cut = 1 if self.damaged_at and self.damaged_at == self.line else 0
-        return self.lost + self.missed + self.unpaired + self.damaged - cut
+        """How many events are known to be missing."""
+        return self.lost + self.missed + self.unpaired + self.unreadable
+
+    @property
+    def unreadable(self) -> int:
+        """Lines that could not be read, but for a last one that was cut short: that is no hole, only an end."""
+        return self.damaged - (1 if self.damaged_at and self.damaged_at == self.line else 0)
+
+    def count_lost(self, what: str, number: int) -> None:
+        """Count what the note at the end of an export says was lost."""
+        name = "orphans" if what == "unpaired" else what
+        setattr(self, name, getattr(self, name) + number)
+
+    def cut_short(self) -> None:
+        """The end of an export is missing, and what it says was lost."""
+        self.unended = True
+        self.lost += 1
 
     def events(self) -> Iterator[Event]:
         """The events of the trace, in the order of its lines. Raises UsageError for input that is no trace."""
         blocks = self.source.blocks()
-        first = list(islice(blocks, FIRST_BLOCKS))
-        start = next((text for text in first[0] if text.strip()), "")
+        first, start = _first_blocks(blocks)
         self.is_model = start.startswith("{")
         if self.base < 0:
             self.base, self.base_from = find_base(chain.from_iterable(first))
-        read = self._model_block if self.is_model else self._block
+        read = self.told.block if self.is_model else self._block
         for block in chain(first, blocks):
             yield from read(block)
-        if not self.is_model:
+        if self.is_model:
+            self.told.finish()
+        else:
             self._finish()
-
-    def _model_block(self, block: list[str]) -> Iterator[Event]:
-        """Model events, as ``movable run --events`` writes them."""
-        for text in block:
-            self.line += 1
-            if text.strip():
-                self.text = text
-                self.trace_lines += 1
-                event = from_json(text, self.line)
-                check_types(event, self.line)
-                event = event._replace(seq=self.line)
-                if event.kind in ("compact_zone", "compact_zone_ret"):
-                    (self._compacting.add if event.kind == "compact_zone" else self._compacting.discard)(event.task)
-                elif event.kind == "isolate_movable_page_ret":
-                    self.caller = "compact_zone" if event.task in self._compacting else ""
-                driver = event.args.get("driver", "")
-                if driver and event.mapping > PAGE_MAPPING_FLAGS:
-                    self.drivers[event.mapping - PAGE_MAPPING_MOVABLE] = driver
-                self._model_seen[event.kind] = self._model_seen.get(event.kind, 0) + 1
-                yield event
 
     def _block(self, block: list[str]) -> Iterator[Event]:
         """One block of ftrace lines; the loop that everything else is built around.
@@ -370,7 +393,7 @@ class Reader:
             # at the beginning of a trace it is a call that began before, maybe around one that was seen to begin;
             # an ordinary page's move shows its return only
             outer = means.kind == "isolate_movable_page_ret"
-            self._orphans += (outer or bool(means.driver)) and task.calls > outer
+            self.orphans += (outer or bool(means.driver)) and task.calls > outer
             return None
         layout.paired = True
         args: dict[str, Any] = {}
@@ -483,11 +506,11 @@ class Reader:
             pid = f"0 on {cpu}"
         if len(self._tasks) > NAMES_LIMIT:
             self._tasks.clear()
-            self._orphans += sum(self._unpaired(task) for task in self._by_pid.values() if not task.stack)
+            self.orphans += sum(self._unpaired(task) for task in self._by_pid.values() if not task.stack)
             self._by_pid = {pid: task for pid, task in self._by_pid.items() if task.stack}
         task = self._by_pid.get(pid)
         if task is None:
-            task = self._by_pid[pid] = Task(f"{name}-{match[2]}")
+            task = self._by_pid[pid] = Task(f"{name.strip()}-{match[2]}")
         self._tasks[key] = task
         return task
 
@@ -526,9 +549,10 @@ class Reader:
         own = OWN_HEADER.match(line)
         if own:
             words = (word.partition("=") for word in own[1].split())
-            self.header = {name: value for name, equals, value in words if equals}
+            told = {name: value for name, equals, value in words if equals}
+            self.header.update(told)
             for name in ("lost", "missed"):
-                number = self.header.get(name, "")
+                number = told.get(name, "")
                 setattr(self, name, getattr(self, name) + (int(number) if number.isdecimal() else 0))
             if not self.layout_known and self.header.get("era") in FLAG_LAYOUTS:
                 self.layout = self.header["era"]
@@ -543,6 +567,8 @@ class Reader:
     def _finish(self) -> None:
         """Refuses what was no trace, and a trace of something else."""
         name = self.source.name
+        if self.header.get("trailer") == FOLLOWS:
+            self.cut_short()
         if not self.trace_lines:
             raise UsageError(f"{name}: no ftrace text (no line like 'TASK-PID [CPU] FLAGS TIME: EVENT: ...'); {RECORD_HINT}")
         if self.base_from == "given" and self.damaged and not self._pages:

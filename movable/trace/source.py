@@ -79,6 +79,11 @@ class Source:
         if self._spool is not None:
             self._spool.close()
 
+    @property
+    def kept(self) -> bool:
+        """Whether the file itself can be read again, even if a reading stopped half-way."""
+        return self._spool is None
+
     def blocks(self) -> Iterator[list[str]]:
         """The lines, in lists of some thousand, without their ends. Raises UsageError for input that is no text."""
         tail = ""

@@ -93,7 +93,7 @@ def shown_by(layouts: list[Layout], header: dict[str, str]) -> Shown:
     found: Shown = {}
     for layout in layouts:
         fields = {*layout.names, "ret"} if layout.ret else set(layout.names)
-        if layout.action != RETURN or layout.paired:
+        if layout.kind and (layout.action != RETURN or layout.paired):
             found[layout.kind] = found[layout.kind] & fields if layout.kind in found else fields
     found = {**recorded(header), **found}
     ended = {layout.meaning.call for layout in layouts if layout.paired}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from movable.errors import UsageError
+from movable.mm.events import write_events
 from movable.mm.page import ISOLATED as MODEL_ISOLATED
 from movable.mm.page import LOCKED as MODEL_LOCKED
 from movable.mm.page import PG_NAMES
 from movable.trace.calls import Frame, Task
 from movable.trace.read import Reader
 from movable.trace.source import Source
+from movable.trace.told import told_events
 from movable.trace.vocabulary import FLAG_LAYOUTS, UNSEEN, kernel_flags, meaning, model_flags
 from tests.trace.recordings import (
     BASE,
@@ -194,6 +198,43 @@ def test_times_of_lines_with_more_brackets(name: str, tmp_path: Path) -> None:
         reader = Reader(source)
         stamps = [(event.seq, reader.stamp) for event in reader.events()]
     assert stamps and all(stamp == pytest.approx(10 + (line - 1) / 1e5) for line, stamp in stamps)
+
+
+@pytest.mark.parametrize("comm", ["", " ", "   ", "-", "a - b"])
+def test_names_that_are_hardly_any(comm: str, tmp_path: Path) -> None:
+    """A task may call itself anything, blanks too."""
+    script = life()
+    path = script.write(tmp_path)
+    _, plain = read(path)
+    path.write_text(re.sub(r"^ *sh-7", f"     {comm}-7", path.read_text(), flags=re.MULTILINE))
+    reader, events = read(path)
+    assert not reader.damaged and [event[2:] for event in events] == [event[2:] for event in plain]
+    assert {event.task for event in events} == {f"{comm.strip()}-7"} and reader.timed
+
+
+def test_a_long_blank_line_costs_no_time(tmp_path: Path) -> None:
+    path = life().write(tmp_path)
+    path.write_text(path.read_text() + " " * 60_000 + "-x [0\n" + "-1 [" * 10_000 + "\n")
+    begun = time.process_time()
+    reader, _ = read(path)
+    assert reader.damaged == 2 and time.process_time() - begun < 5
+
+
+def test_a_pipe_that_brings_a_line_in_pieces(tmp_path: Path) -> None:
+    """What the first bytes are is judged by the first line, however many readings it takes; and so is the page array's place."""
+    path = tmp_path / "t.jsonl"
+    with Source(str(life().write(tmp_path))) as source, path.open("w") as stream:
+        write_events(told_events(Reader(source)), stream)
+    for whole in (path, life(base=0xFFFFEA0000000000 + (77 << 30)).write(tmp_path)):
+        _, plain = read(whole)
+
+        class Slow(Source):
+            def blocks(self) -> Iterator[list[str]]:
+                for block in super().blocks():
+                    yield from ([], [], *([line] for line in block))
+
+        with Slow(str(whole)) as source:
+            assert list(Reader(source).events()) == plain
 
 
 def test_names_that_tools_make_up() -> None:
