@@ -31,6 +31,8 @@ BUDGET = 10.0
 """Seconds that a check takes by default."""
 ENOUGH = 40
 """After so many failing programs in a row without a new rule, more of the same teaches nothing."""
+LEAST, PATIENCE = 25, 3
+"""So many programs are run at least, unless that takes so many times as long as there is time for."""
 HANGS = 3
 """After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_SECONDS = 1.0
@@ -99,7 +101,7 @@ class Search:
                     progress(self.examples, elapsed)
                 if self.hangs >= HANGS:
                     return f"stopped early: {HANGS} programs did not end by themselves"
-                if self.examples >= examples if examples is not None else elapsed >= budget:
+                if self._enough(elapsed, budget, examples):
                     return ""
                 if self.until and self.until <= self.first.keys() | self.told:
                     return f"stopped early: {', '.join(sorted(self.until))} broken, as expected"
@@ -108,6 +110,12 @@ class Search:
         except KeyboardInterrupt:
             return INTERRUPTED
         return ""
+
+    def _enough(self, elapsed: float, budget: float, examples: int | None) -> bool:
+        """On a busy machine a little longer, so that a certificate rests on LEAST programs."""
+        if examples is not None:
+            return self.examples >= examples
+        return elapsed >= budget and (self.examples >= LEAST or elapsed >= PATIENCE * budget)
 
     def failing(self, id: str) -> Callable[[Program], bool]:
         """Whether a program breaks one rule, for the shrinker; says no once its time is up."""

@@ -12,7 +12,7 @@ from docs.drivers.slab import SlabCache
 from movable import Page, UsageError
 from movable.contract import Workload, certify, check, operation
 from movable.contract.draw import programs, shrink
-from movable.contract.examine import INTERRUPTED, Search, _judge, checked_waivers
+from movable.contract.examine import INTERRUPTED, LEAST, Search, _judge, checked_waivers
 from movable.contract.machine import Machine
 from movable.contract.program import decode, encode, show
 from movable.contract.replay import replay, replay_command
@@ -115,6 +115,15 @@ def test_waivers() -> None:
     with pytest.raises(UsageError, match="D15=REASON"):
         certify(Ring, waive={"D15": " "})
     assert checked_waivers({"d19B": "spelt otherwise"}) == {"D19b": "spelt otherwise"}
+
+
+def test_a_busy_machine_gets_more_time_but_not_for_ever() -> None:
+    search = Search(RingWorkload, Ring, "4.19", 0)
+    assert search._enough(10.0, 1.0, None) and not search._enough(0.5, 1.0, None)
+    assert not search._enough(2.0, 1.0, None)
+    search.examples = LEAST
+    assert search._enough(2.0, 1.0, None)
+    assert not search._enough(2.0, 1.0, LEAST + 1)
 
 
 def test_strict_asks_for_what_a_workload_can_exercise() -> None:
