@@ -6,6 +6,7 @@ One subclass per class, made once: making a class costs as much as an execution.
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from array import array
 from collections import OrderedDict, defaultdict, deque
@@ -24,10 +25,11 @@ from movable.explore.containers import (
     HookedSet,
 )  # fmt: skip
 from movable.explore.failure import ExploreError
+from movable.explore.heaps import teach
 from movable.explore.inplace import HEAP, ORIGINAL, plain, swap
 
 if TYPE_CHECKING:
-    from movable.explore.hooks import Hooks, Seen
+    from movable.explore.hooks import Hooks
 
 WRAPPED: dict[type, Any] = {
     dict: HookedDict, defaultdict: HookedDefaultDict, OrderedDict: HookedOrderedDict, list: HookedList, set: HookedSet,
@@ -73,6 +75,7 @@ def hooked(cls: type) -> tuple[type, Cell]:
     if found is None:
         try:
             found = _subclass(cls)
+            teach(sys.modules.get(cls.__module__))
         except Exception as error:
             raise unhookable(f"objects of {cls.__name__}", error) from error
         _classes[cls] = found
@@ -194,11 +197,11 @@ class Vars(dict[str, Any]):
 ORIGINAL[Vars] = dict
 
 
-def _vars_of(seen: Seen, hooks: Hooks, found: Any) -> Any:
+def _vars_of(hooks: Hooks, obj: object, found: Any) -> Any:
     """Make the ``__dict__`` of a watched object announce what it is asked."""
-    if type(found) is dict:
+    seen = hooks.seen.get(id(obj))
+    if seen is not None and type(found) in (dict, Vars):
         swap(found, Vars, builtin=True)
-    if type(found) is Vars:
         hooks.keep(found, seen)
     return found
 
@@ -269,39 +272,39 @@ def _attribute_hooks(cls: type, cell: Cell) -> dict[str, Any]:
     drop: Any = cls.__delattr__
 
     def location(self: Any, attr: str) -> str | None:
+        """Where an attribute is; None for what is no state of a watched object."""
         is_data = data.get(attr)
         if is_data is None:
             is_data = data[attr] = _is_data(cls, attr)
         hooks = cell.hooks
-        if not is_data or hooks is None:
+        seen = hooks.seen.get(id(self)) if is_data and hooks is not None else None
+        if seen is None or attr == "__dict__":
             return None
-        seen = hooks.seen.get(id(self))
-        if seen is None:
-            return None
-        try:
-            return seen.keys[attr]
-        except KeyError:
-            key = seen.keys[attr] = f"{seen.name}.{attr}"
-            return key
+        if attr not in seen.keys:
+            seen.keys[attr] = f"{seen.name}.{attr}"
+        return seen.keys[attr]
 
     def __getattribute__(self: Any, attr: str) -> Any:
         if data.get(attr, True):
-            key = location(self, attr)
+            hooks: Any = cell.hooks
+            try:
+                key = hooks.seen[id(self)].keys[attr]
+            except (KeyError, AttributeError):
+                key = location(self, attr)
+                if attr == "__dict__" and hooks is not None:
+                    return _vars_of(hooks, self, get(self, attr))
             if key is not None:
-                hooks: Any = cell.hooks
-                if attr == "__dict__":
-                    return _vars_of(hooks.seen[id(self)], hooks, get(self, attr))
                 hooks.point("r", key)
         return get(self, attr)
 
     def __setattr__(self: Any, attr: str, value: Any) -> None:
         key = location(self, attr)
-        if key is not None and cell.hooks is not None:
-            if attr == "__dict__":
-                cell.hooks.exchange(self, value)
-            else:
-                cell.hooks.point("w", key)
-                value = cell.hooks.adopt(value, key)
+        if key is not None:
+            hooks: Any = cell.hooks
+            hooks.point("w", key)
+            value = hooks.adopt(value, key)
+        elif attr == "__dict__" and cell.hooks is not None:
+            cell.hooks.exchange(self, value)
         put(self, attr, value)
 
     def __delattr__(self: Any, attr: str) -> None:

@@ -12,19 +12,18 @@ import datetime
 import decimal
 import fractions
 import functools
+import logging
 import pathlib
 import re
 import struct
-import sys
 import types
 import weakref
 from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any, Protocol
 
-from movable.explore.classes import WRAPPED, attributes, hooked, mixin, unhookable
+from movable.explore.classes import WRAPPED, Vars, attributes, hooked, mixin, unhookable
 from movable.explore.containers import BOXES, Container, begin
-from movable.explore.heaps import teach
 from movable.explore.inplace import HEAP, plain, swap
 
 _FIXED: tuple[type, ...] = (
@@ -33,9 +32,12 @@ _FIXED: tuple[type, ...] = (
 )  # fmt: skip
 _PLAIN = (int, str, bytes, float, bool, type(None), Enum)
 _ATOMS = frozenset(_PLAIN[:-1])
+_NO_PLANS: dict[type, Any] = dict.fromkeys(_PLAIN[:-1])
+_ADDRESS = 1 << 20  # where no object is
 _UNCHANGING = (
-    complex, range, slice, object, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
+    complex, range, slice, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
     datetime.tzinfo, pathlib.PurePath, re.Pattern, struct.Struct, weakref.ref, types.GenericAlias, type(NotImplemented), type(...),
+    logging.Logger,
 )  # fmt: skip
 
 
@@ -66,7 +68,8 @@ class Hooks:
     at `watch` is taken for constant and gives no points (functions, classes, modules and thread locks always are);
     ``follow``, says of a class whether its objects are watched too when they are stored in a watched place (default: classes
     of the modules that watched objects come from); ``label``, names an object that serves as a dict key or set element, from
-    which its location is named (None: the access counts for the whole container).
+    which its location is named (None: the access counts for the whole container); ``closures``, whether to hook what is
+    reached only through the variables that a stored function shares with the code around it.
 
     ``unwatched_kinds`` lists (name, type) of what was found in watched places, may change, and gives no points.
     """
@@ -79,6 +82,7 @@ class Hooks:
         fixed: tuple[type, ...] = (),
         follow: Callable[[type], bool] | None = None,
         label: Callable[[object], Hashable] | None = None,
+        closures: bool = False,
     ) -> None:
         self.point = scheduler.point
         self.seen: dict[int, Seen] = {}
@@ -88,14 +92,17 @@ class Hooks:
         self._kept: tuple[type, ...] = (*_PLAIN, *self._fixed, *self._foreign, BaseException)
         self._follow = follow or (lambda cls: cls.__module__ in self._modules)
         self._label = label
+        self._closures = closures
         self._modules: set[str] = set()
         self._made: dict[str, int] = {}
         self.unwatched_kinds: list[tuple[str, str]] = []
         self._keys = begin(scheduler)
-        self._plans: dict[type, Callable[[Any, str], Any] | None] = dict.fromkeys(_PLAIN[:-1])
+        self._plans: dict[type, Callable[[Any, str], Any] | None] = _NO_PLANS.copy()
+        self._classes: set[type] = set()
         self._class_level: set[tuple[type, str]] = set()
         self._looked: dict[int, Any] = {}  # functions and the like whose parts are hooked
         self._loose: list[tuple[str, str, Callable[[], Any], Any]] = []  # (name, kind, how to look, what was there)
+        self._hidden: list[tuple[str, Any]] = []
 
     def watch(self, obj: Any, name: str) -> Any:
         """Hook ``obj`` under ``name``, and what it holds; return it. Raises ExploreError when its class cannot be hooked."""
@@ -115,12 +122,17 @@ class Hooks:
         self.seen.clear()
 
     def check(self) -> None:
-        """Note what the program changed where no hook can be; call it after a run."""
+        """Note what was not watched although it may change, or did; call it after a run."""
         for name, kind, look, before in self._loose:
             after = look()
             if after is not before and after != before:
                 self.unwatched_kinds.append((name, kind))
+        for name, value in self._hidden:
+            box = BOXES.get(id(value))
+            if (box is None or box[0] is not self) and id(value) not in self.seen:
+                self._unknown(value, name)
         self._loose.clear()
+        self._hidden.clear()
 
     def adopt(self, value: Any, where: str) -> Any:
         """Hook what is stored in ``where``: objects and containers in place. Return what to store, which is ``value`` but for a
@@ -135,15 +147,16 @@ class Hooks:
 
     def sub(self, key: Any) -> Hashable:
         """The stable name of a dict key or set element; None when it has none."""
-        if isinstance(key, _PLAIN):
-            if type(key) is int and key in self.seen:  # an address, which is another one in the next execution
-                return ("id", self.seen[key].name)
+        kind = type(key)
+        if kind is int and key >= _ADDRESS and key in self.seen:
+            return ("id", self.seen[key].name)  # the address itself is another one in the next execution
+        if kind is int or kind is str or isinstance(key, _PLAIN):
             return (key,) if key is None else key
         if isinstance(key, tuple):
             parts = tuple(self.sub(part) for part in key)
             return None if None in parts else parts
-        by_identity: Any = type(key).__eq__
-        if self._label is None or by_identity is not object.__eq__:  # two that are equal would have two names
+        equal: Any = kind.__eq__
+        if self._label is None or equal is not object.__eq__:  # two that are equal would have two names
             return None
         return self._label(key)
 
@@ -176,7 +189,9 @@ class Hooks:
 
     def exchange(self, obj: Any, attrs: Any) -> None:
         """The points, and the hooks, of ``obj.__dict__ = attrs``."""
-        seen = self.seen[id(obj)]
+        seen = self.seen.get(id(obj))
+        if seen is None:
+            return
         for attr in [*dict(attributes(obj, [])), *attrs]:
             self.touch("w", seen, attr)
         for attr, value in list(attrs.items()):
@@ -184,7 +199,7 @@ class Hooks:
 
     def _plan(self, kind: type) -> Callable[[Any, str], Any] | None:
         """How to hook objects of a class; None: not at all."""
-        if issubclass(kind, self._foreign or (Enum,)):
+        if kind is Vars or issubclass(kind, self._foreign):
             return None
         if plain(kind) in WRAPPED:
             return self._contain
@@ -203,7 +218,7 @@ class Hooks:
             return self._frozen
         if issubclass(kind, types.SimpleNamespace) or mixin(kind) is not None or (cls.__flags__ & HEAP and self._follow(cls)):
             return self._object
-        return None if cls is object or issubclass(kind, _UNCHANGING[1:]) else self._unknown
+        return None if cls is object or issubclass(kind, _UNCHANGING) else self._unknown
 
     def _contain(self, value: Any, where: str) -> Any:
         box = BOXES.get(id(value))
@@ -252,6 +267,10 @@ class Hooks:
         if type(content) in _ATOMS:
             self._loose.append((name, "variable of a closure", lambda: cell.cell_contents, content))
             return
+        if not self._closures:
+            if self._plan(type(content)) in (self._contain, self._object):
+                self._hidden.append((name, content))
+            return
         adopted = self.adopt(content, name)
         if adopted is not content:
             cell.cell_contents = adopted
@@ -276,7 +295,7 @@ class Hooks:
         return value
 
     def _unknown(self, value: Any, where: str) -> Any:
-        kind = type(value)
+        kind = plain(type(value))
         found = (where, kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")
         if found not in self.unwatched_kinds:
             self.unwatched_kinds.append(found)
@@ -286,7 +305,6 @@ class Hooks:
         if id(obj) in self.seen:
             return
         cls = plain(type(obj))
-        teach(sys.modules.get(cls.__module__))
         made, cell = hooked(cls)
         try:
             swap(obj, made, builtin=isinstance(obj, types.SimpleNamespace))
@@ -302,8 +320,10 @@ class Hooks:
             adopted = self.adopt(value, f"{name}.{attr}")
             if adopted is not value:
                 object.__setattr__(obj, attr, adopted)
-        for base, attr in cell.kept:
-            self._of_a_class(base, attr)
+        if cls not in self._classes:
+            self._classes.add(cls)
+            for base, attr in cell.kept:
+                self._of_a_class(base, attr)
 
     def _of_a_class(self, base: type, attr: str) -> None:
         """What a class of a watched object holds: containers and objects are hooked, of the rest a change is noted."""
