@@ -186,12 +186,30 @@ def callbacks_of(driver: str, isolate: str = "", migrate: str = "", putback: str
         raise UsageError(
             f"driver {driver!r}: known by name are {known}; for any other give --isolate SYM --migrate SYM --putback SYM"
         )
+    if driver == DRIVERS["balloon"].prefix:
+        raise UsageError(
+            f"driver {driver!r}: the kernel's own balloon is recorded along with every driver under this name; give yours another"
+        )
     if not re.fullmatch(r"[A-Za-z_]\w{0,30}", driver):
         raise UsageError(f"driver {driver!r}: the name becomes part of event names; use letters, digits and underscores")
     for symbol in given:
         if not SYMBOL.fullmatch(symbol):
             raise UsageError(f"symbol {symbol!r}: expected a function as in /proc/kallsyms, or module:function")
     return Callbacks(driver, isolate, migrate, putback)
+
+
+def _era_for(version: str) -> str:
+    """Which era serves a kernel version, in words."""
+    numbers = re.fullmatch(r"v?(\d{1,3})\.(\d{1,3})(?:[.-].*)?", version)
+    kernel = (int(numbers[1]), int(numbers[2])) if numbers else None
+    if kernel is not None and (4, 19) <= kernel < (6, 0):
+        return f"4.19 serves 4.19 to 5.19: give --era 4.19 for {version}"
+    if kernel is not None and (6, 0) <= kernel <= (6, 16):
+        return f"6.1 serves 6.0 to 6.16: give --era 6.1 for {version}"
+    return (
+        "4.19 serves 4.19 to 5.19, and 6.1 serves 6.0 to 6.16 (from 6.17 on pages are not marked in page->mapping, and marking "
+        "is inline, so no probe can see it)"
+    )
 
 
 def probe_set(driver: Callbacks, era: str = "6.1", *, objects: bool = False, base: bool = False) -> list[Probe]:
@@ -202,10 +220,7 @@ def probe_set(driver: Callbacks, era: str = "6.1", *, objects: bool = False, bas
     mark in ``page->mapping``.
     """
     if era not in TRACE_ERAS:
-        raise UsageError(
-            f"no probes for era {era!r}; there are some for {', '.join(TRACE_ERAS)} (from 6.17 on pages are not marked in "
-            "page->mapping, and marking is inline, so no probe can see it)"
-        )
+        raise UsageError(f"no probes for era {era!r}; {_era_for(era)}")
     balloon = DRIVERS["balloon"]
     probes = [*core_probes(era), *driver_probes(balloon, era), *BALLOON_PROBES, *CALLER_PROBES]
     if driver.prefix == "zs":

@@ -43,23 +43,32 @@ if [ -z "${TRACEFS:-}" ]; then
   fi
 fi
 [ -w "$TRACEFS/kprobe_events" ] || die "cannot write $TRACEFS/kprobe_events; run as root on a kernel with CONFIG_KPROBE_EVENTS"
-grep -q ':kp/' "$TRACEFS/kprobe_events" && die "probes of group kp are set already; remove them: echo > $TRACEFS/kprobe_events"
-
 INSTANCE=$TRACEFS/instances/movable
+if [ -e "$INSTANCE" ] || grep -q ':kp/' "$TRACEFS/kprobe_events"; then
+  say "another recording is running, or was killed: $INSTANCE or probes of group kp are there. If none is running, clean up:"
+  echo "  rmdir $INSTANCE" >&2
+  echo "  grep -o ':kp/[^ ]*' $TRACEFS/kprobe_events | while read -r E; do echo \"-\$E\" >> $TRACEFS/kprobe_events; done" >&2
+  exit 1
+fi
+
+# What is about to be made is noted before it is made: an interruption comes at any time, and what is there must go again.
 DEFINED=''
+PENDING=''
 STARTED=''
 CHILD=''
 TMP=''
 
 teardown() {
   trap '' INT TERM HUP
+  [ "$CHILD" = begun ] && CHILD=${!:-}
   [ -n "$CHILD" ] && kill "$CHILD" 2>/dev/null
-  if [ -n "$STARTED" ]; then
+  if [ -n "$STARTED" ] && [ -e "$INSTANCE" ]; then
     echo 0 > "$INSTANCE/tracing_on"
     echo 0 > "$INSTANCE/events/enable"
     rmdir "$INSTANCE" || say "could not remove $INSTANCE; try again with rmdir"
   fi
   for E in $DEFINED; do echo "-:kp/$E" >> "$TRACEFS/kprobe_events" || say "could not remove probe kp/$E"; done
+  [ -n "$PENDING" ] && echo "-:kp/$PENDING" 2>/dev/null >> "$TRACEFS/kprobe_events"
   [ -n "$TMP" ] && rm -f "$TMP"
 }
 trap teardown EXIT
@@ -76,10 +85,11 @@ ACTIVE=$((CPUS * 2))
 
 REFUSED=''
 set_probe() { # EVENT TYPE FETCH SYMBOL...: the first symbol that the kernel takes
-  E=$1; T=$2; F=$3; shift 3
+  E=$1; T=$2; F=$3; PENDING=$1; shift 3
   for SYM in "$@"; do
-    if echo "$T:kp/$E $SYM${F:+ $F}" >> "$TRACEFS/kprobe_events" 2>/dev/null; then DEFINED="$DEFINED $E"; return; fi
+    if echo "$T:kp/$E $SYM${F:+ $F}" >> "$TRACEFS/kprobe_events" 2>/dev/null; then DEFINED="$DEFINED $E"; PENDING=''; return; fi
   done
+  PENDING=''
   REFUSED="$REFUSED $E"
 }
 @PROBES@
@@ -88,8 +98,8 @@ for E in isolate_movable_page isolate_movable_page_ret @NEEDED@; do
 done
 [ -n "$REFUSED" ] && say "the kernel refused:$REFUSED (rules that need them will be unproven)"
 
-mkdir "$INSTANCE" || die "cannot make $INSTANCE; is another recording running?"
 STARTED=1
+mkdir "$INSTANCE" || { STARTED=''; die "cannot make $INSTANCE; is another recording running?"; }
 echo 0 > "$INSTANCE/tracing_on"
 echo global > "$INSTANCE/trace_clock"
 echo "$BUFFER_KB" > "$INSTANCE/buffer_size_kb"
@@ -103,6 +113,7 @@ done
 echo 1 > "$INSTANCE/tracing_on"
 echo 'movable: begin' > "$INSTANCE/trace_marker"
 STATUS=0
+CHILD=begun
 if [ $# -gt 0 ]; then "$@" & else sleep "$SECONDS_TO_RECORD" & fi
 CHILD=$!
 wait "$CHILD" || STATUS=$?

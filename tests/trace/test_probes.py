@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -66,6 +67,7 @@ def test_arm_passes_arguments_elsewhere() -> None:
         (("x", "a", "b"), "--putback SYM"),
         (("x", "a", "b", "c; reboot"), "expected a function"),
         (("my driver", "a", "b", "c"), "letters, digits and underscores"),
+        (("balloon", "a", "b", "c"), "under this name; give yours another"),
     ],
 )
 def test_bad_names_are_refused(arguments: tuple[str, ...], words: str) -> None:
@@ -76,6 +78,28 @@ def test_bad_names_are_refused(arguments: tuple[str, ...], words: str) -> None:
 def test_new_era_has_no_probes() -> None:
     with pytest.raises(UsageError, match=r"no probes for era '6\.17'"):
         probe_set(DRIVERS["balloon"], "6.17")
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("5.4", "4.19 serves 4.19 to 5.19: give --era 4.19"),
+        ("v5.15.0-91-generic", "give --era 4.19"),
+        ("6.12", "6.1 serves 6.0 to 6.16: give --era 6.1"),
+        ("6.18", "no probe can see it"),
+        ("4.4", "4.19 serves 4.19 to 5.19, and 6.1 serves"),
+        ("old", "4.19 serves 4.19 to 5.19, and 6.1 serves"),
+    ],
+)
+def test_a_kernel_version_is_told_its_era(version: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        probe_set(DRIVERS["balloon"], version)
+
+
+def test_no_event_is_defined_twice() -> None:
+    for driver in (*DRIVERS.values(), BAD, callbacks_of("zsmalloc", "a", "b", "c"), callbacks_of("zs", "a", "b", "c")):
+        names = [probe.name for probe in probe_set(driver, objects=True, base=True)]
+        assert len(names) == len(set(names))
 
 
 # --- the script, on a directory that pretends to be tracefs ---
@@ -200,11 +224,67 @@ def test_script_cleans_up_when_interrupted(number: int, code: int, pretended: Pr
     assert len([line for line in lines if line[0] == "-"]) == len(recorded("bad")) == len(lines) / 2
 
 
+def left_behind(pretended: Pretended) -> set[str]:
+    """Probes that were set and not removed."""
+    lines = pretended.probes()
+    set_ = {line.split()[0].partition(":")[2] for line in lines if line[0] != "-"}
+    return set_ - {line.removeprefix("-:") for line in lines if line[0] == "-"}
+
+
+@pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("INT", 130), ("HUP", 129)])
+@pytest.mark.parametrize("number", [1, 2, 17, len(recorded("bad"))])
+def test_script_interrupted_right_after_it_set_a_probe(number: int, name: str, code: int, pretended: Pretended) -> None:
+    """The kernel takes its time to set a probe; the signal is served when the write is done."""
+    text = pretended.script.read_text()
+    slow = 'SET=0\nslow() { echo "$@"; SET=$((SET + 1)); [ "$SET" -ne NUMBER ] || kill -SIGNAL $$; }\n'
+    assert text.count("if echo ") == 1
+    text = text.replace("set -u\n", "set -u\n" + slow.replace("NUMBER", str(number)).replace("SIGNAL", name), 1)
+    pretended.script.write_text(text.replace("if echo ", "if slow "))
+    done = pretended.run("-t", "0")
+    assert done.returncode == code and "could not" not in done.stderr
+    assert sum(line[0] != "-" for line in pretended.probes()) == number
+    assert not left_behind(pretended) and not list(pretended.folder.glob("*.part"))
+
+
+def test_script_interrupted_while_it_makes_its_instance(pretended: Pretended) -> None:
+    tool = pretended.folder / "tools" / "mkdir"
+    tool.write_text(MKDIR + "kill -TERM $PPID\n")
+    done = pretended.run("-t", "60")
+    assert done.returncode == 143 and "could not" not in done.stderr
+    assert not (pretended.tracefs / "instances" / "movable").exists() and not left_behind(pretended)
+
+
+def test_script_interrupted_before_it_makes_its_instance(pretended: Pretended) -> None:
+    (pretended.folder / "tools" / "mkdir").write_text("#!/bin/sh\nkill -TERM $PPID\nexit 1\n")
+    done = pretended.run("-t", "60")
+    assert done.returncode == 143 and "could not" not in done.stderr and "No such" not in done.stderr
+    assert not left_behind(pretended)
+
+
 def test_script_refuses_to_disturb_another(pretended: Pretended) -> None:
     (pretended.tracefs / "kprobe_events").write_text("p:kp/mine do_exit\n")
     done = pretended.run("-t", "0")
-    assert done.returncode == 1 and "set already" in done.stderr
+    assert done.returncode == 1 and "another recording is running" in done.stderr
     assert pretended.probes() == ["p:kp/mine do_exit"]
+    (pretended.tracefs / "kprobe_events").write_text("")
+    (pretended.tracefs / "instances" / "movable").mkdir()
+    done = pretended.run("-t", "0")
+    assert done.returncode == 1 and "another recording is running" in done.stderr
+    assert not pretended.probes() and (pretended.tracefs / "instances" / "movable").exists()
+
+
+def test_what_the_script_says_after_a_kill_cleans_up(pretended: Pretended) -> None:
+    """First the instance, in which the probes are on, then the probes of our group and no others."""
+    events = pretended.tracefs / "kprobe_events"
+    mine = "p:kp/one do_exit page=%di:x64\nr16:kp/two_ret do_exit\n"
+    events.write_text("p:other/theirs do_exit\n" + mine)
+    (pretended.tracefs / "instances" / "movable").mkdir()
+    said = pretended.run("-t", "0").stderr.splitlines()[1:]
+    assert said[0].split() == ["rmdir", str(pretended.tracefs / "instances" / "movable")]
+    subprocess.run(["sh", "-ec", "\n".join(said)], env=pretended.environment, cwd=pretended.folder, check=True)
+    assert not (pretended.tracefs / "instances" / "movable").exists()
+    assert left_behind(pretended) == {"other/theirs"}
+    assert [line for line in pretended.probes() if line[0] == "-"] == ["-:kp/one", "-:kp/two_ret"]
 
 
 def test_script_needs_tracefs(pretended: Pretended) -> None:
