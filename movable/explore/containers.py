@@ -497,6 +497,7 @@ def _set_methods(names: str, op: str) -> None:
 
 announce(HookedDict, "r", READS)
 announce(HookedDict, "w", "clear popitem")
+announce(HookedDefaultDict, "r", READS)
 announce(HookedOrderedDict, "r", READS)
 announce(HookedOrderedDict, "w", "clear move_to_end")
 announce(HookedList, "r", f"{READS} __contains__ __add__ __mul__ __rmul__ index count")
