@@ -26,6 +26,8 @@ SHOWN = 3
 """Findings of one rule that are shown with their lines."""
 SUSPECTS = 1000
 """Findings of one rule that are looked at again, where the order of lines may have made them."""
+PASSED, NOT_PASSED, NOTHING_PROVEN = "passed", "not passed", "nothing proven"
+"""How a judgement may end."""
 PATIENCE = 500
 """Lines after a migration before an old page that was never freed counts as leaked."""
 
@@ -86,6 +88,13 @@ class Result:
         """Whether no rule is broken, but for those that are advice."""
         return all(RULES[id].level == MAY for id in self.broken)
 
+    @property
+    def outcome(self) -> str:
+        """The judgement in two words: that nothing is broken proves nothing where nothing was put to the test."""
+        if not self.passed:
+            return NOT_PASSED
+        return PASSED if self.count(HELD) else NOTHING_PROVEN
+
     def count(self, verdict: str) -> int:
         """How many rules have this verdict."""
         return sum(1 for found in self.verdicts.values() if found.verdict == verdict)
@@ -103,6 +112,7 @@ class Result:
             "holes": self.holes,
             "notes": self.notes,
             "passed": self.passed,
+            "outcome": self.outcome,
             "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
             "rules": [
                 {

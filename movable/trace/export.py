@@ -172,7 +172,7 @@ def export_ftrace(events: Iterable[Event], layout: str = "6.1", reader: Reader |
     yield (f"# movable: era={layout} lost=0 missed=0\n" if reader is None else header_line(reader)) + _HEADER
     pids: dict[str, str] = {}
     for number, event in enumerate(events):
-        text = _event_text(event, layout, "model" if reader is None else reader.caller or "unknown")
+        text = _event_text(event, layout, (reader and reader.caller) or "unknown")
         if text is None:
             continue
         task = pids.get(event.task)

@@ -12,9 +12,18 @@ from movable.mm.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.vocabulary import UNSEEN
 
-EAGAIN = -11
 MIGRATED, PUT_BACK, FREED, OPEN = "migrated", "put back", "freed while isolated", "still isolated"
 OUTCOMES = (MIGRATED, PUT_BACK, FREED, OPEN)
+
+REASONS = (
+    *("compact_zone", "soft_offline_page", "offline_pages", "syscall", "mempolicy", "numa_misplaced", "alloc_contig_range"),
+    *("longterm_pin", "demotion"),
+)
+"""Who asks for a migration, by the ``reason`` that migrate_pages is given."""
+TASKS_LIMIT = 4096
+"""Tasks whose last reason is kept."""
+UNTOLD = ("", "model", "unknown")
+"""Callers that say nothing."""
 
 REFUSED_BY_DRIVER = "by the driver"
 REFUSED_CLEARED = "not movable any more (mapping cleared or other)"
@@ -99,11 +108,14 @@ class Lives:
         self._on_refusal = on_refusal
         self._on_end = on_end
         self._asking: dict[str, tuple[Event, str]] = {}
+        self._reasons: dict[str, tuple[int, str]] = {}
 
     def feed(self, event: Event, stamp: float, caller: str = "") -> None:
         """Take in one event."""
         handler = _HANDLERS.get(event.kind)
         if handler is None:
+            if event.kind == "migrate_pages":
+                self._reasoned(event)
             return
         life = self.pages.get(event.pfn)
         if life is None:
@@ -111,6 +123,14 @@ class Lives:
         if event.mapping > PAGE_MAPPING_FLAGS:
             life.ops = event.mapping - PAGE_MAPPING_MOVABLE
         handler(self, event, life, stamp, caller)
+
+    def _reasoned(self, event: Event) -> None:
+        """A task migrates what it isolated, and says why."""
+        reason = event.args.get("reason")
+        name = REASONS[reason] if isinstance(reason, int) and 0 <= reason < len(REASONS) else ""
+        if len(self._reasons) > TASKS_LIMIT:
+            self._reasons.clear()
+        self._reasons[event.task] = (event.seq, name)
 
     def finish(self, line: int, stamp: float) -> None:
         """The trace ends: what is still isolated ends as such, and every life is told."""
@@ -182,7 +202,6 @@ class Lives:
             self._begin(life, event, stamp)
         self._end_isolation(life, PUT_BACK, event.seq, stamp, UNSEEN, event.task)
 
-
     def _free(self, event: Event, life: Life, stamp: float, caller: str) -> None:
         self._end(life, event, stamp)
         del self.pages[event.pfn]
@@ -211,6 +230,9 @@ class Lives:
 
     def _end_isolation(self, life: Life, outcome: str, line: int, stamp: float, target: int, task: str) -> None:
         self.isolated[life.driver] = self.isolated.get(life.driver, 1) - 1
+        asked_at, reason = self._reasons.get(task, (UNSEEN, ""))
+        if life.caller in UNTOLD and asked_at > life.isolated:
+            life.caller = reason
         if self._on_isolation is not None:
             self._on_isolation(
                 Isolation(

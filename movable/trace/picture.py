@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from movable.trace.summary import Series, Summary
+from movable.trace.summary import SECONDS, Series, Summary
 
 WIDTH, HEIGHT = 900, 320
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 45
@@ -13,14 +13,14 @@ COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#57606a")
 
 
 def isolated_svg(summary: Summary) -> str:
-    """The picture as text: a line for each driver, seconds from left to right, pages upwards."""
-    seconds = max(summary.end - summary.begin, 1e-6)
+    """The picture as text: a line for each driver, time from left to right, pages upwards."""
+    seconds = max(summary.end - summary.begin, 1e-6 if summary.clock == SECONDS else 1.0)
     top = max([1, *(max(series.points, default=0) for series in summary.series.values())])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
         f"<title>Isolated pages over time: {escape(summary.name)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        *_axes(seconds, top),
+        *_axes(seconds, top, summary.clock),
     ]
     for index, (driver, series) in enumerate(sorted(summary.series.items())):
         colour = COLOURS[index % len(COLOURS)]
@@ -56,7 +56,7 @@ def _steps(series: Series, seconds: float, top: int) -> list[str]:
     return corners
 
 
-def _axes(seconds: float, top: int) -> list[str]:
+def _axes(seconds: float, top: int, clock: str) -> list[str]:
     parts = []
     for step in _ticks(top):
         y = _y(step, top)
@@ -65,7 +65,7 @@ def _axes(seconds: float, top: int) -> list[str]:
     for step in _ticks(seconds):
         x = _x(step, seconds)
         parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{step:g}</text>')
-    parts.append(f'<text x="{WIDTH // 2}" y="{HEIGHT - 8}" text-anchor="middle">seconds</text>')
+    parts.append(f'<text x="{WIDTH // 2}" y="{HEIGHT - 8}" text-anchor="middle">{clock}</text>')
     parts.append(f'<text x="{LEFT}" y="{TOP - 28}" text-anchor="end">pages</text>')
     return parts
 

@@ -17,7 +17,7 @@ from movable.mm.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.calls import Frame, Task
 from movable.trace.columns import Layout
-from movable.trace.source import RECORD_HINT, Source
+from movable.trace.source import RECORD_HINT, Source, first_blocks
 from movable.trace.told import FOLLOWS, Told
 from movable.trace.vocabulary import (
     BELOW_GUESS,
@@ -27,6 +27,7 @@ from movable.trace.vocabulary import (
     FLAG_LAYOUTS,
     FREE,
     LAYOUT_BY_ISOLATED_BIT,
+    NEEDED,
     PAGE_FIELDS,
     PAGE_STRUCT,
     PLAIN,
@@ -37,14 +38,13 @@ from movable.trace.vocabulary import (
     guess_base,
     meaning,
     model_flags,
+    raw_bits,
 )
 
 CACHE_LIMIT = 100_000
 """Decoded tokens kept before the cache starts afresh."""
 NAMES_LIMIT = 4096
 """Names of events, and tasks, kept."""
-FIRST_BYTES = 1 << 20
-"""Bytes that are searched for the place of the page array before the first event is told."""
 UNLOCKS_AFTER = 2
 """Unlocks that belong to a callback which has just returned: the page's and its target's."""
 LATEST = 2e19
@@ -64,25 +64,6 @@ ENDS = frozenset(("migratepage", "putback_page"))
 
 _new = tuple.__new__
 _EMPTY: dict[str, Any] = {}
-
-
-def raw_bits(token: str) -> int:
-    """The number of a flags field as the kernel has it; 0 where the memory could not be read."""
-    word = token.partition("=")[2]
-    return 0 if word.startswith("(") else int(word, 0)
-
-
-def _first_blocks(blocks: Iterator[list[str]]) -> tuple[list[list[str]], str]:
-    """The first blocks, and the first line in them that is not blank. A pipe may bring a line in many small pieces."""
-    first: list[list[str]] = []
-    start, size = "", 0
-    for block in blocks:
-        first.append(block)
-        size += sum(map(len, block)) + len(block)
-        start = start or next((text for text in block if text.strip()), "")
-        if size >= FIRST_BYTES:
-            break
-    return first, start
 
 
 class Reader:
@@ -210,7 +191,7 @@ class Reader:
     def events(self) -> Iterator[Event]:
         """The events of the trace, in the order of its lines. Raises UsageError for input that is no trace."""
         blocks = self.source.blocks()
-        first, start = _first_blocks(blocks)
+        first, start = first_blocks(blocks)
         self.is_model = start.startswith("{")
         if self.base < 0:
             self.base, self.base_from = find_base(chain.from_iterable(first))
@@ -576,7 +557,7 @@ class Reader:
                 f"{name}: no page pointer fits --vmemmap-base {self.base:#x}; give the address where this kernel's page array "
                 "begins, or leave it out to have it worked out"
             )
-        if not any(self.seen.values()):
+        if not any(layout.kind in NEEDED for layout in self.layouts):
             others = ", ".join(sorted(self._layouts)[:3])
             raise UsageError(
                 f"{name}: a trace without the needed events (isolate_movable_page, set_page_movable, the driver's callbacks); "

@@ -25,6 +25,8 @@ BLOCK = 1 << 17
 """Bytes read at once."""
 LONGEST_LINE = 1 << 16
 """A longer line is no trace line."""
+FIRST_BYTES = 1 << 20
+"""Bytes that are searched for the place of the page array before the first event is told."""
 GZIP_MAGIC = b"\x1f\x8b"
 TRACE_DAT_MAGIC = b"\x17\x08\x44tracing"
 
@@ -32,6 +34,19 @@ Progress = Callable[[int, int], None]
 """Called with bytes read and bytes in total (0 where unknown)."""
 
 RECORD_HINT = "record one with the script that 'movable trace probes DRIVER' prints"
+
+
+def first_blocks(blocks: Iterator[list[str]]) -> tuple[list[list[str]], str]:
+    """The first blocks, and the first line in them that is not blank. A pipe may bring a line in many small pieces."""
+    first: list[list[str]] = []
+    start, size = "", 0
+    for block in blocks:
+        first.append(block)
+        size += sum(map(len, block)) + len(block)
+        start = start or next((text for text in block if text.strip()), "")
+        if size >= FIRST_BYTES:
+            break
+    return first, start
 
 
 class Source:

@@ -14,10 +14,16 @@ CALLER_NAMES = {
     "alloc_contig_range": "contiguous allocation",
     "offline_pages": "memory offlining",
     "soft_offline_page": "soft offline",
+    "syscall": "a system call",
+    "mempolicy": "memory policy",
+    "numa_misplaced": "NUMA balancing",
+    "longterm_pin": "long-term pin",
 }
 EAGAIN = -11
 LONGEST = 5
 """Isolations listed as the longest."""
+SECONDS, TICKS, EVENTS = "seconds", "ticks", "events"
+"""What the times of a trace count."""
 POINTS = 2048
 """Points of the picture."""
 
@@ -59,10 +65,11 @@ class Summary:
     ``outcomes`` counts isolations by (driver, caller, outcome), ``refusals`` by (driver, caller, reason), ``returns`` what
     migrate callbacks returned by (driver, value), ``retries`` by (outcome, number of calls), ``times`` by (outcome, power of
     two of the microseconds), ``events`` trace events by name. ``longest`` are the longest isolations, ``series`` isolated pages
-    over time by driver. Times are in seconds.
+    over time by driver. ``clock`` says what times are in: seconds, ticks of the trace's clock, or events of a simulation.
     """
 
     name: str
+    clock: str = SECONDS
     lines: int = 0
     begin: float = 0.0
     end: float = 0.0
@@ -112,11 +119,13 @@ class Summary:
             del self.longest[LONGEST:]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, for JSON."""
+        """Everything as plain values, for JSON. Times are None where the trace has none in seconds."""
+        timed = self.clock == SECONDS
         return {
             "name": self.name,
             "lines": self.lines,
-            "seconds": round(self.end - self.begin, 6),
+            "clock": self.clock,
+            "seconds": round(self.end - self.begin, 6) if timed else None,
             "lost": self.lost,
             "missed": self.missed,
             "damaged": self.damaged,
@@ -137,10 +146,12 @@ class Summary:
             ],
             "microseconds_until_end": [
                 {"end": outcome, "below": 1 << bits, "pages": n} for (outcome, bits), n in sorted(self.times.items())
-            ],
+            ]
+            if timed
+            else None,
             "longest": [
-                {"page": one.pfn, "driver": one.driver, "seconds": round(one.until - one.since, 6), "outcome": one.outcome,
-                 "lines": [one.begun, one.ended]}
+                {"page": one.pfn, "driver": one.driver, "seconds": round(one.until - one.since, 6) if timed else None,
+                 "outcome": one.outcome, "lines": [one.begun, one.ended]}
                 for one in self.longest
             ],
             "events": self.events,
@@ -172,6 +183,7 @@ def summarise(reader: Reader) -> Summary:
                     before[driver] = number
                     summary.series.setdefault(driver, Series(summary.begin)).put(stamp, number)
     summary.end = stamp
+    summary.clock = EVENTS if reader.simulated else SECONDS if reader.timed else TICKS
     lives.finish(reader.line, stamp)
     summary.lines = reader.line
     summary.lost, summary.missed, summary.damaged = reader.lost, reader.missed, reader.damaged
@@ -197,8 +209,7 @@ def _count(summary: Summary, kind: str, args: dict[str, Any]) -> None:
 
 def summary_text(summary: Summary) -> str:
     """The summary for a terminal."""
-    seconds = summary.end - summary.begin
-    lines = [f"{summary.name}: {summary.lines} lines, {seconds:.3f} s"]
+    lines = [f"{summary.name}: {_extent(summary)}"]
     if summary.lost or summary.missed:
         lines.append(f"  {summary.lost} events lost, {summary.missed} returns missed: the numbers below are too small")
     counts = summary.counts()
@@ -226,6 +237,14 @@ def summary_text(summary: Summary) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _extent(summary: Summary) -> str:
+    if summary.clock == EVENTS:
+        return f"{summary.lines} events, no times"
+    if summary.clock == TICKS:
+        return f"{summary.lines} lines; the clock of this trace counts no seconds, so times are left out"
+    return f"{summary.lines} lines, {summary.end - summary.begin:.3f} s"
+
+
 def _retries_text(summary: Summary) -> list[str]:
     ends = sorted(end for end in {end for end, _ in summary.retries})
     if not ends:
@@ -237,7 +256,7 @@ def _retries_text(summary: Summary) -> list[str]:
 
 
 def _times_text(summary: Summary) -> list[str]:
-    if not summary.times:
+    if not summary.times or summary.clock != SECONDS:
         return []
     ends = sorted({end for end, _ in summary.times})
     bits = sorted({bits for _, bits in summary.times})

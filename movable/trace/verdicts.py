@@ -42,7 +42,7 @@ def _facts(result: Result) -> str:
 
 def _counts(result: Result) -> str:
     counts = ", ".join(f"{result.count(verdict)} {verdict}" for verdict in VERDICTS)
-    return f"{'passed' if result.passed else 'NOT passed'}: {counts}"
+    return f"{result.outcome.replace('not passed', 'NOT passed')}: {counts}"
 
 
 def _times(one: RuleVerdict) -> str:
@@ -86,12 +86,11 @@ def verdicts_html(result: Result) -> str:
     legend = "".join(f'<li><b class="{css(name)}"></b>{n} {name}</li>' for name, n in shares)
     notes = "".join(f"<br>{escape(note)}." for note in result.notes)
     failures = "".join(_article(result.verdicts[id]) for id in result.broken)
-    outcome = "passed" if result.passed else "not passed"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Trace: {escape(result.name)}</title><style>{STYLE}</style></head>\n<body>"
-        f"<header><h1>{escape(', '.join(result.drivers) or 'no driver')}: {outcome}</h1>"
+        f"<header><h1>{escape(', '.join(result.drivers) or 'no driver')}: {result.outcome}</h1>"
         f'<p class="facts">{escape(_facts(result))}.{notes}</p></header>'
         f'<div class="bar" role="img" aria-label="verdicts">{bar}</div><ul class="legend">{legend}</ul>'
         f"{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{_table(result)}</body></html>\n"

@@ -108,6 +108,14 @@ ALIASES = {
 }
 """Other names for the same event: what older kernels call the function, and what tools make of it."""
 
+NEEDED = frozenset(
+    (
+        *("isolate_movable_page", "isolate_movable_page_ret", "migrate_pages", "set_page_movable", "clear_page_movable"),
+        *("isolate_page", "isolate_page_ret", "migratepage", "migratepage_ret", "putback_page", "putback_page_ret"),
+    )
+)
+"""Kinds of events of which a trace must have at least one, to be about movable pages at all."""
+
 # --- flag words ---
 
 BITS_6_1 = (
@@ -138,6 +146,12 @@ def kernel_flags(flags: int, layout: str) -> int:
         if flags >> bit & 1 and name in names:
             word |= 1 << names.index(name)
     return word
+
+
+def raw_bits(token: str) -> int:
+    """The number of a flags field as the kernel has it; 0 where the memory could not be read."""
+    word = token.partition("=")[2]
+    return 0 if word.startswith("(") else int(word, 0)
 
 
 # --- page pointers ---

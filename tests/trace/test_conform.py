@@ -424,6 +424,25 @@ def test_texts(tmp_path: Path) -> None:
     assert "passed: " in verdicts_text(check("soft"))
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_trace_that_proves_nothing_says_so(lost: bool, tmp_path: Path) -> None:
+    if lost:
+        path = life().write(tmp_path)
+        path.write_text("CPU:0 [LOST 3 EVENTS]\n" + path.read_text())
+        result = check_trace(str(path))
+    else:
+        result = check("f-excerpt")  # a recording in which no movable page takes part
+    assert result.passed and result.count(HELD) == 0
+    assert verdicts_text(result).splitlines()[-1].startswith("nothing proven: 0 held, 0 broken")
+    assert ": nothing proven</h1>" in verdicts_html(result)
+    plain = result.to_dict()
+    assert plain["passed"] is True and plain["outcome"] == "nothing proven"
+
+
+def test_how_other_judgements_end() -> None:
+    assert [check(name).outcome for name in ("soft", "bad/mode_09", "bad/mode_05")] == ["passed", "passed", "not passed"]
+
+
 def test_an_answer_that_is_neither_yes_nor_no(tmp_path: Path) -> None:
     script = life().mark(20).isolate(20).putback(20)
     at = [index for index, line in enumerate(script.lines) if "zs_isolate_ret" in line][-1]

@@ -368,6 +368,7 @@ def test_refusals(tmp_path: Path) -> None:
         "x\n" * 3000: "no ftrace text in the first 2001 lines",
         HEADER: "no ftrace text",
         "   sh-1  [000] .....  1.5: sched_switch: prev=a next=b\n": "without the needed events .* it has sched_switch",
+        Script().page("folio_unlock", 5, 1, 0, 1).free(5).text(): "without the needed events .* it has folio_put_final, ",
         '{"seq": 1}\n': "line 1: not an event",
     }
     for text, words in cases.items():
@@ -386,7 +387,7 @@ def test_values_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     script = Script()
     for pfn in range(200):
         script.task = f"t-{pfn}"
-        script.page("folio_unlock", pfn, 1, OPS + 16 * pfn + 2, pfn)
+        script.page("clear_page_movable", pfn, 1, OPS + 16 * pfn + 2, pfn)
     reader, events = read(script.write(tmp_path))
     assert [event.pfn for event in events] == [event.refs for event in events] == list(range(200))
     for cache in (reader._pages, reader._flags, reader._mappings, reader._counts):

@@ -15,7 +15,7 @@ from movable.trace.lives import FREED, MIGRATED, PUT_BACK, Isolation, Lives
 from movable.trace.picture import _ticks, isolated_svg
 from movable.trace.read import Reader
 from movable.trace.source import Source
-from movable.trace.summary import POINTS, Series, Summary, summarise, summary_text
+from movable.trace.summary import POINTS, Series, Summary, caller_name, summarise, summary_text
 from tests.trace.recordings import EXCERPTS, ISOLATED, LOCKED, MARKED, TRACES, WHOLE, Script, counts, life, others
 
 
@@ -134,6 +134,27 @@ def test_no_isolation_takes_longer_than_the_recording(name: str) -> None:
     limit = int((summary.end - summary.begin) * 1e6).bit_length()
     assert all(bits <= limit for _, bits in summary.times)
     assert all(series.points[0] <= 1 for series in summary.series.values())  # nothing happens at once
+
+
+@pytest.mark.parametrize("stretch", [1, 3_000_000_000])
+def test_a_clock_of_ticks_gives_no_times(stretch: int, tmp_path: Path) -> None:
+    """The clocks counter and x86-tsc print whole numbers."""
+    path = life().write(tmp_path)
+    path.write_text(re.sub(r"( +)(\d+)\.(\d{6}): ", lambda m: f"{m[1]}{int(m[2] + m[3]) * stretch}: ", path.read_text()))
+    summary = summary_of(path)
+    assert summary.counts() == summary_of(life().write(tmp_path, "u.txt")).counts()
+    text = summary_text(summary)
+    assert "counts no seconds" in text.splitlines()[0] and "longest" not in text
+    assert summary.to_dict()["seconds"] is None and ET.fromstring(isolated_svg(summary)) is not None
+
+
+@pytest.mark.parametrize(("reason", "words"), [(0, "compaction"), (2, "memory offlining"), (6, "contiguous allocation"), (99, "?")])
+def test_the_reason_of_the_migration_tells_who_asked(reason: int, words: str, tmp_path: Path) -> None:
+    script = Script().mark(5).isolate(5)
+    script.lines = [line.replace("isolate_migratepages_block+0x1/0x2", "0xffffffff81234567") for line in script.lines]
+    script.add("migrate_pages", f"list=0x0 first=0x0 mode=1 reason={reason}").migrate(5, 9)
+    (caller,) = {caller for _, caller, _ in summary_of(script.write(tmp_path)).outcomes}
+    assert caller_name(caller) == words.replace("?", "unknown")
 
 
 def test_the_longest_are_kept() -> None:
