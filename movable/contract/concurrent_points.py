@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Hashable
 from enum import Enum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.workload import Workload
@@ -68,34 +67,34 @@ class DriverHooks(Hooks):
             frozen = getattr(getattr(cls, "__dataclass_params__", None), "frozen", False)
             return home in homes and not frozen and not issubclass(cls, (tuple, Enum, BaseException))
 
-        super().__init__(scheduler, foreign=(Page, Workload, *kinds), fixed=MACHINE, follow=follow, label=self._label_of)
+        super().__init__(
+            scheduler, foreign=(Page, WatchedData, Workload, *kinds), fixed=MACHINE, follow=follow, label=self._label_of
+        )
 
     def adopt(self, value: Any, where: str) -> Any:
         """As in Hooks; what the workload leaves out stays as it is."""
         if isinstance(where, str) and where.rpartition(".")[2] in self.unwatched:  # the word of a bit lock has another name
             return value
-        kind: Any = type(value)
-        if kind is memoryview and self.vm is not None:
-            return watched_view(self.vm, value)
-        if kind is ListHead or kind is Work:
-            self.meet(value)
-        elif _never_changes(kind):
-            self._look_into(value)
         return super().adopt(value, where)
 
-    def meet(self, part: object) -> None:
-        """If ``part`` is a list or a work item of the driver's: from now on a look at it is a point."""
+    def _plan(self, kind: type) -> Callable[[Any, str], Any] | None:
+        plan = super()._plan(kind)
+        if issubclass(kind, (ListHead, Work)):
+            return self._meet
+        if kind is memoryview and self.vm is not None:
+            vm = self.vm
+            return lambda view, where: watched_view(vm, view) or (view if plan is None else plan(view, where))
+        return plan
+
+    def _meet(self, part: ListHead | Work, where: str) -> Any:
+        """A list or a work item of the driver's: from now on a look at it is a point."""
         if isinstance(part, Work):
             part.vm = self.vm
-        elif isinstance(part, ListHead) and part.owner is None:
-            if self.seam is None:
-                self.parts.append(part)
-            else:
-                self.seam.share(part)
-
-    def _look_into(self, value: Any) -> None:
-        for part in value if isinstance(value, tuple) else vars_of(value).values():
-            self.meet(part)
+        elif self.seam is None:
+            self.parts.append(part)
+        else:
+            self.seam.share(part)
+        return part
 
     def _install(self, obj: Any, name: str) -> None:
         if id(obj) in self.seen:
@@ -106,7 +105,6 @@ class DriverHooks(Hooks):
         keys.update(dict.fromkeys(self.unwatched))
         if word is not None:
             keys["word"] = word  # the location that bit_spin_lock speaks of
-        self._look_into(obj)
 
     def _label_of(self, thing: object) -> Hashable:
         if isinstance(thing, Page):
@@ -115,17 +113,10 @@ class DriverHooks(Hooks):
         return None if seen is None else seen.name
 
 
-@lru_cache(maxsize=1024)
-def _never_changes(kind: type) -> bool:
-    """Whether objects of a class are not watched because they never change; what they hold may."""
-    frozen: bool = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
-    return frozen or (kind is not tuple and issubclass(kind, tuple))
-
-
-def watched_view(vm: VM, view: memoryview) -> Any:
-    """A view of a page's content that a driver took before anybody watched, as it would get it now; any other as it is."""
+def watched_view(vm: VM, view: memoryview) -> WatchedData | None:
+    """A view of a page's content that a driver took before anybody watched, as it would get it now; None for any other."""
     if vm._memory is None or view.obj is not vm._map or view.readonly or not view.contiguous:
-        return view
+        return None
     start, memory = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in (view, vm._memory))
     return WatchedData(vm.page(start - memory >> PAGE_SHIFT), view)
 
@@ -174,6 +165,7 @@ class ScenarioSeam(Seam):
     def share(self, head: ListHead) -> None:
         """From now on looking at the list is a point as well."""
         self.list_key(head)
+        watch_head(head, self)
 
     def adopt(self, page: Page, field: str, value: Any) -> Any:
         """The driver's objects are watched wherever they are kept, in pages too."""

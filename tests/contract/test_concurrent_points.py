@@ -127,6 +127,13 @@ class InFrozen(InContainer):
         return head
 
 
+class InClosure(InContainer):
+    def setup(self) -> None:
+        head = self.head
+        self.get = lambda: head  # type: ignore[method-assign]
+        del self.head
+
+
 class Late(Peek):
     """A list that a task makes."""
 
@@ -183,6 +190,16 @@ class Node(Peek):
 class NodeList(Peek):
     def b(self) -> None:
         self.seen.append(self.page.lru.list is self.head)
+
+
+class KeptNode(Peek):
+    """A node that was taken before anybody watched."""
+
+    def setup(self) -> None:
+        self.node = self.page.lru
+
+    def b(self) -> None:
+        self.seen.append(self.node.list is self.head)
 
 
 class Links(Peek):
@@ -315,8 +332,8 @@ def program(kind: type[Any]) -> Callable[[Any], Scene]:
 
 
 PEEKS: dict[type[Peek], int] = {
-    InAttribute: 2, InContainer: 2, InDict: 2, InNamedTuple: 2, InFrozen: 2, Late: 3, LateObject: 3, Moves: 4, Node: 2,
-    NodeList: 2, Links: 2, Owner: 2, Readers: 2, Wakes: 2, Pending: 2, Running: 4, TwoQueues: 2, Items: 2, Slice: 2,
+    InAttribute: 2, InContainer: 2, InDict: 2, InNamedTuple: 2, InFrozen: 2, InClosure: 2, Late: 3, LateObject: 3, Moves: 4, Node: 2,
+    NodeList: 2, KeptNode: 2, Links: 2, Owner: 2, Readers: 2, Wakes: 2, Pending: 2, Running: 4, TwoQueues: 2, Items: 2, Slice: 2,
     EarlyView: 2, Packs: 2, Copies: 3,
 }  # fmt: skip
 """Driver -> how many ends there are."""
