@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from movable.contract.monitor import Monitor, Violation
+from movable.contract.monitor import Monitor, Violation, feeder
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS
 from movable.contract.rule_table import MAY
 from movable.contract.rules import RULES
+from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.mm.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.again import TWO_TASKS, out_of_order, seen_later, text_of
-from movable.trace.consistency import Consistency
+from movable.trace.consistency import Consistency, NewMark
 from movable.trace.probes import DRIVER_NAMES
 from movable.trace.read import Reader
 from movable.trace.source import Progress, Source
@@ -225,11 +226,13 @@ def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
 class _TraceMonitor(Monitor):
     """A monitor that remembers its era, which pages leaked or may yet, and how many events are missing (``holes``)."""
 
-    def __init__(self, era: str) -> None:
+    def __init__(self, era: str, simulated: bool) -> None:
         super().__init__(None, era)
         self.era = era
         self.leaks: list[Violation] = []
         self.consistency = Consistency()
+        self.checks.append(NewMark(self.lives, era_called(era), self._report, None if simulated else self.consistency))
+        self.feed = feeder(self._compile(), self._recent)
         self.contradictions = 0
         self.holes = 0
         self.pending = False
@@ -265,7 +268,7 @@ def _judge(
     first = next(events, None)
     if first is not None:
         events = chain((first,), events)  # by now the header has been read
-    monitor = _TraceMonitor(era or ("4.19" if reader.simulated else reader.layout))
+    monitor = _TraceMonitor(era or ("4.19" if reader.simulated else reader.layout), reader.simulated)
     if driver is not None:
         events = _pages_of(driver, drivers, events)
     feed = monitor.feed

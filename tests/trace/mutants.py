@@ -39,6 +39,13 @@ def event_of(line: str) -> str:
     return name if name in MUTATED else ""
 
 
+LONGER = {
+    **dict.fromkeys(("isolate_page", "migrate_page", "putback_page", "set_page_movable"), ("keep a reference",)),
+    "folio_put_final": ("free twice",),
+}
+"""Mutations of more than one line, by the event that they begin at."""
+
+
 REASONS = (
     (r".*", "free_unref_page", False, "it repeats what folio_put_final has told"),
     (r"drop|double|delay|other task", "folio_put_final", False, "the release is told twice, and a frame may come back unseen"),
@@ -53,6 +60,9 @@ REASONS = (
     (r"alter lock bit", "folio_unlock|folio_put_final", True, "no rule looks at the lock bit of an unlock or a release"),
     (r"alter isolated bit", "(set|clear)_page_movable|folio_.*", True, "PG_isolated is judged where the page's life is known"),
     (r"alter one reference less", ".*", True, "the count is judged at isolate_page and when a move ends"),
+    (r"alter whose mark", "set_page_movable", False, "a page may be anybody's until a callback is called for it"),
+    (r"alter marked already", "set_page_movable", True, "an owner's own marks are not judged, only those in a callback"),
+    (r"keep a reference", ".*", True, "who holds references is not probed, and a page may outlive the recording"),
 )
 """Mutations that may pass: kind, event, whether the meaning changes (a gap in the rules), and why they pass."""
 
@@ -114,6 +124,9 @@ def alterations(line: str, event: str) -> dict[str, str]:
         yes, no = (1, 0) if event == "isolate_page_ret" else (0, -16)
         found["ret"] = change(line, "ret", no if ret == str(yes) else yes)
     if event == "set_page_movable":
+        found["whose mark"] = change(line, "mops", hex(int(field_of(line, "mops"), 16) ^ 0xF000))
+        if mapping == "0x0":
+            found["marked already"] = change(line, "mapping", hex(int(field_of(line, "mops"), 16) + 2))
         found["tag in the mapping"] = change(line, "mops", hex(int(field_of(line, "mops"), 16) | 1))
     return found
 
@@ -127,7 +140,8 @@ def mutants(seed: int, each: int) -> Iterator[Mutant]:
         for at in range(200, len(lines) - 700):  # room for a life before, and for what follows
             event = event_of(lines[at])
             if event:
-                kinds = ["drop", "double", "delay", "other task", *(f"alter {what}" for what in alterations(lines[at], event))]
+                kinds = ["drop", "double", "delay", "other task", *LONGER.get(event, ())]
+                kinds += [f"alter {what}" for what in alterations(lines[at], event)]
                 for kind in kinds:
                     places.setdefault((kind, event), []).append((name, at))
     for (kind, event), found in sorted(places.items()):
@@ -147,10 +161,35 @@ def mutate(lines: list[str], at: int, kind: str, event: str, rng: random.Random)
     elif kind == "delay":
         del lines[at]
         lines.insert(at + rng.randint(3, 30), line)
+    elif kind == "keep a reference":
+        keep_reference(lines, at)
+    elif kind == "free twice":
+        release = lines[at : at + 2]  # folio_put_final and free_unref_page
+        assert "free_unref_page" in release[1]
+        lines[at:at] = release
     elif kind == "other task":
         lines[at] = re.sub(r"^ *\S+-\d+", "          other-4711", line)
     else:
         lines[at] = alterations(line, event)[kind.removeprefix("alter ")]
+
+
+def keep_reference(lines: list[str], at: int) -> None:
+    """From line ``at`` on the page has a reference more, so that its life does not end."""
+    page = re.compile(rf"\b(page|src)={field_of(lines[at], 'page')}\b")
+    gone = []
+    for index in range(at + 1, len(lines)):
+        line = lines[index]
+        if page.search(line) is None:
+            continue
+        event = event_of(line)
+        if event == "set_page_movable" and field_of(line, "mapping") == "0x0":
+            break
+        if event in ("folio_put_final", "free_unref_page"):
+            gone.append(index)
+        elif field_of(line, "refs"):
+            lines[index] = change(line, "refs", int(field_of(line, "refs")) + 1)
+    for index in reversed(gone):
+        del lines[index]
 
 
 def judge(mutant: Mutant, folder: Path) -> Result:

@@ -16,6 +16,7 @@ from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.contract.rules import RULES
 from movable.errors import UsageError
 from movable.trace.conform import PATIENCE, Result, check_trace
+from movable.trace.consistency import Consistency
 from movable.trace.read import Reader
 from movable.trace.source import Source
 from movable.trace.verdicts import verdicts_html, verdicts_text
@@ -422,6 +423,56 @@ def test_texts(tmp_path: Path) -> None:
     assert json.loads(json.dumps(result.to_dict()))["counts"]["broken"] == 1
     assert check("a1").to_dict()["passed"] is True
     assert "passed: " in verdicts_text(check("soft"))
+
+
+def renamed(script: Script, pfn: int, ops: int) -> Script:
+    """The page ``pfn`` bears another owner's mark, from its mark to the end."""
+    begun = next(at for at, line in enumerate(script.lines) if f"set_page_movable: (f+0x0/0x10) page={pointer(pfn)} " in line)
+    for at in range(begun, len(script.lines)):
+        if f" page={pointer(pfn)} " in script.lines[at]:
+            script.lines[at] = re.sub(r"mapping=0x\w{6,}", f"mapping={ops + 2:#x}", script.lines[at])
+    script.lines[begun] = re.sub(r"mops=\S+", f"mops={ops:#x}", script.lines[begun])
+    return script
+
+
+def test_the_new_page_gets_another_drivers_mark(tmp_path: Path) -> None:
+    result = written(renamed(life(), 9, OPS + 0x7000), tmp_path)
+    assert result.broken == ["D16"] and not result.holes
+    finding = result.verdicts["D16"].findings[0]
+    assert f"{OPS + 0x7000:#x}" in finding.text and "set_page_movable" in finding.lines[-1][1]
+    assert not written(renamed(life(), 9, OPS), tmp_path).broken
+
+
+def test_a_target_that_is_marked_already(tmp_path: Path) -> None:
+    script = life()
+    at = [index for index, line in enumerate(script.lines) if " set_page_movable: " in line][-1]
+    script.lines[at] = script.lines[at].replace("mapping=0x0", f"mapping={MARKED:#x}")
+    result = written(script, tmp_path)
+    assert result.holes == 1 and not result.broken and "is the target of a move and marked already" in result.notes[0]
+    twice = life()
+    again = twice.lines[at].replace("mapping=0x0", f"mapping={MARKED:#x}")
+    twice.lines.insert(at + 1, again)  # no rule forbids to mark it twice
+    assert not written(twice, tmp_path).holes
+
+
+def test_a_page_that_is_freed_twice(tmp_path: Path) -> None:
+    script = life().mark(5).release(5)
+    assert not written(script, tmp_path).holes
+    result = written(script.free(5), tmp_path)
+    assert result.holes == 1 and "page 5 is freed again" in result.notes[0]
+    assert not written(without(life().mark(5).release(5).free(5), "set_page_movable"), tmp_path).broken
+
+
+def test_freed_frames_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.trace.consistency.FREED_LIMIT", 3)
+    consistency = Consistency()
+    script = Script()
+    for pfn in range(20):
+        script.mark(pfn).release(pfn)
+    with Source(str(script.write(tmp_path))) as source:
+        for event in Reader(source).events():
+            consistency.feed(event)
+    assert not consistency.holes and len(consistency._freed) == 3
 
 
 @pytest.mark.parametrize("lost", [False, True])

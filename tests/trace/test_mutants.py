@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from movable.trace.conform import check_trace
-from tests.trace.mutants import BASES, REASONS, judge, mutants, reason, window
+from tests.trace.mutants import BASES, LONGER, REASONS, judge, mutants, reason, window
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "tracing.md"
 CAUGHT, NOTICED, PASSED = "caught", "noticed", "passed"
@@ -43,6 +43,8 @@ def test_mutants(tmp_path: Path) -> None:
         for kind in ("drop", "double", "other task"):
             assert f"{event}_ret" not in {e for (k, e), fate in found.items() if k == kind and fate[PASSED]}
     assert found["alter tag in the mapping", "set_page_movable"] == {CAUGHT: 2}
+    assert not found["free twice", "folio_put_final"][PASSED]
+    assert {event for kind, event in found if kind == "keep a reference"} == set(LONGER) - {"folio_put_final"}
     assert found["alter ret to positive", "migrate_page_ret"] == {CAUGHT: 2}
 
 
