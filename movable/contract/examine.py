@@ -173,14 +173,16 @@ def check(
     alone = budget * (1 - interleavings)
     opening = alone * OPENING if examples is None and interleavings > 0 else alone
     stopped = search.go(opening, examples, progress) if interleavings < 1 else ""
-    explored = explore() if interleavings > 0 and not stopped else None
-    if explored is not None and opening < alone:
-        search.told = frozenset(explored.broken)
-        stopped = explored.stopped or search.go(alone - opening, None, progress)
+    explored = explore() if interleavings > 0 and not stopped and not search.hangs else None
+    if not stopped and opening < alone:
+        search.told = frozenset(() if explored is None else explored.broken)
+        stopped = (explored and explored.stopped) or search.go(alone - opening, None, progress)
     name = target if isinstance(target, str) else spoken(factory)
     report = Report(name, getattr(factory, "__name__", name), chosen.__name__, era, seed)
     report.replay = replay_command(name, factory, chosen, era)
     report.hint, report.not_asked = what_is_missing(factory, chosen), not_asked(chosen)
+    if interleavings > 0 and search.hangs and explored is None:
+        stopped = f"{stopped}; interleavings were not explored".lstrip("; ")
     report.examples, report.steps, report.states = search.examples, search.steps, len(search.states)
     report.callbacks, report.stopped = search.callbacks, stopped
     if explored is not None:
