@@ -332,9 +332,9 @@ def program(kind: type[Any]) -> Callable[[Any], Scene]:
 
 
 PEEKS: dict[type[Peek], int] = {
-    InAttribute: 2, InContainer: 2, InDict: 2, InNamedTuple: 2, InFrozen: 2, InClosure: 2, Late: 3, LateObject: 3, Moves: 4, Node: 2,
-    NodeList: 2, KeptNode: 2, Links: 2, Owner: 2, Readers: 2, Wakes: 2, Pending: 2, Running: 4, TwoQueues: 2, Items: 2, Slice: 2,
-    EarlyView: 2, Packs: 2, Copies: 3,
+    InAttribute: 2, InContainer: 2, InDict: 2, InNamedTuple: 2, InFrozen: 2, InClosure: 2, Late: 3, LateObject: 3, Moves: 4,
+    Node: 2, NodeList: 2, KeptNode: 2, Links: 2, Owner: 2, Readers: 2, Wakes: 2, Pending: 2, Running: 4, TwoQueues: 2, Items: 2,
+    Slice: 2, EarlyView: 2, Packs: 2, Copies: 3,
 }  # fmt: skip
 """Driver -> how many ends there are."""
 
