@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.concurrent_orders import Orders, Span
 from movable.contract.concurrent_points import START, DriverHooks, ScenarioSeam, Sharing, vars_of, watch
 from movable.contract.concurrent_stage import Stage, Subject
+from movable.contract.concurrent_state import Traced
 from movable.contract.faults import passes, place_of
 from movable.contract.monitor import Monitor, rule_of
 from movable.contract.scenario import Scenario
 from movable.errors import InvalidState, MovableError
 from movable.explore import ExploreError, Scene
 from movable.explore.engine import TaskExit
+from movable.explore.program import Body
 from movable.mm.isolation import putback_movable_pages
 from movable.mm.page import Page
 from movable.mm.validate import validate_vm
@@ -53,7 +55,7 @@ class Trial:
     ``known`` are rules that are not reported, ``monitored`` makes the monitor watch every execution (None: some of them). ``tell``
     is given (kind, page, arguments) of each event of an execution that is being explained. ``exercised`` counts what was judged.
     ``judges_all`` looks at every end state, also where it looks like one that was right; searches do without.
-    ``audited`` keeps end states for ``movable.explore.audit``.
+    ``audited`` keeps end states for ``movable.explore.audit``. ``unwatched`` collects what may change without scheduling points.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario, orders: Orders | None = None) -> None:
@@ -67,6 +69,7 @@ class Trial:
         self.judges_all = True
         self.audited = False
         self.exercised: dict[str, int] = {}
+        self.unwatched: dict[str, None] = {}
         self.count = 0
         self._seen: set[int] = set()
         self._removed = any(action[0] == "teardown" for actions in scenario.tasks for action in actions)
@@ -76,7 +79,8 @@ class Trial:
         self.count += 1
         watched = self.monitored if self.monitored is not None else self.count <= FIRST or not self.count % EVERY
         execution = Execution(self, scheduler, watched)
-        return Scene(execution.tasks(), execution.check, (lambda: execution.ended) if self.audited else None)
+        close = execution.beside.reset if execution.beside else None
+        return Scene(execution.tasks(), execution.check, (lambda: execution.ended) if self.audited else None, close)
 
     def judged(self, rule: str) -> None:
         """Count that a rule had a chance to be broken."""
@@ -103,10 +107,16 @@ class Execution:
         self.monitor = Monitor(era=trial.subject.era) if watched else None
         observe = self.monitor.feed if self.monitor is not None else None
         self.stage = Stage(trial.subject, trial.scenario, None if observe is None else lambda vm: vm.observe(observe))
+        self.beside = trial.subject.beside
         self.scheduler = _teller(scheduler, self)
+        self.traced = Traced(self.scheduler, self.beside.spots) if self.beside.spots else None
+        if self.traced is not None:
+            _trace_spawned(self.scheduler, self.traced)
         self.seam: ScenarioSeam
         self.hooks: DriverHooks
         self.seam, self.hooks = watch(self.scheduler, self.stage.vm, self.stage.workload)
+        if self.beside:
+            self.beside.watch(self.hooks)
         if observe is not None:
             self.seam.observers.append(observe)
         self.answers: list[list[Any]] = [[] for _ in trial.scenario.tasks]
@@ -118,7 +128,10 @@ class Execution:
 
     def tasks(self) -> list[tuple[str, Callable[[], object]]]:
         """(name, what it does) of each task."""
-        return [(name, lambda number=number: self._run(number)) for number, name in enumerate(self.trial.names)]  # type: ignore[misc]
+        found: list[Body] = [(lambda number=number: self._run(number)) for number in range(len(self.trial.names))]  # type: ignore[misc]
+        if self.traced is not None:
+            found = [self.traced.wrap(body) for body in found]
+        return list(zip(self.trial.names, found, strict=True))
 
     def _run(self, number: int) -> None:
         self.scheduler.point("r", START)
@@ -132,7 +145,8 @@ class Execution:
             except BaseException as error:
                 if passes(error):
                     raise
-                raise unfit(error) or named(error) from error
+                told = unfit(error) or named(error)
+                raise told from (None if told is error else error)
             if action[0] == "op":
                 self.answers[number].append(self.stage.plain(number, answer))
                 self.spans[number].append((began, len(self.steps)))
@@ -144,6 +158,9 @@ class Execution:
         vm = self.stage.vm
         vm.install(None)
         self.hooks.check()
+        if self.hooks.unwatched_kinds:
+            left = [one for one in self.hooks.unwatched_kinds if not self.beside.watches(*one)]
+            self.trial.unwatched.update(dict.fromkeys(f"{name} ({kind})" for name, kind in left))
         try:
             vm.run_work()
             if self.stage.held:
@@ -208,6 +225,8 @@ class Execution:
         vm = self.stage.vm
         frames = tuple([(page.pfn, page._flags, page._refcount, page._mapping) for page in vm.pages.values()])
         values = [(seen.name, *_plain(vars_of(seen.obj))) for seen in self.hooks.seen.values()]
+        if self.beside:
+            values.append(("beside", *_plain(dict(self.beside.values()))))
         return (frames, vm.zones[0].nr_free, len(vm.bad_pages), tuple(values))
 
 
@@ -241,9 +260,11 @@ _CONTAINERS = frozenset((dict, OrderedDict, defaultdict, list, tuple, set, deque
 
 def unfit(error: BaseException | None) -> ExploreError | None:
     """The explorer's own complaint about the driver, if an exception is one or comes from one: it breaks no rule."""
-    while error is not None and not isinstance(error, ExploreError):
+    met: list[BaseException] = []
+    while error is not None and not isinstance(error, ExploreError) and error not in met:  # a chain may be a ring
+        met.append(error)
         error = error.__cause__ or error.__context__
-    return error
+    return error if isinstance(error, ExploreError) else None
 
 
 def named(error: BaseException, where: str = "") -> Broken:
@@ -256,6 +277,12 @@ def named(error: BaseException, where: str = "") -> Broken:
     rule = rule_of(error)
     text = str(error) if rule != "D52" else f"raised {type(error).__name__}: {error} at {place_of(error)}"
     return broken(rule)(prefix + text)
+
+
+def _trace_spawned(scheduler: Any, traced: Traced) -> None:
+    """Let the tasks that tasks spawn be traced as well."""
+    spawn = scheduler.spawn
+    scheduler.spawn = lambda name, fn, **more: spawn(name, traced.wrap(fn), **more)
 
 
 def _teller(scheduler: Any, execution: Execution) -> Any:

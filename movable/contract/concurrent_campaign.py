@@ -18,7 +18,7 @@ from typing import Any
 
 from movable.contract.concurrent import Trial
 from movable.contract.concurrent_explain import OPTIONS, full, rule_of_failure, tell_failure
-from movable.contract.concurrent_search import Interleavings, look_first, refusal
+from movable.contract.concurrent_search import Interleavings, leave, look_first, refusal
 from movable.contract.concurrent_stage import Subject, subject
 from movable.contract.faults import Hang, watchdog
 from movable.contract.report import Explored
@@ -28,6 +28,8 @@ from movable.errors import UsageError
 from movable.explore import ExploreError, Named, Options, Program, Scene
 from movable.explore.campaign import campaign, code_of
 from movable.explore.engine import Scheduler
+from movable.explore.replay import Follow
+from movable.explore.runner import execute
 from movable.registry import find
 
 LEAST = 60
@@ -113,6 +115,7 @@ def spread(
         if isinstance(error, ExploreError) and "another campaign" in str(error):
             raise UsageError(str(error)) from None
         result.refused = refusal(chosen, error)
+    leave(chosen)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
             result.exercised[rule] += one.executions
@@ -145,6 +148,8 @@ class _Part:
 
     def run(self) -> None:
         """Explore; after a data race once more without looking at races, for what the race leads to."""
+        execute(self.trial, Follow(), OPTIONS)  # for what it says about the driver: what others run, they run elsewhere
+        self.result.scenarios[-1].unwatched = list(self.trial.unwatched)
         if self._explore(OPTIONS, self.file) == "D53":
             again = None if self.file is None else self.file.with_suffix(".no-races.jsonl")
             self._explore(replace(OPTIONS, races=False), again)

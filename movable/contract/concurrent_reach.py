@@ -15,6 +15,7 @@ from typing import Any
 
 from movable.contract.concurrent_points import vars_of
 from movable.explore.campaign import is_local
+from movable.explore.inplace import plain
 
 MOST = 20_000
 """Objects that are looked at at most."""
@@ -55,8 +56,10 @@ class Reach:
     def _open(self, value: Any, where: str) -> None:
         push = self._todo.append
         if isinstance(value, FunctionType):
-            if self.own(value.__module__):
+            if self.own(value.__globals__.get("__name__")):  # a wrapper of somebody else's has the module of what it wraps
                 self._function(value)
+            elif hasattr(value, "__wrapped__"):
+                push((value.__wrapped__, where))
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, MethodType):
@@ -74,7 +77,7 @@ class Reach:
                 self._todo.extend((part, f"{value.__name__}.{name}") for name, part in vars(value).items())
         elif self.own(type(value).__module__):
             self._todo.extend((part, f"{where}.{name}") for name, part in vars_of(value).items())
-            push((_plain(type(value)), ""))
+            push((plain(type(value)), ""))
 
     def _container(self, value: Any, where: str) -> None:
         # asking a container of the author's own class would run the author's code
@@ -133,11 +136,6 @@ def spoken(module: str) -> str:
 def _top(thing: Any) -> str:
     name = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None) or type(thing).__module__
     return str(name).partition(".")[0]
-
-
-def _plain(cls: type) -> type:
-    found: type = cls.__dict__.get("__hooked__", cls)
-    return found
 
 
 __all__ = ["Reach", "codes", "spoken"]

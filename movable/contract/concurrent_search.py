@@ -9,6 +9,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -141,6 +142,7 @@ class Hunt:
     def claim(self) -> None:
         """Put into the report what has been covered so far."""
         self.report.covered, self.report.complete = self.strategy.claim, self.strategy.complete
+        self.report.unwatched = list(self.trial.unwatched)
 
 
 Found = tuple[Hunt, Failure, Options]
@@ -178,6 +180,7 @@ def interleavings(
         result.refused = refusal(subject, error)
     for rule, (hunt, failure, options) in found.items():
         result.broken[rule] = _explained(hunt.trial, failure, options, timed=executions is None)
+    leave(subject)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
             result.exercised[rule] += one.executions
@@ -194,10 +197,17 @@ def _explained(trial: Trial, failure: Failure, options: Options, *, timed: bool)
         return Told(rule, trial.scenario, f"{words_of(failure)} (it could not be run again: {_one_line(error)})")
 
 
+def leave(subject: Subject) -> None:
+    """Leave the driver's modules as they were."""
+    with suppress(UsageError):  # what cannot be copied was never touched
+        subject.beside.reset()
+
+
 def look_first(subject: Subject, scenarios: list[Scenario] | None) -> list[Scenario]:
-    """The scenarios to explore. Raises UsageError for a driver that uses what no schedule can govern."""
+    """The scenarios to explore. Raises UsageError for a driver with something that no schedule governs, or that cannot be copied."""
     from movable.contract.outside import look
 
+    subject.beside.reset()
     found = derive(subject) if scenarios is None else scenarios
     look(subject, found)
     return found
@@ -277,7 +287,7 @@ def refusal(subject: Subject, error: BaseException) -> str:
     name = getattr(subject.factory, "__qualname__", "") or getattr(subject.factory, "__name__", str(subject.factory))
     if isinstance(error, NonDeterminism):
         hint = "take random numbers from vm.random, keep no state between machines, and use no time"
-        what = f"the same schedule gave different steps twice; {hint}"
+        what = f"the same schedule did not do the same twice; {hint}"
         return f"{name}: interleavings were not explored, {what} ({str(error).splitlines()[0]})"
     if isinstance(error, Blocked):
         what = f"it waits for something outside the model ({_first(error)}); use {INSTEAD}"

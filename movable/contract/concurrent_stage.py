@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from movable.contract.concurrent_state import Beside, beside
 from movable.contract.scenario import Action, Scenario
 from movable.contract.workload import Handle, Operation, Workload
 from movable.eras import Era
@@ -48,6 +49,12 @@ class Subject:
     era: str = "4.19"
     features: tuple[tuple[str, Any], ...] = ()
     seed: int = 0
+
+    @property
+    def beside(self) -> Beside:
+        """The state that the driver has in modules, classes and closures. Raises UsageError where it cannot be put back."""
+        found: Beside = beside(self.workload, self.factory)  # type: ignore[arg-type]
+        return found
 
     def machine(self) -> VM:
         """A fresh machine. PG_isolated is atomic unless ``features`` says otherwise: else its own race would hide the driver's."""
@@ -98,6 +105,8 @@ class Stage:
 
     def __init__(self, subject: Subject, scenario: Scenario, watch: Callable[[VM], object] | None = None) -> None:
         self.subject = subject
+        if subject.beside:
+            subject.beside.reset()
         self.vm = vm = subject.machine()
         if watch is not None:
             watch(vm)

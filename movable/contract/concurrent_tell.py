@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.concurrent_points import vars_of
+from movable.contract.concurrent_state import MISSING
 from movable.contract.story import sentence
 from movable.explore.dependence import Part
 from movable.explore.engine import OUTSIDE
@@ -81,6 +82,10 @@ class Teller:
         """What a location holds now; "" where that says nothing."""
         if isinstance(key, tuple) and len(key) == 3 and key[0] == "page":
             return self._field(key[1], key[2])
+        if self.execution.beside:
+            found = self.execution.beside.value(key)
+            if found is not MISSING:
+                return show(found)
         base, item = (key.base, key.sub) if type(key) is Part else (key, None)
         if not isinstance(base, str):
             return ""

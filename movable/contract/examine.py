@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +170,8 @@ def check(
             return _explore(search, chosen_subject, seconds, wanted, progress)
         return _spread(search, chosen_subject, target, wanted, jobs, executor, campaign)
 
+    if interleavings > 0:
+        _keep_what_is_beside(search, features)
     alone = budget * (1 - interleavings)
     opening = alone * OPENING if examples is None and interleavings > 0 else alone
     stopped = search.go(opening, examples, progress) if interleavings < 1 else ""
@@ -202,6 +204,12 @@ def _judge(search: Search, report: Report, waivers: Mapping[str, str], told: Map
         except KeyboardInterrupt:
             search.hurry, report.stopped = True, INTERRUPTED
             report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+
+
+def _keep_what_is_beside(search: Search, features: Mapping[str, Any] | None) -> None:
+    """Look at the driver's modules while they are as they were imported: a failure is run again in another process."""
+    with suppress(UsageError):  # which the interleavings will tell
+        _ = _subject(search, features).beside
 
 
 def _subject(search: Search, features: Mapping[str, Any] | None) -> Subject:

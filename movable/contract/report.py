@@ -47,7 +47,8 @@ class Explored:
     """What is known about one concurrent scenario.
 
     ``what`` says what its tasks do. ``covered`` says in words which interleavings were tried, ``complete`` that it was all of them.
-    ``rules`` are the broken ones that it showed. ``left_out`` says why it was not explored at all, else "".
+    ``rules`` are the broken ones that it showed. ``left_out`` says why it was not explored at all, else "". ``unwatched`` names
+    what may change without a scheduling point, so that nothing is claimed about it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Explored:
     complete: bool = False
     rules: list[str] = field(default_factory=list)
     left_out: str = ""
+    unwatched: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -163,11 +165,16 @@ def interleavings(report: Report) -> list[str]:
     claims: dict[str, list[str]] = {}
     for one in report.scenarios:
         failed = f"failed ({', '.join(one.rules)})" if one.rules else ""
-        claims.setdefault(f"left out, {one.left_out}" if one.left_out else failed or one.covered, []).append(one.name)
+        covered = f"{one.covered} of what is watched" if one.unwatched and one.covered != "nothing" else one.covered
+        claims.setdefault(f"left out, {one.left_out}" if one.left_out else failed or covered, []).append(one.name)
     lines = []
     for claim, names in claims.items():
         text = f"{claim}: {'; '.join(names)}" if claim != "nothing" else f"nothing, for want of time: {len(names)} more scenarios"
         lines += textwrap.wrap(text, WIDTH, initial_indent="explored ", subsequent_indent=" " * 9)
+    unwatched = dict.fromkeys(name for one in report.scenarios for name in one.unwatched)
+    if unwatched:
+        text = f"not watched, so that no task was interrupted between two uses of it: {'; '.join(unwatched)}"
+        lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 9)
     return lines
 
 

@@ -6,7 +6,7 @@ so each point is ``opaque`` and conflicts with everything; prefer hooks where th
 
 import dis
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -29,7 +29,7 @@ class Opcodes:
     def __init__(self, scheduler: Points, *sources: Any) -> None:
         self._point = scheduler.point
         self._files = frozenset(_file(source) for source in sources)
-        self._offsets: dict[CodeType, frozenset[int]] = {}
+        self._offsets: dict[CodeType, dict[int, tuple[str, Hashable]]] = {}
         self._active = 0
         self._before: Any = None
 
@@ -52,19 +52,37 @@ class Opcodes:
 
     def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
         code = frame.f_code
-        if code.co_filename not in self._files:
-            return None
+        if code.co_filename not in self._files or (frame.f_back is not None and frame.f_back.f_code is _AT):
+            return None  # the scheduler's own point is no task's code, whatever file it is in
         if code not in self._offsets:
-            self._offsets[code] = _touching(code, frame.f_globals)
+            self._offsets[code] = self.touching(code, frame.f_globals)
+        if not self._offsets[code]:
+            return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self._step
 
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if event == "opcode" and frame.f_lasti in self._offsets[frame.f_code]:
-            # a greenlet switch inside a trace function would leave tracing off in every other task
-            sys.call_tracing(self._point, ("opaque", f"{frame.f_code.co_name}:{frame.f_lasti}"))
+        if event == "opcode":
+            spot = self._offsets[frame.f_code].get(frame.f_lasti)
+            if spot is not None:
+                # a greenlet switch inside a trace function would leave tracing off in every other task
+                sys.call_tracing(self._at, spot)
         return self._step
+
+    def _at(self, op: str, key: Hashable) -> None:
+        sys.settrace(self._enter)  # what another task is switched to with; inside a trace function it would go on without
+        self._point(op, key)
+
+    def touching(self, code: CodeType, names: dict[str, Any]) -> dict[int, tuple[str, Hashable]]:
+        """The offsets of the opcodes before which another task could matter, and what is said there.
+
+        Override it where more is known about the code than that it touches something.
+        """
+        return {offset: ("opaque", f"{code.co_name}:{offset}") for offset in _touching(code, names)}
+
+
+_AT = Opcodes._at.__code__
 
 
 def _file(source: Any) -> str:

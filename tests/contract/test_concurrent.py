@@ -184,7 +184,7 @@ def test_the_monitor_watches_some_executions() -> None:
         ("RealThread", "is called at racy_drivers.py"),
         ("Clock", "time() is called at racy_drivers.py"),
         ("Dice", "use vm.random"),
-        ("Remembers", "the same schedule gave different steps twice"),
+        ("Remembers", "the same schedule did not do the same twice"),
     ],
 )
 def test_what_cannot_be_governed_is_told_in_one_line(driver: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +213,7 @@ def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) ->
     record = json.loads(json.dumps(to_json(report)))
     assert record["interleavings"]["executions"] == report.executions
     assert record["interleavings"]["scenarios"][0].keys() == {
-        "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out"
+        "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out", "unwatched"
     }  # fmt: skip
     found = next(one for one in record["rules"] if one["id"] == "D15")
     assert found["preemptions"] == 1

@@ -11,6 +11,7 @@ from docs.drivers.ring import Ring, RingWorkload
 from movable import Page
 from movable.cli import main
 from movable.contract import check, faults, migrate, op, scenario
+from movable.contract.concurrent import unfit
 from movable.contract.concurrent_search import Interleavings, interleavings
 from movable.contract.concurrent_stage import Subject
 from movable.contract.machine import Machine
@@ -118,6 +119,14 @@ def test_an_exception_that_is_none_breaks_a_rule_and_no_check() -> None:
     alone = check(outside.OddRing, interleavings=1.0, executions=60)
     assert not alone.refused
     assert all("Odd: drop" in one.left_out for one in alone.scenarios if one.name.startswith("drop beside"))
+
+
+def test_a_chain_of_exceptions_may_be_a_ring() -> None:
+    one, two = KeyError("one"), ValueError("two")
+    one.__cause__, two.__cause__ = two, one
+    assert unfit(one) is None
+    two.__cause__ = complaint = ExploreError("no")
+    assert unfit(one) is complaint
 
 
 def test_an_interruption_is_one_in_a_program_too() -> None:
