@@ -100,9 +100,13 @@ class _Stopping(Scheduler):
     """A scheduler that enters the debugger when the turn of one step has come."""
 
     wanted = -1
+    asking = False
+    """Somebody stands at the prompt: what is looked at there is no step, or others would run meanwhile."""
 
     def point(self, op: str, key: Hashable) -> None:
         """As in Scheduler."""
+        if self.asking:
+            return
         super().point(op, key)
         self._stop_here()
 
@@ -110,7 +114,11 @@ class _Stopping(Scheduler):
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None,
         *, op: str = "wait", daemon: bool = False,
     ) -> None:  # fmt: skip
-        """As in Scheduler."""
+        """As in Scheduler; at the prompt nobody would come to end the wait."""
+        if self.asking:
+            if not ready():
+                raise ExploreError(f"nobody else runs while you are asked, so the wait for {what} would not end")
+            return
         super().wait(key, ready, what, condition, op=op, daemon=daemon)
         self._stop_here()
 
@@ -120,12 +128,35 @@ class _Stopping(Scheduler):
             task, op, key = self.steps[-1]
             where = key if isinstance(key, str) else " ".join(map(str, key)) if type(key) is tuple else str(key)
             print(f"step {len(self.steps) - 1}: task {self.tasks[task].name} is about to do: {op} {where}")
-            _interact(_driver_frame(sys._getframe(2)))
+            _interact(_driver_frame(sys._getframe(2)), self)
 
 
-def _interact(frame: FrameType) -> None:
+class _Debugger(pdb.Pdb):
+    """A debugger that looks without taking steps."""
+
+    scheduler: _Stopping
+
+    def interaction(self, *arguments: Any) -> None:
+        """The prompt, at the first stop and at each one that stepping comes to."""
+        self.scheduler.asking = True
+        try:
+            super().interaction(*arguments)
+        finally:
+            self.scheduler.asking = False
+
+    def break_here(self, frame: FrameType) -> bool:
+        """Whether to stop; the condition of a breakpoint is a look too."""
+        before, self.scheduler.asking = self.scheduler.asking, True
+        try:
+            return bool(super().break_here(frame))
+        finally:
+            self.scheduler.asking = before
+
+
+def _interact(frame: FrameType, scheduler: _Stopping) -> None:
     """The debugger's prompt at ``frame`` now, before the step is done; stepping passes over the machinery of the explorer."""
-    debugger = pdb.Pdb(skip=["movable.explore.*", "movable.mm.steps", "movable.mm.watched", "movable.contract.*", "greenlet"])
+    debugger = _Debugger(skip=["movable.explore.*", "movable.mm.steps", "movable.mm.watched", "movable.contract.*", "greenlet"])
+    debugger.scheduler = scheduler
     debugger.reset()
     outer: FrameType | None = frame
     while outer is not None:

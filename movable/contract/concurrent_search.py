@@ -204,7 +204,7 @@ def leave(subject: Subject) -> None:
 
 
 def look_first(subject: Subject, scenarios: list[Scenario] | None) -> list[Scenario]:
-    """The scenarios to explore. Raises UsageError for a driver with something that no schedule governs, or that cannot be copied."""
+    """The scenarios to explore. Raises UsageError for a driver with what no schedule governs, or what cannot be copied."""
     from movable.contract.outside import look
 
     subject.beside.reset()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.concurrent_points import vars_of
 from movable.contract.concurrent_state import MISSING
 from movable.contract.story import sentence
+from movable.explore.containers import LENGTH
 from movable.explore.dependence import Part
 from movable.explore.engine import OUTSIDE
 from movable.mm.events import Event
@@ -106,14 +107,22 @@ class Teller:
 
 
 def _item(value: Any, item: Any) -> Any:
+    """An item of a container, or its length; MISSING where there is none. Of a set or deque the container itself: no word."""
+    kind = next((kind for kind in (dict, list, set, deque) if isinstance(value, kind)), None)
+    if item == LENGTH and kind is not None:
+        return kind.__len__(value)
+    if kind is set or kind is deque:
+        return value
     try:
-        return dict.__getitem__(value, item) if isinstance(value, dict) else list.__getitem__(value, item)
+        return dict.__getitem__(value, item) if kind is dict else list.__getitem__(value, item)
     except (KeyError, IndexError, TypeError):
-        return "nothing"
+        return MISSING
 
 
 def show(value: Any) -> str:
     """A value in a few characters."""
+    if value is MISSING:
+        return "nothing"
     if isinstance(value, Page):
         return f"page {value.pfn}"
     if isinstance(value, dict | list | set | tuple | deque):

@@ -99,7 +99,7 @@ def _stretch(run: list[tuple[int, dict[str, Any]]], lanes: list[int]) -> list[st
             skipped += 1
             continue
         if skipped:
-            shown.append(_line("", f"... {skipped} steps", step["task"], lanes))
+            shown.append(_line("", f"... {skipped} step{'s' if skipped > 1 else ''}", step["task"], lanes))
             skipped = 0
         words = f"{escape(step['op'])} {escape(step['where'])}<br><span class=\"where\">{escape(step['place'])}</span>"
         if step["held"] != held:

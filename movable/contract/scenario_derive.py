@@ -266,6 +266,7 @@ class _Deriver:
         yield from self._beside_migration(one)
         yield from self._two_migrations(few)
         yield from self._late(states.get("held"))
+        yield from self._one_place(states["empty"])
         yield from self._pairs(few, False)
         yield from self._beside_put_back(one)
         yield from self._workers(few)
@@ -336,6 +337,22 @@ class _Deriver:
             page = one.page if one.page is not None else two.page
             if page is not None:
                 yield self._named(few, one.action, two.action, ("migrate_frame", page))
+
+    def _one_place(self, empty: State) -> Iterator[Scenario]:
+        """Two operations that both come first to one place: alike in all arguments but content, from nothing."""
+        for effects in empty.effects.values():
+            one = next((effect for effect in effects if effect.made or effect.gained), None)
+            if one is not None and not one.lost:
+                made = self._named(empty, one.action, self._other_content(one.action))
+                yield Scenario(f"{' beside '.join(made.task_names)} in one place, empty", made.tasks, made.prefix, made.settled)
+
+    def _other_content(self, action: Action) -> Action:
+        """The same action with other bytes, taken from another one of its kind; as it is where there are none."""
+        for other in self.candidates[action[1]]:
+            content = {name: value for name, value in other[2].items() if isinstance(value, bytes) and value.strip(b"\0")}
+            if any(action[2][name] != value for name, value in content.items()):
+                return ("op", action[1], {**action[2], **content})
+        return action
 
     def _pair(self, few: State, one: Effect, others: list[Effect]) -> tuple[Effect, Effect] | None:
         """Two operations that may run at the same time; nobody uses a handle that another gives up."""

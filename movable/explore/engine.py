@@ -389,8 +389,16 @@ class Scheduler:
         if not sleepers:
             return
         running, self._running = self._running, None  # a condition may pass scheduling points: nobody goes on from these
-        lost = [task for task in sleepers if task.condition is not None and task.condition()]
-        self._running = running
+        try:
+            lost = [task for task in sleepers if task.condition is not None and task.condition()]
+        except Exception as error:
+            self.fail(kinds.EXCEPTION, f"what a task waits for was looked at, and raised {_words(error)}", error=error)
+            return
+        except BaseException as error:  # must not surface inside the code under test
+            self._fall(error)
+            return
+        finally:
+            self._running = running
         own = [task for task in sleepers if task.op in ACQUIRES and self.locks.twice(task.index, task.op, task.key)]
         if own:
             kind, who = kinds.SELF_DEADLOCK, own

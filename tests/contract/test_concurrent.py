@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from concurrent.futures import Executor, Future
@@ -308,6 +309,18 @@ def test_replay_stops_in_the_debugger_before_a_step(failing: tuple[str, str]) ->
     assert f"step {step}: task migration is about to do:" in done.stdout
     assert line is not None and f"racy_drivers.py({line.line}){line.function}()" in done.stdout
     assert "'CopiesUnderAnotherLock'" in done.stdout
+
+
+def test_a_look_at_the_prompt_is_no_step() -> None:
+    """Before, every expression about the driver let the other task run."""
+    token = explored(racy.Counts, "writes").broken["D53"].token
+    replayed = Replay(racy.Counts, token, RingWorkload)
+    step = next(n for n, line in enumerate(replayed.story.lines) if line.op == "w" and str(line.key) == "Counts.writes")
+    command = [sys.executable, "-m", "movable.cli", "replay", f"{RACY}:Counts", token, "--pdb", str(step)]
+    looks = "p 'a', self.writes\np 'b', self.writes, len(self.slots)\np 'c', self.writes\nnext\np 'd', self.writes\ncontinue\n"
+    done = subprocess.run(command, input=looks, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1, done.stderr
+    assert re.findall(r"\('(\w)', (\d+)", done.stdout) == [("a", "0"), ("b", "0"), ("c", "0"), ("d", "1")], done.stdout
 
 
 @pytest.mark.parametrize(

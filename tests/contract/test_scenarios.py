@@ -10,7 +10,7 @@ import pytest
 from docs.drivers.aio_ring import AioRing, AioRingWorkload
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache, SlabWorkload
-from movable import UsageError
+from movable import GFP_HIGHUSER_MOVABLE, SetPageMovable, UsageError, list_add_tail, lock_page, unlock_page
 from movable.contract import Workload, compact, finish, isolate, migrate, op, put_back, scenario, teardown
 from movable.contract.concurrent import Trial
 from movable.contract.concurrent_orders import Orders, in_time
@@ -90,12 +90,46 @@ def test_scenarios_follow_from_the_operations() -> None:
         "migration beside migration #2, a few pages", "drop beside drop #2, a few pages", "drop beside put-back, one page",
         "write beside compaction, a few pages", "write beside migration, empty", "write beside write #2, empty",
         "drop beside write beside migration, a few pages", "write beside late put-back, all isolated",
+        "write beside write #2 in one place, empty",
     }  # fmt: skip
     assert derive(RING) == list(found.values())
     for one in found.values():
         stage = Stage(RING, one)
         target = next((action[1] for actions in one.tasks for action in actions if action[0] == "migrate_frame"), None)
         assert target is None or target in (stage.pages or []) or "write" in one.name
+
+
+def test_two_operations_come_first_to_one_place() -> None:
+    pair = next(one for one in derive(RING) if one.name.endswith("in one place, empty"))
+    first, second = (dict(actions[0][2]) for actions in pair.tasks)
+    assert first.pop("data") != second.pop("data")
+    assert first == second
+    assert not pair.prefix
+
+
+class FillsTwice(Ring):
+    """Does not look again under the lock whether a slot is still empty."""
+
+    def _fill(self, slot: int) -> bool:
+        page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+        if page is None:
+            return False
+        lock_page(page)
+        with self.lock:
+            self.slots[slot] = page
+            page.private = slot
+            list_add_tail(page.lru, self.idle)
+            SetPageMovable(page, self.mapping)
+        unlock_page(page)
+        return True
+
+
+def test_a_place_that_is_filled_twice_is_found_without_a_word_of_the_author() -> None:
+    from movable.contract.concurrent_search import interleavings
+
+    found = interleavings(Subject(RingWorkload, FillsTwice), executions=1200)
+    assert found.broken
+    assert any(one.rules for one in found.scenarios if one.name.endswith("in one place, empty"))
 
 
 def test_no_task_uses_a_handle_that_another_gives_up() -> None:

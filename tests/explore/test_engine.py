@@ -480,3 +480,30 @@ def test_random_numbers_seeded_in_set_up_are_fine() -> None:
         return Scene([("a", lambda: scheduler.point("aw", rng.random()))])
 
     assert explore(build).failure is None
+
+
+def test_a_condition_that_raises_while_a_deadlock_is_judged_is_a_failure() -> None:
+    """It must not surface in the task that happened to end last."""
+    swallowed: list[BaseException] = []
+
+    def build(scheduler: Scheduler) -> Scene:
+        state: dict[str, dict[str, bool]] = {}
+
+        def waits() -> None:
+            scheduler.point("r", "q")
+            try:
+                scheduler.wait("q", lambda: False, "a wake-up", lambda: state["x"]["gone"] if state else False)
+            except Exception as error:
+                swallowed.append(error)
+
+        def breaks() -> None:
+            scheduler.point("w", "x")
+            state["x"] = {}
+
+        return Scene([("a", waits), ("b", breaks)])
+
+    run = execute(build, Follow(), NO_ORDER)
+    assert run is not None and run.failure is not None
+    assert run.failure.kind == kinds.EXCEPTION
+    assert run.failure.message == "what a task waits for was looked at, and raised KeyError: 'gone'"
+    assert not swallowed
