@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import Handle, SlabCache, SlabWorkload
-from movable import VM, AddressSpace, Page, get_page, put_page
+from movable import VM, AddressSpace, Page, get_page, put_page, trylock_page, unlock_page
 
 
 class Hangs(Ring):
@@ -130,6 +130,18 @@ class TakesTwo(Ring):
         if answer == 0:
             get_page(newpage)
         return answer
+
+
+class LocksTheFreed(Ring):
+    """Puts a page it gave back under its lock once more."""
+
+    workload = RingWorkload
+
+    def drop(self, slot: int) -> None:
+        page = self.slots[slot]
+        super().drop(slot)
+        if page is not None and trylock_page(page):
+            unlock_page(page)
 
 
 class PutsBackTwice(Ring):

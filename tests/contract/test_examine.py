@@ -50,6 +50,7 @@ def test_the_exemplary_drivers_are_certified(driver: type) -> None:
         (bad.Twice, "D54", "handed out again"),
         (bad.Corrupts, "V32", "nr_free says"),
         (bad.CorruptsLists, "D12", "links of 'ring pages' disagree"),
+        (bad.LocksTheFreed, "D46", r"the lock of page \d+ was asked for after the page had been freed|is used by"),
         (bad.PutsBackTwice, "D31", "added to 'ring pages' while on 'ring pages'"),
         (bad.KeepsTheOldPage, "D14", "a handle of the driver still leads to page"),
         (bad.DropsTooMuch, "D33", "reference"),

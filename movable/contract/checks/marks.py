@@ -128,3 +128,10 @@ class Marks(Check):
         """The content of a page is overwritten by another's."""
         if event.refs == 0:
             self.broken("D46", event, f"content was copied to page {event.pfn} after the page had been freed")
+
+    def lock_page(self, event: Event) -> None:
+        """The lock of a page is taken or tried: by somebody who must hold a reference."""
+        if event.refs == 0:
+            self.broken("D46", event, f"the lock of page {event.pfn} was asked for after the page had been freed")
+
+    trylock_page = lock_page
