@@ -174,7 +174,7 @@ def size_classes(vm: VM, pool_name: str, chain: int, rule: str) -> tuple[Callabl
         row, tables = slots[slot]
         found = made.get(row.index)
         if found is None:
-            found = made[row.index] = SizeClass(vm, pool_name, row, tables)
+            found = made.setdefault(row.index, SizeClass(vm, pool_name, row, tables))  # the first, where two tasks come at once
         return found
 
     return size_class, lambda: [made[index] for index in sorted(made, reverse=True)]
