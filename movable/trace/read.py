@@ -66,6 +66,11 @@ _new = tuple.__new__
 _EMPTY: dict[str, Any] = {}
 
 
+def _count(text: str) -> int:
+    """A number of events as a header says it, whatever it says; more digits than any count has are left away."""
+    return int(text[:18]) if text.isdecimal() else 0
+
+
 class Reader:
     """Reads one trace; ``events()`` yields what happened.
 
@@ -505,7 +510,7 @@ class Reader:
             return None
         lost = LOST.search(line)
         if lost:
-            self.lost += int(lost[1] or lost[2] or 1)
+            self.lost += _count(lost[1] or lost[2] or "1")
             return None
         match = ODD_LINE.match(text)
         if match is None:
@@ -526,7 +531,7 @@ class Reader:
     def _header(self, line: str) -> None:
         filled = FILLED.match(line)
         if filled:
-            self.lost += max(0, int(filled[2]) - int(filled[1]))
+            self.lost += max(0, _count(filled[2]) - _count(filled[1]))
         own = OWN_HEADER.match(line)
         if own:
             words = (word.partition("=") for word in own[1].split())
@@ -534,7 +539,7 @@ class Reader:
             self.header.update(told)
             for name in ("lost", "missed"):
                 number = told.get(name, "")
-                setattr(self, name, getattr(self, name) + (int(number) if number.isdecimal() else 0))
+                setattr(self, name, getattr(self, name) + _count(number))
             if not self.layout_known and self.header.get("era") in FLAG_LAYOUTS:
                 self.layout = self.header["era"]
 

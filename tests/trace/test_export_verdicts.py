@@ -146,6 +146,24 @@ def test_events_say_where_they_come_from(tmp_path: Path) -> None:
     assert last["kind"] == "note" and (last["lost"], last["missed"], last["damaged"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ('"lost":0', '"lost":"many"', 1),
+        ('"missed":0', '"missed":-4', 1),
+        ('"unpaired":0', '"unpaired":7', 7),
+        ('"damaged":0', '"damaged":2.5', 1),
+    ],
+)
+def test_what_a_note_says_is_never_taken_for_less(old: str, new: str, lost: int, tmp_path: Path) -> None:
+    out = export(written(lines_of("bad/mode_00"), tmp_path), "events")
+    text = out.read_text()
+    assert old in text
+    out.write_text(text.replace(old, new).replace('"at":', '"at":"?","was":', 3).replace('"caller":"', '"caller":5,"was":"', 2))
+    result = check_trace(str(out))
+    assert result.holes == lost and not result.count(HELD)
+
+
 def test_the_end_of_a_leak_is_not_guessed(tmp_path: Path) -> None:
     """An export has fewer lines, so a leak that the trace shows may come too near to the end."""
     script = life().mark(5).isolate(5).migrate(5, 9)

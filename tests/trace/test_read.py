@@ -321,6 +321,15 @@ def test_lost_events_are_counted(tmp_path: Path) -> None:
     assert reader.header["refused"] == "a,b" and reader.header["driver"] == "x"
 
 
+@pytest.mark.parametrize(
+    "line", ["# movable: lost=%s", "CPU:0 [LOST %s EVENTS]", "# entries-in-buffer/entries-written: 1/%s #P:2"]
+)
+def test_a_count_that_nobody_can_count(line: str, tmp_path: Path) -> None:
+    path = life().write(tmp_path)
+    path.write_text(line % ("9" * 5000) + "\n" + path.read_text())
+    assert read(path)[0].lost > 10**17
+
+
 def test_fewer_fields(tmp_path: Path) -> None:
     """Probes set by hand that fetch the page only."""
     text = re.sub(r" (?:mapcount|lru|private|refs|flags|mapping)=\S+", "", life().text())
