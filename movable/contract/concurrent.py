@@ -27,7 +27,10 @@ from movable.mm.page import Page
 from movable.mm.validate import validate_vm
 
 if TYPE_CHECKING:
+    from movable.contract.outside import Watch
     from movable.explore.engine import Scheduler
+    from movable.mm.events import Event
+    from movable.mm.vm import VM
 
 __tracebackhide__ = True
 
@@ -56,6 +59,7 @@ class Trial:
     is given (kind, page, arguments) of each event of an execution that is being explained. ``exercised`` counts what was judged.
     ``judges_all`` looks at every end state, also where it looks like one that was right; searches do without.
     ``audited`` keeps end states for ``movable.explore.audit``. ``unwatched`` collects what may change without scheduling points.
+    ``watch``, if set, watches the tasks for what no schedule governs. ``last`` is the last execution.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario, orders: Orders | None = None) -> None:
@@ -70,6 +74,8 @@ class Trial:
         self.audited = False
         self.exercised: dict[str, int] = {}
         self.unwatched: dict[str, None] = {}
+        self.watch: Watch | None = None
+        self.last: Execution | None = None
         self.count = 0
         self._seen: set[int] = set()
         self._removed = any(action[0] == "teardown" for actions in scenario.tasks for action in actions)
@@ -78,7 +84,7 @@ class Trial:
         """One execution."""
         self.count += 1
         watched = self.monitored if self.monitored is not None else self.count <= FIRST or not self.count % EVERY
-        execution = Execution(self, scheduler, watched)
+        execution = self.last = Execution(self, scheduler, watched)
         close = execution.beside.reset if execution.beside else None
         return Scene(execution.tasks(), execution.check, (lambda: execution.ended) if self.audited else None, close)
 
@@ -106,12 +112,13 @@ class Execution:
         self.trial = trial
         self.monitor = Monitor(era=trial.subject.era) if watched else None
         observe = self.monitor.feed if self.monitor is not None else None
-        self.stage = Stage(trial.subject, trial.scenario, None if observe is None else lambda vm: vm.observe(observe))
+        self.stage = Stage(trial.subject, trial.scenario, lambda vm: _before(vm, observe, trial.watch))
         self.beside = trial.subject.beside
         self.scheduler = _teller(scheduler, self)
         self.traced = Traced(self.scheduler, self.beside.spots) if self.beside.spots else None
-        if self.traced is not None:
-            _trace_spawned(self.scheduler, self.traced)
+        self.wrappers = [part.wrap for part in (self.traced, trial.watch) if part is not None]
+        if self.wrappers:
+            _wrap_spawned(self.scheduler, self._wrapped)
         self.seam: ScenarioSeam
         self.hooks: DriverHooks
         self.seam, self.hooks = watch(self.scheduler, self.stage.vm, self.stage.workload)
@@ -129,9 +136,12 @@ class Execution:
     def tasks(self) -> list[tuple[str, Callable[[], object]]]:
         """(name, what it does) of each task."""
         found: list[Body] = [(lambda number=number: self._run(number)) for number in range(len(self.trial.names))]  # type: ignore[misc]
-        if self.traced is not None:
-            found = [self.traced.wrap(body) for body in found]
-        return list(zip(self.trial.names, found, strict=True))
+        return list(zip(self.trial.names, map(self._wrapped, found) if self.wrappers else found, strict=True))
+
+    def _wrapped(self, body: Body) -> Body:
+        for wrap in self.wrappers:
+            body = wrap(body)
+        return body
 
     def _run(self, number: int) -> None:
         self.scheduler.point("r", START)
@@ -279,10 +289,18 @@ def named(error: BaseException, where: str = "") -> Broken:
     return broken(rule)(prefix + text)
 
 
-def _trace_spawned(scheduler: Any, traced: Traced) -> None:
-    """Let the tasks that tasks spawn be traced as well."""
+def _before(vm: VM, observe: Callable[[Event], None] | None, look: Watch | None) -> None:
+    """What is to be known of a machine before there is a driver on it."""
+    if observe is not None:
+        vm.observe(observe)
+    if look is not None:
+        look.machine(vm)
+
+
+def _wrap_spawned(scheduler: Any, wrap: Callable[[Body], Body]) -> None:
+    """Let the tasks that tasks spawn be traced and watched as well."""
     spawn = scheduler.spawn
-    scheduler.spawn = lambda name, fn, **more: spawn(name, traced.wrap(fn), **more)
+    scheduler.spawn = lambda name, fn, **more: spawn(name, wrap(fn), **more)
 
 
 def _teller(scheduler: Any, execution: Execution) -> Any:

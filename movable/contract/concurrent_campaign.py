@@ -21,6 +21,7 @@ from movable.contract.concurrent_explain import OPTIONS, full, rule_of_failure, 
 from movable.contract.concurrent_search import Interleavings, leave, look_first, refusal
 from movable.contract.concurrent_stage import Subject, subject
 from movable.contract.faults import Hang, watchdog
+from movable.contract.outside import Watch, suspicious
 from movable.contract.report import Explored
 from movable.contract.scenario import Scenario, decode, encode
 from movable.contract.workload import workload_for
@@ -55,15 +56,23 @@ class Watched(Trial):
         """As in Trial."""
         watch = ExitStack()
         watch.enter_context(watchdog())
+        if suspicious(self.subject):
+            self.watch = watch.enter_context(Watch())
         try:
             scene = super().__call__(scheduler)
         except BaseException:
             watch.close()
             raise
         close = scene.close
-        if close is not None:
-            watch.callback(close)
-        scene.close = watch.close
+
+        def ended() -> None:
+            watch.close()
+            if close is not None:
+                close()
+            if self.watch is not None and self.watch.found:
+                raise UsageError(self.watch.found)
+
+        scene.close = ended
         return scene
 
 

@@ -18,6 +18,7 @@ from movable.contract.concurrent_explain import OPTIONS, Told, explain_failure, 
 from movable.contract.concurrent_points import Reduced
 from movable.contract.concurrent_stage import Subject
 from movable.contract.faults import Blocked, Hang, place_of, watchdog
+from movable.contract.outside import Watch, look, suspicious
 from movable.contract.report import Explored
 from movable.contract.scenario import Scenario
 from movable.contract.scenario_derive import derive
@@ -25,7 +26,8 @@ from movable.errors import UsageError
 from movable.explore import ExploreError, Failure, NonDeterminism, Options
 from movable.explore import failure as kinds
 from movable.explore.portfolio import Portfolio
-from movable.explore.runner import tidy
+from movable.explore.replay import Choices
+from movable.explore.runner import compare, tidy
 from movable.explore.strategy import Strategy
 
 PORTION = 24
@@ -64,6 +66,12 @@ class Interleavings:
         return sum(one.executions for one in self.scenarios)
 
 
+AGAIN = 3
+"""The execution that is run once more, to see whether it does the same: one of the first in which a task was interrupted."""
+SUSPECTS = 200
+"""So many executions of a scenario are watched, where the driver's code names what no schedule governs."""
+
+
 class Hunt:
     """The search of one scenario, a portion at a time."""
 
@@ -75,6 +83,8 @@ class Hunt:
         self._seed = seed
         self._restarts = 0
         self._barren = 0
+        self._repeated = False
+        self._suspicious = suspicious(trial.subject)
         self.strategy: Strategy = Portfolio(PORTFOLIO, seed)
         if trial.orders.errors and not trial.orders.outcomes:
             self.done = True
@@ -92,8 +102,7 @@ class Hunt:
                 break
             self.report.executions += 1
             try:
-                with watchdog():
-                    run.run()
+                self._execute(run)
             except Blocked:
                 raise
             except Hang as hang:
@@ -107,6 +116,8 @@ class Hunt:
             self.report.steps += len(run.steps)
             if not self.report.executions % COLLECT:
                 gc.collect(1)
+            if not self.trial.sharing.grew and not self._repeated and self.report.executions >= AGAIN and run.failure is None:
+                self._again(run)
             if self.trial.sharing.grew:
                 self._restart()
             elif run.failure is not None:
@@ -120,6 +131,42 @@ class Hunt:
             return
         self.done = True
         self.claim()
+
+    def _execute(self, run: Reduced) -> None:
+        """Run it; now and then under the watch, for what is done only while another task holds a lock shows nowhere else."""
+        number = self.report.executions
+        often = number <= SUSPECTS or not number % 8
+        if not (often if self._suspicious else number in (2, 4) or not number % 64):
+            with watchdog():
+                run.run()
+            return
+        watch = self.trial.watch = Watch()
+        try:
+            with watchdog(), watch:
+                run.run()
+        finally:
+            self.trial.watch = None
+        if watch.found:
+            raise UsageError(watch.found)
+
+    def _again(self, run: Reduced) -> None:
+        """Run the same schedule once more. Raises NonDeterminism where it took other steps, or ended with other values."""
+        if run.pruned or self.trial.last is None:
+            return
+        self._repeated = True
+        ended = self.trial.last.ended
+        moved = [bytearray(size) for size in range(16, 800, 24)]  # so that objects of this one get other addresses
+        again = Reduced(
+            self.trial, Choices([step[0] for step in run.steps]),
+            limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True,
+        )  # fmt: skip
+        again.strategy.begin(again)
+        with watchdog():
+            again.run()
+        del moved
+        compare(run, again)
+        if self.trial.last.ended != ended:
+            raise NonDeterminism(f"a value of the driver's was in the end {_differing(ended, self.trial.last.ended)}")
 
     def _restart(self) -> None:
         self.trial.sharing.grew = False
@@ -205,8 +252,6 @@ def leave(subject: Subject) -> None:
 
 def look_first(subject: Subject, scenarios: list[Scenario] | None) -> list[Scenario]:
     """The scenarios to explore. Raises UsageError for a driver with what no schedule governs, or what cannot be copied."""
-    from movable.contract.outside import look
-
     subject.beside.reset()
     found = derive(subject) if scenarios is None else scenarios
     look(subject, found)
@@ -282,11 +327,18 @@ class _no_collection:
             gc.enable()
 
 
+def _differing(one: Any, two: Any) -> str:
+    """The first part in which two values differ, in words."""
+    while type(one) is tuple and type(two) is tuple and len(one) == len(two):
+        one, two = next(pair for pair in zip(one, two, strict=True) if pair[0] != pair[1])
+    return f"{repr(one)[:60]} and then {repr(two)[:60]}"
+
+
 def refusal(subject: Subject, error: BaseException) -> str:
     """One line for a driver that cannot be explored."""
     name = getattr(subject.factory, "__qualname__", "") or getattr(subject.factory, "__name__", str(subject.factory))
     if isinstance(error, NonDeterminism):
-        hint = "take random numbers from vm.random, keep no state between machines, and use no time"
+        hint = "take random numbers from vm.random, keep no state between machines, and use no time and no addresses, as sets do"
         what = f"the same schedule did not do the same twice; {hint}"
         return f"{name}: interleavings were not explored, {what} ({str(error).splitlines()[0]})"
     if isinstance(error, Blocked):

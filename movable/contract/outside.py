@@ -12,8 +12,9 @@ import random
 import sys
 import threading
 from concurrent.futures import Executor
+from functools import lru_cache
 from pathlib import Path, PurePath
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.concurrent_orders import ALONE
@@ -21,6 +22,7 @@ from movable.contract.concurrent_reach import Reach
 from movable.contract.concurrent_stage import Stage, Subject
 from movable.contract.faults import Blocked, watchdog
 from movable.errors import UsageError
+from movable.explore.program import Body
 
 if TYPE_CHECKING:
     from movable.contract.scenario import Scenario
@@ -52,7 +54,7 @@ def look(subject: Subject, scenarios: list[Scenario]) -> None:
         if wanted <= seen:
             continue
         seen |= wanted
-        watch = _Watch()
+        watch = Watch()
         try:
             with watchdog(ALONE * 4), watch:
                 stage = Stage(subject, scenario, watch.machine)
@@ -91,8 +93,34 @@ def _kind(value: object) -> str:
     return "thread" if isinstance(value, threading.Thread) else type(value).__name__
 
 
-class _Watch:
-    """Looks at every call of a built-in function; ``found`` is the line about the first one that should not be."""
+SUSPECT = {
+    "time", "_thread", "threading", "random", "_random", "secrets", "uuid", "datetime", "_datetime", "select", "socket", "_socket",
+    "asyncio", "_asyncio", "queue", "_queue", "concurrent.futures", "multiprocessing", "subprocess", "os", "posix",
+}  # fmt: skip
+"""Modules with something that no schedule governs. A driver whose code names one of them is watched more often."""
+
+
+def suspicious(subject: Subject) -> bool:
+    """Whether the driver's code names anything that it might use behind the explorer's back, in whatever branch."""
+    return bool(_suspicious(subject.workload, subject.factory))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _suspicious(workload: Any, factory: Any) -> bool:
+    reach = Reach(factory, workload)
+    for root in (factory, workload):
+        for _, value in reach.walk(root, ""):
+            name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if (name if isinstance(name, str) else "") in SUSPECT:
+                return True
+    return False
+
+
+class Watch:
+    """Looks at every call of a built-in function; ``found`` is the line about the first one that should not be.
+
+    As a context it watches the code inside; tasks, which are greenlets, have to be wrapped one by one.
+    """
 
     def __init__(self) -> None:
         self.found = ""
@@ -103,7 +131,16 @@ class _Watch:
         """Learn which machine's own dice may be thrown."""
         self._vm = vm
 
-    def __enter__(self) -> _Watch:
+    def wrap(self, body: Body) -> Body:
+        """A task that is watched, inside the context."""
+
+        def watched() -> object:
+            sys.setprofile(self._call)
+            return body()
+
+        return watched
+
+    def __enter__(self) -> Watch:
         self._before = sys.getprofile()
         self._collecting = gc.isenabled()
         gc.disable()  # whoever listens to the garbage collector is not the driver

@@ -148,6 +148,21 @@ class InObject(CountingRing):
         return BOOKS.number
 
 
+class InAttribute(CountingRing):
+    """In an attribute of the driver, as the others should have it."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.number = 0
+
+    def count(self) -> int:
+        self.number += 1
+        return self.number
+
+    def written(self) -> int:
+        return self.number
+
+
 def total() -> int:
     """How many there were."""
     return vars(total).get("number", 0)  # type: ignore[no-any-return]
@@ -226,3 +241,6 @@ class BesideWorkload(RingWorkload):
 
     def read(self, key: Any) -> Any:
         return self.driver.written() if key == "count" else super().read(key)
+
+
+CountingRing.workload = BesideWorkload

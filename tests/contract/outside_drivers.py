@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import queue
+import random
 import threading
+import time
 from collections.abc import Callable
 
 from docs.drivers.ring import RingWorkload
@@ -87,17 +89,18 @@ class Pipes(Racy):
 
     def __init__(self, vm: VM) -> None:
         super().__init__(vm)
-        self.ends = os.pipe()
-        os.write(self.ends[1], b"x")
+        reader, writer = os.pipe()
+        self.reader, self.writer = os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
+        self.writer.write(b"x")
 
     def __del__(self) -> None:
-        for end in self.ends:
-            os.close(end)
+        self.reader.close()
+        self.writer.close()
 
     def write(self, slot: int, data: bytes) -> bool:
-        os.read(self.ends[0], 1)
+        self.reader.read(1)
         stored = super().write(slot, data)
-        os.write(self.ends[1], b"x")
+        self.writer.write(b"x")
         return stored
 
 
@@ -111,6 +114,37 @@ class Minors(Racy):
         if int(os.environ.setdefault("MOVABLE_TEST_MINORS", "0")) > self.limit:
             raise RuntimeError("no minor numbers left\nat all")
         os.environ["MOVABLE_TEST_MINORS"] = str(int(os.environ["MOVABLE_TEST_MINORS"]) + 1)
+
+
+class BacksOff(Racy):
+    """Sleeps, but only while another task is about it."""
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        if self.lock.held:
+            time.sleep(0)
+        return super().isolate_page(page, mode)
+
+
+class BacksOffByChance(Racy):
+    """Throws dice, but only while another task is about it."""
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        if self.lock.held and random.random() > 2:
+            return False
+        return super().isolate_page(page, mode)
+
+
+class Addresses(Racy):
+    """Does what depends on where its objects lie in memory."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.first = 0
+
+    def write(self, slot: int, data: bytes) -> bool:
+        with self.lock:
+            self.first = id(bytearray(3)) // 16 % 1024
+        return super().write(slot, data)
 
 
 class Asserts(Racy):

@@ -12,13 +12,18 @@ from movable import Page
 from movable.cli import main
 from movable.contract import check, faults, migrate, op, scenario
 from movable.contract.concurrent import unfit
+from movable.contract.concurrent_campaign import spread
 from movable.contract.concurrent_search import Interleavings, interleavings
 from movable.contract.concurrent_stage import Subject
 from movable.contract.machine import Machine
+from movable.contract.outside import suspicious
+from movable.contract.workload import workload_for
 from movable.explore import ExploreError
 from movable.explore.hooks import Hooks
+from movable.registry import find
 from tests.contract import outside_drivers as outside
 from tests.contract import racy_drivers as racy
+from tests.contract.test_concurrent import Inline
 
 HERE = "tests.contract.outside_drivers"
 OLD = op("write", slot=0, data=b"old")
@@ -56,6 +61,37 @@ def test_a_task_that_waits_for_the_outside_world_is_told_and_not_waited_for(monk
     assert "it waits for something outside the model (1 seconds in which nothing happened, at outside_drivers.py:" in found.refused
     assert "use vm.mutex(name)" in found.refused
     assert found.refused.count("\n") == 0
+
+
+BESIDE = scenario("write beside migration", op("write", slot=0, data=b"new!"), migrate(0), prefix=[OLD])
+
+
+@pytest.mark.parametrize(
+    ("driver", "words"),
+    [
+        ("BacksOff", "sleep() is called at outside_drivers.py:"),
+        ("BacksOffByChance", "Random.random() is called at outside_drivers.py:"),
+        ("Addresses", "the same schedule did not do the same twice"),
+    ],
+)
+def test_what_is_done_only_beside_another_task_is_told(driver: str, words: str) -> None:
+    found = interleavings(Subject(RingWorkload, getattr(outside, driver)), executions=300, scenarios=[BESIDE])
+    assert words in found.refused
+    assert found.executions
+
+
+def test_the_same_on_other_processes() -> None:
+    chosen = Subject(RingWorkload, outside.BacksOff)
+    found = spread(f"{HERE}:BacksOff", chosen, Inline(), executions=200, scenarios=[BESIDE])
+    assert "sleep() is called at outside_drivers.py:" in found.refused
+
+
+def test_only_who_names_something_is_suspicious() -> None:
+    assert suspicious(Subject(RingWorkload, outside.BacksOff))
+    assert not suspicious(Subject(RingWorkload, outside.Asserts))
+    assert not suspicious(Subject(RingWorkload, Ring))
+    for name in ("zsmalloc", "balloon"):
+        assert not suspicious(Subject(workload_for(find(name)), find(name)))
 
 
 def test_a_timer_of_somebody_elses_goes_on() -> None:
