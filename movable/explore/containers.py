@@ -157,6 +157,7 @@ def _announcing(raw: Any, name: str, op: str, adopt: str = "") -> Callable[..., 
 
 
 def announce(cls: Any, op: str, names: str, adopt: str = "") -> None:
+    """Give ``cls`` methods that announce ``op`` on the whole and then do what those of the plain container do."""
     for name in names.split():
         if hasattr(cls.raw, name):
             setattr(cls, name, _announcing(cls.raw, name, op, adopt))
