@@ -66,7 +66,7 @@ class Trial:
         self.subject = subject
         self.scenario = scenario
         self.names = scenario.task_names
-        self.orders = orders or Orders(subject, scenario)
+        self._orders = orders
         self.sharing = Sharing()
         self.known: frozenset[str] = frozenset()
         self.monitored: bool | None = None
@@ -98,6 +98,13 @@ class Trial:
             return False
         self._seen.add(fingerprint)
         return True
+
+    @property
+    def orders(self) -> Orders:
+        """What the scenario may come to, found out when it is first asked for."""
+        if self._orders is None:
+            self._orders = Orders(self.subject, self.scenario)
+        return self._orders
 
     @property
     def removed(self) -> bool:

@@ -181,5 +181,5 @@ class _Part:
         if rule not in told.rules:
             told.rules.append(rule)
         if rule not in self.result.broken:
-            self.result.broken[rule] = tell_failure(full(self.trial), found.failure, options, rule, timed=False)
+            self.result.broken[rule] = tell_failure(full(self.trial), found.failure, options, rule)
         return rule

@@ -9,6 +9,7 @@ from typing import Any
 from movable.contract import lanes
 from movable.contract.concurrent import Broken, Trial
 from movable.contract.concurrent_points import Expanded
+from movable.contract.faults import over
 from movable.contract.monitor import rule_of
 from movable.contract.rules import RULES
 from movable.contract.scenario import Scenario, encode
@@ -16,7 +17,7 @@ from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
 from movable.explore.bounded import Bounded
 from movable.explore.record import record
-from movable.explore.runner import execute
+from movable.explore.runner import execute, follow
 from movable.explore.token import decode
 
 OPTIONS = Options(limit=3000, quiet=("movable/mm/", "movable/contract/", "movable/explore/"))
@@ -25,8 +26,8 @@ TRIES = 400
 """Executions spent on making one schedule smaller."""
 SMALLER = 60
 """Executions spent on each smaller scenario that might fail in the same way."""
-SECONDS = 2.0
-"""After this time no smaller scenario is looked for."""
+LEAST = 20
+"""Executions spent on making a schedule smaller where the time is over."""
 
 
 @dataclass(slots=True)
@@ -77,24 +78,26 @@ def full(trial: Trial, scenario: Scenario | None = None) -> Trial:
     return made
 
 
-def explain_failure(trial: Trial, failure: Failure, options: Options, *, timed: bool = True) -> Told:
-    """Make ``failure`` of a reduced execution small, and tell it. Not ``timed``: the result does not depend on the clock."""
+def explain_failure(trial: Trial, failure: Failure, options: Options, end: float | None = None) -> Told:
+    """Make ``failure`` of a reduced execution small, and tell it, by the moment ``end``; None: it does not depend on the clock."""
     rule = rule_of_failure(failure)
     if failure.choices:
         program = full(trial)
         found = _expanded(program, trial, failure, options, rule)
         if found is not None:
-            return tell_failure(program, found, options, rule, timed=timed)
+            return tell_failure(program, found, options, rule, end)
     return Told(rule, trial.scenario, f"{words_of(failure)} (no schedule can show it again, so there is no token)")
 
 
-def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, *, timed: bool = True) -> Told:
+def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, end: float | None = None) -> Told:
     """The same for a failure of an execution in which no point was left out."""
-    until = time.monotonic() + (SECONDS if timed else 1000 * SECONDS)
     told = Told(rule, program.scenario, words_of(failure))
     try:
-        small = explain(program, failure, options, tries=TRIES)
-        program, small = _fewer_actions(program, small, options, rule, until)
+        began = time.monotonic()
+        follow(program, (), options)
+        cost = max(time.monotonic() - began, 1e-4)
+        small = explain(program, failure, options, tries=_tries(TRIES, end, cost))
+        program, small = _fewer_actions(program, small, options, rule, end, cost)
         schedule, _, _ = decode(small.token)
         story = record(program, schedule, options)
     except NonDeterminism as error:
@@ -120,19 +123,27 @@ def _expanded(program: Trial, trial: Trial, failure: Failure, options: Options, 
     return None
 
 
-def _fewer_actions(program: Trial, failure: Failure, options: Options, rule: str, until: float) -> tuple[Trial, Failure]:
+def _tries(most: int, end: float | None, cost: float) -> int:
+    """How many executions that take so long there is time for: ``most``, and LEAST when it is over."""
+    return most if end is None else max(LEAST, min(most, int((end - time.monotonic()) / cost)))
+
+
+def _fewer_actions(
+    program: Trial, failure: Failure, options: Options, rule: str, end: float | None, cost: float
+) -> tuple[Trial, Failure]:
     """Drop whatever the same failure does not need: actions of the prefix, a third task, actions of a task."""
     shorter = True
     while shorter:
         shorter = False
         for scenario in _smaller(program.scenario):
-            if time.monotonic() >= until:
+            if over(end):
                 return program, failure
             other = full(program, scenario)
             other.monitored = program.monitored
             found = _search(other, failure.preemptions, options, rule)
             if found is not None:
-                program, failure, shorter = other, explain(other, found, options, tries=TRIES // 2), True
+                tries = _tries(TRIES // 2, end, cost)
+                program, failure, shorter = other, explain(other, found, options, tries=tries), True
                 break
     return program, failure
 

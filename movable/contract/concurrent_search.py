@@ -17,7 +17,7 @@ from movable.contract.concurrent import Trial, unfit
 from movable.contract.concurrent_explain import OPTIONS, Told, explain_failure, rule_of_failure, words_of
 from movable.contract.concurrent_points import Reduced
 from movable.contract.concurrent_stage import Subject
-from movable.contract.faults import Blocked, Hang, place_of, watchdog
+from movable.contract.faults import Blocked, Hang, over, place_of, watchdog
 from movable.contract.outside import Watch, look, suspicious
 from movable.contract.report import Explored
 from movable.contract.scenario import Scenario
@@ -33,7 +33,7 @@ from movable.explore.strategy import Strategy
 PORTION = 24
 """Executions of a scenario's first turn; each turn is twice as long as the one before."""
 LEAST = 6
-"""The same where so few executions are wanted that not every scenario could have more."""
+"""The same where not every scenario could have more, and where the time is counted: nobody knows how far it goes."""
 PORTFOLIO = 1500
 """Executions from which the shares of the strategies follow."""
 RESTARTS = 60
@@ -42,6 +42,8 @@ BARREN = 12
 """Failing executions of one scenario in a row without a new rule after which more of them teach nothing."""
 COLLECT = 16
 """Executions between two garbage collections."""
+EXPLAINING = 2.0
+"""Seconds that all failures together may take to be made small and told, after the time of the search."""
 
 Progress = Callable[[int, float], None]
 
@@ -86,14 +88,22 @@ class Hunt:
         self._repeated = False
         self._suspicious = suspicious(trial.subject)
         self.strategy: Strategy = Portfolio(PORTFOLIO, seed)
-        if trial.orders.errors and not trial.orders.outcomes:
+
+    def prepare(self) -> None:
+        """Learn what the scenario may come to, which takes as long as some dozen executions."""
+        orders = self.trial.orders
+        if orders.errors and not orders.outcomes:
             self.done = True
-            self.report.left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
+            self.report.left_out = f"it fails without any interleaving: {orders.errors[0]}"
 
     def run(self, executions: int, deadline: float | None) -> Iterator[tuple[Failure, Options]]:
         """Up to ``executions`` more; yields failures of rules that it has not met yet, and how they were run."""
+        self.prepare()
+        if self.done:
+            return
         for _ in range(executions):
-            if deadline is not None and time.monotonic() >= deadline and self.report.executions >= PORTION:
+            if self.report.executions and over(deadline):
+                self.claim()
                 return
             run = Reduced(
                 self.trial, self.strategy, limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True
@@ -217,7 +227,7 @@ def interleavings(
     deadline = None if seconds is None else began + seconds
     found: dict[str, Found] = {}
     try:
-        hunts = _hunts(subject, scenarios, known, seed)
+        hunts = _hunts(look_first(subject, scenarios, deadline), subject, known, seed)
         result.scenarios = [hunt.report for hunt in hunts]
         _Turns(hunts, found, result, deadline, executions, until, progress).go()
     except KeyboardInterrupt:
@@ -225,8 +235,9 @@ def interleavings(
     except (Exception, Blocked) as error:
         # What the driver does in its set-up must not cost what was found so far.
         result.refused = refusal(subject, error)
+    end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
     for rule, (hunt, failure, options) in found.items():
-        result.broken[rule] = _explained(hunt.trial, failure, options, timed=executions is None)
+        result.broken[rule] = _explained(hunt.trial, failure, options, end)
     leave(subject)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
@@ -235,10 +246,10 @@ def interleavings(
     return result
 
 
-def _explained(trial: Trial, failure: Failure, options: Options, *, timed: bool) -> Told:
+def _explained(trial: Trial, failure: Failure, options: Options, end: float | None) -> Told:
     """A failure with its story; without one where the driver does not even come to its scenario again."""
     try:
-        return explain_failure(trial, failure, options, timed=timed)
+        return explain_failure(trial, failure, options, end)
     except (Exception, Blocked) as error:
         rule = rule_of_failure(failure)
         return Told(rule, trial.scenario, f"{words_of(failure)} (it could not be run again: {_one_line(error)})")
@@ -250,17 +261,17 @@ def leave(subject: Subject) -> None:
         subject.beside.reset()
 
 
-def look_first(subject: Subject, scenarios: list[Scenario] | None) -> list[Scenario]:
+def look_first(subject: Subject, scenarios: list[Scenario] | None, deadline: float | None = None) -> list[Scenario]:
     """The scenarios to explore. Raises UsageError for a driver with what no schedule governs, or what cannot be copied."""
     subject.beside.reset()
-    found = derive(subject) if scenarios is None else scenarios
-    look(subject, found)
+    found = derive(subject, deadline=deadline) if scenarios is None else scenarios
+    look(subject, found, deadline)
     return found
 
 
-def _hunts(subject: Subject, scenarios: list[Scenario] | None, known: frozenset[str], seed: int) -> list[Hunt]:
+def _hunts(scenarios: list[Scenario], subject: Subject, known: frozenset[str], seed: int) -> list[Hunt]:
     hunts = []
-    for scenario in look_first(subject, scenarios):
+    for scenario in scenarios:
         trial = Trial(subject, scenario)
         trial.known = known
         trial.judges_all = False
@@ -284,12 +295,14 @@ class _Turns:
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
         began = time.monotonic()
-        portion = PORTION
+        portion = LEAST if self.deadline is not None else PORTION
         if self.executions is not None:
             portion = min(PORTION, max(LEAST, self.executions // max(1, len(self.hunts))))
         with tidy(), _no_collection():
             while any(not hunt.done for hunt in self.hunts):
                 for hunt in self.hunts:
+                    if self.spent and over(self.deadline):
+                        return
                     if not hunt.done:
                         self._turn(hunt, portion)
                     if self.progress is not None:
@@ -298,9 +311,7 @@ class _Turns:
                         return
                     if self.until and self.until <= self.found.keys():
                         return
-                if self.deadline is not None and time.monotonic() >= self.deadline:
-                    return
-                portion *= 2
+                portion = max(PORTION, 2 * portion)
 
     def _turn(self, hunt: Hunt, portion: int) -> None:
         before = hunt.report.executions

@@ -36,6 +36,8 @@ LEAST, PATIENCE = 25, 3
 HANGS = 3
 """After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_SECONDS = 1.0
+SHRINK_ALL = 4.0
+"""Seconds for making one failing program small, and for all of them where the budget is one of time."""
 INTERRUPTED = "interrupted: this is the report so far"
 SHARE = 0.5
 """The part of the budget that goes to interleavings."""
@@ -65,6 +67,7 @@ class Search:
     hangs: int = 0
     until: frozenset[str] = frozenset()
     hurry: bool = False
+    spare: float = float("inf")
     told: frozenset[str] = frozenset()
     programs: Iterator[Program] | None = None
 
@@ -119,7 +122,7 @@ class Search:
 
     def failing(self, id: str) -> Callable[[Program], bool]:
         """Whether a program breaks one rule, for the shrinker; says no once its time is up."""
-        deadline = time.monotonic() + SHRINK_SECONDS
+        deadline = time.monotonic() + min(SHRINK_SECONDS, self.spare)
         return lambda program: time.monotonic() < deadline and id in self.run(program).monitor.broken
 
 
@@ -170,6 +173,8 @@ def check(
             return _explore(search, chosen_subject, seconds, wanted, progress)
         return _spread(search, chosen_subject, target, wanted, jobs, executor, campaign)
 
+    if examples is None:
+        search.spare = SHRINK_ALL
     if interleavings > 0:
         _keep_what_is_beside(search, features)
     alone = budget * (1 - interleavings)
@@ -296,7 +301,9 @@ def _broken(search: Search, id: str, exercised: int) -> Verdict:
     """The verdict on a broken rule, with the smallest program found and its story."""
     program = search.first[id]
     if not search.hurry and (not search.until or id in search.until):
+        began = time.monotonic()
         program = shrink(program, search.failing(id))
+        search.spare -= time.monotonic() - began
     machine = search.run(program, keep=True)
     if id not in machine.monitor.broken:  # not the same twice: show the program as it was found
         program = search.first[id]

@@ -121,6 +121,11 @@ def _of_the_library(file: str) -> bool:
     return file.startswith((_STDLIB, "<frozen")) and "site-packages" not in file
 
 
+def over(deadline: float | None) -> bool:
+    """Whether a moment of the monotonic clock has come; None never does."""
+    return deadline is not None and time.monotonic() >= deadline
+
+
 def passes(error: BaseException) -> bool:
     """Whether an exception is none of the code that was called, but ends it: an interruption, or a watchdog's."""
     return isinstance(error, (KeyboardInterrupt, Hang))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.concurrent_orders import ALONE
 from movable.contract.concurrent_reach import Reach
 from movable.contract.concurrent_stage import Stage, Subject
-from movable.contract.faults import Blocked, watchdog
+from movable.contract.faults import Blocked, over, watchdog
 from movable.errors import UsageError
 from movable.explore.program import Body
 
@@ -46,10 +46,12 @@ NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom
 HARMLESS = {"get_ident", "_set_sentinel", "_is_main_interpreter", "allocate_lock", "RLock"}
 
 
-def look(subject: Subject, scenarios: list[Scenario]) -> None:
-    """Run the scenarios' operations once and watch. Raises UsageError for the first real lock, thread, clock or dice."""
+def look(subject: Subject, scenarios: list[Scenario], deadline: float | None = None) -> None:
+    """Run the scenarios' operations once and watch, in the time there is. Raises UsageError for a real lock, clock and the like."""
     seen: set[str] = set()
     for scenario in scenarios:
+        if seen and over(deadline):
+            return
         wanted = {repr(action) for actions in scenario.tasks for action in actions}
         if wanted <= seen:
             continue

@@ -169,13 +169,17 @@ def interleavings(report: Report) -> list[str]:
         claims.setdefault(f"left out, {one.left_out}" if one.left_out else failed or covered, []).append(one.name)
     lines = []
     for claim, names in claims.items():
-        text = f"{claim}: {'; '.join(names)}" if claim != "nothing" else f"nothing, for want of time: {len(names)} more scenarios"
+        text = f"{claim}: {'; '.join(names)}" if claim != "nothing" else _not_reached(len(names))
         lines += textwrap.wrap(text, WIDTH, initial_indent="explored ", subsequent_indent=" " * 9)
     unwatched = dict.fromkeys(name for one in report.scenarios for name in one.unwatched)
     if unwatched:
         text = f"not watched, so that no task was interrupted between two uses of it: {'; '.join(unwatched)}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 9)
     return lines
+
+
+def _not_reached(count: int) -> str:
+    return f"nothing, for want of time: {count} {'scenario was' if count == 1 else 'scenarios were'} not reached"
 
 
 def failure(report: Report, found: Verdict) -> list[str]:

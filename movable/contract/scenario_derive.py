@@ -15,7 +15,7 @@ from typing import Any
 from movable.contract.concurrent_orders import ALONE
 from movable.contract.concurrent_stage import Stage, Subject, operations
 from movable.contract.draw import pool
-from movable.contract.faults import Blocked, passes, watchdog
+from movable.contract.faults import Blocked, over, passes, watchdog
 from movable.contract.scenario import Action, Scenario
 from movable.contract.workload import Handle, Operation
 from movable.errors import DeadlockError
@@ -94,8 +94,8 @@ class State:
     effects: dict[str, list[Effect]] = field(default_factory=dict)
 
 
-def derive(subject: Subject, most: int = MOST) -> list[Scenario]:
-    """The author's scenarios, then derived ones, ``most`` of these at most; the names differ."""
+def derive(subject: Subject, most: int = MOST, deadline: float | None = None) -> list[Scenario]:
+    """The author's scenarios, then derived ones, ``most`` of these at most, and as far as it comes by then; the names differ."""
     found: list[Scenario] = list(subject.workload.scenarios)
     names = {scenario.name for scenario in found}
     for scenario in _Deriver(subject).scenarios():
@@ -106,6 +106,8 @@ def derive(subject: Subject, most: int = MOST) -> list[Scenario]:
             name, nth = f"{scenario.name} #{nth}", nth + 1
         names.add(name)
         found.append(Scenario(name, scenario.tasks, scenario.prefix, scenario.settled))
+        if over(deadline):
+            break
     return found
 
 

@@ -202,9 +202,11 @@ class Scheduler:
         try:
             self._run()
         finally:
-            self._close()
-            if collecting:
-                gc.enable()
+            try:
+                self._close()
+            finally:
+                if collecting:
+                    gc.enable()
         if self._crash is not None:
             raise self._crash
 

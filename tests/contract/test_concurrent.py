@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from movable.cli import main
 from movable.contract import check, finish, isolate, migrate, op, scenario, teardown
 from movable.contract.concurrent import Trial, broken
 from movable.contract.concurrent_campaign import spread
-from movable.contract.concurrent_explain import RULE_OF_KIND, rule_of_failure
+from movable.contract.concurrent_explain import LEAST, RULE_OF_KIND, _tries, rule_of_failure
 from movable.contract.concurrent_replay import Replay
 from movable.contract.concurrent_search import Interleavings, interleavings
 from movable.contract.concurrent_stage import Subject, subject
-from movable.contract.report import BROKEN, HELD, WAIVED, text, to_json
+from movable.contract.report import BROKEN, HELD, WAIVED, Report, text, to_json
 from movable.contract.report_html import to_html
 from movable.contract.rules import RULES
 from movable.contract.scenario import Scenario, decode
@@ -121,6 +122,23 @@ def test_what_a_failure_does_not_need_is_left_out() -> None:
     told = found.broken["D15"]
     assert [len(actions) for actions in told.scenario.tasks] == [1, 1]
     assert told.scenario.prefix == (OLD,)
+
+
+def test_what_there_is_no_time_for_is_not_begun_and_told() -> None:
+    names = ("write beside migration", "writes", "removal")
+    found = interleavings(Subject(RingWorkload, racy.CopiesOutsideTheLock), seconds=0, scenarios=[BESIDE[name] for name in names])
+    assert [one.executions for one in found.scenarios] == [1, 0, 0]
+    report = Report("x", "x", "x", "4.19", 0, scenarios=found.scenarios)
+    assert "explored nothing, for want of time: 2 scenarios were not reached" in text(report)
+    derived = interleavings(Subject(RingWorkload, Ring), seconds=0)
+    assert (len(derived.scenarios), derived.executions) == (1, 1)
+
+
+def test_a_failure_is_made_small_as_far_as_there_is_time() -> None:
+    now = time.monotonic()
+    assert _tries(400, None, 0.5) == 400
+    assert _tries(400, now - 1, 0.5) == LEAST
+    assert LEAST < _tries(400, now + 1000, 10.0) <= 100
 
 
 def test_known_rules_are_not_looked_for_and_expected_ones_end_the_search() -> None:
@@ -244,7 +262,7 @@ def test_a_race_does_not_wait_for_all_the_programs() -> None:
     report = check(racy.Counts, budget=100.0, until=("D53",))
     assert report.stopped == "stopped early: D53 broken, as expected"
     assert report.verdicts["D53"].lanes
-    whole = check(racy.Counts, budget=1.0)
+    whole = check(racy.Counts, budget=6.0)
     assert "D53" in whole.broken and not whole.stopped
     assert whole.examples > 20 and whole.executions > 20
 

@@ -507,3 +507,15 @@ def test_a_condition_that_raises_while_a_deadlock_is_judged_is_a_failure() -> No
     assert run.failure.kind == kinds.EXCEPTION
     assert run.failure.message == "what a task waits for was looked at, and raised KeyError: 'gone'"
     assert not swallowed
+
+
+def test_a_close_that_raises_leaves_the_collector_on() -> None:
+    def build(scheduler: Scheduler) -> Scene:
+        def close() -> None:
+            raise ValueError("close")
+
+        return Scene([("a", lambda: None)], close=close)
+
+    with pytest.raises(ValueError, match="close"):
+        execute(build, Follow(), Options())
+    assert gc.isenabled()
