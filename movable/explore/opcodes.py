@@ -40,6 +40,7 @@ class Opcodes:
             if not self._active:
                 self._before = sys.gettrace()
             self._active += 1
+            sys._getframe().f_trace_opcodes = True  # Python 3.12 asks once, as tracing begins, whether any frame wants opcodes
             sys.settrace(self._enter)  # has to be said in every greenlet, but what is said holds for the whole thread
             try:
                 return fn()
@@ -58,6 +59,7 @@ class Opcodes:
             self._offsets[code] = self.touching(code, frame.f_globals)
         if not self._offsets[code]:
             return None
+        frame.f_trace = self._step  # before the next line: Python 3.13 instruments only a frame that is traced already
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self._step
