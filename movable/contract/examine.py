@@ -245,14 +245,13 @@ def _spread(
     executor: Executor | None,
     directory: str | None,
 ) -> Interleavings:
-    """The same on an executor."""
+    """The same on an executor, for all rules: with those left out that some seconds of programs broke, no campaign could go on."""
     from movable.contract.concurrent_campaign import EXECUTIONS as MANY
     from movable.contract.concurrent_campaign import processes, spread
 
     name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
-    known = frozenset(search.first)
     with nullcontext(executor) if executor is not None else processes(jobs or 1) as pool:
-        return spread(name, chosen, pool, executions=executions or MANY, directory=directory, known=known)
+        return spread(name, chosen, pool, executions=executions or MANY, directory=directory)
 
 
 def checked_waivers(waive: Mapping[str, str]) -> dict[str, str]:
