@@ -122,6 +122,12 @@ case $1 in */instances/movable) cp -r "$1" "$TRACEFS/../was"; rm -r "$1";; *) ex
 """
 
 
+def heed_signals() -> None:
+    """A shell cannot trap what was ignored when it began, as under nohup."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Pretended:
     """A folder that looks like tracefs as far as the script looks."""
 
@@ -154,6 +160,7 @@ class Pretended:
             text=True,
             timeout=60,
             check=False,
+            preexec_fn=heed_signals,
         )
 
     def probes(self) -> list[str]:
@@ -210,7 +217,7 @@ def test_script_cleans_up_when_interrupted(number: int, code: int, pretended: Pr
         env=pretended.environment,
         cwd=pretended.folder,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell cannot trap what was ignored when it began (nohup)
+        preexec_fn=heed_signals,
     ) as running:
         instance = pretended.tracefs / "instances" / "movable"
         for _ in range(500):
