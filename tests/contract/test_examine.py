@@ -66,6 +66,11 @@ def test_whatever_a_driver_does_becomes_a_broken_rule(driver: type, rule: str, m
     assert not report.passed()
 
 
+def test_the_lock_of_a_free_page_is_seen_in_a_plain_run_too() -> None:
+    found = check(bad.LocksTheFreed, examples=25, interleavings=0).verdicts["D46"]
+    assert found.verdict == BROKEN and "was asked for after the page had been freed" in found.what
+
+
 def test_a_failure_is_small_told_and_replayable() -> None:
     report = check(bad.Half, examples=25)
     found = report.verdicts["D15"]
