@@ -24,9 +24,9 @@ from movable.errors import (
     UsageError,
     VMBug,
 )
+from movable.events import Event
 from movable.hookspecs import hookimpl
 from movable.mm.address_space import AddressSpace, MovableOperations
-from movable.mm.events import Event
 from movable.mm.gfp import (
     __GFP_ACCOUNT,
     __GFP_ATOMIC,

@@ -15,9 +15,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 from movable.contract.examine import Search
 from movable.contract.museum import exhibits
-from movable.contract.program import encode
-from movable.contract.workload import workload_for
 from movable.registry import find
+from movable.workload.program import encode
+from movable.workload.workload import workload_for
 
 EXEMPLARY = ("docs/drivers/ring.py:Ring", "docs/drivers/slab.py:SlabCache", "docs/drivers/aio_ring.py:AioRing")
 BUNDLED = ("zsmalloc", "balloon")

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from movable.cli import main
-from movable.mm.events import read_events
+from movable.events import read_events
 
 ROOT = Path(__file__).parent.parent
 BROKEN = ROOT / "tests" / "lab" / "broken.py"

@@ -14,7 +14,7 @@ import pytest
 from movable import MIGRATE_SYNC, MR_COMPACTION, VM, ListHead, Page, UsageError, isolate_movable_page, list_add_tail, migrate_pages
 from movable.hookspecs import hookimpl
 from movable.registry import bind, find, installed, load, manager, validate
-from tests.ring import Ring
+from tests.drivers_for_tests.ring import Ring
 
 CALLBACKS = """
     def isolate_page({self}page, mode): return True
@@ -41,7 +41,7 @@ def test_the_bundled_drivers_are_installed_and_valid() -> None:
         assert (found[name].distribution, found[name].problem) == ("movable", "")
 
 
-@pytest.mark.parametrize("target", ["tests.ring:Ring", "zsmalloc", "balloon"])
+@pytest.mark.parametrize("target", ["tests.drivers_for_tests.ring:Ring", "zsmalloc", "balloon"])
 def test_names(target: str) -> None:
     assert callable(find(target))
 
@@ -118,7 +118,7 @@ def test_a_driver_that_cannot_be_used_is_one_line(tmp_path: Path, case: str) -> 
     [
         ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, zsmalloc"),
         ("tests.nonesuch:X", "unknown driver"),
-        ("tests.ring:Rong", "has no 'Rong'; it has Ring"),
+        ("tests.drivers_for_tests.ring:Rong", "has no 'Rong'; it has Ring"),
     ],
 )
 def test_unknown_names(target: str, message: str) -> None:
@@ -141,8 +141,8 @@ def test_options_that_do_not_fit_and_factories_that_raise(class_file: Path) -> N
 def test_a_broken_entry_point_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
         metadata.EntryPoint("absent", "no_such_module:X", "movable.drivers"),
-        metadata.EntryPoint("good", "tests.ring:Ring", "movable.drivers"),
-        metadata.EntryPoint("wrong", "tests.ring:GFP_HIGHUSER_MOVABLE", "movable.drivers"),
+        metadata.EntryPoint("good", "tests.drivers_for_tests.ring:Ring", "movable.drivers"),
+        metadata.EntryPoint("wrong", "tests.drivers_for_tests.ring:GFP_HIGHUSER_MOVABLE", "movable.drivers"),
     ]
     monkeypatch.setattr(metadata, "entry_points", lambda group: points)
     found = {driver.name: driver for driver in installed()}
@@ -169,28 +169,30 @@ def offered(tmp_path: Path, distribution: str, *points: tuple[str, str]) -> list
 
 def test_a_name_that_two_distributions_offer_means_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
-        *offered(tmp_path, "other", ("ring", "tests.test_registry:OtherRing"), ("alone", "tests.ring:Ring")),
-        *offered(tmp_path, "first", ("ring", "tests.ring:Ring")),
+        *offered(tmp_path, "other", ("ring", "tests.test_registry:OtherRing"), ("alone", "tests.drivers_for_tests.ring:Ring")),
+        *offered(tmp_path, "first", ("ring", "tests.drivers_for_tests.ring:Ring")),
     ]
     monkeypatch.setattr(metadata, "entry_points", lambda group: points)
     with pytest.raises(UsageError) as caught:
         find("ring")
-    both = "first (tests.ring:Ring) and other (tests.test_registry:OtherRing)"
+    both = "first (tests.drivers_for_tests.ring:Ring) and other (tests.test_registry:OtherRing)"
     assert str(caught.value) == f"driver 'ring' is offered by {both}; name one of them as module:Class"
-    assert find("alone") is Ring and find("tests.ring:Ring") is Ring
+    assert find("alone") is Ring and find("tests.drivers_for_tests.ring:Ring") is Ring
     found = [(driver.name, driver.distribution, driver.problem) for driver in installed()]
     assert found == [
         ("alone", "other", ""),
-        ("ring", "first", "offered by other too; name it as tests.ring:Ring"),
+        ("ring", "first", "offered by other too; name it as tests.drivers_for_tests.ring:Ring"),
         ("ring", "other", "offered by first too; name it as tests.test_registry:OtherRing"),
     ]
 
 
 def test_a_driver_that_is_offered_twice_and_broken_says_why_it_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [*offered(tmp_path, "other", ("ring", "no_such_module:X")), *offered(tmp_path, "first", ("ring", "tests.ring:Ring"))]
+    right = offered(tmp_path, "first", ("ring", "tests.drivers_for_tests.ring:Ring"))
+    points = [*offered(tmp_path, "other", ("ring", "no_such_module:X")), *right]
     monkeypatch.setattr(metadata, "entry_points", lambda group: points)
     problems = [driver.problem for driver in installed()]
-    assert problems[0] == "offered by other too; name it as tests.ring:Ring" and "cannot be imported" in problems[1]
+    assert problems[0] == "offered by other too; name it as tests.drivers_for_tests.ring:Ring"
+    assert "cannot be imported" in problems[1]
 
 
 def test_binding_uses_the_raw_function_where_it_can() -> None:

@@ -23,12 +23,17 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 ARROWS = {
     "mm": {"mm", "names"},
     "explore": {"explore"},
-    "contract": {"contract", "mm", "explore", "registry", "names"},
-    "trace": {"trace", "mm", "contract", "names"},
+    "rules": {"rules", "mm", "names"},
+    "workload": {"workload", "mm", "names"},
+    "sequential": {"sequential", "workload", "rules", "mm", "registry", "names"},
+    "concurrent": {"concurrent", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
+    "contract": {"contract", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
+    "museum": {"museum", "contract", "workload", "mm", "names"},
+    "trace": {"trace", "rules", "mm", "contract", "names"},
     "lab": {"lab", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry"},
 }
-NAMES = {"errors", "eras", "hookspecs", ""}
+NAMES = {"errors", "eras", "events", "hookspecs", "rooms", ""}
 HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}
 
 
@@ -66,6 +71,7 @@ def test_every_file_and_public_name_says_what_it_is() -> None:
     public = [
         (name, node)
         for name, tree in trees.items()
+        if not name.startswith("movable/museum/")  # an exhibit is told by its row, not by its class
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]

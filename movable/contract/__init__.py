@@ -12,8 +12,8 @@ from typing import Any
 
 from movable.contract.certificate import Certificate, certify
 from movable.contract.report import Report, Verdict
-from movable.contract.scenario import compact, finish, give_back, isolate, migrate, op, put_back, scenario, teardown
-from movable.contract.workload import GenericWorkload, Workload, handle, operation
+from movable.workload.scenario import compact, finish, give_back, isolate, migrate, op, put_back, scenario, teardown
+from movable.workload.workload import GenericWorkload, Workload, handle, operation
 
 
 def check(target: str | Callable[..., Any], workload: type[Workload] | None = None, **options: Any) -> Report:

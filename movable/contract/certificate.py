@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from movable.contract.report import Report
-    from movable.contract.workload import Workload
+    from movable.workload.workload import Workload
 
 
 @dataclass(eq=False)

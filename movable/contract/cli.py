@@ -210,8 +210,8 @@ def _add_replay(verbs: Verbs) -> None:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from movable.contract.replay import replay
-    from movable.contract.scenario import TOKEN_HEAD
+    from movable.sequential.replay import replay
+    from movable.workload.scenario import TOKEN_HEAD
 
     if arguments.token.strip().startswith(TOKEN_HEAD):
         return _replay_interleaving(arguments)
@@ -278,9 +278,9 @@ def _museum(arguments: argparse.Namespace) -> int:
 
 
 def _replay_interleaving(arguments: argparse.Namespace) -> int:
-    from movable.contract.concurrent_replay import Replay
-    from movable.contract.replay import named_workload
+    from movable.concurrent.replay import Replay
     from movable.files import write_text
+    from movable.sequential.replay import named_workload
 
     found = Replay(arguments.target, arguments.token, named_workload(arguments.workload), era=arguments.era)
     if arguments.pdb is not None:

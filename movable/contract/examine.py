@@ -10,22 +10,22 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from movable.contract.draw import programs, shrink
-from movable.contract.machine import Machine
-from movable.contract.program import Program, encode
-from movable.contract.replay import replay_command, spoken
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
-from movable.contract.rule_table import CHECKED
-from movable.contract.rules import RULES, rule
-from movable.contract.story import tell
-from movable.contract.workload import GenericWorkload, Workload, not_asked, what_is_missing, workload_for
 from movable.errors import UsageError
 from movable.registry import find
+from movable.rules.rule import CHECKED
+from movable.rules.table import RULES, rule
+from movable.sequential.harness import Machine
+from movable.sequential.narrate import tell
+from movable.sequential.replay import replay_command, spoken
+from movable.workload.generate import programs, shrink
+from movable.workload.program import Program, encode
+from movable.workload.workload import GenericWorkload, Workload, not_asked, what_is_missing, workload_for
 
 if TYPE_CHECKING:
-    from movable.contract.concurrent_explain import Told
-    from movable.contract.concurrent_search import Interleavings
-    from movable.contract.concurrent_stage import Subject
+    from movable.concurrent.explain import Told
+    from movable.concurrent.search import Interleavings
+    from movable.concurrent.stage import Subject
 
 BUDGET = 10.0
 """Seconds that a check takes by default."""
@@ -218,7 +218,7 @@ def _keep_what_is_beside(search: Search, features: Mapping[str, Any] | None) -> 
 
 
 def _subject(search: Search, features: Mapping[str, Any] | None) -> Subject:
-    from movable.contract.concurrent_stage import subject
+    from movable.concurrent.stage import subject
 
     return subject(search.workload, search.factory, era=search.era, features=features or {}, seed=search.seed)
 
@@ -227,7 +227,7 @@ def _explore(
     search: Search, chosen: Subject, seconds: float | None, executions: int | None, progress: Progress | None
 ) -> Interleavings:
     """The concurrent part of a check: rules that broke already are not looked for again."""
-    from movable.contract.concurrent_search import interleavings
+    from movable.concurrent.search import interleavings
 
     until = search.until - search.first.keys()
     known = frozenset(search.first)
@@ -246,8 +246,8 @@ def _spread(
     directory: str | None,
 ) -> Interleavings:
     """The same on an executor, for all rules: with those left out that some seconds of programs broke, no campaign could go on."""
-    from movable.contract.concurrent_campaign import EXECUTIONS as MANY
-    from movable.contract.concurrent_campaign import processes, spread
+    from movable.concurrent.campaign import EXECUTIONS as MANY
+    from movable.concurrent.campaign import processes, spread
 
     name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
     with nullcontext(executor) if executor is not None else processes(jobs or 1) as pool:

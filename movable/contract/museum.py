@@ -19,8 +19,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from movable.contract.workload import Workload
 from movable.errors import UsageError
+from movable.rooms import MODULES
+from movable.workload.workload import Workload
 
 PACKAGE = "movable.museum"
 GROUPS = "ZFBCASN"
@@ -83,12 +84,8 @@ class Exhibit:
 
 
 def folder() -> Path:
-    """Where the exhibits are: beside this package when it is installed, among the tests of a checkout. Raises UsageError."""
-    package = Path(__file__).parents[1]
-    for place in (package / "museum", package.parent / "tests" / "museum"):
-        if place.is_dir():
-            return place
-    raise UsageError("the museum is not installed; reinstall movable, or run from a checkout")
+    """Where the exhibits are."""
+    return Path(__file__).parents[1] / "museum"
 
 
 def exhibits() -> dict[str, Exhibit]:
@@ -103,13 +100,8 @@ def exhibits() -> dict[str, Exhibit]:
 
 
 def _modules() -> Iterator[Any]:
-    place = folder()
-    if PACKAGE not in sys.modules:
-        spec = importlib.machinery.ModuleSpec(PACKAGE, None, is_package=True)
-        spec.submodule_search_locations = [str(place)]
-        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
-    for path in sorted(place.glob("*.py")):
-        if not path.stem.startswith(("_", "test_")):
+    for path in sorted(folder().glob("*.py")):
+        if not path.stem.startswith("_"):
             yield importlib.import_module(f"{PACKAGE}.{path.stem}")
 
 
@@ -148,8 +140,7 @@ def patched(patch: Patch) -> Iterator[None]:
 
 
 def _rooms() -> list[Any]:
-    rooms = ("movable.mm.", "movable.contract.")
-    return [module for name, module in list(sys.modules.items()) if name.startswith(rooms) and name != __name__]
+    return [module for name, module in list(sys.modules.items()) if name.startswith(MODULES) and name != __name__]
 
 
 # --- the difference ---

@@ -10,9 +10,9 @@ import pytest
 
 from movable.contract.certificate import Certificate
 from movable.contract.report import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED, failure
-from movable.contract.rules import RULES
-from movable.contract.workload import workload_for
 from movable.errors import UsageError
+from movable.rules.table import RULES
+from movable.workload.workload import workload_for
 
 
 class RuleBroken(Exception):

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from movable.contract.rule_table import CHECKED
-from movable.contract.rules import RULES
+from movable.rules.rule import CHECKED
+from movable.rules.table import RULES
 
 HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
 VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
@@ -24,7 +24,8 @@ class Verdict:
     the rule does not apply. Of a failure, ``what`` says what happened, ``story`` tells it in order, ``token`` replays it.
 
     Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
-    changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values (movable.contract.lanes.rows).
+    changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values
+    (movable.concurrent.timeline.rows).
     ``stale`` says that what is broken is a waiver that is not needed any more.
     """
 

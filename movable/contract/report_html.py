@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from movable.contract import lanes
+from movable.concurrent import timeline as lanes
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, Verdict
-from movable.contract.rules import RULES
+from movable.rules.table import RULES
 
 STYLE = """
 :root { color-scheme: light dark; --held: #2e7d32; --broken: #c62828; --waived: #b26a00; --unproven: #5f6b76; --na: #8a94a0;

@@ -6,10 +6,10 @@ import textwrap
 
 from movable.contract.examine import BUDGET, Progress, check
 from movable.contract.museum import Exhibit, difference, exhibits
-from movable.contract.replay import replay_program
 from movable.contract.report import Report, failure
-from movable.contract.rules import RULES
-from movable.contract.scenario import TOKEN_HEAD
+from movable.rules.table import RULES
+from movable.sequential.replay import replay_program
+from movable.workload.scenario import TOKEN_HEAD
 
 WIDTH = 100
 
@@ -35,8 +35,9 @@ that is named here, and must find nothing wrong with its twin.
     movable museum F02        # the story of one, its code beside the code that is right, and the kit at work on both
 
 A bug is written as a difference from a correct driver: most classes override one method of a base class, and the base class is the
-twin. To add one, write a file in `tests/museum` with a tuple `EXHIBITS` of `movable.contract.museum.Exhibit`; nothing else needs to
-know of it. A bug of the core is a function that takes the place of the right one while its exhibit is shown (`core_patch`).
+twin. To add one, write a file in `movable/museum` with a tuple `EXHIBITS` of `movable.contract.museum.Exhibit`; nothing else
+needs to know of it. A bug of the core is a function that takes the place of the right one while its exhibit is shown
+(`core_patch`).
 
 """
 
@@ -108,7 +109,7 @@ def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
     """
     with one.shown():
         if token.strip().startswith(TOKEN_HEAD):
-            from movable.contract.concurrent_replay import Replay
+            from movable.concurrent.replay import Replay
 
             again = Replay(one.broken, token, one.workload, era=one.era)
             return again.lines(), [again.rule] if again.rule else []

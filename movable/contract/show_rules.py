@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from movable.contract.bugs import BUGS
-from movable.contract.rule_table import KINDS, LEVELS, Rule
-from movable.contract.rules import RULES, rule, source_text
+from movable.rules.bugs import BUGS
+from movable.rules.rule import KINDS, LEVELS, Rule
+from movable.rules.table import RULES, rule, source_text
 
 WIDTH = 100
 

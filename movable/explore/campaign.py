@@ -18,18 +18,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from movable.explore.bounded import Bounded
-from movable.explore.dfs import covered
-from movable.explore.dpor import Dpor
 from movable.explore.failure import ExploreError, Failure
-from movable.explore.portfolio import BOUND_SHARE, DPOR_SHARE
-from movable.explore.pos import Pos
 from movable.explore.program import Named, Program
 from movable.explore.runner import Options, execute, tidy
+from movable.explore.schedulers.dfs import covered
+from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.portfolio import BOUND_SHARE, DPOR_SHARE
+from movable.explore.schedulers.pos import Pos
+from movable.explore.schedulers.preemption_bounded import Bounded
+from movable.explore.schedulers.strategy import Strategy
+from movable.explore.schedulers.surw import Surw
+from movable.explore.schedulers.urw import Urw
 from movable.explore.search import Report, explain
-from movable.explore.strategy import Strategy
-from movable.explore.surw import Surw
-from movable.explore.urw import Urw
 
 VERSION = 1
 _OTHER = "program, its source, budget, seed or options differ"

@@ -21,11 +21,11 @@ from greenlet import getcurrent, greenlet
 from movable.explore import failure as kinds
 from movable.explore.dependence import KINDS as OPS
 from movable.explore.dependence import Step
+from movable.explore.detect.data_races import HappensBefore
+from movable.explore.detect.lock_order import ACQUIRES, LOCK_OPS, Locks
 from movable.explore.failure import ExploreError, Failure
-from movable.explore.lockorder import ACQUIRES, LOCK_OPS, Locks
 from movable.explore.program import Program, Scene
-from movable.explore.races import HappensBefore
-from movable.explore.strategy import Strategy
+from movable.explore.schedulers.strategy import Strategy
 
 OUTSIDE = "main"
 """What `Scheduler.current` says while no task runs: set-up, check, teardown."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from movable.explore.engine import Scheduler
 from movable.explore.failure import NonDeterminism
 from movable.explore.program import Program
-from movable.explore.replay import Follow, Schedule
-from movable.explore.strategy import Strategy
+from movable.explore.schedulers.replay import Follow, Schedule
+from movable.explore.schedulers.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)

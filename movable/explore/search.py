@@ -5,23 +5,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from movable.explore.bounded import Iterated
-from movable.explore.dfs import Dfs
-from movable.explore.dpor import Dpor
 from movable.explore.engine import Scheduler
 from movable.explore.failure import NON_DETERMINISM, ExploreError, Failure, NonDeterminism
-from movable.explore.portfolio import Portfolio
-from movable.explore.pos import Pos
+from movable.explore.failures.recorder import Story, record
+from movable.explore.failures.shrink import Shrinker, alike
+from movable.explore.failures.timeline import text
+from movable.explore.failures.token import decode, encode, fingerprint
 from movable.explore.program import Program
-from movable.explore.record import Story, record
-from movable.explore.replay import Choices, Schedule
 from movable.explore.runner import Options, compare, execute, follow, tidy
-from movable.explore.shrink import Shrinker, alike
-from movable.explore.strategy import Strategy
-from movable.explore.surw import Surw
-from movable.explore.timeline import text
-from movable.explore.token import decode, encode, fingerprint
-from movable.explore.urw import Urw
+from movable.explore.schedulers.dfs import Dfs
+from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.portfolio import Portfolio
+from movable.explore.schedulers.pos import Pos
+from movable.explore.schedulers.preemption_bounded import Iterated
+from movable.explore.schedulers.replay import Choices, Schedule
+from movable.explore.schedulers.strategy import Strategy
+from movable.explore.schedulers.surw import Surw
+from movable.explore.schedulers.urw import Urw
 
 STRATEGIES: dict[str, Callable[[int, int], Strategy]] = {
     "portfolio": Portfolio,

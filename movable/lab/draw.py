@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 COLUMNS = 64
 CELLS_WANTED = 1024

@@ -11,7 +11,7 @@ from movable.lab.terminal import Terminal
 from movable.lab.workloads import fill
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_TRANSHUGE_LIGHT
-from movable.mm.hotplug import offline_pages
+from movable.mm.memory_hotplug import offline_pages
 from movable.mm.page import Page, put_page
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from movable.mm.zone import Zone
+    from movable.mm.mmzone import Zone
 
 COMPACT_MAX_DEFER_SHIFT = 6
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
 from movable.mm.buddy import find_suitable_fallback
-from movable.mm.compact_control import (
+from movable.mm.compact_defer import (
+    compaction_defer_reset,
+    compaction_deferred,
+    compaction_restarting,
+    defer_compaction,
+)
+from movable.mm.compaction_control import (
     COMPACT_CLUSTER_MAX,
     COMPACT_COMPLETE,
     COMPACT_CONTENDED,
@@ -30,13 +36,7 @@ from movable.mm.compact_control import (
     MIN_COMPACT_PRIORITY,
     CompactControl,
 )
-from movable.mm.compact_defer import (
-    compaction_defer_reset,
-    compaction_deferred,
-    compaction_restarting,
-    defer_compaction,
-)
-from movable.mm.compact_scan import (
+from movable.mm.compaction_scan import (
     ISOLATE_ABORT,
     ISOLATE_SUCCESS,
     block_end,
@@ -49,13 +49,13 @@ from movable.mm.fragmentation import fragmentation_index
 from movable.mm.gfp import __GFP_IO, GFP_KERNEL, MIGRATE_CMA, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.isolation import ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE, putback_movable_pages
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, MR_COMPACTION, migrate_pages
+from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
 from movable.mm.page_alloc import preferred_node
-from movable.mm.zone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.node import Node
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 EXTFRAG_THRESHOLD = 500
 """Up to this fragmentation index a costly request is said to lack memory (the default of vm.extfrag_threshold)."""

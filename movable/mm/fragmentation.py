@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from movable.mm.gfp import MAX_ORDER
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 
 class ContigPageInfo(NamedTuple):

@@ -13,7 +13,7 @@ from movable.errors import ListCorruption
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
-    from movable.mm.steps import Seam
+    from movable.mm.seam import Seam
 
 
 SLOTS = ("_list", "_next", "_prev", "name", "owner", "seam")

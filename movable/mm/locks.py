@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from movable.errors import DeadlockError, SleepInAtomic, VMBug
-from movable.mm.steps import Task, held
+from movable.mm.seam import Task, held
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM

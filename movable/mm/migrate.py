@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from movable.errors import DriverError, VMBug
 from movable.mm.isolation import callback_failed, end_isolation, finish_released
 from movable.mm.list import ListHead, list_del, list_name
-from movable.mm.lru import putback_lru_page, unmap_and_move_lru, wait_on_page_writeback
 from movable.mm.page import (
     ISOLATED,
     ClearPageIsolated,
@@ -28,6 +27,7 @@ from movable.mm.page import (
     trylock_page,
     unlock_page,
 )
+from movable.mm.swap import putback_lru_page, unmap_and_move_lru, wait_on_page_writeback
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace

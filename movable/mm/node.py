@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from movable.mm.gfp import GFP_MOVABLE, GFP_THISNODE, GFP_ZERO, gfp_migratetype, gfp_zone
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 
 class AllocContext:

@@ -16,9 +16,9 @@ from movable.mm.list import ListHead
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
-    from movable.mm.steps import Seam
+    from movable.mm.mmzone import Zone
+    from movable.mm.seam import Seam
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT

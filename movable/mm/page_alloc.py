@@ -23,6 +23,14 @@ from movable.mm.gfp import (
     gfp_names,
 )
 from movable.mm.list import ListHead
+from movable.mm.mmzone import (
+    ALLOC_CMA,
+    ALLOC_HARDER,
+    ALLOC_NO_WATERMARKS,
+    WMARK_LOW,
+    Zone,
+    zone_watermark_ok,
+)
 from movable.mm.page import (
     FIELD_POISON,
     PAGE_MAPPING_FLAGS,
@@ -43,15 +51,7 @@ from movable.mm.page import (
     PG_unevictable,
     PG_writeback,
 )
-from movable.mm.steps import held
-from movable.mm.zone import (
-    ALLOC_CMA,
-    ALLOC_HARDER,
-    ALLOC_NO_WATERMARKS,
-    WMARK_LOW,
-    Zone,
-    zone_watermark_ok,
-)
+from movable.mm.seam import held
 
 if TYPE_CHECKING:
     from movable.mm.node import Node

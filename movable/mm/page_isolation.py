@@ -23,9 +23,9 @@ from movable.mm.gfp import (
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_lru, PG_reserved
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.page import Page
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 
 def zone_lock_point(vm: VM) -> None:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from movable.errors import DeadlockError
-from movable.mm.compact_control import (
+from movable.mm.compact_defer import compaction_defer_reset
+from movable.mm.compaction_control import (
     COMPACT_COMPLETE,
     COMPACT_CONTENDED,
     COMPACT_DEFERRED,
@@ -22,7 +23,6 @@ from movable.mm.compact_control import (
     COMPACT_PRIO_SYNC_LIGHT,
     COMPACT_SKIPPED,
 )
-from movable.mm.compact_defer import compaction_defer_reset
 from movable.mm.gfp import (
     __GFP_ATOMIC,
     GFP_DIRECT_RECLAIM,
@@ -40,14 +40,14 @@ from movable.mm.gfp import (
     gfp_migratetype,
     gfp_names,
 )
-from movable.mm.page_alloc import SHRINK_STOP, get_page_from_freelist, unreserve_highatomic_pageblock
-from movable.mm.zone import (
+from movable.mm.mmzone import (
     ALLOC_HARDER,
     ALLOC_HIGH,
     ALLOC_NO_WATERMARKS,
     WMARK_HIGH,
     WMARK_MIN,
 )
+from movable.mm.page_alloc import SHRINK_STOP, get_page_from_freelist, unreserve_highatomic_pageblock
 
 if TYPE_CHECKING:
     from movable.mm.node import Node

@@ -25,8 +25,8 @@ from movable.mm.page import (
 from movable.mm.page_alloc import HWPOISON
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 
 def validate_vm(vm: VM, *, quiescent: bool = True, content: bool = False, owner_refs: int | None = None) -> None:

@@ -18,10 +18,10 @@ from movable.mm import page_alloc
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.gfp import GFP_KERNEL
 from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
+from movable.mm.mmzone import Zone, setup_per_zone_wmarks
 from movable.mm.node import Node
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page
-from movable.mm.steps import Observer, Seam, Task, held
-from movable.mm.zone import Zone, setup_per_zone_wmarks
+from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
     from movable.mm.page_alloc import Shrinker

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.node import Node
     from movable.mm.page import Page
     from movable.mm.vm import VM
-    from movable.mm.zone import Zone
 
 
 def count_vm_event(vm: VM, name: str, delta: int = 1) -> None:

@@ -136,8 +136,8 @@ def _same_file(one: str, other: str) -> bool:
 
 
 def _probes(arguments: argparse.Namespace) -> int:
-    from movable.trace.probes import callbacks_of, probe_set
-    from movable.trace.record import recording_script
+    from movable.trace.record.probes import callbacks_of, probe_set
+    from movable.trace.record.script import recording_script
 
     name, era, arch = arguments.driver, arguments.era, arguments.arch
     callbacks = callbacks_of(name, arguments.isolate, arguments.migrate, arguments.putback)
@@ -152,11 +152,11 @@ def _probes(arguments: argparse.Namespace) -> int:
 
 
 def _summary(arguments: argparse.Namespace) -> int:
-    from movable.trace.picture import isolated_svg
-    from movable.trace.progress import Progress
-    from movable.trace.read import Reader
-    from movable.trace.source import Source
-    from movable.trace.summary import summarise, summary_text
+    from movable.trace.read.ftrace import Reader
+    from movable.trace.read.source import Source
+    from movable.trace.show.progress import Progress
+    from movable.trace.show.summary import summarise, summary_text
+    from movable.trace.show.svg import isolated_svg
 
     _check_places(arguments, "json", "svg")
     with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
@@ -173,11 +173,11 @@ def _summary(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from movable.mm.events import write_events
-    from movable.trace.export import ChromeTrace, ftrace_of, knowing_reader
-    from movable.trace.progress import Progress
-    from movable.trace.source import Source
-    from movable.trace.told import told_events
+    from movable.events import write_events
+    from movable.trace.read.model_file import told_events
+    from movable.trace.read.source import Source
+    from movable.trace.show.export import ChromeTrace, ftrace_of, knowing_reader
+    from movable.trace.show.progress import Progress
 
     _check_places(arguments, "chrome", "events", "ftrace")
     out = arguments.chrome or arguments.events or arguments.ftrace
@@ -194,9 +194,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from movable.trace.conform import check_trace
-    from movable.trace.progress import Progress
-    from movable.trace.verdicts import verdicts_html, verdicts_text
+    from movable.trace.judge.conformance import check_trace
+    from movable.trace.show.progress import Progress
+    from movable.trace.show.verdicts import verdicts_html, verdicts_text
 
     _check_places(arguments, "json", "html")
     with Progress(arguments.file) as progress:

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from movable.explore.bounded import Bounded
-from movable.explore.dpor import Dpor
 from movable.explore.engine import Scheduler
-from movable.explore.hooks import Hooks
-from movable.explore.pos import Pos
+from movable.explore.instrument.hooks import Hooks
 from movable.explore.program import Program, Scene
 from movable.explore.runner import Options, execute, tidy
-from movable.explore.strategy import Strategy
-from movable.explore.surw import Surw
-from movable.explore.urw import Sampler, Urw
+from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.pos import Pos
+from movable.explore.schedulers.preemption_bounded import Bounded
+from movable.explore.schedulers.strategy import Strategy
+from movable.explore.schedulers.surw import Surw
+from movable.explore.schedulers.urw import Sampler, Urw
 
 POINTS = 30
 SPAN = 0.4

@@ -18,7 +18,7 @@ import pytest
 from movable.explore import search
 from movable.explore.engine import Scheduler
 from movable.explore.failure import CHECK, DEADLOCK, LOCK_ORDER, RACE, Failure
-from movable.explore.hooks import Hooks
+from movable.explore.instrument.hooks import Hooks
 from movable.explore.program import Program, Scene
 from movable.explore.runner import Options
 from tests.benchmarks.plain_toys import TOYS, LostUpdate, Toy, repaired

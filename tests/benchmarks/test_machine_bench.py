@@ -9,10 +9,10 @@ import time
 import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable.contract.draw import programs
-from movable.contract.machine import Machine
-from movable.contract.observe import Onlooker
-from movable.contract.program import Program
+from movable.sequential.harness import Machine
+from movable.sequential.observers import Onlooker
+from movable.workload.generate import programs
+from movable.workload.program import Program
 
 pytestmark = pytest.mark.benchmark
 

@@ -21,11 +21,11 @@ from movable import (
     list_first,
     migrate_pages,
 )
-from movable.contract.monitor import Monitor
+from movable.events import Event
 from movable.lab.experiment import main
 from movable.lab.options import Options
-from movable.mm.events import Event
-from tests.ring import Ring
+from movable.rules.monitor import Monitor
+from tests.drivers_for_tests.ring import Ring
 
 pytestmark = pytest.mark.benchmark
 

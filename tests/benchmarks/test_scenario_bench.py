@@ -11,15 +11,15 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, lock_page, put_page, unlock_page
+from movable.concurrent.execution import Trial
+from movable.concurrent.seam import Reduced
+from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario
-from movable.contract.concurrent import Trial
-from movable.contract.concurrent_points import Reduced
-from movable.contract.concurrent_stage import Subject
 from movable.explore.engine import Scheduler
 from movable.explore.program import Program, Scene
 from movable.explore.runner import Options, execute, tidy
-from movable.explore.urw import Sampler
-from movable.mm.steps import Seam
+from movable.explore.schedulers.urw import Sampler
+from movable.mm.seam import Seam
 
 SPAN = 1.0
 """Processor seconds for each measurement."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.trace.conform import check_trace
+from movable.trace.judge.conformance import check_trace
 from tests.trace.recordings import TRACES
 
 pytestmark = pytest.mark.benchmark
@@ -66,7 +66,7 @@ def test_memory_is_flat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     lines = repeated("e", LONG, path)
     program = (  # getrusage would tell of the parent's memory, too
         "import time\n"
-        "from movable.trace.conform import check_trace\n"
+        "from movable.trace.judge.conformance import check_trace\n"
         "begun = time.process_time()\n"
         f"result = check_trace({str(path)!r})\n"
         "peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:'))\n"

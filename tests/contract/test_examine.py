@@ -11,18 +11,18 @@ from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
 from movable import Page, UsageError
 from movable.contract import Workload, certify, check, operation
-from movable.contract.draw import programs, shrink
 from movable.contract.examine import INTERRUPTED, LEAST, Search, _judge, checked_waivers
-from movable.contract.machine import Machine
-from movable.contract.program import decode, encode, show
-from movable.contract.replay import replay, replay_command
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, text, to_json
 from movable.contract.report_html import to_html
-from movable.contract.rules import RULES
-from movable.contract.workload import GenericWorkload, workload_for
-from tests.contract import bad_drivers as bad
-from tests.contract import idle_drivers
-from tests.ring import Ring as Unspoken
+from movable.rules.table import RULES
+from movable.sequential.harness import Machine
+from movable.sequential.replay import replay, replay_command
+from movable.workload.generate import programs, shrink
+from movable.workload.program import decode, encode, show
+from movable.workload.workload import GenericWorkload, workload_for
+from tests.drivers_for_tests import bad_drivers as bad
+from tests.drivers_for_tests import idle_drivers
+from tests.drivers_for_tests.ring import Ring as Unspoken
 
 
 @pytest.mark.parametrize("driver", [Ring, SlabCache, AioRing])
@@ -78,7 +78,7 @@ def test_a_failure_is_small_told_and_replayable() -> None:
     assert len(program) == 1
     assert any("migratepage(new" in line for line in found.story)
     assert "seen: the new page differs" in found.story[-1]
-    lines, broken = replay("tests.contract.bad_drivers:Half", found.token)
+    lines, broken = replay("tests.drivers_for_tests.bad_drivers:Half", found.token)
     assert "D15" in broken
     assert any(line.startswith("BROKEN D15 (must)") for line in lines)
     assert any("^ D15" in line for line in lines)
@@ -87,7 +87,7 @@ def test_a_failure_is_small_told_and_replayable() -> None:
 def test_the_replay_line_says_what_is_not_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     assert replay_command("a file.py:X", Ring, RingWorkload, "4.19") == "movable replay 'a file.py:X'"
     assert replay_command("x", Ring, GenericWorkload, "6.17") == (
-        "movable replay --era 6.17 --workload movable.contract.workload:GenericWorkload x"
+        "movable replay --era 6.17 --workload movable.workload.workload:GenericWorkload x"
     )
     monkeypatch.setattr(bad.Half, "workload", "nowhere:Workload")
     assert "--workload docs.drivers.ring:RingWorkload" in replay_command("x", bad.Half, RingWorkload, "4.19")

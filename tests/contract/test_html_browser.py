@@ -18,8 +18,8 @@ import pytest
 from movable.contract import check
 from movable.contract.report import BROKEN, WAIVED, Report
 from movable.contract.report_html import to_html
-from movable.contract.rules import RULES
-from tests.contract import bad_drivers as bad
+from movable.rules.table import RULES
+from tests.drivers_for_tests import bad_drivers as bad
 
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")]

@@ -9,14 +9,14 @@ import pytest
 
 from movable import Page, UsageError
 from movable.cli import main
-from movable.contract.bugs import BUGS
 from movable.contract.examine import Search
-from movable.contract.machine import Machine
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
 from movable.contract.report import HELD
-from movable.contract.rules import RULES
 from movable.contract.show_museum import caught_text, judge, render_markdown, twin_text
 from movable.mm import isolation
+from movable.rules.bugs import BUGS
+from movable.rules.table import RULES
+from movable.sequential.harness import Machine
 
 EVERY = exhibits()
 EXHIBITS = {id: one for id, one in EVERY.items() if one.depth == (1, 0)}

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "test_drivers.py").write_text(
         "from docs.drivers.ring import Ring\n"
         "from movable.contract import certify\n"
-        "from tests.contract.bad_drivers import Half\n"
+        "from tests.drivers_for_tests.bad_drivers import Half\n"
         "test_ring = certify(Ring, examples=10)\n"
         "test_half = certify(Half, examples=10)\n"
         "test_excused = certify(Half, examples=10, waive={'D15': 'the tail is never used'})\n"
@@ -87,7 +87,7 @@ def test_the_replay_line_of_a_test_works_in_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "drivers" / "test_mine.py").write_text(
         "from docs.drivers.ring import Ring, RingWorkload\n"
         "from movable.contract import certify\n"
-        "from tests.contract.bad_drivers import Half\n"
+        "from tests.drivers_for_tests.bad_drivers import Half\n"
         "class Mine(Half):\n"
         "    workload = None\n"
         "class Work(RingWorkload): pass\n"

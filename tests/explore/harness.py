@@ -7,7 +7,7 @@ from movable.explore.dependence import Canonical, canonical
 from movable.explore.engine import Scheduler
 from movable.explore.program import Program
 from movable.explore.runner import Options, execute
-from movable.explore.strategy import Strategy
+from movable.explore.schedulers.strategy import Strategy
 
 OPEN = Options(races=False, order=False)
 

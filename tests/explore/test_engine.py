@@ -8,14 +8,13 @@ import pytest
 
 from movable.explore import ExploreError, NonDeterminism, Options, Scene, explore, same_twice
 from movable.explore import failure as kinds
-from movable.explore.dpor import Dpor
 from movable.explore.engine import Scheduler
 from movable.explore.failure import Failure
 from movable.explore.program import Program
-from movable.explore.replay import Follow
 from movable.explore.runner import execute
-
-from .harness import reach
+from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.replay import Follow
+from tests.explore.harness import reach
 
 Body = Callable[[Scheduler], None]
 NO_ORDER = Options(order=False)

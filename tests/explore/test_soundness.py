@@ -4,15 +4,14 @@ from collections.abc import Hashable
 
 import pytest
 
-from movable.explore.bounded import Bounded
 from movable.explore.campaign import roots
 from movable.explore.dependence import Canonical
-from movable.explore.dfs import Dfs
-from movable.explore.dpor import Dpor
 from movable.explore.runner import Options
-
-from .harness import OPEN, Reached, reach
-from .machines import codes, program
+from movable.explore.schedulers.dfs import Dfs
+from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.preemption_bounded import Bounded
+from tests.explore.harness import OPEN, Reached, reach
+from tests.explore.machines import codes, program
 
 CAP = 250
 WANTED = 200

@@ -24,7 +24,7 @@ from movable.lab.draw import (
 )
 from movable.lab.svg import picture
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_TRANSHUGE_LIGHT
-from movable.mm.hotplug import offline_pages
+from movable.mm.memory_hotplug import offline_pages
 from tests.lab.broken import Pages
 
 

@@ -25,10 +25,10 @@ from movable.mm.gfp import (
     MIGRATE_UNMOVABLE,
     MIGRATETYPE_NAMES,
 )
+from movable.mm.mmzone import ALLOC_HARDER, Zone
 from movable.mm.page import SetPageMovable, lock_page, unlock_page
 from movable.mm.vm import VM
-from movable.mm.zone import ALLOC_HARDER, Zone
-from tests.ring import Ring
+from tests.drivers_for_tests.ring import Ring
 
 
 def zone_of(frames: int = 64, pageblock_order: int = 3) -> Zone:

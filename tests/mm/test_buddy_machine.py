@@ -27,12 +27,12 @@ from movable.mm.gfp import (
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
+from movable.mm.mmzone import WMARK_MIN, Zone, zone_watermark_ok
 from movable.mm.page import Page, PG_private, put_page
 from movable.mm.page_isolation import start_isolate_page_range, undo_isolate_page_range
 from movable.mm.proc import kpageflags
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
-from movable.mm.zone import WMARK_MIN, Zone, zone_watermark_ok
 
 LAYOUTS = [
     ([(0, "Normal", 64)], 3),

@@ -26,7 +26,6 @@ from movable import (
     put_page,
 )
 from movable.mm import compaction
-from movable.mm.compact_scan import compaction_alloc
 from movable.mm.compaction import (
     COMPACT_CLUSTER_MAX,
     COMPACT_COMPLETE,
@@ -51,11 +50,12 @@ from movable.mm.compaction import (
     compaction_suitable,
     try_to_compact_pages,
 )
+from movable.mm.compaction_scan import compaction_alloc
 from movable.mm.fragmentation import fragmentation_index
-from movable.mm.hotplug import offline_pages
+from movable.mm.memory_hotplug import offline_pages
+from movable.mm.mmzone import Zone
 from movable.mm.validate import validate_vm
-from movable.mm.zone import Zone
-from tests.keeper import Keeper, free_frames, machine, settle
+from tests.drivers_for_tests.keeper import Keeper, free_frames, machine, settle
 
 FRAMES = 256
 ODD = range(1, FRAMES, 2)

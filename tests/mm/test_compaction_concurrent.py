@@ -11,11 +11,11 @@ from movable import GFP_HIGHUSER_MOVABLE, VM, ClearPageMovable, get_page_unless_
 from movable.explore import Scene, explore
 from movable.explore.engine import Scheduler
 from movable.mm.compaction import compact_memory
-from movable.mm.contig import alloc_contig_range, free_contig_range
-from movable.mm.hotplug import offline_pages, online_pages
-from movable.mm.soft_offline import soft_offline_page
-from movable.mm.steps import Seam
-from tests.keeper import Keeper, machine, settle
+from movable.mm.memory_failure import soft_offline_page
+from movable.mm.memory_hotplug import offline_pages, online_pages
+from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.seam import Seam
+from tests.drivers_for_tests.keeper import Keeper, machine, settle
 
 FRAMES = 64
 EXECUTIONS = 60

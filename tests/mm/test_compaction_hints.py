@@ -32,7 +32,6 @@ from movable.mm.compact_defer import (
     compaction_restarting,
     defer_compaction,
 )
-from movable.mm.compact_scan import suitable_migration_source, suitable_migration_target
 from movable.mm.compaction import (
     COMPACT_COMPLETE,
     COMPACT_PARTIAL_SKIPPED,
@@ -44,8 +43,9 @@ from movable.mm.compaction import (
     reset_zone_hints,
     try_to_compact_pages,
 )
-from movable.mm.zone import Zone
-from tests.keeper import Keeper, machine, settle
+from movable.mm.compaction_scan import suitable_migration_source, suitable_migration_target
+from movable.mm.mmzone import Zone
+from tests.drivers_for_tests.keeper import Keeper, machine, settle
 
 FRAMES = 256
 

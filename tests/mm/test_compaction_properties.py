@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, Page, put_page
 from movable.mm.compaction import CompactControl, compact_memory, compact_zone, try_to_compact_pages
-from movable.mm.contig import alloc_contig_range, free_contig_range
-from movable.mm.hotplug import offline_pages, online_pages
-from movable.mm.soft_offline import soft_offline_page
-from tests.keeper import Keeper, free_frames, machine, settle
+from movable.mm.memory_failure import soft_offline_page
+from movable.mm.memory_hotplug import offline_pages, online_pages
+from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from tests.drivers_for_tests.keeper import Keeper, free_frames, machine, settle
 
 FRAMES = 128
 PAGEBLOCK_ORDER = 3

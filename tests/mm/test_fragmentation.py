@@ -17,7 +17,7 @@ from movable.mm.fragmentation import (
     unusable_index_text,
 )
 from movable.mm.gfp import MIGRATE_MOVABLE, MIGRATE_UNMOVABLE
-from movable.mm.zone import Zone
+from movable.mm.mmzone import Zone
 
 FRAMES = 8192
 

@@ -40,7 +40,7 @@ from movable import (
 from movable.mm.migrate import PASSES
 from movable.mm.page import PG_writeback
 from movable.mm.validate import validate_vm
-from tests.ring import Ring
+from tests.drivers_for_tests.ring import Ring
 
 
 class Machine:

@@ -31,7 +31,7 @@ from movable import (
     unlock_page,
 )
 from movable.mm.page import FIELD_POISON, PAGE_MAPPING_ANON, PAGE_MAPPING_KSM, PAGE_POISON, PG_slab, PG_swapbacked
-from tests.ring import Ring
+from tests.drivers_for_tests.ring import Ring
 
 
 @pytest.fixture

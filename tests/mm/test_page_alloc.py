@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from movable.errors import SleepInAtomic, UsageError
+from movable.events import Event
 from movable.mm.buddy import move_freepages_block
-from movable.mm.events import Event
 from movable.mm.gfp import (
     GFP_ATOMIC,
     GFP_COMP,
@@ -43,7 +43,7 @@ from movable.mm.page import (
 from movable.mm.page_alloc import unreserve_highatomic_pageblock
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
-from tests.taking import alloc, take_all
+from tests.drivers_for_tests.taking import alloc, take_all
 
 # --- a new page ---
 

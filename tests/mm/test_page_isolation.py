@@ -16,7 +16,7 @@ from movable import (
     lock_page,
     unlock_page,
 )
-from movable.mm.hotplug import offline_pages
+from movable.mm.memory_hotplug import offline_pages
 from movable.mm.page import PG_lru, PG_reserved
 from movable.mm.page_isolation import (
     change_pageblock_type,
@@ -27,7 +27,7 @@ from movable.mm.page_isolation import (
     undo_isolate_page_range,
 )
 from movable.mm.validate import validate_vm
-from tests.keeper import free_frames, machine, settle
+from tests.drivers_for_tests.keeper import free_frames, machine, settle
 
 FRAMES = 256
 

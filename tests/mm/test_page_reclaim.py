@@ -20,8 +20,8 @@ from movable.mm.page_alloc import SHRINK_STOP
 from movable.mm.page_reclaim import SlowPath, try_to_free_pages
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
-from tests.ring import Ring
-from tests.taking import alloc, take_all
+from tests.drivers_for_tests.ring import Ring
+from tests.drivers_for_tests.taking import alloc, take_all
 
 # --- shrinkers and notifiers ---
 

@@ -23,6 +23,7 @@ from movable.mm.gfp import (
     MIGRATETYPE_NAMES,
 )
 from movable.mm.isolation import isolate_movable_page
+from movable.mm.mmzone import Zone
 from movable.mm.page import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_KSM,
@@ -77,8 +78,7 @@ from movable.mm.proc_page import (
     KPF_UPTODATE,
 )
 from movable.mm.vm import VM
-from movable.mm.zone import Zone
-from tests.ring import Ring
+from tests.drivers_for_tests.ring import Ring
 
 RECORDED = Path(__file__).parent.parent / "data" / "proc"
 SCENES = ["filled-before", "filled-after", "pressure", "balloon"]

@@ -10,7 +10,7 @@ from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, InvalidState, Page, ge
 from movable.mm.buddy import add_to_free_list, del_from_free_list
 from movable.mm.page import PAGE_MAPPING_MOVABLE, PG_balloon, PG_dirty
 from movable.mm.validate import validate_vm
-from tests.ring import Ring
+from tests.drivers_for_tests.ring import Ring
 
 
 def page_of(vm: VM) -> Page:

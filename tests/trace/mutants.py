@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from movable.trace.conform import Result, check_trace
+from movable.trace.judge.conformance import Result, check_trace
 from tests.trace.recordings import TRACES
 
 BASES = (("bad/mode_10", 0, 3400), ("bad/mode_00", 2000, 2800), ("e", 58000, 2600), ("z3", 20000, 2400))

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from movable.mm.events import Event
-from movable.trace.read import Reader
-from movable.trace.source import Source
+from movable.events import Event
+from movable.trace.read.ftrace import Reader
+from movable.trace.read.source import Source
 
 TRACES = Path(__file__).parent.parent / "data" / "traces"
 WHOLE = ("a1", "e", "i1", "soft", "z3", *(f"bad/mode_{n:02}" for n in (0, 1, 2, 5, 8, 9, 10, 11, 14, 16, 21)))

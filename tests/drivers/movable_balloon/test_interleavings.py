@@ -30,8 +30,8 @@ from movable import (
     putback_movable_pages,
 )
 from movable.explore import Options, Report, Scene, explore
-from movable.explore.hooks import Hooks
-from movable.mm.steps import Seam
+from movable.explore.instrument.hooks import Hooks
+from movable.mm.seam import Seam
 from movable.mm.validate import validate_vm
 from movable.registry import load
 from movable_balloon import Balloon, BalloonDevInfo

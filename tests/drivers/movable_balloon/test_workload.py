@@ -6,7 +6,7 @@ import pytest
 
 from movable import VM
 from movable.contract import GenericWorkload
-from movable.contract.workload import workload_for
+from movable.workload.workload import workload_for
 from movable_balloon import Balloon, balloon_page_dequeue
 from movable_balloon.workload import BalloonWorkload
 

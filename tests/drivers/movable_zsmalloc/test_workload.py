@@ -8,7 +8,7 @@ import pytest
 
 from movable import MIGRATE_SYNC_NO_COPY, VM, AddressSpace, InvalidState, Page, hookimpl
 from movable.contract import GenericWorkload, check
-from movable.contract.workload import workload_for
+from movable.workload.workload import workload_for
 from movable_zsmalloc import Zsmalloc, migrate, pages
 from movable_zsmalloc.workload import SIZES, ZsmallocWorkload, content
 from tests.drivers.movable_zsmalloc.movers import isolate, pages_of

@@ -9,8 +9,8 @@ import pytest
 
 from movable import PAGE_SIZE, VM, ListHead, Page
 from movable.explore import Scene, explore
-from movable.explore.hooks import Hooks
-from movable.mm.steps import Seam
+from movable.explore.instrument.hooks import Hooks
+from movable.mm.seam import Seam
 from movable.mm.validate import validate_vm
 from movable.registry import load
 from movable_zsmalloc import ZramDevice, Zsmalloc

@@ -1,0 +1,185 @@
+"""Explores scenarios on many processes or machines: the same budget in executions gives the same verdicts on any number of them.
+
+Each scenario is one campaign of ``movable.explore.campaign``: cut into pieces beforehand, judged in the order of the pieces. With
+a directory, finished pieces are kept in one file a scenario, and a campaign that was killed goes on from there.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from movable.concurrent.execution import Trial
+from movable.concurrent.explain import OPTIONS, full, rule_of_failure, tell_failure
+from movable.concurrent.precheck import Watch, suspicious
+from movable.concurrent.search import Interleavings, leave, look_first, refusal
+from movable.concurrent.stage import Subject, subject
+from movable.contract.report import Explored
+from movable.errors import UsageError
+from movable.explore import ExploreError, Named, Options, Program, Scene
+from movable.explore.campaign import campaign, code_of
+from movable.explore.engine import Scheduler
+from movable.explore.runner import execute
+from movable.explore.schedulers.replay import Follow
+from movable.registry import find
+from movable.sequential.faults import Hang, watchdog
+from movable.workload.scenario import Scenario, decode, encode
+from movable.workload.workload import workload_for
+
+LEAST = 60
+"""Executions that a scenario gets at least."""
+EXECUTIONS = 20_000
+"""Executions of all scenarios together where nobody says how many."""
+
+
+def load(target: str, workload: str, token: str, known: list[str], era: str, seed: int) -> Program:
+    """The program of one scenario, made anew in a worker."""
+    scenario, _, features, _ = decode(token)
+    factory = find(target)
+    chosen = workload_for(factory, _class(workload) if workload else None)
+    trial = Watched(subject(chosen, factory, era=era, features=dict(features), seed=seed), scenario)
+    trial.known = frozenset(known)
+    return trial
+
+
+class Watched(Trial):
+    """A trial of which each execution is watched: nobody else does that in a worker."""
+
+    def __call__(self, scheduler: Scheduler) -> Scene:
+        """As in Trial."""
+        watch = ExitStack()
+        watch.enter_context(watchdog())
+        if suspicious(self.subject):
+            self.watch = watch.enter_context(Watch())
+        try:
+            scene = super().__call__(scheduler)
+        except BaseException:
+            watch.close()
+            raise
+        close = scene.close
+
+        def ended() -> None:
+            watch.close()
+            if close is not None:
+                close()
+            if self.watch is not None and self.watch.found:
+                raise UsageError(self.watch.found)
+
+        scene.close = ended
+        return scene
+
+
+def _class(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(__import__(module, fromlist=[name]), name)
+
+
+@contextmanager
+def processes(jobs: int) -> Iterator[Executor]:
+    """An executor with ``jobs`` fresh processes."""
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def spread(
+    target: str,
+    chosen: Subject,
+    executor: Executor,
+    *,
+    executions: int = EXECUTIONS,
+    directory: str | None = None,
+    known: frozenset[str] = frozenset(),
+    scenarios: list[Scenario] | None = None,
+) -> Interleavings:
+    """Explore the scenarios of the driver called ``target`` on ``executor``.
+
+    ``executions`` is the budget of all scenarios together, of which each gets the same part. Raises UsageError when the directory
+    belongs to another campaign, or the driver cannot be found by its name.
+    """
+    find(target)
+    result = Interleavings()
+    began = time.monotonic()
+    try:
+        found = look_first(chosen, scenarios)
+        share = max(LEAST, executions // max(1, len(found)))
+        for number, scenario in enumerate(found):
+            trial = Trial(chosen, scenario)
+            trial.known = known
+            result.scenarios.append(Explored(scenario.name, str(scenario)))
+            if trial.orders.errors and not trial.orders.outcomes:
+                result.scenarios[-1].left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
+                continue
+            file = None if directory is None else _file(Path(directory), number, scenario)
+            _Part(target, trial, executor, share, file, result).run()
+    except KeyboardInterrupt:
+        result.stopped = "interrupted: this is the report so far"
+    except (Exception, Hang) as error:
+        if isinstance(error, ExploreError) and "another campaign" in str(error):
+            raise UsageError(str(error)) from None
+        result.refused = refusal(chosen, error)
+    leave(chosen)
+    for one in result.scenarios:
+        for rule in ("D49", "D51", "D52", "D53"):
+            result.exercised[rule] += one.executions
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _file(directory: Path, number: int, scenario: Scenario) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / f"{number:02}-{re.sub('[^a-z0-9]+', '-', scenario.name.lower()).strip('-')}.jsonl"
+
+
+class _Part:
+    """The campaign of one scenario."""
+
+    def __init__(
+        self, target: str, trial: Trial, executor: Executor, executions: int, file: Path | None, result: Interleavings
+    ) -> None:
+        workload = trial.subject.workload
+        token = encode(trial.scenario, "", trial.subject.features)
+        arguments = (target, f"{workload.__module__}:{workload.__qualname__}", token, sorted(trial.known))
+        self.named = Named(f"{__name__}:load", (*arguments, trial.subject.era, trial.subject.seed))
+        self.trial = trial
+        self.executor = executor
+        self.executions = executions
+        self.file = file
+        self.result = result
+        factory = trial.subject.factory
+        self.code = code_of([workload, getattr(factory, "module", factory)])
+
+    def run(self) -> None:
+        """Explore; after a data race once more without looking at races, for what the race leads to."""
+        execute(self.trial, Follow(), OPTIONS)  # for what it says about the driver: what others run, they run elsewhere
+        self.result.scenarios[-1].unwatched = list(self.trial.unwatched)
+        if self._explore(OPTIONS, self.file) == "D53":
+            again = None if self.file is None else self.file.with_suffix(".no-races.jsonl")
+            self._explore(replace(OPTIONS, races=False), again)
+
+    def _explore(self, options: Options, file: Path | None) -> str:
+        told = self.result.scenarios[-1]
+        seed = self.trial.subject.seed
+        found = campaign(
+            self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False,
+            code=self.code,
+        )  # fmt: skip
+        told.executions += found.executions
+        told.steps += found.steps
+        told.covered, told.complete = found.covered, found.complete
+        if found.failure is None:
+            return ""
+        if found.failure.cause == "ExploreError":  # it came from another process, as words
+            raise ExploreError(found.failure.message.partition("ExploreError: ")[2])
+        rule = rule_of_failure(found.failure)
+        if rule not in told.rules:
+            told.rules.append(rule)
+        if rule not in self.result.broken:
+            self.result.broken[rule] = tell_failure(full(self.trial), found.failure, options, rule)
+        return rule

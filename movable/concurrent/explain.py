@@ -1,0 +1,184 @@
+"""From a failing execution to a story: the rule it breaks, the fewest pre-emptions, the fewest operations, and a token."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from movable.concurrent import timeline as lanes
+from movable.concurrent.execution import Broken, Trial
+from movable.concurrent.seam import Expanded
+from movable.explore import Failure, NonDeterminism, Options, explain
+from movable.explore import failure as kinds
+from movable.explore.failures.recorder import record
+from movable.explore.failures.token import decode
+from movable.explore.runner import execute, follow
+from movable.explore.schedulers.preemption_bounded import Bounded
+from movable.rooms import PATHS
+from movable.rules.monitor import rule_of
+from movable.rules.table import RULES
+from movable.sequential.faults import over
+from movable.workload.scenario import Scenario, encode
+
+OPTIONS = Options(limit=3000, quiet=PATHS)
+"""How executions are run, and whose lines are not shown where a driver's can be."""
+TRIES = 400
+"""Executions spent on making one schedule smaller."""
+SMALLER = 60
+"""Executions spent on each smaller scenario that might fail in the same way."""
+LEAST = 20
+"""Executions spent on making a schedule smaller where the time is over."""
+
+
+@dataclass(slots=True)
+class Told:
+    """A failure, explained: ``what`` in a few words, ``lines`` as text with a lane for each task, ``rows`` as plain values."""
+
+    rule: str
+    scenario: Scenario
+    what: str
+    token: str = ""
+    lines: list[str] = field(default_factory=list)
+    rows: dict[str, Any] = field(default_factory=dict)
+    preemptions: int = -1
+    switches: int = -1
+
+
+RULE_OF_KIND = {
+    kinds.DEADLOCK: "D49", kinds.SELF_DEADLOCK: "D49", kinds.LOST_WAKEUP: "D49", kinds.LOCK_ORDER: "D49",
+    kinds.LIVELOCK: "D51", kinds.RACE: "D53",
+}  # fmt: skip
+
+
+def rule_of_failure(failure: Failure) -> str:
+    """The number of the rule that a failure breaks."""
+    if failure.kind in RULE_OF_KIND:
+        return RULE_OF_KIND[failure.kind]
+    if failure.cause in RULES:
+        return failure.cause
+    if isinstance(failure.error, Broken):
+        return failure.error.rule
+    return rule_of(failure.error) if failure.error is not None else "D52"
+
+
+def words_of(failure: Failure) -> str:
+    """What happened, in a line or two."""
+    if failure.kind in RULE_OF_KIND:
+        return f"{failure.kind}: {failure.message}"
+    if failure.cause in RULES:
+        return failure.message.replace(f"{failure.cause}: ", "", 1)
+    return failure.message
+
+
+def full(trial: Trial, scenario: Scenario | None = None) -> Trial:
+    """The same trial, to be run with every scheduling point and under the monitor if that saw the failure."""
+    made = Trial(trial.subject, scenario or trial.scenario, None if scenario else trial.orders)
+    made.known = trial.known
+    made.monitored = False
+    return made
+
+
+def explain_failure(trial: Trial, failure: Failure, options: Options, end: float | None = None) -> Told:
+    """Make ``failure`` of a reduced execution small, and tell it, by the moment ``end``; None: it does not depend on the clock."""
+    rule = rule_of_failure(failure)
+    if failure.choices:
+        program = full(trial)
+        found = _expanded(program, trial, failure, options, rule)
+        if found is not None:
+            return tell_failure(program, found, options, rule, end)
+    return Told(rule, trial.scenario, f"{words_of(failure)} (no schedule can show it again, so there is no token)")
+
+
+def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, end: float | None = None) -> Told:
+    """The same for a failure of an execution in which no point was left out."""
+    told = Told(rule, program.scenario, words_of(failure))
+    try:
+        began = time.monotonic()
+        follow(program, (), options)
+        cost = max(time.monotonic() - began, 1e-4)
+        small = explain(program, failure, options, tries=_tries(TRIES, end, cost))
+        program, small = _fewer_actions(program, small, options, rule, end, cost)
+        schedule, _, _ = decode(small.token)
+        story = record(program, schedule, options)
+    except NonDeterminism as error:
+        told.what += f" ({str(error).splitlines()[0]})"
+        return told
+    told.scenario = program.scenario
+    told.what = words_of(story.failure or small)
+    told.token = encode(program.scenario, small.token, program.subject.features, (options.races, bool(program.monitored)))
+    told.lines = lanes.text(story)
+    told.rows = lanes.rows(story)
+    told.preemptions, told.switches = small.preemptions, small.switches
+    return told
+
+
+def _expanded(program: Trial, trial: Trial, failure: Failure, options: Options, rule: str) -> Failure | None:
+    """The failure again with every scheduling point in place, first without and then with the monitor."""
+    for monitored in (False, True):
+        program.monitored = monitored
+        strategy = Expanded(failure.choices, trial.sharing.shared)
+        run = execute(program, strategy, options)
+        if run is not None and run.failure is not None and rule_of_failure(run.failure) == rule:
+            return run.failure
+    return None
+
+
+def _tries(most: int, end: float | None, cost: float) -> int:
+    """How many executions that take so long there is time for: ``most``, and LEAST when it is over."""
+    return most if end is None else max(LEAST, min(most, int((end - time.monotonic()) / cost)))
+
+
+def _fewer_actions(
+    program: Trial, failure: Failure, options: Options, rule: str, end: float | None, cost: float
+) -> tuple[Trial, Failure]:
+    """Drop whatever the same failure does not need: actions of the prefix, a third task, actions of a task."""
+    shorter = True
+    while shorter:
+        shorter = False
+        for scenario in _smaller(program.scenario):
+            if over(end):
+                return program, failure
+            other = full(program, scenario)
+            other.monitored = program.monitored
+            found = _search(other, failure.preemptions, options, rule)
+            if found is not None:
+                tries = _tries(TRIES // 2, end, cost)
+                program, failure, shorter = other, explain(other, found, options, tries=tries), True
+                break
+    return program, failure
+
+
+def _smaller(scenario: Scenario) -> list[Scenario]:
+    name, tasks, prefix, settled = scenario.name, scenario.tasks, scenario.prefix, scenario.settled
+    found = []
+    if len(tasks) > 2:
+        found += [Scenario(name, (*tasks[:at], *tasks[at + 1 :]), prefix, settled) for at in range(len(tasks))]
+    found += [Scenario(name, tasks, (*prefix[:at], *prefix[at + 1 :]), settled) for at in range(len(prefix))]
+    for at, actions in enumerate(tasks):
+        if len(actions) > 1:
+            parts = [(*actions[:i], *actions[i + 1 :]) for i in range(len(actions))]
+            found += [Scenario(name, (*tasks[:at], part, *tasks[at + 1 :]), prefix, settled) for part in parts]
+    return found
+
+
+def _search(program: Trial, preemptions: int, options: Options, rule: str) -> Failure | None:
+    if program.orders.errors and not program.orders.outcomes:
+        return None
+    left = SMALLER
+    for bound in range(max(0, preemptions) + 1):
+        strategy = Bounded(bound)
+        while left > 0:
+            try:
+                run = execute(program, strategy, options)
+            except NonDeterminism:
+                return None
+            if run is None:
+                break
+            left -= 1
+            if run.failure is not None and rule_of_failure(run.failure) == rule:
+                return run.failure
+    return None
+
+
+__all__ = ["OPTIONS", "Told", "explain_failure", "full", "rule_of_failure", "tell_failure", "words_of"]

@@ -1,0 +1,289 @@
+"""What a scenario may come to: its operations one after the other, in every order, on the driver that runs alone.
+
+A migration counts as three parts (isolate, migrate, put back), since a driver may answer otherwise while a page is isolated.
+Orders in which the driver has to wait for what would come later are impossible, and those in which it raises are no model.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from movable.concurrent.stage import Label, Phase, Stage, Subject
+from movable.errors import DeadlockError
+from movable.mm.isolation import putback_movable_pages
+from movable.sequential.faults import Blocked, Hang, passes, watchdog
+from movable.workload.scenario import Action, Scenario
+
+MOST = 120
+"""Orders that are tried at most."""
+
+ALONE = 0.3
+"""Processor seconds that one order may take; a usual one takes a thousandth."""
+HANGS = 2
+"""After so many orders that did not end no further ones are tried."""
+
+Span = tuple[int, int]
+"""The steps at which an operation began and ended."""
+Place = tuple[int, int]
+"""An operation: the number of its task, and its number there."""
+Answers = tuple[tuple[Any, ...], ...]
+Refusals = (False, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one order came to.
+
+    ``sequence`` is the order of the operations, ``merge`` that in which the tasks ended theirs. ``invariant`` is what the driver's
+    own invariant had to say, "" for nothing.
+    """
+
+    sequence: tuple[Place, ...]
+    merge: tuple[int, ...]
+    answers: Answers
+    readings: tuple[tuple[Label, Any], ...]
+    invariant: str
+
+
+class Orders:
+    """The outcomes of a scenario; ``errors`` says what went wrong in orders that were given up.
+
+    ``removable``: the driver can be removed afterwards. ``loose``: answers differ between orders in a scenario in which the core
+    compacts, so that no order of whole parts says exactly what an operation may answer.
+    """
+
+    def __init__(self, subject: Subject, scenario: Scenario) -> None:
+        self.subject = subject
+        self.scenario = scenario
+        self.outcomes: list[Outcome] = []
+        self.errors: list[str] = []
+        self.impossible = 0
+        self.removable = True
+        actions = [action for actions in scenario.tasks for action in actions]
+        self.torn = any(action[0] == "teardown" for action in actions)
+        self.hangs = 0
+        for order in _orders(scenario, subject.seed):
+            for at_once in (False, True):
+                if self.hangs < HANGS:
+                    self._try(order, at_once)
+        self.outcomes = list(dict.fromkeys(self.outcomes)) if all(map(_hashable, self.outcomes)) else self.outcomes
+        different = len({repr(outcome.answers) for outcome in self.outcomes}) > 1
+        self.loose = different and any(action[0] in ("compact", "isolate_all") for action in actions)
+
+    def _try(self, order: tuple[int, ...], at_once: bool) -> None:
+        try:
+            stage = Stage(self.subject, self.scenario)
+        except BaseException as error:
+            if passes(error):
+                raise
+            self.errors.append(f"{type(error).__name__}: {error}")
+            return
+        if at_once and not stage.vm.workqueues:
+            return
+        try:
+            with watchdog(ALONE):
+                outcome = _play(stage, self.scenario, order, at_once, self.torn)
+        except DeadlockError:
+            self.impossible += 1
+            return
+        except Blocked:
+            raise
+        except Hang:
+            self.hangs += 1  # it may be waiting busily for what comes later in this order
+            return
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self.errors.append(f"{type(error).__name__}: {error}")
+            return
+        if not self.outcomes and not self.torn:
+            self.removable = _removable(stage)
+        self.outcomes.append(outcome)
+
+    def judge(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]], books: bool = True) -> tuple[str, str] | None:
+        """The rule that an execution broke and what was wrong; None when some order gives the same.
+
+        ``books``: look at the driver's own invariant too.
+        """
+        if not self.outcomes:
+            return None
+        kept = stage.subject.workload.preserves_content
+        fitting = [one for one in self.outcomes if self._agrees(one.answers, answers) and in_time(one.sequence, spans)]
+        if not fitting:
+            said = "; ".join(self._said(answers, stage))
+            return ("D15" if kept else "D54", f"{said}: no order of the operations, one after the other, gives these answers")
+        if self.torn:
+            return None
+        wrong: tuple[str, str] | None = None
+        for merge in dict.fromkeys(one.merge for one in fitting):
+            readings = stage.readings(merge)
+            same = [one for one in fitting if one.merge == merge and one.readings == readings]
+            if not same:
+                wrong = wrong or ("D15" if kept else "D54", _difference(readings, [one for one in fitting if one.merge == merge]))
+                continue
+            found = invariant(stage) if books else ""
+            if not found or any(one.invariant for one in same):
+                return None
+            wrong = ("D54", found)
+        return wrong
+
+    def _agrees(self, model: Answers, answers: list[list[Any]]) -> bool:
+        if self.loose:
+            return True
+        for task, (expected, found) in enumerate(zip(model, answers, strict=True)):
+            if len(expected) != len(found):
+                return False
+            for number, (one, two) in enumerate(zip(expected, found, strict=True)):
+                if one != two and not (self._may_refuse(task, number) and _refusal(two)):
+                    return False
+        return True
+
+    def _may_refuse(self, task: int, number: int) -> bool:
+        operations = [action for action in self.scenario.tasks[task] if action[0] == "op"]
+        return operations[number][1] in self.subject.workload.busy
+
+    def _said(self, answers: list[list[Any]], stage: Stage) -> Iterator[str]:
+        for name, found in zip(self.scenario.task_names, answers, strict=True):
+            for answer in found:
+                yield f"{name} answered {answer!r}"
+
+
+def _refusal(answer: Any) -> bool:
+    return answer is False or answer is None or (type(answer) is int and answer < 0)
+
+
+def _hashable(outcome: Outcome) -> bool:
+    try:
+        hash(outcome)
+    except TypeError:
+        return False
+    return True
+
+
+def _orders(scenario: Scenario, seed: int) -> list[tuple[int, ...]]:
+    """Sequences of task numbers, one for each part that is done; all of them, or MOST drawn ones."""
+    parts = [sum(_parts(action) for action in actions) for actions in scenario.tasks]
+    total = 1
+    so_far = 0
+    for count in parts:
+        for i in range(1, count + 1):
+            so_far += 1
+            total = total * so_far // i
+    if total <= MOST:
+        return list(_merges(tuple(parts)))
+    rng = random.Random(seed)
+    pool = [task for task, count in enumerate(parts) for _ in range(count)]
+    serial = [tuple(sorted(pool)), tuple(sorted(pool, reverse=True))]
+    drawn = [tuple(rng.sample(pool, len(pool))) for _ in range(MOST - len(serial))]
+    return list(dict.fromkeys(serial + drawn))
+
+
+def _merges(parts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    if not any(parts):
+        yield ()
+        return
+    for task, count in enumerate(parts):
+        if count:
+            for rest in _merges((*parts[:task], count - 1, *parts[task + 1 :])):
+                yield (task, *rest)
+
+
+PARTS = {"migrate": 3, "migrate_frame": 3, "put_back": 2, "put_back_frame": 2, "finish": 2, "compact": 1}
+
+
+def _parts(action: Action) -> int:
+    return PARTS.get(action[0], 1)
+
+
+def _play(stage: Stage, scenario: Scenario, order: tuple[int, ...], at_once: bool, torn: bool) -> Outcome:
+    """Do the parts of all tasks in one order; ``at_once`` runs queued work after each part and not only in the end."""
+    todo: list[list[tuple[Phase, bool]]] = []
+    for user, actions in zip(stage.users, scenario.tasks, strict=True):
+        mine: list[tuple[Phase, bool]] = []
+        for action in actions:
+            phases = stage.phases(user, action) or [_nothing]
+            mine += [(phase, action[0] == "op") for phase in phases]
+        todo.append(mine)
+    answers: list[list[Any]] = [[] for _ in todo]
+    sequence: list[Place] = []
+    merge: list[int] = []
+    for task in order:
+        phase, answers_it = todo[task].pop(0)
+        answer = phase()
+        if answers_it:
+            sequence.append((task, len(answers[task])))
+            answers[task].append(stage.plain(task, answer))
+        if not todo[task]:
+            merge.append(task)
+        if at_once:
+            stage.vm.run_work()
+    return _ended(stage, tuple(sequence), tuple(merge), answers, torn)
+
+
+def _ended(stage: Stage, sequence: tuple[Place, ...], merge: tuple[int, ...], answers: list[list[Any]], torn: bool) -> Outcome:
+    stage.vm.run_work()
+    if stage.held:
+        putback_movable_pages(stage.held)
+    said = tuple(map(tuple, answers))
+    if torn:
+        return Outcome(sequence, merge, said, (), "")
+    readings = stage.readings(merge)
+    return Outcome(sequence, merge, said, readings, invariant(stage))
+
+
+def _nothing() -> None:
+    return None
+
+
+def invariant(stage: Stage) -> str:
+    """What the driver's invariant, and its ledger, have to say against the state; "" for nothing."""
+    try:
+        stage.workload.invariant()
+        for rule, name, counted, there in stage.workload.ledger():
+            if counted != there:
+                return f"{rule}: {name} is {counted}, there are {there}"
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _removable(stage: Stage) -> bool:
+    try:
+        stage.workload.finish()
+        stage.vm.run_work()
+    except BaseException as error:
+        if passes(error):
+            raise
+        return False
+    return not stage.frames_in_use()
+
+
+def in_time(sequence: tuple[Place, ...], spans: list[list[Span]]) -> bool:
+    """Whether an order has every operation behind those that had ended before it began."""
+    at = {place: number for number, place in enumerate(sequence)}
+    places = [((task, number), span) for task, mine in enumerate(spans) for number, span in enumerate(mine)]
+    timed = [(at[place], span) for place, span in places if place in at]
+    return all(one < two for one, (_, ended) in timed for two, (began, _) in timed if ended <= began and one != two)
+
+
+def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) -> str:
+    """The first handle that reads as in none of the orders."""
+    best = models[0].readings
+    expected = dict(best)
+    for label, found in readings:
+        wanted = [dict(model.readings).get(label) for model in models]
+        if found not in wanted:
+            others = " or ".join(sorted({repr(value)[:80] for value in wanted}))
+            return f"{_words(label)} reads {found!r}; after the operations one by one it reads {others}"
+    missing = [label for label in expected if label not in dict(readings)]
+    if missing:
+        return f"{_words(missing[0])} is gone"
+    return f"the readings {readings!r} together fit no order of the operations"
+
+
+def _words(label: Label) -> str:
+    who, number = label
+    return f"handle {number} of the prefix" if who == "before" else f"handle {number} of task {who}"

@@ -1,0 +1,183 @@
+"""Runs the schedule of a token again: as lanes, as a trace file, as a page, or into the debugger at one of its steps."""
+
+from __future__ import annotations
+
+import pdb
+import sys
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from movable.concurrent import timeline as lanes
+from movable.concurrent.execution import Trial
+from movable.concurrent.explain import OPTIONS, rule_of_failure, words_of
+from movable.concurrent.stage import subject
+from movable.errors import UsageError
+from movable.explore import ExploreError, replay
+from movable.explore.engine import Scheduler
+from movable.explore.failures.recorder import Story
+from movable.explore.failures.timeline import save_chrome
+from movable.explore.failures.token import decode as decode_schedule
+from movable.explore.runner import execute
+from movable.explore.schedulers.replay import Follow
+from movable.registry import find
+from movable.rooms import MODULES
+from movable.rules.table import RULES
+from movable.workload.scenario import decode
+from movable.workload.workload import Workload, workload_for
+
+SKIPPED = [*(f"{name}*" for name in MODULES if name != "movable.mm."), "movable.mm.seam", "movable.mm.watched", "greenlet"]
+"""Modules that the debugger does not stop in."""
+
+
+class Replay:
+    """One schedule of one driver. Raises UsageError for an unknown driver and for a token that cannot be read, or is another's."""
+
+    def __init__(
+        self, target: str | Callable[..., Any], token: str, workload: type[Workload] | None = None, *, era: str = "4.19"
+    ) -> None:
+        factory = find(target) if isinstance(target, str) else target
+        self.scenario, self.schedule, features, (races, self.monitored) = decode(token)
+        self.subject = subject(workload_for(factory, workload), factory, era=era, features=dict(features))
+        self.options = replace(OPTIONS, races=races)
+        try:
+            self.story: Story = replay(self.trial(), self.schedule, self.options)
+        except (ExploreError, UsageError) as error:
+            raise UsageError(f"the token does not fit this driver: {str(error).splitlines()[0]}") from None
+
+    def trial(self) -> Trial:
+        """The program of the token."""
+        made = Trial(self.subject, self.scenario)
+        made.monitored = self.monitored
+        return made
+
+    @property
+    def rule(self) -> str:
+        """The rule that it breaks, "" for none."""
+        return "" if self.story.failure is None else rule_of_failure(self.story.failure)
+
+    def lines(self) -> list[str]:
+        """The lanes as text, and the verdict."""
+        told = [f"scenario: {self.scenario}", *lanes.text(self.story)]
+        failure = self.story.failure
+        if failure is None:
+            return [*told, "no rule was broken"]
+        rule = RULES[self.rule]
+        return [*told, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {words_of(failure).splitlines()[0]}"]
+
+    def html(self) -> str:
+        """The lanes as one HTML page."""
+        from html import escape
+
+        from movable.contract.report_html import STYLE
+
+        title = escape(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
+        return (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{title}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body><h1>{title}</h1>"
+            f"<p>{escape(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
+        )
+
+    def chrome(self, path: str | Path) -> None:
+        """Write a trace that ui.perfetto.dev opens."""
+        save_chrome(self.story, path)
+
+    def debug(self, step: int) -> None:
+        """Run it once more and stop in the debugger before ``step``, in the task that takes it, at the driver's line.
+
+        Raises UsageError for a step that the schedule does not have.
+        """
+        if not 0 <= step < len(self.story.lines):
+            raise UsageError(f"step {step} does not exist; this schedule has steps 0 to {len(self.story.lines) - 1}")
+        schedule, _, _ = decode_schedule(self.schedule)
+
+        class Stopping(_Stopping):
+            wanted = step
+
+        execute(self.trial(), Follow(schedule), self.options, kind=Stopping)
+
+
+class _Stopping(Scheduler):
+    """A scheduler that enters the debugger when the turn of one step has come."""
+
+    wanted = -1
+    asking = False
+    """Somebody stands at the prompt: what is looked at there is no step, or others would run meanwhile."""
+
+    def point(self, op: str, key: Hashable) -> None:
+        """As in Scheduler."""
+        if self.asking:
+            return
+        super().point(op, key)
+        self._stop_here()
+
+    def wait(
+        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None,
+        *, op: str = "wait", daemon: bool = False,
+    ) -> None:  # fmt: skip
+        """As in Scheduler; at the prompt nobody would come to end the wait."""
+        if self.asking:
+            if not ready():
+                raise ExploreError(f"nobody else runs while you are asked, so the wait for {what} would not end")
+            return
+        super().wait(key, ready, what, condition, op=op, daemon=daemon)
+        self._stop_here()
+
+    def _stop_here(self) -> None:
+        if self._running is not None and len(self.steps) == self.wanted + 1:
+            self.wanted = -1
+            task, op, key = self.steps[-1]
+            where = key if isinstance(key, str) else " ".join(map(str, key)) if type(key) is tuple else str(key)
+            print(f"step {len(self.steps) - 1}: task {self.tasks[task].name} is about to do: {op} {where}")
+            _interact(_driver_frame(sys._getframe(2)), self)
+
+
+class _Debugger(pdb.Pdb):
+    """A debugger that looks without taking steps."""
+
+    scheduler: _Stopping
+
+    def interaction(self, *arguments: Any) -> None:
+        """The prompt, at the first stop and at each one that stepping comes to."""
+        self.scheduler.asking = True
+        try:
+            super().interaction(*arguments)
+        finally:
+            self.scheduler.asking = False
+
+    def break_here(self, frame: FrameType) -> bool:
+        """Whether to stop; the condition of a breakpoint is a look too."""
+        before, self.scheduler.asking = self.scheduler.asking, True
+        try:
+            return bool(super().break_here(frame))
+        finally:
+            self.scheduler.asking = before
+
+
+def _interact(frame: FrameType, scheduler: _Stopping) -> None:
+    """The debugger's prompt at ``frame`` now, before the step is done; stepping passes over the machinery of the explorer."""
+    debugger = _Debugger(skip=SKIPPED)
+    debugger.scheduler = scheduler
+    debugger.reset()
+    outer: FrameType | None = frame
+    while outer is not None:
+        outer.f_trace = debugger.trace_dispatch
+        debugger.botframe = outer
+        outer = outer.f_back
+    debugger.interaction(frame, None)
+    if not debugger.quitting and (debugger.stoplineno != -1 or debugger.breaks):
+        sys.settrace(debugger.trace_dispatch)
+
+
+def _driver_frame(frame: FrameType) -> FrameType:
+    """The nearest frame that is not the model's own; the given one where there is none."""
+    nearest: FrameType | None = frame
+    while nearest is not None:
+        name = nearest.f_code.co_filename
+        if not any(part in name for part in OPTIONS.quiet) and not name.endswith("greenlet.py"):
+            return nearest
+        nearest = nearest.f_back
+    return frame

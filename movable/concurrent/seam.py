@@ -1,0 +1,297 @@
+"""Where tasks can be interrupted: the seam of a scenario's machine, hooks on the driver's state, and points left out as useless.
+
+A location that only one task uses, or that nobody writes, cannot make a difference between two schedules: its points are left
+out. Which locations these are is learned: the moment a second task comes to one, it counts as shared, and the search starts again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Hashable
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from movable.errors import VMBug
+from movable.explore.dependence import Part
+from movable.explore.engine import Scheduler, Task
+from movable.explore.instrument.attributes import vars_of
+from movable.explore.instrument.hooks import Hooks
+from movable.explore.schedulers.replay import Follow
+from movable.explore.schedulers.strategy import default
+from movable.mm.address_space import AddressSpace
+from movable.mm.list import ListHead
+from movable.mm.list import watch as watch_head
+from movable.mm.locks import AtomicLong, Lock, RWLock, WaitQueue, Work, WorkQueue
+from movable.mm.page import PAGE_SHIFT, Page
+from movable.mm.seam import Seam
+from movable.mm.vm import VM
+from movable.mm.watched import WatchedData
+from movable.workload.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__tracebackhide__ = True
+
+START = ("start",)
+"""The location of the first step of every task: what a task does before its first access belongs to that step."""
+
+MACHINE = (VM, ListHead, Lock, RWLock, WaitQueue, WorkQueue, Work, AddressSpace, AtomicLong)
+"""Parts of the machine: they have scheduling points of their own."""
+
+PATIENCE = 1000
+"""Points that a task may pass in a row as not shared, before none is left out any more."""
+
+READS = frozenset(("r", "ar", "rlock", "rtry", "runlock"))
+
+USES = {"touch": "", "write_data": "data", "lock_page": "lock", "trylock_page": "lock", "unlock_page": "lock"}
+"""Events that are a use of a page, which nobody may make of a free one; and of what, where the event does not say."""
+
+
+class DriverHooks(Hooks):
+    """Hooks for one driver: its own classes are followed, the machine's and those that the workload leaves out are not.
+
+    ``parts`` are the lists and work items that were met before there was a ``seam`` to tell. ``vm`` is the machine, None: the one
+    that the driver calls so.
+    """
+
+    def __init__(self, scheduler: Any, workload: type[Workload], driver: object, vm: VM | None = None) -> None:
+        self.vm: VM | None = vm or vars_of(driver).get("vm")
+        self.seam: ScenarioSeam | None = None
+        self.parts: list[ListHead] = []
+        homes = {cls.__module__.rpartition(".")[0] or cls.__module__ for cls in type(driver).__mro__[:-1]}
+        kinds = tuple(part for part in workload.unwatched if isinstance(part, type))
+        self.unwatched = {part for part in workload.unwatched if isinstance(part, str)}
+
+        def follow(cls: type) -> bool:
+            home = cls.__module__.rpartition(".")[0] or cls.__module__
+            frozen = getattr(getattr(cls, "__dataclass_params__", None), "frozen", False)
+            return home in homes and not frozen and not issubclass(cls, (tuple, Enum, BaseException))
+
+        super().__init__(
+            scheduler, foreign=(Page, WatchedData, Workload, *kinds), fixed=MACHINE, follow=follow, label=self._label_of
+        )
+
+    def adopt(self, value: Any, where: str) -> Any:
+        """As in Hooks; what the workload leaves out stays as it is."""
+        if isinstance(where, str) and where.rpartition(".")[2] in self.unwatched:  # the word of a bit lock has another name
+            return value
+        return super().adopt(value, where)
+
+    def _plan(self, kind: type) -> Callable[[Any, str], Any] | None:
+        plan = super()._plan(kind)
+        if issubclass(kind, (ListHead, Work)):
+            return self._meet
+        if kind is memoryview and self.vm is not None:
+            vm = self.vm
+            return lambda view, where: watched_view(vm, view) or (view if plan is None else plan(view, where))
+        return plan
+
+    def _meet(self, part: ListHead | Work, where: str) -> Any:
+        """A list or a work item of the driver's: from now on a look at it is a point."""
+        if isinstance(part, Work):
+            part.vm = self.vm
+        elif self.seam is None:
+            self.parts.append(part)
+        else:
+            self.seam.share(part)
+        return part
+
+    def _install(self, obj: Any, name: str) -> None:
+        if id(obj) in self.seen:
+            return
+        word = ("word", obj.name) if hasattr(obj, "word") and hasattr(obj, "name") else None
+        super()._install(obj, name)
+        keys: dict[str, Any] = self.seen[id(obj)].keys
+        keys.update(dict.fromkeys(self.unwatched))
+        if word is not None:
+            keys["word"] = word  # the location that bit_spin_lock speaks of
+
+    def _label_of(self, thing: object) -> Hashable:
+        if isinstance(thing, Page):
+            return f"page {thing.pfn}"
+        seen = self.seen.get(id(thing))
+        return None if seen is None else seen.name
+
+
+def watched_view(vm: VM, view: memoryview) -> WatchedData | None:
+    """A view of a page's content that a driver took before anybody watched, as it would get it now; None for any other."""
+    if vm._memory is None or view.obj is not vm._map or view.readonly or not view.contiguous:
+        return None
+    start, memory = (ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in (view, vm._memory))
+    return WatchedData(vm.page(start - memory >> PAGE_SHIFT), view)
+
+
+class ScenarioSeam(Seam):
+    """The seam of a scenario's machine: every list is a location of its own, and nobody may touch a page that is free.
+
+    ``tell``, if set, is called with (kind, page, arguments) of every event.
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        super().__init__(scheduler)
+        self._hooks: DriverHooks | None = None
+        self.tell: Callable[[str, Page | None, dict[str, Any]], object] | None = None
+        self.lists: dict[int, tuple[ListHead, Hashable]] = {}
+        self.made: dict[tuple[str, str], int] = {}
+
+    @property
+    def hooks(self) -> DriverHooks | None:
+        """The hooks on the driver's state; the lists that they have met are shared from then on."""
+        return self._hooks
+
+    @hooks.setter
+    def hooks(self, hooks: DriverHooks) -> None:
+        self._hooks = hooks
+        hooks.seam = self
+        for head in hooks.parts:
+            self.share(head)
+
+    def list_key(self, head: ListHead) -> Hashable:
+        """The list's name; what tasks make themselves is numbered, for two of them may choose the same name.
+
+        A list that is met for the first time is shared from now on.
+        """
+        if head.owner is not None:
+            return ("page", head.owner.pfn, "lru")
+        found = self.lists.get(id(head))
+        if found is None:
+            by = self.scheduler.current if self.scheduler is not None else "main"
+            nth = self.made[by, head.name] = self.made.get((by, head.name), 0) + 1
+            key: tuple[object, ...] = ("list", head.name) if by == "main" else ("list", head.name, by)
+            found = self.lists[id(head)] = (head, key if nth == 1 else (*key, nth))
+            watch_head(head, self)
+        return found[1]
+
+    def share(self, head: ListHead) -> None:
+        """From now on looking at the list is a point as well."""
+        self.list_key(head)
+        watch_head(head, self)
+
+    def adopt(self, page: Page, field: str, value: Any) -> Any:
+        """The driver's objects are watched wherever they are kept, in pages too."""
+        return value if self._hooks is None else self._hooks.adopt(value, f"page {page.pfn}.{field}")
+
+    def event(self, kind: str, page: Page | None = None, **args: Any) -> None:
+        """As in Seam; who touches or locks a free page breaks D46, whether the monitor looks or not."""
+        if self.late and self.task.name in self.late:
+            raise self.late.pop(self.task.name)
+        if self.tell is not None:
+            self.tell(kind, page, args)
+        if self.observers:
+            super().event(kind, page, **args)
+        if page is not None and not page._refcount and kind in USES:
+            field = USES[kind] or args["field"]
+            raise VMBug("D46", f"its {field} is used by {self.task.name} after it was freed", "a page that somebody holds", page)
+
+
+def watch(scheduler: Any, vm: VM, workload: Workload) -> tuple[ScenarioSeam, DriverHooks]:
+    """Install the points of a scenario on a machine and its driver: from now on tasks may be interrupted."""
+    seam = ScenarioSeam(scheduler)
+    vm.install(seam)
+    hooks = DriverHooks(scheduler, type(workload), workload.driver, vm)
+    seam.hooks = hooks
+    hooks.watch(workload.driver, type(workload.driver).__name__)
+    for pfn in sorted(vm.pages):
+        page = vm.pages[pfn]
+        if page._refcount:
+            page._private = hooks.adopt(page._private, f"page {pfn}.private")
+            page._index = hooks.adopt(page._index, f"page {pfn}.index")
+    for queue in vm.workqueues:
+        if queue._items and not queue.worker:
+            queue.worker = True
+            scheduler.spawn(f"kworker/{queue.name}", queue._work)
+    return seam, hooks
+
+
+class Sharing:
+    """Which locations tasks share, as far as executions have shown. ``everything``: leave no point out."""
+
+    def __init__(self) -> None:
+        self.shared: set[Hashable] = {START}
+        self.users: dict[Hashable, tuple[str, bool]] = {}  # whole location -> (its only task, "" for several; written)
+        self.grew = False
+        self.everything = False
+
+    def learn(self, base: Hashable, op: str, task: str) -> bool:
+        """Take in one use of a location; True when it is shared now."""
+        write = op not in READS
+        known = self.users.get(base)
+        if known is None:
+            self.users[base] = (task, write)
+            return False
+        who, written = known
+        if who == task and (written or not write):
+            return False
+        several = who != task
+        self.users[base] = ("" if several else task, written or write)
+        if several and (written or write):
+            self.shared.add(base)
+            self.grew = True
+            return True
+        return False
+
+
+class Reduced(Scheduler):
+    """A scheduler that leaves out the points of locations that are not shared; the program has the `Sharing`."""
+
+    def __init__(self, program: Any, *args: Any, **more: Any) -> None:
+        super().__init__(program, *args, **more)
+        self.sharing: Sharing = program.sharing
+        self._shared = self.sharing.shared
+        self._passed = 0
+
+    def point(self, op: str, key: Hashable) -> None:
+        """As in Scheduler, for shared locations."""
+        me = self._running
+        if me is not None and not self.sharing.everything:
+            base = key.base if type(key) is Part else key
+            if base not in self._shared and not self.sharing.learn(base, op, me.name):
+                self._passed += 1
+                if self._passed < PATIENCE:
+                    return
+                # It may be waiting busily for a task that has not had its turn.
+                self.sharing.everything = self.sharing.grew = True
+        self._passed = 0
+        super().point(op, key)
+
+    def wait(
+        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None,
+        *, op: str = "wait", daemon: bool = False,
+    ) -> None:  # fmt: skip
+        """As in Scheduler; nobody else can be in the way of a location that is not shared."""
+        me = self._running
+        if me is not None and key not in self._shared and not self.sharing.everything:
+            shared = self.sharing.learn(key, op, me.name)
+            if not shared and ready():
+                return
+        super().wait(key, ready, what, condition, op=op, daemon=daemon)
+
+
+class Expanded(Follow):
+    """Follows the choices of a `Reduced` execution where no point is left out: points that were are passed without a switch."""
+
+    def __init__(self, choices: Sequence[int], shared: set[Hashable]) -> None:
+        super().__init__()
+        self.left = list(reversed(choices))
+        self.shared = shared
+        self.active = -1
+        self.spent = False
+
+    def choose(self, me: Task | None, enabled: Sequence[Task]) -> Task:
+        """Go on with a task until it has taken its step on a shared location, and stands before the next one."""
+        task = next((one for one in enabled if one.index == self.active), None)
+        if task is not None and not (self.spent and self._counts(task)):
+            self.spent = self.spent or self._counts(task)
+            return task
+        if self.left:
+            self.active = self.left.pop()
+            task = next((one for one in enabled if one.index == self.active), None)
+            if task is not None:
+                self.spent = self._counts(task)
+                return task
+        return default(me, enabled)
+
+    def _counts(self, task: Task) -> bool:
+        key = task.key
+        return (key.base if type(key) is Part else key) in self.shared

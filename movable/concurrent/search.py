@@ -1,0 +1,372 @@
+"""Explores the scenarios of a driver within a budget, and makes of each failure a broken rule with its shortest story.
+
+Scenarios take turns in growing portions, so that a shallow bug of the last one is found before a deep search of the first ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from movable.concurrent.derive import derive
+from movable.concurrent.execution import Trial, unfit
+from movable.concurrent.explain import OPTIONS, Told, explain_failure, rule_of_failure, words_of
+from movable.concurrent.precheck import Watch, look, suspicious
+from movable.concurrent.seam import Reduced
+from movable.concurrent.stage import Subject
+from movable.contract.report import Explored
+from movable.errors import UsageError
+from movable.explore import ExploreError, Failure, NonDeterminism, Options
+from movable.explore import failure as kinds
+from movable.explore.runner import compare, tidy
+from movable.explore.schedulers.portfolio import Portfolio
+from movable.explore.schedulers.replay import Choices
+from movable.explore.schedulers.strategy import Strategy
+from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
+from movable.workload.scenario import Scenario
+
+PORTION = 24
+"""Executions of a scenario's first turn; each turn is twice as long as the one before."""
+LEAST = 6
+"""The same where not every scenario could have more, and where the time is counted: nobody knows how far it goes."""
+PORTFOLIO = 1500
+"""Executions from which the shares of the strategies follow."""
+RESTARTS = 60
+"""How often the search of one scenario may start again because a location turned out to be shared."""
+BARREN = 12
+"""Failing executions of one scenario in a row without a new rule after which more of them teach nothing."""
+COLLECT = 16
+"""Executions between two garbage collections."""
+EXPLAINING = 2.0
+"""Seconds that all failures together may take to be made small and told, after the time of the search."""
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(slots=True)
+class Interleavings:
+    """The result: scenarios in order, broken rules with their stories, how often rules had a chance to be broken.
+
+    ``refused`` is a line that says why nothing could be explored.
+    """
+
+    scenarios: list[Explored] = field(default_factory=list)
+    broken: dict[str, Told] = field(default_factory=dict)
+    exercised: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    refused: str = ""
+    stopped: str = ""
+
+    @property
+    def executions(self) -> int:
+        """Executions of all scenarios together."""
+        return sum(one.executions for one in self.scenarios)
+
+
+AGAIN = 3
+"""The execution that is run once more, to see whether it does the same: one of the first in which a task was interrupted."""
+SUSPECTS = 200
+"""So many executions of a scenario are watched, where the driver's code names what no schedule governs."""
+
+
+class Hunt:
+    """The search of one scenario, a portion at a time."""
+
+    def __init__(self, trial: Trial, seed: int) -> None:
+        self.trial = trial
+        self.report = Explored(trial.scenario.name, str(trial.scenario))
+        self.options = replace(OPTIONS, races="D53" not in trial.known)
+        self.done = False
+        self._seed = seed
+        self._restarts = 0
+        self._barren = 0
+        self._repeated = False
+        self._suspicious = suspicious(trial.subject)
+        self.strategy: Strategy = Portfolio(PORTFOLIO, seed)
+
+    def prepare(self) -> None:
+        """Learn what the scenario may come to, which takes as long as some dozen executions."""
+        orders = self.trial.orders
+        if orders.errors and not orders.outcomes:
+            self.done = True
+            self.report.left_out = f"it fails without any interleaving: {orders.errors[0]}"
+
+    def run(self, executions: int, deadline: float | None) -> Iterator[tuple[Failure, Options]]:
+        """Up to ``executions`` more; yields failures of rules that it has not met yet, and how they were run."""
+        self.prepare()
+        if self.done:
+            return
+        for _ in range(executions):
+            if self.report.executions and over(deadline):
+                self.claim()
+                return
+            run = Reduced(
+                self.trial, self.strategy, limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True
+            )
+            if not self.strategy.begin(run):
+                break
+            self.report.executions += 1
+            try:
+                self._execute(run)
+            except Blocked:
+                raise
+            except Hang as hang:
+                self.done = True
+                yield Failure(kinds.LIVELOCK, f"{hang}, without a single scheduling point"), self.options
+                return
+            complaint = None if run.failure is None else unfit(run.failure.error)
+            if complaint is not None:
+                raise complaint
+            self.strategy.end(run)
+            self.report.steps += len(run.steps)
+            if not self.report.executions % COLLECT:
+                gc.collect(1)
+            if not self.trial.sharing.grew and not self._repeated and self.report.executions >= AGAIN and run.failure is None:
+                self._again(run)
+            if self.trial.sharing.grew:
+                self._restart()
+            elif run.failure is not None:
+                options = self.options
+                if self._news(run.failure):
+                    yield run.failure, options
+            if self._barren >= BARREN:
+                break
+        else:
+            self.claim()
+            return
+        self.done = True
+        self.claim()
+
+    def _execute(self, run: Reduced) -> None:
+        """Run it; now and then under the watch, for what is done only while another task holds a lock shows nowhere else."""
+        number = self.report.executions
+        often = number <= SUSPECTS or not number % 8
+        if not (often if self._suspicious else number in (2, 4) or not number % 64):
+            with watchdog():
+                run.run()
+            return
+        watch = self.trial.watch = Watch()
+        try:
+            with watchdog(), watch:
+                run.run()
+        finally:
+            self.trial.watch = None
+        if watch.found:
+            raise UsageError(watch.found)
+
+    def _again(self, run: Reduced) -> None:
+        """Run the same schedule once more. Raises NonDeterminism where it took other steps, or ended with other values."""
+        if run.pruned or self.trial.last is None:
+            return
+        self._repeated = True
+        ended = self.trial.last.ended
+        moved = [bytearray(size) for size in range(16, 800, 24)]  # so that objects of this one get other addresses
+        again = Reduced(
+            self.trial, Choices([step[0] for step in run.steps]),
+            limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True,
+        )  # fmt: skip
+        again.strategy.begin(again)
+        with watchdog():
+            again.run()
+        del moved
+        compare(run, again)
+        if self.trial.last.ended != ended:
+            raise NonDeterminism(f"a value of the driver's was in the end {_differing(ended, self.trial.last.ended)}")
+
+    def _restart(self) -> None:
+        self.trial.sharing.grew = False
+        self._restarts += 1
+        self.trial.sharing.everything |= self._restarts > RESTARTS
+        self.strategy = Portfolio(PORTFOLIO, self._seed)
+
+    def _news(self, failure: Failure) -> bool:
+        rule = rule_of_failure(failure)
+        if rule in self.report.rules or rule in self.trial.known:
+            self._barren += 1
+            return False
+        self._barren = 0
+        self.report.rules.append(rule)
+        if rule == "D53":  # what a race leads to shows only where the race itself does not end the execution: all of them anew
+            self.options = replace(OPTIONS, races=False)
+            self.strategy = Portfolio(PORTFOLIO, self._seed)
+        return True
+
+    def claim(self) -> None:
+        """Put into the report what has been covered so far."""
+        self.report.covered, self.report.complete = self.strategy.claim, self.strategy.complete
+        self.report.unwatched = list(self.trial.unwatched)
+
+
+Found = tuple[Hunt, Failure, Options]
+
+
+def interleavings(
+    subject: Subject,
+    *,
+    seconds: float | None = None,
+    executions: int | None = None,
+    known: frozenset[str] = frozenset(),
+    until: frozenset[str] = frozenset(),
+    scenarios: list[Scenario] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Interleavings:
+    """Explore the scenarios of a driver until ``seconds`` are over, or ``executions`` of all of them together, or all is covered.
+
+    ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
+    ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time. Returns what was found; a driver
+    that cannot be explored is told in ``refused``.
+    """
+    result = Interleavings()
+    began = time.monotonic()
+    deadline = None if seconds is None else began + seconds
+    found: dict[str, Found] = {}
+    try:
+        hunts = _hunts(look_first(subject, scenarios, deadline), subject, known, seed)
+        result.scenarios = [hunt.report for hunt in hunts]
+        _Turns(hunts, found, result, deadline, executions, until, progress).go()
+    except KeyboardInterrupt:
+        result.stopped = "interrupted: this is the report so far"
+    except (Exception, Blocked) as error:
+        # What the driver does in its set-up must not cost what was found so far.
+        result.refused = refusal(subject, error)
+    end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
+    for rule, (hunt, failure, options) in found.items():
+        result.broken[rule] = _explained(hunt.trial, failure, options, end)
+    leave(subject)
+    for one in result.scenarios:
+        for rule in ("D49", "D51", "D52", "D53"):
+            result.exercised[rule] += one.executions
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _explained(trial: Trial, failure: Failure, options: Options, end: float | None) -> Told:
+    """A failure with its story; without one where the driver does not even come to its scenario again."""
+    try:
+        return explain_failure(trial, failure, options, end)
+    except (Exception, Blocked) as error:
+        rule = rule_of_failure(failure)
+        return Told(rule, trial.scenario, f"{words_of(failure)} (it could not be run again: {_one_line(error)})")
+
+
+def leave(subject: Subject) -> None:
+    """Leave the driver's modules as they were."""
+    with suppress(UsageError):  # what cannot be copied was never touched
+        subject.beside.reset()
+
+
+def look_first(subject: Subject, scenarios: list[Scenario] | None, deadline: float | None = None) -> list[Scenario]:
+    """The scenarios to explore. Raises UsageError for a driver with what no schedule governs, or what cannot be copied."""
+    subject.beside.reset()
+    found = derive(subject, deadline=deadline) if scenarios is None else scenarios
+    look(subject, found, deadline)
+    return found
+
+
+def _hunts(scenarios: list[Scenario], subject: Subject, known: frozenset[str], seed: int) -> list[Hunt]:
+    hunts = []
+    for scenario in scenarios:
+        trial = Trial(subject, scenario)
+        trial.known = known
+        trial.judges_all = False
+        hunts.append(Hunt(trial, seed))
+    return hunts
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Lets the scenarios take turns; enters the first failure of each rule in ``found``."""
+
+    hunts: list[Hunt]
+    found: dict[str, Found]
+    result: Interleavings
+    deadline: float | None
+    executions: int | None
+    until: frozenset[str]
+    progress: Progress | None
+    spent: int = 0
+
+    def go(self) -> None:
+        """Until everything is covered, the budget is spent, or every expected rule is broken."""
+        began = time.monotonic()
+        portion = LEAST if self.deadline is not None else PORTION
+        if self.executions is not None:
+            portion = min(PORTION, max(LEAST, self.executions // max(1, len(self.hunts))))
+        with tidy(), _no_collection():
+            while any(not hunt.done for hunt in self.hunts):
+                for hunt in self.hunts:
+                    if self.spent and over(self.deadline):
+                        return
+                    if not hunt.done:
+                        self._turn(hunt, portion)
+                    if self.progress is not None:
+                        self.progress(self.spent, time.monotonic() - began)
+                    if self.executions is not None and self.spent >= self.executions:
+                        return
+                    if self.until and self.until <= self.found.keys():
+                        return
+                portion = max(PORTION, 2 * portion)
+
+    def _turn(self, hunt: Hunt, portion: int) -> None:
+        before = hunt.report.executions
+        most = portion if self.executions is None else min(portion, self.executions - self.spent)
+        for failure, options in hunt.run(most, self.deadline):
+            self.found.setdefault(rule_of_failure(failure), (hunt, failure, options))
+            if self.until and self.until <= self.found.keys():
+                hunt.claim()
+                break
+        self.spent += hunt.report.executions - before
+        self.result.exercised.update(hunt.trial.exercised)
+        hunt.trial.exercised.clear()
+
+
+class _no_collection:
+    """No automatic garbage collection inside the block."""
+
+    def __enter__(self) -> None:
+        self.was = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.was:
+            gc.enable()
+
+
+def _differing(one: Any, two: Any) -> str:
+    """The first part in which two values differ, in words."""
+    while type(one) is tuple and type(two) is tuple and len(one) == len(two):
+        one, two = next(pair for pair in zip(one, two, strict=True) if pair[0] != pair[1])
+    return f"{repr(one)[:60]} and then {repr(two)[:60]}"
+
+
+def refusal(subject: Subject, error: BaseException) -> str:
+    """One line for a driver that cannot be explored."""
+    name = getattr(subject.factory, "__qualname__", "") or getattr(subject.factory, "__name__", str(subject.factory))
+    if isinstance(error, NonDeterminism):
+        hint = "take random numbers from vm.random, keep no state between machines, and use no time and no addresses, as sets do"
+        what = f"the same schedule did not do the same twice; {hint}"
+        return f"{name}: interleavings were not explored, {what} ({str(error).splitlines()[0]})"
+    if isinstance(error, Blocked):
+        what = f"it waits for something outside the model ({_first(error)}); use {INSTEAD}"
+        return f"{name}: interleavings were not explored: {what}"
+    return f"{name}: interleavings were not explored: {_one_line(error)}"
+
+
+INSTEAD = "vm.mutex(name), vm.wait_queue(name) and vm.workqueue(name), whose waits the explorer can see"
+
+
+def _one_line(error: BaseException) -> str:
+    """What an exception says; of one that nobody raised on purpose its class and its place too."""
+    if isinstance(error, (UsageError, ExploreError, Blocked)):
+        return _first(error)
+    return f"{type(error).__name__}: {_first(error)}, raised at {place_of(error)} while a machine was set up for a scenario"
+
+
+def _first(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")

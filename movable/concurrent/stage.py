@@ -1,0 +1,286 @@
+"""One machine set up for one execution of a scenario, and what its tasks can do there.
+
+Each task works through a copy of the workload with a model of its own: what one user of a driver knows does not include what the
+others are doing at the moment. The copies share the machine and the driver.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from movable.concurrent.globals import Beside, beside
+from movable.eras import Era
+from movable.errors import UsageError
+from movable.mm.compaction import compact_memory
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
+from movable.mm.isolation import isolate_movable_page, putback_movable_pages
+from movable.mm.list import ListHead, list_add_tail
+from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.page import ISOLATED
+from movable.mm.vm import VM
+from movable.registry import bind
+from movable.workload.scenario import Action, Scenario
+from movable.workload.workload import Handle, Operation, Workload
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+
+__tracebackhide__ = True
+
+Label = tuple[int | str, int]
+"""A handle by where it came from: ("before", n) is the n-th of the prefix, (t, n) the n-th that task t made."""
+
+Phase = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is explored: a driver, how to keep it busy, and the core's features that differ from the era's.
+
+    The machine has ``Workload.scenario_frames`` frames: few, because it is built once for every execution.
+    """
+
+    workload: type[Workload]
+    factory: Callable[..., Any]
+    era: str = "4.19"
+    features: tuple[tuple[str, Any], ...] = ()
+    seed: int = 0
+
+    @property
+    def beside(self) -> Beside:
+        """The state that the driver has in modules, classes and closures. Raises UsageError where it cannot be put back."""
+        found: Beside = beside(self.workload, self.factory)  # type: ignore[arg-type]
+        return found
+
+    def machine(self) -> VM:
+        """A fresh machine. PG_isolated is atomic unless ``features`` says otherwise: else its own race would hide the driver's."""
+        vm = VM(layout=[(0, "Normal", self.workload.scenario_frames)], pageblock_order=2, era=self.era, seed=self.seed)
+        vm.era = _features(vm.era, self.features)
+        vm.binder = bind
+        return vm
+
+
+def subject(
+    workload: type[Workload],
+    factory: Callable[..., Any],
+    *,
+    era: str = "4.19",
+    features: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Subject:
+    """A subject. Raises UsageError for an unknown feature."""
+    known = {field.name for field in fields(Era)} - {"name"}
+    for name in features or {}:
+        if name not in known:
+            raise UsageError(f"unknown feature {name!r} of a kernel; known are {', '.join(sorted(known))}")
+    return Subject(workload, factory, era, tuple(sorted((features or {}).items())), seed)
+
+
+@lru_cache(maxsize=64)
+def _features(era: Any, features: tuple[tuple[str, Any], ...]) -> Any:
+    return replace(era, **{"atomic_isolated_flag": True, **dict(features)})
+
+
+def operations(workload: Any) -> dict[str, Operation]:
+    """The operations of a workload."""
+    return _operations(workload)
+
+
+@lru_cache(maxsize=256)
+def _operations(workload: Any) -> dict[str, Operation]:
+    found: dict[str, Operation] = workload.operations()  # looking for them takes as long as an execution
+    return found
+
+
+class Stage:
+    """A machine after the prefix of ``scenario``; ``watch`` is called with the machine before the driver comes.
+
+    ``live`` are the handles of the prefix, ``pages`` the frame numbers of the driver's pages, ``users`` the copies of the workload,
+    ``held`` the list of pages that the prefix isolated.
+    """
+
+    def __init__(self, subject: Subject, scenario: Scenario, watch: Callable[[VM], object] | None = None) -> None:
+        self.subject = subject
+        if subject.beside:
+            subject.beside.reset()
+        self.vm = vm = subject.machine()
+        if watch is not None:
+            watch(vm)
+        self.held = ListHead("isolated before")
+        self.pages: list[int] | None = None
+        self.live: list[Any] | None = None
+        self.workload = subject.workload(vm, subject.factory)
+        self.operations = operations(subject.workload)
+        for action in scenario.prefix:
+            self.do(self.workload, action)
+        if scenario.settled:
+            vm.run_work()
+        self.live = list(self.workload.model)
+        self.pages = [page.pfn for page in self.workload.pages()]
+        self.before = dict(self.workload.model)
+        self.users = [self._user() for _ in scenario.tasks]
+
+    def _user(self) -> Workload:
+        user = copy.copy(self.workload)
+        user.model = dict(self.before)
+        user.alone = False
+        return user
+
+    # what tasks do
+
+    def do(self, user: Workload, action: Action) -> object:
+        """Do one action as a whole, and return what it answers."""
+        answer: object = None
+        for phase in self.phases(user, action):
+            answer = phase()
+        return answer
+
+    def phases(self, user: Workload, action: Action) -> list[Phase]:
+        """An action as the parts that count as one step each where nothing else runs at the same time."""
+        name, *rest = action
+        phases: list[Phase] = getattr(self, f"_do_{name}")(user, *rest)
+        return phases
+
+    def _do_op(self, user: Workload, name: str, arguments: dict[str, Any]) -> list[Phase]:
+        operation = self.operations.get(name)
+        if not callable(getattr(user, name, None)):
+            raise UsageError(f"{type(user).__name__} has no operation {name!r}")
+        if operation is None or not operation.needs_handle:
+            return [lambda: user.run(name, arguments)]
+        # A handle is picked when the tasks begin, so that two tasks can mean the same one.
+        live = self.live if self.live is not None else list(user.model)
+        return [lambda: user.run(name, _picked(operation, live, arguments))] if live else []
+
+    def _page(self, number: int) -> Page | None:
+        pages = self.pages if self.pages is not None else [page.pfn for page in self.workload.pages()]
+        return self.vm.page(pages[number % len(pages)]) if pages else None
+
+    def _do_migrate(self, user: Workload, number: int, mode: int = MIGRATE_SYNC) -> list[Phase]:
+        return self._migrate(self._page(number), mode)
+
+    def _do_migrate_frame(self, user: Workload, pfn: int, mode: int = MIGRATE_SYNC) -> list[Phase]:
+        return self._migrate(self.vm.page(pfn), mode)
+
+    def _migrate(self, page: Page | None, mode: int) -> list[Phase]:
+        taken = ListHead("pages to migrate")
+        return [
+            lambda: self._take(page, taken),
+            lambda: migrate_pages(taken, self._target, None, None, mode, MR_COMPACTION),
+            lambda: putback_movable_pages(taken),
+        ]
+
+    def _target(self, page: Page, private: object) -> Page | None:
+        return self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+
+    def _take(self, page: Page | None, taken: ListHead) -> None:
+        if page is not None and isolate_movable_page(page, 0) == 0:
+            list_add_tail(page._lru, taken)
+
+    def _do_put_back(self, user: Workload, number: int) -> list[Phase]:
+        return self._put_back(self._page(number))
+
+    def _do_put_back_frame(self, user: Workload, pfn: int) -> list[Phase]:
+        return self._put_back(self.vm.page(pfn))
+
+    def _put_back(self, page: Page | None) -> list[Phase]:
+        taken = ListHead("pages to put back")
+        return [lambda: self._take(page, taken), lambda: putback_movable_pages(taken)]
+
+    def _do_isolate(self, user: Workload, number: int) -> list[Phase]:
+        return [lambda: self._take(self._page(number), self.held)]
+
+    def _do_isolate_all(self, user: Workload) -> list[Phase]:
+        return [self._take_all]
+
+    def _take_all(self) -> None:
+        for page in list(self.workload.pages()):
+            if not page._flags & ISOLATED:
+                self._take(page, self.held)
+
+    def _do_finish(self, user: Workload, mode: int = MIGRATE_SYNC) -> list[Phase]:
+        return [
+            lambda: migrate_pages(self.held, self._target, None, None, mode, MR_COMPACTION),
+            lambda: putback_movable_pages(self.held),
+        ]
+
+    def _do_give_back(self, user: Workload) -> list[Phase]:
+        return [lambda: putback_movable_pages(self.held)]
+
+    def _do_compact(self, user: Workload) -> list[Phase]:
+        return [lambda: compact_memory(self.vm)]
+
+    def _do_teardown(self, user: Workload) -> list[Phase]:
+        return [user.finish]
+
+    # what came of it
+
+    def label(self, task: int, key: Any) -> Label | None:
+        """The name of a handle as ``task`` knows it, None for anything else."""
+        assert self.live is not None
+        user = self.users[task]
+        try:
+            if key in self.before:
+                return ("before", self.live.index(key))
+            if key in user.model:
+                return (task, [made for made in user.model if made not in self.before].index(key))
+        except TypeError:  # cannot be a handle
+            pass
+        return None
+
+    def plain(self, task: int, value: Any) -> Any:
+        """An answer in a form that can be compared between two executions."""
+        name = self.label(task, value)
+        if name is not None:
+            return ("handle", name)
+        if isinstance(value, list | tuple):
+            return tuple(self.plain(task, part) for part in value)
+        if isinstance(value, dict):
+            return tuple(sorted((repr(self.plain(task, key)), self.plain(task, part)) for key, part in value.items()))
+        if isinstance(value, int | float | str | bytes | None):
+            return value
+        return type(value).__name__
+
+    def merged(self, order: tuple[int, ...]) -> dict[Any, Any]:
+        """What all users know together, when the changes of the tasks are applied in ``order``."""
+        model = dict(self.before)
+        for task in order:
+            mine = self.users[task].model
+            for key in [key for key in self.before if key not in mine]:
+                model.pop(key, None)
+            before = self.before
+            model.update({key: value for key, value in mine.items() if key not in before or before[key] is not value})
+        return model
+
+    def readings(self, order: tuple[int, ...]) -> tuple[tuple[Label, Any], ...]:
+        """Every handle by name, and what the driver says about it now; the base workload gets the model of ``order``."""
+        workload = self.workload
+        workload.model = self.merged(order)
+        names: dict[Any, Label] = {}
+        for task in range(len(self.users)):
+            for key in self.users[task].model:
+                name = self.label(task, key)
+                if name is not None:
+                    names.setdefault(key, name)
+        found = [(names[key], _reading(workload, key)) for key in workload.model if key in names]
+        return tuple(sorted(found, key=lambda pair: (str(pair[0][0]), pair[0][1])))
+
+    def frames_in_use(self) -> int:
+        """How many frames somebody owns."""
+        return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
+
+
+def _picked(operation: Operation, live: list[Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    """``drawn`` with each number of a handle replaced by the handle."""
+    kinds = operation.arguments
+    return {name: live[value % len(live)] if isinstance(kinds.get(name), Handle) else value for name, value in drawn.items()}
+
+
+def _reading(workload: Workload, key: Any) -> Any:
+    try:
+        return workload.read(key)
+    except Exception as error:
+        return ("raised", type(error).__name__, str(error))

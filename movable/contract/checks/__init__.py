@@ -1,4 +1,0 @@
-"""The rules as small automata over events: one file for each theme.
-
-A check has one method for each kind of event that it looks at, called by that name. ``Check`` says what they share.
-"""

@@ -1,0 +1,1 @@
+"""What is wrong with an execution that ended well: data races, lock order."""

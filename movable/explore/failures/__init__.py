@@ -1,0 +1,1 @@
+"""A failure made small, written down as a token, and told step by step."""

@@ -1,0 +1,1 @@
+"""Scheduling points in plain Python: attributes, containers, buffers, opcodes."""

@@ -1,0 +1,1 @@
+"""Which task runs next: one file for each strategy."""

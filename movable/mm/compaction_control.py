@@ -1,0 +1,107 @@
+"""What one run of compaction carries with it, and what it can come to (mm/internal.h, include/linux/compaction.h)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.mm.gfp import GFP_KERNEL, gfp_migratetype, gfp_zone
+from movable.mm.list import ListHead
+from movable.mm.migrate import MIGRATE_SYNC
+
+if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
+
+(
+    COMPACT_NOT_SUITABLE_ZONE,
+    COMPACT_SKIPPED,
+    COMPACT_DEFERRED,
+    COMPACT_NO_SUITABLE_PAGE,
+    COMPACT_CONTINUE,
+    COMPACT_COMPLETE,
+    COMPACT_PARTIAL_SKIPPED,
+    COMPACT_CONTENDED,
+    COMPACT_SUCCESS,
+) = range(9)
+"""enum compact_result. The order matters: who asks for several zones takes the largest."""
+
+COMPACT_RESULT_NAMES = (
+    "not_suitable_zone skipped deferred no_suitable_page continue complete partial_skipped contended success".split()
+)
+"""The names as tracepoints print them, by value."""
+
+COMPACT_PRIO_SYNC_FULL, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_ASYNC = range(3)
+MIN_COMPACT_PRIORITY = COMPACT_PRIO_SYNC_FULL
+
+COMPACT_CLUSTER_MAX = 32
+"""How many pages one batch isolates at most."""
+
+
+class CompactControl:
+    """The state of one run over one zone (struct compact_control, with its field names).
+
+    ``order`` is what the run is for, -1 for everything; ``gfp_mask`` tells the migratetype; ``mode`` is one of MIGRATE_*.
+    ``whole_zone``: start at the ends, not where the last run stopped. ``ignore_skip_hint``, ``no_set_skip_hint``: do not
+    read, or write, the skip bits of pageblocks. ``ignore_block_suitable``: take free pages from blocks of every type.
+    ``direct_compaction``: an allocation waits. ``contended``: set it, and the run ends soon, as a fatal signal does.
+    ``migratepages`` and ``freepages`` hold the isolated pages, with their counts beside them.
+    """
+
+    __slots__ = (
+        "classzone_idx",
+        "contended",
+        "direct_compaction",
+        "finishing_block",
+        "free_pfn",
+        "freepages",
+        "gfp_mask",
+        "ignore_block_suitable",
+        "ignore_skip_hint",
+        "migrate_pfn",
+        "migratepages",
+        "migratetype",
+        "mode",
+        "no_set_skip_hint",
+        "nr_freepages",
+        "nr_migratepages",
+        "order",
+        "total_free_scanned",
+        "total_migrate_scanned",
+        "whole_zone",
+        "zone",
+    )
+
+    def __init__(
+        self,
+        zone: Zone,
+        order: int = -1,
+        gfp_mask: int = GFP_KERNEL,
+        mode: int = MIGRATE_SYNC,
+        *,
+        ignore_skip_hint: bool = False,
+        no_set_skip_hint: bool = False,
+        ignore_block_suitable: bool = False,
+        direct_compaction: bool = False,
+        whole_zone: bool = False,
+    ) -> None:
+        self.zone = zone
+        self.order = order
+        self.gfp_mask = gfp_mask
+        self.migratetype = gfp_migratetype(gfp_mask)
+        self.classzone_idx = gfp_zone(gfp_mask)
+        self.mode = mode
+        self.ignore_skip_hint = ignore_skip_hint
+        self.no_set_skip_hint = no_set_skip_hint
+        self.ignore_block_suitable = ignore_block_suitable
+        self.direct_compaction = direct_compaction
+        self.whole_zone = whole_zone
+        self.contended = False
+        self.finishing_block = False
+        task = zone.vm.current.name  # two runs at once have two lists each, and reports tell them apart
+        self.migratepages = ListHead(f"migratepages of {task}")
+        self.freepages = ListHead(f"freepages of {task}")
+        self.nr_migratepages = 0
+        self.nr_freepages = 0
+        self.total_migrate_scanned = 0
+        self.total_free_scanned = 0
+        self.migrate_pfn = zone.start_pfn
+        self.free_pfn = zone.end_pfn

@@ -1,0 +1,282 @@
+"""The two scanners of compaction (mm/compaction.c): one walks up and isolates pages, the other walks down and isolates free frames.
+
+Fields in use: ``page.lru`` links an isolated page to ``cc.migratepages`` and a free one to ``cc.freepages``. No lock is held
+while a driver is asked. A peek at a page says little: isolation looks again, under the page lock. Free blocks are passed by their
+order, so that the cost of a scan is that of the frames in use. The model has no LRU lists and no per-CPU lists: a page that is not
+marked movable is passed by, and nothing needs draining.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.mm.buddy import pageblock_range, take_free_block
+from movable.mm.compaction_control import COMPACT_CLUSTER_MAX, CompactControl
+from movable.mm.gfp import GFP_MOVABLE, MIGRATE_CMA, MIGRATE_MOVABLE
+from movable.mm.isolation import isolate_movable_page, putback_movable_pages
+from movable.mm.list import list_add, list_del, list_first
+from movable.mm.migrate import MIGRATE_ASYNC
+from movable.mm.page import PageIsolated, PageMovableHint, put_page
+from movable.mm.page_alloc import prep_new_page
+from movable.mm.page_isolation import covering_free_block, zone_lock_point
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+
+ISOLATE_ABORT, ISOLATE_NONE, ISOLATE_SUCCESS = range(3)
+"""What a search for pages to migrate comes to (isolate_migrate_t)."""
+
+
+# --- what both share ---
+
+
+def isolation_suitable(cc: CompactControl, pfn: int) -> bool:
+    """Whether the pageblock is worth a look: online, and without a skip bit unless those are ignored."""
+    zone = cc.zone
+    number = (pfn >> zone.pageblock_order) - zone.base
+    return number not in zone.offline and (cc.ignore_skip_hint or not zone.skip[number])
+
+
+def update_pageblock_skip(cc: CompactControl, pfn: int, migrate_scanner: bool) -> None:
+    """Nothing was isolated from ``pfn`` to the end of its pageblock: leave it out next time, and start behind it."""
+    if cc.no_set_skip_hint:
+        return
+    zone = cc.zone
+    zone.set_pageblock_skip(pfn)
+    if migrate_scanner:
+        cached = zone.compact_cached_migrate_pfn
+        cached[0] = max(cached[0], pfn)
+        if cc.mode != MIGRATE_ASYNC:
+            cached[1] = max(cached[1], pfn)
+    else:
+        zone.compact_cached_free_pfn = min(zone.compact_cached_free_pfn, pfn)
+
+
+def block_end(pfn: int, order: int) -> int:
+    """The end of the aligned block of ``order`` that holds ``pfn``."""
+    return (pfn >> order) + 1 << order
+
+
+# --- the migrate scanner ---
+
+
+def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
+    """Whether pages of this pageblock should go: all, except that a hurried allocation wants blocks of its own type."""
+    if cc.mode != MIGRATE_ASYNC or not cc.direct_compaction:
+        return True
+    migratetype = cc.zone.pageblock_type(pfn)
+    return migratetype == cc.migratetype or (cc.migratetype == MIGRATE_MOVABLE and migratetype == MIGRATE_CMA)
+
+
+def isolate_migratepages(cc: CompactControl, isolate_mode: int) -> int:
+    """Isolate the next batch of pages below the free scanner; returns one of ISOLATE_*. Moves ``cc.migrate_pfn``.
+
+    One pageblock is searched, the first that is worth it, whether it yields anything or not.
+    """
+    zone = cc.zone
+    low = cc.migrate_pfn
+    end = block_end(low, zone.pageblock_order)
+    while end <= cc.free_pfn:
+        if isolation_suitable(cc, low) and suitable_migration_source(cc, low):
+            low = isolate_migratepages_block(cc, low, end, isolate_mode)
+            if cc.contended:
+                return ISOLATE_ABORT
+            break
+        low = end
+        end += 1 << zone.pageblock_order
+    cc.migrate_pfn = low
+    return ISOLATE_SUCCESS if cc.nr_migratepages else ISOLATE_NONE
+
+
+def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, isolate_mode: int) -> int:
+    """Isolate movable pages from ``low_pfn`` up to ``end_pfn``, within one pageblock, until the batch is full.
+
+    Returns the first frame that was not looked at. Where an allocation waits and may not (direct and asynchronous), the unit is
+    the aligned block of its order: one page that stays makes the whole block useless, so what was isolated in it is put back.
+    """
+    vm = cc.zone.vm
+    free, pages = cc.zone.buddy, vm.pages
+    skip_on_failure = cc.direct_compaction and cc.mode == MIGRATE_ASYNC
+    chunk_end = block_end(low_pfn, cc.order) if skip_on_failure else end_pfn
+    pfn = low_pfn
+    scanned = isolated = 0
+    while pfn < end_pfn:
+        if pfn >= chunk_end:
+            if isolated:
+                break
+            chunk_end = block_end(pfn, cc.order)
+        scanned += 1
+        if vm.seam is not None:
+            vm.seam.point("ar", ("buddy",))  # PageBuddy, without the zone's lock
+        if pfn in free:
+            pfn += 1 << (free[pfn] >> 3)
+            continue
+        page = pages.get(pfn)
+        if page is not None and _isolate(page, isolate_mode):
+            list_add(page._lru, cc.migratepages)
+            isolated += 1
+            cc.nr_migratepages += 1
+            pfn += 1
+            if cc.nr_migratepages == COMPACT_CLUSTER_MAX:
+                break
+            continue
+        head = -1
+        if skip_on_failure and (page is None or not page._refcount):
+            head = covering_free_block(cc.zone, pfn)  # what the last batch left is free at once, and merged with its neighbours
+        if head >= 0:
+            pfn = head + (1 << (free[head] >> 3))
+            continue
+        pfn += 1 << page.order if page is not None and page._refcount else 1
+        if skip_on_failure:
+            _give_up_chunk(cc)
+            isolated = 0
+            pfn = max(pfn, chunk_end)
+    cc.total_migrate_scanned += scanned
+    vm.vmstat["compact_isolated"] += isolated
+    if not isolated:
+        update_pageblock_skip(cc, low_pfn, True)
+    return min(pfn, end_pfn)
+
+
+def _isolate(page: Page, isolate_mode: int) -> bool:
+    """Take one page if it looks movable and nobody has it already; a page of an LRU list would have its turn here."""
+    return PageMovableHint(page) and not PageIsolated(page) and not isolate_movable_page(page, isolate_mode)
+
+
+def _give_up_chunk(cc: CompactControl) -> None:
+    """Put back what was isolated: its neighbour stays, so the block it was wanted for cannot become free."""
+    putback_movable_pages(cc.migratepages)
+    cc.nr_migratepages = 0
+
+
+def isolate_migratepages_range(cc: CompactControl, start_pfn: int, end_pfn: int, isolate_mode: int) -> int:
+    """Isolate the next batch of a range that may span pageblocks; returns where to go on (for alloc_contig_range)."""
+    pfn = start_pfn
+    while pfn < end_pfn:
+        end = min(block_end(pfn, cc.zone.pageblock_order), end_pfn)
+        pfn = isolate_migratepages_block(cc, pfn, end, isolate_mode)
+        if cc.nr_migratepages == COMPACT_CLUSTER_MAX:
+            break
+    return pfn
+
+
+# --- the free scanner ---
+
+
+def suitable_migration_target(cc: CompactControl, pfn: int) -> bool:
+    """Whether free frames of this pageblock may be filled: not when it is free as a whole, nor when it is not for movable pages."""
+    zone = cc.zone
+    if zone.buddy_order(pfn) >= zone.pageblock_order:
+        return False
+    return cc.ignore_block_suitable or zone.pageblock_type(pfn) in (MIGRATE_MOVABLE, MIGRATE_CMA)
+
+
+def isolate_freepages(cc: CompactControl) -> None:
+    """Fill ``cc.freepages`` with targets for the pages on ``cc.migratepages``, from ``cc.free_pfn`` downwards.
+
+    Never enters the pageblock of the migrate scanner. Moves ``cc.free_pfn`` to where the next call goes on.
+    """
+    zone = cc.zone
+    zone_lock_point(zone.vm)
+    low = block_end(cc.migrate_pfn, zone.pageblock_order)
+    pfn = cc.free_pfn
+    block, end = pageblock_range(zone, pfn)
+    found: list[tuple[int, int]] = []
+    while block >= low:
+        if isolation_suitable(cc, block) and suitable_migration_target(cc, block):
+            pfn = isolate_freepages_block(cc, pfn, end, found)
+            if cc.nr_freepages >= cc.nr_migratepages or pfn < end:
+                if pfn >= end:
+                    pfn = block - (1 << zone.pageblock_order)
+                break
+        end = block
+        pfn = block = block - (1 << zone.pageblock_order)
+    map_pages(cc, found)
+    cc.free_pfn = pfn
+
+
+def isolate_freepages_block(cc: CompactControl, start_pfn: int, end_pfn: int, found: list[tuple[int, int]]) -> int:
+    """Take free blocks from ``start_pfn`` up to ``end_pfn`` off the allocator's lists until there is one frame for each page.
+
+    Appends (first frame, order) to ``found`` and counts the frames in ``cc.nr_freepages``. Returns the first frame that was not
+    looked at, which lies below ``end_pfn`` when there is enough, or when the zone must keep what it has.
+    """
+    zone = cc.zone
+    free, pages = zone.buddy, zone.vm.pages
+    pfn = start_pfn
+    scanned = 0
+    before = cc.nr_freepages
+    while pfn < end_pfn:
+        scanned += 1
+        if pfn not in free:
+            page = pages.get(pfn)
+            pfn += 1 << page.order if page is not None and page._refcount else 1
+            continue
+        order = take_free_block(zone, pfn)
+        if order < 0:
+            break
+        found.append((pfn, order))
+        pfn += 1 << order
+        cc.nr_freepages += 1 << order
+        if cc.nr_freepages >= cc.nr_migratepages:
+            break
+    cc.total_free_scanned += scanned
+    zone.vm.vmstat["compact_isolated"] += cc.nr_freepages - before
+    pfn = min(pfn, end_pfn)
+    if pfn == end_pfn and cc.nr_freepages == before:
+        update_pageblock_skip(cc, start_pfn, False)
+    return pfn
+
+
+def map_pages(cc: CompactControl, blocks: list[tuple[int, int]]) -> None:
+    """Split free blocks into single pages with one reference each, and put them on ``cc.freepages``."""
+    vm, freepages = cc.zone.vm, cc.freepages
+    for first, order in blocks:
+        for pfn in range(first, first + (1 << order)):
+            page = vm.page(pfn)
+            prep_new_page(page, 0, GFP_MOVABLE)
+            list_add(page._lru, freepages)
+
+
+def release_freepages(cc: CompactControl) -> int:
+    """Give every unused target back to the allocator; returns the highest frame among them."""
+    high = -1
+    for page in cc.freepages:
+        list_del(page._lru)
+        high = max(high, page.pfn)
+        put_page(page)
+    cc.nr_freepages = 0
+    return high
+
+
+# --- what migrate_pages is given ---
+
+
+def compaction_alloc(page: Page, cc: CompactControl) -> Page | None:
+    """A target for ``page``, or None when the free scanner finds nothing more (the get_new_page of compaction)."""
+    if not cc.freepages and not cc.contended:
+        isolate_freepages(cc)
+    freepage = list_first(cc.freepages)
+    if freepage is not None:
+        list_del(freepage._lru)
+        cc.nr_freepages -= 1
+    return freepage
+
+
+def compaction_free(page: Page, cc: CompactControl) -> None:
+    """Take an unused target back, as it is: what a driver left in it, its next user finds (the put_new_page of compaction)."""
+    list_add(page._lru, cc.freepages)
+    cc.nr_freepages += 1
+
+
+__all__ = [
+    "ISOLATE_ABORT",
+    "ISOLATE_NONE",
+    "ISOLATE_SUCCESS",
+    "compaction_alloc",
+    "compaction_free",
+    "isolate_migratepages",
+    "isolate_migratepages_range",
+    "map_pages",
+    "release_freepages",
+]

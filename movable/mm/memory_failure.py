@@ -1,0 +1,108 @@
+"""Soft offline: a frame whose hardware has begun to err is emptied and never used again (mm/memory-failure.c)."""
+
+from __future__ import annotations
+
+from errno import EBUSY, EIO
+from typing import TYPE_CHECKING
+
+from movable.mm.buddy import add_to_free_list
+from movable.mm.gfp import MIGRATE_ISOLATE
+from movable.mm.isolation import ISOLATE_UNEVICTABLE, isolate_movable_page, putback_movable_pages
+from movable.mm.list import ListHead, list_add
+from movable.mm.migrate import MIGRATE_SYNC, MR_MEMORY_FAILURE, migrate_pages
+from movable.mm.page import (
+    PageMovableHint,
+    PG_hwpoison,
+    get_page_unless_zero,
+    lock_page,
+    put_page,
+    unlock_page,
+)
+from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
+from movable.mm.swap import wait_on_page_writeback
+
+if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
+    from movable.mm.page import Page
+    from movable.mm.vm import VM
+
+HWPOISON = "hardware poison"
+"""The reason in ``vm.bad_pages`` of a frame that was soft-offlined."""
+
+
+def soft_offline_page(vm: VM, pfn: int) -> int:
+    """Move what is in the frame elsewhere and retire the frame; a free one is retired at once.
+
+    Returns 0; -EBUSY when it is retired already or its owner does not let go; -EIO when it is nothing that can move, or when it
+    did not move; -ENOMEM when there is no room. Raises UsageError for a frame outside the machine. mirrors mm/memory-failure.c,
+    soft_offline_page.
+    """
+    page = vm.page(pfn)
+    if page._flags >> PG_hwpoison & 1:
+        return -EBUSY
+    if not get_page_unless_zero(page):
+        return 0 if set_hwpoison_free_buddy_page(page) else -EIO
+    if not PageMovableHint(page):
+        put_page(page)
+        return -EIO
+    return _soft_offline_in_use(page)
+
+
+def _soft_offline_in_use(page: Page) -> int:
+    """The caller's reference is dropped once the page is isolated, or will not be."""
+    lock_page(page)
+    wait_on_page_writeback(page)
+    unlock_page(page)
+    ret = isolate_movable_page(page, ISOLATE_UNEVICTABLE)
+    put_page(page)
+    if ret:
+        return ret
+    pages = ListHead(f"page to retire by {page.vm.current.name}")
+    list_add(page._lru, pages)
+    ret = migrate_pages(pages, alloc_migrate_target, None, None, MIGRATE_SYNC, MR_MEMORY_FAILURE)
+    if ret:
+        putback_movable_pages(pages)
+        return -EIO if ret > 0 else ret
+    set_hwpoison_free_buddy_page(page)
+    return 0
+
+
+def set_hwpoison_free_buddy_page(page: Page) -> bool:
+    """Poison a frame that is free, and take it from the allocator; False when it is not free.
+
+    A 4.19 kernel leaves it on the free list and refuses it when it comes up for allocation. Here it goes at once, and is
+    counted with the frames lost as bad pages.
+    """
+    zone_lock_point(page.vm)
+    head = covering_free_block(page.zone, page.pfn)
+    if head < 0:
+        return False
+    _take_page_off_buddy(page.zone, page.pfn, head)
+    page._flags |= 1 << PG_hwpoison
+    page.vm.bad_pages.append((page.pfn, HWPOISON))
+    return True
+
+
+def _take_page_off_buddy(zone: Zone, pfn: int, head: int) -> None:
+    """Split the free block at ``head`` until ``pfn`` is by itself; all the rest stays free."""
+    code = zone.buddy.pop(head)
+    del zone.free_lists[code][head]
+    order, migratetype = code >> 3, code & 7
+    if migratetype != MIGRATE_ISOLATE:
+        zone.nr_free -= 1
+    while order:
+        order -= 1
+        half = head + (1 << order)
+        add_to_free_list(zone, half if pfn < half else head, order, migratetype)
+        head = head if pfn < half else half
+
+
+def keep_poisoned_pages_out(vm: VM, start: int, end: int) -> None:
+    """A range came back online: its poisoned frames are lost again."""
+    for pfn in range(start, end):
+        page = vm.pages.get(pfn)
+        if page is not None and page._flags >> PG_hwpoison & 1:
+            set_hwpoison_free_buddy_page(page)
+
+
+__all__ = ["HWPOISON", "set_hwpoison_free_buddy_page", "soft_offline_page"]

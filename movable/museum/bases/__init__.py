@@ -1,0 +1,1 @@
+"""Correct drivers that exhibits differ from."""

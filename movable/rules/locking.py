@@ -1,0 +1,178 @@
+"""Locks and context: D11 and D29 for page locks, D35 to D38, D47 and D48 for the driver's own."""
+
+from __future__ import annotations
+
+from movable.eras import Era
+from movable.events import Event
+from movable.mm.gfp import GFP_DIRECT_RECLAIM
+from movable.rules.check import Check, Report
+from movable.rules.history import ISOLATE, MIGRATE, Call, Lives, marked
+
+PAGE_LOCK = "the page lock"
+MUTEX = "mutex"
+ASYNC = 0
+EDGE_LIMIT = 4096
+"""Pairs of locks that are remembered."""
+
+
+def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The names without the last that is ``name``, which is among them."""
+    if names[-1] == name:
+        return names[:-1]
+    at = len(names) - 1 - names[::-1].index(name)
+    return names[:at] + names[at + 1 :]
+
+
+class Locks(Check):
+    """Watches who takes which lock, in which order and in which context."""
+
+    def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
+        super().__init__(lives, era, broken)
+        self.held: dict[str, tuple[str, ...]] = {}
+        self.orders: set[tuple[str, ...]] = set()
+        self.inner_orders: set[tuple[str, ...]] = set()
+        self.edges: dict[tuple[str, str], tuple[Event, frozenset[str]]] = {}
+        self.over_allocation: set[str] = set()
+        self.in_callback: set[str] = set()
+        self.told: set[str] = set()
+        self.locked = 0
+
+    def tally(self) -> dict[str, int]:
+        """How often each rule was exercised."""
+        return dict.fromkeys(("D35", "D36", "D48"), self.locked)
+
+    # page locks
+
+    def _page_lock(self, event: Event, verb: str) -> None:
+        stack = self.calls.get(event.task)
+        if stack is None:
+            return
+        call = stack[-1]
+        if call.callback and (call.pfn == event.pfn or call.newpfn == event.pfn):
+            id = "D11" if call.kind == ISOLATE else "D29"
+            self.broken(id, event, f"{call.kind} for page {call.pfn} {verb} page {event.pfn}, whose lock is the core's")
+
+    def trylock_page(self, event: Event) -> None:
+        """A callback must not try the lock of its own pages."""
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].callback:
+            self._page_lock(event, "tried to lock")
+
+    def lock_page(self, event: Event) -> None:
+        """Waiting for a movable page under a driver's lock sets the order the wrong way round."""
+        self._page_lock(event, "locked")
+        mine = self.held.get(event.task)
+        if mine and marked(event.mapping):
+            self._order(event, mine, PAGE_LOCK)
+
+    def free_page(self, event: Event) -> None:
+        """A page is not freed under a callback that was called for it."""
+        for stack in self.calls.values():
+            for call in stack:
+                if call.callback and (call.pfn == event.pfn or call.newpfn == event.pfn):
+                    id = "D11" if call.kind == ISOLATE else "D29"
+                    self.broken(id, event, f"page {event.pfn} was freed while {call.kind} for page {call.pfn} ran")
+
+    # the driver's locks
+
+    def lock(self, event: Event) -> None:
+        """A lock was taken: waiting for it, or by trying."""
+        self.locked += 1
+        args = event.args
+        name = args.get("lock", "")
+        mine = self.held.get(event.task, ())
+        now = self.held[event.task] = (*mine, name)
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].callback:
+            call = stack[-1]
+            call.locks += (name,)
+            if not args.get("tried"):
+                self._waited_for(event, call, mine, now)
+        elif mine and now not in self.orders and not args.get("tried"):
+            self._order(event, mine, name)
+            if len(self.orders) < EDGE_LIMIT:
+                self.orders.add(now)
+
+    def _waited_for(self, event: Event, call: Call, mine: tuple[str, ...], now: tuple[str, ...]) -> None:
+        """A callback, which holds the page lock, waits for a lock."""
+        if event.args.get("type") == MUTEX:
+            self._sleeps(event, call)
+        if now in self.inner_orders:
+            return
+        if len(self.inner_orders) < EDGE_LIMIT:
+            self.inner_orders.add(now)
+        name = now[-1]
+        self._order(event, (*mine, PAGE_LOCK), name)
+        if name not in self.in_callback:
+            self.in_callback.add(name)
+            self._over_allocation(event)
+
+    def _sleeps(self, event: Event, call: Call) -> None:
+        if call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
+            name = event.args.get("lock")
+            self.broken("D38", event, f"migratepage for page {call.pfn} took mutex {name!r} in MIGRATE_ASYNC, and may sleep for it")
+
+    def _order(self, event: Event, mine: tuple[str, ...], name: str) -> None:
+        """Remember that ``name`` was taken inside each of ``mine``.
+
+        Two locks that are taken both ways round, without a third around both, can deadlock. The page lock guards nothing: every
+        page has its own.
+        """
+        for held in mine:
+            known = self.edges.get((held, name))
+            guards = frozenset(mine) - {held, PAGE_LOCK}
+            if known is not None:
+                guards &= known[1]
+            if held == name or (known is not None and guards == known[1]) or len(self.edges) >= EDGE_LIMIT:
+                continue
+            self.edges[held, name] = (event, guards)
+            back = self.edges.get((name, held))
+            if back is not None and not back[1] & guards:
+                other = f"event {back[0].seq} took {held} inside {name}"
+                text = f"{event.task} takes {name} inside {held}; {other}: the two can deadlock"
+                self.broken("D35", event, text)
+
+    def unlock(self, event: Event) -> None:
+        """A lock is released."""
+        name = event.args.get("lock", "")
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].callback:
+            call = stack[-1]
+            if name in call.locks:
+                call.locks = without(call.locks, name)
+            else:
+                call.strange += (name,)
+        mine = self.held.get(event.task)
+        if mine is not None and name in mine:
+            self.held[event.task] = without(mine, name)
+
+    def alloc_page(self, event: Event) -> None:
+        """An allocation that may reclaim: what is held over it must not be waited for in a callback."""
+        if not event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
+            return
+        mine = self.held.get(event.task)
+        if mine and event.task not in self.calls and not self.over_allocation.issuperset(mine):
+            self.over_allocation.update(mine)
+            self._over_allocation(event)
+
+    def _over_allocation(self, event: Event) -> None:
+        for name in self.over_allocation & self.in_callback - self.told:
+            self.told.add(name)
+            text = f"lock {name!r} is held over an allocation that may reclaim, and a callback waits for it"
+            self.broken("D36", event, text)
+
+    # context
+
+    def alloc_in_callback(self, event: Event) -> None:
+        """A driver allocates inside a callback; what a run nested in that allocation does is not the driver's."""
+        call = self.lives.top(event.task)
+        if call is not None and call.callback and event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
+            self.broken("D37", event, "a callback allocates memory in a way that may reclaim")
+
+    def sleep(self, event: Event) -> None:
+        """Something that may sleep runs."""
+        call = self.lives.top(event.task)
+        if event.args.get("atomic"):
+            self.broken("D48", event, f"{event.task} may sleep ({event.args.get('what')}) while it holds a spin lock")
+        if call is not None and call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
+            self.broken("D38", event, f"migratepage for page {call.pfn} may sleep in MIGRATE_ASYNC ({event.args.get('what')})")

@@ -1,0 +1,219 @@
+"""The monitor: feeds events to the checks and keeps count of what was exercised and what was broken.
+
+It knows nothing of where events come from. ``vm.observe(monitor.feed)`` watches a running machine; the same events read from a
+file, or made from the trace of a real kernel, give the same verdicts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from movable.eras import era as era_called
+from movable.errors import DeadlockError, DriverError, UsageError, VMBug
+from movable.events import KINDS, Event
+from movable.rules.check import Check
+from movable.rules.freeing import Release
+from movable.rules.history import Lives
+from movable.rules.isolation import Isolation
+from movable.rules.locking import Locks
+from movable.rules.marking import Marks
+from movable.rules.migrate_loop import Core
+from movable.rules.migration import Migration
+from movable.rules.putback import PutBack
+from movable.rules.references import References
+from movable.rules.settling import Settling
+from movable.rules.table import RULES, rule
+
+HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
+
+RECENT = 256
+"""Events that are kept for the story of a violation."""
+STORY = 40
+"""Events of a page that a violation names at most."""
+KEPT = 20
+"""Violations that are kept of one rule; further ones are counted."""
+
+Handler = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken rule.
+
+    ``text`` says in plain words what happened, ``seqs`` which events prove it: the page's life so far, as much as is kept, ending
+    with the event that shows it. ``pfn`` is the page, -1 where none is concerned; ``task`` who did it.
+    """
+
+    rule: str
+    text: str
+    seqs: tuple[int, ...]
+    pfn: int
+    task: str
+
+
+class Monitor:
+    """Judges a stream of events by the rules.
+
+    ``rules`` are the numbers to judge (None: all that hold in ``era``); raises UsageError for an unknown one. In events, ``flags``,
+    ``mapping`` and ``refs`` are -1 where the source cannot tell, and flag bits are numbered as in ``movable.mm.page``. A stream may
+    begin and end anywhere. ``feed`` takes in one event; kinds that no rule looks at are ignored. ``broken`` holds violations by
+    rule, ``times`` how many there were.
+    """
+
+    def __init__(self, rules: Iterable[str] | None = None, era: str = "4.19") -> None:
+        known = era_called(era)
+        chosen = RULES.values() if rules is None else [rule(id) for id in rules]
+        self.judged = {found.id for found in chosen if era in found.eras}
+        self.broken: dict[str, list[Violation]] = {}
+        self.times: Counter[str] = Counter()
+        self.lives = Lives()
+        self.observed: Counter[str] = Counter()
+        self.finished = False
+        self._unwound = False
+        self._recent: deque[Event] = deque(maxlen=RECENT)
+        isolation = Isolation(self.lives, known, self._report)
+        self.checks: list[Check] = [
+            Marks(self.lives, known, self._report),
+            isolation,
+            Migration(self.lives, known, self._report, isolation),
+            References(self.lives, known, self._report),
+            PutBack(self.lives, known, self._report, isolation),
+            Settling(self.lives, known, self._report),
+            Locks(self.lives, known, self._report),
+            Core(self.lives, known, self._report),
+            Release(self.lives, known, self._report),
+        ]
+        self.feed = feeder(self._compile(), self._recent)
+
+    def _compile(self) -> dict[str, tuple[Handler, ...]]:
+        """Which methods run for each kind of event: what happened first, then the checks, then what is over."""
+        table: dict[str, tuple[Handler, ...]] = {}
+        for kind in KINDS:
+            methods: list[Handler | None] = [getattr(self.lives, kind, None)]
+            methods += [getattr(check, kind, None) for check in self.checks]
+            methods.append(getattr(self.lives, f"after_{kind}", None))
+            found = tuple(method for method in methods if method is not None)
+            if found:
+                table[kind] = found
+        table["observation"] = (self._observation,)
+        return table
+
+    # feeding
+
+    def _observation(self, event: Event) -> None:
+        args = event.args
+        id = args.get("rule", "")
+        if args.get("error") == "ListCorruption":
+            id = self._rule_of_list(event)
+        self.observed[id] += 1
+        if not args.get("ok", True):
+            self._report(id, event, str(args.get("what", "")))
+        if args.get("error"):
+            self.lives.unwound()
+            self._unwound = True
+
+    def _rule_of_list(self, event: Event) -> str:
+        """A node that is lent is the core's (D12). Any other list is the driver's own affair, which a put-back must restore."""
+        life = self.lives.pages.get(event.pfn)
+        if life is None or life.lent:
+            return "D12"
+        call = self.lives.top(event.task)
+        return "D31" if call is not None and call.kind == "putback_page" else "D54"
+
+    def caught(self, error: BaseException, task: str = "main") -> Event:
+        """Put an exception that ended a run on record under its rule; returns the observation that says so.
+
+        Raises ``error`` itself when it is a UsageError, which breaks no rule.
+        """
+        last = self._recent[-1].seq if self._recent else -1
+        event = error_event(error, last + 1, task)
+        self.feed(event)
+        return event
+
+    def finish(self, quiescent: bool = False) -> None:
+        """The stream ends. ``quiescent`` says that nothing was under way: no isolation open, no work queued.
+
+        Only then are leaks judged, and never after an exception.
+        """
+        if self.finished:
+            return
+        self.finished = True
+        last = self._recent[-1] if self._recent else Event(0, "", "note", -1, 0, 0, 0, {})
+        for check in self.checks:
+            check.finish(last, quiescent and not self._unwound)
+
+    def _report(self, id: str, event: Event, text: str) -> None:
+        if id not in self.judged:
+            return
+        self.times[id] += 1
+        kept = self.broken.setdefault(id, [])
+        if len(kept) < KEPT:
+            kept.append(Violation(id, text, self._story(event), event.pfn, event.task))
+
+    def _story(self, event: Event) -> tuple[int, ...]:
+        """The page's life so far, as sequence numbers."""
+        pfns = {event.pfn, event.args.get("newpage", event.pfn)}
+        seqs = [other.seq for other in self._recent if other.pfn in pfns or other.args.get("newpage", -1) in pfns]
+        if event.pfn < 0:
+            seqs = [other.seq for other in self._recent if other.task == event.task]
+        life = self.lives.pages.get(event.pfn)
+        milestones = [] if life is None else life.milestones()
+        return tuple(sorted({*milestones, *seqs[-STORY:], event.seq}))
+
+    # verdicts
+
+    @property
+    def exercised(self) -> Counter[str]:
+        """How often each rule had a chance to be broken."""
+        total = Counter(self.observed)
+        for check in self.checks:
+            total.update(check.tally())
+        return Counter({id: count for id, count in total.items() if count and id in self.judged})
+
+    def verdict(self, id: str) -> str:
+        """``held``, ``broken``, or ``unproven`` for a rule that was never exercised or is not judged."""
+        found = rule(id)
+        if found.id in self.broken:
+            return BROKEN
+        return HELD if self.exercised[found.id] else UNPROVEN
+
+
+def feeder(handlers: dict[str, tuple[Handler, ...]], recent: deque[Event]) -> Handler:
+    """The function that takes in events: a closure, since it runs for every event and has no time to look up attributes."""
+    keep = recent.append
+    of_kind = handlers.get
+
+    def feed(event: Event) -> None:
+        found = of_kind(event[2])
+        if found is not None:
+            keep(event)
+            for handler in found:
+                handler(event)
+
+    return feed
+
+
+def rule_of(error: BaseException) -> str:
+    """The number of the rule that an exception tells of: the core's own say it, any other is a stray one (D52)."""
+    if isinstance(error, DeadlockError):
+        return "D49"
+    if isinstance(error, (VMBug, DriverError)):
+        return error.rule if error.rule in RULES else "D52"
+    return "D52"
+
+
+def error_event(error: BaseException, seq: int, task: str = "main") -> Event:
+    """The observation that stands for an exception in a stream of events. Raises a UsageError as it is."""
+    if isinstance(error, UsageError):
+        raise error
+    what = str(error) or type(error).__name__
+    if rule_of(error) == "D52":
+        what = f"{type(error).__name__}: {what}"
+    page: Any = getattr(error, "page", None)
+    args = {"rule": rule_of(error), "ok": False, "what": what, "error": type(error).__name__}
+    if page is None:
+        return Event(seq, task, "observation", -1, 0, 0, 0, args)
+    return Event(seq, task, "observation", page.pfn, page._flags, page._mapping, page._refcount, args)

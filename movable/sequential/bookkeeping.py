@@ -1,0 +1,83 @@
+"""Looks at the books between two steps: what a driver counts against what there is, and what it asked for against what it did.
+
+These rules are judged at quiet moments, from the author's declarations and from the driver's own attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from movable.events import Event
+from movable.mm.gfp import GFP_MOVABLE
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.workload.workload import ISOLATION_COUNT, Workload
+
+if TYPE_CHECKING:
+    from movable.mm.vm import VM
+
+Finding = tuple[str, bool, str]
+"""A rule, whether it was kept, and what was found."""
+
+
+class Audit:
+    """The auditor of one workload."""
+
+    def __init__(self, vm: VM, workload: Workload) -> None:
+        self.vm = vm
+        self.workload = workload
+        self.operating = False
+        self.asked_movable: set[int] = set()
+        self.outside = type(workload).outside is not Workload.outside
+
+    # as it happens
+
+    def alloc_page(self, event: Event) -> None:
+        """An operation of the driver got a page."""
+        if self.operating and event.args.get("gfp", 0) & GFP_MOVABLE and not self.vm.current.memalloc:
+            self.asked_movable.add(event.pfn)
+
+    def free_page(self, event: Event) -> Finding | None:
+        """A page is free; says so when the outside world still has it."""
+        self.asked_movable.discard(event.pfn)
+        if not self.outside:
+            return None
+        what = f"page {event.pfn} is free in the guest, and the outside world still has it"
+        return "D43", event.pfn not in set(self.workload.outside()), what
+
+    # between two steps
+
+    def books(self) -> Iterator[Finding]:
+        """Counters against recounts."""
+        for rule, name, counted, found in self.workload.ledger():
+            yield rule, counted == found, f"{name}: the books say {counted}, there are {found}"
+        if self.outside:
+            free = [pfn for pfn in self.workload.outside() if self.vm.page(pfn)._refcount == 0]
+            yield "D43", not free, f"the outside world has page {free[0] if free else ''}, which is free in the guest"
+        wrong = [
+            f"node {node.nid}: {name} {count}"
+            for node in self.vm.nodes
+            for name, count in node.vmstat.items()
+            if count and name.startswith("nr_isolated")
+        ]
+        yield "V20", not wrong, f"{', '.join(wrong)}; there are no LRU pages on this machine"
+
+    def settled(self) -> Iterator[Finding]:
+        """What must hold once nothing is isolated and no work is queued."""
+        for name, count in isolation_counts(self.workload.driver):
+            yield "D44", count == 0, f"{name} says {count}, and nothing is isolated"
+        pages = [self.vm.page(pfn) for pfn in sorted(self.asked_movable)]
+        plain = [page.pfn for page in pages if page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE]
+        if pages:
+            yield "D45", not plain, f"page {plain[0] if plain else ''} was asked for as movable memory and is not marked movable"
+
+
+def isolation_counts(driver: object) -> Iterator[tuple[str, int]]:
+    """The driver's own attributes that count isolated pages, and those of its parts."""
+    parts = [driver, *(part for part in vars(driver).values() if hasattr(part, "__dict__"))] if hasattr(driver, "__dict__") else []
+    for part in parts:
+        if type(part).__module__.startswith("movable.mm."):
+            continue
+        for name, value in vars(part).items():
+            if type(value) is int and ISOLATION_COUNT.fullmatch(name):
+                yield f"{type(part).__name__}.{name}", value

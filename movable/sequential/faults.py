@@ -1,0 +1,268 @@
+"""Faults for a program: memory that is not there, targets in awkward places, a lock that somebody holds, and code that hangs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from movable.hookspecs import hookimpl
+from movable.mm import page_alloc
+from movable.mm.compaction import compact_memory
+from movable.mm.gfp import (
+    GFP_DIRECT_RECLAIM,
+    GFP_HIGHUSER_MOVABLE,
+    GFP_NORETRY,
+    GFP_RETRY_MAYFAIL,
+    GFP_THISNODE,
+)
+from movable.mm.page import lock_page, put_page, trylock_page, unlock_page
+from movable.registry import manager
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+    from movable.mm.seam import Task
+    from movable.mm.vm import VM
+
+SECONDS = 2.0
+"""Processor time that one program may take; a usual one takes a few thousandths of that."""
+NO_OOM = GFP_NORETRY | GFP_RETRY_MAYFAIL | GFP_THISNODE
+"""Allocations with one of these fail rather than ask the out-of-memory notifiers."""
+
+
+TICK = 5.0
+"""Seconds after which somebody looks whether the program stands still: twice in a row it did next to nothing, and so it blocks."""
+NEXT_TO_NOTHING = 0.04
+"""The part of a tick's time that code which blocks may take of the processor."""
+
+
+class Hang(BaseException):
+    """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
+
+
+class Blocked(Hang):
+    """Code waits for something outside the model. What that is nobody can say, only where."""
+
+
+@contextmanager
+def watchdog(seconds: float = SECONDS) -> Iterator[None]:
+    """Raise Hang inside the block when it takes more processor time than it may, and Blocked when it stands still.
+
+    Only the main thread can be watched. It comes again each time that as much time has passed, for the code inside may have
+    swallowed it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def bark(number: int, frame: FrameType | None) -> None:
+        raise Hang(f"{seconds:g} seconds of processor time{_at(frame)}")
+
+    before = signal.signal(signal.SIGVTALRM, bark)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
+    standing = _Standing()
+    try:
+        yield
+    finally:
+        standing.end()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+class _Standing:
+    """Raises Blocked after two ticks in a row in which the process did next to nothing.
+
+    One is not enough: a process that was stopped and goes on has the tick of the meantime. A timer that somebody else had set goes
+    on afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.still = 0
+        self.used = time.process_time()
+        self.handler = signal.signal(signal.SIGALRM, self._look)
+        self.timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
+        self.began = time.monotonic() if self.timer[0] else 0.0
+
+    def _look(self, number: int, frame: FrameType | None) -> None:
+        used = time.process_time()
+        self.still = self.still + 1 if used - self.used < NEXT_TO_NOTHING * TICK else 0
+        self.used = used
+        if self.still >= 2:
+            self.still = 0
+            raise Blocked(f"{2 * TICK:g} seconds in which nothing happened{_at(frame)}")
+
+    def end(self) -> None:
+        """No ticks any more."""
+        left, again = self.timer
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.handler)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, left - (time.monotonic() - self.began)), again)
+
+
+_STDLIB = str(Path(threading.__file__).parent) + "/"
+
+
+def _at(frame: FrameType | None) -> str:
+    """The place, in words; where the standard library blocks it is that of its caller."""
+    while frame is not None and frame.f_back is not None and _of_the_library(frame.f_code.co_filename):
+        frame = frame.f_back
+    return "" if frame is None else f", at {PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _of_the_library(file: str) -> bool:
+    return file.startswith((_STDLIB, "<frozen")) and "site-packages" not in file
+
+
+def over(deadline: float | None) -> bool:
+    """Whether a moment of the monotonic clock has come; None never does."""
+    return deadline is not None and time.monotonic() >= deadline
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an exception is none of the code that was called, but ends it: an interruption, or a watchdog's."""
+    return isinstance(error, (KeyboardInterrupt, Hang))
+
+
+def place_of(error: BaseException) -> str:
+    """File and line where an exception was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "nowhere" if trace is None else f"{PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+class Delay:
+    """A third party's plug-in around every callback of a driver, which takes its time: others may run before and after the call."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+
+    def _pause(self) -> None:
+        if self.vm.seam is not None:
+            self.vm.seam.point("ar", ("delay",))
+
+    @hookimpl(wrapper=True)
+    def isolate_page(self) -> Generator[None, Any, Any]:
+        """Pause, call, pause."""
+        self._pause()
+        answer = yield
+        self._pause()
+        return answer
+
+    migratepage = isolate_page
+    putback_page = isolate_page
+
+
+def delayed(vm: VM) -> pluggy.PluginManager:
+    """A plug-in manager whose wrappers delay every callback."""
+    plugins = manager()
+    plugins.register(Delay(vm))
+    return plugins
+
+
+class Faults:
+    """The faults of one machine. ``arm`` sets one for the next step; ``clear`` takes it back."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.fail_at = 0
+        self.reenter_at = 0
+        self.oom_at = 0
+        self.lock_next = False
+        self._target_locked: Page | None = None
+
+    def arm(self, kind: str, number: int) -> None:
+        """Set a fault: ``alloc``, ``reenter`` and ``oom`` strike at the ``number``-th allocation, ``locked`` at an isolation."""
+        if kind == "alloc":
+            self.fail_at = number
+        elif kind == "reenter":
+            self.reenter_at = number
+        elif kind == "oom":
+            self.oom_at = number
+        elif kind == "locked":
+            self.lock_next = True
+        if kind in ("alloc", "reenter", "oom"):
+            self.vm.alloc_pages = self._alloc_pages  # type: ignore[method-assign]
+            self.vm.alloc_page = self._alloc_page  # type: ignore[method-assign]
+
+    def clear(self) -> None:
+        """No fault any more."""
+        self.fail_at = self.reenter_at = self.oom_at = 0
+        self.lock_next = False
+        for name in ("alloc_pages", "alloc_page"):
+            vars(self.vm).pop(name, None)
+
+    def _alloc_page(self, gfp: int = GFP_HIGHUSER_MOVABLE, nid: int | None = None) -> Page | None:
+        return self._alloc_pages(gfp, 0, nid)
+
+    def _alloc_pages(self, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
+        self.fail_at -= 1
+        self.reenter_at -= 1
+        self.oom_at -= 1
+        if self.fail_at == 0:
+            return None
+        task = self.vm.current
+        if gfp & GFP_DIRECT_RECLAIM and not task.memalloc and not task.atomic:
+            # What an allocation may do in the same task when memory is short.
+            if self.reenter_at == 0:
+                self._compact(task)
+            if self.oom_at == 0 and not gfp & NO_OOM:
+                for notifier in list(self.vm.oom_notifiers):
+                    notifier()
+        return page_alloc.alloc_pages(self.vm, gfp, order, nid)
+
+    def _compact(self, task: Task) -> None:
+        task.memalloc = True
+        try:
+            compact_memory(self.vm)
+        finally:
+            task.memalloc = False
+
+    @contextmanager
+    def page_locked(self, page: Page, nobody_waits: bool = True) -> Iterator[None]:
+        """Somebody else holds the page's lock for the length of the block, if that fault is armed and ``nobody_waits`` for it."""
+        held = self.lock_next and nobody_waits and trylock_page(page)
+        try:
+            yield
+        finally:
+            if held:
+                unlock_page(page)
+
+    # migration targets
+
+    def targets(self, kind: str) -> Callable[[Page, Any], Page | None]:
+        """``get_new_page`` for a kind of target, see program.TARGETS."""
+
+        lock_first = kind == "locked"
+
+        def get_new_page(page: Page, private: Any) -> Page | None:
+            nonlocal lock_first
+            if kind == "none":
+                return None
+            nid = 1 - page.node if kind == "node" else page.node
+            target = page_alloc.alloc_pages(self.vm, GFP_HIGHUSER_MOVABLE, 0, nid)
+            if kind == "zone" and target is not None and target.zone is page.zone:
+                spare, target = target, page_alloc.alloc_pages(self.vm, GFP_HIGHUSER_MOVABLE, 0, 1 - page.node)
+                put_page(spare)
+            if lock_first and target is not None:
+                lock_page(target)
+                self._target_locked = target
+                lock_first = False
+            return target
+
+        return get_new_page
+
+    def put_target(self, page: Page, private: Any) -> None:
+        """``put_new_page``: the target was not used."""
+        if page is self._target_locked:
+            self._target_locked = None
+            unlock_page(page)
+        put_page(page)

@@ -1,0 +1,432 @@
+"""Runs one program on a fresh machine, and looks at everything after every step.
+
+Invariants after each step: the census of frames, lists, counters and references (validate_vm), the poison of freed pages, the
+content of every handle, and the rules of the monitor. At the end an idle page must be able to move, and after tear-down nothing
+of the driver may be left. The first exception ends a program: what comes after it would be the story of a broken machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from movable.eras import RUNNABLE
+from movable.eras import era as era_called
+from movable.errors import InvalidState, MovableError
+from movable.events import Event
+from movable.mm.compaction import compact_memory
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
+from movable.mm.isolation import isolate_movable_page, putback_movable_pages
+from movable.mm.list import ListHead, list_add_tail
+from movable.mm.locks import Work
+from movable.mm.memory_hotplug import offline_pages, online_pages
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
+from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.validate import validate_vm
+from movable.mm.vm import VM
+from movable.registry import bind
+from movable.rules.monitor import Monitor
+from movable.sequential.bookkeeping import Audit
+from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog
+from movable.sequential.observers import Onlooker
+from movable.workload.program import Program, Step, show
+from movable.workload.workload import Workload
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+
+TRIES = 3
+"""How often an idle page is asked to move before it counts as one that never does."""
+PROGRESS_PAGES = 4
+EVENT_LIMIT = 100_000
+CALLBACKS = ("isolate_page", "migratepage", "putback_page")
+ENDS = {
+    "at the end: what is isolated is put back, queued work runs": "_settle",
+    "at the end: each idle page is asked to move, twice": "_progress",
+    "at the end: the driver is removed": "_teardown",
+}
+"""What follows every program, by the heading that its story gets."""
+STRANGERS = (
+    (1 << PG_slab, 0xDEAD_0000_0000_0122),
+    (0, 0xFFFF_8880_0BAD_0001),
+    (1 << PG_slab, 0xFFFF_8880_0BAD_0042),
+    (1 << PG_swapbacked, 0xFFFF_8880_0BAD_0003),
+)
+"""Flags and mapping of pages that are no driver's: list poison and a pointer in slab pages, an anonymous page, a KSM page."""
+
+
+def runs_as(era: str) -> str:
+    """The era that a machine can run to judge by the rules of ``era``. Raises UsageError for an unknown one."""
+    return era if era_called(era).name in RUNNABLE else RUNNABLE[0]
+
+
+class Machine:
+    """One run: ``monitor`` holds the verdicts, ``events`` the story when ``keep`` is set, ``steps`` how many steps ran."""
+
+    def __init__(
+        self, workload: type[Workload], factory: Callable[..., Any], *, era: str = "4.19", seed: int = 0, keep: bool = False
+    ) -> None:
+        self._block_order = workload.pageblock_order
+        quarter = max(workload.frames // 4, 1 << self._block_order)
+        layout = [(0, "DMA32", quarter), (0, "Normal", quarter), (1, "Normal", 2 * quarter)]
+        self.vm = VM(layout=layout, pageblock_order=self._block_order, era=runs_as(era), seed=seed)
+        self.monitor = Monitor(era=era)
+        self.events: list[Event] = []
+        self.callbacks: Counter[str] = Counter()
+        self.states: set[int] = set()
+        self.steps = 0
+        self.stopped = False
+        self.isolated = ListHead("isolated pages")
+        self.fillers: list[Page] = []
+        self.holes = False
+        self.leave = 0
+        self._last_event = EVENT_LIMIT
+        self._feed = self.monitor.feed
+        self._notices = dict.fromkeys(CALLBACKS, self._count) | {"alloc_page": self._alloc_page, "free_page": self._free_page}
+        if keep:
+            self.vm.observe(self.events.append)
+        self.seam = self.vm.observe(self._observe)
+        self.faults = Faults(self.vm)
+        self._workload = workload
+        self._factory = factory
+        self._operations = workload.operations()
+        self.workload: Workload | None = None
+        self.audit: Audit | None = None
+        self.variant = 0
+
+    def _observe(self, event: Event) -> None:
+        if event[0] >= self._last_event:
+            raise Hang(f"{EVENT_LIMIT} events and no end")
+        self._feed(event)
+        notice = self._notices.get(event[2])
+        if notice is not None:
+            notice(event)
+
+    def _count(self, event: Event) -> None:
+        self.callbacks[event.kind] += 1
+
+    def _alloc_page(self, event: Event) -> None:
+        if self.audit is not None:
+            self.audit.alloc_page(event)
+
+    def _free_page(self, event: Event) -> None:
+        found = None if self.audit is None else self.audit.free_page(event)
+        if found is not None:
+            self.say(*found)
+
+    # running
+
+    def run(self, program: Program) -> Machine:
+        """Run a whole program, the check of progress and the tear-down."""
+        with watchdog():
+            if program and program[0][0] == "variant":
+                self.variant = program[0][1]
+            plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
+            self.vm.binder = lambda driver: bind(driver, plugins)
+            self._guard("setup", self._setup)
+            for number, step in enumerate(program, 1):
+                if self.stopped:
+                    break
+                self.steps += 1
+                self.seam.event("note", text=f"step {number}: {show(step)}")
+                self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
+            for heading, end in ENDS.items():
+                if not self.stopped:
+                    self.seam.event("note", text=heading)
+                    self._guard(heading, getattr(self, end))
+        if not self.stopped:
+            self.monitor.finish(quiescent=True)
+        return self
+
+    def _guard(self, where: str, work: Callable[[], object]) -> None:
+        """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
+        try:
+            work()
+            if where != "setup" and ENDS.get(where) != "_teardown":
+                self._check()
+        except MovableError as error:
+            self._stop(error)
+        except Hang as error:
+            self._broken("D51", f"{where}: stopped after {error}")
+        except AssertionError as error:
+            self._broken("D54", f"{where}: {str(error) or 'an assertion failed'} at {place_of(error)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever else it is, it must not end the search
+            self._broken("D52", f"{where}: raised {type(error).__name__}: {error} at {place_of(error)}")
+
+    def _stop(self, error: MovableError) -> None:
+        self.stopped = True
+        self.monitor.caught(error)
+
+    def _broken(self, rule: str, what: str) -> None:
+        self.stopped = True
+        self.seam.muted = 0
+        self._last_event = self.seam.seq + EVENT_LIMIT
+        self.say(rule, False, what)
+
+    def say(self, rule: str, ok: bool, what: str) -> None:
+        """One observation of the machine itself."""
+        self.seam.event("observation", rule=rule, ok=ok, what=what)
+
+    # the parts
+
+    def _setup(self) -> None:
+        self.baseline = self._frames_in_use()
+        options = self._workload.variants[self.variant % len(self._workload.variants)]
+        self.workload = self._workload(self.vm, self._factory, options)
+        self.audit = Audit(self.vm, self.workload)
+        self.onlooker = Onlooker(self.vm, self.workload)
+        self.onlooker.watch()
+
+    def _frames_in_use(self) -> int:
+        return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
+
+    def _step(self, step: Step) -> None:
+        name, *arguments = step
+        getattr(self, f"_do_{name}")(*arguments)
+        if name != "fault":
+            self.faults.clear()
+
+    def _check(self) -> None:
+        """Everything that must hold between two steps."""
+        with self.seam.quiet():
+            try:
+                validate_vm(self.vm, quiescent=False, content=True)
+            except InvalidState as error:
+                rule = "D46" if "written after" in str(error) else "V32"
+                problem = f"{rule}\0{error}"
+            else:
+                problem = ""
+            problem = problem or self._unreadable()
+            findings = [] if problem or self.audit is None else list(self.audit.books())
+        for finding in findings:
+            self.say(*finding)
+        if problem:
+            rule, what = problem.split("\0")
+            self._broken(rule, what)
+        else:
+            self.say("V32", True, "")
+            self.states.add(self._fingerprint())
+
+    def _fingerprint(self) -> int:
+        """A number for the state of the machine: frames in use with their flags, references and marks."""
+        pages = self.vm.pages
+        used = [(page.pfn, page._flags, page._refcount, page._mapping) for page in pages.values() if page._refcount]
+        return hash(frozenset(used))
+
+    def _unreadable(self) -> str:
+        """The first handle that does not read back, as rule and words."""
+        assert self.workload is not None
+        if self.workload.preserves_content:
+            for key, expected in list(self.workload.model.items()):
+                found = self.workload.read(key)
+                if found != expected:
+                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored"
+        self.workload.invariant()
+        return ""
+
+    # steps
+
+    def _do_op(self, name: str, drawn: dict[str, Any]) -> None:
+        assert self.workload is not None
+        operation = self._operations[name]
+        if operation.needs_handle and not self.workload.model:
+            return
+        assert self.audit is not None
+        self.onlooker.changes += 1
+        self.audit.operating = True
+        try:
+            self.workload.run(name, operation.resolve(self.workload, drawn))
+        finally:
+            self.audit.operating = False
+        self.onlooker.watch()
+
+    def _pick(self, number: int) -> Page | None:
+        """The n-th page of the driver that is not isolated."""
+        assert self.workload is not None
+        with self.seam.quiet():
+            pages = [page for page in self.workload.pages() if not PageIsolated(page)]
+        return pages[number % len(pages)] if pages else None
+
+    def _do_isolate(self, number: int, mode: int) -> None:
+        page = self._pick(number)
+        if page is None:
+            return
+        with self.faults.page_locked(page):
+            if isolate_movable_page(page, mode) == 0:
+                list_add_tail(page._lru, self.isolated)
+
+    def _do_migrate(self, mode: int, target: str) -> None:
+        if not self.isolated:
+            return
+        first = self.isolated.next.owner
+        assert first is not None
+        with self.faults.page_locked(first, mode == MIGRATE_ASYNC and first._refcount > 1):
+            left = migrate_pages(self.isolated, self.faults.targets(target), self.faults.put_target, None, mode, MR_COMPACTION)
+        if left:
+            self._do_putback()
+
+    def _do_putback(self) -> None:
+        putback_movable_pages(self.isolated)
+
+    def _do_move(self, number: int, mode: int, target: str) -> None:
+        self._do_isolate(number, 8)
+        self._do_migrate(mode, target)
+
+    def _do_compact(self) -> None:
+        self._make_holes()
+        compact_memory(self.vm)
+
+    def _make_holes(self) -> None:
+        """Take every second frame of the last pageblock of each zone: compaction moves pages to holes, not to empty blocks."""
+        size = 1 << self._block_order
+        for zone in () if self.holes else self.vm.zones:
+            start = zone.end_pfn - size
+            if alloc_contig_range(self.vm, start, zone.end_pfn) == 0:
+                self.fillers += [self.vm.page(pfn) for pfn in range(start, zone.end_pfn, 2)]
+                for pfn in range(start + 1, zone.end_pfn, 2):
+                    put_page(self.vm.page(pfn))
+        self.holes = True
+
+    def _do_contig(self, number: int, short: int = 0) -> None:
+        """Clear a pageblock; the ``short``-th target is not there, unless that is 0."""
+        start = self._block(number)
+        self._arm_short(short)
+        if alloc_contig_range(self.vm, start, start + (1 << self._block_order)) == 0:
+            free_contig_range(self.vm, start, 1 << self._block_order)
+
+    def _arm_short(self, short: int) -> None:
+        if short:
+            self.faults.arm("alloc", short)
+
+    def _do_offline(self, number: int, short: int = 0) -> None:
+        """Take a pageblock offline and back; ``short`` as for ``contig``."""
+        self._arm_short(short)
+        start, size = self._block(number), 1 << self._block_order
+        if offline_pages(self.vm, start, size, max_passes=TRIES) == 0:
+            online_pages(self.vm, start, size)
+
+    def _block(self, number: int) -> int:
+        """The first frame of the pageblock that holds the n-th page of the driver."""
+        page = self._pick(number)
+        pfn = number << self._block_order if page is None else page.pfn
+        return pfn >> self._block_order << self._block_order
+
+    def _do_fragment(self, count: int) -> None:
+        """Take pages that cannot move, and give every second one back."""
+        taken = [self.vm.alloc_page(GFP_KERNEL if number % 4 else GFP_HIGHUSER_MOVABLE) for number in range(count)]
+        pages = [page for page in taken if page is not None]
+        for page in pages[::2]:
+            put_page(page)
+        self.fillers += pages[1::2]
+
+    def _do_fault(self, kind: str, number: int) -> None:
+        assert self.workload is not None
+        self.onlooker.changes += 1
+        if kind == "hostile":
+            for name in self.workload.hostile:
+                self.workload.run(name, {})
+        else:
+            if kind == "reenter":
+                self._make_holes()
+            self.faults.arm(kind, number)
+
+    def _do_work(self, items: int = 0) -> None:
+        """Do so many queued work items, 0 for all."""
+        self.onlooker.changes += 1
+        if not items:
+            self.vm.run_work()
+        for _ in range(items):
+            queue = next((queue for queue in self.vm.workqueues if queue.items), None)
+            if queue is not None:
+                queue.run_one()
+
+    def _do_variant(self, number: int) -> None:
+        """The configuration, which was chosen before the first step."""
+
+    def _do_leave(self, pages: int) -> None:
+        """So many pages will be isolated when the driver is removed, and come back while it waits for them."""
+        self.leave = pages
+
+    def _do_strange(self, number: int) -> None:
+        """A page of somebody else, whose words look a little like a mark, comes in the way of the core."""
+        page = self.vm.alloc_page(GFP_KERNEL)
+        if page is None:
+            return
+        page._flags, page._mapping = STRANGERS[number % len(STRANGERS)]
+        isolated = isolate_movable_page(page, 0) == 0
+        compact_memory(self.vm)
+        self.say("V24", not isolated, f"page {page.pfn}, which is no driver's, was isolated")
+        page._flags = page._mapping = 0
+        put_page(page)
+
+    # the end
+
+    def _settle(self) -> None:
+        assert self.audit is not None
+        self._do_putback()
+        self.vm.run_work()
+        while self.fillers:
+            put_page(self.fillers.pop())
+        self.holes = False
+        forgotten = [page.pfn for page in self.vm.pages.values() if page._flags & ISOLATED and page._refcount]
+        self.say("V19", not forgotten, f"all is quiet, and page {forgotten[:1]} is still isolated")
+        with self.seam.quiet():
+            findings = list(self.audit.settled())
+        for finding in findings:
+            self.say(*finding)
+
+    def _progress(self) -> None:
+        """Each idle page, moved twice: a page that stops being movable after its first move shows in the second round.
+
+        A driver may give pages up meanwhile, as a balloon does when no target can be had; those are free, and not counted.
+        """
+        assert self.workload is not None
+        for _ in range(2):
+            with self.seam.quiet():
+                pages = list(self.workload.pages())
+            in_use = self._frames_in_use()
+            for page in pages[:PROGRESS_PAGES]:
+                moved = any(self._try_move(page) for _ in range(TRIES))
+                if not self.workload.may_refuse:
+                    self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
+            self._check()
+            with self.seam.quiet():
+                left = len(list(self.workload.pages()))
+            given_up = max(0, in_use - self._frames_in_use())
+            if left + given_up < len(pages) and not self.workload.may_release_isolated:
+                self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
+
+    def _try_move(self, page: Page) -> bool:
+        if isolate_movable_page(page, 8) != 0:
+            return False
+        list_add_tail(page._lru, self.isolated)
+        left = migrate_pages(self.isolated, self.faults.targets("any"), self.faults.put_target, None, MIGRATE_SYNC, MR_COMPACTION)
+        self._do_putback()
+        return left == 0
+
+    def _teardown(self) -> None:
+        assert self.workload is not None
+        for number in range(self.leave):
+            self._do_isolate(number, 8)
+        if self.isolated:
+            self.vm.workqueue("core").queue_work(Work(self._do_putback, "put back"))
+        self.onlooker.changes += 1
+        self.seam.event("driver_remove", driver=type(self.workload.driver).__name__)
+        self.workload.finish()
+        self.vm.run_work()
+        with self.seam.quiet():
+            try:
+                validate_vm(self.vm, content=True)
+            except InvalidState as error:
+                found = str(error)
+            else:
+                found = ""
+        if found:
+            self._broken("V32", f"after tear-down: {found}")
+            return
+        left = self._frames_in_use() - self.baseline
+        self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")

@@ -1,0 +1,193 @@
+"""Looks at a driver before and after each callback, and tells the monitor what it saw.
+
+These are the rules that no event shows: what a refusal must leave alone, what a success must have moved, how a fresh target must
+come back. The looking is quiet: it is no part of the story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from movable.mm.address_space import AddressSpace, MovableOperations
+from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.workload.workload import Workload, snapshot
+
+if TYPE_CHECKING:
+    from movable.mm.vm import VM
+
+OURS = LOCKED | ISOLATED
+
+
+class Onlooker:
+    """Stands between the core and the callbacks of one workload's driver."""
+
+    def __init__(self, vm: VM, workload: Workload) -> None:
+        self.vm = vm
+        self.workload = workload
+        self.before_isolation: dict[int, tuple[int, object]] = {}
+        self.changes = 0
+
+    def watch(self) -> None:
+        """Wrap the callbacks of every address space that the driver owns now."""
+        for space in self.vm.address_spaces.values():
+            if space.host is self.workload.driver and not isinstance(space.a_ops, _Watched):
+                missing = [name for name, callback in space.a_ops._asdict().items() if callback is None]
+                self.say(None, "D1", not missing, f"{space.name} has no {', '.join(missing)}")
+                if not missing:
+                    space.a_ops = self._wrap(space.a_ops)
+
+    def _wrap(self, raw: Any) -> _Watched:
+        def isolate_page(page: Page, mode: int) -> bool:
+            return self._isolate(raw, page, mode)
+
+        def migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+            return self._migrate(raw, mapping, newpage, page, mode)
+
+        def putback_page(page: Page) -> None:
+            self._putback(raw, page)
+
+        return _Watched(isolate_page, migratepage, putback_page)
+
+    def say(self, page: Page | None, rule: str, ok: bool, what: str) -> None:
+        """One observation."""
+        if self.vm.seam is not None:
+            self.vm.seam.event("observation", page, rule=rule, ok=ok, what=what)
+
+    def look(self) -> object:
+        """Where the driver keeps pages now, without a trace in the story."""
+        if self.vm.seam is None:
+            return self.workload.snapshot()
+        with self.vm.seam.quiet():
+            return self.workload.snapshot()
+
+    # the three callbacks
+
+    def _isolate(self, raw: Any, page: Page, mode: int) -> bool:
+        before, held, refs, word = self.look(), list(self.vm.current.held), page._refcount, page._mapping
+        answer: bool = raw.isolate_page(page, mode)
+        self._locks(page, "isolate_page", held)
+        if answer is True:
+            self.say(page, "D9", page._lru.list is None, "isolate_page returned True with the page still on a list")
+            self.changes += 1
+            self.before_isolation[page.pfn] = (self.changes, before)
+        elif answer is False:
+            after = self.look()
+            self.say(page, "D10", before == after, difference("isolate_page refused, and left a change behind", before, after))
+        same = (page._refcount, page._mapping) == (refs, word) and bool(page._flags & LOCKED)
+        self.say(page, "D11", same, "isolate_page changed the page's references, mark or lock")
+        return answer
+
+    def _migrate(self, raw: Any, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        before, held, content = self.look(), list(self.vm.current.held), self._content(page)
+        state = (page._refcount, page._mapping, page._private, page._lru.list)
+        pinned = {user.pfn for user in self.workload.mapped()}
+        self.changes += 1
+        rc: int = raw.migratepage(mapping, newpage, page, mode)
+        self._locks(page, "migratepage", held)
+        if page.pfn in pinned:
+            self.say(page, "D39", rc != 0, f"migratepage moved page {page.pfn} while a user has an object of it mapped")
+        if rc == 0:
+            self._moved(newpage, page, content, max(0, page._refcount - 1))
+        else:
+            self._refused(newpage, page, before, state)
+        if mode == 3:
+            self.say(page, "D28", rc != 0, "migratepage accepted MIGRATE_SYNC_NO_COPY, which asks it not to copy")
+        return rc
+
+    def _putback(self, raw: Any, page: Page) -> None:
+        held = list(self.vm.current.held)
+        stamp, before = self.before_isolation.pop(page.pfn, (0, None))
+        raw.putback_page(page)
+        self._locks(page, "putback_page", held)
+        released = page._mapping == PAGE_MAPPING_MOVABLE  # which a put-back may do
+        if stamp and stamp == self.changes and not released:
+            was, now = home(before, page.pfn), home(self.look(), page.pfn)
+            what = "; ".join(" ".join(place) for place in was), "; ".join(" ".join(place) for place in now)
+            text = f"page {page.pfn} was at home in [{what[0]}], and after putback_page in [{what[1]}]"
+            self.say(page, "D31", was == now, text)
+        self.changes += 1
+
+    # what each of them owes
+
+    def _locks(self, page: Page, callback: str, before: list[Any]) -> None:
+        held = self.vm.current.held
+        left = ", ".join(str(lock) for lock in held if lock not in before) or "a lock of its caller"
+        self.say(page, "D47", held == before, f"{callback} returned with {left} held or lost")
+
+    def _content(self, page: Page) -> bytes:
+        return self.vm.map_page(page).tobytes()
+
+    def _moved(self, newpage: Page, page: Page, content: bytes, held: int) -> None:
+        """``held`` is how many references beside the core's are on the old page still: short-lived ones, which name it rightly."""
+        if self.workload.preserves_content:
+            now = self._content(newpage)
+            at = next((place for place in range(len(now)) if now[place] != content[place]), -1) if now != content else -1
+            self.say(page, "D15", at < 0, f"the new page differs from the old one from byte {at} on")
+        places = named(self.look(), page.pfn)
+        self.say(page, "D14", places <= held, f"migratepage returned 0, and the driver still keeps page {page.pfn}")
+        if places <= held:
+            leads = bool(named(snapshot(list(self.workload.model)), page.pfn))
+            self.say(page, "D14", not leads, f"migratepage returned 0, and a handle of the driver still leads to page {page.pfn}")
+        marked = newpage._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and newpage._mapping != PAGE_MAPPING_MOVABLE
+        self.say(newpage, "D16", marked, "migratepage returned 0 without marking the new page movable")
+
+    def _refused(self, newpage: Page, page: Page, before: object, state: tuple[Any, ...]) -> None:
+        fresh = (newpage._refcount, newpage._mapping, newpage._mapcount, newpage._lru.list) == (1, 0, -1, None)
+        fresh = fresh and newpage._private == 0 and not newpage._flags & ~LOCKED
+        self.say(newpage, "D27", fresh, f"migratepage failed, and left its target {newpage!r} with private {newpage._private!r}")
+        if page._mapping == PAGE_MAPPING_MOVABLE and self.workload.may_release_isolated:
+            return  # the owner released the page inside the callback, which is its right
+        now = (page._refcount, page._mapping, page._private, page._lru.list)
+        after = self.look()
+        what = difference("migratepage failed, and left a change behind", before, after)
+        self.say(page, "D26", now == state and before == after, what)
+
+
+class _Watched(MovableOperations):
+    """Callbacks that are wrapped already."""
+
+    __slots__ = ()
+
+
+def difference(what: str, before: object, after: object) -> str:
+    """``what``, and the two states in short."""
+    return f"{what}: {_short(before)} became {_short(after)}" if before != after else what
+
+
+def _short(state: object) -> str:
+    text = repr(state)
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def home(state: object, pfn: int) -> list[tuple[str, ...]]:
+    """Where a snapshot names a page, without the order of lists, and what it says about isolation; sorted."""
+    return sorted(_home(state, pfn, ()))
+
+
+def _home(state: object, pfn: int, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if not isinstance(state, tuple):
+        return
+    if len(state) == 3 and state[0] == "list":
+        yield from ((*path, str(state[1])) for other in state[2] if other == pfn)
+    elif len(state) == 2 and state[0] == "page" and isinstance(state[1], int):
+        if state[1] == pfn:
+            yield path or ("itself",)
+    elif len(state) == 2 and isinstance(state[0], str):
+        if isinstance(state[1], int):
+            yield (*path, state[0], str(state[1]))
+        yield from _home(state[1], pfn, (*path, state[0]))
+    else:
+        for part in state:
+            yield from _home(part, pfn, path)
+
+
+def named(state: object, pfn: int) -> int:
+    """In how many places a snapshot names a page."""
+    if not isinstance(state, tuple):
+        return 0
+    if len(state) == 3 and state[0] == "list":
+        return int(pfn in state[2])
+    if state == ("page", pfn):
+        return 1
+    return sum(named(part, pfn) for part in state)

@@ -1,0 +1,377 @@
+"""A trace, judged: the same rules that judge the model, as far as the trace can show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS
+from movable.eras import era as era_called
+from movable.errors import UsageError
+from movable.events import Event
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.rules.monitor import Monitor, Violation, feeder
+from movable.rules.rule import MAY
+from movable.rules.table import RULES
+from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of
+from movable.trace.judge.gaps import Consistency, NewMark
+from movable.trace.judge.visible import ONE_LINE, missing
+from movable.trace.read.ftrace import Reader
+from movable.trace.read.model_file import shown_in
+from movable.trace.read.source import Progress, Source
+from movable.trace.record.probes import DRIVER_NAMES
+
+SHOWN = 3
+"""Findings of one rule that are shown with their lines."""
+SUSPECTS = 1000
+"""Findings of one rule that are looked at again, where the order of lines may have made them."""
+PASSED, NOT_PASSED, NOTHING_PROVEN = "passed", "not passed", "nothing proven"
+"""How a judgement may end."""
+PATIENCE = 500
+"""Lines after a migration before an old page that was never freed counts as leaked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violation: the page (-1 for none), the line that shows it, what happened, and the lines of the page's life so far."""
+
+    pfn: int
+    line: int
+    text: str
+    lines: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """What the trace says about one rule.
+
+    ``verdict`` is one of VERDICTS, ``reason`` why it is none of held and broken, ``exercised`` how often it could have been broken,
+    ``times`` how often it was, ``findings`` the first of them.
+    """
+
+    id: str
+    verdict: str
+    reason: str
+    exercised: int
+    times: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass
+class Result:
+    """The judgement of a trace.
+
+    ``name`` is the file, ``era`` the kernel's, ``drivers`` those seen, ``driver`` the one asked for or "". ``lost`` and
+    ``missed`` are what the recording says it lacks, ``holes`` all events known to be missing. ``notes`` are remarks on the
+    recording. ``verdicts`` has every rule by number.
+    """
+
+    name: str
+    era: str
+    driver: str
+    drivers: list[str]
+    lines: int
+    lost: int
+    missed: int
+    holes: int
+    notes: list[str] = field(default_factory=list)
+    verdicts: dict[str, RuleVerdict] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> list[str]:
+        """The numbers of the broken rules."""
+        return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule is broken, but for those that are advice."""
+        return all(RULES[id].level == MAY for id in self.broken)
+
+    @property
+    def outcome(self) -> str:
+        """The judgement in two words: that nothing is broken proves nothing where nothing was put to the test."""
+        if not self.passed:
+            return NOT_PASSED
+        return PASSED if self.count(HELD) else NOTHING_PROVEN
+
+    def count(self, verdict: str) -> int:
+        """How many rules have this verdict."""
+        return sum(1 for found in self.verdicts.values() if found.verdict == verdict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return {
+            "name": self.name,
+            "era": self.era,
+            "driver": self.driver,
+            "drivers": self.drivers,
+            "lines": self.lines,
+            "lost": self.lost,
+            "missed": self.missed,
+            "holes": self.holes,
+            "notes": self.notes,
+            "passed": self.passed,
+            "outcome": self.outcome,
+            "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
+            "rules": [
+                {
+                    "id": one.id,
+                    "level": RULES[one.id].level,
+                    "title": RULES[one.id].title,
+                    "verdict": one.verdict,
+                    "reason": one.reason,
+                    "exercised": one.exercised,
+                    "times": one.times,
+                    "findings": [
+                        {"page": finding.pfn, "line": finding.line, "text": finding.text, "lines": [list(x) for x in finding.lines]}
+                        for finding in one.findings
+                    ],
+                }
+                for one in self.verdicts.values()
+            ],
+        }
+
+
+def check_trace(
+    path: str,
+    *,
+    era: str | None = None,
+    vmemmap_base: int | None = None,
+    driver: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Judge the trace in ``path`` ("-" for standard input).
+
+    ``era`` and ``vmemmap_base`` are worked out where None. ``driver`` limits the judgement to the pages of one driver. ``progress``
+    hears how far the reading has come. Raises UsageError for input that is no such trace.
+    """
+    with Source(path, progress) as source:
+        return check_source(source, era=era, vmemmap_base=vmemmap_base, driver=driver)
+
+
+def check_source(
+    source: Source, *, era: str | None = None, vmemmap_base: int | None = None, driver: str | None = None
+) -> Result:
+    """Judge a trace that is open already; parameters and errors as for ``check_trace``."""
+    drivers: dict[int, str] = {}
+    if driver is not None:
+        scout = Reader(source, era=era, vmemmap_base=vmemmap_base)
+        for _ in scout.events():
+            pass
+        driver, drivers = _known(driver, scout), scout.drivers
+    reader, monitor = _judge(source, era, vmemmap_base, driver, drivers)
+    if reader.layout != monitor.era and not reader.simulated:
+        reader, monitor = _judge(source, reader.layout, vmemmap_base, driver, drivers)
+    result = Result(
+        source.name,
+        monitor.era,
+        driver or "",
+        sorted(set(reader.drivers.values())),
+        reader.line,
+        reader.lost,
+        reader.missed,
+        monitor.holes,
+        _notes(reader, monitor),
+    )
+    _add_verdicts(result, reader, monitor)
+    return result
+
+
+def _known(driver: str, reader: Reader) -> str:
+    """The name of a driver as events carry it. Raises UsageError for one that the trace does not show."""
+    name = DRIVER_NAMES.get(driver, driver)
+    seen = sorted(set(reader.drivers.values()))
+    if name not in seen:
+        others = f"it shows {', '.join(seen)}" if seen else "it shows no callback of any driver"
+        raise UsageError(f"{reader.source.name}: no pages of driver {driver!r}; {others}")
+    return name
+
+
+def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
+    notes = []
+    if monitor.contradictions:
+        notes.append(
+            f"{monitor.consistency.found[0][3]}. A line is missing, or somebody wrote the field directly "
+            f"({monitor.contradictions} such lines)"
+        )
+    if monitor.holes:
+        numbers = (
+            (reader.lost, "events lost"),
+            (reader.missed, "returns missed"),
+            (reader.unpaired, "calls without entry or return"),
+            (monitor.contradictions, "contradictions"),
+            (reader.damaged, "lines unreadable"),
+        )
+        lost = ", ".join(f"{number} {what}" for number, what in numbers if number)
+        notes.append(f"{lost}: nothing counts as held, nor as broken unless one line alone proves it")
+    if reader.bit_era not in ("", monitor.era):
+        notes.append(
+            f"the bit that marks isolated pages is the one of era {reader.bit_era}, and --era {monitor.era} was given: "
+            "what is broken may come of that; leave --era out"
+        )
+    if reader.base_from == "guessed":
+        notes.append(
+            f"page numbers assume that the page array lies at {reader.base:#x}; give --vmemmap-base if the machine has more "
+            "than 64 GiB"
+        )
+    if reader.unended:
+        notes.append("the end of this export is missing, where it says what was lost: export the trace again, whole")
+    if not reader.drivers and not reader.simulated:
+        notes.append("no callback of any driver was called: nothing was migrated, or the driver's probes were not set")
+    return notes
+
+
+class _TraceMonitor(Monitor):
+    """A monitor that remembers its era, which pages leaked or may yet, and how many events are missing (``holes``)."""
+
+    def __init__(self, era: str, simulated: bool) -> None:
+        super().__init__(None, era)
+        self.era = era
+        self.leaks: list[Violation] = []
+        self.consistency = Consistency()
+        self.checks.append(NewMark(self.lives, era_called(era), self._report, None if simulated else self.consistency))
+        self.feed = feeder(self._compile(), self._recent)
+        self.contradictions = 0
+        self.holes = 0
+        self.pending = False
+
+    def _report(self, id: str, event: Event, text: str) -> None:
+        """Keeps more findings of the rules whose findings may be explained away: the real one may be the last."""
+        super()._report(id, event, text)
+        kept = self.broken.get(id, [])
+        if id in TWO_TASKS and len(kept) < min(self.times[id], SUSPECTS):
+            kept.append(Violation(id, text, self._story(event), event.pfn, event.task))
+
+    def find_leaks(self, line: int) -> None:
+        """Old pages that are still there although the last line is far behind their migration (D18).
+
+        A page that somebody holds for a while only, such as a task that waits for its lock, is freed before long. ``pending``
+        says that the trace ends before that can be told of some page.
+        """
+        for life in self.lives.pages.values():
+            if life.gone < 0 or life.settled or life.isolated is not False:
+                continue
+            if life.gone >= line - PATIENCE:
+                self.pending = True
+            else:
+                text = f"page {life.pfn} was moved to {life.moved_to} and is never freed: a reference to it is left"
+                self.leaks.append(Violation("D18", text, tuple(sorted(life.milestones())), life.pfn, ""))
+
+
+def _judge(
+    source: Source, era: str | None, base: int | None, driver: str | None, drivers: dict[int, str]
+) -> tuple[Reader, _TraceMonitor]:
+    reader = Reader(source, era=era, vmemmap_base=base, every_unlock=False)
+    events = reader.events()
+    first = next(events, None)
+    if first is not None:
+        events = chain((first,), events)  # by now the header has been read
+    monitor = _TraceMonitor(era or ("4.19" if reader.simulated else reader.layout), reader.simulated)
+    if driver is not None:
+        events = _pages_of(driver, drivers, events)
+    feed = monitor.feed
+    agrees = monitor.consistency.feed
+    if reader.simulated:
+        for event in events:
+            feed(event)
+    else:
+        for event in events:
+            agrees(event)
+            feed(event)
+    monitor.finish(False)
+    monitor.find_leaks(reader.line)
+    consistency = monitor.consistency
+    if consistency.found:
+        explained = out_of_order(reader.again(), (one[:3] for one in consistency.found))
+        consistency.found = [one for one in consistency.found if one[0] not in explained]
+        monitor.contradictions = consistency.holes - len(explained) if consistency.found else 0
+    monitor.holes = reader.holes + monitor.contradictions
+    return reader, monitor
+
+
+def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> Iterator[Event]:
+    """The events about pages of one driver, and those about no page."""
+    mine: set[int] = set()
+    for event in events:
+        pfn, mapping = event.pfn, event.mapping
+        ops = event.args.get("ops") if event.kind == "set_page_movable" else None
+        if ops is None and mapping > PAGE_MAPPING_FLAGS and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE:
+            ops = mapping - PAGE_MAPPING_MOVABLE
+        if ops is not None:
+            (mine.add if drivers.get(ops) == driver else mine.discard)(pfn)
+        if pfn < 0 or pfn in mine:
+            yield event
+        if event.kind == "free_page":
+            mine.discard(pfn)
+
+
+# --- verdicts ---
+
+
+def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> None:
+    """Weigh what the monitor found against what the recording can show, rule by rule."""
+    violations = _weighed(reader, monitor)
+    shown = shown_in(reader)
+    exercised = monitor.exercised
+    for id in RULES:
+        lacks = "" if reader.simulated else missing(id, shown)
+        verdict, reason = _verdict(id, id in violations, lacks, exercised[id], reader, monitor)
+        result.verdicts[id] = RuleVerdict(id, verdict, reason, exercised[id], 0, ())
+    wanted = {id: violations[id][:SHOWN] for id in result.broken}
+    lines = text_of(reader.source, {seq for found in wanted.values() for one in found for seq in one.seqs})
+    for id, found in wanted.items():
+        findings = tuple(_finding(one, lines) for one in found)
+        times = max(monitor.times[id], len(violations[id]))
+        result.verdicts[id] = replace(result.verdicts[id], findings=findings, times=times)
+
+
+def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation]]:
+    """Violations by rule, without those that the order of two CPUs' lines may have made, and with leaks and their proof."""
+    violations = {id: list(found) for id, found in monitor.broken.items()}
+    if reader.simulated:
+        return violations
+    suspicious = [(one.seqs[-1], one.pfn, one.task) for id in TWO_TASKS for one in violations.get(id, ())]
+    explained = out_of_order(reader.again(), suspicious)
+    if explained:
+        for id in TWO_TASKS & violations.keys():
+            real = [one for one in violations[id] if one.seqs[-1] not in explained]
+            monitor.times[id] -= len(violations[id]) - len(real)
+            violations[id] = real
+            if not real:
+                del violations[id]
+    if monitor.leaks:
+        later = seen_later(reader.again(), monitor.leaks[:SHOWN])
+        proven = [replace(one, seqs=(*one.seqs, *later.get(one.pfn, ()))) for one in monitor.leaks]
+        violations["D18"] = violations.get("D18", []) + proven
+    return violations
+
+
+def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader, monitor: _TraceMonitor) -> tuple[str, str]:
+    """The verdict on one rule, and why it is neither held nor broken."""
+    rule = RULES[id]
+    if monitor.era not in rule.eras:
+        return NOT_APPLICABLE, f"not a rule of kernels of era {monitor.era}"
+    if violated and lacks:
+        return UNPROVEN, f"it looks broken, but the trace shows no {lacks}"
+    if violated and monitor.holes and id not in ONE_LINE:
+        return UNPROVEN, "it looks broken, but events were lost"
+    if violated:
+        return BROKEN, ""
+    if not rule.in_trace and not reader.simulated:
+        return UNPROVEN, "a trace cannot show it"
+    if lacks:
+        return UNPROVEN, f"the trace shows no {lacks}"
+    if monitor.times[id] and not reader.simulated:
+        return UNPROVEN, f"more than {SUSPECTS} times it looked broken, by lines out of order; the clocks of the CPUs disagree"
+    if not exercised:
+        return UNPROVEN, "it never came to it"
+    if id == "D18" and monitor.pending:
+        return UNPROVEN, "the trace ends before a page that was moved away could be freed"
+    return (UNPROVEN, "events were lost") if monitor.holes else (HELD, "")
+
+
+def _finding(one: Violation, lines: dict[int, str]) -> Finding:
+    life = tuple((seq, lines[seq]) for seq in one.seqs if seq in lines)
+    return Finding(one.pfn, max(one.seqs, default=0), one.text, life)

@@ -1,0 +1,132 @@
+"""What only a trace is asked: whether it agrees with itself, and whose mark a page gets.
+
+A mark or a flag that changed although no line says so means that a line is missing. It can also mean that somebody
+wrote the field directly, which no probe sees. So it is said, and no verdict rests on it.
+"""
+
+from __future__ import annotations
+
+from movable.eras import Era
+from movable.events import Event
+from movable.mm.page import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.rules.check import Check, Report
+from movable.rules.history import MIGRATE, UNSEEN, Call, Lives, marked
+
+KEPT = 20
+"""Disagreements that are kept; further ones are counted."""
+FREED_LIMIT = 4096
+"""Frames that were freed last, and not marked since, that are remembered."""
+
+
+class Consistency:
+    """Compares what each event shows of its page with what the events before it left. ``holes`` counts disagreements.
+
+    ``found`` keeps the first of them as (line, page, task, words). Pages are known from their first event on, and forgotten when
+    they are freed.
+    """
+
+    def __init__(self) -> None:
+        self.holes = 0
+        self.found: list[tuple[int, int, str, str]] = []
+        self._mapping: dict[int, int] = {}
+        self._isolated: dict[int, bool] = {}
+        self._yes: dict[str, int] = {}
+        self._freed: dict[int, None] = {}
+        self._sees_marks = False
+
+    def feed(self, event: Event) -> None:
+        """Take in one event."""
+        _, _, kind, pfn, flags, mapping, _, args = event
+        if mapping >= 0:
+            left = self._mapping
+            if left.get(pfn, mapping) != mapping and not (kind == "set_page_movable" and mapping == 0):
+                self._hole(event, f"has mapping {mapping:#x}; the lines before leave it with {left[pfn]:#x}")
+            if flags >= 0:
+                now = flags & ISOLATED != 0
+                if self._isolated.get(pfn, now) is not now and kind != "unlock_page":  # the rules judge unlocks
+                    self._changed(event, now)
+                self._isolated[pfn] = now
+            if kind in _CHANGES:
+                if kind == "free_page":
+                    self._free(event, left.pop(pfn, UNSEEN))
+                    return
+                if kind == "set_page_movable":
+                    self._sees_marks = True
+                    self._freed.pop(pfn, None)
+                mapping = args.get("ops", 0) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
+            left[pfn] = mapping
+        elif kind in _RETURNS:
+            self._returned(event)
+
+    def _free(self, event: Event, left: int) -> None:
+        """A page with a mark, or what is left of one, is freed; between two such releases a mark must lie."""
+        pfn, freed = event.pfn, self._freed
+        self._isolated.pop(pfn, None)
+        if event.mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE:
+            freed.pop(pfn, None)  # a frame that was somebody else's meanwhile
+        elif pfn in freed and self._sees_marks:
+            self._hole(event, "is freed again; the lines before tell of no mark since it was freed")
+        elif left in (event.mapping, UNSEEN):  # else the mark of its next life was printed before this release
+            if len(freed) >= FREED_LIMIT:
+                del freed[next(iter(freed))]
+            freed[pfn] = None
+
+    def _changed(self, event: Event, now: bool) -> None:
+        """PG_isolated differs. When the owner has let go of the page, the core just clears it."""
+        if now:
+            self._hole(event, "is isolated; the lines before tell of no isolation")
+        elif event.mapping > PAGE_MAPPING_FLAGS:
+            self._hole(event, "is not isolated any more; the lines before tell of no end of its isolation")
+
+    def _returned(self, event: Event) -> None:
+        pfn, kind, ret = event.pfn, event.kind, event.args.get("ret")
+        if kind == "isolate_page_ret":
+            self._isolated[pfn] = bool(ret)  # the core asks for no more than that
+            self._yes[event.task] = pfn if ret else -1
+        elif kind == "isolate_movable_page_ret":
+            yes = self._yes.pop(event.task, None)
+            if yes is not None and (yes == pfn) is not (ret == 0):
+                self._hole(event, f"was {'' if ret == 0 else 'not '}isolated; its driver had answered otherwise")
+        elif ret == 0 or kind == "putback_page_ret":
+            self._isolated[pfn] = False
+
+    def marked_already(self, event: Event) -> None:
+        """The target of a move is marked for the first time, and bears a mark: the core gives fresh pages only."""
+        self._hole(event, "is the target of a move and marked already; the lines before tell of no mark in this call")
+
+    def _hole(self, event: Event, words: str) -> None:
+        self.holes += 1
+        if len(self.found) < KEPT:
+            self.found.append((event.seq, event.pfn, event.task, f"line {event.seq}: page {event.pfn} {words}"))
+
+
+class NewMark(Check):
+    """Whose mark the target of a move gets, inside the callback: the old page's (D16). ``consistency`` hears of marked targets."""
+
+    def __init__(self, lives: Lives, era: Era, broken: Report, consistency: Consistency | None) -> None:
+        super().__init__(lives, era, broken)
+        self._consistency = consistency
+        self._marking: dict[str, Call] = {}
+
+    def set_page_movable(self, event: Event) -> None:
+        """A page is marked; within a callback of this task for this target?"""
+        stack = self.calls.get(event.task)
+        if stack is None:
+            return
+        call = stack[-1]
+        if call.kind != MIGRATE or call.newpfn != event.pfn:
+            return
+        again = self._marking.get(event.task) is call
+        self._marking[event.task] = call
+        if marked(event.mapping) and not again and self._consistency is not None:
+            self._consistency.marked_already(event)
+        was, ops = call.event.mapping, event.args.get("ops", UNSEEN)
+        if marked(was) and ops > 0 and not ops & PAGE_MAPPING_FLAGS and ops + PAGE_MAPPING_MOVABLE != was:
+            text = f"page {event.pfn} was marked with operations at {ops:#x}; page {call.pfn}, whose content it gets, has others"
+            self.broken("D16", event, f"{text} ({was - PAGE_MAPPING_MOVABLE:#x})")
+
+
+_CHANGES = frozenset(("set_page_movable", "clear_page_movable", "free_page"))
+_RETURNS = frozenset(
+    ("isolate_page_ret", "isolate_movable_page_ret", "putback_page_ret", "migratepage_ret", "move_to_new_page_ret")
+)

@@ -1,0 +1,1 @@
+"""Lines of a trace become events of the model."""

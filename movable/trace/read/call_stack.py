@@ -1,0 +1,67 @@
+"""Calls that tasks of the traced machine are inside of; entries and returns pair up by PID, as a stack, since they may sleep."""
+
+from __future__ import annotations
+
+from movable.trace.read.vocabulary import UNSEEN
+
+STACK_LIMIT = 64
+"""Calls open in one task; more means that returns are missing."""
+
+
+class Frame:
+    """An open call: what joins it with its return, the page and target, the driver, and the raw flag word."""
+
+    __slots__ = ("call", "driver", "newpage", "pfn", "word")
+
+    def __init__(self, call: str, pfn: int = UNSEEN, newpage: int = UNSEEN, driver: str = "", word: str = "") -> None:
+        self.call = call
+        self.pfn = pfn
+        self.newpage = newpage
+        self.driver = driver
+        self.word = word
+
+
+class Task:
+    """One task: its name as events carry it, and the calls that it is inside of, innermost last.
+
+    ``freed`` is the page that it has just released, ``unlocks`` how many unlocks still belong to a callback that returned,
+    ``calls`` how many calls of it were seen to begin. ``unpaired`` counts its calls that never returned, by function.
+    """
+
+    __slots__ = ("calls", "freed", "name", "stack", "unlocks", "unpaired")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stack: list[Frame] = []
+        self.freed = UNSEEN
+        self.unlocks = 0
+        self.calls = 0
+        self.unpaired: dict[str, int] = {}
+
+    def push(self, frame: Frame) -> None:
+        """A call begins."""
+        stack = self.stack
+        self.calls += 1
+        for index, open_ in enumerate(stack):
+            if open_.call == frame.call:  # none of them calls itself: the return of the older one was missed
+                self._cut(index)
+                break
+        if len(stack) >= STACK_LIMIT:
+            stack.clear()
+        stack.append(frame)
+
+    def pop(self, call: str) -> Frame | None:
+        """The innermost open call of a function, with its return; None where the trace does not show the entry."""
+        stack = self.stack
+        for index in range(len(stack) - 1, -1, -1):
+            if stack[index].call == call:
+                if index < len(stack) - 1:
+                    self._cut(index + 1)
+                return stack.pop()
+        return None
+
+    def _cut(self, index: int) -> None:
+        """Calls that never returned, as far as the trace shows."""
+        for frame in self.stack[index:]:
+            self.unpaired[frame.call] = self.unpaired.get(frame.call, 0) + 1
+        del self.stack[index:]

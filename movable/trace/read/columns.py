@@ -1,0 +1,53 @@
+"""Where the fields of a trace event stand in its lines."""
+
+from __future__ import annotations
+
+from movable.trace.read.vocabulary import UNSEEN, Meaning
+
+
+class Layout:
+    """Where the fields of one trace event stand among its tokens, and how often the event was seen.
+
+    ``whole`` says that all four fields of a page are there; ``names`` are the fields wanted, ``split`` how many blanks to split at.
+    Of a return, ``ret`` says that its lines have the value, ``paired`` that one of them had an entry before.
+    """
+
+    __slots__ = (
+        *("action", "count", "flags", "kind", "mapping", "meaning"),
+        *("names", "page", "paired", "refs", "ret", "split", "values", "whole"),
+    )
+
+    def __init__(self, means: Meaning) -> None:
+        self.meaning = means
+        self.action = means.action
+        self.kind = means.kind
+        self.count = 0
+        self.ret = False
+        self.paired = False
+        self.whole = False
+        self.names: dict[str, int] = {}
+        self.values: list[tuple[str, int]] = []
+        self.split = -1
+        self.page = self.flags = self.mapping = self.refs = UNSEEN
+
+    def place(self, tokens: list[str]) -> None:
+        """Learn the places from one line. Raises ValueError when a field is missing that an earlier line had."""
+        means = self.meaning
+        found: dict[str, int] = {}
+        for index, token in enumerate(tokens):
+            name, equals, _ = token.partition("=")
+            if equals:
+                found.setdefault(name, index)
+        wanted = (means.page, "flags", "mapping", "refs", *(field for _, field in means.values))
+        names = {name: found[name] for name in wanted if name in found}
+        if (means.page and means.page not in names) or not names.keys() >= self.names.keys():
+            raise ValueError(means.kind)
+        self.names = names
+        self.page, self.flags, self.mapping, self.refs = (names.get(name, UNSEEN) for name in wanted[:4])
+        self.values = [(argument, names[field]) for argument, field in means.values if field in names]
+        self.whole = min(self.page, self.flags, self.mapping, self.refs) >= 0
+        self.split = max(names.values(), default=0) + 1
+
+    def fits(self, tokens: list[str]) -> bool:
+        """Whether the fields stand in a line where they are expected."""
+        return all(at < len(tokens) and tokens[at].startswith(name + "=") for name, at in self.names.items())

@@ -1,0 +1,570 @@
+"""The reader: ftrace text in, model events out, one pass, at the speed of string splitting.
+
+A line is split at its first two ``": "`` and its fields at blanks; every token that repeats (flags, mappings, counts, page
+pointers) is decoded once and looked up afterwards. What a name means is resolved at its first sight (vocabulary.py). Entries
+and returns pair up by PID, as a stack, since the probed functions sleep. ``Event.seq`` is the line number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from movable.errors import UsageError
+from movable.events import Event
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.trace.read.call_stack import Frame, Task
+from movable.trace.read.columns import Layout
+from movable.trace.read.model_file import FOLLOWS, Told
+from movable.trace.read.source import RECORD_HINT, Source, first_blocks
+from movable.trace.read.vocabulary import (
+    BELOW_GUESS,
+    CALL,
+    CALLER,
+    CALLER_RETURN,
+    FLAG_LAYOUTS,
+    FREE,
+    LAYOUT_BY_ISOLATED_BIT,
+    NEEDED,
+    PAGE_FIELDS,
+    PAGE_STRUCT,
+    PLAIN,
+    RETURN,
+    UNLOCK,
+    UNSEEN,
+    find_base,
+    guess_base,
+    meaning,
+    model_flags,
+    raw_bits,
+)
+
+CACHE_LIMIT = 100_000
+"""Decoded tokens kept before the cache starts afresh."""
+NAMES_LIMIT = 4096
+"""Names of events, and tasks, kept."""
+UNLOCKS_AFTER = 2
+"""Unlocks that belong to a callback which has just returned: the page's and its target's."""
+LATEST = 2e19
+"""No clock of a trace shows a later time, in seconds or in ticks."""
+HOPELESS = 2000
+"""Lines in a row without one trace line before the input is refused."""
+
+HEAD = re.compile(r"(.*?)-(\d+)\s+(?:\(\s*[-\d]+\)\s+)?\[(\d+)\]?$")
+ODD_LINE = re.compile(r"(.*?-\d+\s+(?:\(\s*[-\d]+\)\s+)?\[\d+\].*?\s[\d.]+): (\w+):(.*)")
+FILLED = re.compile(r"# entries-in-buffer/entries-written: (\d+)/(\d+)")
+LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
+OWN_HEADER = re.compile(r"# movable: (.*=.*)")
+ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
+
+ENDS = frozenset(("migratepage", "putback_page"))
+"""Callbacks that get isolated pages only."""
+
+_new = tuple.__new__
+_EMPTY: dict[str, Any] = {}
+
+
+def _count(text: str) -> int:
+    """A number of events as a header says it, whatever it says; more digits than any count has are left away."""
+    return int(text[:18]) if text.isdecimal() else 0
+
+
+class Reader:
+    """Reads one trace; ``events()`` yields what happened.
+
+    ``source`` gives the lines. ``era`` is "4.19" or "6.1": where None, the trace itself says (its header, or the bit that an
+    isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. Without ``every_unlock``
+    only unlocks in and right after calls are told, which is all that the rules look at. While the events are read, ``line``
+    and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts trace events by
+    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read, ``bit_era`` which era the
+    bit of isolated pages tells, if any was seen.
+    """
+
+    def __init__(
+        self, source: Source, *, era: str | None = None, vmemmap_base: int | None = None, every_unlock: bool = True
+    ) -> None:
+        if era is not None and era not in FLAG_LAYOUTS:
+            raise UsageError(f"unknown era {era!r} of a trace; known are {', '.join(FLAG_LAYOUTS)}")
+        self.source = source
+        self.every_unlock = every_unlock
+        self.layout = era or "6.1"
+        self.layout_known = era is not None
+        self.bit_era = ""
+        self.base = UNSEEN if vmemmap_base is None else vmemmap_base
+        self.base_from = "" if vmemmap_base is None else "given"
+        self.drivers: dict[int, str] = {}
+        self.header: dict[str, str] = {}
+        self.lost = 0
+        self.missed = 0
+        self.orphans = 0
+        self.unended = False
+        self.damaged = 0
+        self.damaged_at = 0
+        self.line = 0
+        self.trace_lines = 0
+        self.text = ""
+        self.caller = ""
+        self.is_model = False
+        self._layouts: dict[str, Layout | None] = {}
+        self._tasks: dict[str, Task] = {}
+        self._by_pid: dict[str, Task] = {}
+        self._flags: dict[str, int] = {}
+        self._mappings: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._pages: dict[str, int] = {}
+        self._returning: set[str] = set()
+        self.told = Told(self)
+
+    def again(self) -> Reader:
+        """A fresh reader of the same trace that knows what this one has found out about the kernel."""
+        era = self.layout if self.layout_known else None
+        fresh = Reader(self.source, era=era, vmemmap_base=None if self.base < 0 else self.base)
+        fresh.base_from = self.base_from
+        return fresh
+
+    @property
+    def simulated(self) -> bool:
+        """Whether these are the events of a simulation: exact, whole, and without times."""
+        return self.is_model and not self.told.of_trace
+
+    @property
+    def _time_word(self) -> str:
+        """The time of the present line, as it is written there."""
+        head = self.text.partition(": ")[0]
+        odd = None if HEAD.match(head[: head.rfind("]") + 1]) else ODD_LINE.match(self.text)
+        return (head if odd is None else odd[1]).rpartition(" ")[2]
+
+    @property
+    def timed(self) -> bool:
+        """Whether ``stamp`` is in seconds: not in a simulation, nor where the clock of the trace counts ticks."""
+        return isinstance(self.told.at, float) if self.is_model else "." in self._time_word
+
+    @property
+    def stamp(self) -> float:
+        """The time of the present line, in seconds or ticks; the number of the line where there is none."""
+        try:
+            stamp = float(self._time_word) if not self.is_model else self.line if self.told.at is None else self.told.at
+        except ValueError:
+            return self.line
+        return stamp if 0 <= stamp < LATEST else 0.0  # neither inf nor nan, whatever the text says
+
+    @property
+    def seen(self) -> dict[str, int]:
+        """How often each trace event that means something was read, by name."""
+        return self.told.seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """Of each trace event that means something and was read, which fields its lines have."""
+        return [layout for layout in self._layouts.values() if layout is not None and layout.count]
+
+    @property
+    def bits_known(self) -> bool:
+        """Whether the layout of the flag bits is more than a guess: told, or shown by an isolation."""
+        return self.layout_known or self.header.get("era") in FLAG_LAYOUTS
+
+    @property
+    def unpaired(self) -> int:
+        """Calls that never returned although returns of their function are recorded, and returns without a call."""
+        return self.orphans + sum(self._unpaired(task) for task in self._by_pid.values())
+
+    def _unpaired(self, task: Task) -> int:
+        return sum(number for call, number in task.unpaired.items() if call in self._returning)
+
+    @property
+    def holes(self) -> int:
+        """How many events are known to be missing."""
+        return self.lost + self.missed + self.unpaired + self.unreadable
+
+    @property
+    def unreadable(self) -> int:
+        """Lines that could not be read, but for a last one that was cut short: that is no hole, only an end."""
+        return self.damaged - (1 if self.damaged_at and self.damaged_at == self.line else 0)
+
+    def count_lost(self, what: str, number: int) -> None:
+        """Count what the note at the end of an export says was lost."""
+        name = "orphans" if what == "unpaired" else what
+        setattr(self, name, getattr(self, name) + number)
+
+    def cut_short(self) -> None:
+        """The end of an export is missing, and what it says was lost."""
+        self.unended = True
+        self.lost += 1
+
+    def events(self) -> Iterator[Event]:
+        """The events of the trace, in the order of its lines. Raises UsageError for input that is no trace."""
+        blocks = self.source.blocks()
+        first, start = first_blocks(blocks)
+        self.is_model = start.startswith("{")
+        if self.base < 0:
+            self.base, self.base_from = find_base(chain.from_iterable(first))
+        read = self.told.block if self.is_model else self._block
+        for block in chain(first, blocks):
+            yield from read(block)
+        if self.is_model:
+            self.told.finish()
+        else:
+            self._finish()
+
+    def _block(self, block: list[str]) -> Iterator[Event]:
+        """One block of ftrace lines; the loop that everything else is built around.
+
+        The fields of a page are looked up token by token. A token that is not where it should be misses its cache, since it
+        bears another name, and then the line is read with care.
+        """
+        layouts, tasks = self._layouts, self._tasks
+        pages, flag_words, mappings, counts = self._pages, self._flags, self._mappings, self._counts
+        number = self.line
+        for text in block:
+            number += 1
+            try:
+                head, name, rest = text.split(": ", 2)
+                layout = layouts[name]
+            except (ValueError, KeyError):
+                self.line = number
+                odd = self._odd_line(text)
+                if odd is None:
+                    continue
+                head, rest, layout = odd
+            if layout is None:
+                continue
+            self.text = text
+            self.line = number
+            action = layout.action
+            try:
+                if action >= RETURN:
+                    task = tasks.get(head[: head.rfind("]")]) or self._task(head)
+                    event = self._return(layout, task, rest) if action == RETURN else self._bare(layout, task, rest)
+                else:
+                    try:
+                        task = tasks[head[: head.rfind("]")]]
+                        tokens = rest.split(None, layout.split)
+                        pfn = pages[tokens[layout.page]]
+                        flags = flag_words[tokens[layout.flags]]
+                        mapping = mappings[tokens[layout.mapping]]
+                        refs = counts[tokens[layout.refs]]
+                    except (KeyError, IndexError):
+                        task, tokens, pfn, flags, mapping, refs = self._with_care(layout, head, rest)
+                    if action == PLAIN:
+                        event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, _EMPTY))
+                    elif action == UNLOCK:
+                        event = self._unlock(layout, tokens, task, pfn, flags, mapping, refs)
+                    elif action == FREE:
+                        # __folio_put and free_unref_page tell of one and the same release
+                        again = task.freed == pfn
+                        task.freed = UNSEEN if again else pfn
+                        event = None if again else _new(Event, (number, task.name, "free_page", pfn, flags, mapping, refs, _EMPTY))
+                    elif action == CALL:
+                        event = self._call(layout, tokens, task, pfn, flags, mapping, refs)
+                    else:
+                        args = self._args(layout, tokens)
+                        args["owner"] = self._owner(task, args.get("ops", 0))
+                        event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, args))
+            except ValueError:
+                self.damaged += 1
+                self.damaged_at = number
+                continue
+            layout.count += 1
+            if event is not None:
+                yield event
+        self.line = number
+
+    def _with_care(self, layout: Layout, head: str, rest: str) -> tuple[Task, list[str], int, int, int, int]:
+        """The parts of a line that has something new. Raises ValueError for a damaged one."""
+        task = self._tasks.get(head[: head.rfind("]")]) or self._task(head)
+        tokens = rest.split()
+        if layout.whole and len(tokens) >= layout.split:
+            try:
+                return task, tokens, *self._state(layout, tokens)
+            except ValueError:
+                pass  # fields in other places, or a damaged line
+        layout.place(tokens)
+        return task, tokens, *self._state(layout, tokens)
+
+    def _state(self, layout: Layout, tokens: list[str]) -> tuple[int, int, int, int]:
+        """Page, flags, mapping and references, where the layout expects them. Raises ValueError for something else there."""
+        pfn = flags = mapping = refs = UNSEEN
+        if layout.page >= 0:
+            token = tokens[layout.page]
+            pfn = self._pages[token] if token in self._pages else self._page(token)
+        if layout.flags >= 0:
+            token = tokens[layout.flags]
+            flags = self._flags[token] if token in self._flags else self._flag_word(token)
+        if layout.mapping >= 0:
+            mapping = self._number(tokens[layout.mapping], self._mappings, "mapping")
+        if layout.refs >= 0:
+            refs = self._number(tokens[layout.refs], self._counts, "refs")
+        return pfn, flags, mapping, refs
+
+    def _unlock(
+        self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int
+    ) -> Event | None:
+        """An unlock inside a call or right after a callback; others say nothing about the contract, and there are many."""
+        if task.stack:
+            if not self.bit_era:
+                flags = self._learn_from_unlock(layout, tokens, task, flags)
+        elif task.unlocks:
+            task.unlocks -= 1
+        elif not self.every_unlock:
+            return None
+        event: Event = _new(Event, (self.line, task.name, "unlock_page", pfn, flags, mapping, refs, _EMPTY))
+        return event
+
+    def _bare(self, layout: Layout, task: Task, rest: str) -> Event | None:
+        """A line that says nothing of a page: who asks for migration (begins or ends), a list."""
+        means = layout.meaning
+        if layout.action == CALLER_RETURN:
+            task.pop(means.call)
+            return None
+        if means.call:
+            task.push(Frame(means.call))
+        if layout.action == CALLER:
+            return None
+        tokens = rest.split()
+        if not layout.fits(tokens) or not layout.names:
+            layout.place(tokens)
+        event: Event = _new(
+            Event, (self.line, task.name, means.kind, UNSEEN, UNSEEN, UNSEEN, UNSEEN, self._args(layout, tokens))
+        )
+        return event
+
+    def _args(self, layout: Layout, tokens: list[str]) -> dict[str, Any]:
+        args: dict[str, Any] = {}
+        for name, at in layout.values:
+            token = tokens[at]
+            if name == "newpage":
+                value = self._pages.get(token)
+                args[name] = self._page(token) if value is None else value
+            elif name == "new_flags":
+                value = self._flags.get(token)
+                args[name] = self._flag_word(token) if value is None else value
+            else:
+                value = self._counts.get(token)
+                args[name] = self._number(token, self._counts) if value is None else value
+        return args
+
+    # calls and returns
+
+    def _call(
+        self, layout: Layout, tokens: list[str], task: Task, pfn: int, flags: int, mapping: int, refs: int
+    ) -> Event:
+        means = layout.meaning
+        args = self._args(layout, tokens)
+        driver = means.driver
+        if driver:
+            args["driver"] = driver
+            if mapping > PAGE_MAPPING_FLAGS:
+                self.drivers[mapping - PAGE_MAPPING_MOVABLE] = driver
+        word = tokens[layout.flags] if layout.flags >= 0 else ""
+        if not self.bit_era and word and means.kind in ENDS:
+            flags = self._learn_layout(raw_bits(word), word, flags)
+        task.push(Frame(means.call, pfn, args.get("newpage", UNSEEN), driver, word))
+        event: Event = _new(Event, (self.line, task.name, means.kind, pfn, flags, mapping, refs, args))
+        return event
+
+    def _return(self, layout: Layout, task: Task, rest: str) -> Event | None:
+        """A return belongs to the innermost open call of its function; one without such a call is another page's."""
+        means = layout.meaning
+        frame = task.pop(means.call)
+        at = rest.rfind("ret=")
+        if at >= 0:
+            if not layout.ret:
+                layout.ret = True
+                self.damaged += layout.count  # so the lines before this one have lost theirs
+        elif layout.ret:
+            raise ValueError(rest)
+        if frame is None:
+            # at the beginning of a trace it is a call that began before, maybe around one that was seen to begin;
+            # an ordinary page's move shows its return only
+            outer = means.kind == "isolate_movable_page_ret"
+            self.orphans += (outer or bool(means.driver)) and task.calls > outer
+            return None
+        layout.paired = True
+        args: dict[str, Any] = {}
+        if at >= 0:
+            token = rest[at:]
+            value = self._counts.get(token)
+            ret: Any = self._number(token, self._counts) if value is None else value
+            args["ret"] = ret if means.kind != "isolate_page_ret" or ret not in (0, 1) else bool(ret)
+        if frame.driver:
+            args["driver"] = frame.driver
+            task.unlocks = UNLOCKS_AFTER
+        if frame.newpage >= 0:
+            args["newpage"] = frame.newpage
+        elif means.kind == "isolate_movable_page_ret":
+            self.caller = self._caller(task, rest)
+        event: Event = _new(Event, (self.line, task.name, means.kind, frame.pfn, UNSEEN, UNSEEN, UNSEEN, args))
+        return event
+
+    def _caller(self, task: Task, rest: str) -> str:
+        """Who asked for the isolation: a probed function further out, else the function that it returns to."""
+        for frame in task.stack:
+            if frame.call in ASKERS:
+                return frame.call
+        symbol = rest[rest.find("(") + 1 :].partition("+")[0].strip()
+        if symbol == "isolate_migratepages_block":
+            return "compact_zone"
+        return symbol if symbol.isidentifier() else "unknown"
+
+    def _owner(self, task: Task, ops: int) -> str:
+        """Whose operations these are: known from a callback, or from the callback that marks its new page right now."""
+        driver = self.drivers.get(ops)
+        if driver is not None:
+            return driver
+        for frame in reversed(task.stack):
+            if frame.driver and frame.newpage >= 0:
+                self.drivers[ops] = frame.driver
+                return frame.driver
+        return ""
+
+    # values
+
+    def _number(self, token: str, cache: dict[str, int], field: str = "") -> int:
+        """A number that is no page and no flag word. Raises ValueError for what is none, or another than ``field``."""
+        name, equals, word = token.partition("=")
+        if not equals or (field and name != field):
+            raise ValueError(token)
+        value = UNSEEN if word.startswith("(") else int(word, 0)  # (fault), (null): the memory could not be read
+        if len(cache) > CACHE_LIMIT:
+            cache.clear()
+        cache[token] = value
+        return value
+
+    def _flag_word(self, token: str) -> int:
+        """A flags word in the bits of the model. Raises ValueError for what is none."""
+        value = self._number(token, self._flags, "nflags" if token[:1] == "n" else "flags")
+        if value >= 0:
+            value = self._flags[token] = model_flags(value, self.layout)
+        return value
+
+    def _page(self, token: str) -> int:
+        """The frame that a page pointer means. Raises ValueError for a token that is none."""
+        name, _, word = token.partition("=")
+        if name not in PAGE_FIELDS:
+            raise ValueError(token)
+        pointer = int(word, 16)
+        if self.base < 0:
+            self.base, self.base_from = guess_base(pointer)
+        pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
+        if pfn < 0 and self.base_from == "guessed":
+            pfn += BELOW_GUESS  # a machine of more than 64 GiB, and the first page was none of the lowest
+        if rest or pfn < 0:
+            raise ValueError(token)
+        if len(self._pages) > CACHE_LIMIT:
+            self._pages.clear()
+        self._pages[token] = pfn
+        return pfn
+
+    def _learn_from_unlock(self, layout: Layout, tokens: list[str], task: Task, flags: int) -> int:
+        """The unlock at the end of an isolation shows which bit the isolation has set, and so the kernel's layout."""
+        frame = task.stack[-1]
+        if layout.flags < 0 or frame.call != "isolate_movable_page" or not frame.word:
+            return flags
+        token = tokens[layout.flags]
+        return self._learn_layout(raw_bits(frame.word) ^ raw_bits(token), token, flags)
+
+    def _learn_layout(self, bits: int, token: str, flags: int) -> int:
+        """The layout by the one among ``bits`` that marks isolated pages in one era; returns the flags of ``token`` again.
+
+        Two of them, or none, tell nothing.
+        """
+        eras = [era for bit, era in LAYOUT_BY_ISOLATED_BIT.items() if bits >> bit & 1]
+        if len(eras) != 1:
+            return flags
+        self.bit_era = eras[0]
+        if self.layout_known:
+            return flags
+        self.layout_known = True
+        self.layout = eras[0]
+        self._flags.clear()
+        return self._flag_word(token)
+
+    def _task(self, head: str) -> Task:
+        """The task of a line. Raises ValueError where the head of the line names none."""
+        key = head[: head.rfind("]")]
+        match = HEAD.match(key)
+        if match is None:
+            raise ValueError(key)
+        name, pid, cpu = match.groups()
+        if pid == "0":  # every CPU has an idle task
+            pid = f"0 on {cpu}"
+        if len(self._tasks) > NAMES_LIMIT:
+            self._tasks.clear()
+            self.orphans += sum(self._unpaired(task) for task in self._by_pid.values() if not task.stack)
+            self._by_pid = {pid: task for pid, task in self._by_pid.items() if task.stack}
+        task = self._by_pid.get(pid)
+        if task is None:
+            task = self._by_pid[pid] = Task(f"{name.strip()}-{match[2]}")
+        self._tasks[key] = task
+        return task
+
+    # lines out of the ordinary
+
+    def _odd_line(self, text: str) -> tuple[str, str, Layout | None] | None:
+        """A header, a note of lost events, the first line of an event, a task with a colon in its name, or no trace line."""
+        line = text.strip()
+        if not line or line.startswith("#"):
+            self._header(line)
+            return None
+        lost = LOST.search(line)
+        if lost:
+            self.lost += _count(lost[1] or lost[2] or "1")
+            return None
+        match = ODD_LINE.match(text)
+        if match is None:
+            self._no_trace_line()
+            return None
+        self.trace_lines += 1
+        head, name, rest = match.groups()
+        if name in self._layouts:
+            return head, rest, self._layouts[name]
+        means = meaning(name)
+        layout = None if means is None else Layout(means)
+        if means is not None and means.action in (RETURN, CALLER_RETURN):
+            self._returning.add(means.call)
+        if len(self._layouts) < NAMES_LIMIT:
+            self._layouts[name] = layout
+        return head, rest, layout
+
+    def _header(self, line: str) -> None:
+        filled = FILLED.match(line)
+        if filled:
+            self.lost += max(0, _count(filled[2]) - _count(filled[1]))
+        own = OWN_HEADER.match(line)
+        if own:
+            words = (word.partition("=") for word in own[1].split())
+            told = {name: value for name, equals, value in words if equals}
+            self.header.update(told)
+            for name in ("lost", "missed"):
+                number = told.get(name, "")
+                setattr(self, name, getattr(self, name) + _count(number))
+            if not self.layout_known and self.header.get("era") in FLAG_LAYOUTS:
+                self.layout = self.header["era"]
+
+    def _no_trace_line(self) -> None:
+        if self.trace_lines:
+            self.damaged += 1
+            self.damaged_at = self.line
+        elif self.line > HOPELESS:
+            raise UsageError(f"{self.source.name}: no ftrace text in the first {self.line} lines; {RECORD_HINT}")
+
+    def _finish(self) -> None:
+        """Refuses what was no trace, and a trace of something else."""
+        name = self.source.name
+        if self.header.get("trailer") == FOLLOWS:
+            self.cut_short()
+        if not self.trace_lines:
+            raise UsageError(f"{name}: no ftrace text (no line like 'TASK-PID [CPU] FLAGS TIME: EVENT: ...'); {RECORD_HINT}")
+        if self.base_from == "given" and self.damaged and not self._pages:
+            raise UsageError(
+                f"{name}: no page pointer fits --vmemmap-base {self.base:#x}; give the address where this kernel's page array "
+                "begins, or leave it out to have it worked out"
+            )
+        if not any(layout.kind in NEEDED for layout in self.layouts):
+            others = ", ".join(sorted(self._layouts)[:3])
+            raise UsageError(
+                f"{name}: a trace without the needed events (isolate_movable_page, set_page_movable, the driver's callbacks); "
+                f"it has {others}; {RECORD_HINT}"
+            )

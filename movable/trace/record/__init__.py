@@ -1,0 +1,1 @@
+"""Recording a real kernel: probes, and the script that sets them."""

@@ -1,0 +1,1 @@
+"""Verdicts, summaries and pictures of a trace."""
