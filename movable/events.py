@@ -48,6 +48,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     # marks
     "set_page_movable": ("__SetPageMovable", ("ops", "owner")),
     "clear_page_movable": ("__ClearPageMovable", ()),
+    "clear_private": ("the owner of a page whose mark stays clears its back pointer: the page is released", ()),
     "set_page_isolated": ("PG_isolated is set", ("by",)),
     "clear_page_isolated": ("PG_isolated is cleared", ("by",)),
     # the core's entry points

@@ -40,6 +40,12 @@ def migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> 
 
 
 @hookspec(firstresult=True)
+def migrate_page(newpage: Page, page: Page, mode: int) -> int:
+    """Move ``page`` to ``newpage``: the same in kernels from 6.0 on, which give no mapping (rules D14 to D30, D35 to D43)."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
 def putback_page(page: Page) -> None:
     """Take ``page`` back after an isolation that did not end in a move (rules D31 to D34).
 
@@ -49,7 +55,9 @@ def putback_page(page: Page) -> None:
 
 
 CALLBACKS = ("isolate_page", "migratepage", "putback_page")
-"""Names of the three callbacks."""
+"""Names of the three callbacks, as kernels up to 5.19 spell them."""
+MIGRATE_FORMS = ("migratepage", "migrate_page")
+"""The two forms of the migrate callback."""
 
 
 @hookspec

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from movable import hookspecs
+from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError
-from movable.hookspecs import CALLBACKS
-from movable.mm.address_space import MovableOperations
+from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
+from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 GROUP = "movable.drivers"
 Factory = Callable[..., Any]
 
-_ARGUMENTS = {name: list(inspect.signature(getattr(hookspecs, name)).parameters) for name in CALLBACKS}
+_HOOKS = (*CALLBACKS, *(form for form in MIGRATE_FORMS if form not in CALLBACKS))
+_ARGUMENTS = {name: list(inspect.signature(getattr(hookspecs, name)).parameters) for name in _HOOKS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,15 @@ def _classes(module: ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if inspect.isclass(value) and all(hasattr(value, callback) for callback in CALLBACKS)
+        if inspect.isclass(value) and _complete(value)
     ]
+
+
+def _complete(owner: Any) -> bool:
+    """Whether all three callbacks are there, in one form or the other."""
+    return all(hasattr(owner, name) for name in CALLBACKS if name not in MIGRATE_FORMS) and any(
+        hasattr(owner, form) for form in MIGRATE_FORMS
+    )
 
 
 def _last_line(error: BaseException) -> str:
@@ -193,13 +202,13 @@ def _as_factory(candidate: Any, name: str) -> Factory:
     """``candidate`` as a factory. Raises UsageError that names the plug-in, the hook and the definition."""
     if isinstance(candidate, ModuleType):
         classes = _classes(candidate)
-        if not any(hasattr(candidate, callback) for callback in CALLBACKS) and len(classes) == 1:
+        if not any(hasattr(candidate, callback) for callback in _HOOKS) and len(classes) == 1:
             candidate = getattr(candidate, classes[0])
         else:
             validate(candidate, name)
             return _ModuleFactory(candidate)
     if not inspect.isclass(candidate):
-        if all(hasattr(candidate, callback) for callback in CALLBACKS):
+        if _complete(candidate):
             raise UsageError(f"{name} is an instance; give the class, so that every machine gets its own")
         if not callable(candidate):
             raise UsageError(f"{name} is a {type(candidate).__name__}, not a driver class")
@@ -232,8 +241,10 @@ class _ModuleFactory:
 
 @lru_cache(maxsize=256)
 def _checked(owner: Any, name: str) -> str:
-    for callback in CALLBACKS:
+    for callback in _HOOKS:
         function = getattr(owner, callback, None)
+        if function is None and callback in MIGRATE_FORMS and any(hasattr(owner, form) for form in MIGRATE_FORMS):
+            continue
         if function is None:
             return f"{name} has no {callback}(); a driver defines {', '.join(CALLBACKS)}"
         if not callable(function):
@@ -242,7 +253,7 @@ def _checked(owner: Any, name: str) -> str:
         if problem:
             return problem
     for attribute in vars(owner):
-        if attribute.startswith("_") or attribute in CALLBACKS:
+        if attribute.startswith("_") or attribute in _HOOKS:
             continue
         if getattr(vars(owner)[attribute], "movable_impl", None) and attribute != "movable_drivers":
             return f"{name}.{attribute} is marked as a hook, but no hook has that name; hooks are {', '.join(CALLBACKS)}"
@@ -281,18 +292,25 @@ def validate(owner: Any, name: str) -> None:
 # --- binding ---
 
 
-def bind(driver: Any, plugins: pluggy.PluginManager | None = None) -> MovableOperations:
+def bind(driver: Any, era: Era = ERAS[DEFAULT], plugins: pluggy.PluginManager | None = None) -> MovableOperations:
     """The callbacks of one instance as three plain functions, called by position.
 
-    A callback that takes every argument of its hook in order is used as it is. Where ``plugins`` holds hook wrappers, the slow
-    caller that honours them takes its place.
+    The migrate callback is the one that kernels of ``era`` call; the loop calls it with the mapping in front in every era. A
+    callback that takes every argument of its hook in order is used as it is. Where ``plugins`` holds hook wrappers, the slow caller
+    that honours them takes its place. Raises UsageError, with what to change, for a driver in the form of another era.
     """
-    raw = MovableOperations(*(_raw(driver, name) for name in CALLBACKS))
+    form = migrate_form(driver, era)
+    migrate = _raw(driver, form)
+    raw = MovableOperations(
+        _raw(driver, "isolate_page"),
+        migrate if "mapping" in _ARGUMENTS[form] else without_mapping(migrate),
+        _raw(driver, "putback_page"),
+    )
     if plugins is None or not any(
-        impl.wrapper or impl.hookwrapper for name in CALLBACKS for impl in getattr(plugins.hook, name).get_hookimpls()
+        impl.wrapper or impl.hookwrapper for name in _HOOKS for impl in getattr(plugins.hook, name).get_hookimpls()
     ):
         return raw
-    return _wrapped(raw, plugins)
+    return _wrapped(raw, plugins, form)
 
 
 def _raw(driver: Any, name: str) -> Any:
@@ -334,11 +352,15 @@ class _Innermost:
         return self.raw.migratepage(mapping, newpage, page, mode)
 
     @hookspecs.hookimpl
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> Any:
+        return self.raw.migratepage(page.vm.owner_of(page), newpage, page, mode)
+
+    @hookspecs.hookimpl
     def putback_page(self, page: Page) -> Any:
         return self.raw.putback_page(page)
 
 
-def _wrapped(raw: MovableOperations, plugins: pluggy.PluginManager) -> MovableOperations:
+def _wrapped(raw: MovableOperations, plugins: pluggy.PluginManager, form: str) -> MovableOperations:
     """pluggy's calls over the wrappers and this one driver; nobody else's implementation can answer for it."""
     private = manager()
     for plugin in plugins.get_plugins():
@@ -347,7 +369,9 @@ def _wrapped(raw: MovableOperations, plugins: pluggy.PluginManager) -> MovableOp
     hook: Any = private.hook
     return MovableOperations(
         lambda page, mode: hook.isolate_page(page=page, mode=mode),
-        lambda mapping, newpage, page, mode: hook.migratepage(mapping=mapping, newpage=newpage, page=page, mode=mode),
+        (lambda mapping, newpage, page, mode: hook.migratepage(mapping=mapping, newpage=newpage, page=page, mode=mode))
+        if form == "migratepage"
+        else (lambda mapping, newpage, page, mode: hook.migrate_page(newpage=newpage, page=page, mode=mode)),
         lambda page: hook.putback_page(page=page),
     )
 
@@ -360,7 +384,7 @@ def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None 
     """
     factory = find(target) if isinstance(target, str) else _as_factory(target, getattr(target, "__name__", "driver"))
     name = getattr(factory, "__name__", str(target))
-    vm.binder = lambda driver: bind(driver, plugins)
+    vm.binder = lambda driver, era: bind(driver, era, plugins)
     try:
         inspect.signature(factory).bind(vm, **options)
     except TypeError as error:

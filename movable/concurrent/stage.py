@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.globals import Beside, beside
 from movable.eras import Era
+from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
@@ -58,8 +59,8 @@ class Subject:
 
     def machine(self) -> VM:
         """A fresh machine. PG_isolated is atomic unless ``features`` says otherwise: else its own race would hide the driver's."""
-        vm = VM(layout=[(0, "Normal", self.workload.scenario_frames)], pageblock_order=2, era=self.era, seed=self.seed)
-        vm.era = _features(vm.era, self.features)
+        known = _features(era_called(self.era), self.features)
+        vm = VM(layout=[(0, "Normal", self.workload.scenario_frames)], pageblock_order=2, era=known, seed=self.seed)
         vm.binder = bind
         return vm
 
@@ -81,7 +82,7 @@ def subject(
 
 
 @lru_cache(maxsize=64)
-def _features(era: Any, features: tuple[tuple[str, Any], ...]) -> Any:
+def _features(era: Era, features: tuple[tuple[str, Any], ...]) -> Era:
     return replace(era, **{"atomic_isolated_flag": True, **dict(features)})
 
 

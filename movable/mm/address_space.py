@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from movable.errors import UsageError
+
 if TYPE_CHECKING:
+    from movable.eras import Era
     from movable.mm.page import Page
 
 
@@ -17,20 +20,52 @@ class MovableOperations(NamedTuple):
     putback_page: Callable[[Page], object] | None
 
 
+def without_mapping(migrate_page: Callable[[Page, Page, int], int]) -> Callable[[AddressSpace, Page, Page, int], int]:
+    """A migrate callback that gets (newpage, page, mode), as the loop calls them all: with the mapping in front."""
+    return lambda mapping, newpage, page, mode: migrate_page(newpage, page, mode)
+
+
+FORMS = {True: "migratepage(mapping, newpage, page, mode)", False: "migrate_page(newpage, page, mode)"}
+"""How the migrate callback looks with a mapping in front, and without."""
+
+
+def migrate_form(driver: Any, era: Era) -> str:
+    """The name of the migrate callback of ``driver`` that kernels of ``era`` call.
+
+    Where it has none by that name, the form of an earlier era is taken if ``era`` says so. Raises UsageError, with what to change,
+    for any other.
+    """
+    if callable(getattr(driver, era.migrate_name, None)):
+        return era.migrate_name
+    name = getattr(driver, "__name__", type(driver).__name__)
+    other = "migrate_page" if era.mapping_argument else "migratepage"
+    if not callable(getattr(driver, other, None)):
+        raise UsageError(f"{name} has no {era.migrate_name}(); a kernel of era {era.name} calls {FORMS[era.mapping_argument]}")
+    if era.former_forms and other == "migratepage":
+        return other
+    what = "put the mapping in front of" if era.mapping_argument else "take the mapping out of"
+    raise UsageError(
+        f"{name}.{FORMS[not era.mapping_argument]} is written for other kernels: one of era {era.name} calls "
+        f"{FORMS[era.mapping_argument]}; rename it and {what} its arguments (movable port shows all that changes)"
+    )
+
+
 class AddressSpace:
     """One owner of pages.
 
     ``addr`` is its address, a multiple of 64, which goes into ``page.mapping``; ``name`` is for reports; ``a_ops`` are the
-    callbacks; ``host`` is the driver that owns it.
+    callbacks; ``host`` is the driver that owns it. ``page_type`` is the word of the type whose pages are its, 0 in kernels where a
+    page leads to its owner by itself.
     """
 
-    __slots__ = ("a_ops", "addr", "host", "name")
+    __slots__ = ("a_ops", "addr", "host", "name", "page_type")
 
     def __init__(self, addr: int, name: str, a_ops: MovableOperations, host: Any) -> None:
         self.addr = addr
         self.name = name
         self.a_ops = a_ops
         self.host = host
+        self.page_type = 0
 
     def __repr__(self) -> str:
         return f"<address_space {self.name} at {self.addr:#x}>"

@@ -42,6 +42,7 @@ from movable.mm.compaction_scan import (
     block_end,
     compaction_alloc,
     compaction_free,
+    compaction_free_checked,
     isolate_migratepages,
     release_freepages,
 )
@@ -61,9 +62,12 @@ EXTFRAG_THRESHOLD = 500
 """Up to this fragmentation index a costly request is said to lack memory (the default of vm.extfrag_threshold)."""
 
 
-def compact_gap(order: int) -> int:
-    """How many free frames beyond the watermark an attempt at ``order`` needs, because copies need room first."""
-    return 2 << order
+def compact_gap(order: int, limit: int = 0) -> int:
+    """How many free frames beyond the watermark an attempt at ``order`` needs, because copies need room first.
+
+    Up to ``limit`` in kernels that have one (0: none).
+    """
+    return min(2 << order, limit or 2 << order)
 
 
 # --- whether to start, and when to stop ---
@@ -85,7 +89,8 @@ def _suitable_watermarks(zone: Zone, order: int, classzone: int) -> int:
         return COMPACT_CONTINUE
     if zone_watermark_ok(zone, order, zone.watermark[WMARK_MIN], classzone):
         return COMPACT_SUCCESS
-    mark = zone.watermark[WMARK_LOW if order > PAGE_ALLOC_COSTLY_ORDER else WMARK_MIN] + compact_gap(order)
+    mark = zone.watermark[WMARK_LOW if order > PAGE_ALLOC_COSTLY_ORDER else WMARK_MIN]
+    mark += compact_gap(order, zone.vm.era.compact_gap_limit)
     return COMPACT_CONTINUE if zone_watermark_ok(zone, 0, mark, classzone, ALLOC_CMA) else COMPACT_SKIPPED
 
 
@@ -222,10 +227,11 @@ def compact_zone(zone: Zone, cc: CompactControl) -> int:
 def _scan(cc: CompactControl) -> int:
     """Batch after batch until ``compact_finished`` says why not. Ends because the scanners approach each other."""
     isolate_mode = ISOLATE_UNEVICTABLE | (ISOLATE_ASYNC_MIGRATE if cc.mode != MIGRATE_SYNC else 0)
+    give_back = compaction_free_checked if cc.zone.vm.era.compaction_frees_targets else compaction_free
     while (ret := compact_finished(cc)) == COMPACT_CONTINUE:
         found = isolate_migratepages(cc, isolate_mode)
         if found == ISOLATE_SUCCESS:
-            err = migrate_pages(cc.migratepages, compaction_alloc, compaction_free, cc, cc.mode, MR_COMPACTION)
+            err = migrate_pages(cc.migratepages, compaction_alloc, give_back, cc, cc.mode, MR_COMPACTION)
             if err:
                 putback_movable_pages(cc.migratepages)
                 # Without targets because the scanners met is the ordinary end, which compact_finished sees.

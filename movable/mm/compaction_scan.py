@@ -17,7 +17,7 @@ from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import list_add, list_del, list_first
 from movable.mm.migrate import MIGRATE_ASYNC
 from movable.mm.page import PageIsolated, PageMovableHint, put_page
-from movable.mm.page_alloc import prep_new_page
+from movable.mm.page_alloc import free_pages_prepare, prep_new_page
 from movable.mm.page_isolation import covering_free_block, zone_lock_point
 
 if TYPE_CHECKING:
@@ -269,12 +269,26 @@ def compaction_free(page: Page, cc: CompactControl) -> None:
     cc.nr_freepages += 1
 
 
+def compaction_free_checked(page: Page, cc: CompactControl) -> None:
+    """Take an unused target back as later kernels do: it is freed and checked, and made anew for its next user.
+
+    A page that somebody else holds is lost to compaction, and freed by who holds it.
+    """
+    page._refcount -= 1
+    if page._refcount:
+        return
+    if free_pages_prepare(page):
+        prep_new_page(page, 0, GFP_MOVABLE)
+        compaction_free(page, cc)
+
+
 __all__ = [
     "ISOLATE_ABORT",
     "ISOLATE_NONE",
     "ISOLATE_SUCCESS",
     "compaction_alloc",
     "compaction_free",
+    "compaction_free_checked",
     "isolate_migratepages",
     "isolate_migratepages_range",
     "map_pages",

@@ -19,7 +19,6 @@ from movable.mm.page import (
     SetPageIsolated,
     get_page_unless_zero,
     lock_page,
-    movable_owner,
     put_page,
     trylock_page,
     unlock_page,
@@ -57,7 +56,7 @@ def _isolate(page: Page, mode: int) -> int:
         put_page(page)
         return -EBUSY
     isolated = False
-    mapping = movable_owner(page)
+    mapping = page.vm.owner_of(page)
     if mapping is not None:
         if page.seam is not None:
             page.seam.point("ar", ("page", page.pfn, "flags"))
@@ -122,7 +121,7 @@ def putback_movable_page(page: Page) -> None:
     mirrors mm/migrate.c, putback_movable_page: the callback comes first, with PG_isolated still set. Raises VMBug for a page
     that is not locked, not isolated, or not movable any more.
     """
-    mapping = movable_owner(page)
+    mapping = page.vm.owner_of(page)
     if mapping is None or not page._flags & ISOLATED:
         raise VMBug("V13", "putback of a page that is not movable and isolated", "both", page)
     _putback(mapping, page)
@@ -158,7 +157,7 @@ def end_isolation(page: Page) -> None:
     The page is unlinked already. Waits for the page lock.
     """
     lock_page(page)
-    mapping = movable_owner(page)
+    mapping = page.vm.owner_of(page)
     if mapping is None:
         finish_released(page)
     else:

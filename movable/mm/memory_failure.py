@@ -33,13 +33,13 @@ HWPOISON = "hardware poison"
 def soft_offline_page(vm: VM, pfn: int) -> int:
     """Move what is in the frame elsewhere and retire the frame; a free one is retired at once.
 
-    Returns 0; -EBUSY when it is retired already or its owner does not let go; -EIO when it is nothing that can move, or when it
-    did not move; -ENOMEM when there is no room. Raises UsageError for a frame outside the machine. mirrors mm/memory-failure.c,
-    soft_offline_page.
+    Returns 0; -EBUSY when its owner does not let go; -EIO when it is nothing that can move; -ENOMEM when there is no room. When it
+    did not move: -EIO in 4.19, -EBUSY later. When it is retired already: -EBUSY in 4.19, 0 later. Raises UsageError for a frame
+    outside the machine. mirrors mm/memory-failure.c, soft_offline_page.
     """
     page = vm.page(pfn)
     if page._flags >> PG_hwpoison & 1:
-        return -EBUSY
+        return vm.era.soft_offline_again
     if not get_page_unless_zero(page):
         return 0 if set_hwpoison_free_buddy_page(page) else -EIO
     if not PageMovableHint(page):
@@ -57,14 +57,28 @@ def _soft_offline_in_use(page: Page) -> int:
     put_page(page)
     if ret:
         return ret
+    failure = EBUSY if page.vm.era.soft_offline_busy else EIO
     pages = ListHead(f"page to retire by {page.vm.current.name}")
     list_add(page._lru, pages)
     ret = migrate_pages(pages, alloc_migrate_target, None, None, MIGRATE_SYNC, MR_MEMORY_FAILURE)
     if ret:
         putback_movable_pages(pages)
-        return -EIO if ret > 0 else ret
-    set_hwpoison_free_buddy_page(page)
+        return -failure if ret > 0 else ret
+    if page.vm.era.keeps_poisoned_source:
+        _keep_poisoned(page)
+    else:
+        set_hwpoison_free_buddy_page(page)
     return 0
+
+
+def _keep_poisoned(page: Page) -> None:
+    """Retire the source of a migration, which left its last reference to us (mm/memory-failure.c, page_handle_poison).
+
+    The flag comes first, so that the allocator does not take the page; then the reference of who retires it is there for good.
+    """
+    page._flags |= 1 << PG_hwpoison
+    put_page(page)
+    page._refcount += 1
 
 
 def set_hwpoison_free_buddy_page(page: Page) -> bool:

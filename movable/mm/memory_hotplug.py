@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
 
-NR_OFFLINE_AT_ONCE_PAGES = 256
 MAX_PASSES = 100
 
 
@@ -81,12 +80,12 @@ def scan_movable_pages(vm: VM, start_pfn: int, end_pfn: int) -> int:
 
 
 def do_migrate_range(vm: VM, start_pfn: int, end_pfn: int) -> int:
-    """One pass: isolate up to 256 pages and migrate them; returns how many are gone for good.
+    """One pass: isolate up to 256 pages and migrate them; returns how many are gone for good. Later kernels take the whole range.
 
-    A page that somebody uses and that will not be isolated ends the pass, and everything is put back.
+    A page that somebody uses and that will not be isolated ends the pass in 4.19, and everything is put back; later kernels go on.
     """
     source = ListHead(f"pages to move by {vm.current.name}")
-    left = NR_OFFLINE_AT_ONCE_PAGES
+    left = at_once = vm.era.offline_pages_at_once or end_pfn - start_pfn
     for pfn in range(start_pfn, end_pfn):
         page = vm.pages.get(pfn)
         if page is None or not get_page_unless_zero(page):
@@ -96,14 +95,14 @@ def do_migrate_range(vm: VM, start_pfn: int, end_pfn: int) -> int:
             list_add_tail(page._lru, source)
             left -= 1
         put_page(page)
-        if not isolated and page_count(page):
+        if not isolated and vm.era.offline_stops_at_refusal and page_count(page):
             putback_movable_pages(source)
             return 0
         if not left:
             break
     failed = migrate_pages(source, new_node_page, None, None, MIGRATE_SYNC, MR_MEMORY_HOTPLUG)
     putback_movable_pages(source)
-    return NR_OFFLINE_AT_ONCE_PAGES - left - failed if failed >= 0 else 0
+    return at_once - left - failed if failed >= 0 else 0
 
 
 def _take_offline(zone: Zone, start_pfn: int, end_pfn: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import DriverError, VMBug
+from movable.errors import DriverError, UsageError, VMBug
 from movable.mm.isolation import callback_failed, end_isolation, finish_released
 from movable.mm.list import ListHead, list_del, list_name
 from movable.mm.page import (
@@ -22,7 +22,6 @@ from movable.mm.page import (
     PageMovableHint,
     PG_writeback,
     lock_page,
-    movable_owner,
     put_page,
     trylock_page,
     unlock_page,
@@ -32,6 +31,8 @@ from movable.mm.swap import putback_lru_page, unmap_and_move_lru, wait_on_page_w
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
+    from movable.mm.seam import Seam
+    from movable.mm.vm import VM
 
 MIGRATE_ASYNC = 0
 MIGRATE_SYNC_LIGHT = 1
@@ -79,7 +80,25 @@ def migrate_pages(
     vm, seam = first.vm, first.seam
     if seam is not None:
         seam.event("migrate_pages", nr=len(pages), mode=mode, reason=reason)
-    force_after = vm.era.force_after
+    if mode == MIGRATE_SYNC_NO_COPY and not vm.era.no_copy_mode:
+        raise UsageError(f"a kernel of era {vm.era.name} has no MIGRATE_SYNC_NO_COPY")
+    if reason >= len(vm.era.migrate_reasons):
+        known = ", ".join(vm.era.migrate_reasons)
+        raise UsageError(f"a kernel of era {vm.era.name} has no reason {reason} to migrate; known are {known}")
+    return vm.migrate_loop(vm, pages, get_new_page, put_new_page, private, mode, reason)
+
+
+def migrate_by_passes(
+    vm: VM,
+    pages: ListHead,
+    get_new_page: GetNewPage,
+    put_new_page: PutNewPage | None,
+    private: Any,
+    mode: int,
+    reason: int,
+) -> int:
+    """The loop of kernels up to 5.10: the whole list, pass after pass; migrate_batch.py has those of later kernels."""
+    seam, force_after, enomem_aborts = vm.seam, vm.era.force_after, vm.era.enomem_aborts
     succeeded = failed = 0
     retry = 1
     for nr_pass in range(PASSES):
@@ -94,16 +113,17 @@ def migrate_pages(
                 succeeded += 1
             elif rc == -EAGAIN:
                 retry += 1
-            elif rc == -ENOMEM and vm.era.enomem_aborts:
-                return _finish(vm, seam, succeeded, failed + 1, rc, pages)
+            elif rc == -ENOMEM and enomem_aborts:
+                return finish_run(vm, seam, succeeded, failed + 1, rc, pages)
             else:
                 failed += 1
         vm.vmstat["migrate_retries"] += retry
     failed += retry
-    return _finish(vm, seam, succeeded, failed, failed, pages)
+    return finish_run(vm, seam, succeeded, failed, failed, pages)
 
 
-def _finish(vm: Any, seam: Any, succeeded: int, failed: int, ret: int, pages: ListHead) -> int:
+def finish_run(vm: VM, seam: Seam | None, succeeded: int, failed: int, ret: int, pages: ListHead) -> int:
+    """Count what a run came to, and return ``ret``."""
     vmstat = vm.vmstat
     vmstat["pgmigrate_success"] += succeeded
     vmstat["pgmigrate_fail"] += failed
@@ -126,12 +146,12 @@ def _unmap_and_move(
     if page._refcount == 1:  # only our reference is left: the owner released the page
         if PageMovableHint(page):
             _complete_released(page)
-        _return_target(page, newpage, put_new_page, private)
+        return_target(page, newpage, put_new_page, private)
         list_del(page._lru)
         put_page(page)
         return 0
     is_movable = PageMovableHint(page)  # asked once: the owner may clear the mark at any time
-    rc = _lock_and_move(page, newpage, is_movable, force, mode)
+    rc = lock_and_move(page, newpage, is_movable, force, mode)
     if rc == 0:
         list_del(page._lru)
         put_page(page)
@@ -142,11 +162,12 @@ def _unmap_and_move(
             end_isolation(page)
         else:
             put_page(page)  # a page of an LRU list would go back to it here
-    _return_target(page, newpage, put_new_page, private)
+    return_target(page, newpage, put_new_page, private)
     return rc
 
 
-def _return_target(page: Page, newpage: Page, put_new_page: PutNewPage | None, private: Any) -> None:
+def return_target(page: Page, newpage: Page, put_new_page: PutNewPage | None, private: Any) -> None:
+    """Give an unused target back to the caller, or drop it."""
     if page.seam is not None:
         page.seam.event("put_new_page", page, newpage=newpage.pfn)
     if put_new_page is None:
@@ -167,7 +188,7 @@ def _complete_released(page: Page) -> None:
     unlock_page(page)
 
 
-def _lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode: int) -> int:
+def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode: int) -> int:
     """Both page locks around the move; mirrors mm/migrate.c, __unmap_and_move."""
     if not trylock_page(page):
         # A task that reclaims memory must not wait: the holder may be waiting for that memory.
@@ -179,7 +200,7 @@ def _lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mod
         rc = _await_writeback(page, force, mode)
     if rc == 0:
         if trylock_page(newpage):
-            rc = _move_to_new_page(newpage, page, mode) if is_movable else unmap_and_move_lru(newpage, page, mode)
+            rc = move_to_new_page(newpage, page, mode) if is_movable else unmap_and_move_lru(newpage, page, mode)
             unlock_page(newpage)
         else:
             rc = -EAGAIN
@@ -201,14 +222,14 @@ def _await_writeback(page: Page, force: bool, mode: int) -> int:
     return 0
 
 
-def _move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
+def move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
     """Call the driver with both pages locked; mirrors the non-LRU half of mm/migrate.c, move_to_new_page."""
     seam = page.seam
     if seam is not None:
         seam.event("move_to_new_page", page, newpage=newpage.pfn, mode=mode)
     if not page._flags & ISOLATED:
         raise VMBug("V7", "a page on the way to its driver is not isolated", "PG_isolated", page)
-    mapping = movable_owner(page)
+    mapping = page.vm.owner_of(page)
     if mapping is None:
         finish_released(page)
         rc = 0

@@ -305,6 +305,8 @@ def __SetPageMovable(page: Page, mapping: AddressSpace) -> None:
     if page.order:
         raise VMBug("D42", f"__SetPageMovable of a block of order {page.order}", "a single page", page)
     page._mapping = mapping.addr | PAGE_MAPPING_MOVABLE
+    if mapping.page_type:
+        page.vm.stick(page, mapping)
 
 
 def __ClearPageMovable(page: Page) -> None:
@@ -399,7 +401,7 @@ def PageBalloon(page: Page) -> bool:
     """Whether the page's type says that a balloon holds it."""
     if page.seam is not None:
         page.seam.point("ar", ("page", page.pfn, "type"))
-    return page._mapcount == ~PG_balloon
+    return page._mapcount == page.vm.era.page_types["balloon"]
 
 
 def __SetPageBalloon(page: Page) -> None:
@@ -408,14 +410,14 @@ def __SetPageBalloon(page: Page) -> None:
         page.seam.point("aw", ("page", page.pfn, "type"))
     if page._mapcount != -1:
         raise VMBug("D3", "__SetPageBalloon of a page that is mapped or typed", "no type and no mapping", page)
-    page._mapcount = ~PG_balloon
+    page._mapcount = page.vm.era.page_types["balloon"]
 
 
 def __ClearPageBalloon(page: Page) -> None:
     """Take the balloon type back, as must be done before the page is freed. Raises VMBug when it has none."""
     if page.seam is not None:
         page.seam.point("aw", ("page", page.pfn, "type"))
-    if page._mapcount != ~PG_balloon:
+    if page._mapcount != page.vm.era.page_types["balloon"]:
         raise VMBug("D20", "__ClearPageBalloon of a page that is no balloon page", "the balloon type", page)
     page._mapcount = -1
 

@@ -267,7 +267,13 @@ def free_pages_ok(vm: VM, page: Page) -> None:
     """Take back a block whose last reference is gone (__free_pages_ok)."""
     zone = page.zone
     flags = page._flags
-    if page.order or page.seam is not None or page._refcount or page._mapcount != -1 or flags & SPECIAL_AT_FREE:
+    if (
+        page.order
+        or page.seam is not None
+        or page._refcount
+        or flags & SPECIAL_AT_FREE
+        or (page._mapcount != -1 and (page._mapcount > -1 or not vm.types_stay))
+    ):
         _free_block(page)
         return
     # An ordinary page and nobody watching: the same as free_pages_prepare and free_one_page, unrolled.
@@ -277,6 +283,7 @@ def free_pages_ok(vm: VM, page: Page) -> None:
             return
         page._mapping = 0
     page._flags = 0
+    page._mapcount = -1
     page._private = page._index = FIELD_POISON
     if page._data is not None and vm.page_poisoning:
         page._data[:] = PAGE_POISON
@@ -314,6 +321,10 @@ def free_pages_prepare(page: Page) -> bool:
     seam = page.seam
     if seam is not None:
         seam.event("free_page", page, order=page.order)
+    if page._flags & HWPOISON and page.vm.era.keeps_poisoned_source:
+        return False  # as it is: who retires the frame keeps it
+    if page._mapcount < -1 and page.vm.types_stay:
+        page._mapcount = -1
     if page._mapping & PAGE_MAPPING_FLAGS:
         if seam is not None:
             seam.point("aw", ("page", page.pfn, "mapping"))  # and scanners look at the tag without holding anything

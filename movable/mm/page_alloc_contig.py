@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, EINVAL
+from errno import EBUSY, EINVAL, ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.mm.buddy import take_free_block
@@ -74,6 +74,8 @@ def _migrate_range(cc: CompactControl, start: int, end: int) -> int:
                 ret = ret if ret < 0 else -EBUSY
                 break
         ret = migrate_pages(pages, alloc_migrate_target, None, None, cc.mode, MR_CONTIG_RANGE)
+        if ret == -ENOMEM and cc.zone.vm.era.contig_ends_on_enomem:
+            break
     if ret < 0:
         putback_movable_pages(pages)
         return ret

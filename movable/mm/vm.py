@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from movable.eras import RUNNABLE, era
+from movable.eras import Era
+from movable.eras import era as known_era
 from movable.errors import DeadlockError, SleepInAtomic, UsageError, VMBug
 from movable.mm import page_alloc
-from movable.mm.address_space import AddressSpace, MovableOperations
+from movable.mm.address_space import AddressSpace, MovableOperations, migrate_form, without_mapping
 from movable.mm.gfp import GFP_KERNEL
 from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
+from movable.mm.migrate_batch import loop_of
 from movable.mm.mmzone import Zone, setup_per_zone_wmarks
+from movable.mm.movable_ops import TYPE_SHIFT, StickyPage, registered, set_movable_ops, stick, sticky_owner
 from movable.mm.node import Node
-from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page
+from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page, movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
@@ -33,9 +36,13 @@ FIRST_ADDRESS = 0xFFFF_8880_0000_0000
 ZONE_ORDER = ("DMA", "DMA32", "Normal", "Movable")
 
 
-def bind_raw(driver: Any) -> MovableOperations:
+def bind_raw(driver: Any, era: Era) -> MovableOperations:
     """The three callbacks of an object, without validation; what a VM uses until a registry gives it something better."""
-    return MovableOperations(driver.isolate_page, driver.migratepage, driver.putback_page)
+    form = migrate_form(driver, era)
+    migrate = getattr(driver, form)
+    return MovableOperations(
+        driver.isolate_page, migrate if form == "migratepage" else without_mapping(migrate), driver.putback_page
+    )
 
 
 class VM:
@@ -44,9 +51,11 @@ class VM:
     ``memory`` is in bytes, divided evenly over ``nodes``, and inside each node over ``zones`` (names in the kernel's order).
     ``layout`` gives full control instead: (node, zone name, frames) in order of frame number. ``pageblock_order`` is 9 as on
     x86-64; smaller machines get the largest order that leaves four blocks in the smallest zone. ``era`` names the kernel whose
-    behaviour is modelled. ``page_poisoning`` overwrites what is freed.
+    behaviour is modelled, or is an Era itself. ``page_poisoning`` overwrites what is freed.
 
-    Raises UsageError for sizes that are no multiple of a pageblock and for eras that cannot run.
+    What an era does differently is bound here, once: ``owner_of`` says whose a marked page is, ``migrate_loop`` moves a list.
+
+    Raises UsageError for sizes that are no multiple of a pageblock and for an unknown era.
     """
 
     def __init__(
@@ -57,7 +66,7 @@ class VM:
         zones: Sequence[str] = ("Normal",),
         layout: Layout | None = None,
         pageblock_order: int | None = None,
-        era: str = "4.19",
+        era: str | Era = "4.19",
         seed: int = 0,
         page_poisoning: bool = True,
     ) -> None:
@@ -66,12 +75,16 @@ class VM:
         if pageblock_order is None:
             pageblock_order = min(9, max(0, min(frames for _, _, frames in layout).bit_length() - 3))
         _check_layout(layout, pageblock_order)
-        self.era = _runnable(era)
+        self.era = known_era(era)
         self.seed = seed
         self.pageblock_order = pageblock_order
         self.page_poisoning = page_poisoning
         self.seam: Seam | None = None
-        self.page_class: type[Page] = Page
+        self.page_class: type[Page] = StickyPage if self.era.sticky_mark else Page
+        self.owner_of = sticky_owner if self.era.sticky_mark else movable_owner
+        self.migrate_loop = loop_of(self.era)
+        self.types_stay = self.era.sticky_mark
+        self.movable_ops: dict[int, AddressSpace] = {}
         self.pages: dict[int, Page] = {}
         self.nodes: list[Node] = []
         self.zones: list[Zone] = []
@@ -87,7 +100,7 @@ class VM:
         self.shrinkers: list[Shrinker] = []
         self.workqueues: list[WorkQueue] = []
         self.drivers: list[Any] = []
-        self.binder: Callable[[Any], MovableOperations] = bind_raw
+        self.binder: Callable[[Any, Era], MovableOperations] = bind_raw
         self._task = Task("main")
         self._next_address = FIRST_ADDRESS
         self._memory: memoryview | None = None
@@ -156,10 +169,21 @@ class VM:
     # owners
 
     def address_space(self, driver: Any, name: str = "") -> AddressSpace:
-        """What a driver marks its pages with. Raises UsageError where a callback is missing or misnamed."""
+        """What a driver marks its pages with. Raises UsageError where a callback is missing or misnamed.
+
+        In a kernel whose marks stay this takes one of the two slots for operations; UsageError where both are taken.
+        """
+        return registered(self, driver, name) if self.era.sticky_mark else self.new_address_space(driver, name)
+
+    def set_movable_ops(self, driver: Any, page_type: str, name: str = "") -> int:
+        """Register a driver's callbacks for a page type; 0, -EBUSY or -EINVAL (see movable_ops.set_movable_ops)."""
+        return set_movable_ops(self, driver, page_type, name)
+
+    def new_address_space(self, driver: Any, name: str) -> AddressSpace:
+        """Bound callbacks at an address of their own."""
         addr = self._next_address
         self._next_address += 0x40
-        mapping = AddressSpace(addr, name or type(driver).__name__, self.binder(driver), driver)
+        mapping = AddressSpace(addr, name or type(driver).__name__, self.binder(driver, self.era), driver)
         self.address_spaces[addr] = mapping
         return mapping
 
@@ -167,8 +191,12 @@ class VM:
         """The owner goes; a page that still names it leads nowhere from now on. Raises VMBug when it is gone already."""
         if self.address_spaces.pop(mapping.addr, None) is None:
             raise VMBug("D41", f"{mapping!r} freed twice", "one owner, freed once")
+        if mapping.page_type:
+            self.movable_ops.pop(mapping.page_type >> TYPE_SHIFT, None)
         if self.seam is not None:
             self.seam.event("driver_remove", driver=mapping.name, ops=mapping.addr)
+
+    stick = staticmethod(stick)
 
     # locks, queues
 
@@ -241,10 +269,13 @@ class VM:
 
     def install(self, seam: Seam | None) -> None:
         """Watch this machine through ``seam``, or stop watching it."""
-        from movable.mm.watched import WatchedPage
+        from movable.mm.watched import WatchedPage, WatchedStickyPage
 
         self.seam = seam
-        self.page_class = Page if seam is None else WatchedPage
+        if self.era.sticky_mark:
+            self.page_class = StickyPage if seam is None else WatchedStickyPage
+        else:
+            self.page_class = Page if seam is None else WatchedPage
         for page in self.pages.values():
             page.seam = page._lru.seam = seam
             page.__class__ = self.page_class
@@ -265,13 +296,6 @@ class VM:
         if self._random is None:
             self._random = random.Random(self.seed)
         return self._random
-
-
-def _runnable(name: str) -> Any:
-    known = era(name)
-    if name not in RUNNABLE:
-        raise UsageError(f"the machine cannot run as {name}; it runs as {', '.join(RUNNABLE)}")
-    return known
 
 
 def _even_layout(memory: int, nodes: int, zones: Sequence[str]) -> Layout:

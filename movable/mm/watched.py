@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from movable.mm.list import list_name, watch
-from movable.mm.page import Page
+from movable.mm.movable_ops import cleared_private
+from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
 
 if TYPE_CHECKING:
     from movable.mm.list import ListHead
@@ -187,6 +188,9 @@ class WatchedPage(Page):
         self._seen("mapping", True)
         self._mapping = value
 
+    def _back_pointer(self, value: Any) -> None:
+        """What a change of ``private`` means beside itself: nothing, where a mark leads to its owner by itself."""
+
     @property
     def private(self) -> Any:
         self._seen("private", False)
@@ -195,6 +199,7 @@ class WatchedPage(Page):
     @private.setter
     def private(self, value: Any) -> None:
         self._seen("private", True)
+        self._back_pointer(value)
         self._private = value if self.seam is None else self.seam.adopt(self, "private", value)
 
     @property
@@ -220,6 +225,25 @@ class WatchedPage(Page):
     def data(self) -> memoryview:
         view = self._data
         return cast(memoryview, WatchedData(self, self.vm.map_page(self) if view is None else view))
+
+
+class WatchedStickyPage(WatchedPage):
+    """The same in a kernel whose marks stay, where ``private`` is what says whether the page has an owner."""
+
+    __slots__ = ()
+
+    @property
+    def mapping(self) -> int:
+        self._seen("mapping", False)
+        return 0 if self._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE else self._mapping
+
+    @mapping.setter
+    def mapping(self, value: int) -> None:
+        self._seen("mapping", True)
+        self._mapping = value
+
+    def _back_pointer(self, value: Any) -> None:
+        cleared_private(self, value)
 
 
 EVENTFUL = {"flags", "mapping"}

@@ -6,7 +6,7 @@ from errno import EAGAIN
 
 from movable import Page, trylock_page, unlock_page
 from movable.contract.museum import Exhibit
-from movable.mm.migrate import _lock_and_move, _move_to_new_page
+from movable.mm.migrate import lock_and_move, move_to_new_page
 from movable.mm.page import put_page
 from movable.mm.swap import unmap_and_move_lru
 from movable.museum.bases.buffers import BuffersWorkload, WritesBack
@@ -17,7 +17,7 @@ def lock_and_move_again(page: Page, newpage: Page, is_movable: bool, force: bool
         return -EAGAIN
     rc = -EAGAIN
     if trylock_page(newpage):
-        rc = _move_to_new_page(newpage, page, mode) if is_movable else unmap_and_move_lru(newpage, page, mode)
+        rc = move_to_new_page(newpage, page, mode) if is_movable else unmap_and_move_lru(newpage, page, mode)
         unlock_page(newpage)
     unlock_page(page)
     if rc == 0:
@@ -42,6 +42,6 @@ EXHIBITS = (
         broken=WritesBack,
         twin=WritesBack,
         workload=BuffersWorkload,
-        core_patch={_lock_and_move: lock_and_move_again},
+        core_patch={lock_and_move: lock_and_move_again},
     ),
 )

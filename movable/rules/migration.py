@@ -91,7 +91,7 @@ class Migration(Check):
 
     def _in_turn(self, event: Event, run: Run) -> None:
         pfn, mode = event.pfn, event.args.get("mode", UNSEEN)
-        if mode >= 0 and run.mode >= 0 and mode != run.mode and (mode > run.mode or self.era.name == "4.19"):
+        if mode >= 0 and run.mode >= 0 and mode != run.mode and (mode > run.mode or not self.era.weaker_modes):
             self.broken("V8", event, f"migratepage was called in mode {mode}; migrate_pages was called in mode {run.mode}")
         tries = run.tries.get(pfn, 0)
         if tries > TRIES:
@@ -118,7 +118,7 @@ class Migration(Check):
             run = call.run
             if run is not None:
                 run.answers[event.pfn] = ret
-                if ret == -ENOMEM and self.era.name == "4.19":
+                if ret == -ENOMEM and self.era.enomem_aborts and not self.era.weaker_modes:
                     run.ended = event.pfn
             if call.locks or call.strange:
                 self.left_behind(event, call)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from movable.eras import ERAS as KNOWN
+
 MUST, SHOULD, MAY = "must", "should", "may"
 LEVELS = {
     MUST: "breaking it corrupts, leaks or stops a machine",
@@ -16,9 +18,9 @@ KINDS = {
     STOCHASTIC: "judged by how often something happens",
     UNTESTED: "stated, and judged only where the core happens to notice",
 }
-ERAS = ("4.19", "6.1", "6.17")
-STICKY = ("6.17",)
-CLEARED = ("4.19", "6.1")
+ERAS = tuple(KNOWN)
+STICKY = tuple(name for name, era in KNOWN.items() if era.sticky_mark)
+CLEARED = tuple(name for name, era in KNOWN.items() if not era.sticky_mark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from movable.eras import RUNNABLE
-from movable.eras import era as era_called
 from movable.errors import InvalidState, MovableError
 from movable.events import Event
 from movable.mm.compaction import compact_memory
@@ -21,7 +19,7 @@ from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.locks import Work
 from movable.mm.memory_hotplug import offline_pages, online_pages
-from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY, MR_COMPACTION, migrate_pages
 from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.validate import validate_vm
@@ -57,11 +55,6 @@ STRANGERS = (
 """Flags and mapping of pages that are no driver's: list poison and a pointer in slab pages, an anonymous page, a KSM page."""
 
 
-def runs_as(era: str) -> str:
-    """The era that a machine can run to judge by the rules of ``era``. Raises UsageError for an unknown one."""
-    return era if era_called(era).name in RUNNABLE else RUNNABLE[0]
-
-
 class Machine:
     """One run: ``monitor`` holds the verdicts, ``events`` the story when ``keep`` is set, ``steps`` how many steps ran."""
 
@@ -71,7 +64,7 @@ class Machine:
         self._block_order = workload.pageblock_order
         quarter = max(workload.frames // 4, 1 << self._block_order)
         layout = [(0, "DMA32", quarter), (0, "Normal", quarter), (1, "Normal", 2 * quarter)]
-        self.vm = VM(layout=layout, pageblock_order=self._block_order, era=runs_as(era), seed=seed)
+        self.vm = VM(layout=layout, pageblock_order=self._block_order, era=era, seed=seed)
         self.monitor = Monitor(era=era)
         self.events: list[Event] = []
         self.callbacks: Counter[str] = Counter()
@@ -124,7 +117,7 @@ class Machine:
             if program and program[0][0] == "variant":
                 self.variant = program[0][1]
             plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
-            self.vm.binder = lambda driver: bind(driver, plugins)
+            self.vm.binder = lambda driver, era: bind(driver, era, plugins)
             self._guard("setup", self._setup)
             for number, step in enumerate(program, 1):
                 if self.stopped:
@@ -264,6 +257,8 @@ class Machine:
             return
         first = self.isolated.next.owner
         assert first is not None
+        if mode == MIGRATE_SYNC_NO_COPY and not self.vm.era.no_copy_mode:
+            mode = MIGRATE_SYNC
         with self.faults.page_locked(first, mode == MIGRATE_ASYNC and first._refcount > 1):
             left = migrate_pages(self.isolated, self.faults.targets(target), self.faults.put_target, None, mode, MR_COMPACTION)
         if left:

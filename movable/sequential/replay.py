@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from movable.eras import DEFAULT
 from movable.errors import UsageError
 from movable.registry import find, look_up
 from movable.rules.table import RULES
@@ -57,7 +58,7 @@ def _own_workload(factory: Callable[..., Any]) -> type[Workload] | None:
 def replay_command(target: str, factory: Callable[..., Any], workload: type[Workload], era: str) -> str:
     """The command that a token completes."""
     words = ["movable", "replay"]
-    if era != "4.19":
+    if era != DEFAULT:
         words += ["--era", era]
     if workload is not _own_workload(factory):
         words += ["--workload", spoken(workload)]

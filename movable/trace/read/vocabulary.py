@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from movable.eras import ERAS
 from movable.mm.page import PG_NAMES
 from movable.trace.record.probes import DRIVER_NAMES
 
@@ -118,11 +119,7 @@ NEEDED = frozenset(
 
 # --- flag words ---
 
-BITS_6_1 = (
-    "locked referenced uptodate dirty lru active workingset waiters error slab owner_priv_1 arch_1 reserved private private_2 "
-    "writeback head mappedtodisk reclaim swapbacked unevictable mlocked uncached hwpoison arch_2"
-).split()
-FLAG_LAYOUTS = {"4.19": tuple(PG_NAMES), "6.1": tuple(BITS_6_1)}
+FLAG_LAYOUTS = {name: era.flag_names for name, era in ERAS.items() if not era.sticky_mark}
 """Names of the flag bits by bit number, for each era."""
 
 LAYOUT_BY_ISOLATED_BIT = {names.index("reclaim"): era for era, names in FLAG_LAYOUTS.items()}

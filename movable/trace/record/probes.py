@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from movable.eras import ERAS
 from movable.errors import UsageError
 
 REGISTERS = ("%di", "%si", "%dx", "%cx", "%r8", "%r9")
@@ -34,7 +35,7 @@ TRACE_EVENTS = (
 )
 """Trace events of the kernel that are switched on beside the probes."""
 
-TRACE_ERAS = ("4.19", "6.1")
+TRACE_ERAS = tuple(name for name, era in ERAS.items() if not era.sticky_mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _state(argument: int) -> str:
 
 def core_probes(era: str) -> Iterator[Probe]:
     """The functions of mm/migrate.c, mm/compaction.c and mm/filemap.c that every driver's pages pass through."""
-    old = era == "4.19"
+    old = ERAS[era].mapping_argument
     page = f"page={{0}}:x64 {_state(0)}"
     yield Probe("isolate_movable_page", "isolate_movable_page", f"page={{0}}:x64 mode={{1}}:x32 {_state(0)}")
     yield Probe("isolate_movable_page_ret", "isolate_movable_page", "ret=$retval:s32", True)
@@ -118,7 +119,7 @@ def core_probes(era: str) -> Iterator[Probe]:
 
 def driver_probes(driver: Callbacks, era: str, extra: str = "") -> Iterator[Probe]:
     """The three callbacks of a driver, entry and return; ``extra`` is fetched too, with ``{0}`` for the page."""
-    first = 1 if era == "4.19" else 0  # there the migrate callback gets the mapping in front
+    first = 1 if ERAS[era].mapping_argument else 0  # there the migrate callback gets the mapping in front
     name = driver.prefix
     new, page, mode = (f"{{{first + i}}}" for i in range(3))
     at_page = extra.replace("{0}", page)
@@ -203,9 +204,9 @@ def _era_for(version: str) -> str:
     numbers = re.fullmatch(r"v?(\d{1,3})\.(\d{1,3})(?:[.-].*)?", version)
     kernel = (int(numbers[1]), int(numbers[2])) if numbers else None
     if kernel is not None and (4, 19) <= kernel < (6, 0):
-        return f"4.19 serves 4.19 to 5.19: give --era 4.19 for {version}"
+        return f"4.19 serves {ERAS['4.19'].kernels}: give --era 4.19 for {version}"
     if kernel is not None and (6, 0) <= kernel <= (6, 16):
-        return f"6.1 serves 6.0 to 6.16: give --era 6.1 for {version}"
+        return f"6.1 serves {ERAS['6.1'].kernels}: give --era 6.1 for {version}"
     return (
         "4.19 serves 4.19 to 5.19, and 6.1 serves 6.0 to 6.16 (from 6.17 on pages are not marked in page->mapping, and marking "
         "is inline, so no probe can see it)"

@@ -1,0 +1,88 @@
+"""What one era of kernels calls things, allows and does: a row of data with types.
+
+Every field is a behaviour that really changed between kernels. Whoever needs one asks for it by name when a machine is built, so
+that nothing is asked in a loop, and nobody compares versions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Era:
+    """One era. ``name`` is the version it is called by, ``kernels`` the versions that behave so, in words.
+
+    The form of a driver (movable/registry.py):
+    ``migrate_name``: what the migrate callback is called;
+    ``mapping_argument``: it gets the mapping in front of (newpage, page, mode);
+    ``former_forms``: eras whose form of the callback is called too, with a note that says what to change.
+
+    struct page (mm/page.py, mm/page_types.py):
+    ``flag_names``: names of the flag bits, by bit, as a trace shows them;
+    ``atomic_isolated_flag``: PG_isolated is set and cleared atomically;
+    ``sticky_mark``: a mark is a flag and a page type that stay until the page is free, and never a pointer in ``mapping``;
+    ``page_types``: what the word over the map count holds for each type;
+    ``movable_types``: the types that ``set_movable_ops`` takes; none where every page may be marked.
+
+    The loop (mm/migrate.py, mm/migrate_batch.py):
+    ``batch_pages``: how many pages one round takes; 0: all, a target comes before any look at the page, and the core itself puts a
+    page back that failed for good;
+    ``async_first``: passes over a batch in MIGRATE_ASYNC before the caller's own mode has its turn, 0 for none;
+    ``passes``, ``sync_passes``: passes of an asynchronous caller (and of all where ``async_first`` is 0), and of others;
+    ``force_after``: the pass from which a sync caller waits for a contended page lock; -1: at once;
+    ``released_by_refs``: a page that only the isolation holds is completed without asking anybody;
+    ``core_puts_back``: ``migrate_pages`` itself puts back a page with a permanent error;
+    ``enomem_aborts``: -ENOMEM from the driver ends the run of every other page too;
+    ``target_lru_detour``: an unmarked target takes a round trip through the LRU batch before it is freed;
+    ``keeps_poisoned_source``: for soft offline the core leaves the last reference to who retires the frame;
+    ``migrate_reasons``: why pages are migrated, in the order of the enum;
+    ``weaker_modes``: a driver may be called in a weaker mode than the caller of the loop asked for;
+    ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused.
+
+    Callers of the loop:
+    ``compact_gap_limit``: the most free frames beyond the watermark that compaction asks for, 0 for no limit;
+    ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
+    ``compaction_overfills``: a batch of compaction may hold more than 32 pages;
+    ``contig_ends_on_enomem``: without memory ``alloc_contig_range`` gives up at once;
+    ``offline_pages_at_once``: how many pages one pass of offlining takes, 0 for all;
+    ``offline_stops_at_refusal``: a page that is not isolated ends the pass of offlining;
+    ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
+    ``soft_offline_again``: the result for a frame that is retired already.
+    """
+
+    name: str
+    kernels: str
+    # the form of a driver
+    migrate_name: str
+    mapping_argument: bool
+    former_forms: tuple[str, ...]
+    # struct page
+    flag_names: tuple[str, ...]
+    atomic_isolated_flag: bool
+    sticky_mark: bool
+    page_types: dict[str, int] = field(hash=False)
+    movable_types: tuple[str, ...]
+    # the loop
+    batch_pages: int
+    async_first: int
+    passes: int
+    sync_passes: int
+    force_after: int
+    released_by_refs: bool
+    core_puts_back: bool
+    enomem_aborts: bool
+    target_lru_detour: bool
+    keeps_poisoned_source: bool
+    migrate_reasons: tuple[str, ...]
+    weaker_modes: bool
+    no_copy_mode: bool
+    # callers of the loop
+    compact_gap_limit: int
+    compaction_frees_targets: bool
+    compaction_overfills: bool
+    contig_ends_on_enomem: bool
+    offline_pages_at_once: int
+    offline_stops_at_refusal: bool
+    soft_offline_busy: bool
+    soft_offline_again: int

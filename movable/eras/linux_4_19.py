@@ -1,0 +1,54 @@
+"""4.19, the kernel of the specification text, and what followed it up to 5.19: a mark is a tagged pointer to an address space."""
+
+from __future__ import annotations
+
+from errno import EBUSY
+
+from movable.eras.era import Era
+
+ERA = Era(
+    name="4.19",
+    kernels="4.19 to 5.19",
+    # the form of a driver
+    migrate_name="migratepage",
+    mapping_argument=True,
+    former_forms=(),
+    # struct page
+    flag_names=tuple(
+        (
+            "locked error referenced uptodate dirty lru active waiters slab owner_priv_1 arch_1 reserved private private_2 "
+            "writeback head mappedtodisk reclaim swapbacked unevictable mlocked hwpoison"
+        ).split()
+    ),
+    atomic_isolated_flag=False,
+    sticky_mark=False,
+    page_types={"balloon": ~0x100, "offline": ~0x100, "table": ~0x400},
+    movable_types=(),
+    # the loop
+    batch_pages=0,
+    async_first=0,
+    passes=10,
+    sync_passes=10,
+    force_after=2,
+    released_by_refs=True,
+    core_puts_back=True,
+    enomem_aborts=True,
+    target_lru_detour=True,
+    keeps_poisoned_source=False,
+    migrate_reasons=tuple(
+        (
+            "compaction memory_failure memory_hotplug syscall_or_cpuset mempolicy_mbind numa_misplaced contig_range"
+        ).split()
+    ),
+    weaker_modes=False,
+    no_copy_mode=True,
+    # callers of the loop
+    compact_gap_limit=0,
+    compaction_frees_targets=False,
+    compaction_overfills=False,
+    contig_ends_on_enomem=False,
+    offline_pages_at_once=256,
+    offline_stops_at_refusal=True,
+    soft_offline_busy=False,
+    soft_offline_again=-EBUSY,
+)

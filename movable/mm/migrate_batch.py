@@ -1,0 +1,319 @@
+"""The migration loop of kernels from 6.0 on (mm/migrate.c): batches, and from 6.3 on two parts with both pages locked between.
+
+A list is worked off in batches. A page that does not move stays on the caller's list, and the caller puts it back: first the pages
+that failed for good in the order of their failing, then those that ran out of passes. 6.1 tries a page as older kernels do, with a
+fresh target for every pass (``BatchLoop``). Later kernels (``TwoPartLoop``) first collect a batch: target, lock of the old page,
+lock of the new one; then they ask the drivers, pass after pass, with all those locks held. Callers that may wait get one part of
+three passes in MIGRATE_ASYNC, and then every page that is left, whatever its driver answered, alone and in their own mode.
+
+Invariants: a page is on the caller's list until it has moved; a target is given back exactly once, or dropped by one plain put;
+every lock that a batch takes is released before the batch ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import EAGAIN, EBUSY, ENOMEM
+from typing import TYPE_CHECKING, Any
+
+from movable.mm.list import ListHead, list_del, list_move
+from movable.mm.migrate import (
+    MIGRATE_ASYNC,
+    MIGRATE_SYNC,
+    MR_MEMORY_FAILURE,
+    GetNewPage,
+    PutNewPage,
+    finish_run,
+    lock_and_move,
+    migrate_by_passes,
+    move_to_new_page,
+    return_target,
+)
+from movable.mm.page import PageMovableHint, PG_writeback, lock_page, put_page, trylock_page, unlock_page
+from movable.mm.swap import unmap_and_move_lru, wait_on_page_writeback
+
+if TYPE_CHECKING:
+    from movable.eras import Era
+    from movable.mm.page import Page
+    from movable.mm.vm import VM
+
+Loop = Callable[["VM", ListHead, GetNewPage, "PutNewPage | None", Any, int, int], int]
+Pair = tuple["Page", "Page"]
+
+
+class BatchLoop:
+    """One call of migrate_pages that works in batches; a page is tried from target to move in every pass."""
+
+    def __init__(
+        self,
+        vm: VM,
+        pages: ListHead,
+        get_new_page: GetNewPage,
+        put_new_page: PutNewPage | None,
+        private: Any,
+        mode: int,
+        reason: int,
+    ) -> None:
+        self.vm = vm
+        self.seam = vm.seam
+        self.era = vm.era
+        self.pages = pages
+        self.get_new_page = get_new_page
+        self.put_new_page = put_new_page
+        self.private = private
+        self.mode = mode
+        self.keep = reason == MR_MEMORY_FAILURE and vm.era.keeps_poisoned_source
+        self.succeeded = self.nr_failed_pages = 0
+        self.left: list[Page] = []  # what did not move, in the order in which the caller finds it
+
+    def run(self) -> int:
+        """Batch after batch; returns how many pages were not moved, or -ENOMEM, which ends it."""
+        todo = list(self.pages)
+        size = self.era.batch_pages
+        failed = 0
+        for start in range(0, len(todo), size):
+            rc = self.batch(todo[start : start + size])
+            if rc < 0:
+                failed = rc
+                break
+            failed += rc
+        for page in reversed(self.left):
+            list_move(page._lru, self.pages)
+        if failed > 0 and not self.pages:
+            failed = 0
+        return finish_run(self.vm, self.seam, self.succeeded, self.nr_failed_pages, failed, self.pages)
+
+    def begin_pass(self, nr_pass: int, mode: int) -> None:
+        """Tell whoever watches."""
+        if self.seam is not None:
+            self.seam.event("migrate_pass", nr_pass=nr_pass, mode=mode)
+
+    def batch(self, todo: list[Page]) -> int:
+        """Ten passes over one batch; returns how many pages of it did not move, or -ENOMEM (6.1: migrate_pages_batch)."""
+        failed = 0
+        for nr_pass in range(self.era.passes):
+            if not todo:
+                break
+            self.begin_pass(nr_pass, self.mode)
+            again: list[Page] = []
+            for number, page in enumerate(todo):
+                rc = self.unmap_and_move(page, nr_pass > self.era.force_after)
+                if rc == -EAGAIN:
+                    again.append(page)
+                elif rc == -ENOMEM:
+                    self.nr_failed_pages += failed + 1
+                    rest = {*again, *todo[number:]} - set(self.left)
+                    self.left += [each for each in todo if each in rest]
+                    return rc
+                elif rc:
+                    failed += 1
+            todo = again
+            self.vm.vmstat["migrate_retries"] += len(again)
+        self.left += todo
+        self.nr_failed_pages += failed + len(todo)
+        return failed + len(todo)
+
+    def unmap_and_move(self, page: Page, force: bool) -> int:
+        """One attempt for one page. A failure for good puts it among those that are left; mirrors mm/migrate.c, unmap_and_move."""
+        if self.released(page):
+            return 0
+        newpage = self.target(page)
+        if newpage is None:
+            return -ENOMEM
+        rc = lock_and_move(page, newpage, PageMovableHint(page), force, self.mode)
+        if rc == 0:
+            self.done(page)
+            return 0
+        if rc != -EAGAIN:
+            self.left.append(page)
+        return_target(page, newpage, self.put_new_page, self.private)
+        return rc
+
+    def released(self, page: Page) -> bool:
+        """Whether only the isolation's reference is left, so that the owner released the page; then it is done with."""
+        if self.seam is not None:
+            self.seam.point("ar", ("page", page.pfn, "refs"))
+        if page._refcount != 1 or not self.era.released_by_refs:
+            return False
+        if PageMovableHint(page):  # the flag stays: the allocator wipes it
+            self.vm.vmstat["movable_released_isolated"] += 1
+            if self.seam is not None:
+                self.seam.event("released_isolated", page)
+        self.done(page)
+        return True
+
+    def target(self, page: Page) -> Page | None:
+        """A target from the caller."""
+        newpage = self.get_new_page(page, self.private)
+        if self.seam is not None:
+            self.seam.event("get_new_page", page, newpage=newpage.pfn if newpage is not None else -1)
+        return newpage
+
+    def done(self, page: Page) -> None:
+        """The page has moved, or its owner let go of it: off the list, and the isolation's reference goes."""
+        self.succeeded += 1
+        list_del(page._lru)
+        if not self.keep:
+            put_page(page)
+
+
+class TwoPartLoop(BatchLoop):
+    """One call of migrate_pages whose batches are collected first and moved then, with all locks held between."""
+
+    def batch(self, todo: list[Page]) -> int:
+        """One part for who must not wait; else a part of three hurried passes, and what is left one by one."""
+        if self.mode == MIGRATE_ASYNC:
+            rc, hard, waiting, failed = self.part(todo, MIGRATE_ASYNC, self.era.passes)
+            self.left += hard + waiting
+            self.nr_failed_pages += failed
+            return rc
+        rc, hard, waiting, failed = self.part(todo, MIGRATE_ASYNC, self.era.async_first)
+        if rc < 0:  # only here do the failures of this part count, since nobody looks at them again
+            self.left += hard + waiting
+            self.nr_failed_pages += failed
+            return rc
+        total = 0
+        left = waiting + hard
+        for number, page in enumerate(left):
+            rc, hard, waiting, failed = self.part([page], self.mode, self.era.sync_passes)
+            self.left += hard + waiting
+            self.nr_failed_pages += failed
+            if rc < 0:
+                self.left += left[number + 1 :]
+                return rc
+            total += rc
+        return total
+
+    def part(self, todo: list[Page], mode: int, passes: int) -> tuple[int, list[Page], list[Page], int]:
+        """Collect pairs and move them; mirrors mm/migrate.c, migrate_pages_batch.
+
+        Returns the result; the pages that failed, or ran out of passes; those that were never locked; and how many count as
+        failed: without a target nothing more is collected, and the pages that were not tried do not count.
+        """
+        pairs: list[Pair] = []
+        hard: list[Page] = []
+        waiting, short, failed = self.collect(todo, mode, passes, pairs, hard)
+        stuck = self.move(pairs, mode, passes, hard)
+        for page, newpage in stuck:
+            unlock_page(page)
+            hard.append(page)
+            self.undo_target(page, newpage)
+        if short:
+            return -ENOMEM, hard, waiting, failed + len(hard)
+        return len(hard) + len(waiting), hard, waiting, len(hard) + len(waiting)
+
+    def collect(
+        self, todo: list[Page], mode: int, passes: int, pairs: list[Pair], hard: list[Page]
+    ) -> tuple[list[Page], bool, int]:
+        """Give every page a target and lock both; what cannot be locked now is tried again in the next pass.
+
+        Fills ``pairs``, and ``hard`` with failures for good. Returns the pages that are still without locks, whether targets ran
+        out, and how many pages count as failed for that.
+        """
+        for nr_pass in range(passes):
+            if not todo:
+                break
+            self.begin_pass(nr_pass, mode)
+            again: list[Page] = []
+            for number, page in enumerate(todo):
+                rc = self.unmap(page, mode, pairs)
+                if rc == -EAGAIN:
+                    again.append(page)
+                elif rc == -ENOMEM:
+                    rest = {*again, *todo[number:]}
+                    return [each for each in todo if each in rest], True, 1 + len(again)
+                elif rc:
+                    hard.append(page)
+            todo = again
+        return todo, False, 0
+
+    def unmap(self, page: Page, mode: int, pairs: list[Pair]) -> int:
+        """Target and locks of one page; 0 also where its owner has let go of it. mirrors mm/migrate.c, migrate_folio_unmap."""
+        if self.released(page):
+            return 0
+        newpage = self.target(page)
+        if newpage is None:
+            return -ENOMEM
+        rc = self.lock_source(page, mode)
+        if rc == 0 and not trylock_page(newpage):
+            rc = -EAGAIN
+            unlock_page(page)
+        if rc:
+            return_target(page, newpage, self.put_new_page, self.private)
+        else:
+            pairs.append((page, newpage))
+        return rc
+
+    def lock_source(self, page: Page, mode: int) -> int:
+        """The lock of the old page, waiting where that is allowed; 0 with the lock held."""
+        if not trylock_page(page):
+            if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
+                return -EAGAIN
+            lock_page(page)
+        if not page._flags >> PG_writeback & 1:
+            return 0
+        if mode == MIGRATE_SYNC:
+            wait_on_page_writeback(page)
+            return 0
+        unlock_page(page)
+        return -EBUSY
+
+    def move(self, pairs: list[Pair], mode: int, passes: int, hard: list[Page]) -> list[Pair]:
+        """Ask the drivers, pass after pass; returns the pairs that are still locked, their drivers having said -EAGAIN."""
+        for nr_pass in range(passes):
+            if not pairs:
+                break
+            if nr_pass:
+                self.begin_pass(nr_pass, mode)
+            again: list[Pair] = []
+            for pair in pairs:
+                page, newpage = pair
+                rc = (move_to_new_page if PageMovableHint(page) else unmap_and_move_lru)(newpage, page, mode)
+                if rc == 0:
+                    self.moved(page, newpage)
+                elif rc == -EAGAIN:
+                    again.append(pair)
+                else:
+                    unlock_page(page)
+                    hard.append(page)
+                    self.undo_target(page, newpage)
+            pairs = again
+            self.vm.vmstat["migrate_retries"] += len(again)
+        return pairs
+
+    def moved(self, page: Page, newpage: Page) -> None:
+        """A target that was not adopted is freed by the same plain put, and not given back (mm/migrate.c, migrate_folio_move)."""
+        unlock_page(newpage)
+        put_page(newpage)
+        self.succeeded += 1
+        list_del(page._lru)
+        unlock_page(page)
+        if not self.keep:
+            put_page(page)
+
+    def undo_target(self, page: Page, newpage: Page) -> None:
+        """Unlock a target and give it back (mm/migrate.c, migrate_folio_undo_dst)."""
+        unlock_page(newpage)
+        return_target(page, newpage, self.put_new_page, self.private)
+
+
+def _batches(
+    vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int
+) -> int:
+    return BatchLoop(vm, pages, get, put, private, mode, reason).run()
+
+
+def _two_parts(
+    vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int
+) -> int:
+    return TwoPartLoop(vm, pages, get, put, private, mode, reason).run()
+
+
+def loop_of(era: Era) -> Loop:
+    """The loop that a machine of ``era`` runs."""
+    if not era.batch_pages:
+        return migrate_by_passes
+    return _two_parts if era.async_first else _batches
+
+
+__all__ = ["BatchLoop", "TwoPartLoop", "loop_of"]

@@ -1,0 +1,56 @@
+"""The tables of the eras: complete, read, and asked by feature only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from movable import VM, UsageError
+from movable.eras import DEFAULT, ERAS, Era, era
+from movable.mm.page import PG_NAMES
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [
+    path
+    for folder in ("movable", "drivers")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if path.parent != ROOT / "movable" / "eras"
+]
+
+
+def test_four_eras_by_name() -> None:
+    assert list(ERAS) == ["4.19", "6.1", "6.17", "7.3"] and DEFAULT in ERAS
+    assert all(found.name == name for name, found in ERAS.items())
+    assert era("7.3") is ERAS["7.3"] and era(ERAS["6.1"]) is ERAS["6.1"]
+    with pytest.raises(UsageError, match=r"unknown era '5\.10'; known are 4\.19 \(4\.19 to 5\.19\), 6\.1 "):
+        era("5.10")
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Era)])
+def test_every_field_is_read(field: str) -> None:
+    """A field that nobody asks for is a claim that nobody keeps."""
+    asked = re.compile(rf"\.{field}\b")
+    assert any(asked.search(path.read_text()) for path in SOURCES), f"nobody reads Era.{field}"
+
+
+def test_nobody_compares_names_of_eras() -> None:
+    compare = re.compile(r"""era(\.name)?\s*(==|!=|<|>|in)\s*[("']+\d\.|["']\d\.\d+["']\s*(==|!=)\s*era""")
+    lines = [(path.relative_to(ROOT), line) for path in SOURCES for line in path.read_text().splitlines()]
+    found = [f"{path}: {line.strip()}" for path, line in lines if compare.search(line)]
+    assert not found, found
+
+
+def test_the_model_numbers_flags_as_its_first_era_does() -> None:
+    assert list(ERAS["4.19"].flag_names) == PG_NAMES
+    for found in ERAS.values():
+        assert {"locked", "reclaim", "uptodate", "hwpoison"} <= set(found.flag_names)
+
+
+def test_a_machine_runs_as_each_and_as_one_made_up() -> None:
+    for found in ERAS.values():
+        assert VM(era=found.name).era is found
+    strange = replace(ERAS["6.1"], name="6.1 with short batches", batch_pages=2)
+    assert VM(era=strange).era.batch_pages == 2
