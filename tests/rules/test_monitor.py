@@ -60,12 +60,12 @@ def test_unknown_rules_and_eras() -> None:
 
 
 def test_eras(stream: list[Event]) -> None:
-    """Where the mark is sticky, taking it back is the sin; elsewhere leaving it is."""
-    assert set(judge(stream, era="6.1").broken) == set()
+    """Where the mark is sticky, taking it back is the sin; elsewhere leaving it is. V18 says who puts back, which changed."""
+    assert set(judge(stream, era="6.1").broken) == {"V18"}
     sticky = judge(stream, quiescent=False, era="6.17")
-    assert set(sticky.broken) == {"D19b"}
+    assert set(sticky.broken) == {"D19b", "V18"}
     kept = [event for event in stream if event.kind != "clear_page_movable"]
-    assert set(judge(kept, quiescent=False, era="6.17").broken) == set()
+    assert set(judge(kept, quiescent=False, era="6.17").broken) == {"V18"}
 
 
 def test_a_violation_tells_the_story(stream: list[Event]) -> None:
