@@ -277,9 +277,9 @@ class Traced(Opcodes):
     """Opcode tracing of the spots of one driver."""
 
     def __init__(self, scheduler: Any, spots: Spots) -> None:
-        super().__init__(scheduler, *sorted({code.co_filename for code in spots}))
-        self.spots = spots
+        super().__init__(scheduler, *sorted({code.co_filename for code in spots}), codes=spots)
+        self._named = spots
 
     def touching(self, code: CodeType, names: dict[str, Any]) -> dict[int, tuple[str, Hashable]]:
         """As in Opcodes, with the names of the locations."""
-        return self.spots.get(code, {})
+        return self._named.get(code, {})

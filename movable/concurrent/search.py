@@ -23,6 +23,7 @@ from movable.contract.report import Explored
 from movable.errors import UsageError
 from movable.explore import ExploreError, Failure, NonDeterminism, Options
 from movable.explore import failure as kinds
+from movable.explore.instrument.python import require_known
 from movable.explore.runner import compare, tidy
 from movable.explore.schedulers.portfolio import Portfolio
 from movable.explore.schedulers.replay import Choices
@@ -262,7 +263,12 @@ def leave(subject: Subject) -> None:
 
 
 def look_first(subject: Subject, scenarios: list[Scenario] | None, deadline: float | None = None) -> list[Scenario]:
-    """The scenarios to explore. Raises UsageError for a driver with what no schedule governs, or what cannot be copied."""
+    """The scenarios to explore.
+
+    Raises UsageError for a driver with what no schedule governs, or what cannot be copied, and ExploreError in a Python whose
+    objects and bytecode are not known.
+    """
+    require_known()
     subject.beside.reset()
     found = derive(subject, deadline=deadline) if scenarios is None else scenarios
     look(subject, found, deadline)

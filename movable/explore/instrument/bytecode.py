@@ -31,9 +31,14 @@ ASKS = {
 """Functions that change nothing that they are given."""
 READERS = {
     "GET_ITER", "BINARY_SUBSCR", "CONTAINS_OP", "BINARY_SLICE", "COMPARE_OP", "LIST_EXTEND", "SET_UPDATE", "DICT_UPDATE",
-    "DICT_MERGE", "UNPACK_SEQUENCE", "FORMAT_VALUE",
+    "DICT_MERGE", "UNPACK_SEQUENCE", "FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE", "TO_BOOL",
 }  # fmt: skip
 """Opcodes that change nothing of what they are given."""
+
+
+CLASS_OF = {"type", "super"}
+"""What gives a method the class that it belongs to, or the one above."""
+NOWHERE = ((0, 0), (0, 0))
 
 
 class Place:
@@ -114,7 +119,7 @@ class Named:
         found: Spots = {}
         for function in held.functions:
             for code in self.codes(function):
-                for step in dis.get_instructions(code):
+                for step in instructions(code):
                     name = (_around(function.__qualname__), str(step.argval))
                     if "DEREF" not in step.opname or name not in rebound or step.argval not in function.__code__.co_freevars:
                         continue
@@ -163,7 +168,7 @@ class _Reader:
         self.first = code.co_varnames[0] if by_class and code is function.__code__ and code.co_varnames else ""
         self.reach = reach
         self.places = places
-        self.steps = list(dis.get_instructions(code))
+        self.steps = list(instructions(code))
 
     def _place(self, names: dict[str, Any], label: str) -> Place:
         return self.places.setdefault(id(names), Place(names, label))
@@ -206,21 +211,30 @@ class _Reader:
     def _owner(self, step: dis.Instruction) -> type | FunctionType | ModuleType | None:
         """The class, function or module whose attribute an instruction uses; None for anything else."""
         loads = [other for other in self._inside(step) if _span(other)[0] == _span(step)[0]]
-        if not loads:
+        last = max(loads, key=lambda other: (_span(other)[1], other.offset)) if loads else self._merged(step)
+        if last is None:
             return None
-        last = max(loads, key=lambda other: (_span(other)[1], other.offset))
         if last.opname == "LOAD_GLOBAL":
             value = self.function.__globals__.get(last.argval)
         elif self.home is not None and (
             (last.opname == "LOAD_FAST" and last.argval == self.first != "")
             or last.argval == "__class__"
-            or (last.opname.startswith("CALL") and any(o.opname == "LOAD_GLOBAL" and o.argval == "type" for o in loads))
+            or (last.opname.startswith("CALL") and any(o.opname == "LOAD_GLOBAL" and o.argval in CLASS_OF for o in loads))
+            or step.opname == "LOAD_SUPER_ATTR"
         ):
             value = self.home
         else:
             return None
         name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
         return value if isinstance(value, type | FunctionType | ModuleType) and self.reach.own(name) else None
+
+    def _merged(self, step: dis.Instruction) -> dis.Instruction | None:
+        """The load of a local whose place in the source was lost because it is one instruction with the load before it."""
+        begin, end = _span(step)
+        size = end[1] - begin[1] - len(str(step.argval)) - 1  # what stands before the dot
+        before = [other for other in self.steps if other.opname == "LOAD_FAST" and other.offset < step.offset]
+        lost = [other for other in before if _span(other) == NOWHERE and len(other.argval) == size]
+        return lost[-1] if lost and begin[0] == end[0] else None
 
     def _inside(self, step: dis.Instruction) -> Iterator[dis.Instruction]:
         """Instructions for parts of the expression that an instruction ends."""
@@ -249,10 +263,21 @@ class _Reader:
         return user.opname.startswith(("CALL", "PRECALL")) and any(one.argval in ASKS for one in called)
 
 
+def instructions(code: CodeType) -> Iterator[dis.Instruction]:
+    """The instructions of a code object; those that Python 3.13 makes of two are two again, the second without its place."""
+    for step in dis.get_instructions(code):
+        first, _, second = step.opname.partition("_FAST_")
+        if second and isinstance(step.argval, tuple):
+            yield step._replace(opname=f"{first}_FAST", argval=step.argval[0])
+            yield step._replace(opname=second, argval=step.argval[1], positions=None)
+        else:
+            yield step
+
+
 def _span(step: dis.Instruction) -> tuple[tuple[int, int], tuple[int, int]]:
     where = step.positions
     if where is None or None in (where.lineno, where.col_offset, where.end_lineno, where.end_col_offset):
-        return (0, 0), (0, 0)
+        return NOWHERE
     return (where.lineno or 0, where.col_offset or 0), (where.end_lineno or 0, where.end_col_offset or 0)
 
 

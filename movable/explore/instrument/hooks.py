@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from movable.explore.instrument.class_swap import HEAP, plain, swap
 from movable.explore.instrument.classes import WRAPPED, Vars, attributes, hooked, mixin, unhookable
 from movable.explore.instrument.containers import BOXES, Container, begin
+from movable.explore.instrument.python import require_known
 
 _FIXED: tuple[type, ...] = (
     types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type, types.MethodWrapperType,
@@ -69,7 +70,8 @@ class Hooks:
     ``follow``, says of a class whether its objects are watched too when they are stored in a watched place (default: classes
     of the modules that watched objects come from); ``label``, names an object that serves as a dict key or set element, from
     which its location is named (None: the access counts for the whole container); ``closures``, whether to hook what is
-    reached only through the variables that a stored function shares with the code around it.
+    reached only through the variables that a stored function shares with the code around it. Raises ExploreError in a Python
+    whose objects are not known from tests.
 
     ``unwatched_kinds`` lists (name, type) of what was found in watched places, may change, and gives no points.
     """
@@ -84,6 +86,7 @@ class Hooks:
         label: Callable[[object], Hashable] | None = None,
         closures: bool = False,
     ) -> None:
+        require_known()
         self.point = scheduler.point
         self.seen: dict[int, Seen] = {}
         self._scheduler = scheduler
