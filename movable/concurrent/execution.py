@@ -26,6 +26,7 @@ from movable.mm.validate import validate_vm
 from movable.rules.monitor import Monitor, rule_of
 from movable.sequential.faults import passes, place_of
 from movable.workload.scenario import Scenario
+from movable.workload.workload import Workload
 
 if TYPE_CHECKING:
     from movable.concurrent.precheck import Watch
@@ -208,6 +209,8 @@ class Execution:
         wrong = trial.orders.judge(self.stage, self.answers, self.spans, fresh)
         if trial.orders.outcomes:
             trial.judged("D15" if trial.subject.workload.preserves_content else "D54")
+        if fresh and trial.subject.workload.invariant is not Workload.invariant:
+            trial.judged("D54")
         if wrong is not None and wrong[0] not in trial.known:
             raise broken(wrong[0])(wrong[1])
 

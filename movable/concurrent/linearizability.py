@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
-from movable.concurrent.stage import Label, Phase, Stage, Subject
+from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.isolation import putback_movable_pages
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
@@ -30,7 +31,19 @@ Span = tuple[int, int]
 Place = tuple[int, int]
 """An operation: the number of its task, and its number there."""
 Answers = tuple[tuple[Any, ...], ...]
-Refusals = (False, None)
+
+MAX_LEFT_OUT = 4
+"""Operations that answered "busy" of which every choice is tried as not done; of more, only all of them together."""
+
+
+class _LeftOut:
+    """The answer, in an order, of an operation that is not done there."""
+
+    def __repr__(self) -> str:
+        return "busy"
+
+
+LEFT_OUT = _LeftOut()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,9 @@ class Orders:
 
     ``removable``: the driver can be removed afterwards. ``loose``: answers differ between orders in a scenario in which the core
     compacts, so that no order of whole parts says exactly what an operation may answer.
+
+    An operation of ``Workload.busy`` that answered "busy" was not done, and changed nothing: an execution is then compared with the
+    orders of all the other operations too.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario) -> None:
@@ -65,15 +81,21 @@ class Orders:
         actions = [action for actions in scenario.tasks for action in actions]
         self.torn = any(action[0] == "teardown" for action in actions)
         self.hangs = 0
-        for order in _orders(scenario, subject.seed):
-            for at_once in (False, True):
-                if self.hangs < HANGS:
-                    self._try(order, at_once)
-        self.outcomes = list(dict.fromkeys(self.outcomes)) if all(map(_hashable, self.outcomes)) else self.outcomes
+        self.fewer: dict[frozenset[Place], list[Outcome]] = {}
+        self.outcomes = self._come_to(frozenset())
         different = len({repr(outcome.answers) for outcome in self.outcomes}) > 1
         self.loose = different and any(action[0] in ("compact", "isolate_all") for action in actions)
 
-    def _try(self, order: tuple[int, ...], at_once: bool) -> None:
+    def _come_to(self, left_out: frozenset[Place]) -> list[Outcome]:
+        """The outcomes of all orders without the operations that are left out."""
+        outcomes: list[Outcome] = []
+        for order in _orders(self.scenario, self.subject.seed):
+            for at_once in (False, True):
+                if self.hangs < HANGS:
+                    self._try(order, at_once, left_out, outcomes)
+        return list(dict.fromkeys(outcomes)) if all(map(_hashable, outcomes)) else outcomes
+
+    def _try(self, order: tuple[int, ...], at_once: bool, left_out: frozenset[Place], outcomes: list[Outcome]) -> None:
         try:
             stage = Stage(self.subject, self.scenario)
         except BaseException as error:
@@ -85,7 +107,7 @@ class Orders:
             return
         try:
             with watchdog(ALONE):
-                outcome = _play(stage, self.scenario, order, at_once, self.torn)
+                outcome = _play(stage, self.scenario, order, at_once, self.torn, left_out)
         except DeadlockError:
             self.impossible += 1
             return
@@ -99,9 +121,9 @@ class Orders:
         except BaseException as error:
             self.errors.append(f"{type(error).__name__}: {error}")
             return
-        if not self.outcomes and not self.torn:
+        if not outcomes and not left_out and not self.torn:
             self.removable = _removable(stage)
-        self.outcomes.append(outcome)
+        outcomes.append(outcome)
 
     def judge(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]], books: bool = True) -> tuple[str, str] | None:
         """The rule that an execution broke and what was wrong; None when some order gives the same.
@@ -110,8 +132,33 @@ class Orders:
         """
         if not self.outcomes:
             return None
+        wrong = self._judge(self.outcomes, stage, answers, spans, books)
+        if wrong is not None:
+            for left_out in self._choices(answers):
+                if left_out not in self.fewer:
+                    self.fewer[left_out] = self._come_to(left_out)
+                if self._judge(self.fewer[left_out], stage, answers, spans, books) is None:
+                    return None
+        return wrong
+
+    def _choices(self, answers: list[list[Any]]) -> Iterator[frozenset[Place]]:
+        """Which operations may not have been done: those that answered "busy" and may, all of them first."""
+        busy = [
+            (task, number)
+            for task, found in enumerate(answers)
+            for number, answer in enumerate(found)
+            if _refusal(answer) and self._may_refuse(task, number)
+        ]
+        for count in range(len(busy), 0, -1):
+            if count == len(busy) or len(busy) <= MAX_LEFT_OUT:
+                yield from map(frozenset, combinations(busy, count))
+
+    def _judge(
+        self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], spans: list[list[Span]], books: bool
+    ) -> tuple[str, str] | None:
+        """The same, by the orders that came to ``outcomes``."""
         kept = stage.subject.workload.preserves_content
-        fitting = [one for one in self.outcomes if self._agrees(one.answers, answers) and in_time(one.sequence, spans)]
+        fitting = [one for one in outcomes if self._agrees(one.answers, answers) and in_time(one.sequence, spans)]
         if not fitting:
             said = "; ".join(self._said(answers, stage))
             return ("D15" if kept else "D54", f"{said}: no order of the operations, one after the other, gives these answers")
@@ -133,13 +180,10 @@ class Orders:
     def _agrees(self, model: Answers, answers: list[list[Any]]) -> bool:
         if self.loose:
             return True
-        for task, (expected, found) in enumerate(zip(model, answers, strict=True)):
-            if len(expected) != len(found):
-                return False
-            for number, (one, two) in enumerate(zip(expected, found, strict=True)):
-                if one != two and not (self._may_refuse(task, number) and _refusal(two)):
-                    return False
-        return True
+        return all(
+            len(expected) == len(found) and all(map(_same, expected, found))
+            for expected, found in zip(model, answers, strict=True)
+        )
 
     def _may_refuse(self, task: int, number: int) -> bool:
         operations = [action for action in self.scenario.tasks[task] if action[0] == "op"]
@@ -153,6 +197,18 @@ class Orders:
 
 def _refusal(answer: Any) -> bool:
     return answer is False or answer is None or (type(answer) is int and answer < 0)
+
+
+def _same(model: Any, found: Any) -> bool:
+    """Whether two answers are equal: as handles of one name, or as values. Who was left out must have refused."""
+    if model is LEFT_OUT:
+        return _refusal(found)
+    if isinstance(model, tuple) and isinstance(found, tuple):
+        return len(model) == len(found) and all(map(_same, model, found))
+    if isinstance(model, HandleAnswer) and isinstance(found, HandleAnswer):
+        return model.name == found.name or bool(model.value == found.value)
+    one, two = (part.value if isinstance(part, HandleAnswer) else part for part in (model, found))
+    return bool(one == two)
 
 
 def _hashable(outcome: Outcome) -> bool:
@@ -198,15 +254,11 @@ def _parts(action: Action) -> int:
     return PARTS.get(action[0], 1)
 
 
-def _play(stage: Stage, scenario: Scenario, order: tuple[int, ...], at_once: bool, torn: bool) -> Outcome:
+def _play(
+    stage: Stage, scenario: Scenario, order: tuple[int, ...], at_once: bool, torn: bool, left_out: frozenset[Place]
+) -> Outcome:
     """Do the parts of all tasks in one order; ``at_once`` runs queued work after each part and not only in the end."""
-    todo: list[list[tuple[Phase, bool]]] = []
-    for user, actions in zip(stage.users, scenario.tasks, strict=True):
-        mine: list[tuple[Phase, bool]] = []
-        for action in actions:
-            phases = stage.phases(user, action) or [_nothing]
-            mine += [(phase, action[0] == "op") for phase in phases]
-        todo.append(mine)
+    todo = [_parts_of(stage, scenario, task, left_out) for task in range(len(stage.users))]
     answers: list[list[Any]] = [[] for _ in todo]
     sequence: list[Place] = []
     merge: list[int] = []
@@ -215,12 +267,25 @@ def _play(stage: Stage, scenario: Scenario, order: tuple[int, ...], at_once: boo
         answer = phase()
         if answers_it:
             sequence.append((task, len(answers[task])))
-            answers[task].append(stage.plain(task, answer))
+            answers[task].append(answer if answer is LEFT_OUT else stage.plain(task, answer))
         if not todo[task]:
             merge.append(task)
         if at_once:
             stage.vm.run_work()
     return _ended(stage, tuple(sequence), tuple(merge), answers, torn)
+
+
+def _parts_of(stage: Stage, scenario: Scenario, task: int, left_out: frozenset[Place]) -> list[tuple[Phase, bool]]:
+    """What one task does, part by part, and whether the part gives an answer."""
+    found: list[tuple[Phase, bool]] = []
+    operations = 0
+    for action in scenario.tasks[task]:
+        phases = stage.phases(stage.users[task], action) or [_nothing]
+        if action[0] == "op":
+            phases = [_leave_out] if (task, operations) in left_out else phases
+            operations += 1
+        found += [(phase, action[0] == "op") for phase in phases]
+    return found
 
 
 def _ended(stage: Stage, sequence: tuple[Place, ...], merge: tuple[int, ...], answers: list[list[Any]], torn: bool) -> Outcome:
@@ -236,6 +301,10 @@ def _ended(stage: Stage, sequence: tuple[Place, ...], merge: tuple[int, ...], an
 
 def _nothing() -> None:
     return None
+
+
+def _leave_out() -> object:
+    return LEFT_OUT
 
 
 def invariant(stage: Stage) -> str:

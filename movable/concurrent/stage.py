@@ -38,6 +38,17 @@ Label = tuple[int | str, int]
 Phase = Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class HandleAnswer:
+    """An answer that is a handle, or a number that looks like one: what it is called, and what was answered."""
+
+    name: Label
+    value: Any
+
+    def __repr__(self) -> str:
+        return repr(("handle", self.name))
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is explored: a driver, how to keep it busy, and the core's features that differ from the era's.
@@ -224,10 +235,11 @@ class Stage:
         assert self.live is not None
         user = self.users[task]
         try:
-            if key in self.before:
+            if key in self.before and _one_of(self.live, key):
                 return ("before", self.live.index(key))
             if key in user.model:
-                return (task, [made for made in user.model if made not in self.before].index(key))
+                made = [made for made in user.model if made not in self.before]
+                return (task, made.index(key)) if _one_of(made, key) else None
         except TypeError:  # cannot be a handle
             pass
         return None
@@ -236,7 +248,7 @@ class Stage:
         """An answer in a form that can be compared between two executions."""
         name = self.label(task, value)
         if name is not None:
-            return ("handle", name)
+            return HandleAnswer(name, value)
         if isinstance(value, list | tuple):
             return tuple(self.plain(task, part) for part in value)
         if isinstance(value, dict):
@@ -278,6 +290,11 @@ def _picked(operation: Operation, live: list[Any], drawn: dict[str, Any]) -> dic
     """``drawn`` with each number of a handle replaced by the handle."""
     kinds = operation.arguments
     return {name: live[value % len(live)] if isinstance(kinds.get(name), Handle) else value for name, value in drawn.items()}
+
+
+def _one_of(handles: list[Any], answer: Any) -> bool:
+    """Whether an answer is one of the handles, and not only equal to one: False is not handle 0, and True not handle 1."""
+    return any(type(one) is type(answer) and one == answer for one in handles)
 
 
 def _reading(workload: Workload, key: Any) -> Any:

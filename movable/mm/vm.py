@@ -51,7 +51,8 @@ class VM:
     ``memory`` is in bytes, divided evenly over ``nodes``, and inside each node over ``zones`` (names in the kernel's order).
     ``layout`` gives full control instead: (node, zone name, frames) in order of frame number. ``pageblock_order`` is 9 as on
     x86-64; smaller machines get the largest order that leaves four blocks in the smallest zone. ``era`` names the kernel whose
-    behaviour is modelled, or is an Era itself. ``page_poisoning`` overwrites what is freed.
+    behaviour is modelled, or is an Era itself. ``page_poisoning`` overwrites what is freed. ``nobody_else`` stands for others where
+    no tasks run: it is called before a wait that queued work did not end, and says whether it did something.
 
     What an era does differently is bound here, once: ``owner_of`` says whose a marked page is, ``migrate_loop`` moves a list.
 
@@ -101,6 +102,7 @@ class VM:
         self.workqueues: list[WorkQueue] = []
         self.drivers: list[Any] = []
         self.binder: Callable[[Any, Era], MovableOperations] = bind_raw
+        self.nobody_else: Callable[[], bool] | None = None
         self._task = Task("main")
         self._next_address = FIRST_ADDRESS
         self._memory: memoryview | None = None
@@ -244,7 +246,10 @@ class VM:
     def wait(
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None
     ) -> None:
-        """Sleep until ``ready()``; other tasks, or queued work, run meanwhile. Raises DeadlockError where that cannot help."""
+        """Sleep until ``ready()``; other tasks, queued work, or else ``nobody_else``, run meanwhile.
+
+        Raises DeadlockError where that cannot help.
+        """
         seam = self.seam
         if seam is not None and seam.scheduler is not None:
             seam.wait(key, ready, what, condition)
@@ -256,9 +261,10 @@ class VM:
             if ready():
                 return
             queue = next((queue for queue in self.workqueues if queue.items), None)
-            if queue is None:
+            if queue is not None:
+                queue.run_one()
+            elif self.nobody_else is None or not self.nobody_else():
                 break
-            queue.run_one()
         raise DeadlockError(f"task {task.name} waits for {what} for ever; it holds {held(task)}, and nobody else runs")
 
     def warn(self, rule: str, page: Page, what: str) -> None:

@@ -70,7 +70,7 @@ class Machine:
         self.callbacks: Counter[str] = Counter()
         self.states: set[int] = set()
         self.steps = 0
-        self.stopped = False
+        self.stopped = self.migrating = False
         self.isolated = ListHead("isolated pages")
         self.fillers: list[Page] = []
         self.holes = False
@@ -81,6 +81,7 @@ class Machine:
         if keep:
             self.vm.observe(self.events.append)
         self.seam = self.vm.observe(self._observe)
+        self.vm.nobody_else = self._end_isolations
         self.faults = Faults(self.vm)
         self._workload = workload
         self._factory = factory
@@ -195,6 +196,8 @@ class Machine:
                 problem = ""
             problem = problem or self._unreadable()
             findings = [] if problem or self.audit is None else list(self.audit.books())
+            if not problem and self._workload.invariant is not Workload.invariant:
+                findings.append(("D54", True, ""))
         for finding in findings:
             self.say(*finding)
         if problem:
@@ -260,9 +263,26 @@ class Machine:
         if mode == MIGRATE_SYNC_NO_COPY and not self.vm.era.no_copy_mode:
             mode = MIGRATE_SYNC
         with self.faults.page_locked(first, mode == MIGRATE_ASYNC and first._refcount > 1):
-            left = migrate_pages(self.isolated, self.faults.targets(target), self.faults.put_target, None, mode, MR_COMPACTION)
+            left = self._migrate(mode, target)
         if left:
             self._do_putback()
+
+    def _migrate(self, mode: int, target: str) -> int:
+        self.migrating = True
+        try:
+            return migrate_pages(self.isolated, self.faults.targets(target), self.faults.put_target, None, mode, MR_COMPACTION)
+        finally:
+            self.migrating = False
+
+    def _end_isolations(self) -> bool:
+        """Somebody waits, and nobody else runs: the core gives back what it holds, as it would sooner or later.
+
+        A run over these pages that is under way cannot end before the wait does.
+        """
+        if not self.isolated or self.migrating:
+            return False
+        self._do_putback()
+        return True
 
     def _do_putback(self) -> None:
         putback_movable_pages(self.isolated)
@@ -383,8 +403,9 @@ class Machine:
         for _ in range(2):
             with self.seam.quiet():
                 pages = list(self.workload.pages())
+                mapped = {page.pfn for page in self.workload.mapped()}
             in_use = self._frames_in_use()
-            for page in pages[:PROGRESS_PAGES]:
+            for page in [page for page in pages if page.pfn not in mapped][:PROGRESS_PAGES]:
                 moved = any(self._try_move(page) for _ in range(TRIES))
                 if not self.workload.may_refuse:
                     self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
@@ -399,7 +420,7 @@ class Machine:
         if isolate_movable_page(page, 8) != 0:
             return False
         list_add_tail(page._lru, self.isolated)
-        left = migrate_pages(self.isolated, self.faults.targets("any"), self.faults.put_target, None, MIGRATE_SYNC, MR_COMPACTION)
+        left = self._migrate(MIGRATE_SYNC, "any")
         self._do_putback()
         return left == 0
 

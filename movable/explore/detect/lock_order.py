@@ -54,10 +54,14 @@ class Locks:
             return False
         shared = op[0] == "r"
         if op in _TRIES:
+            if self.twice(task, op, key):
+                return False  # it fails, and is no second holding
             mine[:] = [lock for lock in mine if lock.sure or lock.key != key]
             mine.append(_Held(key, shared, now, False))
             return False
         again = self.twice(task, op, key)
+        if not shared and not again:
+            mine[:] = [lock for lock in mine if lock.sure or lock.key != key]  # a try before this one had failed
         for lock in mine:
             if lock.key == key:
                 continue
@@ -72,9 +76,8 @@ class Locks:
 
     def twice(self, task: int, op: str, key: Hashable) -> bool:
         """Whether ``task`` surely holds ``key`` in a way that makes ``op`` wait for itself."""
-        return any(
-            lock.key == key and lock.sure and not (lock.shared and op == "rlock") for lock in self._held.get(task, ())
-        )
+        reads = op in ("rlock", "rtry")
+        return any(lock.key == key and lock.sure and not (lock.shared and reads) for lock in self._held.get(task, ()))
 
     def held(self, task: int) -> list[Hashable]:
         """The locks that ``task`` holds or is about to hold, in the order they were asked for."""
@@ -91,13 +94,13 @@ class Locks:
 
     def _drop(self, task: int, key: Hashable) -> None:
         for owner in (task, *self._held):
-            locks = self._held.get(owner, [])
-            for i in range(len(locks) - 1, -1, -1):
-                if locks[i].key == key:
-                    for edge in locks[i].edges:
-                        self._enter(edge)
-                    del locks[i]
-                    return
+            mine = [lock for lock in self._held.get(owner, ()) if lock.key == key]
+            if mine:
+                last = next((lock for lock in reversed(mine) if lock.sure), mine[-1])
+                for edge in last.edges:
+                    self._enter(edge)
+                self._held[owner].remove(last)
+                return
 
     def ring(self) -> list[Edge]:
         """Return the edges of a possible ring of waiting tasks, the shortest first; empty when there is none."""

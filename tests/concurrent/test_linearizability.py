@@ -1,0 +1,74 @@
+"""What an execution is compared with: the orders of what was done, and only of that."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs.drivers.ring import Ring, RingWorkload
+from movable.concurrent.execution import Trial
+from movable.concurrent.linearizability import LEFT_OUT, _same
+from movable.concurrent.stage import HandleAnswer, Stage, subject
+from movable.contract import migrate, op, scenario
+from movable.explore import explore
+from movable.explore.failure import Failure
+from movable.workload.scenario import Scenario
+from movable.workload.workload import Workload
+from tests.drivers_for_tests import just_drivers as just
+
+
+def failure(workload: type[Workload], one: Scenario, executions: int = 800) -> Failure | None:
+    trial = Trial(subject(workload, workload.factory), one)
+    return explore(trial, executions=executions, strategy="dpor").failure
+
+
+@pytest.mark.parametrize("workload", [just.BusyWorkload, just.SilentWorkload])
+@pytest.mark.parametrize("one", just.BusyWorkload.scenarios, ids=str)
+def test_an_operation_that_was_busy_was_not_done(workload: type[Workload], one: Scenario) -> None:
+    found = failure(workload, one)
+    assert found is None, found
+
+
+class Forgets(just.BusyRing):
+    """Says that it was busy, and has wiped."""
+
+    def wipe(self, slot: int) -> bool:
+        done = super().wipe(slot)
+        if not done:
+            page = self.slots[slot]
+            if page is not None:
+                page.data[:1] = b"\0"
+        return done
+
+
+class ForgetsWorkload(just.BusyWorkload):
+    factory = Forgets
+
+
+def test_an_operation_that_says_busy_and_does_something_is_found() -> None:
+    found = failure(ForgetsWorkload, just.BusyWorkload.scenarios[0])
+    assert found is not None
+
+
+def test_false_is_not_handle_0_and_true_not_handle_1() -> None:
+    prefix = [op("write", slot=0, data=b"a"), op("write", slot=1, data=b"b")]
+    one = scenario("two handles", op("drop", slot=0), migrate(), prefix=prefix)
+    stage = Stage(subject(RingWorkload, Ring), one)
+    assert stage.label(0, 0) == ("before", 0)
+    assert stage.label(0, 1) == ("before", 1)
+    assert stage.plain(0, False) is False
+    assert stage.plain(0, True) is True
+    assert stage.plain(0, (0, False)) == (HandleAnswer(("before", 0), 0), False)
+
+
+def test_a_number_that_looks_like_a_handle_is_compared_as_both() -> None:
+    handle = HandleAnswer(("before", 0), 3)
+    assert _same(handle, HandleAnswer(("before", 0), 4))
+    assert _same(handle, HandleAnswer((0, 1), 3))
+    assert _same(handle, 3) and _same(3, handle)
+    assert not _same(handle, 4)
+    assert not _same(handle, HandleAnswer((0, 1), 4))
+
+
+def test_who_was_left_out_must_have_refused() -> None:
+    assert _same(LEFT_OUT, False) and _same(LEFT_OUT, None) and _same(LEFT_OUT, -16)
+    assert not _same(LEFT_OUT, True) and not _same(LEFT_OUT, 0)

@@ -1,0 +1,126 @@
+"""Correct drivers that are easily blamed: they wait, refuse, give up, or hold more than one reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from errno import EAGAIN
+from typing import Any
+
+import movable
+from docs.drivers.ring import Ring, RingWorkload
+from movable import VM, AddressSpace, Page, PageIsolated
+from movable.contract import handle, migrate, op, operation, scenario
+
+
+class PinRing(Ring):
+    """Users pin pages, which then may be isolated but do not move."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.pinned: set[int] = set()
+
+    def pin(self, slot: int, pinned: bool) -> None:
+        with self.lock:
+            (self.pinned.add if pinned else self.pinned.discard)(slot)
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        with self.lock:
+            if page.private in self.pinned:
+                return -EAGAIN
+        return super().migratepage(mapping, newpage, page, mode)
+
+
+class PinWorkload(RingWorkload):
+    factory = PinRing
+    driver: PinRing
+    calls = 0
+
+    @operation(slot=handle())
+    def pin(self, slot: int) -> None:
+        self.driver.pin(slot, True)
+
+    @operation(slot=handle())
+    def unpin(self, slot: int) -> None:
+        self.driver.pin(slot, False)
+
+    def mapped(self) -> Iterator[Page]:
+        for slot in self.driver.pinned:
+            page = self.driver.slots[slot]
+            if page is not None:
+                yield page
+
+    def invariant(self) -> None:
+        type(self).calls += 1
+        assert len(self.driver.slots) == 8
+
+
+class WaitingRing(Ring):
+    """Who drops an object that is on its way waits until it has arrived."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.arrived = vm.wait_queue("arrived")
+
+    def drop(self, slot: int) -> None:
+        self.arrived.wait_event(lambda: not self._away(slot))
+        super().drop(slot)
+
+    def _away(self, slot: int) -> bool:
+        with self.lock:
+            page = self.slots[slot]
+            return page is not None and PageIsolated(page)
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        self.arrived.wake_up()
+        return answer
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        self.arrived.wake_up()
+
+
+class WaitingWorkload(RingWorkload):
+    factory = WaitingRing
+
+
+class BusyRing(Ring):
+    """One operation only tries the lock, and does nothing where it is taken."""
+
+    def wipe(self, slot: int) -> bool:
+        if not self.lock.trylock():
+            return False
+        page = self.slots[slot]
+        if page is not None:
+            page.data[:1] = b"\0"
+        self.lock.unlock()
+        return True
+
+
+class BusyWorkload(RingWorkload):
+    factory = BusyRing
+    driver: BusyRing
+    busy = ("wipe",)
+    scenarios = (
+        scenario("handle 0", op("wipe", slot=0), migrate(), prefix=[op("write", slot=0, data=b"A")]),
+        scenario("handle 3", op("wipe", slot=0), migrate(), prefix=[op("write", slot=3, data=b"A")]),
+        scenario("two", op("wipe", slot=0), op("wipe", slot=0), migrate(), prefix=[op("write", slot=1, data=b"A")]),
+    )
+
+    @operation(slot=handle())
+    def wipe(self, slot: int) -> Any:
+        done = self.driver.wipe(slot)
+        if done:
+            self.model[slot] = b"\0" + self.model[slot][1:]
+        return done
+
+
+class SilentWorkload(BusyWorkload):
+    """The same operation, which answers None whether it was done or not."""
+
+    @operation(slot=handle())
+    def wipe(self, slot: int) -> None:
+        super().wipe(slot)
