@@ -71,6 +71,7 @@ def _make_streams_safe() -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
     from movable.contract import cli as contract
+    from movable.explain import cli as explain
     from movable.trace import cli as trace
 
     parser = argparse.ArgumentParser(
@@ -84,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_drivers(verbs)
     contract.add_arguments(verbs)
     trace.add_arguments(verbs)
+    explain.add_arguments(verbs)
     return parser
 
 

@@ -32,10 +32,11 @@ ARROWS = {
     "contract": {"contract", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
+    "explain": {"explain", "trace", "mm", "names"},
     "lab": {"lab", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry"},
 }
-NAMES = {"errors", "eras", "events", "hookspecs", "rooms", ""}
+NAMES = {"errors", "eras", "events", "files", "hookspecs", "rooms", ""}
 HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}
 
 
@@ -112,6 +113,7 @@ def room_of(module: str) -> str:
 def test_arrows_between_rooms_run_one_way(room: str) -> None:
     folder = ROOT / "movable" / room
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / "movable" / f"{room}.py"]
+    files = [path for path in files if path.name != "cli.py"]  # a verb may call anything, lazily
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
         for path in files
