@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
     from movable.contract import cli as contract
     from movable.explain import cli as explain
+    from movable.numa import cli as numa
     from movable.trace import cli as trace
 
     parser = argparse.ArgumentParser(
@@ -86,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     contract.add_arguments(verbs)
     trace.add_arguments(verbs)
     explain.add_arguments(verbs)
+    numa.add_arguments(verbs)
     return parser
 
 

@@ -33,6 +33,7 @@ ARROWS = {
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "trace", "mm", "names"},
+    "numa": {"numa", "mm", "names"},
     "lab": {"lab", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry"},
 }

@@ -23,6 +23,7 @@ from movable.mm.page import (
     trylock_page,
     unlock_page,
 )
+from movable.mm.swap import end_lru_isolation, is_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -184,6 +185,9 @@ def putback_movable_pages(pages: ListHead) -> None:
         first.seam.event("putback_movable_pages", nr=len(pages))
     for page in pages:
         list_del(page._lru)
-        if not page._flags & ISOLATED:
+        if page._flags & ISOLATED:
+            end_isolation(page)
+        elif is_lru_page(page):
+            end_lru_isolation(page)
+        else:
             raise VMBug("V19", "a page on the list to put back is not isolated", "PG_isolated", page)
-        end_isolation(page)

@@ -71,6 +71,7 @@ REFUSED_AT_FREE = (
 )
 """Flags that say that somebody still uses the page (PAGE_FLAGS_CHECK_AT_FREE)."""
 CHECK_AT_FREE = sum(1 << bit for bit in REFUSED_AT_FREE)
+LRU_AT_FREE = 1 << PG_lru | 1 << PG_active | 1 << PG_unevictable
 HWPOISON = 1 << PG_hwpoison
 SPECIAL_AT_FREE = CHECK_AT_FREE | HWPOISON
 HEAD = 1 << PG_head
@@ -306,6 +307,8 @@ def free_pages_ok(vm: VM, page: Page) -> None:
 def _free_block(page: Page) -> None:
     if page.seam is not None:
         page.seam.point("aw", ("buddy",))
+    if page.vm.userspace is not None and page._flags & LRU_AT_FREE:
+        page.vm.userspace.release_lru_page(page)
     if free_pages_prepare(page):
         order = page.order
         page.order = 0

@@ -28,6 +28,7 @@ from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
     from movable.mm.page_alloc import Shrinker
+    from movable.mm.userspace import Userspace
 
 Layout = Sequence[tuple[int, str, int]]
 
@@ -101,6 +102,7 @@ class VM:
         self.shrinkers: list[Shrinker] = []
         self.workqueues: list[WorkQueue] = []
         self.drivers: list[Any] = []
+        self.userspace: Userspace | None = None
         self.binder: Callable[[Any, Era], MovableOperations] = bind_raw
         self.nobody_else: Callable[[], bool] | None = None
         self._task = Task("main")

@@ -1,0 +1,68 @@
+"""``movable numa``: recorded programs of NUMA calls. Exit codes: 0 all equal, 1 some differ, 2 bad usage or input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TypeAlias
+
+from movable.files import check_place, write_text
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_arguments(verbs: Verbs) -> None:
+    """Add the verb ``numa`` with its parts to a parser's commands."""
+    numa = verbs.add_parser(
+        "numa",
+        help="processes, nodes and policies: play recorded programs of NUMA calls",
+        description="Processes, nodes and memory policies, as a real kernel answers.",
+    )
+    parts = numa.add_subparsers(title="parts", metavar="PART", required=True)
+    _add_replay(parts)
+
+
+def _add_replay(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "replay",
+        help="play recorded programs and compare every answer",
+        description="Play programs of NUMA system calls that a real kernel ran, and compare every answer with what was recorded. "
+        "Prints the first difference of each program that differs. Exit code 1 when one does.",
+    )
+    verb.add_argument("file", metavar="FILE", help="recorded programs, a JSON object a line (also .gz), or - for standard input")
+    verb.add_argument("--era", default="6.1", choices=("6.1", "7.3"), help="the kernel that answered (default 6.1)")
+    verb.add_argument("--active", action="store_true", help="compare 'active=' of numa_maps too")
+    verb.add_argument("--json", metavar="FILE", help="write the result as JSON ('-' for standard output, and nothing else)")
+    verb.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from movable.numa.program import read_programs
+    from movable.numa.replay import replay
+
+    if arguments.json:
+        check_place(arguments.json)
+    quiet = arguments.json == "-"
+    programs = 0
+    different = []
+    for program in read_programs(arguments.file):
+        programs += 1
+        found = replay(program, arguments.era, arguments.active)
+        if found is not None:
+            different.append(found)
+            if not quiet:
+                print(found)
+    equal = programs - len(different)
+    if arguments.json:
+        record = {
+            "era": arguments.era,
+            "programs": programs,
+            "equal": equal,
+            "different": [found.as_json() for found in different],
+        }
+        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
+    if not quiet:
+        print(f"{equal} of {programs} programs equal")
+        sys.stdout.flush()
+    return 1 if different else 0
