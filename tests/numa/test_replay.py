@@ -17,6 +17,8 @@ from movable.numa.replay import replay
 DATA = Path(__file__).parent.parent / "data" / "numa"
 FILES = {"6.1": DATA / "programs.jsonl.gz", "7.3": DATA / "programs-7.3.jsonl.gz"}
 
+LINES = gzip.decompress(FILES["6.1"].read_bytes()).decode().splitlines()
+
 
 @pytest.fixture(scope="module")
 def programs() -> list[Program]:
@@ -73,7 +75,7 @@ def test_the_maps_at_the_end_are_compared(programs: list[Program]) -> None:
 
 
 def test_differences_are_told_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = [json.loads(line) for line, _ in zip(gzip.open(FILES["6.1"], "rt"), range(3), strict=False)]
+    lines = [json.loads(line) for line, _ in zip(LINES, range(3), strict=False)]
     lines[1]["steps"][2]["ret"] = 77
     source, target = tmp_path / "programs.jsonl", tmp_path / "result.json"
     source.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -94,7 +96,7 @@ def test_json_to_standard_output_is_all_there_is(tmp_path: Path, capsys: pytest.
     assert json.loads(capsys.readouterr().out)["programs"] == 0
 
 
-LINE = gzip.open(FILES["6.1"], "rt").readline()
+LINE = LINES[0] + "\n"
 
 
 @pytest.mark.parametrize(
