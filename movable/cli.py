@@ -10,10 +10,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from movable import __version__
-from movable.errors import MovableError, UsageError
 
 Run = Callable[[argparse.Namespace], int]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -21,17 +20,21 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
-    try:
-        return _run_verb(build_parser().parse_args(argv))
-    except KeyboardInterrupt as error:  # which may say where it came
-        return _complain(f"interrupted {error}".strip(), 130)
+    from movable.shown import guarded_streams
+
+    _make_streams_safe()
+    with guarded_streams():
+        try:
+            return _run_verb(build_parser().parse_args(argv))
+        except KeyboardInterrupt as error:  # which may say where it came
+            return _complain(f"interrupted {error}".strip(), 130)
 
 
 def _run_verb(arguments: argparse.Namespace) -> int:
+    """The one boundary: whatever a command raises ends here."""
     from movable.files import abandon_stdout
 
     run: Run = arguments.run
-    _make_streams_safe()
     try:
         code = run(arguments)
         sys.stdout.flush()  # here, where a full disk can still be reported
@@ -39,17 +42,24 @@ def _run_verb(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         abandon_stdout()  # the reader left, as 'head' does
         return 0
-    except MovableError as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if arguments.debug:
             raise
-        return _complain(str(error), 2 if isinstance(error, UsageError) else 1)
-    except OSError as error:
-        if arguments.debug:
-            raise
-        if error.filename is not None:
-            return _complain(f"{error.filename}: {error.strerror}", 2)
-        abandon_stdout()
-        return _complain(f"standard output: {error.strerror or error}", 1)
+        if isinstance(error, OSError) and error.filename is None and not _told_of_a_place(error):
+            abandon_stdout()
+            return _complain(f"standard output: {error.strerror or error}", 1)
+        from movable.boundary import complaint
+
+        return _complain(*complaint(error))
+
+
+def _told_of_a_place(error: OSError) -> bool:
+    """Whether an author's line raised it: of the product's own, those without a file are about standard output."""
+    from movable.boundary import place_of
+
+    return bool(place_of(error))
 
 
 def _complain(what: str, code: int) -> int:
@@ -75,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     from movable.numa import cli as numa
     from movable.trace import cli as trace
 
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="movable",
         description="The reference model of Linux page migration, and the kit that certifies movable-page drivers.",
     )
@@ -88,7 +98,27 @@ def build_parser() -> argparse.ArgumentParser:
     trace.add_arguments(verbs)
     explain.add_arguments(verbs)
     numa.add_arguments(verbs)
+    _debug_everywhere(verbs)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line about what was typed, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """As in ArgumentParser."""
+        from movable.shown import shown
+
+        super().error(shown(message))
+
+
+def _debug_everywhere(verbs: Verbs) -> None:
+    """``--debug`` may stand behind the verb too."""
+    for parser in verbs.choices.values():
+        parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                _debug_everywhere(action)
 
 
 def _add_run(verbs: Verbs) -> None:

@@ -69,16 +69,16 @@ class Replay:
 
     def html(self) -> str:
         """The lanes as one HTML page."""
-        from html import escape
 
         from movable.contract.report_html import STYLE
+        from movable.shown import in_html
 
-        title = escape(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
+        title = in_html(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{title}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body><h1>{title}</h1>"
-            f"<p>{escape(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
+            f"<p>{in_html(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
         )
 
     def chrome(self, path: str | Path) -> None:

@@ -192,9 +192,13 @@ def progress(target: str) -> Iterator[Callable[[int, float], None] | None]:
         yield None
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(f"checking {target}") as status:
-        yield lambda runs, elapsed: status.update(f"checking {target}: {runs} runs, {elapsed:.0f} s")
+    from movable.shown import below, name
+
+    who = f"checking {name(target)}"  # as Text: in a str, rich would find markup and emoji
+    with Console(file=below(sys.stderr)).status(Text(who)) as status:
+        yield lambda runs, elapsed: status.update(Text(f"{who}: {runs} runs, {elapsed:.0f} s"))
 
 
 def _add_replay(verbs: Verbs) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from movable.files import abandon_stdout
 from movable.lab.draw import FrameMap, legend_lines, map_lines
+from movable.shown import below, name
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -33,8 +34,8 @@ class Terminal:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (BarColumn(bar_width=20), TextColumn("{task.fields[number]}/{task.total:.0f} {task.description}"))
-            self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            columns = (BarColumn(bar_width=20), TextColumn("{task.fields[number]}/{task.total:.0f} {task.description}", markup=False))
+            self.progress = Progress(*columns, console=Console(file=below(sys.stderr)), transient=True)
             self.progress.add_task("", total=self.steps, number=0)
             self.progress.start()
         return self
@@ -48,7 +49,7 @@ class Terminal:
         if self.progress is not None:
             task = self.progress.tasks[0]
             number = task.fields["number"] + 1  # the bar shows what is done, and this is not
-            self.progress.update(task.id, description=what, completed=number - 1, number=number, refresh=True)
+            self.progress.update(task.id, description=name(what), completed=number - 1, number=number, refresh=True)
 
     def say(self, text: str = "") -> None:
         """Print a line."""
@@ -90,7 +91,7 @@ def _print_in_colour(frame_map: FrameMap) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, file=below(sys.stdout))
     colours = {kind.letter: kind.colour for kind in frame_map.kinds}
     for label, letters in map_lines(frame_map):
         line = Text(f"{label}  ")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from movable.errors import UsageError
 from movable.mm.list import ListHead
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.workload.declared import check_declarations
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -325,9 +326,10 @@ def workload_for(factory: Callable[..., Any], given: type[Workload] | None = Non
     """The workload of a driver: the one given, the driver's attribute ``workload`` (a class or "module:Class"), a Workload class in
     the driver's module that names it as its factory, or the generic one.
 
-    Raises UsageError for an attribute that leads nowhere.
+    Raises UsageError for an attribute that leads nowhere, and for one of the workload's that cannot be.
     """
     found = _workload_for(factory, given)
+    check_declarations(found)
     least = LEAST_BLOCKS << found.pageblock_order
     if found.frames < least:
         raise UsageError(f"{found.__name__}.frames is {found.frames}; its pageblocks of order {found.pageblock_order} need {least}")
