@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from movable.explain import zones
 from movable.explain.answers import Answer
 from movable.explain.material import FreeBlocks, Material
 from movable.explain.paste import Line
+from movable.shown import in_html
 
 MAX_UNREAD_TOLD = 12
 
@@ -53,10 +53,10 @@ def html(material: Material, found: list[Answer], order: int) -> str:
     """One page: no network, readable on a phone."""
     body = "".join(_picture(row, order) for row in zones.last(material))
     for answer in found:
-        body += f"<h2>{escape(answer.title)}</h2>" + "".join(f"<p>{escape(fact)}</p>" for fact in answer.facts)
-        body += "".join(f'<p class="next">Next: {escape(advice)}.</p>' for advice in dict.fromkeys(answer.advice))
+        body += f"<h2>{in_html(answer.title)}</h2>" + "".join(f"<p>{in_html(fact)}</p>" for fact in answer.facts)
+        body += "".join(f'<p class="next">Next: {in_html(advice)}.</p>' for advice in dict.fromkeys(answer.advice))
     if material.unread:
-        lines = "".join(f"<li>{escape(_place(line))}: {escape(line.raw.strip()[:200])}</li>" for line in material.unread[:200])
+        lines = "".join(f"<li>{in_html(_place(line))}: {in_html(line.raw.strip()[:200])}</li>" for line in material.unread[:200])
         body += f"<h2>Not understood: {len(material.unread)} lines</h2><ul>{lines}</ul>"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -81,7 +81,7 @@ def _picture(row: FreeBlocks, order: int) -> str:
         )
     name = f"Node {row.node}, zone {row.zone}: free memory by order; blocks of order {order} or more are blue"
     return (
-        f'<h2>Node {row.node}, zone {escape(row.zone)}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
-        f'aria-label="{escape(name)}">{bars}</svg><p>Each bar is a share of what is free; the number above it counts blocks. '
+        f'<h2>Node {row.node}, zone {in_html(row.zone)}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
+        f'aria-label="{in_html(name)}">{bars}</svg><p>Each bar is a share of what is free; the number above it counts blocks. '
         f"Blocks of order {order} or more have the other colour.</p>"
     )

@@ -34,7 +34,8 @@ class Terminal:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (BarColumn(bar_width=20), TextColumn("{task.fields[number]}/{task.total:.0f} {task.description}", markup=False))
+            words = TextColumn("{task.fields[number]}/{task.total:.0f} {task.description}", markup=False)
+            columns = (BarColumn(bar_width=20), words)
             self.progress = Progress(*columns, console=Console(file=below(sys.stderr)), transient=True)
             self.progress.add_task("", total=self.steps, number=0)
             self.progress.start()

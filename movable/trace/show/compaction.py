@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
+from movable.shown import in_html
 from movable.trace.judge.compaction import Compaction
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 320, 110, 40, 45
@@ -86,7 +86,7 @@ def compaction_svg(found: Compaction, name: str) -> str:
     """Where the migrate scanner and the free scanner were over time: frames upwards, time from left to right."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-        f"<title>Scanners of compaction over time: {escape(name)}</title>",
+        f"<title>Scanners of compaction over time: {in_html(name)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
     ]
     low = min((pfn for _, pfn, _ in found.points), default=0)
