@@ -51,7 +51,9 @@ def _place(line: Line) -> str:
 
 def html(material: Material, found: list[Answer], order: int) -> str:
     """One page: no network, readable on a phone."""
-    body = "".join(_picture(row, order) for row in zones.last(material))
+    pictures = "".join(_picture(row, order) for row in zones.last(material))
+    caption = f"Each bar is a share of what is free, the number above it counts blocks; orders below {order} have the other colour."
+    body = pictures + (f"<p>{caption}</p>" if pictures else "")
     for answer in found:
         body += f"<h2>{in_html(answer.title)}</h2>" + "".join(f"<p>{in_html(fact)}</p>" for fact in answer.facts)
         body += "".join(f'<p class="next">Next: {in_html(advice)}.</p>' for advice in dict.fromkeys(answer.advice))
@@ -82,6 +84,5 @@ def _picture(row: FreeBlocks, order: int) -> str:
     name = f"Node {row.node}, zone {row.zone}: free memory by order; blocks of order {order} or more are blue"
     return (
         f'<h2>Node {row.node}, zone {in_html(row.zone)}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
-        f'aria-label="{in_html(name)}">{bars}</svg><p>Each bar is a share of what is free; the number above it counts blocks. '
-        f"Blocks of order {order} or more have the other colour.</p>"
+        f'aria-label="{in_html(name)}">{bars}</svg>'
     )
