@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     from movable.contract import cli as contract
     from movable.explain import cli as explain
     from movable.numa import cli as numa
+    from movable.lab import cli as lab
     from movable.trace import cli as trace
 
     parser: argparse.ArgumentParser = _Parser(
@@ -99,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_arguments(verbs)
     numa.add_arguments(verbs)
     _debug_everywhere(verbs)
+    lab.add_arguments(verbs)
     return parser
 
 

@@ -87,6 +87,7 @@ class VM:
         self.migrate_loop = loop_of(self.era)
         self.types_stay = self.era.sticky_mark
         self.movable_ops: dict[int, AddressSpace] = {}
+        self.balloon: Any = None  # the balloon core, once a balloon is there (mm/balloon.py)
         self.pages: dict[int, Page] = {}
         self.nodes: list[Node] = []
         self.zones: list[Zone] = []
