@@ -82,8 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
     from movable.contract import cli as contract
     from movable.explain import cli as explain
-    from movable.numa import cli as numa
     from movable.lab import cli as lab
+    from movable.numa import cli as numa
     from movable.trace import cli as trace
 
     parser: argparse.ArgumentParser = _Parser(
