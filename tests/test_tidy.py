@@ -174,4 +174,4 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
 
 def test_test_data_is_small() -> None:
     size = sum(path.stat().st_size for path in (ROOT / "tests" / "data").rglob("*") if path.is_file())
-    assert size < 6 << 20
+    assert size < 10 << 20
