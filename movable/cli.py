@@ -1,6 +1,6 @@
 """The command line: argparse verbs, with every heavy import inside its verb.
 
-Exit codes: 0 fine, 1 the run found something wrong, 2 bad usage or bad input, 130 interrupted.
+Exit codes: 0 fine, 1 the run found something wrong, 2 bad usage or bad input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from typing import NoReturn, TypeAlias
 
 from movable import __version__
 
+RUN_MEMORY = 64 << 30
+"""Bytes that the worker of a run may have: the largest machine four times."""
+RUN_PATIENCE = 60.0
+"""Seconds that one step of a run may take, or stand still."""
+
 Run = Callable[[argparse.Namespace], int]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -21,13 +26,15 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
     from movable.shown import guarded_streams
+    from movable.supervise.interrupt import code_of, raised
 
     _make_streams_safe()
     with guarded_streams():
         try:
-            return _run_verb(build_parser().parse_args(argv))
+            with raised():
+                return _run_verb(build_parser().parse_args(argv))
         except KeyboardInterrupt as error:  # which may say where it came
-            return _complain(f"interrupted {error}".strip(), 130)
+            return _complain(f"interrupted {error}".strip(), code_of(error))
 
 
 def _run_verb(arguments: argparse.Namespace) -> int:
@@ -143,19 +150,20 @@ def _add_run(verbs: Verbs) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from movable.lab.experiment import Options, main
+    from movable.supervise.relay import relayed, status_line
 
-    return main(
-        Options(
-            memory=arguments.memory,
-            nodes=arguments.nodes,
-            drivers=arguments.drivers,
-            input=arguments.input,
-            seed=arguments.seed,
-            json=arguments.json,
-            events=arguments.events,
-            svg=arguments.svg,
-        )
+    options = Options(
+        memory=arguments.memory,
+        nodes=arguments.nodes,
+        drivers=arguments.drivers,
+        input=arguments.input,
+        seed=arguments.seed,
+        json=arguments.json,
+        events=arguments.events,
+        svg=arguments.svg,
     )
+    with status_line() as show:
+        return relayed(lambda: main(options), "the run", memory=RUN_MEMORY, patience=RUN_PATIENCE, show=show)
 
 
 def _add_drivers(verbs: Verbs) -> None:

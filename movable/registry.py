@@ -26,6 +26,7 @@ from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
 from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
+from movable.supervise.board import importing
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -83,7 +84,8 @@ def _found(point: metadata.EntryPoint, others: Sequence[metadata.EntryPoint] = (
     version = point.dist.version if point.dist is not None else "-"
     factory: Factory | None = None
     try:
-        factory = _as_factory(point.load(), point.name)
+        with importing(f"driver {point.name!r}"):
+            factory = _as_factory(point.load(), point.name)
         problem = ""
     except UsageError as error:
         problem = str(error)
@@ -118,7 +120,8 @@ def find(target: str) -> Factory:
 def look_up(target: str) -> Any:
     """What ``module:Class``, ``file.py:Class``, a module or a file is the name of. Raises UsageError, in one line, for nothing."""
     name, _, attribute = target.partition(":")
-    source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
+    with importing(f"driver {target!r}"):
+        source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
     if not attribute:
         return source
     try:

@@ -24,18 +24,19 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 # Which rooms of movable a file of a room may import. "names" are the package file, errors, eras and hookspecs.
 ARROWS = {
     "mm": {"mm", "names"},
-    "explore": {"explore"},
+    "supervise": {"supervise", "names"},
+    "explore": {"explore", "supervise"},
     "rules": {"rules", "mm", "names"},
     "workload": {"workload", "mm", "names"},
-    "sequential": {"sequential", "workload", "rules", "mm", "registry", "names"},
-    "concurrent": {"concurrent", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
-    "contract": {"contract", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
+    "sequential": {"sequential", "supervise", "workload", "rules", "mm", "registry", "names"},
+    "concurrent": {"concurrent", "supervise", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
+    "contract": {"contract", "supervise", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "trace", "mm", "names"},
     "numa": {"numa", "mm", "names"},
-    "lab": {"lab", "mm", "registry", "trace", "names"},
-    "registry": {"mm", "names", "registry"},
+    "lab": {"lab", "supervise", "mm", "registry", "trace", "names"},
+    "registry": {"mm", "names", "registry", "supervise"},
 }
 NAMES = {"errors", "eras", "events", "files", "hookspecs", "rooms", ""}
 HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -188,17 +188,14 @@ def _targets(arguments: argparse.Namespace) -> list[str]:
 @contextmanager
 def progress(target: str) -> Iterator[Callable[[int, float], None] | None]:
     """A line on the terminal that counts what was run; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.text import Text
+    from movable.shown import name
+    from movable.supervise import relay
 
-    from movable.shown import below, name
-
-    who = f"checking {name(target)}"  # as Text: in a str, rich would find markup and emoji
-    with Console(file=below(sys.stderr)).status(Text(who)) as status:
-        yield lambda runs, elapsed: status.update(Text(f"{who}: {runs} runs, {elapsed:.0f} s"))
+    with nullcontext(relay.status) if relay.status is not None else relay.status_line() as show:
+        if show is None:
+            yield None
+        else:
+            yield lambda runs, elapsed: show(f"checking {name(target)}: {runs} runs, {elapsed:.0f} s")
 
 
 def _add_replay(verbs: Verbs) -> None:
@@ -214,6 +211,14 @@ def _add_replay(verbs: Verbs) -> None:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from movable.supervise.relay import relayed
+
+    if arguments.pdb is not None:  # somebody stands at the terminal, and wants this very process
+        return _replay_here(arguments)
+    return relayed(lambda: _replay_here(arguments), "the replay")
+
+
+def _replay_here(arguments: argparse.Namespace) -> int:
     from movable.sequential.replay import replay
     from movable.workload.scenario import TOKEN_HEAD
 
@@ -258,6 +263,13 @@ def _add_museum(verbs: Verbs) -> None:
 
 
 def _museum(arguments: argparse.Namespace) -> int:
+    from movable.supervise.relay import relayed, status_line
+
+    with status_line() as show:
+        return relayed(lambda: _museum_here(arguments), "the museum", show=show)
+
+
+def _museum_here(arguments: argparse.Namespace) -> int:
     from movable.contract.examine import BUDGET
     from movable.contract.museum import exhibit
     from movable.contract.show_museum import caught_text, judge, museum_text, replay_exhibit, story_text, twin_text

@@ -29,6 +29,9 @@ from movable.rules.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog
 from movable.sequential.observers import Onlooker
+from movable.shown import shown
+from movable.supervise import board
+from movable.supervise.channel import cut
 from movable.workload.program import Program, Step, show
 from movable.workload.workload import Workload
 
@@ -114,25 +117,36 @@ class Machine:
 
     def run(self, program: Program) -> Machine:
         """Run a whole program, the check of progress and the tear-down."""
-        with watchdog():
-            if program and program[0][0] == "variant":
-                self.variant = program[0][1]
-            plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
-            self.vm.binder = lambda driver, era: bind(driver, era, plugins)
-            self._guard("setup", self._setup)
-            for number, step in enumerate(program, 1):
-                if self.stopped:
-                    break
-                self.steps += 1
-                self.seam.event("note", text=f"step {number}: {show(step)}")
-                self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
-            for heading, end in ENDS.items():
-                if not self.stopped:
-                    self.seam.event("note", text=heading)
-                    self._guard(heading, getattr(self, end))
+        try:
+            with watchdog():
+                self._perform(program)
+        except Hang as error:  # a finalizer or a handler of the driver's kept it to itself until now
+            if not self.stopped:
+                self._broken("D51", f"stopped after {error}")
         if not self.stopped:
             self.monitor.finish(quiescent=True)
         return self
+
+    def _perform(self, program: Program) -> None:
+        if program and program[0][0] == "variant":
+            self.variant = program[0][1]
+        plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
+        self.vm.binder = lambda driver, era: bind(driver, era, plugins)
+        board.at("setup")
+        self._guard("setup", self._setup)
+        for number, step in enumerate(program, 1):
+            if self.stopped:
+                break
+            self.steps += 1
+            text = f"step {number}: {show(step)}"
+            board.at(text)
+            self.seam.event("note", text=text)
+            self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
+        for heading, end in ENDS.items():
+            if not self.stopped:
+                board.at(heading)
+                self.seam.event("note", text=heading)
+                self._guard(heading, getattr(self, end))
 
     def _guard(self, where: str, work: Callable[[], object]) -> None:
         """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
@@ -145,11 +159,11 @@ class Machine:
         except Hang as error:
             self._broken("D51", f"{where}: stopped after {error}")
         except AssertionError as error:
-            self._broken("D54", f"{where}: {str(error) or 'an assertion failed'} at {place_of(error)}")
+            self._broken("D54", f"{where}: {shown(error, 500) or 'an assertion failed'} at {place_of(error)}")
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever else it is, it must not end the search
-            self._broken("D52", f"{where}: raised {type(error).__name__}: {error} at {place_of(error)}")
+            self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {place_of(error)}")
 
     def _stop(self, error: MovableError) -> None:
         self.stopped = True
@@ -163,7 +177,7 @@ class Machine:
 
     def say(self, rule: str, ok: bool, what: str) -> None:
         """One observation of the machine itself."""
-        self.seam.event("observation", rule=rule, ok=ok, what=what)
+        self.seam.event("observation", rule=rule, ok=ok, what=cut(what))
 
     # the parts
 
