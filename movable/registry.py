@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 GROUP = "movable.drivers"
+LOADERS = {".c": "movable.c.target:find"}
+"""Who makes a factory of a file in another language, by the end of its name: called with the name and what follows the colon."""
 Factory = Callable[..., Any]
 
 _HOOKS = (*CALLBACKS, *(form for form in MIGRATE_FORMS if form not in CALLBACKS))
@@ -104,6 +106,11 @@ def find(target: str) -> Factory:
     Raises UsageError, in one line, when there is none, or several distributions offer one, or it cannot be a driver.
     """
     name, _, attribute = target.partition(":")
+    loader = LOADERS.get(Path(name).suffix)
+    if loader is not None:
+        home, _, function = loader.partition(":")
+        made: Factory = getattr(importlib.import_module(home), function)(name, attribute)
+        return made
     if not attribute and not name.endswith(".py"):
         points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
         if len(points) > 1:

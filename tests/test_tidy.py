@@ -31,6 +31,7 @@ ARROWS = {
     "sequential": {"sequential", "supervise", "workload", "rules", "mm", "registry", "names"},
     "concurrent": {"concurrent", "supervise", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
     "contract": {"contract", "supervise", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
+    "c": {"c", "workload", "mm", "explore", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "trace", "mm", "names"},

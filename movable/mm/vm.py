@@ -10,7 +10,7 @@ import mmap
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from movable.eras import Era
 from movable.eras import era as known_era
@@ -44,6 +44,16 @@ def bind_raw(driver: Any, era: Era) -> MovableOperations:
     return MovableOperations(
         driver.isolate_page, migrate if form == "migratepage" else without_mapping(migrate), driver.putback_page
     )
+
+
+class Backing(Protocol):
+    """What stands behind the pages of a machine whose struct pages lie elsewhere, as those of a C driver do."""
+
+    def page_class(self, seam: Seam | None) -> type[Page]:
+        """The class of pages while ``seam`` watches."""
+
+    def installed(self, seam: Seam | None) -> None:
+        """Somebody watches from now on, or nobody any more."""
 
 
 class VM:
@@ -88,6 +98,7 @@ class VM:
         self.types_stay = self.era.sticky_mark
         self.movable_ops: dict[int, AddressSpace] = {}
         self.balloon: Any = None  # the balloon core, once a balloon is there (mm/balloon.py)
+        self.backing: Backing | None = None
         self.pages: dict[int, Page] = {}
         self.nodes: list[Node] = []
         self.zones: list[Zone] = []
@@ -281,13 +292,18 @@ class VM:
         from movable.mm.watched import WatchedPage, WatchedStickyPage
 
         self.seam = seam
-        if self.era.sticky_mark:
+        backing = self.backing
+        if backing is not None:
+            self.page_class = backing.page_class(seam)
+        elif self.era.sticky_mark:
             self.page_class = StickyPage if seam is None else WatchedStickyPage
         else:
             self.page_class = Page if seam is None else WatchedPage
         for page in self.pages.values():
             page.seam = page._lru.seam = seam
             page.__class__ = self.page_class
+        if backing is not None:
+            backing.installed(seam)
 
     def observe(self, observer: Observer) -> Seam:
         """Call ``observer(event)`` for every event from now on; returns the seam."""
