@@ -9,7 +9,7 @@ import ctypes
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from movable.c.bridge.pages import STORED, CPage, CWatchedPage, _active
+from movable.c.bridge.pages import STORED, _active, page_class
 from movable.c.bridge.runtime import NR_PAGES, PAGE_BYTES, PAGES
 from movable.c.build.image import Image
 from movable.errors import UsageError
@@ -30,6 +30,7 @@ class Memory:
             raise UsageError("this machine has a C driver already; one machine has room for one")
         self.vm = weakref.proxy(vm)
         self.frames = vm.nr_frames
+        self.sticky = vm.era.sticky_mark
         self.image = image
         self.runtime = image.runtime
         self.aside: Any = None
@@ -58,7 +59,7 @@ class Memory:
 
     def page_class(self, seam: Seam | None) -> type[Page]:
         """The class of pages while ``seam`` watches."""
-        return CPage if seam is None else CWatchedPage
+        return page_class(self.sticky, seam is not None)
 
     def installed(self, seam: Seam | None) -> None:
         """Somebody watches from now on, or nobody any more."""

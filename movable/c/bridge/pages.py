@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from movable.mm.movable_ops import StickyPage
 from movable.mm.page import FIELD_POISON, Page
-from movable.mm.watched import WatchedPage
+from movable.mm.watched import WatchedPage, WatchedStickyPage
 
 if TYPE_CHECKING:
     from movable.c.bridge.memory import Memory
@@ -68,3 +69,26 @@ class CWatchedPage(_Words, WatchedPage):
     """The same while somebody watches."""
 
     __slots__ = ()
+
+
+class CStickyPage(_Words, StickyPage):
+    """A page of a machine whose marks stay."""
+
+    __slots__ = ()
+
+
+for _name in ("flags", "private", "index"):
+    setattr(CStickyPage, _name, _Words.__dict__["_" + _name])
+
+
+class CWatchedStickyPage(_Words, WatchedStickyPage):
+    """The same while somebody watches."""
+
+    __slots__ = ()
+
+
+def page_class(sticky: bool, watched: bool) -> type[Page]:
+    """The class of pages of a machine with a C driver."""
+    if sticky:
+        return CWatchedStickyPage if watched else CStickyPage
+    return CWatchedPage if watched else CPage

@@ -47,7 +47,11 @@ class Callbacks:
         return answer
 
     def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-        """The driver's migratepage, or migrate_page."""
+        """The driver's migratepage, or migrate_page: the source says which, whatever kernel the machine is."""
+        return self.migrate_page(newpage, page, mode)
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        """The same in the form of later kernels."""
         arguments = (_at(newpage), _at(page), mode)
         if self._with_mapping:
             arguments = (self._address, *arguments)  # type: ignore[assignment]
@@ -87,7 +91,7 @@ class Spaces:
         if not self.bridge.memory_readable(address):
             raise memory_error("D46", f"names {address & (1 << 64) - 1:#x} as a page's owner", "operations in living memory", line)
         callbacks = Callbacks(self, address, with_mapping)
-        ops = self.bridge.vm.binder(callbacks)
+        ops = self.bridge.vm.binder(callbacks, self.bridge.vm.era)
         for name, function in zip(ops._fields, callbacks.functions(), strict=True):
             if not function:
                 ops = ops._replace(**{name: None})
