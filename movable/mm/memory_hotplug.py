@@ -16,6 +16,7 @@ from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import keep_poisoned_pages_out
 from movable.mm.migrate import MIGRATE_SYNC, MR_MEMORY_HOTPLUG, migrate_pages
 from movable.mm.mmzone import setup_per_zone_wmarks
+from movable.mm.obstacles import note_failure
 from movable.mm.page import PageMovableHint, PG_hwpoison, get_page_unless_zero, page_count, put_page
 from movable.mm.page_isolation import (
     is_offline,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 MAX_PASSES = 100
+OFFLINE = "memory offlining"
 
 
 def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_PASSES) -> int:
@@ -47,7 +49,7 @@ def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_P
     end_pfn = start_pfn + nr_pages
     saved = start_isolate_page_range(zone, start_pfn, end_pfn, MIGRATE_MOVABLE)
     if saved is None:
-        return -EBUSY
+        return note_failure(vm, OFFLINE, start_pfn, end_pfn, -EBUSY)
     fruitless = 0
     while fruitless < max_passes:
         pfn = scan_movable_pages(vm, start_pfn, end_pfn)
@@ -56,7 +58,7 @@ def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_P
         if pfn < 0 or not do_migrate_range(vm, pfn, end_pfn):
             fruitless += 1
     undo_isolate_page_range(zone, dict.fromkeys(saved, MIGRATE_MOVABLE))
-    return -EINTR
+    return note_failure(vm, OFFLINE, start_pfn, end_pfn, -EINTR)
 
 
 def _whole_blocks(vm: VM, start_pfn: int, nr_pages: int, *, offline: bool) -> Zone | None:

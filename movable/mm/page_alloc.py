@@ -7,6 +7,7 @@ ever.
 
 from __future__ import annotations
 
+from errno import ENOMEM
 from typing import TYPE_CHECKING, Protocol
 
 from movable.errors import SleepInAtomic, UsageError
@@ -20,6 +21,7 @@ from movable.mm.gfp import (
     MIGRATE_CMA,
     MIGRATE_HIGHATOMIC,
     MIGRATE_ISOLATE,
+    PAGE_ALLOC_COSTLY_ORDER,
     gfp_names,
 )
 from movable.mm.list import ListHead
@@ -158,6 +160,10 @@ def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
         from movable.mm.page_reclaim import alloc_pages_slowpath
 
         page = alloc_pages_slowpath(vm, node, gfp, order)
+        if page is None and order > PAGE_ALLOC_COSTLY_ORDER:
+            from movable.mm.obstacles import note_failure
+
+            note_failure(vm, "block", 0, 0, -ENOMEM, order)
     return page
 
 

@@ -27,6 +27,7 @@ from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page, movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
+    from movable.mm.obstacles import Failure, Obstacle
     from movable.mm.page_alloc import Shrinker
     from movable.mm.userspace import Userspace
 
@@ -110,6 +111,7 @@ class VM:
         self.address_spaces: dict[int, AddressSpace] = {}
         self.swap_space = None
         self.page_wakes: dict[int, int] = {}
+        self.last_failure: Failure | None = None
         self.oom_notifiers: list[Callable[[], int]] = []
         self.shrinkers: list[Shrinker] = []
         self.workqueues: list[WorkQueue] = []
@@ -134,6 +136,13 @@ class VM:
             self.zones.append(zone)
             self.nr_frames += frames
         setup_per_zone_wmarks(self)
+
+    @property
+    def obstacles(self) -> list[Obstacle]:
+        """The frames that were in the way of the last contiguous allocation, offline request or huge page that failed."""
+        from movable.mm.obstacles import obstacles
+
+        return obstacles(self)
 
     # frames
 
