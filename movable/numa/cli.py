@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TypeAlias
 
 from movable.files import check_place, write_text
@@ -38,31 +37,34 @@ def _add_replay(parts: Verbs) -> None:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from movable.numa.program import read_programs
+    from movable.numa.edge_cases import Case, CasePlayer, parse_program_or_case
+    from movable.numa.program import read_records
     from movable.numa.replay import replay
 
     if arguments.json:
         check_place(arguments.json)
-    quiet = arguments.json == "-"
-    programs = 0
+    show = arguments.json != "-"
+    cases = CasePlayer(arguments.era)
+    total = 0
     different = []
-    for program in read_programs(arguments.file):
-        programs += 1
-        found = replay(program, arguments.era, arguments.active)
+    noun = "programs"
+    for record in read_records(arguments.file, parse_program_or_case):
+        total += 1
+        if isinstance(record, Case):
+            noun = "cases"
+            found = cases.compare(record)
+        else:
+            found = replay(record, arguments.era, arguments.active)
         if found is not None:
             different.append(found)
-            if not quiet:
+            if show:
                 print(found)
-    equal = programs - len(different)
+    total -= len(cases.unplayed)
+    result = {"era": arguments.era, noun: total, "equal": total - len(different)}
     if arguments.json:
-        record = {
-            "era": arguments.era,
-            "programs": programs,
-            "equal": equal,
-            "different": [found.as_json() for found in different],
-        }
-        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
-    if not quiet:
-        print(f"{equal} of {programs} programs equal")
-        sys.stdout.flush()
+        write_text(arguments.json, json.dumps(result | {"different": [each.as_json() for each in different]}, indent=1) + "\n")
+    if show:
+        for case in cases.unplayed:
+            print(f"case {case.number} ({case.title}) is not played: what it asks about was left by a case that is not in the file")
+        print(f"{total - len(different)} of {total} {noun} equal")
     return 1 if different else 0

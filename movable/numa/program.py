@@ -7,13 +7,14 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from movable.errors import UsageError
 
+Record = TypeVar("Record")
 HEAD = re.compile(
     r"program (?P<id>\d+) cpu=(?P<cpu>\d+) uid=(?P<uid>\d+) cga=(?P<cga>\S+) cgb=(?P<cgb>\S+) start=(?P<start>\S+) fa=(?P<fa>\d+)"
 )
@@ -155,11 +156,16 @@ def parse_program(line: str) -> Program:
 
 def read_programs(path: str) -> Iterator[Program]:
     """The programs of a file, gzip or plain ("-": standard input). Raises UsageError with file and line for what is none."""
+    return read_records(path, parse_program)
+
+
+def read_records(path: str, parse: Callable[[str], Record]) -> Iterator[Record]:
+    """What ``parse`` makes of each line of a file, as ``read_programs``."""
     if path == "-":
-        yield from _programs(path, sys.stdin)
+        yield from _records(path, sys.stdin, parse)
         return
     with _open(path) as stream:
-        yield from _programs(path, stream)
+        yield from _records(path, stream, parse)
 
 
 def _open(path: str) -> IO[str]:
@@ -168,12 +174,12 @@ def _open(path: str) -> IO[str]:
     return gzip.open(path, "rt", encoding="utf-8") if packed else Path(path).open(encoding="utf-8")
 
 
-def _programs(path: str, stream: IO[str]) -> Iterator[Program]:
+def _records(path: str, stream: IO[str], parse: Callable[[str], Record]) -> Iterator[Record]:
     number = 1
     try:
         for line in stream:
             if line.strip():
-                yield parse_program(line)
+                yield parse(line)
             number += 1
     except KeyError as error:
         raise UsageError(f"{path}, line {number}: no recorded program (no {error})") from None
