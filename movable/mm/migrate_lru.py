@@ -48,12 +48,17 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     """Move one locked page into the locked ``newpage``; 0, or -EAGAIN, and nothing has changed (__unmap_and_move)."""
     user = page.vm.userspace
     assert user is not None
+    seam = page.seam
+    if seam is not None:
+        seam.point("ar", ("map", page.pfn))
     mapped = page._mapcount >= 0
     if mapped:
         try_to_migrate(user, page)  # 4
     rc = -EAGAIN if page._mapcount >= 0 else move_to_new_page(newpage, page)
     if mapped:
         remove_migration_ptes(user, page, newpage if rc == 0 else page)  # 16
+    if seam is not None:
+        seam.event("move_lru_page_ret", page, newpage=newpage.pfn, ret=rc, mapcount=newpage._mapcount + 1)
     if rc == 0:
         count_isolated(page, -1)
         lru_cache_add(user, newpage, user.cpu)
@@ -65,11 +70,23 @@ def move_to_new_page(newpage: Page, page: Page) -> int:
     rc = move_mapping(newpage, page)  # 5 to 11
     if rc:
         return rc
-    copy_highpage(newpage, page)  # 12
+    copy_user_page(newpage, page)  # 12
     copy_flags(newpage, page)  # 13, 14
     if not page._mapping & PAGE_MAPPING_ANON:
         page._mapping = 0
     return 0
+
+
+def copy_user_page(to: Page, source: Page) -> None:
+    """Copy the content of a page that processes map: a step that every access through a mapping of it comes before or after."""
+    seam = to.seam
+    if seam is None:
+        copy_highpage(to, source)
+        return
+    seam.point("ar", ("map", source.pfn))
+    seam.event("copy_page", to, source=source.pfn)
+    vm = to.vm
+    vm.map_page(to)[:] = vm.map_page(source)
 
 
 def file_mapping(page: Page) -> FileMapping | None:
@@ -86,18 +103,20 @@ def move_mapping(newpage: Page, page: Page) -> int:
     While the count is frozen at 0 nobody can take a reference. mirrors mm/migrate.c, migrate_page_move_mapping.
     """
     mapping = file_mapping(page)
+    expected = 1 if mapping is None else 2 + (page._flags >> PG_private & 1)
     seam = page.seam
     if seam is not None:
         seam.point("aw", ("page", page.pfn, "refs"))
+    held = mapping is None or mapping.i_pages.get(page._index) is page  # 7
+    refused = page._refcount != expected or not held  # 6
+    if seam is not None:
+        seam.event("move_mapping", page, newpage=newpage.pfn, expected=expected, ret=-EAGAIN if refused else 0)
+    if refused:
+        return -EAGAIN
     if mapping is None:
-        if page._refcount != 1:
-            return -EAGAIN
         newpage._index, newpage._mapping = page._index, page._mapping
         newpage._flags |= page._flags & SWAPBACKED
         return 0
-    expected = 2 + (page._flags >> PG_private & 1)
-    if page._refcount != expected or mapping.i_pages.get(page._index) is not page:  # 6, 7
-        return -EAGAIN
     page._refcount = 0
     newpage._index, newpage._mapping = page._index, page._mapping  # 8
     newpage._flags |= page._flags & (SWAPBACKED | DIRTY)

@@ -65,6 +65,8 @@ def _migrate_range(cc: CompactControl, start: int, end: int) -> int:
     pages = cc.migratepages
     pfn = start
     ret = tries = 0
+    if cc.zone.vm.userspace is not None:
+        cc.zone.vm.userspace.lru_add_drain_all()
     while pfn < end or pages:
         if not pages:
             cc.nr_migratepages = 0

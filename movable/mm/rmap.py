@@ -252,7 +252,7 @@ def try_to_migrate(user: Userspace, page: Page) -> None:
         if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
             continue
         if seam is not None:
-            seam.point("aw", ("pte", vma.mm.name, vpn))
+            seam.point("aw", ("map", pfn))
             pte = table.get(vpn, 0)
             if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
                 continue
@@ -284,7 +284,7 @@ def remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:
         if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
             continue
         if seam is not None:
-            seam.point("aw", ("pte", vma.mm.name, vpn))
+            seam.point("aw", ("map", pfn))
             entry = vma.mm.pgtable.get(vpn, 0)
             if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
                 continue

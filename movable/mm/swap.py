@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from movable.mm.list import ListHead, list_add, list_del
 from movable.mm.page import (
+    PAGE_MAPPING_ANON,
     PageMovableHint,
     PG_active,
     PG_lru,
@@ -34,6 +35,7 @@ LRU_NAMES = ("inactive_anon", "active_anon", "inactive_file", "active_file", "un
 PAGEVEC_SIZE = 15
 """How many pages a batch holds before it is drained."""
 
+ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE = 0x4, 0x8
 LRU = 1 << PG_lru
 ACTIVE = 1 << PG_active
 REFERENCED = 1 << PG_referenced
@@ -156,6 +158,31 @@ def isolate_lru_page(page: Page) -> int:
     if seam is not None:
         seam.event("isolate_lru_page", page)
     return 0
+
+
+def isolate_lru_for_compaction(page: Page, mode: int) -> bool:
+    """Take a page off its list for compaction, and count it; ``mode`` is a set of ISOLATE_* bits (__isolate_lru_page).
+
+    An unevictable page goes only where the mode says so; who must not wait leaves pages under writeback alone. A page that has
+    more references than mappings and its cache explain will not move, and stays.
+    """
+    flags = page._flags
+    if not flags & LRU or (flags & UNEVICTABLE and not mode & ISOLATE_UNEVICTABLE):
+        return False
+    if mode & ISOLATE_ASYNC_MIGRATE and flags >> PG_writeback & 1:
+        return False
+    if page._mapping & PAGE_MAPPING_ANON and page._refcount > page._mapcount + 1:
+        return False
+    if isolate_lru_page(page):
+        return False
+    count_isolated(page, 1)
+    return True
+
+
+def too_many_isolated(node: Node) -> bool:
+    """Whether more pages of the node are isolated than half of those on its lists (mm/compaction.c, too_many_isolated)."""
+    vec = node.lruvec
+    return vec is not None and sum(vec.nr_isolated) > sum(vec.size[:4]) // 2
 
 
 def count_isolated(page: Page, change: int) -> None:

@@ -5,6 +5,7 @@ Nothing of this exists in a machine that only drivers use. ``userspace(vm)`` mak
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable.mm.cpuset import Cpuset
@@ -13,7 +14,8 @@ from movable.mm.migrate_lru import unmap_and_move_lru
 from movable.mm.mm_types import MmStruct
 from movable.mm.page import Page, PG_reserved
 from movable.mm.process import Process
-from movable.mm.swap import release_lru_page
+from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_page
+from movable.mm.validate_mm import findings
 
 if TYPE_CHECKING:
     from movable.mm.rmap import AnonVma
@@ -70,6 +72,18 @@ class Userspace:
         group.tasks.add(task)
         self.tasks[task.pid] = task
         return task
+
+    def findings(self, quiescent: bool) -> Iterator[str]:
+        """What disagrees in the memory of processes; see validate_mm.py."""
+        return findings(self, quiescent)
+
+    def lru_add_drain(self) -> None:
+        """Empty the batch of the CPU that does the kernel's own work."""
+        lru_add_drain_cpu(self, self.cpu)
+
+    def lru_add_drain_all(self) -> None:
+        """Empty the batches of all CPUs."""
+        lru_add_drain_all(self)
 
     def find_task(self, pid: int) -> Process | None:
         """The process with a pid, zombies included (find_task_by_vpid)."""

@@ -58,6 +58,8 @@ def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) ->
             yield f"{page!r} is free but still marked, mapped, linked or flagged"
     yield from _lists(vm)
     yield from _ledger(vm)
+    if vm.userspace is not None:
+        yield from vm.userspace.findings(quiescent)
     if content:
         yield from _poison(vm)
     if quiescent and vm.current.held:

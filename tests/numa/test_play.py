@@ -91,12 +91,13 @@ class Checked(Player):
 def test_content_and_books_hold_after_every_step(era: str) -> None:
     name = "programs.jsonl.gz" if era == "6.1" else "programs-7.3.jsonl.gz"
     compared = 0
-    for program in list(read_programs(str(DATA / name)))[::25]:
+    for program in list(read_programs(str(DATA / name)))[::40]:
         player = Checked(program, era)
         for step in program.steps:
             player.step(step)
             player.forget(step)
             player.check()
+            validate_vm(player.user.vm)
         compared += player.compared
         validate_vm(player.user.vm)
         for name in ("P2", "P1", "P0"):
@@ -104,4 +105,4 @@ def test_content_and_books_hold_after_every_step(era: str) -> None:
             if task is not None and task.mm is not None:
                 task.exit()
         validate_vm(player.user.vm)
-    assert compared > 5000
+    assert compared > 3000
