@@ -63,6 +63,14 @@ def said(what: object) -> str:
         return f"({type(what).__name__} that cannot be shown: its __str__ raises {type(error).__name__})"
 
 
+def literal(what: object, most: int = NAME) -> str:
+    """``repr(what)`` in a line, also of things whose ``repr`` raises."""
+    try:
+        return shown(repr(what), most)
+    except Exception as error:
+        return f"a {type(what).__name__} whose __repr__ raises {type(error).__name__}"
+
+
 def in_html(what: object, most: int = PAGE) -> str:
     """What may stand in an HTML or SVG page as text or as an attribute; line ends stay."""
     text = what if isinstance(what, str) else said(what)

@@ -39,8 +39,9 @@ class Replay:
         self, target: str | Callable[..., Any], token: str, workload: type[Workload] | None = None, *, era: str = "4.19"
     ) -> None:
         factory = find(target) if isinstance(target, str) else target
-        self.scenario, self.schedule, features, (races, self.monitored) = decode(token)
-        self.subject = subject(workload_for(factory, workload), factory, era=era, features=dict(features))
+        chosen = workload_for(factory, workload)
+        self.scenario, self.schedule, features, (races, self.monitored) = decode(token, chosen)
+        self.subject = subject(chosen, factory, era=era, features=dict(features))
         self.options = replace(OPTIONS, races=races)
         try:
             self.story: Story = replay(self.trial(), self.schedule, self.options)

@@ -220,13 +220,13 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 def _replay_here(arguments: argparse.Namespace) -> int:
     from movable.sequential.replay import replay
-    from movable.workload.scenario import TOKEN_HEAD
+    from movable.workload.token import SCENARIO
 
-    if arguments.token.strip().startswith(TOKEN_HEAD):
+    if arguments.token.strip().startswith(SCENARIO):
         return _replay_interleaving(arguments)
     for name in ("pdb", "chrome", "html"):
         if getattr(arguments, name) is not None:
-            raise UsageError(f"--{name} is for tokens of interleavings, which begin with {TOKEN_HEAD!r}")
+            raise UsageError(f"--{name} is for tokens of interleavings, which begin with {SCENARIO!r}")
 
     lines, broken = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
     print("\n".join(lines))

@@ -308,11 +308,19 @@ def _broken(search: Search, id: str, exercised: int) -> Verdict:
         program = search.first[id]
         machine = search.run(program, keep=True)
     violations = machine.monitor.broken.get(id)
-    token = encode(program, search.seed)
+    token, without = _token(program, search.seed)
     if not violations:
         what = "it was broken once and not when the same program ran again: the driver uses time, randomness or state of its own"
-        return Verdict(id, BROKEN, exercised, what=what, token=token)
+        return Verdict(id, BROKEN, exercised, what=what + without, token=token)
     violation = violations[0]
     last = violation.seqs[-1] if violation.seqs else len(machine.events)
     story = tell([event for event in machine.events if event.seq <= last], violation.pfn)
-    return Verdict(id, BROKEN, exercised, what=violation.text, story=story, token=token)
+    return Verdict(id, BROKEN, exercised, what=violation.text + without, story=story, token=token)
+
+
+def _token(program: Program, seed: int) -> tuple[str, str]:
+    """The token of a program; where it can have none, "" and why in words."""
+    try:
+        return encode(program, seed), ""
+    except UsageError as error:
+        return "", f" (it has no token: {error})"

@@ -9,7 +9,7 @@ from movable.contract.museum import Exhibit, difference, exhibits
 from movable.contract.report import Report, failure
 from movable.rules.table import RULES
 from movable.sequential.replay import replay_program
-from movable.workload.scenario import TOKEN_HEAD
+from movable.workload.token import SCENARIO
 
 WIDTH = 100
 
@@ -108,7 +108,7 @@ def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
     Raises UsageError for an unreadable token.
     """
     with one.shown():
-        if token.strip().startswith(TOKEN_HEAD):
+        if token.strip().startswith(SCENARIO):
             from movable.concurrent.replay import Replay
 
             again = Replay(one.broken, token, one.workload, era=one.era)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
-from movable.shown import shown
+from movable.shown import literal
 
 if TYPE_CHECKING:
     from movable.workload.workload import Workload
@@ -71,18 +71,11 @@ def check_declarations(workload: type[Workload]) -> None:
     for name, (fits, words) in DECLARATIONS.items():
         value = getattr(workload, name)
         if not fits(value):
-            raise UsageError(f"{workload.__name__}.{name} is {_short(value)}; it must be {words}")
+            raise UsageError(f"{workload.__name__}.{name} is {literal(value, 60)}; it must be {words}")
     for name in METHODS:
         if not callable(getattr(workload, name)):
-            raise UsageError(f"{workload.__name__}.{name} is {_short(getattr(workload, name))}; it must be a method")
+            raise UsageError(f"{workload.__name__}.{name} is {literal(getattr(workload, name), 60)}; it must be a method")
     for name in ("hostile", "busy"):
         for operation in getattr(workload, name):
             if not callable(getattr(workload, operation, None)):
-                raise UsageError(f"{workload.__name__}.{name} names {_short(operation)}, and it has no such operation")
-
-
-def _short(value: object) -> str:
-    try:
-        return shown(repr(value), 60)
-    except Exception as error:
-        return f"a {type(value).__name__} whose __repr__ raises {type(error).__name__}"
+                raise UsageError(f"{workload.__name__}.{name} names {literal(operation, 60)}, and it has no such operation")

@@ -57,7 +57,7 @@ def _draw(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
     drawn: list[tuple[Step, ...]] = []
 
     @seeded(seed)
-    @_quietly(DRAWS)
+    @quietly(DRAWS)
     @given(st.tuples(*strategies))
     def draw(steps: tuple[Step, ...]) -> None:
         drawn.append(steps)
@@ -71,7 +71,7 @@ def _draw(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
     return {name: list({repr(steps[at]): steps[at] for steps in drawn}.values()) for at, name in enumerate(names)}
 
 
-def _quietly(draws: int) -> settings:
+def quietly(draws: int) -> settings:
     """So many draws, and no complaints of Hypothesis's about how they come."""
     from hypothesis import HealthCheck, Phase, settings
 
@@ -89,7 +89,7 @@ def _culprit(workload: type[Workload]) -> str:
             if isinstance(strategy, Handle):
                 continue
             try:
-                _quietly(DRAWS)(given(strategy)(lambda value: None))()
+                quietly(DRAWS)(given(strategy)(lambda value: None))()
             except Exception:
                 return f"{workload.__name__}.{name}: the strategy of its argument {argument} raises "
     return ""
