@@ -112,7 +112,7 @@ def spread(
         for number, scenario in enumerate(found):
             trial = Trial(chosen, scenario)
             trial.known = known
-            result.scenarios.append(Explored(scenario.name, str(scenario)))
+            result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
             if trial.orders.errors and not trial.orders.outcomes:
                 result.scenarios[-1].left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
                 continue

@@ -64,13 +64,13 @@ def _report(report: Report) -> str:
         f'<span class="{css(name)}" style="flex:{count}" title="{count} {name}"></span>' for name, count in shares if count
     )
     legend = "".join(f'<li><b class="{css(name)}"></b>{count} {name}</li>' for name, count in shares)
-    outcome = "nothing was exercised" if report.idle else "certified" if report.passed() else "not certified"
+    outcome = "certified" if report.passed() and not report.idle else "not certified" if report.failing else report.outcome
     failures = "".join(_failure(report, report.verdicts[id]) for id in report.broken)
     return (
         f"<header><h1>{in_html(report.driver)}: {outcome}</h1>"
         f'<p class="facts">{in_html(report.target)} with {in_html(report.workload)}, '
         f"era {in_html(report.era)}, seed {report.seed}.<br>"
-        f"{in_html(report.summary)}. {in_html(report.stopped)}</p></header>"
+        f"{in_html(report.summary)}. {in_html(report.refused)} {in_html(report.stopped)}</p></header>"
         f'<div class="bar" role="img" aria-label="verdicts">{bar}</div><ul class="legend">{legend}</ul>'
         f"{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{_table(report)}"
         f"{_scenarios(report)}"

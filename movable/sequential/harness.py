@@ -71,6 +71,7 @@ class Machine:
         self.monitor = Monitor(era=era)
         self.events: list[Event] = []
         self.callbacks: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
         self.states: set[int] = set()
         self.steps = 0
         self.stopped = self.migrating = False
@@ -247,6 +248,7 @@ class Machine:
             return
         assert self.audit is not None
         self.onlooker.changes += 1
+        self.operations[name] += 1
         self.audit.operating = True
         try:
             self.workload.run(name, operation.resolve(self.workload, drawn))
@@ -357,6 +359,7 @@ class Machine:
         self.onlooker.changes += 1
         if kind == "hostile":
             for name in self.workload.hostile:
+                self.operations[name] += 1
                 self.workload.run(name, {})
         else:
             if kind == "reenter":

@@ -77,6 +77,12 @@ class Scenario:
             names.append(f"{name} #{again + 1}" if again else name)
         return names
 
+    @property
+    def operations(self) -> list[str]:
+        """The operations of the workload that it runs, sorted."""
+        actions = [*self.prefix, *(action for task in self.tasks for action in task)]
+        return sorted({str(action[1]) for action in actions if action[0] == "op"})
+
     def __str__(self) -> str:
         before = f"after {', '.join(show(action) for action in self.prefix)}: " if self.prefix else ""
         return before + " beside ".join(", ".join(show(action) for action in actions) for actions in self.tasks)

@@ -309,6 +309,17 @@ def not_asked(workload: type[Workload]) -> frozenset[str]:
     return frozenset({"D10", *silent} - ({"D44"} if workload.event_counters else set()))
 
 
+CALLED_BY_THE_CORE = {"isolate_page", "migratepage", "putback_page", "remove", "populate"}
+
+
+def uncalled(factory: Callable[..., Any]) -> list[str]:
+    """The methods of a driver's class that nobody calls where it has no workload."""
+    found = set()
+    for cls in getattr(factory, "__mro__", ())[:-1]:
+        found |= {name for name, value in vars(cls).items() if inspect.isfunction(value) and not name.startswith("_")}
+    return sorted(found - CALLED_BY_THE_CORE)
+
+
 def what_is_missing(factory: Callable[..., Any], workload: type[Workload]) -> str:
     """What to do about a driver that was not kept busy, in words."""
     if not issubclass(workload, GenericWorkload):

@@ -233,7 +233,7 @@ def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) ->
     record = json.loads(json.dumps(to_json(report)))
     assert record["interleavings"]["executions"] == report.executions
     assert record["interleavings"]["scenarios"][0].keys() == {
-        "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out", "unwatched"
+        "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out", "unwatched", "operations"
     }  # fmt: skip
     found = next(one for one in record["rules"] if one["id"] == "D15")
     assert 1 <= found["preemptions"] <= 2  # by the content that is drawn, which Hypothesis takes from the modules that are loaded

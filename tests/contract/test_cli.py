@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from movable.cli import main
-from movable.contract.examine import INTERRUPTED, Search
+from movable.sequential.search import INTERRUPTED, Search
 from movable.workload.program import Program
 
 RING = "docs/drivers/ring.py:Ring"
