@@ -20,7 +20,7 @@ from movable.rules.table import rule
 from movable.sequential.faults import place_of
 from movable.sequential.replay import replay_command, spoken
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
-from movable.workload.workload import Workload, not_asked, uncalled, what_is_missing, workload_for
+from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
 
 if TYPE_CHECKING:
     from movable.concurrent.search import Interleavings
@@ -68,10 +68,10 @@ def check(
     after which that is cut short: 60, and none where work is asked for by number. ``budget`` asks for seconds instead of work.
 
     ``waive`` leads from rule ids to reasons. ``until`` names rules that are expected to break: once all of them have, the search is
-    over, and only their failures are made small. ``features`` are fields of ``movable.eras.Era`` to change for the interleavings; PG_isolated is
-    atomic there unless they say ``atomic_isolated_flag=False``. ``jobs`` explores on so many processes, ``executor`` on any
-    executor; ``campaign`` is then a directory that finished pieces are kept in. ``progress`` is called with (runs so far, seconds)
-    now and then.
+    over, and only their failures are made small. ``features`` are fields of ``movable.eras.Era`` to change for the interleavings;
+    PG_isolated is atomic there unless they say ``atomic_isolated_flag=False``. ``jobs`` explores on so many processes, ``executor``
+    on any executor; ``campaign`` is then a directory that finished pieces are kept in. ``progress`` is called with (runs so far,
+    seconds) now and then.
 
     Raises UsageError for an unknown driver, era, rule or feature, a budget that contradicts itself, and a waiver without a reason.
     """
@@ -285,7 +285,7 @@ class Check:
             report.scenarios = explored.scenarios
         names = (*search.workload.operations(), *search.workload.hostile)
         report.operations = Counter({name: search.operations[name] for name in names})
-        report.uncalled = [] if names else uncalled(factory)
+        report.uncalled = [] if names else [name for name, code in doors(factory).items() if code not in search.entered]
         report.cut = not self.stopped and not self.budget.by_time and self._cut
         return report
 

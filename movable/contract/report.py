@@ -81,8 +81,8 @@ class Report:
     ``not_asked`` which must rules the workload gives no occasion for, and need not.
 
     ``budget`` is what was to be done, and ``cut`` says that its limit came first. ``operations`` counts how often programs ran each
-    operation; ``uncalled`` are the driver's methods that nobody calls, for want of a workload. ``first_failure`` says what was done
-    until the first must rule broke. ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
+    operation; ``uncalled`` are the driver's methods that nobody called, for want of a workload. ``first_failure`` says what was
+    done until the first must rule broke. ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
     """
 
     target: str
@@ -164,8 +164,8 @@ class Report:
     def unexercised(self) -> str:
         """How much of the driver nobody ever used, in words, or ""."""
         if not self.operations:
-            methods = f"{len(self.uncalled)} of its methods were never called ({', '.join(self.uncalled)})"
-            return f"there is no workload: {methods if self.uncalled else 'only its callbacks were called'}"
+            methods = f"{len(self.uncalled)} of the driver's methods never ran ({', '.join(self.uncalled)})"
+            return f"there is no workload: {methods if self.uncalled else 'no operation was asked for'}"
         if self.never_ran:
             return f"{len(self.never_ran)} of {len(self.operations)} operations never ran ({', '.join(self.never_ran)})"
         return ""
@@ -268,7 +268,7 @@ def _first_failure(report: Report) -> str:
 
 
 def _not_reached(count: int) -> str:
-    return f"nothing, for want of time: {count} {'scenario was' if count == 1 else 'scenarios were'} not reached"
+    return f"nothing: {count} {'scenario was' if count == 1 else 'scenarios were'} not reached"
 
 
 def failure(report: Report, found: Verdict) -> list[str]:

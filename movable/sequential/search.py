@@ -5,17 +5,20 @@ Work is counted, never timed: the same seed runs the same programs on any machin
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import Any
 
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
 from movable.workload.generate import programs, shrink
 from movable.workload.program import Program
-from movable.workload.workload import Workload
+from movable.workload.workload import GenericWorkload, Workload
 
 MAX_BARREN_PROGRAMS = 40
 """After so many failing programs in a row without a new rule, more of the same teaches nothing."""
@@ -25,6 +28,8 @@ MAX_HANGS = 3
 """After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_STEPS, SHRINK_ALL_STEPS = 4000, 24_000
 """Steps run to make the program of one broken rule small, and those of all together."""
+LISTENED = 60
+"""Programs of a driver without a workload in which it is noted which of its methods run."""
 HANG_STEPS = 2000
 """What a program that had to be stopped counts for among them."""
 INTERRUPTED = "interrupted: this is the report so far"
@@ -47,7 +52,7 @@ class Search:
     """What the programs run so far have shown.
 
     ``until`` are rules that are expected to break, ``told`` those that interleavings broke already, ``excused`` the waived ones.
-    ``operations`` counts how often each operation ran.
+    ``operations`` counts how often each operation ran, ``entered`` is the code that ran where there are none.
     """
 
     workload: type[Workload]
@@ -62,6 +67,7 @@ class Search:
     callbacks: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
     states: set[int] = field(default_factory=set)
+    entered: set[CodeType] = field(default_factory=set)
     examples: int = 0
     steps: int = 0
     barren: int = 0
@@ -78,7 +84,8 @@ class Search:
 
     def learn(self, program: Program) -> None:
         """Run a program and add up what it showed."""
-        machine = self.run(program)
+        with self._listening():
+            machine = self.run(program)
         self.examples += 1
         self.steps += machine.steps
         self.callbacks.update(machine.callbacks)
@@ -93,7 +100,25 @@ class Search:
             if self.first_failure is None and self.counts({id}):
                 self.first_failure = Found(id, self.examples, 0, time.monotonic() - self.began)
 
-    def counts(self, broken: Iterator[str] | Any) -> bool:
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Note which code runs in the first programs of a driver without a workload, of which nobody can say what was exercised."""
+        if self.examples >= LISTENED or not issubclass(self.workload, GenericWorkload):
+            yield
+            return
+
+        def enter(frame: FrameType, event: str, argument: object) -> None:
+            if event == "call":
+                self.entered.add(frame.f_code)
+
+        before = sys.getprofile()
+        sys.setprofile(enter)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
+    def counts(self, broken: Collection[str]) -> bool:
         """Whether one of these rules fails a certificate."""
         return any(RULES[id].level == "must" and id not in self.excused for id in broken)
 

@@ -13,6 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from movable.errors import UsageError
@@ -309,15 +310,12 @@ def not_asked(workload: type[Workload]) -> frozenset[str]:
     return frozenset({"D10", *silent} - ({"D44"} if workload.event_counters else set()))
 
 
-CALLED_BY_THE_CORE = {"isolate_page", "migratepage", "putback_page", "remove", "populate"}
-
-
-def uncalled(factory: Callable[..., Any]) -> list[str]:
-    """The methods of a driver's class that nobody calls where it has no workload."""
-    found = set()
-    for cls in getattr(factory, "__mro__", ())[:-1]:
-        found |= {name for name, value in vars(cls).items() if inspect.isfunction(value) and not name.startswith("_")}
-    return sorted(found - CALLED_BY_THE_CORE)
+def doors(factory: Callable[..., Any]) -> dict[str, CodeType]:
+    """The public methods of a driver's class, by name, with their code."""
+    found: dict[str, CodeType] = {}
+    for cls in reversed(getattr(factory, "__mro__", ())[:-1]):
+        found |= {name: value.__code__ for name, value in vars(cls).items() if inspect.isfunction(value) and name[0] != "_"}
+    return dict(sorted(found.items()))
 
 
 def what_is_missing(factory: Callable[..., Any], workload: type[Workload]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from docs.drivers.ring import Ring, RingWorkload
 from movable import UsageError
 from movable.cli import main
-from movable.contract import certify, check
+from movable.contract import GenericWorkload, certify, check
 from movable.contract.report import text, to_json
 from movable.contract.report_html import to_html
 from movable.eras import ERAS
@@ -83,15 +83,18 @@ def test_an_unknown_era_is_refused(verb: str, capsys: pytest.CaptureFixture[str]
     arguments = [verb, RING, *([encode((("compact",),))] if verb == "replay" else [])]
     assert main([*arguments, "--era", "3.11"]) == 2
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.startswith("movable: unknown era '3.11'; known are 4.19") and captured.err.count("\n") == 1
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert captured.err.startswith("movable: unknown era '3.11'; known are 4.19")
     with pytest.raises(UsageError, match=r"unknown era"):
         certify(Ring, era="2.6")
 
 
 @pytest.mark.parametrize("era", ERAS)
 def test_a_check_of_any_era_runs_interleavings(era: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A driver with a lost write and a data race is caught whatever kernel it is judged as, or the check says that it did not run."""
-    assert main(["check", "tests.drivers_for_tests.racy_drivers:CopiesUnderAnotherLock", "--era", era, "--examples", "20"]) in (1, 2)
+    """A driver with a lost write is caught whatever kernel it is judged as, or the check says that it could not be done."""
+    racy = "tests.drivers_for_tests.racy_drivers:CopiesUnderAnotherLock"
+    code = main(["check", racy, "--era", era, "--examples", "5", "--executions", "900"])
+    assert code == 1 if era == "4.19" else code in (1, 2)
     assert "\npassed" not in capsys.readouterr().out
 
 
@@ -147,20 +150,18 @@ def test_seeds_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_workload_of_which_little_ran_does_not_pass_alone() -> None:
-    from tests.drivers_for_tests.ring import Ring as Unspoken
-
     class Half(RingWorkload):
         def write(self, slot: int, data: bytes) -> bool:
             return False
 
-    class Filled(Unspoken):
+    class Filled(Ring):
         def populate(self, count: int) -> None:
             for slot in range(count):
                 self.write(slot, b"filled")
 
-    report = check(Filled, examples=5)
+    report = check(Filled, GenericWorkload, examples=5)
     last = text(report).splitlines()[-1]
-    assert last.startswith("passed, but there is no workload: 3 of its methods were never called (drop, read, write)")
+    assert last.startswith("passed, but there is no workload: 1 of the driver's methods never ran (read): ")
     assert report.passed() and not report.passed(strict=True)
     Half.write.movable_operation = RingWorkload.write.movable_operation  # type: ignore[attr-defined]
     report = check(Ring, Half, examples=30)

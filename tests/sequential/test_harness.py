@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from movable.contract.examine import Search
+from movable.sequential.search import Search
 from movable.workload.workload import Workload
 from tests.drivers_for_tests import just_drivers as just
 
 
 def searched(workload: type[Workload], examples: int = 60, era: str = "4.19", seed: int = 0) -> Search:
     search = Search(workload, workload.factory, era, seed)
-    assert not search.go(budget=0, examples=examples)
+    assert not search.go(examples)
     return search
 
 
