@@ -202,7 +202,11 @@ def alloc_page_mpol(task: Process, policy: Mempolicy | None, index: int, gfp: in
     if mode == MPOL_PREFERRED:
         return alloc_page_nodemask(task, first_node(mask), None, gfp)
     if mode in (MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE):
-        return alloc_page_nodemask(task, nth_node(mask, index), None, gfp)
+        chosen = nth_node(mask, index)
+        page = alloc_page_nodemask(task, chosen, None, gfp)
+        if page is not None and page.zone.node.nid == chosen:
+            task.user.numastat[chosen][3] += 1
+        return page
     start = local if policy.home_node == NUMA_NO_NODE else policy.home_node
     if mode == MPOL_BIND:
         return alloc_page_nodemask(task, start, mask if mask & task.mems_allowed else None, gfp)
@@ -223,8 +227,20 @@ def alloc_page_nodemask(task: Process, nid: int, mask: int | None, gfp: int = GF
         if allowed >> node & 1:
             page = vm.alloc_pages(soft, 0, node)
             if page is not None:
+                zone_statistics(task, nid, node)
                 return page
     return _alloc_hard(vm, order, allowed, gfp) if gfp & GFP_DIRECT_RECLAIM else None
+
+
+def zone_statistics(task: Process, preferred: int, node: int) -> None:
+    """Count a page for numastat: where it was wanted, where it came from, and whether that is local (zone_statistics)."""
+    counts = task.user.numastat
+    if node == preferred:
+        counts[node][0] += 1
+    else:
+        counts[node][1] += 1
+        counts[preferred][2] += 1
+    counts[node][4 if node == task.node else 5] += 1
 
 
 def _alloc_hard(vm: VM, order: tuple[int, ...], allowed: int, gfp: int) -> Page | None:

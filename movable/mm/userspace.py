@@ -44,6 +44,7 @@ class Userspace:
         self.memory_nodes = sum(1 << node.nid for node in vm.nodes if node.present_pages)
         self.lru_add: list[list[Page]] = [[] for _ in cpu_nodes]
         self.lru_disabled = 0
+        self.numastat = [[0] * 6 for _ in vm.nodes]
         self.mlock_count: dict[int, int] = {}
         self.anon_vmas: dict[int, AnonVma] = {}
         self.files: dict[str, Inode] = {}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from contextlib import nullcontext
 from typing import TypeAlias
 
+from movable.errors import UsageError
 from movable.files import check_place, write_text
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -20,6 +23,7 @@ def add_arguments(verbs: Verbs) -> None:
     )
     parts = numa.add_subparsers(title="parts", metavar="PART", required=True)
     _add_replay(parts)
+    _add_run(parts)
 
 
 def _add_replay(parts: Verbs) -> None:
@@ -68,3 +72,31 @@ def _replay(arguments: argparse.Namespace) -> int:
             print(f"case {case.number} ({case.title}) is not played: what it asks about was left by a case that is not in the file")
         print(f"{total - len(different)} of {total} {noun} equal")
     return 1 if different else 0
+
+
+def _add_run(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "run",
+        help="play a script of numactl, migratepages, move_pages and the like on a fresh machine",
+        description="Play a script, one command a line, on a fresh machine: numactl, migratepages, move_pages, numastat, cat and "
+        "echo of /proc and /sys files, and 'why PID PAGE', which says what keeps a page where it is. See docs/numa.md.",
+    )
+    verb.add_argument("script", metavar="SCRIPT", nargs="?", default="-", help="the script, - or nothing for standard input")
+    verb.add_argument("--memory", default="256M", metavar="SIZE", help="size of the machine, such as 256M or 1G (default 256M)")
+    verb.add_argument("--nodes", type=int, default=2, metavar="N", help="NUMA nodes (default 2)")
+    verb.add_argument("--era", default="6.1", help="the kernel that answers (default 6.1)")
+    verb.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from movable.mm.vm import VM
+    from movable.numa.shapes import size_in_pages
+    from movable.numa.shell import Shell
+
+    if not 1 <= arguments.nodes <= 64:
+        raise UsageError(f"--nodes {arguments.nodes}: use 1 to 64")
+    shell = Shell(VM(size_in_pages(arguments.memory) * 4096, nodes=arguments.nodes, era=arguments.era))
+    with nullcontext(sys.stdin) if arguments.script == "-" else open(arguments.script, encoding="utf-8") as stream:
+        for line in shell.run(stream, arguments.script):
+            print(line)
+    return 0
