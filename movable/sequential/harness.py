@@ -205,8 +205,7 @@ class Machine:
             try:
                 validate_vm(self.vm, quiescent=False, content=True)
             except InvalidState as error:
-                rule = "D46" if "written after" in str(error) else "V32"
-                problem = f"{rule}\0{error}"
+                problem = f"{error.rule}\0{error}"
             else:
                 problem = ""
             problem = problem or self._unreadable()
@@ -219,6 +218,7 @@ class Machine:
             rule, what = problem.split("\0")
             self._broken(rule, what)
         else:
+            self.onlooker.read_back()
             self.say("V32", True, "")
             self.states.add(self._fingerprint())
 
@@ -235,7 +235,8 @@ class Machine:
             for key, expected in list(self.workload.model.items()):
                 found = self.workload.read(key)
                 if found != expected:
-                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored"
+                    why = f"; {self.onlooker.differs}" if self.onlooker.differs else ""
+                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored{why}"
         self.workload.invariant()
         return ""
 
@@ -455,11 +456,11 @@ class Machine:
             try:
                 validate_vm(self.vm, content=True)
             except InvalidState as error:
-                found = str(error)
+                found = error.rule, str(error)
             else:
-                found = ""
-        if found:
-            self._broken("V32", f"after tear-down: {found}")
+                found = "", ""
+        if found[0]:
+            self._broken(found[0], f"after tear-down: {found[1]}")
             return
         left = self._frames_in_use() - self.baseline
         self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")
