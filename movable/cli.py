@@ -87,6 +87,7 @@ def _make_streams_safe() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
+    from movable.c import cli as c
     from movable.contract import cli as contract
     from movable.explain import cli as explain
     from movable.lab import cli as lab
@@ -104,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_drivers(verbs)
     contract.add_arguments(verbs)
     trace.add_arguments(verbs)
+    c.add_arguments(verbs)
     explain.add_arguments(verbs)
     numa.add_arguments(verbs)
     _debug_everywhere(verbs)

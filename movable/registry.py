@@ -124,6 +124,23 @@ def find(target: str) -> Factory:
     return _as_factory(look_up(target), target)
 
 
+def with_options(target: str, options: list[str]) -> str:
+    """A target with more options for its loader. Raises UsageError for one that has none."""
+    if not options:
+        return target
+    name, colon, _ = target.partition(":")
+    if Path(name).suffix not in LOADERS:
+        raise UsageError(f"{target!r} is not built here: -D, -I and --kernel-tree are for drivers in C")
+    return f"{target}{',' if colon else ':'}{','.join(options)}"
+
+
+def era_of(target: str) -> str:
+    """The era that a driver is written for, as far as its file says so; the default of all others."""
+    if Path(target.partition(":")[0]).suffix in LOADERS:
+        return str(getattr(find(target), "own_era", DEFAULT))
+    return DEFAULT
+
+
 def look_up(target: str) -> Any:
     """What ``module:Class``, ``file.py:Class``, a module or a file is the name of. Raises UsageError, in one line, for nothing."""
     name, _, attribute = target.partition(":")

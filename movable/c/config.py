@@ -11,7 +11,7 @@ from movable.errors import UsageError
 
 NAME = "movable.toml"
 LISTS = ("sources", "defines", "include")
-TEXTS = ("era", "kernel_tree", "optimise", "read", "count")
+TEXTS = ("era", "kernel_tree", "optimise", "setup", "teardown", "read", "count")
 FLAGS = ("content_moves", "may_refuse", "may_release_isolated", "plain_writes_are_atomic")
 OPERATION = ("call", "arguments", "makes", "ends", "parameter", "value", "busy")
 
@@ -20,7 +20,8 @@ OPERATION = ("call", "arguments", "makes", "ends", "parameter", "value", "busy")
 class Settings:
     """What the file says about one driver.
 
-    ``sources`` are further files of it; ``operations`` leads from names to tables, see docs/c-drivers.md; ``read`` names a function
+    ``sources`` are further files of it; ``setup`` and ``teardown`` name functions that are called once the module is there and
+    before it goes; ``operations`` leads from names to tables, see docs/c-drivers.md; ``read`` names a function
     whose answer for a handle must stay what it was; ``count`` a variable that must be the number of handles.
     """
 
@@ -31,6 +32,8 @@ class Settings:
     era: str = ""
     kernel_tree: str = ""
     optimise: str = "1"
+    setup: str = ""
+    teardown: str = ""
     read: str = ""
     count: str = ""
     content_moves: bool = True

@@ -40,7 +40,7 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
     if not any("parameter" in table for table in settings.operations.values()):
         for name in _setters(driver):
             members.setdefault(f"set_{name}", _setter(f"set_{name}", name, "1"))
-    for name in (settings.read, settings.count):
+    for name in (settings.setup, settings.teardown, settings.read, settings.count):
         if name and not driver.load().has(name):
             driver.load().at(name)
     return type(f"{driver.__name__}_workload", (Generic,), members)
@@ -50,6 +50,21 @@ class Generic(Workload):
     """Calls what a file exports. The model holds for each handle what ``read`` answered when it was made."""
 
     settings: Settings = Settings()
+
+    def setup(self) -> Any:
+        """The module, and what the author wants to be called once it is there."""
+        driver = super().setup()
+        if self.settings.setup:
+            answer = driver.call(self.settings.setup)
+            if answer:
+                raise UsageError(f"{driver.name()}: {self.settings.setup}() returned {answer}")
+        return driver
+
+    def teardown(self) -> None:
+        """What the author wants to be called before the module goes, and its end."""
+        if self.settings.teardown:
+            self.driver.call(self.settings.teardown)
+        super().teardown()
 
     def read(self, key: Any) -> Any:
         """What the driver's own reading function answers."""

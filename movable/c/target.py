@@ -43,6 +43,7 @@ def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
         "plain_writes_are_atomic": settings.plain_writes_are_atomic,
     }
     made: type[Driver] = type(path.stem.replace("-", "_"), (Driver,), members)
+    made.own_era = made.recipe().era  # type: ignore[attr-defined]
     made.load()
     made.workload = workload_of(made, settings, source.read(path))  # type: ignore[attr-defined]
     return made

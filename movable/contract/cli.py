@@ -76,15 +76,19 @@ def _replay_here(arguments: argparse.Namespace) -> int:
 def _add_new(verbs: Verbs) -> None:
     verb = verbs.add_parser("new", help="write a complete driver distribution to begin with")
     verb.add_argument("name", metavar="NAME", help="of the distribution, such as my-driver")
+    verb.add_argument("--c", action="store_true", help="a driver in C, with a description of its operations and a test")
     verb.set_defaults(run=_new)
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from movable.contract.scaffold import scaffold
+    from movable.contract.scaffold import TEMPLATES, TEMPLATES_C, scaffold
 
-    written = scaffold(arguments.name, Path())
+    written = scaffold(arguments.name, Path(), TEMPLATES_C if arguments.c else TEMPLATES)
     for path in written:
         print(path)
+    if arguments.c:
+        print(f"next: cd {arguments.name} && movable check {arguments.name.replace('-', '_')}.c")
+        return 0
     print(f"next: cd {arguments.name} && python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m pytest")
     return 0
 

@@ -27,9 +27,9 @@ def add_arguments(verbs: Any) -> None:
         description="Certify a driver: run it through random sequences of its own operations, isolation, migration, put-back, "
         "compaction, offlining and faults, and give a verdict on every rule of the contract.",
     )
-    verb.add_argument("target", nargs="?", metavar="TARGET", help="an installed name, module:Class or file.py:Class")
+    verb.add_argument("target", nargs="?", metavar="TARGET", help="an installed name, module:Class, file.py:Class or file.c")
     verb.add_argument("--installed", action="store_true", help="certify every installed driver")
-    verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
+    verb.add_argument("--era", help="the kernel whose contract counts (default 4.19; for a file in C what it is written for)")
     verb.add_argument("--examples", type=positive, metavar="N", help="run N programs, and 5 N interleavings")
     verb.add_argument("--executions", type=positive, metavar="N", help="run N interleavings of all scenarios together")
     verb.add_argument("--limit", type=seconds, metavar="2m", help="cut a search by work short after so long (default 60s)")
@@ -41,6 +41,9 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("--campaign", metavar="DIR", help="with --jobs: keep finished pieces of work there, and go on from them")
     verb.add_argument("--seed", type=int, metavar="N", help="where the search begins (default 0)")
     verb.add_argument("--seeds", type=seeds, metavar="0-4", help="search once for each of these, and print one table")
+    verb.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="of a C driver: a macro")
+    verb.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="of a C driver: a folder of headers")
+    verb.add_argument("--kernel-tree", metavar="DIR", help="of a C driver: headers private to drivers are in this kernel's sources")
     verb.add_argument("--strict", action="store_true", help="fail for should rules, and for what was never exercised, too")
     verb.add_argument("--waive", action="append", default=[], metavar="ID=REASON", help="excuse a rule; may be given again")
     verb.add_argument("--json", metavar="FILE", help="write the certificate as JSON ('-' for standard output, and nothing else)")
@@ -162,11 +165,12 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
 
 def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     from movable.contract.examine import check
+    from movable.registry import era_of
 
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
-            era=arguments.era,
+            era=arguments.era or era_of(target),
             budget=arguments.budget,
             examples=arguments.examples,
             seed=seed,
@@ -201,17 +205,23 @@ def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
 
 
 def _targets(arguments: argparse.Namespace) -> list[str]:
-    from movable.registry import installed
+    from movable.registry import installed, with_options
 
     if bool(arguments.target) == arguments.installed:
         raise UsageError("name one driver to check, or give --installed for all of them")
     if arguments.target:
-        return [arguments.target]
+        return [with_options(arguments.target, _built_with(arguments))]
     found = installed()
     for driver in found:
         if driver.problem:
             print(f"movable: driver {driver.name!r} is left out: {driver.problem}", file=sys.stderr)
     return [driver.name for driver in found if not driver.problem]
+
+
+def _built_with(arguments: argparse.Namespace) -> list[str]:
+    """What a driver in another language is built with, as parts of its target, so that a replay line has them too."""
+    parts = [f"-D{one}" for one in arguments.define] + [f"-I{one}" for one in arguments.include]
+    return parts + ([f"--kernel-tree={arguments.kernel_tree}"] if arguments.kernel_tree else [])
 
 
 @contextmanager

@@ -49,12 +49,20 @@ REFUSED: dict[str, str] = {
 
 LITERAL = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
 WORD = re.compile(r"[A-Za-z_]\w*")
+EMPTY_ASM = re.compile(r"\b(asm|__asm__|__asm)\s*(volatile|__volatile__)?\s*\(\s*\"\"\s*[:)]")
+"""A barrier of the compiler's, which does nothing."""
 ASM_WORDS = {"asm", "__asm__", "__asm"}
 
 
 def code_of(text: str) -> str:
     """The text without comments and literals; lines stay where they are."""
-    return LITERAL.sub(lambda found: "\n" * found[0].count("\n") or " ", text)
+    return LITERAL.sub(_blank, text)
+
+
+def _blank(found: re.Match[str]) -> str:
+    if found[0][0] in "\"'":
+        return '""' if found[0] == '""' else '"1"'
+    return "\n" * found[0].count("\n") or " "
 
 
 def read(path: Path) -> str:
@@ -76,7 +84,7 @@ def refuse(path: Path, text: str) -> None:
         for word in WORD.findall(line):
             if word in REFUSED:
                 raise UsageError(f"{path}:{number}: {word}: {REFUSED[word]}")
-            if word in ASM_WORDS and not re.search(r"(asm|__asm__)\s*(volatile|__volatile__)?\s*\(\s*:\s*:", line):
+            if word in ASM_WORDS and not EMPTY_ASM.search(line):
                 raise UsageError(f"{path}:{number}: {word}: {ASM}")
 
 
@@ -134,4 +142,6 @@ def _arguments(text: str) -> tuple[tuple[str, str], ...]:
 def style(text: str) -> str:
     """The era whose interface a source uses: movable_operations came with 6.0."""
     code = code_of(text)
+    if re.search(r"\bset_movable_ops\s*\(", code):
+        return "6.17"
     return "4.19" if re.search(r"\baddress_space_operations\b", code) and "movable_operations" not in code else "6.1"

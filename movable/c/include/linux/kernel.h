@@ -7,6 +7,8 @@
 #define sizeof_field(type, member) sizeof(((type *)0)->member)
 #define min(a, b) ({ __typeof__(a) _one = (a); __typeof__(b) _two = (b); _one < _two ? _one : _two; })
 #define max(a, b) ({ __typeof__(a) _one = (a); __typeof__(b) _two = (b); _one > _two ? _one : _two; })
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define min3(a, b, c) min(min(a, b), c)
 #define max3(a, b, c) max(max(a, b), c)
 #define min_t(t, a, b) ({ t _one = (a); t _two = (b); _one < _two ? _one : _two; })

@@ -41,5 +41,5 @@ K_PAGE(int, PageIsolated, K_PAGE_ISOLATED)
 #define __ClearPageIsolated(page) clear_bit(PG_isolated, &(page)->flags)
 #define SetPageIsolated(page) set_bit(PG_isolated, &(page)->flags)
 #define ClearPageIsolated(page) clear_bit(PG_isolated, &(page)->flags)
-#define page_movable_ops(page) ((const struct movable_operations *)((unsigned long)(page)->mapping & ~3ul))
+#define page_movable_ops(page) ((const struct movable_operations *)page_mapping(page))
 #endif
