@@ -11,7 +11,8 @@ from movable.c.build.recipe import VERSIONS
 HEAD = """# Names that C drivers can use
 
 This page is made by `movable c api` from the headers of the package. *Modelled* names do what the kernel's do, on the model's
-machine. *Ignored* names are accepted and do nothing, for the reason given. *Refused* names end the build with one line that says where.
+machine. *Ignored* names are accepted and do nothing, for the reason given. *Refused* names end the build with one line that says
+where.
 
 A driver may include any kernel header of the list at the end; all names are there whatever it includes.
 """
