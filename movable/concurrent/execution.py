@@ -6,40 +6,38 @@ order of its operations, one after the other, gives the same answers and the sam
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from movable.concurrent.end_state import end_state, number
 from movable.concurrent.globals import Traced
-from movable.concurrent.linearizability import Orders, Span
+from movable.concurrent.journal import Entry, Rulings, entry
+from movable.concurrent.linearizability import Orders, Span, precedence
+from movable.concurrent.rewind import Rewind, keep
 from movable.concurrent.seam import START, DriverHooks, ScenarioSeam, Sharing, watch
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import InvalidState, MovableError
 from movable.explore import ExploreError, Scene
 from movable.explore.engine import TaskExit
-from movable.explore.instrument.attributes import vars_of
 from movable.explore.program import Body
 from movable.mm.isolation import putback_movable_pages
-from movable.mm.page import Page
 from movable.mm.validate import validate_vm
-from movable.rules.monitor import Monitor, rule_of
+from movable.rules.monitor import rule_of
 from movable.sequential.faults import passes, place_of
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
 if TYPE_CHECKING:
     from movable.concurrent.precheck import Watch
-    from movable.events import Event
     from movable.explore.engine import Scheduler
     from movable.mm.vm import VM
 
 __tracebackhide__ = True
 
-FIRST, EVERY = 4, 8
-"""The monitor watches the first executions, and then one in so many: it makes an execution half as long again."""
-AGAIN = 16
-"""An end state that was judged already is judged again in one execution of so many, for a fingerprint is not the whole state."""
+BUILT = 3
+"""Executions that are built anew before what set-up has built is kept: for fewer that does not pay."""
 
 
 class Broken(Exception):
@@ -57,11 +55,10 @@ def broken(rule: str) -> type[Broken]:
 class Trial:
     """A program for ``movable.explore``: one scenario of one driver.
 
-    ``known`` are rules that are not reported, ``monitored`` makes the monitor watch every execution (None: some of them). ``tell``
-    is given (kind, page, arguments) of each event of an execution that is being explained. ``exercised`` counts what was judged.
-    ``judges_all`` looks at every end state, also where it looks like one that was right; searches do without.
-    ``audited`` keeps end states for ``movable.explore.detect.commutativity``. ``unwatched`` collects what may change without
-    scheduling points. ``watch``, if set, watches the tasks for what no schedule governs. ``last`` is the last execution.
+    ``known`` are rules that are not reported, ``monitored`` says whether the monitor watches (None: yes). ``audited`` keeps end
+    states for ``movable.explore.detect.commutativity``. ``unwatched`` collects what may change without scheduling points.
+    ``watch``, if set, watches the tasks for what no schedule governs. ``last`` is the last execution. ``anew``: build the machine
+    for the next ones, although what set-up has built could be put back.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario, orders: Orders | None = None) -> None:
@@ -72,34 +69,52 @@ class Trial:
         self.sharing = Sharing()
         self.known: frozenset[str] = frozenset()
         self.monitored: bool | None = None
-        self.judges_all = True
         self.audited = False
-        self.exercised: dict[str, int] = {}
+        self.rulings = Rulings(subject.era)
+        self._judged: Counter[str] = Counter()
         self.unwatched: dict[str, None] = {}
         self.watch: Watch | None = None
         self.last: Execution | None = None
+        self.anew = False
         self.count = 0
-        self._seen: set[int] = set()
+        self._right: set[Hashable] = set()
+        self._built = 0
+        self._rewind: Rewind | None = None
         self._removed = any(action[0] == "teardown" for actions in scenario.tasks for action in actions)
 
     def __call__(self, scheduler: Scheduler) -> Scene:
         """One execution."""
         self.count += 1
-        watched = self.monitored if self.monitored is not None else self.count <= FIRST or not self.count % EVERY
-        execution = self.last = Execution(self, scheduler, watched)
+        execution = self.last = self._execution(scheduler)
         close = execution.beside.reset if execution.beside else None
         return Scene(execution.tasks(), execution.check, (lambda: execution.ended) if self.audited else None, close)
 
+    def _execution(self, scheduler: Scheduler) -> Execution:
+        """From what set-up has built before, where that can be put back."""
+        if self._rewind is not None and self.watch is None and not self.anew and not hasattr(scheduler, "lines"):
+            return self._rewind.execution(scheduler)
+        execution = Execution(self, scheduler)
+        self._built += 1
+        if self._built == BUILT:
+            self._rewind = keep(execution, scheduler)
+        return execution
+
     def judged(self, rule: str) -> None:
         """Count that a rule had a chance to be broken."""
-        self.exercised[rule] = self.exercised.get(rule, 0) + 1
+        self._judged[rule] += 1
 
-    def fresh(self, fingerprint: int) -> bool:
-        """Whether an end state has to be looked at: it is new, or its turn has come again."""
-        if fingerprint in self._seen and self.count % AGAIN and not self.judges_all:
-            return False
-        self._seen.add(fingerprint)
-        return True
+    def exercised(self) -> Counter[str]:
+        """How often each rule had a chance to be broken since this was asked last."""
+        total, self._judged = self._judged + self.rulings.exercised(), Counter()
+        return total
+
+    def was_right(self, ended: Hashable) -> bool:
+        """Whether an execution that ended just so was found to be right."""
+        return ended in self._right
+
+    def right(self, ended: Hashable) -> None:
+        """Remember that one that ended so is."""
+        self._right.add(ended)
 
     @property
     def orders(self) -> Orders:
@@ -117,11 +132,11 @@ class Trial:
 class Execution:
     """One run of a trial on a fresh machine."""
 
-    def __init__(self, trial: Trial, scheduler: Scheduler, watched: bool) -> None:
+    def __init__(self, trial: Trial, scheduler: Scheduler) -> None:
         self.trial = trial
-        self.monitor = Monitor(era=trial.subject.era) if watched else None
-        observe = self.monitor.feed if self.monitor is not None else None
-        self.stage = Stage(trial.subject, trial.scenario, lambda vm: _before(vm, observe, trial.watch))
+        self.journal: list[Entry] = []
+        self.stage = Stage(trial.subject, trial.scenario, self._before)
+        self.start = len(self.journal)
         self.beside = trial.subject.beside
         self.scheduler = _teller(scheduler, self)
         self.traced = Traced(self.scheduler, self.beside.spots) if self.beside.spots else None
@@ -133,12 +148,25 @@ class Execution:
         self.seam, self.hooks = watch(self.scheduler, self.stage.vm, self.stage.workload)
         if self.beside:
             self.beside.watch(self.hooks)
-        if observe is not None:
-            self.seam.observers.append(observe)
-        self.answers: list[list[Any]] = [[] for _ in trial.scenario.tasks]
-        self.spans: list[list[Span]] = [[] for _ in trial.scenario.tasks]
+        if trial.monitored is not False:
+            self.seam.journal = self.journal
+        self.begin(scheduler)
+
+    def begin(self, scheduler: Scheduler) -> None:
+        """Nothing has been done yet."""
+        del self.journal[self.start :]
+        self.answers: list[list[Any]] = [[] for _ in self.trial.scenario.tasks]
+        self.spans: list[list[Span]] = [[] for _ in self.trial.scenario.tasks]
         self.steps = scheduler.steps
         self.ended: Hashable = None
+        self.state: list[Any] | None = None
+
+    def _before(self, vm: VM) -> None:
+        """What is to be known of a machine before there is a driver on it."""
+        if self.trial.monitored is not False:
+            vm.observe(lambda event: self.journal.append(entry(event)))
+        if self.trial.watch is not None:
+            self.trial.watch.machine(vm)
 
     # the tasks
 
@@ -174,42 +202,52 @@ class Execution:
 
     def check(self) -> None:
         """Raise `Broken` where the execution went wrong."""
-        vm = self.stage.vm
-        vm.install(None)
+        vm, trial = self.stage.vm, self.trial
+        self.seam.scheduler = None
         self.hooks.check()
         if self.hooks.unwatched_kinds:
             left = [one for one in self.hooks.unwatched_kinds if not self.beside.watches(*one)]
-            self.trial.unwatched.update(dict.fromkeys(f"{name} ({kind})" for name, kind in left))
+            trial.unwatched.update(dict.fromkeys(f"{name} ({kind})" for name, kind in left))
         try:
             vm.run_work()
             if self.stage.held:
                 putback_movable_pages(self.stage.held)
         except MovableError as error:
             raise named(error) from error
+        vm.install(None)
         self._judge_rules()
-        self.ended = (self.state(), repr(self.answers))
-        fresh = self.trial.fresh(hash(self.ended))
-        self._judge_answers(fresh)
-        if fresh:
-            self._judge_machine()
-
-    def _judge_rules(self) -> None:
-        monitor = self.monitor
-        if monitor is None:
+        beside = list(self.beside.values()) if self.beside else ()
+        self.state = end_state(self.stage, beside)
+        state = number(self.state)
+        self.ended = ended = (state, repr(self.answers), precedence(self.spans))
+        if state is not None and trial.was_right(ended):
+            trial.judged(self._reading_rule())
             return
-        monitor.finish(quiescent=False)
-        for rule, count in monitor.exercised.items():
-            self.trial.exercised[rule] = self.trial.exercised.get(rule, 0) + count
-        for rule, found in monitor.broken.items():
-            if rule not in self.trial.known:
-                raise broken(rule)(found[0].text)
+        self._judge_answers()
+        self._judge_machine()
+        if state is not None:
+            trial.right(ended)
 
-    def _judge_answers(self, fresh: bool) -> None:
+    def _judge_rules(self, closed: bool = False) -> None:
+        if self.trial.monitored is False:
+            return
+        for rule, what in self.trial.rulings.judge(self.journal, self.start, closed):
+            if rule not in self.trial.known:
+                raise broken(rule)(what)
+        for warning in self.stage.vm.warnings:
+            rule, _, what = warning.partition(": ")
+            if rule[0] == "D" and rule not in self.trial.known:
+                raise broken(rule)(what)
+
+    def _reading_rule(self) -> str:
+        return "D15" if self.trial.subject.workload.preserves_content else "D54"
+
+    def _judge_answers(self) -> None:
         trial = self.trial
-        wrong = trial.orders.judge(self.stage, self.answers, self.spans, fresh)
+        wrong = trial.orders.judge(self.stage, self.answers, self.spans)
         if trial.orders.outcomes:
-            trial.judged("D15" if trial.subject.workload.preserves_content else "D54")
-        if fresh and trial.subject.workload.invariant is not Workload.invariant:
+            trial.judged(self._reading_rule())
+        if trial.subject.workload.invariant is not Workload.invariant:
             trial.judged("D54")
         if wrong is not None and wrong[0] not in trial.known:
             raise broken(wrong[0])(wrong[1])
@@ -219,13 +257,16 @@ class Execution:
         stage, trial = self.stage, self.trial
         self._validate("when all tasks had ended")
         if not trial.removed and trial.orders.removable:
+            stage.vm.install(self.seam)
             try:
                 stage.workload.finish()
                 stage.vm.run_work()
             except Exception as error:
                 raise named(error, "the removal of the driver afterwards") from error
+            stage.vm.install(None)
             self._validate("after the removal of the driver")
         if trial.removed or trial.orders.removable:
+            self._judge_rules(closed=True)
             left = stage.frames_in_use()
             trial.judged("D34")
             if left and "D34" not in trial.known:
@@ -235,47 +276,9 @@ class Execution:
         try:
             validate_vm(self.stage.vm, content=True)
         except InvalidState as error:
-            if error.rule not in self.trial.known:
-                raise broken(error.rule)(f"{when}: {error}") from None
-
-    # the end state
-
-    def state(self) -> Hashable:
-        """The frames, and every plain value of the driver's that is watched."""
-        vm = self.stage.vm
-        frames = tuple([(page.pfn, page._flags, page._refcount, page._mapping) for page in vm.pages.values()])
-        values = [(seen.name, *_plain(vars_of(seen.obj))) for seen in self.hooks.seen.values()]
-        if self.beside:
-            values.append(("beside", *_plain(dict(self.beside.values()))))
-        return (frames, vm.zones[0].nr_free, len(vm.bad_pages), tuple(values))
-
-
-_PLAIN = frozenset((int, str, bytes, float, bool, type(None)))
-
-
-def _plain(attributes: dict[str, Any]) -> list[Any]:
-    """The values that say something about a state, in order; Pages as their numbers, containers by their plain items."""
-    found: list[Any] = []
-    for value in attributes.values():
-        kind = type(value)
-        if kind in _PLAIN:
-            found.append(value)
-            continue
-        raw: Any = getattr(kind, "raw", kind)
-        if raw in _CONTAINERS:
-            found.append(raw.__len__(value))
-            parts = () if raw is set else dict.values(value) if issubclass(raw, dict) else raw.__iter__(value)
-            for part in parts:
-                if type(part) in _PLAIN:
-                    found.append(part)
-                elif isinstance(part, Page):
-                    found.append(part.pfn)
-        elif issubclass(kind, Page):
-            found.append(value.pfn)
-    return found
-
-
-_CONTAINERS = frozenset((dict, OrderedDict, defaultdict, list, tuple, set, deque))
+            rule = "D46" if "written after" in str(error) else "V32"
+            if rule not in self.trial.known:
+                raise broken(rule)(f"{when}: {error}") from None
 
 
 def unfit(error: BaseException | None) -> ExploreError | None:
@@ -297,14 +300,6 @@ def named(error: BaseException, where: str = "") -> Broken:
     rule = rule_of(error)
     text = str(error) if rule != "D52" else f"raised {type(error).__name__}: {error} at {place_of(error)}"
     return broken(rule)(prefix + text)
-
-
-def _before(vm: VM, observe: Callable[[Event], None] | None, look: Watch | None) -> None:
-    """What is to be known of a machine before there is a driver on it."""
-    if observe is not None:
-        vm.observe(observe)
-    if look is not None:
-        look.machine(vm)
 
 
 def _wrap_spawned(scheduler: Any, wrap: Callable[[Body], Body]) -> None:

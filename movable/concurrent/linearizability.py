@@ -16,8 +16,7 @@ from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.isolation import putback_movable_pages
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
-from movable.workload.action import Action
-from movable.workload.scenario import Scenario
+from movable.workload.scenario import Action, Scenario
 
 MOST = 120
 """Orders that are tried at most."""
@@ -337,6 +336,12 @@ def in_time(sequence: tuple[Place, ...], spans: list[list[Span]]) -> bool:
     places = [((task, number), span) for task, mine in enumerate(spans) for number, span in enumerate(mine)]
     timed = [(at[place], span) for place, span in places if place in at]
     return all(one < two for one, (_, ended) in timed for two, (began, _) in timed if ended <= began and one != two)
+
+
+def precedence(spans: list[list[Span]]) -> tuple[tuple[Place, Place], ...]:
+    """Which operations had ended before which began: all that the judgement needs of the spans."""
+    places = [((task, number), span) for task, mine in enumerate(spans) for number, span in enumerate(mine)]
+    return tuple([(one, two) for one, (_, ended) in places for two, (began, _) in places if ended <= began and one != two])
 
 
 def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) -> str:

@@ -31,6 +31,8 @@ from movable.workload.workload import Workload
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from movable.concurrent.journal import Entry
+
 __tracebackhide__ = True
 
 START = ("start",)
@@ -42,7 +44,7 @@ MACHINE = (VM, ListHead, Lock, RWLock, WaitQueue, WorkQueue, Work, AddressSpace,
 PATIENCE = 1000
 """Points that a task may pass in a row as not shared, before none is left out any more."""
 
-READS = frozenset(("r", "ar", "mr", "rlock", "rtry", "runlock"))
+READS = frozenset(("r", "ar", "rlock", "rtry", "runlock"))
 
 USES = {"touch": "", "write_data": "data", "lock_page": "lock", "trylock_page": "lock", "unlock_page": "lock"}
 """Events that are a use of a page, which nobody may make of a free one; and of what, where the event does not say."""
@@ -125,13 +127,16 @@ def watched_view(vm: VM, view: memoryview) -> WatchedData | None:
 class ScenarioSeam(Seam):
     """The seam of a scenario's machine: every list is a location of its own, and nobody may touch a page that is free.
 
-    ``tell``, if set, is called with (kind, page, arguments) of every event.
+    ``tell``, if set, is called with (kind, page, arguments) of every event. ``journal``, if set, gets every event (see `Rulings`);
+    ``freed`` is called with each page that is freed, before it is.
     """
 
     def __init__(self, scheduler: Any) -> None:
         super().__init__(scheduler)
         self._hooks: DriverHooks | None = None
         self.tell: Callable[[str, Page | None, dict[str, Any]], object] | None = None
+        self.journal: list[Entry] | None = None
+        self.freed: Callable[[Page], object] | None = None
         self.lists: dict[int, tuple[ListHead, Hashable]] = {}
         self.made: dict[tuple[str, str], int] = {}
 
@@ -178,8 +183,17 @@ class ScenarioSeam(Seam):
             raise self.late.pop(self.task.name)
         if self.tell is not None:
             self.tell(kind, page, args)
+        journal, scheduler = self.journal, self.scheduler
+        if journal is not None and not self.muted:
+            name = "main" if scheduler is None else scheduler.current
+            if page is None:
+                journal.append((name, kind, -1, 0, 0, 0, args))
+            else:
+                journal.append((name, kind, page.pfn, page._flags, page._mapping, page._refcount, args))
         if self.observers:
             super().event(kind, page, **args)
+        if kind == "free_page" and self.freed is not None and page is not None:
+            self.freed(page)
         if page is not None and not page._refcount and kind in USES:
             field = USES[kind] or args["field"]
             raise VMBug("D46", f"its {field} is used by {self.task.name} after it was freed", "a page that somebody holds", page)
@@ -205,11 +219,15 @@ def watch(scheduler: Any, vm: VM, workload: Workload) -> tuple[ScenarioSeam, Dri
 
 
 class Sharing:
-    """Which locations tasks share, as far as executions have shown. ``everything``: leave no point out."""
+    """Which locations tasks share, as far as executions have shown. ``everything``: leave no point out.
+
+    ``passed`` are the uses, as (task, location, whether it may write), that are known to make nothing shared.
+    """
 
     def __init__(self) -> None:
         self.shared: set[Hashable] = {START}
         self.users: dict[Hashable, tuple[str, bool]] = {}  # whole location -> (its only task, "" for several; written)
+        self.passed: dict[str, set[tuple[str, Hashable]]] = {}
         self.grew = False
         self.everything = False
 
@@ -227,6 +245,7 @@ class Sharing:
         self.users[base] = ("" if several else task, written or write)
         if several and (written or write):
             self.shared.add(base)
+            self.passed.clear()
             self.grew = True
             return True
         return False
@@ -246,12 +265,18 @@ class Reduced(Scheduler):
         me = self._running
         if me is not None and not self.sharing.everything:
             base = key.base if type(key) is Part else key
-            if base not in self._shared and not self.sharing.learn(base, op, me.name):
-                self._passed += 1
-                if self._passed < PATIENCE:
-                    return
-                # It may be waiting busily for a task that has not had its turn.
-                self.sharing.everything = self.sharing.grew = True
+            if base not in self._shared:
+                passed = self.sharing.passed.get(me.name)
+                if passed is None:
+                    passed = self.sharing.passed[me.name] = set()
+                use = (op, base)
+                if use in passed or not self.sharing.learn(base, op, me.name):
+                    passed.add(use)
+                    self._passed += 1
+                    if self._passed < PATIENCE:
+                        return
+                    # It may be waiting busily for a task that has not had its turn.
+                    self.sharing.everything = self.sharing.grew = True
         self._passed = 0
         super().point(op, key)
 

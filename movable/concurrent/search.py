@@ -53,8 +53,8 @@ Progress = Callable[[int, float], None]
 class Interleavings:
     """The result: scenarios in order, broken rules with their stories, how often rules had a chance to be broken.
 
-    ``refused`` is a line that says why nothing could be explored. ``cut`` says that the limit came before the executions were run,
-    ``first`` after how many executions and seconds each broken rule was met.
+    ``refused`` is a line that says why nothing could be explored. ``planned`` is how many executions were asked for, None where
+    only time limits the search; ``cut`` says that the time was over before they were done.
     """
 
     scenarios: list[Explored] = field(default_factory=list)
@@ -63,8 +63,8 @@ class Interleavings:
     seconds: float = 0.0
     refused: str = ""
     stopped: str = ""
+    planned: int | None = None
     cut: bool = False
-    first: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     @property
     def executions(self) -> int:
@@ -83,7 +83,7 @@ class Hunt:
 
     def __init__(self, trial: Trial, seed: int) -> None:
         self.trial = trial
-        self.report = Explored(trial.scenario.name, str(trial.scenario), operations=trial.scenario.operations)
+        self.report = Explored(trial.scenario.name, str(trial.scenario))
         self.options = replace(OPTIONS, races="D53" not in trial.known)
         self.done = False
         self._seed = seed
@@ -168,19 +168,26 @@ class Hunt:
         if run.pruned or self.trial.last is None:
             return
         self._repeated = True
-        ended = self.trial.last.ended
+        first = self.trial.last
         moved = [bytearray(size) for size in range(16, 800, 24)]  # so that objects of this one get other addresses
         again = Reduced(
             self.trial, Choices([step[0] for step in run.steps]),
             limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True,
         )  # fmt: skip
         again.strategy.begin(again)
-        with watchdog():
-            again.run()
+        self.trial.anew = True  # built anew, as in a replay, so that what is put back in place is compared too
+        try:
+            with watchdog():
+                again.run()
+        finally:
+            self.trial.anew = False
         del moved
         compare(run, again)
-        if self.trial.last.ended != ended:
-            raise NonDeterminism(f"a value of the driver's was in the end {_differing(ended, self.trial.last.ended)}")
+        second = self.trial.last
+        if second.ended != first.ended:
+            one, two = (tuple(each.state or ()) for each in (first, second))
+            differing = _differing(one, two) if one != two else _differing(first.ended, second.ended)
+            raise NonDeterminism(f"a value of the driver's was in the end {differing}")
 
     def _restart(self) -> None:
         self.trial.sharing.grew = False
@@ -214,29 +221,30 @@ def interleavings(
     *,
     seconds: float | None = None,
     executions: int | None = None,
-    limit: float | None = None,
     known: frozenset[str] = frozenset(),
     until: frozenset[str] = frozenset(),
     scenarios: list[Scenario] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Interleavings:
-    """Explore the scenarios of a driver until ``seconds`` are over, or ``executions`` of all of them together, or all is covered.
+    """Explore the scenarios of a driver: ``executions`` of all together, for ``seconds`` at most, or until all is covered.
+
+    With ``executions`` the result is the same on every machine, unless the time, which is then only a ceiling, was over first: that
+    is told in ``cut``.
 
     ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
-    ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time, unless the moment
-    ``limit`` comes before they are run. Returns what was found; a driver that cannot be explored is told in ``refused``.
+    ``scenarios`` replaces the derived ones. Returns what was found; a driver that cannot be explored is told in ``refused``.
     """
-    result = Interleavings()
+    result = Interleavings(planned=executions)
     began = time.monotonic()
-    deadline = limit if seconds is None else began + seconds
+    deadline = None if seconds is None else began + seconds
     found: dict[str, Found] = {}
     try:
         hunts = _hunts(look_first(subject, scenarios, deadline), subject, known, seed)
         result.scenarios = [hunt.report for hunt in hunts]
         turns = _Turns(hunts, found, result, deadline, executions, until, progress)
         turns.go()
-        result.cut = turns.cut
+        result.cut = executions is not None and turns.late
     except KeyboardInterrupt:
         result.stopped = "interrupted: this is the report so far"
     except (Exception, Blocked) as error:
@@ -286,7 +294,6 @@ def _hunts(scenarios: list[Scenario], subject: Subject, known: frozenset[str], s
     for scenario in scenarios:
         trial = Trial(subject, scenario)
         trial.known = known
-        trial.judges_all = False
         hunts.append(Hunt(trial, seed))
     return hunts
 
@@ -303,11 +310,11 @@ class _Turns:
     until: frozenset[str]
     progress: Progress | None
     spent: int = 0
-    cut: bool = False
-    began: float = field(default_factory=time.monotonic)
+    late: bool = False
 
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
+        began = time.monotonic()
         portion = LEAST if self.deadline is not None else PORTION
         if self.executions is not None:
             portion = min(PORTION, max(LEAST, self.executions // max(1, len(self.hunts))))
@@ -315,12 +322,12 @@ class _Turns:
             while any(not hunt.done for hunt in self.hunts):
                 for hunt in self.hunts:
                     if self.spent and over(self.deadline):
-                        self.cut = self.executions is not None
+                        self.late = True
                         return
                     if not hunt.done:
                         self._turn(hunt, portion)
                     if self.progress is not None:
-                        self.progress(self.spent, time.monotonic() - self.began)
+                        self.progress(self.spent, time.monotonic() - began)
                     if self.executions is not None and self.spent >= self.executions:
                         return
                     if self.until and self.until <= self.found.keys():
@@ -331,16 +338,12 @@ class _Turns:
         before = hunt.report.executions
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
         for failure, options in hunt.run(most, self.deadline):
-            rule = rule_of_failure(failure)
-            self.found.setdefault(rule, (hunt, failure, options))
-            spent = self.spent + hunt.report.executions - before
-            self.result.first.setdefault(rule, (spent, time.monotonic() - self.began))
+            self.found.setdefault(rule_of_failure(failure), (hunt, failure, options))
             if self.until and self.until <= self.found.keys():
                 hunt.claim()
                 break
         self.spent += hunt.report.executions - before
-        self.result.exercised.update(hunt.trial.exercised)
-        hunt.trial.exercised.clear()
+        self.result.exercised.update(hunt.trial.exercised())
 
 
 class _no_collection:

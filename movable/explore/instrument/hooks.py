@@ -35,7 +35,7 @@ _PLAIN = (int, str, bytes, float, bool, type(None), Enum)
 _ATOMS = frozenset(_PLAIN[:-1])
 _NO_PLANS: dict[type, Any] = dict.fromkeys(_PLAIN[:-1])
 _ADDRESS = 1 << 20  # where no object is
-_UNCHANGING = (
+UNCHANGING = (
     complex, range, slice, decimal.Decimal, fractions.Fraction, datetime.date, datetime.time, datetime.timedelta,
     datetime.tzinfo, pathlib.PurePath, re.Pattern, struct.Struct, weakref.ref, types.GenericAlias, type(NotImplemented), type(...),
     logging.Logger,
@@ -60,6 +60,10 @@ class Seen:
         self.obj = obj
         self.name = name
         self.keys: dict[str, str | None] = {}
+
+
+State = tuple[Any, ...]
+"""What `Hooks.put_back` needs."""
 
 
 class Hooks:
@@ -123,6 +127,26 @@ class Hooks:
         for seen in self.seen.values():
             swap(seen.obj, plain(type(seen.obj)), builtin=isinstance(seen.obj, types.SimpleNamespace))
         self.seen.clear()
+
+    def state(self) -> "State":
+        """What these hooks know now, for `put_back`."""
+        boxes = {key: BOXES[key] for key in self._keys if key in BOXES}
+        known = (dict(self.seen), dict(self._made), dict(self._looked), boxes)
+        return *known, list(self.unwatched_kinds), set(self._class_level), list(self._loose), list(self._hidden)
+
+    def put_back(self, state: "State", scheduler: Points) -> None:
+        """The same hooks for another execution, in which every object is as it was when ``state`` was taken."""
+        seen, made, looked, boxes, unwatched, class_level, loose, hidden = state
+        self.point = scheduler.point
+        self._scheduler = scheduler
+        self.seen, self._made, self._looked = dict(seen), dict(made), dict(looked)
+        self.unwatched_kinds, self._class_level = list(unwatched), set(class_level)
+        self._loose, self._hidden = list(loose), list(hidden)
+        self._keys = begin(scheduler)
+        self._keys.update(boxes)
+        BOXES.update(boxes)
+        for cls in self._classes:
+            hooked(cls)[1].hooks = self
 
     def check(self) -> None:
         """Note what was not watched although it may change, or did; call it after a run."""
@@ -221,7 +245,7 @@ class Hooks:
             return self._frozen
         if issubclass(kind, types.SimpleNamespace) or mixin(kind) is not None or (cls.__flags__ & HEAP and self._follow(cls)):
             return self._object
-        return None if cls is object or issubclass(kind, _UNCHANGING) else self._unknown
+        return None if cls is object or issubclass(kind, UNCHANGING) else self._unknown
 
     def _contain(self, value: Any, where: str) -> Any:
         box = BOXES.get(id(value))

@@ -1,1 +1,0 @@
-"""Programs of NUMA system calls: played against the model, and compared with what a real kernel answered."""
