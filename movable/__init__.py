@@ -3,17 +3,22 @@
 The rooms:
     mm         the memory, in the kernel's file names
     hookspecs  the contract as hooks;  registry  finds drivers, validates and binds them
-    contract   the numbered rules and the certificate
+    rules      the numbered rules, each beside what judges it;  events  what happens to a page
+    workload   how a driver is kept busy;  sequential, concurrent  programs of one task, and of several
+    contract   the certificate;  museum  historic bugs
     explore    the search through interleavings
     trace      a real kernel's recordings, judged by the same rules
+    explain    what a real machine prints, in plain words
     lab        experiments;  cli  the command line;  eras  what differs between kernels
 
-This file names what a driver author uses. Inside a class body Python rewrites a name that begins with two underscores, so
-``__SetPageMovable`` and its like have a second name each: ``SetPageMovable``, ``ClearPageMovable``, ``PageMovableHint``.
+This file names what a driver author uses; ``movable.bench`` has what a test bench uses beside it. Inside a class body Python
+rewrites a name that begins with two underscores, so ``__SetPageMovable`` and its like have a second name each:
+``SetPageMovable``, ``ClearPageMovable``, ``PageMovableHint``.
 """
 
 from __future__ import annotations
 
+from movable import renamed
 from movable.errors import (
     DeadlockError,
     DriverError,
@@ -180,6 +185,8 @@ from movable.mm.vm import VM
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state, mod_zone_page_state
 
 __version__ = "0.1.0"
+
+renamed.install()
 
 __all__ = [
     "GFP_ATOMIC",

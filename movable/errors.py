@@ -53,8 +53,13 @@ class DriverError(MovableError):
 
 
 class InvalidState(MovableError):
-    """``validate_vm`` found two things that disagree; ``findings`` lists them all, a line each."""
+    """``validate_vm`` found two things that disagree; ``findings`` lists them all, a line each.
 
-    def __init__(self, findings: list[str]) -> None:
+    ``rule`` is the number of the rule that the first of them breaks for which an owner of pages answers, else that of the core.
+    """
+
+    def __init__(self, findings: list[str], rules: list[str] | None = None) -> None:
         self.findings = findings
+        found = [rule for rule in rules or () if rule[0] == "D"]
+        self.rule = found[0] if found else "V32"
         super().__init__("; ".join(findings))

@@ -72,6 +72,14 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "migratepage_ret": ("", ("newpage", "ret", "driver", "list", *NEW)),
     "putback_page": ("the driver's putback_page is called", ("driver", "list")),
     "putback_page_ret": ("", ("driver", "list")),
+    # pages of processes
+    "isolate_lru_page": ("a page was taken off its LRU list", ()),
+    "putback_lru_page": ("a page goes back to the LRU lists", ()),
+    "set_migration_pte": ("a mapping is replaced by a migration entry", ("mm", "vpn", "pte")),
+    "remove_migration_pte": ("a migration entry becomes a mapping again", ("mm", "vpn", "pte", "old")),
+    "move_mapping": ("the page hands its place to another", ("newpage", "expected", "ret")),
+    "move_lru_page_ret": ("the move of a page of the LRU lists ended", ("newpage", "ret", "mapcount")),
+    "access": ("a process touches the page", ("mm", "vpn", "write")),
     # what only a model can see
     "touch": ("a field of the page is touched by a driver", ("field", "write", "changed", "list")),
     "copy_page": ("the content of another page is copied in", ("source",)),

@@ -13,35 +13,73 @@ from typing import Any
 
 from movable.errors import MovableError, UsageError
 
+PART = ".movable-"
+"""How the name of a file begins that is not whole yet."""
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Where to write what must appear in ``path`` whole or not at all: when the block ends early, what was there stays.
 
-    The place is a new file beside ``path``, which no other file is called like; an error of it names ``path``. What exists and
-    is no regular file, such as /dev/null or a pipe, is written to as it is: renaming would replace it.
+    The place is a file without a name where the system has such, so that nothing is left of it when this process is killed;
+    elsewhere a new file beside ``path``, which no other file is called like. An error of it names ``path``. What exists and is no
+    regular file, such as /dev/null or a pipe, is written to as it is: renaming would replace it.
     """
     if path.exists() and not path.is_file():
         yield path
         return
-    part = _new_beside(path)
+    unnamed = _unnamed_beside(path)
+    part = _new_beside(path) if unnamed is None else Path(f"/proc/self/fd/{unnamed}")
     try:
         yield part
-        part.replace(path.resolve())
+        if unnamed is None:
+            part.replace(path.resolve())
+        else:
+            _name(unnamed, path.resolve())
     except OSError as error:
-        if str(error.filename) != str(part):
+        if str(error.filename) != str(part) and not Path(str(error.filename)).name.startswith(PART):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        if unnamed is None:
+            part.unlink(missing_ok=True)
+        else:
+            os.close(unnamed)
+
+
+def _mode_of(path: Path) -> int:
+    """The permissions of what is written: for nobody whom ``path`` is closed to."""
+    return stat.S_IMODE(path.stat().st_mode) | stat.S_IWUSR if path.exists() else 0o666
+
+
+def _unnamed_beside(path: Path) -> int | None:
+    """A descriptor of a new file without a name on the file system of ``path``; None where there is no such thing."""
+    try:
+        return os.open(path.resolve().parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _mode_of(path))
+    except OSError:  # whatever it is, the way with a name says it better
+        return None
+
+
+def _name(unnamed: int, path: Path) -> None:
+    """Give a file its name, in place of what has it. For the moment in between it has another beside it."""
+    while True:
+        part = path.with_name(f"{PART}{os.urandom(4).hex()}.part")
+        try:
+            os.link(f"/proc/self/fd/{unnamed}", part, src_dir_fd=unnamed, follow_symlinks=True)
+        except FileExistsError:
+            continue
+        break
+    try:
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def _new_beside(path: Path) -> Path:
-    """An empty file in the folder of ``path``, for nobody whom ``path`` is closed to. Its name is short: that of ``path`` may
-    be as long as a name can be."""
-    mode = stat.S_IMODE(path.stat().st_mode) | stat.S_IWUSR if path.exists() else 0o666
+    """An empty file in the folder of ``path``. Its name is short: that of ``path`` may be as long as a name can be."""
+    mode = _mode_of(path)
     while True:
-        part = path.resolve().with_name(f".movable-{os.urandom(4).hex()}.part")
+        part = path.resolve().with_name(f"{PART}{os.urandom(4).hex()}.part")
         try:
             part.touch(mode, exist_ok=False)
         except FileExistsError:

@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --movable and --movable-budget."""
     group = parser.getgroup("movable", "certification of movable-page drivers")
     group.addoption("--movable", action="store_true", help="certify every installed driver")
-    group.addoption("--movable-budget", type=float, default=10.0, metavar="SECONDS", help="for each driver (default 10)")
+    group.addoption("--movable-budget", type=float, metavar="SECONDS", help="for each driver, in place of the usual work")
 
 
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> Any:

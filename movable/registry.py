@@ -26,6 +26,7 @@ from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
 from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
+from movable.supervise.board import importing
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 GROUP = "movable.drivers"
+LOADERS = {".c": "movable.c.target:find"}
+"""Who makes a factory of a file in another language, by the end of its name: called with the name and what follows the colon."""
 Factory = Callable[..., Any]
 
 _HOOKS = (*CALLBACKS, *(form for form in MIGRATE_FORMS if form not in CALLBACKS))
@@ -83,7 +86,8 @@ def _found(point: metadata.EntryPoint, others: Sequence[metadata.EntryPoint] = (
     version = point.dist.version if point.dist is not None else "-"
     factory: Factory | None = None
     try:
-        factory = _as_factory(point.load(), point.name)
+        with importing(f"driver {point.name!r}"):
+            factory = _as_factory(point.load(), point.name)
         problem = ""
     except UsageError as error:
         problem = str(error)
@@ -102,6 +106,11 @@ def find(target: str) -> Factory:
     Raises UsageError, in one line, when there is none, or several distributions offer one, or it cannot be a driver.
     """
     name, _, attribute = target.partition(":")
+    loader = LOADERS.get(Path(name).suffix)
+    if loader is not None:
+        home, _, function = loader.partition(":")
+        made: Factory = getattr(importlib.import_module(home), function)(name, attribute)
+        return made
     if not attribute and not name.endswith(".py"):
         points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
         if len(points) > 1:
@@ -115,10 +124,28 @@ def find(target: str) -> Factory:
     return _as_factory(look_up(target), target)
 
 
+def with_options(target: str, options: list[str]) -> str:
+    """A target with more options for its loader. Raises UsageError for one that has none."""
+    if not options:
+        return target
+    name, colon, _ = target.partition(":")
+    if Path(name).suffix not in LOADERS:
+        raise UsageError(f"{target!r} is not built here: -D, -I and --kernel-tree are for drivers in C")
+    return f"{target}{',' if colon else ':'}{','.join(options)}"
+
+
+def era_of(target: str) -> str:
+    """The era that a driver is written for, as far as its file says so; the default of all others."""
+    if Path(target.partition(":")[0]).suffix in LOADERS:
+        return str(getattr(find(target), "own_era", DEFAULT))
+    return DEFAULT
+
+
 def look_up(target: str) -> Any:
     """What ``module:Class``, ``file.py:Class``, a module or a file is the name of. Raises UsageError, in one line, for nothing."""
     name, _, attribute = target.partition(":")
-    source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
+    with importing(f"driver {target!r}"):
+        source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
     if not attribute:
         return source
     try:

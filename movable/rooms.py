@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ROOMS = ("mm", "rules", "workload", "sequential", "concurrent", "contract", "explore")
+ROOMS = ("mm", "rules", "workload", "sequential", "concurrent", "contract", "explore", "c")
 MODULES = tuple(f"movable.{room}." for room in ROOMS)
 """Beginnings of the names of the kit's modules."""
 PATHS = tuple(f"movable/{room}/" for room in ROOMS)

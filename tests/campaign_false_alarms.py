@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 
-from movable.contract.examine import Search
 from movable.contract.museum import exhibits
 from movable.registry import find
+from movable.sequential.search import Search
 from movable.workload.program import encode
 from movable.workload.workload import workload_for
 
@@ -46,7 +46,7 @@ def run(driver: str, seed: int, examples: int) -> Found:
         factory = find(driver)
         search, core = Search(workload_for(factory), factory, "4.19", seed), nullcontext()
     with core:
-        search.go(3600.0, examples)
+        search.go(examples)
     alarms = [f"{driver} {id} {encode(program, seed)}" for id, program in search.first.items()]
     return driver, seed, search.examples, search.steps, len(search.states), search.callbacks.total(), alarms
 

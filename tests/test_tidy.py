@@ -24,18 +24,22 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 # Which rooms of movable a file of a room may import. "names" are the package file, errors, eras and hookspecs.
 ARROWS = {
     "mm": {"mm", "names"},
-    "explore": {"explore"},
+    "supervise": {"supervise", "names"},
+    "explore": {"explore", "supervise"},
     "rules": {"rules", "mm", "names"},
     "workload": {"workload", "mm", "names"},
-    "sequential": {"sequential", "workload", "rules", "mm", "registry", "names"},
-    "concurrent": {"concurrent", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
-    "contract": {"contract", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
+    "sequential": {"sequential", "supervise", "workload", "rules", "mm", "registry", "names"},
+    "concurrent": {"concurrent", "supervise", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
+    "contract": {"contract", "supervise", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
+    "c": {"c", "workload", "mm", "explore", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
-    "lab": {"lab", "mm", "registry", "trace", "names"},
-    "registry": {"mm", "names", "registry"},
+    "explain": {"explain", "trace", "mm", "names"},
+    "numa": {"numa", "mm", "names"},
+    "lab": {"lab", "supervise", "mm", "registry", "trace", "names"},
+    "registry": {"mm", "names", "registry", "supervise"},
 }
-NAMES = {"errors", "eras", "events", "hookspecs", "rooms", ""}
+NAMES = {"errors", "eras", "events", "files", "hookspecs", "rooms", ""}
 HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}
 
 
@@ -112,6 +116,7 @@ def room_of(module: str) -> str:
 def test_arrows_between_rooms_run_one_way(room: str) -> None:
     folder = ROOT / "movable" / room
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / "movable" / f"{room}.py"]
+    files = [path for path in files if path.name != "cli.py"]  # a verb may call anything, lazily
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
         for path in files
@@ -171,4 +176,4 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
 
 def test_test_data_is_small() -> None:
     size = sum(path.stat().st_size for path in (ROOT / "tests" / "data").rglob("*") if path.is_file())
-    assert size < 6 << 20
+    assert size < 10 << 20

@@ -41,9 +41,9 @@ EXECUTIONS = 20_000
 
 def load(target: str, workload: str, token: str, known: list[str], era: str, seed: int) -> Program:
     """The program of one scenario, made anew in a worker."""
-    scenario, _, features, _ = decode(token)
     factory = find(target)
     chosen = workload_for(factory, _class(workload) if workload else None)
+    scenario, _, features, _ = decode(token, chosen)
     trial = Watched(subject(chosen, factory, era=era, features=dict(features), seed=seed), scenario)
     trial.known = frozenset(known)
     return trial
@@ -112,7 +112,7 @@ def spread(
         for number, scenario in enumerate(found):
             trial = Trial(chosen, scenario)
             trial.known = known
-            result.scenarios.append(Explored(scenario.name, str(scenario)))
+            result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
             if trial.orders.errors and not trial.orders.outcomes:
                 result.scenarios[-1].left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
                 continue

@@ -17,8 +17,9 @@ from movable.concurrent.stage import Stage, Subject, operations
 from movable.errors import DeadlockError
 from movable.mm.seam import Seam
 from movable.sequential.faults import Blocked, over, passes, watchdog
+from movable.workload.action import Action
 from movable.workload.generate import pool
-from movable.workload.scenario import Action, Scenario
+from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle, Operation
 
 MOST = 40

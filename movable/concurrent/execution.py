@@ -276,9 +276,8 @@ class Execution:
         try:
             validate_vm(self.stage.vm, content=True)
         except InvalidState as error:
-            rule = "D46" if "written after" in str(error) else "V32"
-            if rule not in self.trial.known:
-                raise broken(rule)(f"{when}: {error}") from None
+            if error.rule not in self.trial.known:
+                raise broken(error.rule)(f"{when}: {error}") from None
 
 
 def unfit(error: BaseException | None) -> ExploreError | None:

@@ -9,6 +9,7 @@ from typing import Any
 from movable.concurrent import timeline as lanes
 from movable.concurrent.execution import Broken, Trial
 from movable.concurrent.seam import Expanded
+from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
 from movable.explore.failures.recorder import record
@@ -106,7 +107,10 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
         return told
     told.scenario = program.scenario
     told.what = words_of(story.failure or small)
-    told.token = encode(program.scenario, small.token, program.subject.features, (options.races, bool(program.monitored)))
+    try:
+        told.token = encode(program.scenario, small.token, program.subject.features, (options.races, bool(program.monitored)))
+    except UsageError as error:
+        told.what += f" (it has no token: {error})"
     told.lines = lanes.text(story)
     told.rows = lanes.rows(story)
     told.preemptions, told.switches = small.preemptions, small.switches

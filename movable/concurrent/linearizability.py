@@ -16,7 +16,8 @@ from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.isolation import putback_movable_pages
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
-from movable.workload.scenario import Action, Scenario
+from movable.workload.action import Action
+from movable.workload.scenario import Scenario
 
 MOST = 120
 """Orders that are tried at most."""

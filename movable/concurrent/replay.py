@@ -39,8 +39,9 @@ class Replay:
         self, target: str | Callable[..., Any], token: str, workload: type[Workload] | None = None, *, era: str = "4.19"
     ) -> None:
         factory = find(target) if isinstance(target, str) else target
-        self.scenario, self.schedule, features, (races, self.monitored) = decode(token)
-        self.subject = subject(workload_for(factory, workload), factory, era=era, features=dict(features))
+        chosen = workload_for(factory, workload)
+        self.scenario, self.schedule, features, (races, self.monitored) = decode(token, chosen)
+        self.subject = subject(chosen, factory, era=era, features=dict(features))
         self.options = replace(OPTIONS, races=races)
         try:
             self.story: Story = replay(self.trial(), self.schedule, self.options)
@@ -69,16 +70,16 @@ class Replay:
 
     def html(self) -> str:
         """The lanes as one HTML page."""
-        from html import escape
 
         from movable.contract.report_html import STYLE
+        from movable.shown import in_html
 
-        title = escape(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
+        title = in_html(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{title}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body><h1>{title}</h1>"
-            f"<p>{escape(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
+            f"<p>{in_html(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
         )
 
     def chrome(self, path: str | Path) -> None:

@@ -53,8 +53,8 @@ Progress = Callable[[int, float], None]
 class Interleavings:
     """The result: scenarios in order, broken rules with their stories, how often rules had a chance to be broken.
 
-    ``refused`` is a line that says why nothing could be explored. ``planned`` is how many executions were asked for, None where
-    only time limits the search; ``cut`` says that the time was over before they were done.
+    ``refused`` is a line that says why nothing could be explored. ``cut`` says that the limit came before the executions were run,
+    ``first`` after how many executions and seconds each broken rule was met.
     """
 
     scenarios: list[Explored] = field(default_factory=list)
@@ -63,8 +63,8 @@ class Interleavings:
     seconds: float = 0.0
     refused: str = ""
     stopped: str = ""
-    planned: int | None = None
     cut: bool = False
+    first: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     @property
     def executions(self) -> int:
@@ -83,7 +83,7 @@ class Hunt:
 
     def __init__(self, trial: Trial, seed: int) -> None:
         self.trial = trial
-        self.report = Explored(trial.scenario.name, str(trial.scenario))
+        self.report = Explored(trial.scenario.name, str(trial.scenario), operations=trial.scenario.operations)
         self.options = replace(OPTIONS, races="D53" not in trial.known)
         self.done = False
         self._seed = seed
@@ -221,6 +221,7 @@ def interleavings(
     *,
     seconds: float | None = None,
     executions: int | None = None,
+    limit: float | None = None,
     known: frozenset[str] = frozenset(),
     until: frozenset[str] = frozenset(),
     scenarios: list[Scenario] | None = None,
@@ -233,18 +234,19 @@ def interleavings(
     is told in ``cut``.
 
     ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
-    ``scenarios`` replaces the derived ones. Returns what was found; a driver that cannot be explored is told in ``refused``.
+    ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time, unless the moment
+    ``limit`` comes before they are run. Returns what was found; a driver that cannot be explored is told in ``refused``.
     """
-    result = Interleavings(planned=executions)
+    result = Interleavings()
     began = time.monotonic()
-    deadline = None if seconds is None else began + seconds
+    deadline = limit if seconds is None else began + seconds
     found: dict[str, Found] = {}
     try:
         hunts = _hunts(look_first(subject, scenarios, deadline), subject, known, seed)
         result.scenarios = [hunt.report for hunt in hunts]
         turns = _Turns(hunts, found, result, deadline, executions, until, progress)
         turns.go()
-        result.cut = executions is not None and turns.late
+        result.cut = turns.cut
     except KeyboardInterrupt:
         result.stopped = "interrupted: this is the report so far"
     except (Exception, Blocked) as error:
@@ -310,11 +312,11 @@ class _Turns:
     until: frozenset[str]
     progress: Progress | None
     spent: int = 0
-    late: bool = False
+    cut: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
-        began = time.monotonic()
         portion = LEAST if self.deadline is not None else PORTION
         if self.executions is not None:
             portion = min(PORTION, max(LEAST, self.executions // max(1, len(self.hunts))))
@@ -322,12 +324,12 @@ class _Turns:
             while any(not hunt.done for hunt in self.hunts):
                 for hunt in self.hunts:
                     if self.spent and over(self.deadline):
-                        self.late = True
+                        self.cut = self.executions is not None
                         return
                     if not hunt.done:
                         self._turn(hunt, portion)
                     if self.progress is not None:
-                        self.progress(self.spent, time.monotonic() - began)
+                        self.progress(self.spent, time.monotonic() - self.began)
                     if self.executions is not None and self.spent >= self.executions:
                         return
                     if self.until and self.until <= self.found.keys():
@@ -338,7 +340,10 @@ class _Turns:
         before = hunt.report.executions
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
         for failure, options in hunt.run(most, self.deadline):
-            self.found.setdefault(rule_of_failure(failure), (hunt, failure, options))
+            rule = rule_of_failure(failure)
+            self.found.setdefault(rule, (hunt, failure, options))
+            spent = self.spent + hunt.report.executions - before
+            self.result.first.setdefault(rule, (spent, time.monotonic() - self.began))
             if self.until and self.until <= self.found.keys():
                 hunt.claim()
                 break

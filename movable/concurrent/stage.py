@@ -24,7 +24,8 @@ from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.page import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
-from movable.workload.scenario import Action, Scenario
+from movable.workload.action import Action
+from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle, Operation, Workload
 
 if TYPE_CHECKING:
@@ -84,11 +85,14 @@ def subject(
     features: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Subject:
-    """A subject. Raises UsageError for an unknown feature."""
+    """A subject. Raises UsageError for an unknown feature, and for a value of another kind than the kernel's own."""
     known = {field.name for field in fields(Era)} - {"name"}
-    for name in features or {}:
+    for name, value in (features or {}).items():
         if name not in known:
             raise UsageError(f"unknown feature {name!r} of a kernel; known are {', '.join(sorted(known))}")
+        usual = getattr(era_called(era), name)
+        if type(value) is not type(usual):
+            raise UsageError(f"feature {name} is {value!r}; it must be of the kind of {usual!r}")
     return Subject(workload, factory, era, tuple(sorted((features or {}).items())), seed)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from movable.explore.failures.recorder import Line, Story
 from movable.explore.failures.timeline import text as timeline
+from movable.shown import in_html
 
 KEPT = 4
 """Steps shown at either end of a long stretch of one task."""
@@ -66,7 +66,7 @@ def html(found: dict[str, Any]) -> str:
         return ""
     steps = found["steps"]
     lanes = sorted({step["task"] for step in steps})
-    head = "".join(f"<th>{escape(found['tasks'][task])}</th>" for task in lanes)
+    head = "".join(f"<th>{in_html(found['tasks'][task])}</th>" for task in lanes)
     body = []
     run: list[tuple[int, dict[str, Any]]] = []
     for number, step in enumerate(steps):
@@ -77,7 +77,7 @@ def html(found: dict[str, Any]) -> str:
             body.append(_switch(found, number, len(lanes)))
         run.append((number, step))
     body += _stretch(run, lanes)
-    end = f'<tr class="end"><td></td><td colspan="{len(lanes)}">{escape(found["failure"])}</td></tr>'
+    end = f'<tr class="end"><td></td><td colspan="{len(lanes)}">{in_html(found["failure"])}</td></tr>'
     return f'<div class="lanes"><table><thead><tr><th>step</th>{head}</tr></thead><tbody>{"".join(body)}{end}</tbody></table></div>'
 
 
@@ -86,7 +86,7 @@ def _switch(found: dict[str, Any], number: int, columns: int) -> str:
     name, left = found["tasks"][step["task"]], found["tasks"][before["task"]]
     place = f" at {step['place']}" if step["place"] else ""
     how = f"{name} {step['switch']}{place}, after {left}" + (", which could go on" if step["switch"] == "pre-empts" else "")
-    return f'<tr class="switch"><td></td><td colspan="{columns}">{escape(how)}</td></tr>'
+    return f'<tr class="switch"><td></td><td colspan="{columns}">{in_html(how)}</td></tr>'
 
 
 def _stretch(run: list[tuple[int, dict[str, Any]]], lanes: list[int]) -> list[str]:
@@ -101,10 +101,10 @@ def _stretch(run: list[tuple[int, dict[str, Any]]], lanes: list[int]) -> list[st
         if skipped:
             shown.append(_line("", f"... {skipped} step{'s' if skipped > 1 else ''}", step["task"], lanes))
             skipped = 0
-        words = f"{escape(step['op'])} {escape(step['where'])}<br><span class=\"where\">{escape(step['place'])}</span>"
+        words = f"{in_html(step['op'])} {in_html(step['where'])}<br><span class=\"where\">{in_html(step['place'])}</span>"
         if step["held"] != held:
-            words = f"<span class=\"held\">holding {escape(', '.join(step['held']) or 'nothing')}</span><br>{words}"
-        words += "".join(f'<br><span class="note">{escape(note)}</span>' for note in step["notes"])
+            words = f"<span class=\"held\">holding {in_html(', '.join(step['held']) or 'nothing')}</span><br>{words}"
+        words += "".join(f'<br><span class="note">{in_html(note)}</span>' for note in step["notes"])
         shown.append(_line(str(number), words, step["task"], lanes))
         held = step["held"]
     return shown

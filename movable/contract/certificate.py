@@ -20,10 +20,12 @@ class Certificate:
     workload: type[Workload] | None = None
     waive: Mapping[str, str] = field(default_factory=dict)
     era: str = "4.19"
-    budget: float = 10.0
+    budget: float | None = None
     examples: int | None = None
     seed: int = 0
     interleavings: float = 0.5
+    executions: int | None = None
+    limit: float | None = None
     strict: bool = False
 
     @cached_property
@@ -46,6 +48,8 @@ class Certificate:
             examples=self.examples,
             seed=self.seed,
             interleavings=self.interleavings,
+            executions=self.executions,
+            limit=self.limit,
             waive=self.waive,
         )
 
@@ -53,14 +57,17 @@ class Certificate:
 def certify(target: str | Callable[..., Any], workload: type[Workload] | None = None, **options: Any) -> Certificate:
     """A certificate to assign to a name that begins with ``test``; pytest then shows one test id for each rule.
 
-    ``options`` are ``waive`` (rule ids to reasons), ``era``, ``budget`` in seconds or ``examples``, ``seed``, ``interleavings``
-    (the part of the budget for them), and ``strict``, which lets broken should rules and unproven must rules fail.
-    Raises UsageError for an unknown rule in ``waive``, and for an unknown era.
+    ``options`` are ``waive`` (rule ids to reasons), ``era``, ``seed``, ``budget`` in seconds or ``examples`` and ``executions``
+    within ``limit`` seconds, ``interleavings`` (their part of the whole), and ``strict``, which lets broken should rules, unproven
+    must rules and operations that never ran fail. Raises UsageError for an unknown rule in ``waive``, for an unknown
+    era, and for a budget that contradicts itself.
     """
+    from movable.contract.budget import budget_of
     from movable.contract.examine import checked_waivers
     from movable.eras import era
 
     certificate = Certificate(target, workload, **options)
     checked_waivers(certificate.waive)
     era(certificate.era)
+    budget_of(certificate.budget, certificate.examples, certificate.executions, certificate.interleavings, certificate.limit)
     return certificate

@@ -55,6 +55,29 @@ class RuleItem(pytest.Item):
         return self.path, None, f"{self.parent.name}[{self.rule}]"
 
 
+class SearchItem(pytest.Item):
+    """The search itself: fails where a part of it could not be done, or was cut short; then the rules that held mean little."""
+
+    def __init__(self, *, certificate: Certificate, **options: Any) -> None:
+        super().__init__(**options)
+        self.certificate = certificate
+
+    def runtest(self) -> None:
+        report = self.certificate.report
+        if report.refused or report.cut:
+            raise RuleBroken("\n".join(line for line in (report.refused, report.outcome) if line))
+        if report.unexercised and self.certificate.strict:
+            raise RuleBroken(report.unexercised)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return str(excinfo.value) if isinstance(excinfo.value, RuleBroken) else super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        if self.parent is None or isinstance(self.parent, pytest.Session):
+            return self.path, None, self.name
+        return self.path, None, f"{self.parent.name}[search]"
+
+
 class Unusable(pytest.Item):
     """Fails for a driver that is installed and cannot be loaded."""
 
@@ -87,8 +110,9 @@ class CertificateCollector(pytest.Collector):
         yield from rule_items(self, self.certificate)
 
 
-def rule_items(parent: pytest.Collector, certificate: Certificate, prefix: str = "") -> Iterator[RuleItem]:
-    """One item for each rule that holds in the certificate's era."""
+def rule_items(parent: pytest.Collector, certificate: Certificate, prefix: str = "") -> Iterator[pytest.Item]:
+    """One item for the search, and one for each rule that holds in the certificate's era."""
+    yield SearchItem.from_parent(parent, name=f"{prefix}search", certificate=certificate)
     for id, rule in RULES.items():
         if certificate.era in rule.eras:
             yield RuleItem.from_parent(parent, name=f"{prefix}{id}", certificate=certificate, rule=id)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from movable.contract.budget import Budget
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
+
+if TYPE_CHECKING:
+    from movable.sequential.search import Found
 
 HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
 VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
@@ -49,7 +53,8 @@ class Explored:
 
     ``what`` says what its tasks do. ``covered`` says in words which interleavings were tried, ``complete`` that it was all of them.
     ``rules`` are the broken ones that it showed. ``left_out`` says why it was not explored at all, else "". ``unwatched`` names
-    what may change without a scheduling point, so that nothing is claimed about it.
+    what may change without a scheduling point, so that nothing is claimed about it. ``operations`` are those of the workload
+    that it runs.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Explored:
     rules: list[str] = field(default_factory=list)
     left_out: str = ""
     unwatched: list[str] = field(default_factory=list)
+    operations: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -70,9 +76,13 @@ class Report:
     ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes; ``replay`` is the command that a token
     completes. ``examples`` programs of ``steps`` steps
     in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
-    says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored, ``refused`` in one line why
-    none could be, else "". ``hint`` says what to do where no callback of the driver was ever made,
+    says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored, ``refused`` in one line what
+    part of the search could not be done and why, else "". ``hint`` says what to do where no callback of the driver was ever made,
     ``not_asked`` which must rules the workload gives no occasion for, and need not.
+
+    ``budget`` is what was to be done, and ``cut`` says that its limit came first. ``operations`` counts how often programs ran each
+    operation; ``uncalled`` are the driver's methods that nobody called, for want of a workload. ``first_failure`` says what was
+    done until the first must rule broke. ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
     """
 
     target: str
@@ -80,6 +90,7 @@ class Report:
     workload: str
     era: str
     seed: int
+    budget: Budget = field(default_factory=Budget)
     replay: str = "movable replay"
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     examples: int = 0
@@ -91,6 +102,12 @@ class Report:
     refused: str = ""
     hint: str = ""
     not_asked: frozenset[str] = frozenset()
+    cut: bool = False
+    operations: Counter[str] = field(default_factory=Counter)
+    uncalled: list[str] = field(default_factory=list)
+    first_failure: Found | None = None
+    seconds: float = 0.0
+    phase_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def idle(self) -> bool:
@@ -119,26 +136,82 @@ class Report:
         return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
 
     def passed(self, strict: bool = False) -> bool:
-        """Whether no must rule is broken, and no waiver out of date.
+        """Whether the search was done to its end, no must rule is broken, and no waiver out of date.
 
-        ``strict`` asks that no rule at all is broken, and that every must rule was exercised that can be.
+        ``strict`` asks that no rule at all is broken, that every must rule was exercised that can be, and every operation was run.
         """
-        if strict:
-            return not self.broken and not self.untried
-        return not any(RULES[id].level == "must" or self.verdicts[id].stale for id in self.broken)
+        if self.refused or self.cut or self.interrupted:
+            return False
+        return not (self.broken or self.untried or self.unexercised) if strict else not self.failing
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody ended it by hand."""
+        return self.stopped.startswith("interrupted")
+
+    @property
+    def failing(self) -> list[str]:
+        """The broken rules that fail a certificate: must rules, and waivers that are out of date."""
+        return [id for id in self.broken if RULES[id].level == "must" or self.verdicts[id].stale]
+
+    @property
+    def never_ran(self) -> list[str]:
+        """Operations of the workload that neither a program nor an interleaving ran."""
+        together = {name for one in self.scenarios if one.executions for name in one.operations}
+        return [name for name, times in self.operations.items() if not times and name not in together]
+
+    @property
+    def unexercised(self) -> str:
+        """How much of the driver nobody ever used, in words, or ""."""
+        if not self.operations:
+            methods = f"{len(self.uncalled)} of the driver's methods never ran ({', '.join(self.uncalled)})"
+            return f"there is no workload: {methods if self.uncalled else 'no operation was asked for'}"
+        if self.never_ran:
+            return f"{len(self.never_ran)} of {len(self.operations)} operations never ran ({', '.join(self.never_ran)})"
+        return ""
+
+    def code(self, strict: bool = False) -> int:
+        """The exit code: 130 interrupted, 1 a rule is broken that counts, 2 the search could not be done, 3 it was cut short, 0."""
+        if self.interrupted:
+            return 130
+        if self.failing:
+            return 1
+        if self.refused:
+            return 2
+        return 3 if self.cut else 0 if self.passed(strict) else 1
+
+    @property
+    def outcome(self) -> str:
+        """What all this comes to, with which the last line begins."""
+        done = f"{self.examples} of {self.budget.programs} programs and {self.executions} of {self.budget.executions} executions"
+        cut = f"cut short after {done}" if self.cut else ""
+        if self.failing:
+            return f"NOT passed ({', '.join(self.failing)}){', ' + cut if cut else ''}"
+        if self.interrupted:
+            return "NOT passed, interrupted"
+        if self.refused:
+            return "NOT passed, part of the search could not be done"
+        if cut:
+            return cut
+        if self.idle:
+            return "nothing proven"
+        return f"passed, but {self.unexercised}" if self.unexercised else "passed"
 
     @property
     def summary(self) -> str:
-        """The last line: the five verdicts counted, and what was exercised."""
+        """The last line: the outcome, the five verdicts counted, and what was exercised."""
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in VERDICTS)
         calls = ", ".join(f"{self.callbacks[name]} {name}" for name in ("isolate_page", "migratepage", "putback_page"))
         programs = f"{self.examples} examples, {self.steps} steps, {self.states} distinct states; {calls}"
         explored = sum(1 for one in self.scenarios if one.executions)
-        return f"{counts}; {programs}; {self.executions} executions of {explored} scenarios"
+        return f"{self.outcome}: {counts}; {programs}; {self.executions} executions of {explored} scenarios"
 
 
-def text(report: Report) -> str:
-    """The certificate for a terminal: failures first, told in order, then the verdicts, then the line that counts."""
+def text(report: Report, verbose: bool = False) -> str:
+    """The certificate for a terminal: failures first, told in order, then the verdicts, then the line that counts.
+
+    It is the same each time, on any machine, if the search was one by work; ``verbose`` adds the seconds.
+    """
     lines = [f"{report.target}: {report.driver} with {report.workload}, era {report.era}, seed {report.seed}", ""]
     for id in report.broken:
         lines += failure(report, report.verdicts[id])
@@ -151,8 +224,10 @@ def text(report: Report) -> str:
                 " ".join(one.rule for one in found), WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
             )
     lines += interleavings(report)
-    if report.stopped:
-        lines.append(report.stopped)
+    lines += [line for line in (report.refused, report.stopped, _bought(report), _first_failure(report)) if line]
+    if verbose:
+        took = (f"{seconds:.1f} s ({name.replace('_', ' ')})" for name, seconds in _seconds(report).items())
+        lines.append(f"took {', '.join(took)}")
     if report.idle:
         lines.append(f"NOTHING WAS EXERCISED: no callback of the driver was ever made; {report.hint}")
     lines.append(report.summary)
@@ -161,8 +236,6 @@ def text(report: Report) -> str:
 
 def interleavings(report: Report) -> list[str]:
     """What was explored: scenarios by what is claimed about them."""
-    if report.refused:
-        return [report.refused]
     claims: dict[str, list[str]] = {}
     for one in report.scenarios:
         failed = f"failed ({', '.join(one.rules)})" if one.rules else ""
@@ -179,8 +252,23 @@ def interleavings(report: Report) -> list[str]:
     return lines
 
 
+def _bought(report: Report) -> str:
+    """What time has bought, where time was the measure."""
+    if not report.budget.by_time:
+        return ""
+    what = f"{report.examples} programs and {report.executions} executions"
+    return f"{report.budget.seconds:g} s bought {what}; another machine, or another hour, may buy more or less"
+
+
+def _first_failure(report: Report) -> str:
+    first = report.first_failure
+    if first is None:
+        return ""
+    return f"first failure: {first.rule}, after {first.programs} programs and {first.executions} executions"
+
+
 def _not_reached(count: int) -> str:
-    return f"nothing, for want of time: {count} {'scenario was' if count == 1 else 'scenarios were'} not reached"
+    return f"nothing: {count} {'scenario was' if count == 1 else 'scenarios were'} not reached"
 
 
 def failure(report: Report, found: Verdict) -> list[str]:
@@ -200,8 +288,19 @@ def failure(report: Report, found: Verdict) -> list[str]:
     return [*lines, ""]
 
 
+def _seconds(report: Report) -> dict[str, float]:
+    took = {"all": report.seconds, **report.phase_seconds}
+    if report.first_failure is not None:
+        took["first_failure"] = report.first_failure.seconds
+    return {name: round(seconds, 3) for name, seconds in took.items()}
+
+
 def to_json(report: Report) -> dict[str, Any]:
-    """The certificate as plain values, in schema movable.certificate/1 (docs/certificate.md)."""
+    """The certificate as plain values, in schema movable.certificate/1 (docs/certificate.md).
+
+    Only what lies under "seconds" depends on the clock, if the search was one by work.
+    """
+    first = report.first_failure
     return {
         "schema": SCHEMA,
         "target": report.target,
@@ -216,6 +315,15 @@ def to_json(report: Report) -> dict[str, Any]:
         "states": report.states,
         "callbacks": {name: report.callbacks[name] for name in ("isolate_page", "migratepage", "putback_page")},
         "stopped": report.stopped,
+        "outcome": report.outcome,
+        "budget": {"by": "time" if report.budget.by_time else "work", **asdict(report.budget)},
+        "cut": report.cut,
+        "refused": report.refused,
+        "seconds": _seconds(report),
+        "first_failure": None if first is None else {name: getattr(first, name) for name in ("rule", "programs", "executions")},
+        "operations": dict(report.operations),
+        "never_ran": report.never_ran,
+        "uncalled": report.uncalled,
         "idle": report.idle,
         "interleavings": {
             "executions": report.executions,

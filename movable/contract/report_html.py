@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from movable.concurrent import timeline as lanes
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, Verdict
 from movable.rules.table import RULES
+from movable.shown import in_html
 
 STYLE = """
 :root { color-scheme: light dark; --held: #2e7d32; --broken: #c62828; --waived: #b26a00; --unproven: #5f6b76; --na: #8a94a0;
@@ -49,7 +49,7 @@ def to_html(reports: Sequence[Report]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Certificate: {escape(title)}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>Certificate: {in_html(title)}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -64,13 +64,13 @@ def _report(report: Report) -> str:
         f'<span class="{css(name)}" style="flex:{count}" title="{count} {name}"></span>' for name, count in shares if count
     )
     legend = "".join(f'<li><b class="{css(name)}"></b>{count} {name}</li>' for name, count in shares)
-    outcome = "nothing was exercised" if report.idle else "certified" if report.passed() else "not certified"
+    outcome = "certified" if report.passed() and not report.idle else "not certified" if report.failing else report.outcome
     failures = "".join(_failure(report, report.verdicts[id]) for id in report.broken)
     return (
-        f"<header><h1>{escape(report.driver)}: {outcome}</h1>"
-        f'<p class="facts">{escape(report.target)} with {escape(report.workload)}, '
-        f"era {escape(report.era)}, seed {report.seed}.<br>"
-        f"{escape(report.summary)}. {escape(report.stopped)}</p></header>"
+        f"<header><h1>{in_html(report.driver)}: {outcome}</h1>"
+        f'<p class="facts">{in_html(report.target)} with {in_html(report.workload)}, '
+        f"era {in_html(report.era)}, seed {report.seed}.<br>"
+        f"{in_html(report.summary)}. {in_html(report.refused)} {in_html(report.stopped)}</p></header>"
         f'<div class="bar" role="img" aria-label="verdicts">{bar}</div><ul class="legend">{legend}</ul>'
         f"{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{_table(report)}"
         f"{_scenarios(report)}"
@@ -79,13 +79,13 @@ def _report(report: Report) -> str:
 
 def _failure(report: Report, found: Verdict) -> str:
     rule = RULES[found.rule]
-    told = "".join(f'<li class="{_kind(line)}">{escape(line.strip())}</li>' for line in found.story)
+    told = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
     story = lanes.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
-    scenario = f"<p>Scenario: {escape(found.scenario)}</p>" if found.scenario else ""
-    again = f"<p>See it again: <code>{escape(report.replay)} {found.token}</code></p>" if found.token else ""
+    scenario = f"<p>Scenario: {in_html(found.scenario)}</p>" if found.scenario else ""
+    again = f"<p>See it again: <code>{in_html(report.replay)} {in_html(found.token)}</code></p>" if found.token else ""
     return (
-        f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}): {escape(rule.title)}</h3><p>{escape(rule.sentence)}</p>'
-        f'{scenario}<p class="what">{escape(found.what)}</p>{story}{again}</article>'
+        f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}): {in_html(rule.title)}</h3><p>{in_html(rule.sentence)}</p>'
+        f'{scenario}<p class="what">{in_html(found.what)}</p>{story}{again}</article>'
     )
 
 
@@ -102,7 +102,7 @@ def _table(report: Report) -> str:
     rows = sorted(report.verdicts.values(), key=lambda found: order[found.verdict])
     cells = "".join(
         f'<tr><td><span class="dot {css(found.verdict)}"></span>{found.rule}</td><td>{found.verdict}</td>'
-        f"<td>{escape(RULES[found.rule].title)}{'<br>' + escape(found.reason) if found.reason else ''}</td>"
+        f"<td>{in_html(RULES[found.rule].title)}{'<br>' + in_html(found.reason) if found.reason else ''}</td>"
         f"<td>{found.exercised}</td></tr>"
         for found in rows
     )
@@ -114,7 +114,7 @@ def _scenarios(report: Report) -> str:
     if not report.scenarios:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(one.name)}</td><td>{escape(one.left_out or one.covered)} {', '.join(one.rules)}</td>"
+        f"<tr><td>{in_html(one.name)}</td><td>{in_html(one.left_out or one.covered)} {', '.join(one.rules)}</td>"
         f"<td>{one.executions}</td></tr>"
         for one in report.scenarios
     )

@@ -11,11 +11,14 @@ from string import Template
 from movable.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES_C = Path(__file__).parents[1] / "c" / "templates"
+"""Of a driver in C: its source, what its operations are, a test."""
 
 
-def scaffold(name: str, parent: Path) -> list[Path]:
+def scaffold(name: str, parent: Path, templates: Path = TEMPLATES) -> list[Path]:
     """Write a distribution called ``name`` into a new folder of that name below ``parent``; returns the files.
 
+    ``templates`` are those of a Python driver, or of one in C (TEMPLATES_C).
     Raises UsageError for a name that is no Python package name, and for a folder that exists: nothing is overwritten.
     """
     package = name.replace("-", "_")
@@ -28,8 +31,8 @@ def scaffold(name: str, parent: Path) -> list[Path]:
         raise UsageError(f"{root} exists; nothing was written. Choose another name, or move it away")
     words = {"name": name, "package": package, "Class": "".join(part.capitalize() for part in package.split("_"))}
     written = []
-    for template in sorted(TEMPLATES.rglob("*.txt")):
-        relative = template.relative_to(TEMPLATES).with_suffix("")
+    for template in sorted(templates.rglob("*.txt")):
+        relative = template.relative_to(templates).with_suffix("")
         path = root / Template(str(relative)).substitute(words)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(Template(template.read_text()).substitute(words))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
-from movable.contract.examine import BUDGET, Progress, check
+from movable.contract.examine import check
 from movable.contract.museum import Exhibit, difference, exhibits
 from movable.contract.report import Report, failure
 from movable.rules.table import RULES
 from movable.sequential.replay import replay_program
-from movable.workload.scenario import TOKEN_HEAD
+from movable.sequential.search import Progress
+from movable.workload.token import SCENARIO
 
 WIDTH = 100
 
@@ -88,7 +89,13 @@ def twin_text(one: Exhibit, whole: Report) -> str:
 
 
 def judge(
-    one: Exhibit, budget: float = BUDGET, *, twin: bool = False, examples: int | None = None, progress: Progress | None = None
+    one: Exhibit,
+    budget: float | None = None,
+    *,
+    twin: bool = False,
+    examples: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Report:
     """The certificate of an exhibit, or of its twin. The search on a broken driver ends once the expected rules are broken."""
     with one.shown(twin):
@@ -96,8 +103,9 @@ def judge(
         until = () if twin else one.rules
         features = {} if twin else one.features
         report = check(
-            driver, one.workload, era=one.era, budget=budget, examples=examples, until=until, features=features, progress=progress
-        )
+            driver, one.workload, era=one.era, budget=budget, examples=examples, seed=seed, until=until,
+            features=features, progress=progress,
+        )  # fmt: skip
     report.target, report.replay = one.id, f"movable museum {one.id}"
     return report
 
@@ -108,7 +116,7 @@ def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
     Raises UsageError for an unreadable token.
     """
     with one.shown():
-        if token.strip().startswith(TOKEN_HEAD):
+        if token.strip().startswith(SCENARIO):
             from movable.concurrent.replay import Replay
 
             again = Replay(one.broken, token, one.workload, era=one.era)

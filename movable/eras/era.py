@@ -49,6 +49,19 @@ class Era:
     ``offline_stops_at_refusal``: a page that is not isolated ends the pass of offlining;
     ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
     ``soft_offline_again``: the result for a frame that is retired already.
+
+    The memory of processes (mm/gup.py, mempolicy.py, mempolicy_calls.py, mmap.py, cpuset.py); answers of kernels other than 6.1 and
+    7.3 are taken from the nearer of the two:
+    ``absent_anon_enoent``: for move_pages a page that is not there in an anonymous private area is -ENOENT, else -EFAULT;
+    ``protnone_pages_seen``: move_pages finds the pages of PROT_NONE areas;
+    ``weighted_interleave``: MPOL_WEIGHTED_INTERLEAVE exists;
+    ``balancing_preferred_many``: MPOL_F_NUMA_BALANCING goes with MPOL_PREFERRED_MANY too;
+    ``balancing_keeps_user_mask``: MPOL_F_NUMA_BALANCING alone keeps the mask as the user gave it;
+    ``file_interleave_by_inode``: the interleave index of a page behind a file's area always counts the inode's number;
+    ``mbind_places_by_call``: mbind moves to where its own policy says, not to where the area's policy says afterwards;
+    ``migrate_counts_untaken``: migrate_pages counts pages that it could not take, and a walk is not given up early;
+    ``merge_into_fresh``: an area with anonymous pages of its own merges with a neighbour that has none;
+    ``empty_mems_with_tasks``: cpuset.mems may be emptied while tasks are in the group.
     """
 
     name: str
@@ -86,3 +99,14 @@ class Era:
     offline_stops_at_refusal: bool
     soft_offline_busy: bool
     soft_offline_again: int
+    # the memory of processes
+    absent_anon_enoent: bool
+    protnone_pages_seen: bool
+    weighted_interleave: bool
+    balancing_preferred_many: bool
+    balancing_keeps_user_mask: bool
+    file_interleave_by_inode: bool
+    mbind_places_by_call: bool
+    migrate_counts_untaken: bool
+    merge_into_fresh: bool
+    empty_mems_with_tasks: bool

@@ -51,4 +51,15 @@ ERA = Era(
     offline_stops_at_refusal=True,
     soft_offline_busy=False,
     soft_offline_again=-EBUSY,
+    # the memory of processes
+    absent_anon_enoent=False,
+    protnone_pages_seen=False,
+    weighted_interleave=False,
+    balancing_preferred_many=False,
+    balancing_keeps_user_mask=True,
+    file_interleave_by_inode=False,
+    mbind_places_by_call=False,
+    migrate_counts_untaken=False,
+    merge_into_fresh=False,
+    empty_mems_with_tasks=False,
 )

@@ -51,4 +51,15 @@ ERA = Era(
     offline_stops_at_refusal=False,
     soft_offline_busy=True,
     soft_offline_again=0,
+    # the memory of processes
+    absent_anon_enoent=True,
+    protnone_pages_seen=True,
+    weighted_interleave=True,
+    balancing_preferred_many=True,
+    balancing_keeps_user_mask=False,
+    file_interleave_by_inode=True,
+    mbind_places_by_call=True,
+    migrate_counts_untaken=True,
+    merge_into_fresh=True,
+    empty_mems_with_tasks=True,
 )

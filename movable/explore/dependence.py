@@ -10,14 +10,15 @@ from typing import NamedTuple
 READ, SHARED, EXCLUSIVE, OPAQUE = 0, 1, 2, 3
 
 KINDS: dict[str, int] = {
-    "r": READ, "ar": READ, "w": EXCLUSIVE, "aw": EXCLUSIVE,
+    "r": READ, "ar": READ, "mr": READ, "w": EXCLUSIVE, "aw": EXCLUSIVE,
     "lock": EXCLUSIVE, "try": EXCLUSIVE, "unlock": EXCLUSIVE,
     "rlock": SHARED, "rtry": SHARED, "runlock": SHARED,
     "wait": EXCLUSIVE, "wake": EXCLUSIVE,
     "opaque": OPAQUE,
 }  # fmt: skip
-"""How each operation uses its location. A try-lock that succeeds changes the lock, so it counts as exclusive; two readers
-of a rw lock do not disturb each other, but a peek at the lock sees them."""
+"""How each operation uses its location. "mr" is an atomic read beside which a plain write is no race. A try-lock that
+succeeds changes the lock, so it counts as exclusive; two readers of a rw lock do not disturb each other, but a peek at the
+lock sees them."""
 
 
 class Part(NamedTuple):
@@ -30,7 +31,21 @@ class Part(NamedTuple):
     sub: Hashable
 
     def __str__(self) -> str:
+        if type(self.sub) is Span:
+            plain = type(self.base).__str__ is tuple.__str__
+            base = " ".join(map(str, self.base)) if plain else str(self.base)  # type: ignore[call-overload]
+            return f"{base}[{self.sub.start}:{self.sub.stop}]"
         return f"{str(self.base).removesuffix('[]')}[{self.sub!r}]"
+
+
+class Span(NamedTuple):
+    """Bytes of a whole, as the item of a `Part`: two of them meet where they overlap.
+
+    Parameters: ``start``, ``stop``, as in ``range``.
+    """
+
+    start: int
+    stop: int
 
 
 Access = tuple[str, Hashable]
@@ -39,6 +54,13 @@ Access = tuple[str, Hashable]
 def split(key: Hashable) -> tuple[Hashable, Hashable]:
     """Return (whole, item) of a location; the item is None where the location is a whole."""
     return (key.base, key.sub) if type(key) is Part else (key, None)
+
+
+def meet(one: Hashable, two: Hashable) -> bool:
+    """Say whether two items of one whole have anything in common; None is the whole itself."""
+    if one is None or two is None or one == two:
+        return True
+    return type(one) is Span and type(two) is Span and one.start < two.stop and two.start < one.stop
 
 
 def conflict(one: Access, two: Access) -> bool:
@@ -52,7 +74,7 @@ def conflict(one: Access, two: Access) -> bool:
         return True
     base, sub = split(one[1])
     other, item = split(two[1])
-    return base == other and (sub is None or item is None or sub == item)
+    return base == other and meet(sub, item)
 
 
 class Order:
@@ -110,7 +132,7 @@ class Order:
         found: list[int] = []
         if since:
             for (_, other, item), i in since.items():
-                if (kind != other or kind == EXCLUSIVE) and (sub is None or item is None or sub == item):
+                if (kind != other or kind == EXCLUSIVE) and (sub is None or item is None or sub == item or meet(sub, item)):
                     found.append(i)
             if len(found) > 1:
                 found.sort(reverse=True)

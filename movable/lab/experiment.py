@@ -14,6 +14,7 @@ from movable.lab.run import Run, RunFailed, load_drivers, plan
 from movable.lab.steps import STEPS
 from movable.lab.terminal import Terminal
 from movable.lab.workloads import first_line, spoken
+from movable.supervise import board
 
 
 def main(options: Options) -> int:
@@ -24,7 +25,8 @@ def main(options: Options) -> int:
     """
     settings = check(options)
     run = Run(settings)
-    with events_to(run), Terminal(len(STEPS), quiet=settings.json == "-") as terminal:
+    terminal = Terminal(len(STEPS), quiet=settings.json == "-")
+    with events_to(run):
         load_drivers(run)
         plan(run)
         for line in report.opening(run):
@@ -46,6 +48,7 @@ def _perform(run: Run, terminal: Terminal) -> BaseException | None:
     """All steps; returns what stopped them. ``run.failure`` says that, and the state of the stored data."""
     for what, step in STEPS:
         terminal.step(what)
+        board.enter("run", f"while {what}")
         try:
             step(run, terminal)
         except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from movable.mm.page import PAGE_SIZE
 if TYPE_CHECKING:
     from movable.lab.run import Run
 
+OBSTACLES_TOLD = 3
 SCHEMA = "movable.run/1"
 COUNTERS = (
     "pgmigrate_success",
@@ -95,7 +96,8 @@ def offlined(run: Run) -> str:
     frames = block.end_pfn - block.start_pfn
     where = f"frames {block.start_pfn} to {block.end_pfn - 1} ({readable(frames * PAGE_SIZE)}, {many(block.pages, 'page')} in use)"
     if block.ret:
-        return f"offline: {where}: -{errorcode.get(-block.ret, str(-block.ret))}"
+        way = "".join(f"; {obstacle}" for obstacle in run.vm.obstacles[:OBSTACLES_TOLD])
+        return f"offline: {where}: -{errorcode.get(-block.ret, str(-block.ret))}{way}"
     return f"offline: {where}: done, every page moved away"
 
 

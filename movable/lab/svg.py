@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape
 
 from movable.lab.draw import COLUMNS, FREE, FREE_HUGE, OFFLINE, FrameMap, Kind, Stretch
+from movable.shown import in_html
 
 CELL = 10
 GAP = 1
@@ -30,8 +30,8 @@ def picture(title: str, subtitle: str, maps: list[FrameMap]) -> str:
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" viewBox="0 0 {WIDTH} {y}"'
         ' font-family="sans-serif" font-size="12">',
-        f"<title>{escape(title)}</title>",
-        f"<desc>{escape(subtitle)}</desc>",
+        f"<title>{in_html(title)}</title>",
+        f"<desc>{in_html(subtitle)}</desc>",
         '<defs><pattern id="offline" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         '<rect width="4" height="4" fill="#ffffff"/><rect width="2" height="4" fill="#4d4d4d"/></pattern></defs>',
         f'<rect width="{WIDTH}" height="{y}" fill="#ffffff"/>',
@@ -44,7 +44,7 @@ def picture(title: str, subtitle: str, maps: list[FrameMap]) -> str:
 def _text(x: int, y: int, text: str, *, size: int = 12, weight: str = "normal", colour: str = INK, anchor: str = "start") -> str:
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{colour}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
+        f"{in_html(text)}</text>"
     )
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from movable.files import abandon_stdout
 from movable.lab.draw import FrameMap, legend_lines, map_lines
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from movable.shown import below, name
+from movable.supervise import relay
 
 
 class Terminal:
     """Where a run talks to.
 
-    ``quiet`` prints nothing on standard output. Progress goes to standard error and only where that is a terminal; colours only
-    where standard output is one. ``steps`` is how many steps the run has. ``error`` is why standard output takes no more, after
+    ``quiet`` prints nothing on standard output. Progress goes to whoever shows the status of the command; colours only where
+    standard output is a terminal. ``steps`` is how many steps the run has. ``error`` is why standard output takes no more, after
     which nothing is printed: a BrokenPipeError where its reader left.
     """
 
@@ -26,29 +23,13 @@ class Terminal:
         self.steps = steps
         self.quiet = quiet
         self.error: OSError | None = None
-        self.progress: Progress | None = None
-
-    def __enter__(self) -> Terminal:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            columns = (BarColumn(bar_width=20), TextColumn("{task.fields[number]}/{task.total:.0f} {task.description}"))
-            self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.progress.add_task("", total=self.steps, number=0)
-            self.progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.progress is not None:
-            self.progress.stop()
+        self.number = 0
 
     def step(self, what: str) -> None:
         """The next step begins."""
-        if self.progress is not None:
-            task = self.progress.tasks[0]
-            number = task.fields["number"] + 1  # the bar shows what is done, and this is not
-            self.progress.update(task.id, description=what, completed=number - 1, number=number, refresh=True)
+        self.number += 1
+        if relay.status is not None:
+            relay.status(f"{self.number}/{self.steps} {name(what)}")
 
     def say(self, text: str = "") -> None:
         """Print a line."""
@@ -69,28 +50,18 @@ class Terminal:
         """Print between two states of the progress line; the run goes on when nobody can be reached any more."""
         if self.quiet:
             return
-        self._pause()
         try:
             action()
         except OSError as error:
             self.error, self.quiet = error, True
             abandon_stdout()
-        self._resume()
-
-    def _pause(self) -> None:
-        if self.progress is not None:
-            self.progress.stop()
-
-    def _resume(self) -> None:
-        if self.progress is not None:
-            self.progress.start()
 
 
 def _print_in_colour(frame_map: FrameMap) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, file=below(sys.stdout))
     colours = {kind.letter: kind.colour for kind in frame_map.kinds}
     for label, letters in map_lines(frame_map):
         line = Text(f"{label}  ")

@@ -208,6 +208,8 @@ def compact_zone(zone: Zone, cc: CompactControl) -> int:
         reset_zone_hints(zone)
     _start_positions(cc)
     vm = zone.vm
+    if vm.userspace is not None:
+        vm.userspace.lru_add_drain()
     if vm.seam is not None:
         vm.seam.event("compact_zone", node=zone.node.nid, zone=zone.name, order=cc.order, mode=cc.mode)
     ret = _scan(cc)
@@ -299,6 +301,8 @@ def compact_node(node: Node) -> None:
 
 def compact_memory(vm: VM) -> None:
     """Compact every node as far as it goes (a write to /proc/sys/vm/compact_memory)."""
+    if vm.userspace is not None:
+        vm.userspace.lru_add_drain_all()
     for node in vm.nodes:
         compact_node(node)
 

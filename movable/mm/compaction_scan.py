@@ -2,8 +2,7 @@
 
 Fields in use: ``page.lru`` links an isolated page to ``cc.migratepages`` and a free one to ``cc.freepages``. No lock is held
 while a driver is asked. A peek at a page says little: isolation looks again, under the page lock. Free blocks are passed by their
-order, so that the cost of a scan is that of the frames in use. The model has no LRU lists and no per-CPU lists: a page that is not
-marked movable is passed by, and nothing needs draining.
+order, so that the cost of a scan is that of the frames in use. A page is a driver's, or one of the LRU lists, or is passed by.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from movable.mm.migrate import MIGRATE_ASYNC
 from movable.mm.page import PageIsolated, PageMovableHint, put_page
 from movable.mm.page_alloc import free_pages_prepare, prep_new_page
 from movable.mm.page_isolation import covering_free_block, zone_lock_point
+from movable.mm.swap import isolate_lru_for_compaction, too_many_isolated
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -96,6 +96,10 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
     """
     vm = cc.zone.vm
     free, pages = cc.zone.buddy, vm.pages
+    if vm.userspace is not None and too_many_isolated(cc.zone.node):
+        cc.contended = cc.mode == MIGRATE_ASYNC
+        if cc.contended:
+            return low_pfn
     skip_on_failure = cc.direct_compaction and cc.mode == MIGRATE_ASYNC
     chunk_end = block_end(low_pfn, cc.order) if skip_on_failure else end_pfn
     pfn = low_pfn
@@ -139,8 +143,10 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
 
 
 def _isolate(page: Page, isolate_mode: int) -> bool:
-    """Take one page if it looks movable and nobody has it already; a page of an LRU list would have its turn here."""
-    return PageMovableHint(page) and not PageIsolated(page) and not isolate_movable_page(page, isolate_mode)
+    """Take one page if it looks movable, or is on an LRU list, and nobody has it already."""
+    if PageMovableHint(page):
+        return not PageIsolated(page) and not isolate_movable_page(page, isolate_mode)
+    return page.vm.userspace is not None and isolate_lru_for_compaction(page, isolate_mode)
 
 
 def _give_up_chunk(cc: CompactControl) -> None:

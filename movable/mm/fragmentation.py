@@ -6,7 +6,7 @@ that of the kernel: unsigned where it divides, cut towards zero where it prints.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.gfp import MAX_ORDER
@@ -24,16 +24,20 @@ class ContigPageInfo(NamedTuple):
     free_blocks_suitable: int
 
 
+def count_blocks(counts: Iterable[int], order: int) -> ContigPageInfo:
+    """Count free blocks given by order, smallest first, as a row of /proc/buddyinfo has them, for a request of ``order``."""
+    frames = blocks = suitable = 0
+    for each, nr_free in enumerate(counts):
+        blocks += nr_free
+        frames += nr_free << each
+        if each >= order:
+            suitable += nr_free << each - order
+    return ContigPageInfo(frames, blocks, suitable)
+
+
 def fill_contig_page_info(zone: Zone, order: int) -> ContigPageInfo:
     """Count the free blocks of ``zone``, of every migratetype, as seen by a request of ``order``."""
-    frames = blocks = suitable = 0
-    for area in zone.free_area:
-        nr_free = area.nr_free
-        blocks += nr_free
-        frames += nr_free << area.order
-        if area.order >= order:
-            suitable += nr_free << area.order - order
-    return ContigPageInfo(frames, blocks, suitable)
+    return count_blocks((area.nr_free for area in zone.free_area), order)
 
 
 def fragmentation_index(zone: Zone, order: int) -> int:
@@ -42,7 +46,11 @@ def fragmentation_index(zone: Zone, order: int) -> int:
     -1000 when it would not fail. Values just below 0 occur: few free blocks, each almost large enough. mirrors mm/vmstat.c,
     fragmentation_index.
     """
-    info = fill_contig_page_info(zone, order)
+    return index_of(fill_contig_page_info(zone, order), order)
+
+
+def index_of(info: ContigPageInfo, order: int) -> int:
+    """The fragmentation index of blocks that were counted for ``order``."""
     if not info.free_blocks_total:
         return 0
     if info.free_blocks_suitable:
@@ -55,7 +63,11 @@ def unusable_index(zone: Zone, order: int) -> int:
 
     mirrors mm/vmstat.c, unusable_free_index.
     """
-    info = fill_contig_page_info(zone, order)
+    return unusable_of(fill_contig_page_info(zone, order), order)
+
+
+def unusable_of(info: ContigPageInfo, order: int) -> int:
+    """The unusable index of blocks that were counted for ``order``."""
     if not info.free_pages:
         return 1000
     return (info.free_pages - (info.free_blocks_suitable << order)) * 1000 // info.free_pages

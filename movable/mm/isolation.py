@@ -23,14 +23,13 @@ from movable.mm.page import (
     trylock_page,
     unlock_page,
 )
+from movable.mm.swap import ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE, end_lru_isolation, is_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
 
 ISOLATE_UNMAPPED = 0x2
-ISOLATE_ASYNC_MIGRATE = 0x4
-ISOLATE_UNEVICTABLE = 0x8
 
 
 def isolate_movable_page(page: Page, mode: int) -> int:
@@ -184,6 +183,22 @@ def putback_movable_pages(pages: ListHead) -> None:
         first.seam.event("putback_movable_pages", nr=len(pages))
     for page in pages:
         list_del(page._lru)
-        if not page._flags & ISOLATED:
+        if page._flags & ISOLATED:
+            end_isolation(page)
+        elif is_lru_page(page):
+            end_lru_isolation(page)
+        else:
             raise VMBug("V19", "a page on the list to put back is not isolated", "PG_isolated", page)
-        end_isolation(page)
+
+
+__all__ = [
+    "ISOLATE_ASYNC_MIGRATE",
+    "ISOLATE_UNEVICTABLE",
+    "ISOLATE_UNMAPPED",
+    "callback_failed",
+    "end_isolation",
+    "finish_released",
+    "isolate_movable_page",
+    "putback_movable_page",
+    "putback_movable_pages",
+]

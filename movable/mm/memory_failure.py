@@ -19,7 +19,7 @@ from movable.mm.page import (
     unlock_page,
 )
 from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
-from movable.mm.swap import wait_on_page_writeback
+from movable.mm.swap import LRU, count_isolated, isolate_lru_page, wait_on_page_writeback
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
@@ -42,7 +42,9 @@ def soft_offline_page(vm: VM, pfn: int) -> int:
         return vm.era.soft_offline_again
     if not get_page_unless_zero(page):
         return 0 if set_hwpoison_free_buddy_page(page) else -EIO
-    if not PageMovableHint(page):
+    if page.vm.userspace is not None and not page._flags & LRU:
+        page.vm.userspace.lru_add_drain_all()
+    if not PageMovableHint(page) and not page._flags & LRU:
         put_page(page)
         return -EIO
     return _soft_offline_in_use(page)
@@ -53,7 +55,11 @@ def _soft_offline_in_use(page: Page) -> int:
     lock_page(page)
     wait_on_page_writeback(page)
     unlock_page(page)
-    ret = isolate_movable_page(page, ISOLATE_UNEVICTABLE)
+    if page._flags & LRU:
+        ret = isolate_lru_page(page)
+        count_isolated(page, int(not ret))
+    else:
+        ret = isolate_movable_page(page, ISOLATE_UNEVICTABLE)
     put_page(page)
     if ret:
         return ret

@@ -16,6 +16,7 @@ from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import keep_poisoned_pages_out
 from movable.mm.migrate import MIGRATE_SYNC, MR_MEMORY_HOTPLUG, migrate_pages
 from movable.mm.mmzone import setup_per_zone_wmarks
+from movable.mm.obstacles import note_failure
 from movable.mm.page import PageMovableHint, PG_hwpoison, get_page_unless_zero, page_count, put_page
 from movable.mm.page_isolation import (
     is_offline,
@@ -24,12 +25,14 @@ from movable.mm.page_isolation import (
     undo_isolate_page_range,
     zone_lock_point,
 )
+from movable.mm.swap import LRU, count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
 
 MAX_PASSES = 100
+OFFLINE = "memory offlining"
 
 
 def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_PASSES) -> int:
@@ -45,9 +48,11 @@ def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_P
     if zone is None:
         return -EINVAL
     end_pfn = start_pfn + nr_pages
+    if vm.userspace is not None:
+        vm.userspace.lru_add_drain_all()
     saved = start_isolate_page_range(zone, start_pfn, end_pfn, MIGRATE_MOVABLE)
     if saved is None:
-        return -EBUSY
+        return note_failure(vm, OFFLINE, start_pfn, end_pfn, -EBUSY)
     fruitless = 0
     while fruitless < max_passes:
         pfn = scan_movable_pages(vm, start_pfn, end_pfn)
@@ -56,7 +61,7 @@ def offline_pages(vm: VM, start_pfn: int, nr_pages: int, max_passes: int = MAX_P
         if pfn < 0 or not do_migrate_range(vm, pfn, end_pfn):
             fruitless += 1
     undo_isolate_page_range(zone, dict.fromkeys(saved, MIGRATE_MOVABLE))
-    return -EINTR
+    return note_failure(vm, OFFLINE, start_pfn, end_pfn, -EINTR)
 
 
 def _whole_blocks(vm: VM, start_pfn: int, nr_pages: int, *, offline: bool) -> Zone | None:
@@ -70,11 +75,11 @@ def _whole_blocks(vm: VM, start_pfn: int, nr_pages: int, *, offline: bool) -> Zo
 
 
 def scan_movable_pages(vm: VM, start_pfn: int, end_pfn: int) -> int:
-    """The first page in the range that looks movable, -1 when there is none. Pages of LRU lists would count too."""
+    """The first page in the range that looks movable or is on an LRU list, -1 when there is none."""
     pages = vm.pages
     for pfn in range(start_pfn, end_pfn):
         page = pages.get(pfn)
-        if page is not None and page._refcount and PageMovableHint(page):
+        if page is not None and page._refcount and (PageMovableHint(page) or page._flags & LRU):
             return pfn
     return -1
 
@@ -90,7 +95,11 @@ def do_migrate_range(vm: VM, start_pfn: int, end_pfn: int) -> int:
         page = vm.pages.get(pfn)
         if page is None or not get_page_unless_zero(page):
             continue
-        isolated = not isolate_movable_page(page, ISOLATE_UNEVICTABLE)
+        if page._flags & LRU:
+            isolated = not isolate_lru_page(page)
+            count_isolated(page, int(isolated))
+        else:
+            isolated = not isolate_movable_page(page, ISOLATE_UNEVICTABLE)
         if isolated:
             list_add_tail(page._lru, source)
             left -= 1

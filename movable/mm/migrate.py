@@ -26,7 +26,14 @@ from movable.mm.page import (
     trylock_page,
     unlock_page,
 )
-from movable.mm.swap import putback_lru_page, unmap_and_move_lru, wait_on_page_writeback
+from movable.mm.swap import (
+    count_isolated,
+    end_lru_isolation,
+    is_lru_page,
+    putback_lru_page,
+    unmap_and_move_lru,
+    wait_on_page_writeback,
+)
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -146,6 +153,8 @@ def _unmap_and_move(
     if page._refcount == 1:  # only our reference is left: the owner released the page
         if PageMovableHint(page):
             _complete_released(page)
+        elif is_lru_page(page):
+            count_isolated(page, -1)
         return_target(page, newpage, put_new_page, private)
         list_del(page._lru)
         put_page(page)
@@ -160,8 +169,10 @@ def _unmap_and_move(
         list_del(page._lru)
         if is_movable:
             end_isolation(page)
+        elif is_lru_page(page):
+            end_lru_isolation(page)
         else:
-            put_page(page)  # a page of an LRU list would go back to it here
+            put_page(page)
     return_target(page, newpage, put_new_page, private)
     return rc
 
@@ -206,10 +217,10 @@ def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode
             rc = -EAGAIN
     unlock_page(page)
     if rc == 0:
-        if PageMovableHint(newpage) or not page.vm.era.target_lru_detour:
-            put_page(newpage)
-        else:
+        if is_movable and page.vm.era.target_lru_detour and not PageMovableHint(newpage):
             putback_lru_page(newpage)
+        else:
+            put_page(newpage)
     return rc
 
 

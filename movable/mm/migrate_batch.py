@@ -30,7 +30,7 @@ from movable.mm.migrate import (
     return_target,
 )
 from movable.mm.page import PageMovableHint, PG_writeback, lock_page, put_page, trylock_page, unlock_page
-from movable.mm.swap import unmap_and_move_lru, wait_on_page_writeback
+from movable.mm.swap import count_isolated, is_lru_page, unmap_and_move_lru, wait_on_page_writeback
 
 if TYPE_CHECKING:
     from movable.eras import Era
@@ -133,9 +133,11 @@ class BatchLoop:
         """Whether only the isolation's reference is left, so that the owner released the page; then it is done with."""
         if self.seam is not None:
             self.seam.point("ar", ("page", page.pfn, "refs"))
-        if page._refcount != 1 or not self.era.released_by_refs:
+        if page._refcount != 1 or not (self.era.released_by_refs or is_lru_page(page)):
             return False
-        if PageMovableHint(page):  # the flag stays: the allocator wipes it
+        if is_lru_page(page):
+            count_isolated(page, -1)
+        elif PageMovableHint(page):  # the flag stays: the allocator wipes it
             self.vm.vmstat["movable_released_isolated"] += 1
             if self.seam is not None:
                 self.seam.event("released_isolated", page)

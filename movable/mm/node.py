@@ -9,6 +9,7 @@ from movable.mm.gfp import GFP_MOVABLE, GFP_THISNODE, GFP_ZERO, gfp_migratetype,
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
+    from movable.mm.swap import LruVec
     from movable.mm.vm import VM
 
 
@@ -42,7 +43,7 @@ class Node:
     for every gfp what an allocation with it means here; ``build_all_zonelists`` empties it.
     """
 
-    __slots__ = ("contexts", "nid", "vm", "vmstat", "zones")
+    __slots__ = ("contexts", "lruvec", "nid", "vm", "vmstat", "zones")
 
     def __init__(self, vm: VM, nid: int) -> None:
         self.vm = vm
@@ -50,6 +51,13 @@ class Node:
         self.zones: list[Zone] = []
         self.vmstat: defaultdict[str, int] = defaultdict(int)
         self.contexts: dict[int, AllocContext] = {}
+        self.lruvec: LruVec | None = None
+
+    @property
+    def fallback(self) -> tuple[int, ...]:
+        """The nodes to try, this one first: upwards, then around (build_zonelists, for equal distances)."""
+        count = len(self.vm.nodes)
+        return tuple((self.nid + step) % count for step in range(count))
 
     @property
     def present_pages(self) -> int:

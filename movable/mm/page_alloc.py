@@ -7,6 +7,7 @@ ever.
 
 from __future__ import annotations
 
+from errno import ENOMEM
 from typing import TYPE_CHECKING, Protocol
 
 from movable.errors import SleepInAtomic, UsageError
@@ -20,6 +21,7 @@ from movable.mm.gfp import (
     MIGRATE_CMA,
     MIGRATE_HIGHATOMIC,
     MIGRATE_ISOLATE,
+    PAGE_ALLOC_COSTLY_ORDER,
     gfp_names,
 )
 from movable.mm.list import ListHead
@@ -71,6 +73,7 @@ REFUSED_AT_FREE = (
 )
 """Flags that say that somebody still uses the page (PAGE_FLAGS_CHECK_AT_FREE)."""
 CHECK_AT_FREE = sum(1 << bit for bit in REFUSED_AT_FREE)
+LRU_AT_FREE = 1 << PG_lru | 1 << PG_active | 1 << PG_unevictable
 HWPOISON = 1 << PG_hwpoison
 SPECIAL_AT_FREE = CHECK_AT_FREE | HWPOISON
 HEAD = 1 << PG_head
@@ -157,6 +160,10 @@ def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
         from movable.mm.page_reclaim import alloc_pages_slowpath
 
         page = alloc_pages_slowpath(vm, node, gfp, order)
+        if page is None and order > PAGE_ALLOC_COSTLY_ORDER:
+            from movable.mm.obstacles import note_failure
+
+            note_failure(vm, "block", 0, 0, -ENOMEM, order)
     return page
 
 
@@ -306,6 +313,8 @@ def free_pages_ok(vm: VM, page: Page) -> None:
 def _free_block(page: Page) -> None:
     if page.seam is not None:
         page.seam.point("aw", ("buddy",))
+    if page.vm.userspace is not None and page._flags & LRU_AT_FREE:
+        page.vm.userspace.release_lru_page(page)
     if free_pages_prepare(page):
         order = page.order
         page.order = 0

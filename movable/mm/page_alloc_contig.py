@@ -12,6 +12,7 @@ from movable.mm.gfp import GFP_KERNEL, MAX_ORDER, MIGRATE_MOVABLE
 from movable.mm.isolation import ISOLATE_UNEVICTABLE, putback_movable_pages
 from movable.mm.list import list_del
 from movable.mm.migrate import MIGRATE_SYNC, MR_CONTIG_RANGE, migrate_pages
+from movable.mm.obstacles import note_failure
 from movable.mm.page import put_page
 from movable.mm.page_isolation import (
     alloc_migrate_target,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
     from movable.mm.vm import VM
 
+CONTIG = "contiguous allocation"
 TRIES = 5
 """How many times in a row migrate_pages gets the same list."""
 
@@ -43,13 +45,13 @@ def alloc_contig_range(vm: VM, start: int, end: int, migratetype: int = MIGRATE_
         return -EINVAL
     saved = start_isolate_page_range(zone, *_rounded(zone, start, end), migratetype)
     if saved is None:
-        return -EBUSY
+        return note_failure(vm, CONTIG, start, end, -EBUSY)
     cc = CompactControl(zone, -1, gfp, MIGRATE_SYNC, ignore_skip_hint=True, no_set_skip_hint=True)
     ret = _migrate_range(cc, start, end)
     if ret in (0, -EBUSY):  # pages that were busy may have gone meanwhile
         ret = _take_range(cc, start, end)
     undo_isolate_page_range(zone, saved)
-    return ret
+    return note_failure(vm, CONTIG, start, end, ret) if ret else 0
 
 
 def _rounded(zone: Zone, start: int, end: int) -> tuple[int, int]:
@@ -63,6 +65,8 @@ def _migrate_range(cc: CompactControl, start: int, end: int) -> int:
     pages = cc.migratepages
     pfn = start
     ret = tries = 0
+    if cc.zone.vm.userspace is not None:
+        cc.zone.vm.userspace.lru_add_drain_all()
     while pfn < end or pages:
         if not pages:
             cc.nr_migratepages = 0

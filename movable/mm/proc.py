@@ -6,6 +6,7 @@ compared column by column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,21 +94,38 @@ def buddyinfo(vm: VM) -> str:
 
 
 def parse_buddyinfo(text: str) -> list[BuddyRow]:
-    """The rows of a /proc/buddyinfo. Raises UsageError that names the first line that is none."""
+    """The rows of a /proc/buddyinfo, or of the Mem-Info of an allocation failure. Raises UsageError that names the first line
+    that is neither."""
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            nid, zone, counts = _split_row(line)
-            rows.append(BuddyRow(nid, zone, [int(count) for count in counts]))
+            rows.append(_mem_info_row(line) or _buddy_row(line))
         except (ValueError, IndexError):
             raise UsageError(f"line {number}: {line!r} is no line of /proc/buddyinfo") from None
     return rows
+
+
+def _buddy_row(line: str) -> BuddyRow:
+    nid, zone, counts = _split_row(line)
+    return BuddyRow(nid, zone, [int(count) for count in counts])
+
+
+def _mem_info_row(line: str) -> BuddyRow | None:
+    """``Node 0 Normal: 1056*4kB (UMEH) 1027*8kB ... = 59704kB`` (show_free_areas); None for another line."""
+    found = re.fullmatch(r"\s*(?:Node (\d+) )?(\w+): ((?:\d+\*\d+kB (?:\([A-Z]*\) )?)+)= (\d+)kB\s*", line)
+    if found is None:
+        return None
+    runs = [(int(count), int(size)) for count, size in re.findall(r"(\d+)\*(\d+)kB", found[3])]
+    if [size for _, size in runs] != [runs[0][1] << order for order in range(len(runs))]:
+        raise ValueError(line)
+    return BuddyRow(int(found[1] or 0), found[2], [count for count, _ in runs])
 
 
 # --- /proc/pagetypeinfo ---
 
 FREE_TITLE = "Free pages count per migrate type at order"
 BLOCKS_TITLE = "Number of blocks type "
+MIXED_TITLE = "Number of mixed blocks"
 
 
 def format_pagetypeinfo(nodes: Iterable[NodeTypes]) -> str:
@@ -147,31 +165,42 @@ def _count_types(node: Node) -> NodeTypes:
 
 
 def parse_pagetypeinfo(text: str) -> list[NodeTypes]:
-    """The nodes of a /proc/pagetypeinfo. Raises UsageError that names the first line that does not belong there.
+    """The nodes of a /proc/pagetypeinfo, or of a part of it: free rows without the table of pageblocks, or that table alone.
 
-    Newer kernels write ">100000" for a longer list, which is read as 100000.
+    Raises UsageError that names the first line that does not belong there. Newer kernels write ">100000" for a longer list, which
+    is read as 100000. Kernels with page_owner end with a table of mixed pageblocks, which is passed over.
     """
     nodes: list[NodeTypes] = []
-    order, names, free, blocks = 0, [""], list[TypeRow](), list[tuple[str, Sequence[int]]]()
+    order, fresh, mixed = 0, True, False
     for number, line in enumerate(text.splitlines(), 1):
         try:
             if line.startswith("Page block order:"):
-                order, names, free, blocks = int(line.split(":")[1]), [], [], []
-            elif line.startswith(BLOCKS_TITLE):
-                names = line.removeprefix(BLOCKS_TITLE).split()
-            elif ", type" in line:
-                nid, zone, rest = _split_row(line)
-                free.append(TypeRow(zone, rest[1], [int(count.lstrip(">")) for count in rest[2:]]))
-            elif line.startswith("Node"):
-                nid, zone, rest = _split_row(line)
-                if not blocks:
-                    nodes.append(NodeTypes(nid, order, names, free, blocks))
-                blocks.append((zone, [int(count) for count in rest]))
-            elif line and not line.startswith(("Pages per block:", FREE_TITLE)):
+                order, fresh, mixed = int(line.split(":")[1]), True, False
+            elif line.startswith((BLOCKS_TITLE, MIXED_TITLE)):
+                mixed = line.startswith(MIXED_TITLE)
+                if nodes and not mixed:
+                    nodes[-1] = nodes[-1]._replace(names=line.removeprefix(BLOCKS_TITLE).split())
+            elif line.startswith("Node") and not mixed:
+                nid = int(line.partition(",")[0].removeprefix("Node"))
+                if fresh or not nodes or nodes[-1].nid != nid:
+                    nodes.append(NodeTypes(nid, order, [], [], []))
+                    fresh = False
+                _add_types(nodes[-1], line)
+            elif line and not mixed and not line.startswith(("Pages per block:", FREE_TITLE)):
                 raise ValueError(line)
         except (ValueError, IndexError):
             raise UsageError(f"line {number}: {line!r} does not belong in /proc/pagetypeinfo") from None
     return nodes
+
+
+def _add_types(node: NodeTypes, line: str) -> None:
+    """Put one row into a node: free blocks of a type, or pageblocks by type."""
+    _, zone, rest = _split_row(line)
+    assert isinstance(node.free, list) and isinstance(node.blocks, list)
+    if ", type" in line:
+        node.free.append(TypeRow(zone, rest[1], [int(count.lstrip(">")) for count in rest[2:]]))
+    else:
+        node.blocks.append((zone, [int(count) for count in rest]))
 
 
 def _split_row(line: str) -> tuple[int, str, list[str]]:

@@ -1,7 +1,8 @@
-"""Where pages of the LRU lists enter the migration loop (mm/swap.c, mm/migrate.c).
+"""The LRU lists of each node, and the per-CPU batches in front of them (mm/swap.c, mm/vmscan.c).
 
-Only what non-LRU migration touches is here: the detour of an unmarked target, and waiting for writeback. A page without a
-movable mark that is found on a list to migrate is refused, which is what the loop does with a page it cannot handle.
+A page that becomes reclaimable waits in a batch of its CPU, which holds a reference, until the batch is full or drained; only
+then does it get PG_lru and a place on a list. So a page in a batch cannot be isolated. Whoever isolates a page takes a
+reference and its PG_lru, and counts it in ``nr_isolated`` of its node until it is put back or moved.
 """
 
 from __future__ import annotations
@@ -9,29 +10,222 @@ from __future__ import annotations
 from errno import EBUSY
 from typing import TYPE_CHECKING
 
-from movable.mm.page import PG_lru, PG_writeback, put_page
+from movable.mm.list import ListHead, list_add, list_del
+from movable.mm.page import (
+    PAGE_MAPPING_ANON,
+    PageMovableHint,
+    PG_active,
+    PG_lru,
+    PG_mlocked,
+    PG_referenced,
+    PG_swapbacked,
+    PG_unevictable,
+    PG_writeback,
+    get_page,
+    put_page,
+)
 
 if TYPE_CHECKING:
+    from movable.mm.node import Node
     from movable.mm.page import Page
+    from movable.mm.userspace import Userspace
+
+LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, LRU_UNEVICTABLE = range(5)
+LRU_NAMES = ("inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable")
+PAGEVEC_SIZE = 15
+"""How many pages a batch holds before it is drained."""
+
+ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE = 0x4, 0x8
+LRU = 1 << PG_lru
+ACTIVE = 1 << PG_active
+REFERENCED = 1 << PG_referenced
+SWAPBACKED = 1 << PG_swapbacked
+UNEVICTABLE = 1 << PG_unevictable
+MLOCKED = 1 << PG_mlocked
+
+
+class LruVec:
+    """The lists of one node: ``lists`` by LRU_*, ``size`` how many pages are on each, ``nr_isolated`` anonymous and file pages
+    that somebody has taken off them (struct lruvec, NR_ISOLATED_ANON, NR_ISOLATED_FILE)."""
+
+    __slots__ = ("lists", "nr_isolated", "size")
+
+    def __init__(self, nid: int) -> None:
+        self.lists = tuple(ListHead(f"{name} of node {nid}") for name in LRU_NAMES)
+        self.size = [0] * len(LRU_NAMES)
+        self.nr_isolated = [0, 0]
+
+
+def lruvec(node: Node) -> LruVec:
+    """The lists of a node, made on first use."""
+    vec = node.lruvec
+    if vec is None:
+        vec = node.lruvec = LruVec(node.nid)
+    return vec
+
+
+def page_is_file_lru(page: Page) -> int:
+    """1 for a page of the file lists, 0 for an anonymous or tmpfs page: an index of ``nr_isolated``."""
+    return 0 if page._flags & SWAPBACKED else 1
+
+
+def page_lru(page: Page) -> int:
+    """The number of the list that the page belongs on (folio_lru_list)."""
+    flags = page._flags
+    if flags & UNEVICTABLE:
+        return LRU_UNEVICTABLE
+    return (0 if flags & SWAPBACKED else 2) + (1 if flags & ACTIVE else 0)
+
+
+def add_page_to_lru_list(page: Page) -> None:
+    """Put the page at the head of its list and set PG_lru; takes no reference."""
+    vec = lruvec(page.zone.node)
+    which = page_lru(page)
+    page._flags |= LRU
+    list_add(page._lru, vec.lists[which])
+    vec.size[which] += 1
+
+
+def del_page_from_lru_list(page: Page) -> None:
+    """Take the page off its list and clear PG_lru; drops no reference."""
+    vec = lruvec(page.zone.node)
+    vec.size[page_lru(page)] -= 1
+    page._flags &= ~LRU
+    list_del(page._lru)
+
+
+def on_lru_list(page: Page) -> bool:
+    """Whether PG_lru is the truth: the page is linked to one of its node's lists."""
+    vec = page.zone.node.lruvec
+    return vec is not None and page._lru._list in vec.lists
+
+
+# --- batches ---
+
+
+def lru_cache_add(user: Userspace, page: Page, cpu: int) -> None:
+    """Send a page to the LRU lists through the batch of ``cpu``, which takes a reference (folio_add_lru)."""
+    get_page(page)
+    batch = user.lru_add[cpu]
+    batch.append(page)
+    if len(batch) >= PAGEVEC_SIZE or user.lru_disabled:
+        lru_add_drain_cpu(user, cpu)
+
+
+def lru_add_drain_cpu(user: Userspace, cpu: int) -> None:
+    """Empty the batch of one CPU onto the lists (lru_add_drain_cpu)."""
+    batch = user.lru_add[cpu]
+    if not batch:
+        return
+    user.lru_add[cpu] = []
+    for page in batch:
+        add_page_to_lru_list(page)
+        put_page(page)
+
+
+def lru_add_drain_all(user: Userspace) -> None:
+    """Empty the batches of all CPUs, so that every page is where it can be isolated (lru_add_drain_all)."""
+    for cpu in range(len(user.lru_add)):
+        lru_add_drain_cpu(user, cpu)
+
+
+def lru_cache_disable(user: Userspace) -> None:
+    """No batches until ``lru_cache_enable``: pages go straight to the lists; nests."""
+    user.lru_disabled += 1
+    lru_add_drain_all(user)
+
+
+def lru_cache_enable(user: Userspace) -> None:
+    """Batches again."""
+    user.lru_disabled -= 1
+
+
+# --- isolation ---
+
+
+def isolate_lru_page(page: Page) -> int:
+    """Take a page off its list, with a reference; the caller counts it in ``nr_isolated``.
+
+    Returns 0, or -EBUSY when it is on no list: in a batch, or somebody else's. mirrors mm/vmscan.c, isolate_lru_page.
+    """
+    seam = page.seam
+    if seam is not None:
+        seam.point("aw", ("page", page.pfn, "flags"))
+    if not page._flags & LRU:
+        return -EBUSY
+    get_page(page)
+    del_page_from_lru_list(page)
+    if seam is not None:
+        seam.event("isolate_lru_page", page)
+    return 0
+
+
+def isolate_lru_for_compaction(page: Page, mode: int) -> bool:
+    """Take a page off its list for compaction, and count it; ``mode`` is a set of ISOLATE_* bits (__isolate_lru_page).
+
+    An unevictable page goes only where the mode says so; who must not wait leaves pages under writeback alone. A page that has
+    more references than mappings and its cache explain will not move, and stays.
+    """
+    flags = page._flags
+    if not flags & LRU or (flags & UNEVICTABLE and not mode & ISOLATE_UNEVICTABLE):
+        return False
+    if mode & ISOLATE_ASYNC_MIGRATE and flags >> PG_writeback & 1:
+        return False
+    if page._mapping & PAGE_MAPPING_ANON and page._refcount > page._mapcount + 1:
+        return False
+    if isolate_lru_page(page):
+        return False
+    count_isolated(page, 1)
+    return True
+
+
+def too_many_isolated(node: Node) -> bool:
+    """Whether more pages of the node are isolated than half of those on its lists (mm/compaction.c, too_many_isolated)."""
+    vec = node.lruvec
+    return vec is not None and sum(vec.nr_isolated) > sum(vec.size[:4]) // 2
+
+
+def count_isolated(page: Page, change: int) -> None:
+    """Add to NR_ISOLATED_ANON or NR_ISOLATED_FILE of the page's node."""
+    lruvec(page.zone.node).nr_isolated[page_is_file_lru(page)] += change
 
 
 def putback_lru_page(page: Page) -> None:
-    """Send ``page`` through the LRU add batch and drop the caller's reference (mm/vmscan.c, putback_lru_page).
+    """Send ``page`` to the lists through the add batch and drop the caller's reference (mm/vmscan.c, putback_lru_page).
 
-    Kernels up to 4.20 do this to a target that its driver left unmarked, or whose source was released: PG_lru shows on a page
-    with no mapping, and goes again where the batch drops the last reference.
+    Kernels up to 4.20 also do this to a target that its driver left unmarked, or whose source was released: PG_lru shows on a
+    page that belongs to nobody, and goes again where the batch drops the last reference.
     """
-    page._flags |= 1 << PG_lru
+    user = page.vm.userspace
+    if user is not None and (page._mapping or page._flags & SWAPBACKED):
+        if page.seam is not None:
+            page.seam.event("putback_lru_page", page)
+        lru_cache_add(user, page, user.cpu)
+        put_page(page)
+        return
+    page._flags |= LRU
     if page.seam is not None:
-        page.seam.event("touch", page, field="flag lru", write=True, changed=1 << PG_lru, list="")
+        page.seam.event("touch", page, field="flag lru", write=True, changed=LRU, list="")
     if page._refcount == 1:
-        page._flags &= ~(1 << PG_lru)
+        page._flags &= ~LRU
     put_page(page)
 
 
+def end_lru_isolation(page: Page) -> None:
+    """A page that did not move, unlinked by the caller, goes back to the lists, and counts as isolated no more."""
+    count_isolated(page, -1)
+    putback_lru_page(page)
+
+
+def is_lru_page(page: Page) -> bool:
+    """Whether a page on a list to migrate is one of the LRU lists: not a driver's, in a machine that has such pages."""
+    return page.vm.userspace is not None and not PageMovableHint(page)
+
+
 def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
-    """Refuse a page that is neither movable by a driver nor, in this model, on an LRU list: -EBUSY."""
-    return -EBUSY
+    """Move one locked page of the LRU lists into a locked target (migrate_lru.py); -EBUSY in a machine without such pages."""
+    user = page.vm.userspace
+    return -EBUSY if user is None else user.move_lru_page(newpage, page, mode)
 
 
 def wait_on_page_writeback(page: Page) -> None:
@@ -41,3 +235,54 @@ def wait_on_page_writeback(page: Page) -> None:
         lambda: not page._flags >> PG_writeback & 1,
         f"the end of writeback of page {page.pfn}",
     )
+
+
+def release_lru_page(page: Page) -> None:
+    """The last reference is gone: off the list, with the flags that belong to it (mm/swap.c, __page_cache_release)."""
+    if page._flags & LRU:
+        if not on_lru_list(page):
+            return  # a bad page, as the allocator will say
+        del_page_from_lru_list(page)
+    page._flags &= ~(ACTIVE | UNEVICTABLE | MLOCKED)
+
+
+# --- age and mlock ---
+
+
+def mark_page_accessed(page: Page) -> None:
+    """A use of the page: the first marks it referenced, the second makes it active (folio_mark_accessed)."""
+    flags = page._flags
+    if not flags & REFERENCED:
+        page._flags = flags | REFERENCED
+    elif not flags & (UNEVICTABLE | ACTIVE):
+        if flags & LRU:
+            del_page_from_lru_list(page)
+            page._flags = (flags | ACTIVE) & ~(REFERENCED | LRU)
+            add_page_to_lru_list(page)
+        else:
+            page._flags = (flags | ACTIVE) & ~REFERENCED
+
+
+def mlock_page(user: Userspace, page: Page) -> None:
+    """One more locked area maps the page: it is unevictable while there is one (mm/mlock.c, mlock_page)."""
+    user.mlock_count[page.pfn] = user.mlock_count.get(page.pfn, 0) + 1
+    _move_to(page, page._flags | MLOCKED | UNEVICTABLE)
+
+
+def munlock_page(user: Userspace, page: Page) -> None:
+    """One locked area less maps the page (mm/mlock.c, munlock_page)."""
+    left = user.mlock_count.pop(page.pfn, 1) - 1
+    if left > 0:
+        user.mlock_count[page.pfn] = left
+    else:
+        _move_to(page, page._flags & ~(MLOCKED | UNEVICTABLE))
+
+
+def _move_to(page: Page, flags: int) -> None:
+    """Change the flags that say which list the page is on, and its list with them."""
+    if not page._flags & LRU:
+        page._flags = flags
+        return
+    del_page_from_lru_list(page)
+    page._flags = flags & ~LRU
+    add_page_to_lru_list(page)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 
+Finding = tuple[str, str]
+"""The number of the rule that is broken, and what disagrees."""
+
+
 def validate_vm(vm: VM, *, quiescent: bool = True, content: bool = False, owner_refs: int | None = None) -> None:
     """Check the census of frames, lists, counters, references and marks of a machine.
 
@@ -38,30 +42,39 @@ def validate_vm(vm: VM, *, quiescent: bool = True, content: bool = False, owner_
     """
     findings = list(_findings(vm, quiescent, content, owner_refs))
     if findings:
-        raise InvalidState(findings)
+        raise InvalidState([text for _, text in findings], [rule for rule, _ in findings])
 
 
-def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) -> Iterator[str]:
-    yield from _census(vm)
-    for zone in vm.zones:
-        yield from _zone(zone)
-        yield from _free_lists(zone)
-        yield from _pageblocks(zone)
+def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) -> Iterator[Finding]:
+    for text in _books(vm):
+        yield "V32", text
     bad = {pfn for pfn, _ in vm.bad_pages}
     for page in list(vm.pages.values()):
         if page._refcount > 0:
             if quiescent or page._mapping or page._private is FIELD_POISON or page._index is FIELD_POISON:
                 yield from _allocated(page, quiescent, owner_refs)
         elif page._refcount < 0:
-            yield f"{page!r} has a negative reference count"
+            yield "D18", f"{page!r} has a negative reference count"
         elif _stained(page) and page.pfn not in bad:
-            yield f"{page!r} is free but still marked, mapped, linked or flagged"
+            yield "D46", f"{page!r} is free but still marked, mapped, linked or flagged"
     yield from _lists(vm)
-    yield from _ledger(vm)
-    if content:
-        yield from _poison(vm)
+    for text in _ledger(vm):
+        yield "V12", text
+    for text in vm.userspace.findings(quiescent) if vm.userspace is not None else ():
+        yield "V32", text
+    for text in _poison(vm) if content else ():
+        yield "D46", text
     if quiescent and vm.current.held:
-        yield f"task {vm.current.name} still holds {', '.join(map(str, vm.current.held))}"
+        yield "D47", f"task {vm.current.name} still holds {', '.join(map(str, vm.current.held))}"
+
+
+def _books(vm: VM) -> Iterator[str]:
+    """The allocator's own: frames, free lists and counters."""
+    yield from _census(vm)
+    for zone in vm.zones:
+        yield from _zone(zone)
+        yield from _free_lists(zone)
+        yield from _pageblocks(zone)
 
 
 def _census(vm: VM) -> Iterator[str]:
@@ -155,30 +168,30 @@ def _stained(page: Page) -> bool:
     return page._mapping != 0 or page._lru.list is not None or page._flags & ~HWPOISON != 0 or page._mapcount != -1
 
 
-def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[str]:
+def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[Finding]:
     word = page._mapping
     marked = word & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE and word != PAGE_MAPPING_MOVABLE
     if page._flags & ISOLATED:
         if (quiescent or owner_refs is not None) and page._refcount < 1 + marked:
-            yield f"{page!r} is isolated, and nobody holds the reference of {'its owner' if marked else 'its isolation'}"
+            yield "D22", f"{page!r} is isolated, and nobody holds the reference of {'its owner' if marked else 'its isolation'}"
     elif marked and quiescent and owner_refs is not None and page._refcount != owner_refs:
-        yield f"{page!r} has {page._refcount} references, and its owner holds {owner_refs}"
+        yield "D44", f"{page!r} has {page._refcount} references, and its owner holds {owner_refs}"
     if word and not word & PAGE_MAPPING_FLAGS and not page._flags >> PG_slab & 1 and word not in page.vm.address_spaces:
-        yield f"{page!r} has a mapping that leads nowhere"
+        yield "D5", f"{page!r} has a mapping that leads nowhere"
     if marked:
         if word - PAGE_MAPPING_MOVABLE not in page.vm.address_spaces:
-            yield f"{page!r} is marked movable by an owner that is gone"
+            yield "D41", f"{page!r} is marked movable by an owner that is gone"
         if page.order:
-            yield f"{page!r} is marked movable and is a block of order {page.order}"
+            yield "D42", f"{page!r} is marked movable and is a block of order {page.order}"
     if page._private is FIELD_POISON or page._index is FIELD_POISON:
-        yield f"{page!r} is allocated and still holds the poison of a freed page"
+        yield "V27", f"{page!r} is allocated and still holds the poison of a freed page"
     if quiescent and page._flags & LOCKED:
-        yield f"{page!r} is locked and nobody is at work"
+        yield "D47", f"{page!r} is locked and nobody is at work"
     if quiescent and page._flags & ISOLATED:
-        yield f"{page!r} is isolated and nobody is at work"
+        yield "V19", f"{page!r} is isolated and nobody is at work"
 
 
-def _lists(vm: VM) -> Iterator[str]:
+def _lists(vm: VM) -> Iterator[Finding]:
     """Every linked page stands between neighbours that agree, on the list that it names."""
     heads: dict[int, ListHead] = {}
     linked: dict[int, int] = {}
@@ -192,13 +205,14 @@ def _lists(vm: VM) -> Iterator[str]:
         linked[id(head)] = linked.get(id(head), 0) + 1
         if node.next.prev is not node or node.prev.next is not node:
             broken.add(id(head))
-            yield f"{page!r} on list {head.name!r}: its neighbours do not lead back to it"
+            rule = "D12" if page._flags & ISOLATED else "D54"
+            yield rule, f"{page!r} on list {head.name!r}: its neighbours do not lead back to it"
     for key, head in heads.items():
         if key in broken:
             continue
         found = len(head)
         if found != linked[key]:
-            yield f"list {head.name!r}: {linked[key]} pages say they are on it, walking it finds {found}"
+            yield "D54", f"list {head.name!r}: {linked[key]} pages say they are on it, walking it finds {found}"
 
 
 def _ledger(vm: VM) -> Iterator[str]:

@@ -10,7 +10,7 @@ import mmap
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from movable.eras import Era
 from movable.eras import era as known_era
@@ -27,7 +27,9 @@ from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page, movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
+    from movable.mm.obstacles import Failure, Obstacle
     from movable.mm.page_alloc import Shrinker
+    from movable.mm.userspace import Userspace
 
 Layout = Sequence[tuple[int, str, int]]
 
@@ -43,6 +45,16 @@ def bind_raw(driver: Any, era: Era) -> MovableOperations:
     return MovableOperations(
         driver.isolate_page, migrate if form == "migratepage" else without_mapping(migrate), driver.putback_page
     )
+
+
+class Backing(Protocol):
+    """What stands behind the pages of a machine whose struct pages lie elsewhere, as those of a C driver do."""
+
+    def page_class(self, seam: Seam | None) -> type[Page]:
+        """The class of pages while ``seam`` watches."""
+
+    def installed(self, seam: Seam | None) -> None:
+        """Somebody watches from now on, or nobody any more."""
 
 
 class VM:
@@ -86,6 +98,8 @@ class VM:
         self.migrate_loop = loop_of(self.era)
         self.types_stay = self.era.sticky_mark
         self.movable_ops: dict[int, AddressSpace] = {}
+        self.balloon: Any = None  # the balloon core, once a balloon is there (mm/balloon.py)
+        self.backing: Backing | None = None
         self.pages: dict[int, Page] = {}
         self.nodes: list[Node] = []
         self.zones: list[Zone] = []
@@ -97,10 +111,12 @@ class VM:
         self.address_spaces: dict[int, AddressSpace] = {}
         self.swap_space = None
         self.page_wakes: dict[int, int] = {}
+        self.last_failure: Failure | None = None
         self.oom_notifiers: list[Callable[[], int]] = []
         self.shrinkers: list[Shrinker] = []
         self.workqueues: list[WorkQueue] = []
         self.drivers: list[Any] = []
+        self.userspace: Userspace | None = None
         self.binder: Callable[[Any, Era], MovableOperations] = bind_raw
         self.nobody_else: Callable[[], bool] | None = None
         self._task = Task("main")
@@ -120,6 +136,13 @@ class VM:
             self.zones.append(zone)
             self.nr_frames += frames
         setup_per_zone_wmarks(self)
+
+    @property
+    def obstacles(self) -> list[Obstacle]:
+        """The frames that were in the way of the last contiguous allocation, offline request or huge page that failed."""
+        from movable.mm.obstacles import obstacles
+
+        return obstacles(self)
 
     # frames
 
@@ -278,13 +301,18 @@ class VM:
         from movable.mm.watched import WatchedPage, WatchedStickyPage
 
         self.seam = seam
-        if self.era.sticky_mark:
+        backing = self.backing
+        if backing is not None:
+            self.page_class = backing.page_class(seam)
+        elif self.era.sticky_mark:
             self.page_class = StickyPage if seam is None else WatchedStickyPage
         else:
             self.page_class = Page if seam is None else WatchedPage
         for page in self.pages.values():
             page.seam = page._lru.seam = seam
             page.__class__ = self.page_class
+        if backing is not None:
+            backing.installed(seam)
 
     def observe(self, observer: Observer) -> Seam:
         """Call ``observer(event)`` for every event from now on; returns the seam."""

@@ -18,6 +18,8 @@ DEPTH_LIMIT = 64
 """Calls of one task that are remembered; more means that their ends were lost."""
 
 NOTHING = ("", UNSEEN)
+ALONE = "main"
+"""The task of events from a machine that runs no tasks."""
 
 ISOLATE, MIGRATE, PUTBACK = "isolate_page", "migratepage", "putback_page"
 CALLBACKS = frozenset((ISOLATE, MIGRATE, PUTBACK))
@@ -45,6 +47,10 @@ class Life:
     nothing has followed yet, as (task, kind, ret). ``ops`` is whose mark the page carries, 0 for none, UNSEEN for unknown. ``gone``
     is the event that moved it away, to ``moved_to``; ``settled`` then says that nobody but the core holds it, ``blamed`` that its
     mark was left. The other numbers are events too, for the story.
+
+    ``held`` is how many references the owner surely holds, 0 while nobody can tell: what the page had when it was marked, without
+    those that other tasks may give back, and less each one that was dropped by a task that had not taken it since. ``taken`` are
+    the references that tasks have taken and not dropped, by task.
     """
 
     isolated: bool | None = None
@@ -53,6 +59,7 @@ class Life:
     flagged = False
     alloc_order = UNSEEN
     ops = UNSEEN
+    held = 0
     driver = ""
     isolator = ""
     last: tuple[str, str, Any] | None = None
@@ -67,6 +74,7 @@ class Life:
 
     def __init__(self, pfn: int) -> None:
         self.pfn = pfn
+        self.taken: dict[str, int] = {}
 
     def milestones(self) -> list[int]:
         """Sequence numbers of what mattered in this life so far."""
@@ -82,7 +90,8 @@ class Call:
     very call, on the page and on the new page. ``old_mark`` and ``new_mark`` say what it last did to their marks: True for
     marked, False for un-marked, None for nothing. ``clears`` counts how often it un-marked the page. ``locks`` are the locks
     that it took and still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of
-    isolate_page. ``touched`` and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile.
+    isolate_page. ``touched`` and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile; ``filled`` that this
+    task has written to the new page or its fields.
     """
 
     newpfn = UNSEEN
@@ -98,6 +107,7 @@ class Call:
     yes = False
     touched = False
     foreign = False
+    filled = False
 
     def __init__(self, kind: str, event: Event) -> None:
         self.kind = kind
@@ -316,7 +326,9 @@ class Lives:
             life.gone = event.seq
             life.moved_to = newpfn
             if newpfn >= 0:
-                self.life(newpfn).last = (event.task, "target", ret)
+                target = self.life(newpfn)
+                target.last = (event.task, "target", ret)
+                target.held = 0 if call is None else call.new_refs
 
     def putback_page(self, event: Event) -> None:
         """A driver gets a page back."""
@@ -359,6 +371,7 @@ class Lives:
         life.driver = event.args.get("owner", "") or life.driver
         life.marked_at = event.seq
         self.at = life
+        self._holds(event, life)
         stack = self.calls.get(event.task)
         if stack is not None:
             call = stack[-1]
@@ -366,6 +379,12 @@ class Lives:
                 call.new_mark = True
             elif call.pfn == event.pfn:
                 call.old_mark = True
+
+    def _holds(self, event: Event, life: Life) -> None:
+        """What its owner holds of a page that is marked: where tasks run, some of it may be for a moment only."""
+        life.taken.pop(event.task, None)
+        alone = event.task == ALONE and life.born_at != UNSEEN
+        life.held = max(0, event.refs - sum(life.taken.values())) if alone else 0
 
     def clear_page_movable(self, event: Event) -> None:
         """A page is un-marked."""
@@ -399,6 +418,7 @@ class Lives:
         life = self.pages[event.pfn] = self.at = Life(event.pfn)
         self.freed = NOTHING
         life.born_at = event.seq
+        life.taken[event.task] = 1
         life.isolated = False
         life.ops = 0
         life.alloc_order = event.args.get("order", UNSEEN)

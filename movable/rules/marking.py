@@ -75,6 +75,8 @@ class Marks(Check):
     def touch(self, event: Event) -> None:
         """A driver used a field of the page itself."""
         field = event.args.get("field", "")
+        if event.args.get("write"):
+            self._filled(event)
         if event.refs == 0:
             self.broken("D46", event, f"{field} of page {event.pfn} was used after the page had been freed")
         if field == "lru":
@@ -106,6 +108,12 @@ class Marks(Check):
         why = "was moved away" if life.gone != UNSEEN else "is isolated"
         self.broken("D12", event, f"lru of page {event.pfn} was used by {event.task} while the page {why}: it is the core's")
 
+    def _filled(self, event: Event) -> None:
+        """A callback that writes to its target means to use it."""
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].newpfn == event.pfn:
+            stack[-1].filled = True
+
     def _touch_flags(self, event: Event, field: str) -> None:
         if not marked(event.mapping):
             return
@@ -121,11 +129,13 @@ class Marks(Check):
 
     def write_data(self, event: Event) -> None:
         """The content of a page is written."""
+        self._filled(event)
         if event.refs == 0:
             self.broken("D46", event, f"the content of page {event.pfn} was written after the page had been freed")
 
     def copy_page(self, event: Event) -> None:
         """The content of a page is overwritten by another's."""
+        self._filled(event)
         if event.refs == 0:
             self.broken("D46", event, f"content was copied to page {event.pfn} after the page had been freed")
 

@@ -12,7 +12,7 @@ from movable.rules.check import Check, Report, who
 from movable.rules.history import UNSEEN, Call, Lives, Run, marked
 from movable.rules.isolation import Isolation
 from movable.rules.marking import MISLEADING, misleading
-from movable.rules.references import nothing_done
+from movable.rules.references import given_up
 
 WRITEBACK = 1 << PG_writeback
 TRIES = 10
@@ -132,7 +132,7 @@ class Migration(Check):
                 self.broken("D28", event, f"{who(event)} moved page {event.pfn} in MIGRATE_SYNC_NO_COPY instead of refusing")
         if ret == 0 and ret is not False:
             self.ok += 1
-            if not (self.era.sticky_mark and call is not None and nothing_done(call)):
+            if call is None or not self.lives.sees_refs or not given_up(event, call, self.era.sticky_mark):
                 self._moved(event, call)
         else:
             self.failed += 1

@@ -24,6 +24,7 @@ from movable.rules.migrate_loop import Core
 from movable.rules.migration import Migration
 from movable.rules.putback import PutBack
 from movable.rules.references import References
+from movable.rules.rule import MUST
 from movable.rules.settling import Settling
 from movable.rules.table import RULES, rule
 
@@ -35,6 +36,9 @@ STORY = 40
 """Events of a page that a violation names at most."""
 KEPT = 20
 """Violations that are kept of one rule; further ones are counted."""
+
+MEDDLING = frozenset(("D5", "D6", "D30"))
+"""Rules on fields of the core's, which are not musts, but break the core's own promises."""
 
 Handler = Callable[[Event], None]
 
@@ -72,6 +76,7 @@ class Monitor:
         self.lives = Lives()
         self.observed: Counter[str] = Counter()
         self.finished = False
+        self.accused: set[int] = set()
         self._unwound = False
         self._recent: deque[Event] = deque(maxlen=RECENT)
         isolation = Isolation(self.lives, known, self._report)
@@ -146,12 +151,23 @@ class Monitor:
             check.finish(last, quiescent and not self._unwound)
 
     def _report(self, id: str, event: Event, text: str) -> None:
-        if id not in self.judged:
+        if id not in self.judged or (id[0] == "V" and self._follows(event)):
             return
+        if id[0] == "D" and (id in MEDDLING or RULES[id].level == MUST):
+            self.accused |= {event.pfn, event.args.get("newpage", event.pfn)}
         self.times[id] += 1
         kept = self.broken.setdefault(id, [])
         if len(kept) < KEPT:
             kept.append(Violation(id, text, self._story(event), event.pfn, event.task))
+
+    def _follows(self, event: Event) -> bool:
+        """Whether what looks like the core's fault follows from what a driver did to the page, or, where none is named, to any.
+
+        Only a model shows every act of a driver, so only there is the first fault the cause.
+        """
+        if not self.lives.sees_refs or not self.accused:
+            return False
+        return event.pfn in self.accused or (event.pfn < 0 and event.kind == "observation")
 
     def _story(self, event: Event) -> tuple[int, ...]:
         """The page's life so far, as sequence numbers."""

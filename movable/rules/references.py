@@ -12,9 +12,21 @@ IGNORED = LOCKED | WAITERS | ISOLATED | 1 << PG_referenced
 """Flags that others may change meanwhile."""
 
 
-def nothing_done(call: Call) -> bool:
-    """Whether a driver touched neither page: where the mark is sticky, so it says that the owner had released the old one."""
-    return not call.new_refs and not call.old_refs and call.new_mark is None
+def given_up(event: Event, call: Call, sticky: bool) -> bool:
+    """Whether a driver that answered 0 released the old page and left the target as it came, which the core then takes back.
+
+    The owner has un-marked the page; where marks are sticky, only the page itself is without an owner.
+    """
+    untouched = not call.new_refs and not call.new_mark and not call.filled
+    args = event.args
+    untouched = untouched and not args.get("new_list") and not args.get("new_private")
+    gone = sticky or (unmarked(event.mapping) if event.mapping >= 0 else call.old_mark is False)
+    return untouched and gone
+
+
+def others_than_the_core(call: Call) -> int:
+    """References on the page beside the isolation's when a callback was called: the owner's, and short-lived ones."""
+    return max(1, call.event.refs - 1)
 
 
 class References(Check):
@@ -33,27 +45,36 @@ class References(Check):
     def get_page(self, event: Event) -> None:
         """A reference was taken."""
         self.lives.sees_refs = True
-        stack = self.calls.get(event.task)
-        if stack is not None:
-            call = stack[-1]
-            if call.pfn == event.pfn:
-                call.old_refs += 1
-            elif call.newpfn == event.pfn:
-                call.new_refs += 1
+        self._changed(event, 1)
         if not event.refs:
             self.broken("D46", event, f"a reference was taken on page {event.pfn} after it had been freed")
 
     def put_page(self, event: Event) -> None:
         """A reference is dropped."""
-        stack = self.calls.get(event.task)
-        if stack is not None:
-            call = stack[-1]
-            if call.pfn == event.pfn:
-                call.old_refs -= 1
-            elif call.newpfn == event.pfn:
-                call.new_refs -= 1
+        self._changed(event, -1)
         if not event.refs and self.lives.sees_refs:
             self.broken("D18", event, f"a reference of page {event.pfn} was dropped that nobody held")
+
+    def _changed(self, event: Event, by: int) -> None:
+        """Count a reference for the call that a task is inside of, and for the task."""
+        task, pfn = event.task, event.pfn
+        stack = self.calls.get(task)
+        if stack is not None:
+            call = stack[-1]
+            if call.pfn == pfn:
+                call.old_refs += by
+            elif call.newpfn == pfn:
+                call.new_refs += by
+            if call.callback and pfn in (call.pfn, call.newpfn):
+                return
+        life = self.pages.get(pfn)
+        if life is None:
+            return
+        now = life.taken.get(task, 0) + by
+        if now >= 0:
+            life.taken[task] = now
+        elif life.held:
+            life.held -= 1
 
     def migratepage_ret(self, event: Event) -> None:
         """References after the callback."""
@@ -63,7 +84,7 @@ class References(Check):
             return
         if ret == 0 and ret is not False:
             self.moved += 1
-            if self.lives.sees_refs and not (self.era.sticky_mark and nothing_done(call)):
+            if self.lives.sees_refs:
                 self._moved(event, call)
             self._same_list(event, call)
         else:
@@ -72,13 +93,16 @@ class References(Check):
             self._failed_new(event, call, ret)
 
     def _moved(self, event: Event, call: Call) -> None:
-        if call.new_refs != 1:
-            took = f"{call.new_refs} references" if call.new_refs >= 0 else f"{-call.new_refs} references too few"
-            text = f"{who(event)} moved page {event.pfn} to {call.newpfn} and took {took} on the new page, not one"
-            self.broken("D17", event, text)
-        if call.old_refs < -1 or call.old_refs > 0:
+        most = others_than_the_core(call)
+        least = min(most, max(1, self.lives.at.held))
+        own = str(most) if least == most else f"{least} to {most}"
+        if not least <= call.new_refs <= most and not given_up(event, call, self.era.sticky_mark):
+            took = f"took {call.new_refs} references" if call.new_refs >= 0 else f"dropped {-call.new_refs} references"
+            what = f"{who(event)} moved page {event.pfn} to {call.newpfn} and {took} on the new page"
+            self.broken("D17", event, f"{what}; the owner had {own} on the old one")
+        if call.old_refs < -most or call.old_refs > 0:
             did = f"dropped {-call.old_refs}" if call.old_refs < 0 else f"took {call.old_refs} more"
-            self.broken("D18", event, f"{who(event)} moved page {event.pfn} and {did} references on it instead of dropping one")
+            self.broken("D18", event, f"{who(event)} moved page {event.pfn} and {did} references on it; the owner had {own}")
 
     def _same_list(self, event: Event, call: Call) -> None:
         was, now = call.event.args.get("list"), event.args.get("list")
@@ -92,7 +116,7 @@ class References(Check):
             if call.old_refs:
                 text = f"{who(event)} answered {ret!r} for page {event.pfn} and changed its references by {call.old_refs}"
                 self.broken("D26", event, text)
-        elif self.lives.sees_refs and call.old_refs != -1 and marked(call.event.mapping):
+        elif self.lives.sees_refs and not -others_than_the_core(call) <= call.old_refs < 0 and marked(call.event.mapping):
             text = f"{who(event)} answered {ret!r} for page {event.pfn} and un-marked it without giving it up"
             self.broken("D26", event, text)
 
@@ -120,9 +144,9 @@ class References(Check):
         if call is None or not self.lives.sees_refs:
             return
         refs = call.old_refs
-        if refs < -1 or refs > 0:
+        if refs < -others_than_the_core(call) or refs > 0:
             self.broken("D33", event, f"{who(event)} changed the references of page {event.pfn} by {refs} in putback_page")
-        elif refs == -1 and marked(event.mapping):
+        elif refs and marked(event.mapping):
             self.broken("D33", event, f"{who(event)} dropped its reference on page {event.pfn} in putback_page and left it marked")
 
     def finish(self, last: Event, quiescent: bool) -> None:

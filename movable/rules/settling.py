@@ -9,7 +9,7 @@ from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED
 from movable.rules.check import Check, Report
-from movable.rules.history import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, Life, Lives, marked, unmarked
+from movable.rules.history import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, UNSEEN, Life, Lives, marked, unmarked
 
 
 class Settling(Check):
@@ -75,7 +75,7 @@ class Settling(Check):
         pfn, refs = event.pfn, event.refs
         if kind == "target":
             self.targets += 1
-            if refs < 2:
+            if refs < 2 and life.marked_at != UNSEEN:  # an unmarked target of an owner that gave up goes back to the core
                 self.broken("D17", event, f"page {pfn} was moved to and has no reference of its owner, only the core's")
         elif kind != MIGRATE:
             return

@@ -62,8 +62,12 @@ def watchdog(seconds: float = SECONDS) -> Iterator[None]:
         yield
         return
 
+    barked = ""
+
     def bark(number: int, frame: FrameType | None) -> None:
-        raise Hang(f"{seconds:g} seconds of processor time{_at(frame)}")
+        nonlocal barked
+        barked = f"{seconds:g} seconds of processor time{_at(frame)}"
+        raise Hang(barked)
 
     before = signal.signal(signal.SIGVTALRM, bark)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
@@ -74,6 +78,8 @@ def watchdog(seconds: float = SECONDS) -> Iterator[None]:
         standing.end()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+    if barked:  # and whoever heard it kept it to himself, as a finalizer does
+        raise Hang(barked)
 
 
 class _Standing:

@@ -29,6 +29,9 @@ from movable.rules.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog
 from movable.sequential.observers import Onlooker
+from movable.shown import shown
+from movable.supervise import board
+from movable.supervise.channel import cut
 from movable.workload.program import Program, Step, show
 from movable.workload.workload import Workload
 
@@ -68,6 +71,7 @@ class Machine:
         self.monitor = Monitor(era=era)
         self.events: list[Event] = []
         self.callbacks: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
         self.states: set[int] = set()
         self.steps = 0
         self.stopped = self.migrating = False
@@ -114,25 +118,36 @@ class Machine:
 
     def run(self, program: Program) -> Machine:
         """Run a whole program, the check of progress and the tear-down."""
-        with watchdog():
-            if program and program[0][0] == "variant":
-                self.variant = program[0][1]
-            plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
-            self.vm.binder = lambda driver, era: bind(driver, era, plugins)
-            self._guard("setup", self._setup)
-            for number, step in enumerate(program, 1):
-                if self.stopped:
-                    break
-                self.steps += 1
-                self.seam.event("note", text=f"step {number}: {show(step)}")
-                self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
-            for heading, end in ENDS.items():
-                if not self.stopped:
-                    self.seam.event("note", text=heading)
-                    self._guard(heading, getattr(self, end))
+        try:
+            with watchdog():
+                self._perform(program)
+        except Hang as error:  # a finalizer or a handler of the driver's kept it to itself until now
+            if not self.stopped:
+                self._broken("D51", f"stopped after {error}")
         if not self.stopped:
             self.monitor.finish(quiescent=True)
         return self
+
+    def _perform(self, program: Program) -> None:
+        if program and program[0][0] == "variant":
+            self.variant = program[0][1]
+        plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
+        self.vm.binder = lambda driver, era: bind(driver, era, plugins)
+        board.at("setup")
+        self._guard("setup", self._setup)
+        for number, step in enumerate(program, 1):
+            if self.stopped:
+                break
+            self.steps += 1
+            text = f"step {number}: {show(step)}"
+            board.at(text)
+            self.seam.event("note", text=text)
+            self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
+        for heading, end in ENDS.items():
+            if not self.stopped:
+                board.at(heading)
+                self.seam.event("note", text=heading)
+                self._guard(heading, getattr(self, end))
 
     def _guard(self, where: str, work: Callable[[], object]) -> None:
         """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
@@ -145,11 +160,11 @@ class Machine:
         except Hang as error:
             self._broken("D51", f"{where}: stopped after {error}")
         except AssertionError as error:
-            self._broken("D54", f"{where}: {str(error) or 'an assertion failed'} at {place_of(error)}")
+            self._broken("D54", f"{where}: {shown(error, 500) or 'an assertion failed'} at {place_of(error)}")
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever else it is, it must not end the search
-            self._broken("D52", f"{where}: raised {type(error).__name__}: {error} at {place_of(error)}")
+            self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {place_of(error)}")
 
     def _stop(self, error: MovableError) -> None:
         self.stopped = True
@@ -163,7 +178,7 @@ class Machine:
 
     def say(self, rule: str, ok: bool, what: str) -> None:
         """One observation of the machine itself."""
-        self.seam.event("observation", rule=rule, ok=ok, what=what)
+        self.seam.event("observation", rule=rule, ok=ok, what=cut(what))
 
     # the parts
 
@@ -190,8 +205,7 @@ class Machine:
             try:
                 validate_vm(self.vm, quiescent=False, content=True)
             except InvalidState as error:
-                rule = "D46" if "written after" in str(error) else "V32"
-                problem = f"{rule}\0{error}"
+                problem = f"{error.rule}\0{error}"
             else:
                 problem = ""
             problem = problem or self._unreadable()
@@ -204,6 +218,7 @@ class Machine:
             rule, what = problem.split("\0")
             self._broken(rule, what)
         else:
+            self.onlooker.read_back()
             self.say("V32", True, "")
             self.states.add(self._fingerprint())
 
@@ -220,7 +235,8 @@ class Machine:
             for key, expected in list(self.workload.model.items()):
                 found = self.workload.read(key)
                 if found != expected:
-                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored"
+                    why = f"; {self.onlooker.differs}" if self.onlooker.differs else ""
+                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored{why}"
         self.workload.invariant()
         return ""
 
@@ -233,6 +249,7 @@ class Machine:
             return
         assert self.audit is not None
         self.onlooker.changes += 1
+        self.operations[name] += 1
         self.audit.operating = True
         try:
             self.workload.run(name, operation.resolve(self.workload, drawn))
@@ -343,6 +360,7 @@ class Machine:
         self.onlooker.changes += 1
         if kind == "hostile":
             for name in self.workload.hostile:
+                self.operations[name] += 1
                 self.workload.run(name, {})
         else:
             if kind == "reenter":
@@ -438,11 +456,11 @@ class Machine:
             try:
                 validate_vm(self.vm, content=True)
             except InvalidState as error:
-                found = str(error)
+                found = error.rule, str(error)
             else:
-                found = ""
-        if found:
-            self._broken("V32", f"after tear-down: {found}")
+                found = "", ""
+        if found[0]:
+            self._broken(found[0], f"after tear-down: {found[1]}")
             return
         left = self._frames_in_use() - self.baseline
         self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")

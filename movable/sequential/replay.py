@@ -15,7 +15,7 @@ from movable.registry import find, look_up
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
 from movable.sequential.narrate import sentence
-from movable.workload.program import Step, decode
+from movable.workload.program import decode
 from movable.workload.workload import Workload, workload_for
 
 
@@ -69,9 +69,7 @@ def replay_program(
     workload: type[Workload], factory: Callable[..., Any], token: str, *, era: str = "4.19"
 ) -> tuple[list[str], list[str]]:
     """The same for a driver and a workload at hand. Raises UsageError for a token that cannot be read."""
-    program, seed = decode(token)
-    for number, step in enumerate(program, 1):
-        _check_step(step, number, workload)
+    program, seed = decode(token, workload)
     machine = Machine(workload, factory, era=era, seed=seed, keep=True).run(program)
     proofs = {found[0].seqs[-1]: id for id, found in machine.monitor.broken.items() if found[0].seqs}
     lines = []
@@ -86,21 +84,3 @@ def replay_program(
     if not machine.monitor.broken:
         lines.append(f"no rule was broken in {machine.steps} steps")
     return lines, list(machine.monitor.broken)
-
-
-def _check_step(step: Step, number: int, workload: type[Workload]) -> None:
-    """Raises UsageError for a step that this driver cannot do: the token is another driver's, or of another version."""
-    name, *rest = step
-    try:
-        inspect.signature(getattr(Machine, f"_do_{name}")).bind(None, *rest)
-        if name == "op":
-            name, drawn = rest
-            operation = workload.operations()[name]
-            if drawn.keys() != operation.arguments.keys():
-                raise TypeError
-    except (AttributeError, KeyError, TypeError, ValueError):
-        known = ", ".join(workload.operations()) or "no operations"
-        raise UsageError(
-            f"step {number} of the token, {name!r}, is none that {workload.__name__} can do ({known}); "
-            "is it the token of another driver, or of an older version?"
-        ) from None

@@ -9,10 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from movable.errors import UsageError
 from movable.files import check_place, whole
+
+if TYPE_CHECKING:
+    from movable.trace.judge.compaction import Compaction
+    from movable.trace.show.progress import Progress
+    from movable.trace.show.summary import Summary
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -152,24 +157,55 @@ def _probes(arguments: argparse.Namespace) -> int:
 
 
 def _summary(arguments: argparse.Namespace) -> int:
-    from movable.trace.read.ftrace import Reader
-    from movable.trace.read.source import Source
+    from movable.trace.show.compaction import compaction_svg, compaction_text
     from movable.trace.show.progress import Progress
-    from movable.trace.show.summary import summarise, summary_text
+    from movable.trace.show.summary import summary_text
     from movable.trace.show.svg import isolated_svg
 
     _check_places(arguments, "json", "svg")
-    with Progress(arguments.file) as progress, Source(arguments.file, progress) as source:
-        summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
+    if _is_a_log(arguments):
+        return 0
+    with Progress(arguments.file) as progress:
+        summary, compaction = _summarised(arguments, progress)
     if arguments.json != "-":
-        sys.stdout.write(summary_text(summary))
+        sys.stdout.write(summary_text(summary) if summary is not None else "")
+        sys.stdout.writelines(line + "\n" for line in (compaction_text(compaction) if compaction is not None else ()))
     if arguments.json:
+        record = summary.to_dict() if summary is not None else {}
+        if compaction is not None:
+            record = record | {"compaction": compaction.to_dict()} if record else compaction.to_dict()
         with _output(arguments.json) as stream:
-            stream.write(json.dumps(summary.to_dict(), indent=1) + "\n")
+            stream.write(json.dumps(record, indent=1) + "\n")
     if arguments.svg:
         with _output(arguments.svg) as stream:
-            stream.write(isolated_svg(summary))
+            if summary is not None:
+                stream.write(isolated_svg(summary))
+            elif compaction is not None:
+                stream.write(compaction_svg(compaction, arguments.file))
     return 0
+
+
+def _is_a_log(arguments: argparse.Namespace) -> bool:
+    """A kernel log without one line of a trace, but with messages about migration, is explained; whether it was one."""
+    from movable.explain.cli import explain_log
+
+    return arguments.file != "-" and explain_log(Path(arguments.file), arguments.json)
+
+
+def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summary | None, Compaction | None]:
+    """Of a trace what its drivers did, and what its tracepoints of compaction tell; None for what it does not hold."""
+    from movable.trace.judge.compaction import Overhearing
+    from movable.trace.read.ftrace import Reader
+    from movable.trace.show.summary import summarise
+
+    summary: Summary | None = None
+    with Overhearing(arguments.file, progress) as source:
+        try:
+            summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
+        except UsageError:
+            if not source.follower.found.events:
+                raise
+        return summary, source.follower.end() if source.follower.found.events else None
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -9,9 +9,16 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
+from movable.boundary import place_of
+from movable.errors import UsageError
+from movable.shown import said
 from movable.workload.program import LONGEST, Program, Step, kinds
-from movable.workload.workload import Workload
+from movable.workload.workload import Handle, Workload
+
+if TYPE_CHECKING:
+    from hypothesis import settings
 
 DRAWS = 100
 """How often steps of all kinds are drawn; enough for some dozen different arguments of each operation."""
@@ -41,7 +48,7 @@ def _draw(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
 
     All kinds are drawn at once: Hypothesis does not repeat itself, so that a kind without arguments would else be the rarest.
     """
-    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import given
     from hypothesis import seed as seeded
     from hypothesis import strategies as st
     from hypothesis.errors import HypothesisWarning
@@ -50,21 +57,42 @@ def _draw(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
     drawn: list[tuple[Step, ...]] = []
 
     @seeded(seed)
-    @settings(
-        max_examples=DRAWS,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @quietly(DRAWS)
     @given(st.tuples(*strategies))
     def draw(steps: tuple[Step, ...]) -> None:
         drawn.append(steps)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HypothesisWarning)
-        draw()
+        try:
+            draw()
+        except Exception as error:
+            raise UsageError(f"{_culprit(workload)}{type(error).__name__}: {said(error)}, raised at {place_of(error)}") from error
     return {name: list({repr(steps[at]): steps[at] for steps in drawn}.values()) for at, name in enumerate(names)}
+
+
+def quietly(draws: int) -> settings:
+    """So many draws, and no complaints of Hypothesis's about how they come."""
+    from hypothesis import HealthCheck, Phase, settings
+
+    return settings(
+        max_examples=draws, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+
+
+def _culprit(workload: type[Workload]) -> str:
+    """Which argument of which operation cannot be drawn, in words; "" where each can by itself."""
+    from hypothesis import given
+
+    for name, operation in workload.operations().items():
+        for argument, strategy in operation.arguments.items():
+            if isinstance(strategy, Handle):
+                continue
+            try:
+                quietly(DRAWS)(given(strategy)(lambda value: None))()
+            except Exception:
+                return f"{workload.__name__}.{name}: the strategy of its argument {argument} raises "
+    return ""
 
 
 def pool(workload: type[Workload], seed: int) -> list[Step]:

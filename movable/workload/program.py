@@ -1,4 +1,4 @@
-"""A program for the machine: steps with concrete arguments, how Hypothesis draws one, and the token that carries them.
+"""A program for the machine: steps with concrete arguments, how Hypothesis draws one, and the token (token.py) that carries them.
 
 A step is a tuple: its name, then its arguments. Pages and handles are named by number ("the n-th that there is, counted
 around"), so that a program still means something after other steps were taken out of it.
@@ -6,13 +6,11 @@ around"), so that a program still means something after other steps were taken o
 
 from __future__ import annotations
 
-import base64
-import binascii
-import pickle
-import zlib
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
+from movable.workload import token
+from movable.workload.action import FAULTS, MODES, TARGETS, check_steps
 from movable.workload.workload import Handle, Workload
 
 if TYPE_CHECKING:
@@ -21,18 +19,11 @@ if TYPE_CHECKING:
 Step = tuple[Any, ...]
 Program = tuple[Step, ...]
 
-TARGETS = ("any", "zone", "node", "none", "locked")
-"""Where a migration target comes from: anywhere, another zone, another node, nowhere, or a page that somebody has locked."""
-MODES = (0, 1, 2, 3, 7)
-"""Every migrate mode, and one that no kernel has."""
-FAULTS = ("alloc", "reenter", "oom", "hostile", "locked", "delay")
-"""An allocation that fails, one that enters compaction, one that ends in the out-of-memory notifiers, a hostile outside world, a
-page lock held by somebody else, and a third party's plug-in that delays every callback (from the start of the program)."""
-
 LONGEST = 60
 """Steps of the longest program."""
 
-TOKEN_HEAD = "m1."
+MAX_STEPS = 1000
+"""Steps that a token may hold."""
 
 
 def kinds(workload: type[Workload]) -> dict[str, tuple[float, SearchStrategy[Step]]]:
@@ -75,34 +66,18 @@ def _operation(name: str, arguments: dict[str, Any]) -> SearchStrategy[Step]:
 
 
 def encode(program: Program, seed: int = 0) -> str:
-    """A printable token for a program and the machine's seed."""
-    packed = zlib.compress(pickle.dumps((seed, program), protocol=4), 9)
-    return TOKEN_HEAD + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    """A printable token for a program and the machine's seed. Raises UsageError for what cannot be in one."""
+    return token.encode(token.PROGRAM, (seed, program))
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Loads plain values only: a token comes from a mail or a log, and must not be able to run anything."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"the token holds a {module}.{name}, not only plain values")
-
-
-def decode(token: str) -> tuple[Program, int]:
-    """The program and the seed of a token. Raises UsageError that says why it cannot be read."""
-    import io
-
-    text = token.strip()
-    if not text.startswith(TOKEN_HEAD):
-        raise UsageError(f"token {text[:12]!r} does not begin with {TOKEN_HEAD!r}; copy the whole replay line")
-    body = text[len(TOKEN_HEAD) :]
-    try:
-        packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-        seed, program = _PlainUnpickler(io.BytesIO(zlib.decompress(packed))).load()
-        if not isinstance(seed, int) or not all(isinstance(step, tuple) and isinstance(step[0], str) for step in program):
-            raise ValueError("it holds something else than steps")
-    except (binascii.Error, zlib.error, pickle.UnpicklingError, ValueError, EOFError, TypeError, IndexError) as error:
-        raise UsageError(f"the token cannot be read ({error}); was it copied whole?") from None
-    return tuple(program), seed
+def decode(text: str, workload: type[Workload]) -> tuple[Program, int]:
+    """The program and the seed of a token. Raises UsageError that says why it cannot be read, or not be run by ``workload``."""
+    content = token.decode(token.PROGRAM, text)
+    if len(content) != 2 or type(content[0]) is not int or not isinstance(content[1], tuple) or len(content[1]) > MAX_STEPS:
+        raise UsageError(f"the token cannot be read (it is no seed and up to {MAX_STEPS} steps); was it copied whole?")
+    seed, program = content
+    check_steps(program, workload)
+    return program, seed
 
 
 def show(step: Step) -> str:

@@ -5,21 +5,17 @@ An action is a tuple: its name, then its arguments. Scenarios are plain values, 
 
 from __future__ import annotations
 
-import ast
-import base64
-import binascii
-import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
+from movable.workload import token
+from movable.workload.action import Action, check_actions
 
-Action = tuple[Any, ...]
+if TYPE_CHECKING:
+    from movable.workload.workload import Workload
 
 MIGRATE_SYNC = 2
-LARGEST = 1 << 16
-"""Bytes that a token may unpack to."""
-TOKEN_HEAD = "c1."
 
 
 def op(name: str, **arguments: Any) -> Action:
@@ -81,6 +77,12 @@ class Scenario:
             names.append(f"{name} #{again + 1}" if again else name)
         return names
 
+    @property
+    def operations(self) -> list[str]:
+        """The operations of the workload that it runs, sorted."""
+        actions = [*self.prefix, *(action for task in self.tasks for action in task)]
+        return sorted({str(action[1]) for action in actions if action[0] == "op"})
+
     def __str__(self) -> str:
         before = f"after {', '.join(show(action) for action in self.prefix)}: " if self.prefix else ""
         return before + " beside ".join(", ".join(show(action) for action in actions) for actions in self.tasks)
@@ -128,35 +130,35 @@ def show(action: Action) -> str:
 
 How = tuple[bool, bool]
 """How a failure was found: looking for races, and under the monitor."""
+ALL_HOW = [(races, monitored) for races in (False, True) for monitored in (False, True)]
+FIELDS = (str, tuple, tuple, bool, str, tuple, tuple)
+"""Of a token: name, tasks, prefix, settled, schedule, features, how."""
+MAX_TASKS = 8
+MAX_ACTIONS = 200
 
 
 def encode(
     scenario: Scenario, schedule: str, features: tuple[tuple[str, Any], ...] = (), how: How = (True, False)
 ) -> str:
-    """A printable token for a scenario, the token of a schedule, the core's features that were set, and how to look."""
-    content = repr((scenario.name, scenario.tasks, scenario.prefix, scenario.settled, schedule, features, how))
-    return TOKEN_HEAD + base64.urlsafe_b64encode(zlib.compress(content.encode(), 9)).decode().rstrip("=")
+    """A printable token for a scenario, the token of a schedule, the core's features that were set, and how to look.
+
+    Raises UsageError for what cannot be in one.
+    """
+    content = (scenario.name, scenario.tasks, scenario.prefix, scenario.settled, schedule, features, how)
+    return token.encode(token.SCENARIO, content)
 
 
-def decode(token: str) -> tuple[Scenario, str, tuple[tuple[str, Any], ...], How]:
-    """What ``encode`` was given. Raises UsageError that says why a token cannot be read."""
-    text = token.strip()
-    if not text.startswith(TOKEN_HEAD):
-        raise UsageError(f"token {text[:12]!r} does not begin with {TOKEN_HEAD!r}; copy the whole replay line")
-    body = text[len(TOKEN_HEAD) :]
-    try:
-        unpacker = zlib.decompressobj()
-        content = unpacker.decompress(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), LARGEST)
-        if not unpacker.eof:
-            raise ValueError("it ends too early, or is too long")
-        name, tasks, prefix, settled, schedule, features, how = ast.literal_eval(content.decode())
-        actions = [action for task in tasks for action in task] + list(prefix)
-        if not all(action[0] in WORDS for action in actions) or not tasks or not isinstance(schedule, str) or len(how) != 2:
-            raise ValueError("it holds something else than a scenario")
-        if not all(isinstance(key, str) for key, _ in features):
-            raise ValueError("its features have no names")
-    except (binascii.Error, zlib.error, ValueError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
-        why = str(error).splitlines()[0] if str(error) else "broken"
-        raise UsageError(f"the token cannot be read ({why}); was it copied whole?") from None
-    scenario = Scenario(str(name), tuple(map(tuple, tasks)), tuple(prefix), bool(settled))
-    return scenario, schedule, tuple(map(tuple, features)), (bool(how[0]), bool(how[1]))
+def decode(text: str, workload: type[Workload]) -> tuple[Scenario, str, tuple[tuple[str, Any], ...], How]:
+    """What ``encode`` was given. Raises UsageError that says why a token cannot be read, or not be run by ``workload``."""
+    content = token.decode(token.SCENARIO, text)
+    if len(content) != len(FIELDS) or not all(isinstance(part, kind) for part, kind in zip(content, FIELDS, strict=True)):
+        raise UsageError("the token cannot be read (it holds something else than a scenario); was it copied whole?")
+    name, tasks, prefix, settled, schedule, features, how = content
+    lists = all(isinstance(task, tuple) for task in tasks)
+    actions = [action for task in (*tasks, prefix) for action in task] if lists else []
+    if not lists or not 2 <= len(tasks) <= MAX_TASKS or len(actions) > MAX_ACTIONS or how not in ALL_HOW:
+        raise UsageError(f"the token cannot be read (it does not hold 2 to {MAX_TASKS} tasks with actions); was it copied whole?")
+    if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in features):
+        raise UsageError("the token cannot be read (its features have no names); was it copied whole?")
+    check_actions(actions, workload)
+    return Scenario(name, tasks, prefix, settled), schedule, features, how

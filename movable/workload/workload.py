@@ -13,11 +13,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from movable.errors import UsageError
 from movable.mm.list import ListHead
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.workload.declared import check_declarations
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -308,6 +310,14 @@ def not_asked(workload: type[Workload]) -> frozenset[str]:
     return frozenset({"D10", *silent} - ({"D44"} if workload.event_counters else set()))
 
 
+def doors(factory: Callable[..., Any]) -> dict[str, CodeType]:
+    """The public methods of a driver's class, by name, with their code."""
+    found: dict[str, CodeType] = {}
+    for cls in reversed(getattr(factory, "__mro__", ())[:-1]):
+        found |= {name: value.__code__ for name, value in vars(cls).items() if inspect.isfunction(value) and name[0] != "_"}
+    return dict(sorted(found.items()))
+
+
 def what_is_missing(factory: Callable[..., Any], workload: type[Workload]) -> str:
     """What to do about a driver that was not kept busy, in words."""
     if not issubclass(workload, GenericWorkload):
@@ -325,9 +335,10 @@ def workload_for(factory: Callable[..., Any], given: type[Workload] | None = Non
     """The workload of a driver: the one given, the driver's attribute ``workload`` (a class or "module:Class"), a Workload class in
     the driver's module that names it as its factory, or the generic one.
 
-    Raises UsageError for an attribute that leads nowhere.
+    Raises UsageError for an attribute that leads nowhere, and for one of the workload's that cannot be.
     """
     found = _workload_for(factory, given)
+    check_declarations(found)
     least = LEAST_BLOCKS << found.pageblock_order
     if found.frames < least:
         raise UsageError(f"{found.__name__}.frames is {found.frames}; its pageblocks of order {found.pageblock_order} need {least}")

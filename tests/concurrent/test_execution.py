@@ -129,7 +129,7 @@ def test_what_there_is_no_time_for_is_not_begun_and_told() -> None:
     found = interleavings(Subject(RingWorkload, racy.CopiesOutsideTheLock), seconds=0, scenarios=[BESIDE[name] for name in names])
     assert [one.executions for one in found.scenarios] == [1, 0, 0]
     report = Report("x", "x", "x", "4.19", 0, scenarios=found.scenarios)
-    assert "explored nothing, for want of time: 2 scenarios were not reached" in text(report)
+    assert "explored nothing: 2 scenarios were not reached" in text(report)
     derived = interleavings(Subject(RingWorkload, Ring), seconds=0)
     assert (len(derived.scenarios), derived.executions) == (1, 1)
 
@@ -225,7 +225,7 @@ def test_the_machines_own_dice_are_fine() -> None:
 def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) -> None:
     report = check(racy.CopiesUnderAnotherLock, examples=6, executions=900)
     assert report.verdicts["D15"].verdict == BROKEN
-    assert report.verdicts["D15"].token.startswith("c1.")
+    assert report.verdicts["D15"].token.startswith("c2.")
     assert report.verdicts["D53"].verdict == HELD
     assert report.verdicts["D53"].exercised == report.executions >= 600
     assert text(report).splitlines()[-1].endswith(f"{report.executions} executions of {len(report.scenarios)} scenarios")
@@ -233,7 +233,7 @@ def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) ->
     record = json.loads(json.dumps(to_json(report)))
     assert record["interleavings"]["executions"] == report.executions
     assert record["interleavings"]["scenarios"][0].keys() == {
-        "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out", "unwatched"
+        "name", "what", "executions", "steps", "covered", "complete", "rules", "left_out", "unwatched", "operations"
     }  # fmt: skip
     found = next(one for one in record["rules"] if one["id"] == "D15")
     assert 1 <= found["preemptions"] <= 2  # by the content that is drawn, which Hypothesis takes from the modules that are loaded
@@ -361,10 +361,10 @@ def test_bad_replays(failing: tuple[str, str], more: list[str], message: str, ca
 
 def test_a_token_of_another_driver_is_refused(failing: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "docs.drivers.slab:SlabCache", failing[1]]) == 2
-    assert "SlabWorkload has no operation 'write'" in capsys.readouterr().err
+    assert "'write', is none that SlabWorkload can do (free, overwrite" in capsys.readouterr().err
     assert main(["replay", f"{RACY}:ChecksThenActs", failing[1]]) == 2
     assert "the token does not fit this driver" in capsys.readouterr().err
-    assert main(["replay", "docs/drivers/ring.py:Ring", "m1.abc", "--pdb", "3"]) == 2
+    assert main(["replay", "docs/drivers/ring.py:Ring", "m2.abc", "--pdb", "3"]) == 2
     assert "is for tokens of interleavings" in capsys.readouterr().err
 
 
@@ -455,4 +455,4 @@ def test_a_campaign_of_a_driver_that_was_edited_is_refused(tmp_path: Path, capsy
 
 
 def test_tokens_carry_the_features(failing: tuple[str, str]) -> None:
-    assert decode(failing[1])[2] == ()
+    assert decode(failing[1], RingWorkload)[2] == ()

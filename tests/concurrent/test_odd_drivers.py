@@ -8,7 +8,7 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, AddressSpace, Page
-from movable.contract.examine import Search
+from movable.sequential.search import Search
 from movable.workload.workload import workload_for
 from tests.drivers_for_tests.odd_drivers import ODD
 
@@ -16,7 +16,7 @@ from tests.drivers_for_tests.odd_drivers import ODD
 def searched(driver: type[Any], examples: int) -> Search:
     """What sequences of operations show."""
     search = Search(workload_for(driver), driver, "4.19", 0)
-    assert not search.go(budget=0, examples=examples)
+    assert not search.go(examples=examples)
     return search
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from movable.cli import main
-from movable.contract.examine import INTERRUPTED, Search
+from movable.sequential.search import INTERRUPTED, Search
 from movable.workload.program import Program
 
 RING = "docs/drivers/ring.py:Ring"
@@ -47,7 +47,7 @@ def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: 
     target = "tests.drivers_for_tests.bad_drivers:Half"
     assert main(["check", target, "--examples", "10"]) == 1
     out = capsys.readouterr().out
-    token = next(line.split()[-1] for line in out.splitlines() if f"movable replay {target} m1." in line)
+    token = next(line.split()[-1] for line in out.splitlines() if f"movable replay {target} m2." in line)
     assert main(["replay", target, token]) == 1
     assert "BROKEN D15" in capsys.readouterr().out
 
@@ -102,7 +102,7 @@ def test_strict(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", RING, "--waive", "D15"], "write D15=REASON"),
         (["check", RING, "--waive", "Q7=because"], "unknown rule 'Q7'"),
         (["check", RING, "--era", "2.4"], "unknown era '2.4'"),
-        (["replay", RING, "junk"], "does not begin with 'm1.'"),
+        (["replay", RING, "junk"], "does not begin with 'm2.'"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

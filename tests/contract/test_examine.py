@@ -11,12 +11,14 @@ from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
 from movable import Page, UsageError
 from movable.contract import Workload, certify, check, operation
-from movable.contract.examine import INTERRUPTED, LEAST, Search, _judge, checked_waivers
+from movable.contract.examine import checked_waivers
+from movable.contract.judge import judge
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, text, to_json
 from movable.contract.report_html import to_html
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
 from movable.sequential.replay import replay, replay_command
+from movable.sequential.search import INTERRUPTED, MIN_PROGRAMS, Search
 from movable.workload.generate import programs, shrink
 from movable.workload.program import decode, encode, show
 from movable.workload.workload import GenericWorkload, workload_for
@@ -54,7 +56,7 @@ def test_the_exemplary_drivers_are_certified(driver: type) -> None:
         (bad.PutsBackTwice, "D31", "added to 'ring pages' while on 'ring pages'"),
         (bad.KeepsTheOldPage, "D14", "a handle of the driver still leads to page"),
         (bad.DropsTooMuch, "D33", "reference"),
-        (bad.Half, "D15", "differs from the old one from byte 2048 on"),
+        (bad.Half, "D15", r"was stored; page \d+ differs from page \d+, which moved there, from byte 0 on"),
     ],
 )
 def test_whatever_a_driver_does_becomes_a_broken_rule(driver: type, rule: str, message: str) -> None:
@@ -74,10 +76,10 @@ def test_the_lock_of_a_free_page_is_seen_in_a_plain_run_too() -> None:
 def test_a_failure_is_small_told_and_replayable() -> None:
     report = check(bad.Half, examples=25)
     found = report.verdicts["D15"]
-    program, _ = decode(found.token)
+    program, _ = decode(found.token, RingWorkload)
     assert len(program) == 1
     assert any("migratepage(new" in line for line in found.story)
-    assert "seen: the new page differs" in found.story[-1]
+    assert "was stored; page 33 differs from page 32, which moved there" in found.story[-1]
     lines, broken = replay("tests.drivers_for_tests.bad_drivers:Half", found.token)
     assert "D15" in broken
     assert any(line.startswith("BROKEN D15 (must)") for line in lines)
@@ -92,7 +94,7 @@ def test_the_replay_line_says_what_is_not_usual(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(bad.Half, "workload", "nowhere:Workload")
     assert "--workload docs.drivers.ring:RingWorkload" in replay_command("x", bad.Half, RingWorkload, "4.19")
     with pytest.raises(UsageError, match="is no workload"):
-        replay("docs.drivers.ring:Ring", "m1.", workload="docs.drivers.ring:Ring")
+        replay("docs.drivers.ring:Ring", "m2.", workload="docs.drivers.ring:Ring")
 
 
 def test_a_correct_driver_replays_without_a_broken_rule() -> None:
@@ -103,7 +105,10 @@ def test_a_correct_driver_replays_without_a_broken_rule() -> None:
 
 def test_the_same_number_of_examples_gives_the_same_certificate() -> None:
     first, second = (check(bad.Half, examples=30, seed=5) for _ in range(2))
-    assert to_json(first) == to_json(second)
+    assert text(first) == text(second)
+    one, two = to_json(first), to_json(second)
+    assert one.pop("seconds").keys() == two.pop("seconds").keys()
+    assert one == two
 
 
 def test_waivers() -> None:
@@ -125,11 +130,11 @@ def test_waivers() -> None:
 
 def test_a_busy_machine_gets_more_time_but_not_for_ever() -> None:
     search = Search(RingWorkload, Ring, "4.19", 0)
-    assert search._enough(10.0, 1.0, None) and not search._enough(0.5, 1.0, None)
-    assert not search._enough(2.0, 1.0, None)
-    search.examples = LEAST
-    assert search._enough(2.0, 1.0, None)
-    assert not search._enough(2.0, 1.0, LEAST + 1)
+    assert search._enough(None, 1.0, 10.0) and not search._enough(None, 1.0, 0.5)
+    assert not search._enough(None, 1.0, 2.0)
+    search.examples = MIN_PROGRAMS
+    assert search._enough(None, 1.0, 2.0)
+    assert not search._enough(MIN_PROGRAMS + 1, None, 2.0)
 
 
 def test_strict_asks_for_what_a_workload_can_exercise() -> None:
@@ -143,7 +148,7 @@ def test_what_exercises_nothing_says_so() -> None:
     report = check(bad.Idle, examples=3)
     assert report.idle and to_json(report)["idle"]
     assert "NOTHING WAS EXERCISED" in text(report) and "populate(count)" in text(report)
-    assert "nothing was exercised" in to_html([report])
+    assert "nothing proven" in to_html([report]) and text(report).splitlines()[-1].startswith("nothing proven: ")
     lost = check(idle_drivers.Idle, examples=3)
     assert "IdleWorkload lies beside it and names no factory" in text(lost)
     assert not check(Ring, examples=3).idle
@@ -164,9 +169,9 @@ def test_a_workload_is_looked_at_before_it_is_used() -> None:
 
 def test_a_waiver_of_what_was_not_tried_is_not_said_to_be_needless() -> None:
     search = Search(RingWorkload, Ring, "4.19", 0)
-    assert not search.go(budget=0, examples=2)
+    assert not search.go(examples=2)
     report = Report("ring", "Ring", "RingWorkload", "4.19", 0)
-    _judge(search, report, {"D39": "nobody maps"}, {})
+    judge(search, report, {"D39": "nobody maps"}, {})
     assert report.verdicts["D39"].verdict == UNPROVEN
 
 
@@ -174,11 +179,11 @@ def test_an_interruption_ends_the_making_small_and_not_the_report(monkeypatch: p
     def impatient(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("movable.contract.examine.shrink", impatient)
+    monkeypatch.setattr("movable.sequential.search.shrink", impatient)
     search = Search(workload_for(bad.Half), bad.Half, "4.19", 0)
-    search.go(budget=0, examples=10)
+    search.go(examples=10)
     report = Report("half", "Half", "RingWorkload", "4.19", 0)
-    _judge(search, report, {}, {})
+    judge(search, report, {}, {})
     assert report.stopped == INTERRUPTED
     assert report.verdicts["D15"].story
     assert len(report.verdicts) == len(RULES)
@@ -240,13 +245,6 @@ def test_an_operation_needs_a_strategy_for_each_argument() -> None:
             pass
 
 
-@pytest.mark.parametrize("damage", ["", "x", "m1.", "m1.####", "m1.AAAA", "m9.abc", "cut"])
-def test_an_unreadable_token_says_why(damage: str) -> None:
-    token = encode((("compact",),))[:-6] if damage == "cut" else damage
-    with pytest.raises(UsageError, match=r"copied whole|copy the whole replay line"):
-        decode(token)
-
-
 @pytest.mark.parametrize(
     "step",
     [("juggle", 1), ("move", 1), ("op",), ("op", "shrink", {}), ("op", "write", {"slot": 1}), ("op", "write", None)],
@@ -256,25 +254,11 @@ def test_the_token_of_another_driver_is_no_failure_of_this_one(step: tuple[objec
         replay("docs.drivers.ring:Ring", encode((("compact",), step)))
 
 
-def test_a_token_cannot_run_code() -> None:
-    import base64
-    import pickle
-    import zlib
-
-    class Evil:
-        def __reduce__(self) -> tuple[object, ...]:
-            return (print, ("owned",))
-
-    token = "m1." + base64.urlsafe_b64encode(zlib.compress(pickle.dumps((0, (Evil(),))))).decode()
-    with pytest.raises(UsageError, match="not only plain values"):
-        decode(token)
-
-
 def test_programs_survive_a_token() -> None:
     drawn = programs(RingWorkload, 3)
     for _ in range(20):
         program = next(drawn)
-        assert decode(encode(program, 7)) == (program, 7)
+        assert decode(encode(program, 7), RingWorkload) == (program, 7)
 
 
 def test_programs_are_the_same_for_the_same_seed() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from movable import Page, UsageError
 from movable.cli import main
-from movable.contract.examine import Search
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
 from movable.contract.report import HELD
 from movable.contract.show_museum import caught_text, judge, render_markdown, twin_text
@@ -17,6 +16,7 @@ from movable.mm import isolation
 from movable.rules.bugs import BUGS
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
+from movable.sequential.search import Search
 
 EVERY = exhibits()
 EXHIBITS = {id: one for id, one in EVERY.items() if one.depth == (1, 0)}
@@ -31,9 +31,10 @@ LONGEST = 80
 
 def search(one: Exhibit, twin: bool = False) -> Search:
     """The programs of an exhibit, without the certificate."""
-    found = Search(one.workload, one.twin if twin else one.broken, one.era, 0, until=frozenset(() if twin else one.rules))
+    driver, until = (one.twin, ()) if twin else (one.broken, one.rules)
+    found = Search(one.workload, driver, one.era, 0, until=frozenset(until))
     with one.shown(twin):
-        found.go(1000.0, TWIN_EXAMPLES if twin else EXAMPLES)
+        found.go(TWIN_EXAMPLES if twin else EXAMPLES)
     return found
 
 
@@ -129,7 +130,7 @@ def test_the_command_tells_shows_and_replays(capsys: pytest.CaptureFixture[str])
     assert "+    if not trylock_page(page):" in out
     assert "BROKEN D50 (should): progress" in out
     assert "which is right: no rule is broken." in out
-    token = next(line.split()[-1] for line in out.splitlines() if "movable museum F02 m1." in line)
+    token = next(line.split()[-1] for line in out.splitlines() if "movable museum F02 m2." in line)
     assert main(["museum", "F02", token]) == 1
     assert "BROKEN D50" in capsys.readouterr().out
 

@@ -92,9 +92,9 @@ class Half(Ring):
     workload = RingWorkload
 
     def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-        before = bytes(newpage.data[2048:])
+        before = bytes(newpage.data[:2048])
         answer = super().migratepage(mapping, newpage, page, mode)
-        newpage.data[2048:] = before
+        newpage.data[:2048] = before
         return answer
 
 

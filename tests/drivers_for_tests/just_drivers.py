@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from errno import EAGAIN
+from errno import EAGAIN, EINVAL
 from typing import Any
 
 import movable
 from docs.drivers.ring import Ring, RingWorkload
-from movable import VM, AddressSpace, Page, PageIsolated
+from movable import (
+    GFP_HIGHUSER_MOVABLE,
+    MIGRATE_SYNC_NO_COPY,
+    VM,
+    AddressSpace,
+    ClearPageMovable,
+    Page,
+    PageIsolated,
+    SetPageMovable,
+    get_page,
+    list_add_tail,
+    lock_page,
+    put_page,
+    unlock_page,
+)
 from movable.contract import handle, migrate, op, operation, scenario
 
 
@@ -124,3 +138,117 @@ class SilentWorkload(BusyWorkload):
     @operation(slot=handle())
     def wipe(self, slot: int) -> None:
         super().wipe(slot)
+
+
+class TwoRing(Ring):
+    """Holds two references on each page: one from the allocation, and one that goes with the mark."""
+
+    takes, gives_back = 2, 2
+
+    def _fill(self, slot: int) -> bool:
+        page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+        if page is None:
+            return False
+        lock_page(page)
+        get_page(page)
+        with self.lock:
+            wanted = self.slots[slot] is None
+            if wanted:
+                self.slots[slot] = page
+                page.private = slot
+                list_add_tail(page.lru, self.idle)
+                SetPageMovable(page, self.mapping)
+        unlock_page(page)
+        if not wanted:
+            put_page(page)
+            put_page(page)
+        return True
+
+    def _forget(self, slot: int, page: Page) -> bool:
+        ours = super()._forget(slot, page)
+        if ours:
+            put_page(page)
+        return ours
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if mode == MIGRATE_SYNC_NO_COPY:
+            return -EINVAL
+        for _ in range(self.takes - 1):
+            get_page(newpage)
+        answer = super().migratepage(mapping, newpage, page, mode)
+        for _ in range(self.gives_back - 1):
+            put_page(page)
+        return answer
+
+
+class GivesOneBack(TwoRing):
+    gives_back = 1
+
+
+class TakesOne(TwoRing):
+    takes = 1
+
+
+class TakesThree(TwoRing):
+    takes = 3
+
+
+class TwoWorkload(RingWorkload):
+    factory = TwoRing
+
+
+class CopiesTheUsed(Ring):
+    """Copies the bytes that hold an object and no other."""
+
+    used = 16
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        before = bytes(newpage.data)
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            newpage.data[self.used :] = before[self.used :]
+        return answer
+
+
+class CopiesTooLittle(CopiesTheUsed):
+    used = 2
+
+
+class CopiesWorkload(RingWorkload):
+    factory = CopiesTheUsed
+
+
+class Pool(Ring):
+    """Pages without content: one that is asked to move is given up, and the target left as it came."""
+
+    gives_back = True
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if mode == MIGRATE_SYNC_NO_COPY:
+            return -EINVAL
+        with self.lock:
+            self.slots[page.private] = None
+            page.private = 0
+            ClearPageMovable(page)
+        if self.gives_back:
+            put_page(page)
+        return 0
+
+
+class PoolKeeps(Pool):
+    """Un-marks the page and says that it moved, and keeps its reference."""
+
+    gives_back = False
+
+
+class PoolWorkload(RingWorkload):
+    factory = Pool
+    preserves_content = False
+    may_release_isolated = True
+
+    @operation(slot=handle())
+    def overwrite(self, slot: int) -> bool:
+        return self.write(slot, b"again")

@@ -234,7 +234,7 @@ VARIANTS: dict[str, tuple[str, Edit]] = {
     "True for success": ("D23", _on_failed(ret=True)),
     "no answer": ("D23", _on_failed(ret=None)),
     "a number that is no errno": ("D23", _on_failed(ret=-4096)),
-    "un-marked and kept after an error": ("D26 V19", _unmarked_error),
+    "un-marked and kept after an error": ("D26", _unmarked_error),
     "target referenced after an error": ("D27", lambda events: inserted(events, _call_of(events), "get_page", pfn=_target(events))),
     "target marked after an error": ("D27", _on_failed(new_mapping=0x102)),
     "target on a list after an error": ("D27", _on_failed(new_list="ring pages")),

@@ -49,7 +49,16 @@ def test_an_output_whose_folder_goes_is_named_as_it_was_given(tmp_path: Path, mo
     assert str(caught.value) == f"--json {folder / 'r.json'}: No such file or directory"
 
 
-def test_the_place_has_a_name_of_its_own_and_an_error_names_the_file(tmp_path: Path) -> None:
+def test_what_is_written_has_no_name_before_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250)
+    with whole(path) as place:
+        place.write_text("all of it")
+        assert not os.listdir(tmp_path)
+    assert path.read_text() == "all of it" and os.listdir(tmp_path) == [path.name]
+
+
+def test_where_there_are_no_files_without_a_name_one_beside_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.files._unnamed_beside", lambda path: None)
     path = tmp_path / ("x" * 250)
     with whole(path) as place:
         assert place.parent == tmp_path.resolve() and place.name.startswith(".")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Any
 
 import pytest
 
 from movable import VM
 from movable.lab.draw import kinds_for, take_map
 from movable.lab.terminal import Terminal
+from movable.supervise import relay
 
 
 class Tty(io.StringIO):
@@ -20,12 +20,12 @@ class Tty(io.StringIO):
 
 def use(quiet: bool = False) -> None:
     frame_map = take_map(VM(64 << 12), "now", kinds_for([]), {}, set())
-    with Terminal(2, quiet) as terminal:
-        terminal.step("one")
-        terminal.say("a line")
-        terminal.show(frame_map)
-        terminal.step("two")
-        terminal.say()
+    terminal = Terminal(2, quiet)
+    terminal.step("one")
+    terminal.say("a line")
+    terminal.show(frame_map)
+    terminal.step("two")
+    terminal.say()
 
 
 def test_a_pipe_gets_plain_text_and_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,18 +48,17 @@ def test_a_terminal_gets_progress_and_colours(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
-    bars: list[float] = []
-
-    def render(column: object, task: Any) -> str:
-        bars.append(task.completed)
-        return ""
-
-    monkeypatch.setattr("rich.progress.BarColumn.render", render)
+    told: list[str] = []
+    monkeypatch.setattr(relay, "status", told.append)
     use()
-    assert bars[0] == 0 and bars[-1] == 1  # the second of two steps has begun, and is not done
-    assert "1/2 one" in err.getvalue() and "2/2 two" in err.getvalue()
+    assert told == ["1/2 one", "2/2 two"]
+    with relay.status_line() as show:
+        assert show is not None
+        show("1/2 one")
+        show("")
+        print("between")
+    assert "1/2 one" in err.getvalue() and "between" not in err.getvalue()
     assert "a line\n" in out.getvalue() and "\x1b[" in out.getvalue()
-    assert "a line" not in err.getvalue()
 
 
 class Gone(io.StringIO):
@@ -80,7 +79,7 @@ def test_a_stream_that_takes_no_more_is_tried_once(error: OSError, monkeypatch: 
     gone = Gone(error)
     monkeypatch.setattr(sys, "stdout", gone)
     frame_map = take_map(VM(64 << 12), "now", kinds_for([]), {}, set())
-    with Terminal(2) as terminal:
-        terminal.show(frame_map)
-        terminal.say("a line")
+    terminal = Terminal(2)
+    terminal.show(frame_map)
+    terminal.say("a line")
     assert terminal.error is error and gone.tries == 1

@@ -355,3 +355,29 @@ def test_unmovable_pageblocks_count() -> None:
     vm = VM(layout=[(0, "Normal", 64)], pageblock_order=3)
     vm.zones[0].set_pageblock_migratetype(0, MIGRATE_UNMOVABLE)
     assert parse_pagetypeinfo(pagetypeinfo(vm))[0].blocks == [("Normal", [1, 7, 0, 0, 0, 0])]
+
+
+FREE_ROWS = """\
+Page block order: 9
+Pages per block:  512
+
+Free pages count per migrate type at order       0      1
+Node    0, zone      DMA, type    Unmovable    157    586
+Node    0, zone      DMA, type      Movable      1      1
+"""
+
+
+def test_a_part_of_pagetypeinfo_is_read() -> None:
+    node = parse_pagetypeinfo(FREE_ROWS)[0]
+    assert [(row.migratetype, row.counts) for row in node.free] == [("Unmovable", [157, 586]), ("Movable", [1, 1])]
+    blocks = "Number of blocks type     Unmovable      Movable\nNode 0, zone      DMA            1            7\n"
+    mixed = "\nNumber of mixed blocks    Unmovable      Movable\nNode 0, zone      DMA            1            0\n"
+    whole = parse_pagetypeinfo(FREE_ROWS + "\n" + blocks + mixed)
+    assert len(whole) == 1 and whole[0].blocks == [("DMA", [1, 7])] and whole[0].names == ["Unmovable", "Movable"]
+
+
+def test_mem_info_is_read_as_buddyinfo() -> None:
+    row = parse_buddyinfo("Node 0 Normal: 3*4kB (UM) 0*8kB 1*16kB (M) = 28kB\n")[0]
+    assert (row.nid, row.zone, list(row.counts)) == (0, "Normal", [3, 0, 1])
+    with pytest.raises(UsageError, match="line 1"):
+        parse_buddyinfo("Node 0 Normal: 3*4kB (UM) 1*16kB (M) = 28kB\n")

@@ -436,7 +436,7 @@ def test_success_without_touching_the_target() -> None:
     moving = where(events, "migratepage")
     moved = where(events, "migratepage_ret")
     inside = [event for event in events[moving + 1 : moved] if event.kind in ("lock", "unlock")]
-    answer = changed(events, moved, mapping=events[moving].mapping, new_mapping=0)[moved]
+    answer = changed(events, moved, mapping=events[moving].mapping, new_mapping=0, new_list="", new_private=False)[moved]
     untouched = renumbered([*events[: moving + 1], *inside, answer])
     later = {"D19b"}  # the ring un-marks its other pages, which is a sin of its own there
     assert set(judge(untouched, quiescent=False, era="6.17").broken) <= later

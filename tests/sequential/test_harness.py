@@ -6,21 +6,26 @@ from typing import Any
 
 import pytest
 
-from movable.contract.examine import Search
+from movable.rules.rule import MAY
+from movable.rules.table import RULES
+from movable.sequential.search import Search
 from movable.workload.workload import Workload
 from tests.drivers_for_tests import just_drivers as just
 
 
-def searched(workload: type[Workload], examples: int = 60, era: str = "4.19", seed: int = 0) -> Search:
-    search = Search(workload, workload.factory, era, seed)
-    assert not search.go(budget=0, examples=examples)
+def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | None = None) -> Search:
+    search = Search(workload, factory or workload.factory, "4.19", 0)
+    assert not search.go(examples)
     return search
 
 
-@pytest.mark.parametrize("workload", [just.PinWorkload, just.WaitingWorkload])
+RIGHT = [just.PinWorkload, just.WaitingWorkload, just.TwoWorkload, just.CopiesWorkload, just.PoolWorkload]
+
+
+@pytest.mark.parametrize("workload", RIGHT)
 def test_correct_drivers_are_not_blamed(workload: type[Workload]) -> None:
     search = searched(workload)
-    assert not search.first, search.first
+    assert not [id for id in search.first if RULES[id].level != MAY], search.first
 
 
 def test_pages_that_are_mapped_are_not_stuck() -> None:
@@ -59,6 +64,22 @@ def test_an_invariant_that_ran_was_exercised() -> None:
     search = searched(just.PinWorkload, 10)
     assert search.exercised["D54"] == just.PinWorkload.calls > 10
     assert not searched(just.WaitingWorkload, 10).exercised["D54"]
+
+
+@pytest.mark.parametrize(
+    ("workload", "factory", "rule"),
+    [
+        (just.TwoWorkload, just.GivesOneBack, "D18"),
+        (just.TwoWorkload, just.TakesOne, "D17"),
+        (just.TwoWorkload, just.TakesThree, "D17"),
+        (just.CopiesWorkload, just.CopiesTooLittle, "D15"),
+        (just.PoolWorkload, just.PoolKeeps, "D18"),
+    ],
+)
+def test_their_broken_twins_are(workload: type[Workload], factory: type[Any], rule: str) -> None:
+    search = searched(workload, factory=factory)
+    assert rule in search.first
+    assert not [id for id in search.first if id[0] == "V"], search.first
 
 
 class Wrong(just.PinWorkload):

@@ -6,9 +6,9 @@ wake-up order what came before a release with what comes after an acquire of the
 
 from collections.abc import Hashable
 
-from movable.explore.dependence import Part
+from movable.explore.dependence import Part, Span, meet
 
-_ACQUIRE = frozenset(("ar", "aw", "lock", "try", "rlock", "rtry", "wait"))
+_ACQUIRE = frozenset(("ar", "mr", "aw", "lock", "try", "rlock", "rtry", "wait"))
 _RELEASE = frozenset(("aw", "unlock", "runlock", "wake"))
 
 Race = tuple[int, int]
@@ -92,13 +92,22 @@ class HappensBefore:
         race = self._check(task, op, where) if where.owner < 0 else None
         if race is None:
             if type(key) is Part:
-                whole = self._locations.get(key.base)
-                race = self._check(task, op, whole) if whole is not None else None
+                race = self._beside(task, op, key)
             elif key in self._parts:
                 for part in self._parts[key].values():
                     race = race if race is not None else self._check(task, op, part)
         self._enter(task, op, where, now)
         return None if race is None else (race, now)
+
+    def _beside(self, task: int, op: str, key: Part) -> int | None:
+        """A race with the whole, or with other bytes of it that overlap."""
+        whole = self._locations.get(key.base)
+        race = self._check(task, op, whole) if whole is not None else None
+        if race is None and type(key.sub) is Span:
+            for sub, where in self._parts[key.base].items():
+                if race is None and sub != key.sub and meet(sub, key.sub):
+                    race = self._check(task, op, where)
+        return race
 
     def _check(self, task: int, op: str, where: _Location) -> int | None:
         clock = self._clocks[task]

@@ -92,6 +92,10 @@ class Recorder(Scheduler):
         nearest: Place | None = None
         while frame is not None:
             name = frame.f_code.co_filename
+            elsewhere = frame.f_globals.get("__place__")  # a task may stand in code that is not Python's
+            found = None if elsewhere is None else elsewhere(frame)
+            if found is not None:
+                return Place(*found)
             if not name.startswith(_HERE) and "__tracebackhide__" not in frame.f_globals:
                 place = Place(name, frame.f_lineno, frame.f_code.co_name)
                 if not any(part in name for part in self.quiet):

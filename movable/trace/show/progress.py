@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from movable import shown
+
 EVERY = 0.2
 """Seconds between two updates."""
 
@@ -18,8 +20,8 @@ class Progress:
     """
 
     def __init__(self, name: str, stream: TextIO | None = None) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        self._name = name
+        self._stream = shown.below(sys.stderr if stream is None else stream)
+        self._name = shown.name(name)
         self._shown = False
         self._next = time.monotonic() + EVERY if self._stream.isatty() else float("inf")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
+from movable.shown import in_html
 from movable.trace.show.summary import SECONDS, Series, Summary
 
 WIDTH, HEIGHT = 900, 320
@@ -18,7 +18,7 @@ def isolated_svg(summary: Summary) -> str:
     top = max([1, *(max(series.points, default=0) for series in summary.series.values())])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-        f"<title>Isolated pages over time: {escape(summary.name)}</title>",
+        f"<title>Isolated pages over time: {in_html(summary.name)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         *_axes(seconds, top, summary.clock),
     ]
@@ -28,7 +28,7 @@ def isolated_svg(summary: Summary) -> str:
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{points}"/>')
         x = LEFT + index * 150
         parts.append(f'<rect x="{x}" y="16" width="12" height="12" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 18}" y="26">{escape(driver or "unknown driver")}</text>')
+        parts.append(f'<text x="{x + 18}" y="26">{in_html(driver or "unknown driver")}</text>')
     if not summary.series:
         parts.append(f'<text x="{WIDTH // 2}" y="{HEIGHT // 2}" text-anchor="middle">no page was isolated</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from html import escape
 
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
 from movable.contract.report_html import STYLE, css
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
+from movable.shown import in_html
 from movable.trace.judge.conformance import Finding, Result, RuleVerdict
 
 WIDTH = 100
@@ -84,14 +84,14 @@ def verdicts_html(result: Result) -> str:
     shares = [(verdict, result.count(verdict)) for verdict in VERDICTS]
     bar = "".join(f'<span class="{css(name)}" style="flex:{n}" title="{n} {name}"></span>' for name, n in shares if n)
     legend = "".join(f'<li><b class="{css(name)}"></b>{n} {name}</li>' for name, n in shares)
-    notes = "".join(f"<br>{escape(note)}." for note in result.notes)
+    notes = "".join(f"<br>{in_html(note)}." for note in result.notes)
     failures = "".join(_article(result.verdicts[id]) for id in result.broken)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Trace: {escape(result.name)}</title><style>{STYLE}</style></head>\n<body>"
-        f"<header><h1>{escape(', '.join(result.drivers) or 'no driver')}: {result.outcome}</h1>"
-        f'<p class="facts">{escape(_facts(result))}.{notes}</p></header>'
+        f"<title>Trace: {in_html(result.name)}</title><style>{STYLE}</style></head>\n<body>"
+        f"<header><h1>{in_html(', '.join(result.drivers) or 'no driver')}: {result.outcome}</h1>"
+        f'<p class="facts">{in_html(_facts(result))}.{notes}</p></header>'
         f'<div class="bar" role="img" aria-label="verdicts">{bar}</div><ul class="legend">{legend}</ul>'
         f"{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{_table(result)}</body></html>\n"
     )
@@ -100,17 +100,17 @@ def verdicts_html(result: Result) -> str:
 def _article(one: RuleVerdict) -> str:
     rule = RULES[one.id]
     findings = "".join(
-        f'<p class="what">line {finding.line}: {escape(finding.text)}</p><ol class="story">'
+        f'<p class="what">line {finding.line}: {in_html(finding.text)}</p><ol class="story">'
         + "".join(
-            f'<li class="{"seen" if number == finding.line else "plain"}">{number:>8}  {escape(short(text))}</li>'
+            f'<li class="{"seen" if number == finding.line else "plain"}">{number:>8}  {in_html(short(text))}</li>'
             for number, text in finding.lines
         )
         + "</ol>"
         for finding in one.findings
     )
     return (
-        f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}), {_times(one)}: {escape(rule.title)}</h3>'
-        f"<p>{escape(rule.sentence)}</p>{findings}</article>"
+        f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}), {_times(one)}: {in_html(rule.title)}</h3>'
+        f"<p>{in_html(rule.sentence)}</p>{findings}</article>"
     )
 
 
@@ -118,7 +118,7 @@ def _table(result: Result) -> str:
     order = {BROKEN: 0, WAIVED: 1, UNPROVEN: 2, HELD: 3, NOT_APPLICABLE: 4}
     rows = "".join(
         f'<tr><td><span class="dot {css(one.verdict)}"></span>{one.id}</td><td>{one.verdict}</td>'
-        f"<td>{escape(RULES[one.id].title)}{'<br>' + escape(one.reason) if one.reason else ''}</td><td>{one.exercised}</td></tr>"
+        f"<td>{in_html(RULES[one.id].title)}{'<br>' + in_html(one.reason) if one.reason else ''}</td><td>{one.exercised}</td></tr>"
         for one in sorted(result.verdicts.values(), key=lambda one: order[one.verdict])
     )
     return f"<table><thead><tr><th>rule</th><th>verdict</th><th></th><th>exercised</th></tr></thead><tbody>{rows}</tbody></table>"

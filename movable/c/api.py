@@ -1,0 +1,92 @@
+"""The page docs/c-api.md, made of the headers themselves: what each name is, and what happens to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from movable.c.build import source, toolchain
+from movable.c.build.recipe import VERSIONS
+
+HEAD = """# Names that C drivers can use
+
+This page is made by `movable c api` from the headers of the package. *Modelled* names do what the kernel's do, on the model's
+machine. *Ignored* names are accepted and do nothing, for the reason given. *Refused* names end the build with one line that says
+where.
+
+A driver may include any kernel header of the list at the end; all names are there whatever it includes.
+"""
+IGNORED = re.compile(r"/\* ignored: (.*?) \*/")
+PATTERNS = (
+    re.compile(r"^#define (\w+)"),
+    re.compile(r"^K_INLINE [\w\s\*]*?\**(\w+)\("),
+    re.compile(r"^K_PAGE\([^,]*, (\w+),"),
+    re.compile(r"^(?:typedef )?(?:struct|union|enum) (\w+) \{"),
+    re.compile(r"^typedef .*?(\w+);"),
+)
+FLAGS = ("Page{}", "SetPage{}", "ClearPage{}", "TestSetPage{}", "TestClearPage{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One name: its header, and why it is ignored, "" where it is modelled."""
+
+    name: str
+    header: str
+    ignored: str
+
+
+def names() -> list[Name]:
+    """Every public name of the headers, in order."""
+    found: dict[str, Name] = {}
+    for path in sorted((toolchain.INCLUDE / "linux").glob("*.h")):
+        header = f"linux/{path.name}"
+        text = re.sub(r"^enum \w* ?\{[^}]*\};", lambda match: " ".join(match[0].split()), path.read_text(), flags=re.M)
+        for line in text.splitlines():
+            note = IGNORED.search(line)
+            for name in _names_in(line):
+                if not name.startswith(("K_", "k_", "_LINUX")):
+                    found.setdefault(name, Name(name, header, note[1] if note else ""))
+    for line in toolchain.model_header().splitlines():
+        if line.startswith("#define "):
+            name = line.split()[1]
+            found.setdefault(name, Name(name, "linux/gfp.h" if "GFP" in name else "linux/page-flags.h", ""))
+    return list(found.values())
+
+
+def _names_in(line: str) -> list[str]:
+    flag = re.match(r"^K_FLAG\((\w+),", line)
+    if flag:
+        return [one.format(flag[1]) for one in FLAGS]
+    listed = re.match(r"^enum \w* ?\{ (.*?),? \};", line)
+    if listed:
+        return [re.match(r"\w+", part.strip())[0] for part in listed[1].split(",") if part.strip()]  # type: ignore[index]
+    types = re.match(r"^typedef (?:unsigned |signed )?[\w ]+ ([\w, ]+);$", line)
+    if types and "," in types[1]:
+        return [part.strip() for part in types[1].split(",")]
+    for pattern in PATTERNS:
+        match = pattern.match(line)
+        if match:
+            return [match[1]]
+    return []
+
+
+def page() -> str:
+    """The page."""
+    known = names()
+    lines = [HEAD, f"Kernels that `LINUX_VERSION_CODE` can be: {', '.join(VERSIONS)}.", ""]
+    for header in dict.fromkeys(one.header for one in known):
+        mine = [one for one in known if one.header == header]
+        lines += [f"## {header}", ""]
+        modelled = [one.name for one in mine if not one.ignored]
+        if modelled:
+            lines += [f"Modelled: {', '.join(f'`{name}`' for name in modelled)}.", ""]
+        for why in dict.fromkeys(one.ignored for one in mine if one.ignored):
+            lines += [f"Ignored ({why}): {', '.join(f'`{one.name}`' for one in mine if one.ignored == why)}.", ""]
+    lines += ["## Refused", ""]
+    for why in dict.fromkeys(source.REFUSED.values()):
+        lines += [f"- {', '.join(f'`{name}`' for name, reason in source.REFUSED.items() if reason == why)}: {why}."]
+    lines += [f"- inline assembly: {source.ASM}.", "- functions of the C library: a driver has the headers' own.", ""]
+    accepted = ", ".join(f"`{name}`" for name in sorted(toolchain.accepted()))
+    lines += ["## Headers that may be included, and are empty", "", f"{accepted}.", ""]
+    return "\n".join(lines)

@@ -1,0 +1,355 @@
+"""Runs functions of a C driver and answers what they ask.
+
+A call is a coroutine on a C stack of its own. It runs until it needs something: a step on memory that others use, a lock, a
+function of the model. C never calls Python. A task that is ended in the middle of a call just drops the coroutine.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from movable.c.bridge.errors import memory_error
+from movable.c.bridge.keys import key_of, name_of, page_field
+from movable.c.bridge.memory import Memory
+from movable.c.bridge.pages import _active
+from movable.c.bridge.runtime import (
+    A0,
+    A1,
+    A2,
+    A3,
+    ALL,
+    CONTENT,
+    FIELDS,
+    MARKED,
+    NESTED,
+    NR_PAGES,
+    NR_TASKS,
+    PAGE_BYTES,
+    PAGES,
+    PC,
+    QUIET,
+    REQUESTS,
+    RET,
+    SHARED,
+    WRITE,
+)  # fmt: skip
+from movable.c.build.image import Image, Line
+from movable.errors import VMBug
+from movable.explore.dependence import Part
+from movable.mm.page import Page
+
+if TYPE_CHECKING:
+    from movable.c.bridge.threads import Thread
+    from movable.mm.vm import VM
+
+__tracebackhide__ = True
+
+POINT, DONE, SPIN = REQUESTS["K_POINT"], REQUESTS["K_DONE"], REQUESTS["K_SPIN"]
+SCENE_TASKS = 16
+"""Task numbers from here on belong to tasks that tasks have spawned."""
+LOOKS = 64
+ROUNDS = 200
+"""Rounds that a loop may wait in vain."""
+Handler = Callable[["Bridge"], "int | None"]
+
+
+class Asleep(Exception):
+    """A thread of a machine without a scheduler waits for something; it is gone on with later."""
+
+
+class Call:
+    """One call that is going on: its coroutine, the scheduler's point function where there are tasks, its thread if it is one."""
+
+    __slots__ = ("before", "coroutine", "ended", "engine", "mode", "rounds", "scheduler", "seam", "thread", "wishes")
+
+    def __init__(self, coroutine: int, mode: int, thread: Thread | None) -> None:
+        self.coroutine = coroutine
+        self.mode = mode
+        self.thread = thread
+        self.wishes: list[tuple[Any, Callable[[], bool]]] = []  # locks that a loop has tried in vain
+        self.before: tuple[Any, ...] = ()
+        self.rounds = 0
+        self.ended = False
+        self.seam: Any = None
+        self.scheduler: Any = None
+        self.engine: Any = None
+
+
+class Bridge:
+    """The bridge of one driver on one machine. ``now`` is the call that asks at the moment."""
+
+    def __init__(self, vm: VM, image: Image, memory: Memory, marked_reads: str) -> None:
+        from movable.c.bridge.requests import handlers
+        from movable.c.bridge.threads import Threads
+
+        self.vm = vm
+        self.image = image
+        self.memory = memory
+        self.runtime = image.runtime
+        self.request = image.runtime.request
+        self.handlers = handlers()
+        self.ops = ("r", "w", marked_reads, "aw")
+        self.now: Any = None
+        self.depth = 0
+        self.locks: dict[int, Any] = {}
+        self.queues: dict[int, Any] = {}
+        self.waits: dict[int, Any] = {}
+        self.works: dict[int, Any] = {}
+        self.shrinkers: dict[int, Any] = {}
+        self.printed: list[str] = []
+        self.spaces: Any = None
+        self.threads = Threads(self)
+        self._slots: dict[str, int] = {}
+        self.idling: set[Any] = set()
+        self._pending: tuple[Page, int] | None = None
+
+    # who calls
+
+    def standing(self) -> tuple[int, int, Any, Any, Any]:
+        """(mode, task number, seam, scheduler, engine) of whoever runs now."""
+        seam = self.vm.seam
+        if seam is None:
+            return QUIET, 0, None, None, None
+        scheduler = seam.scheduler
+        if scheduler is None:
+            return FIELDS, 0, seam, None, None
+        engine = getattr(scheduler, "recorder", scheduler)
+        if not hasattr(engine, "_running"):
+            return ALL, 0, seam, scheduler, engine
+        task = engine._running
+        if task is None:
+            return FIELDS, 0, seam, None, None
+        sharing = getattr(engine, "sharing", None)
+        if sharing is None or sharing.everything:
+            return ALL, self._slot(task), seam, scheduler, engine
+        self.runtime.share(sharing)
+        return SHARED, self._slot(task), seam, scheduler, engine
+
+    def _slot(self, task: Any) -> int:
+        """A number for a task that does not depend on the schedule."""
+        found = self._slots.get(task.name)
+        if found is None:
+            if task.born < 0:
+                found = min(task.index + 1, SCENE_TASKS - 1)
+            else:
+                found = SCENE_TASKS + zlib.crc32(task.name.encode()) % (NR_TASKS - SCENE_TASKS)
+                while found in self._slots.values():
+                    found = found + 1 if found + 1 < NR_TASKS else SCENE_TASKS
+            self._slots[task.name] = found
+        return found
+
+    # calling
+
+    def call(self, function: int, arguments: tuple[int, ...], thread: Thread | None = None) -> int:
+        """Call a C function at an address; returns the whole of the answering register, signed."""
+        if _active[0] is not self.memory:
+            self.memory.activate()
+        mode, task, seam, scheduler, engine = self.standing()
+        coroutine = self.runtime.start(task, mode, function, arguments)
+        if coroutine < 0:
+            raise VMBug("D52", f"{NESTED} calls of the driver are inside each other", "calls that end")
+        call = Call(coroutine, mode, thread)
+        call.seam, call.scheduler, call.engine = seam, scheduler, engine
+        if thread is not None:
+            thread.call = call
+        if scheduler is not None or thread is not None:
+            return self.drive(call)
+        return self._alone(call)
+
+    def _alone(self, call: Call) -> int:
+        """A call where no tasks run: threads of the driver's may have something to do afterwards."""
+        self.depth += 1
+        try:
+            answer = self.drive(call)
+        finally:
+            self.depth -= 1
+        if not self.depth and self.threads.all:
+            self.threads.look()
+        return answer
+
+    def drive(self, call: Call) -> int:
+        """Go on with a call until it returns."""
+        resume, request, handlers, co = self.runtime.resume, self.request, self.handlers, call.coroutine
+        before, self.now = self.now, call
+        asleep = False
+        try:
+            while True:
+                op = resume(co)
+                if self._pending is not None:
+                    self._flags_written()
+                if op == POINT:
+                    self._point(call)
+                elif op == DONE:
+                    return int(request[RET])
+                else:
+                    self.now = call
+                    request[RET] = handlers[op](self) or 0
+        except Asleep:
+            asleep = True
+            raise
+        finally:
+            self.now = before
+            if not asleep and not call.ended:
+                call.ended = True
+                if _active[0] is self.memory:
+                    self.runtime.drop(co)
+
+    # steps
+
+    def _point(self, call: Call) -> None:
+        request = self.request
+        address, size, kind = request[A0], request[A1], request[A2]
+        page = None
+        if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+            page = self.vm.page((address - PAGES) // PAGE_BYTES)
+        elif CONTENT <= address < CONTENT + (NR_PAGES << 12):
+            page = self.vm.page((address - CONTENT) >> 12)
+        scheduler = call.scheduler
+        if scheduler is not None:
+            key = self.key(address, size)
+            if request[A3]:
+                self._share(call, key)
+            scheduler.point(self.ops[kind & 3], key)
+        if page is not None and call.seam is not None:
+            self._touch(call.seam, page, address, kind)
+
+    def _touch(self, seam: Any, page: Page, address: int, kind: int) -> None:
+        """A driver uses a field, or the content, of a page directly."""
+        if address >= CONTENT:
+            if kind & WRITE:
+                seam.event("write_data", page)
+            return
+        field = page_field(address)[1]
+        if field == "flags" and kind & WRITE:
+            self._pending = (page, page._flags)  # what is written shows when C comes back
+        elif field in ("flags", "mapping") or not page._refcount:
+            seam.event("touch", page, field=field, write=bool(kind & WRITE), changed=0, list="")
+
+    def _flags_written(self) -> None:
+        page, before = self._pending  # type: ignore[misc]
+        self._pending = None
+        if self.vm.seam is not None:
+            self.vm.seam.event("touch", page, field="flags", write=True, changed=before ^ page._flags, list="")
+
+    def key(self, address: int, size: int) -> Any:
+        """The location of an access."""
+        keys = self.image.keys
+        found = keys.get(address << 13 | size)
+        if found is None:
+            found = keys[address << 13 | size] = key_of(self.image, address, size)
+        return found
+
+    def _share(self, call: Call, key: Any) -> None:
+        sharing = getattr(call.engine, "sharing", None)
+        if sharing is not None:
+            sharing.shared.add(key.base if type(key) is Part else key)
+            sharing.grew = True
+
+    def spin(self) -> None:
+        """Many accesses, and none that others could see: the task may wait for one that has not had its turn."""
+        call, request = self.now, self.request
+        address, size, kind = request[A0], request[A1], request[A2]
+        sharing = getattr(call.engine, "sharing", None)
+        if sharing is not None:
+            sharing.everything = sharing.grew = True
+        if call.scheduler is not None:
+            call.scheduler.point(self.ops[kind & 3], self.key(address, size))
+
+    def access(self, address: int, size: int, write: bool) -> None:
+        """A marked access of the model's to the driver's memory, as a step."""
+        scheduler = self.now.scheduler if self.now is not None else self.standing()[3]
+        if scheduler is not None:
+            scheduler.point(self.ops[MARKED | WRITE if write else MARKED], self.key(address, size))
+
+    # loops that wait
+
+    def waiting_for(self, call: Call, address: int, ready: Callable[[], bool], key: Any) -> None:
+        """A call has tried a lock in vain; a loop around it waits until it is ``ready``."""
+        call.wishes.append((key, ready))
+
+    def looked(self, call: Call, address: int, size: int) -> None:
+        """A request of a call has read a word; a loop around it waits for a change."""
+        self.runtime.lib.k_look(call.coroutine, ctypes.c_ulong(address), size)
+
+    def idle(self, call: Call, looks: int, table: int, wishes: list[tuple[Any, Callable[[], bool]]]) -> None:
+        """A loop does the same again and again: let the task sleep until what it looks at has changed."""
+        changed_now, co = self.runtime.lib.k_changed, call.coroutine
+        line = self.line()
+        if looks > LOOKS:
+            return
+
+        def changed() -> bool:
+            if _active[0] is not self.memory:
+                self.memory.activate()
+            return any(ready() for _, ready in wishes) or bool(changed_now(co))
+
+        what = f"a change of what the loop at {line} looks at"
+        if call.scheduler is None:
+            if call.thread is not None:
+                call.thread.ready = changed
+                raise Asleep
+            self.vm.wait(("idle", str(line)), changed, what)
+            return
+        call.rounds += 1
+        if call.rounds > ROUNDS:
+            raise VMBug("D51", f"{line} waits in a loop for what nobody will change", "an end")
+        key, op = self._awaited(looks, table, wishes)
+        if call.thread is not None:
+            call.scheduler.wait(key, changed, what, op=op)
+            return
+        me = call.engine._running if hasattr(call.engine, "_running") else None
+        self.idling.add(me)
+        try:
+            call.scheduler.wait(key, lambda: changed() or self._nobody_else(call.engine, me), what, op=op)
+        finally:
+            self.idling.discard(me)
+
+    def _awaited(self, looks: int, table: int, wishes: list[tuple[Any, Any]]) -> tuple[Any, str]:
+        """One location, or where a loop looks at several: anything."""
+        if not looks and len(wishes) == 1:
+            return wishes[0][0], "wait"
+        if looks == 1 and not wishes:
+            address = self.runtime.peek(table, 8)
+            if not PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+                return self.key(address & ~7, 8), "wait"
+        return ("loop",), "opaque"
+
+    def _nobody_else(self, engine: Any, me: Any) -> bool:
+        """Whether all other tasks are done or wait: a loop that counts its rounds may still end by itself."""
+        others = [task for task in engine.alive if task is not me and task not in self.idling]
+        return all(task.ready is not None and not task.ready() for task in others)
+
+    # what is asked
+
+    def memory_readable(self, address: int) -> bool:
+        """Whether the driver may look at an address now."""
+        if _active[0] is not self.memory:
+            self.memory.activate()
+        return self.runtime.readable(address, 1)
+
+    def page(self, address: int) -> Page:
+        """The page at an address. Raises VMBug for what is no struct page of this machine."""
+        pfn, rest = divmod(address - PAGES, PAGE_BYTES)
+        if rest or not 0 <= pfn < self.memory.frames:
+            raise memory_error("D46", f"uses {address & (1 << 64) - 1:#x} as a page", "a struct page", self.line())
+        return self.vm.page(pfn)
+
+    def line(self, pc: int | None = None) -> Line:
+        """The line that asks."""
+        return self.image.line(self.request[PC] if pc is None else pc)
+
+    def spoken(self, address: int) -> str:
+        """A name for a lock or a queue."""
+        return name_of(self.image, address)
+
+
+def __place__(frame: Any) -> tuple[str, int, str] | None:
+    """Where the task of a frame of this file stands in the driver's source, for whoever shows it."""
+    call = frame.f_locals.get("call")
+    bridge = frame.f_locals.get("self")
+    if frame.f_code is not Bridge.drive.__code__ or call is None or bridge is None:
+        return None
+    return tuple(bridge.image.line(bridge.runtime.pc(call.coroutine)))

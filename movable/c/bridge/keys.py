@@ -1,0 +1,74 @@
+"""Names of locations: what the explorer calls an address. They do not depend on a schedule, nor on what was run before."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, NamedTuple
+
+from movable.c.bridge.runtime import (
+    CONTENT,
+    FIRST_SLICE,
+    HEAP,
+    HEAP_SIZE,
+    NESTED,
+    NR_PAGES,
+    NR_TASKS,
+    PAGE_BYTES,
+    PAGES,
+    SLICE,
+    STACK,
+    STACKS,
+)
+from movable.explore.dependence import Part, Span
+
+if TYPE_CHECKING:
+    from movable.c.build.image import Image
+
+
+class Word(NamedTuple):
+    """Eight bytes of a driver's memory, by name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FIELDS = {0: "flags", 8: "lru", 16: "lru", 24: "mapping", 32: "index", 40: "private", 48: "type", 52: "refs"}
+"""Fields of struct page by offset."""
+
+
+def page_field(address: int) -> tuple[int, str]:
+    """The frame number and the field of a word of a struct page."""
+    pfn, offset = divmod(address - PAGES, PAGE_BYTES)
+    return pfn, FIELDS.get(offset & ~3 if offset >= 48 else offset & ~7, f"word {offset}")
+
+
+def key_of(image: Image, address: int, size: int) -> Hashable:
+    """The location of an access: a field of a page, bytes of its content, or bytes of a granule of the driver's memory."""
+    if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+        return ("page", *page_field(address))
+    if CONTENT <= address < CONTENT + (NR_PAGES << 12):
+        pfn, offset = divmod(address - CONTENT, 4096)
+        base: Hashable = ("page", pfn, "data")
+        return base if size >= 4096 else Part(base, Span(offset, offset + size))
+    start = address & ~7
+    base = Word(name_of(image, start))
+    return base if size >= 8 and start == address else Part(base, Span(address - start, address - start + size))
+
+
+def name_of(image: Image, address: int) -> str:
+    """A name for an address."""
+    if HEAP <= address < HEAP + HEAP_SIZE:
+        offset = address - HEAP
+        task = 0 if offset < FIRST_SLICE else 1 + (offset - FIRST_SLICE) // SLICE
+        return f"heap {task}+{offset if not task else (offset - FIRST_SLICE) % SLICE:#x}"
+    if STACKS <= address < STACKS + NR_TASKS * NESTED * STACK:
+        task, offset = divmod(address - STACKS, NESTED * STACK)
+        return f"stack {task}+{offset:#x}"
+    if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+        pfn, field = page_field(address)
+        return f"page {pfn}.{field}"
+    if CONTENT <= address < CONTENT + (NR_PAGES << 12):
+        return f"page {(address - CONTENT) >> 12}+{(address - CONTENT) & 4095}"
+    return image.name(address)

@@ -1,0 +1,149 @@
+"""The C memory of one machine: pages, what they hold, and everything of the driver's.
+
+There is one arena in a process, and the kit keeps several machines; the one that is used is in it, the others are put aside.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from movable.c.bridge.pages import STORED, _active, page_class
+from movable.c.bridge.runtime import NR_PAGES, PAGE_BYTES, PAGES
+from movable.c.build.image import Image
+from movable.errors import UsageError
+from movable.mm.page import PAGE_SIZE, Page
+
+if TYPE_CHECKING:
+    from movable.mm.seam import Seam
+    from movable.mm.vm import VM
+
+
+class Memory:
+    """What stands behind the pages of a machine whose driver is C (`VM.backing`)."""
+
+    def __init__(self, vm: VM, image: Image) -> None:
+        if vm.nr_frames > NR_PAGES:
+            raise UsageError(f"a machine with a C driver has at most {NR_PAGES} frames, and this one has {vm.nr_frames}")
+        if vm.backing is not None:
+            raise UsageError("this machine has a C driver already; one machine has room for one")
+        self.vm = weakref.proxy(vm)
+        self.frames = vm.nr_frames
+        self.sticky = vm.era.sticky_mark
+        self.image = image
+        self.runtime = image.runtime
+        self.aside: Any = None
+        self.arrived: Any = None
+        self.activate()
+        self.runtime.lib.k_reset(self.frames)
+        self._move_in(vm)
+
+    def _move_in(self, vm: VM) -> None:
+        """The pages that there are already, and what they hold."""
+        size = self.frames * PAGE_SIZE
+        content = self.runtime.content[:size]
+        held = [(page, {name: getattr(page, name) for name in STORED}) for page in vm.pages.values()]
+        if vm._memory is None:
+            ctypes.memset(ctypes.addressof(ctypes.c_char.from_buffer(content)), 0, size)
+        else:
+            content[:] = vm._memory
+        vm._memory, vm._map = content, None
+        vm.backing = self
+        vm.page_class = self.page_class(vm.seam)
+        for page, values in held:
+            page.__class__ = vm.page_class
+            page._data = None
+            for name, value in values.items():
+                setattr(page, name, value)
+
+    def page_class(self, seam: Seam | None) -> type[Page]:
+        """The class of pages while ``seam`` watches."""
+        return page_class(self.sticky, seam is not None)
+
+    def installed(self, seam: Seam | None) -> None:
+        """Somebody watches from now on, or nobody any more."""
+        if self.arrived is not None:
+            self.arrived(seam)
+
+    def activate(self) -> None:
+        """Bring this machine's memory into the arena, and put the other's aside."""
+        other: Memory | None = _active[0]
+        if other is self:
+            return
+        runtime = self.runtime
+        if other is not None:
+            other._put_aside()
+        _active[:] = [self, runtime.words, runtime.halves]
+        runtime.use(self.image.kept)
+        if self.aside is not None:
+            runtime.lib.k_restore(self.aside, self.frames)
+            self.aside = None
+
+    def _put_aside(self) -> None:
+        lib = self.runtime.lib
+        self.aside = ctypes.create_string_buffer(int(lib.k_save(None, self.frames)))
+        lib.k_save(self.aside, self.frames)
+
+    def peek(self, address: int, size: int = 8, signed: bool = False) -> int:
+        """A number in the driver's memory."""
+        if _active[0] is not self:
+            self.activate()
+        return self.runtime.peek(address, size, signed)
+
+    def poke(self, address: int, value: int, size: int) -> None:
+        """Write a number into the driver's memory."""
+        if _active[0] is not self:
+            self.activate()
+        self.runtime.poke(address, value, size)
+
+    def fingerprint(self) -> int:
+        """A number for the state of the driver's memory."""
+        if _active[0] is not self:
+            self.activate()
+        self.runtime.lib.k_fingerprint()
+        return self.runtime.request[1]
+
+    # where the driver keeps pages
+
+    def snapshot(self) -> object:
+        """Lists of pages, and every other place of the driver's that leads to a page, by name."""
+        if _active[0] is not self:
+            self.activate()
+        words = dict(self.runtime.page_words())
+        lists, links = self._lists(words)
+        rest = [(self.image_name(at), ("page", (to - PAGES) // PAGE_BYTES)) for at, to in words.items() if at not in links]
+        found = tuple(sorted((*lists, *rest), key=repr))
+        return ("c", found) if found else None
+
+    def _lists(self, words: dict[int, int]) -> tuple[list[tuple[str, object]], set[int]]:
+        """Heads of lists that pages are linked to by their lru, and the words that belong to such heads."""
+        view = self.runtime.words
+        lists: list[tuple[str, object]] = []
+        links: set[int] = set()
+        for head, first in words.items():
+            if (first - PAGES) % PAGE_BYTES != 8:
+                continue
+            pages: list[int] = []
+            node = first
+            while (
+                (node - PAGES) % PAGE_BYTES == 8 and 0 <= (node - PAGES) // PAGE_BYTES < self.frames and len(pages) <= self.frames
+            ):
+                pages.append((node - PAGES) // PAGE_BYTES)
+                node = view[pages[-1] * 8 + 1]
+            if node == head:
+                name = self.image_name(head)
+                lists.append((name, ("list", name, tuple(pages))))
+                links |= {head, head + 8}
+        return lists, links
+
+    def _is_node(self, address: int) -> bool:
+        """Whether an address is that of a page's list node."""
+        pfn, rest = divmod(address - PAGES, PAGE_BYTES)
+        return rest == 8 and 0 <= pfn < self.frames
+
+    def image_name(self, address: int) -> str:
+        """A name for an address of the driver's, the same in every execution."""
+        from movable.c.bridge.keys import name_of
+
+        return name_of(self.image, address)

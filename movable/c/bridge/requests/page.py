@@ -1,0 +1,166 @@
+"""Pages: each function of the headers is the model's own, so that its rules and events come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from movable.c.bridge.calls import Bridge, Handler
+from movable.c.bridge.errors import memory_error
+from movable.c.bridge.runtime import A0, A1, A2, PAGE_BYTES, PAGES
+from movable.mm import page as model
+from movable.mm.page import Page
+
+ZONES = 0x3000
+EVENTS = ("balloon_inflate", "balloon_deflate", "balloon_migrate")
+
+
+def _simple(function: Callable[[Page], Any]) -> Handler:
+    return lambda bridge: int(function(bridge.page(bridge.request[A0])) or 0)
+
+
+def _looking(function: Callable[[Page], Any], offset: int, size: int) -> Handler:
+    """A function that only looks at a word of the page: a loop may wait for a change of it."""
+
+    def handler(bridge: Bridge) -> int:
+        address, call = bridge.request[A0], bridge.now
+        found = int(function(bridge.page(address)) or 0)
+        bridge.looked(call, address + offset, size)
+        return found
+
+    return handler
+
+
+def _held(function: Callable[[Page], Any]) -> Handler:
+    """A function that none may call for a free page."""
+
+    def handler(bridge: Bridge) -> int:
+        page = bridge.page(bridge.request[A0])
+        if not page._refcount:
+            raise memory_error("D46", f"calls {function.__name__.strip('_')} for a free page", "a page that somebody holds",
+                               bridge.line(), page)  # fmt: skip
+        return int(function(page) or 0)
+
+    return handler
+
+
+def trylock(bridge: Bridge) -> int:
+    """trylock_page."""
+    address, call = bridge.request[A0], bridge.now
+    page = bridge.page(address)
+    taken = model.trylock_page(page)
+    if not taken:
+        bridge.waiting_for(call, address, lambda: not page._flags & model.LOCKED, ("page", page.pfn, "lock"))
+    return int(taken)
+
+
+def set_movable(bridge: Bridge) -> None:
+    """__SetPageMovable, with a mapping or with operations."""
+    address, owner, with_mapping = bridge.request[A0], bridge.request[A1], bridge.request[A2]
+    page = bridge.page(address)
+    model.SetPageMovable(page, bridge.spaces.space(owner, bool(with_mapping), bridge.line()))
+
+
+def mapping(bridge: Bridge) -> int:
+    """page_mapping."""
+    found = model.page_mapping(bridge.page(bridge.request[A0]))
+    return 0 if found is None else found.addr
+
+
+def set_flag(bridge: Bridge) -> None:
+    """set_bit on the flags of a page."""
+    page, bit = bridge.page(bridge.request[A0]), bridge.request[A1]
+    (model.SetPageIsolated(page) if bit == model.PG_isolated else model.set_page_flag(page, bit))
+
+
+def clear_flag(bridge: Bridge) -> None:
+    """clear_bit on the flags of a page."""
+    page, bit = bridge.page(bridge.request[A0]), bridge.request[A1]
+    (model.ClearPageIsolated(page) if bit == model.PG_isolated else model.clear_page_flag(page, bit))
+
+
+def test_flag(bridge: Bridge) -> int:
+    """test_bit on the flags of a page."""
+    address, bit, call = bridge.request[A0], bridge.request[A1], bridge.now
+    found = model.test_page_flag(bridge.page(address), bit)
+    bridge.looked(call, address, 8)
+    return int(found)
+
+
+def _test_and(on: bool) -> Handler:
+    """test_and_set_bit and test_and_clear_bit: what was there, and the change, in one step."""
+
+    def handler(bridge: Bridge) -> int:
+        page, bit, call = bridge.page(bridge.request[A0]), bridge.request[A1], bridge.now
+        if call.scheduler is not None:
+            call.scheduler.point("aw", ("page", page.pfn, "flags"))
+        was = page._flags >> bit & 1
+        if call.seam is not None and bool(was) != on:
+            by = call.seam.task.callbacks[-1][0] if call.seam.task.callbacks else ""
+            if bit == model.PG_isolated:
+                call.seam.event("set_page_isolated" if on else "clear_page_isolated", page, by=by)
+            else:
+                name = model.PG_NAMES[bit]
+                call.seam.event("touch", page, field=f"flag {name}", write=True, changed=1 << bit, list="")
+        page._flags = page._flags | 1 << bit if on else page._flags & ~(1 << bit)
+        return was
+
+    return handler
+
+
+def copy(bridge: Bridge) -> None:
+    """copy_highpage."""
+    to, source = bridge.page(bridge.request[A0]), bridge.page(bridge.request[A1])
+    for page in (to, source):
+        if not page._refcount:
+            raise memory_error("D46", "copies from or to a free page", "pages that somebody holds", bridge.line(), page)
+    model.copy_highpage(to, source)
+
+
+def alloc(bridge: Bridge) -> int:
+    """alloc_pages; 0 where there is none."""
+    gfp, order, node = bridge.request[A0], bridge.request[A1], bridge.request[A2]
+    page = bridge.vm.alloc_pages(gfp, order, node if node >= 0 else None)
+    if page is None:
+        return 0
+    words = bridge.runtime.words
+    bridge.memory.activate()
+    for place in (1, 2, 4, 5):  # list node, index, private
+        words[page.pfn * 8 + place] = 0
+    return PAGES + page.pfn * PAGE_BYTES
+
+
+def offline(bridge: Bridge) -> int:
+    """PageOffline, and PageBalloon before it."""
+    return int(model.PageBalloon(bridge.page(bridge.request[A0])))
+
+
+def zone(bridge: Bridge) -> int:
+    """page_zone: a number to be compared."""
+    return ZONES + 64 * bridge.vm.zones.index(bridge.page(bridge.request[A0]).zone)
+
+
+def zone_stat(bridge: Bridge) -> None:
+    """inc_zone_page_state and its relatives; there is one counter."""
+    bridge.page(bridge.request[A0]).zone.vmstat["nr_zspages"] += bridge.request[A2]
+
+
+def vm_event(bridge: Bridge) -> None:
+    """__count_vm_event."""
+    bridge.vm.vmstat[EVENTS[bridge.request[A0] % len(EVENTS)]] += bridge.request[A1]
+
+
+TABLE: dict[str, Handler] = {
+    "K_GET_PAGE": _simple(model.get_page), "K_PUT_PAGE": _simple(model.put_page), "K_PAGE_COUNT": _looking(model.page_count, 52, 4),
+    "K_GET_UNLESS_ZERO": _simple(model.get_page_unless_zero), "K_LOCK_PAGE": _held(model.lock_page), "K_TRYLOCK_PAGE": trylock,
+    "K_UNLOCK_PAGE": _simple(model.unlock_page), "K_PAGE_LOCKED": _looking(model.PageLocked, 0, 8),
+    "K_WAIT_PAGE_LOCKED": _simple(model.spin_on_page_locked), "K_SET_MOVABLE": set_movable,
+    "K_CLEAR_MOVABLE": _simple(model.ClearPageMovable), "K_PAGE_MOVABLE": _simple(model.PageMovable),
+    "K_PAGE_MOVABLE_HINT": _looking(model.PageMovableHint, 24, 8), "K_PAGE_MAPPING": mapping,
+    "K_PAGE_ISOLATED": _looking(model.PageIsolated, 0, 8), "K_SET_FLAG": set_flag, "K_CLEAR_FLAG": clear_flag,
+    "K_TEST_FLAG": test_flag, "K_TEST_SET_FLAG": _test_and(True), "K_TEST_CLEAR_FLAG": _test_and(False),
+    "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(model.clear_highpage), "K_ALLOC_PAGES": alloc,
+    "K_SET_OFFLINE": _simple(model.SetPageBalloon), "K_CLEAR_OFFLINE": _simple(model.ClearPageBalloon), "K_PAGE_OFFLINE": offline,
+    "K_ZONE_STAT": zone_stat, "K_PAGE_ZONE": zone, "K_PAGE_NODE": lambda bridge: bridge.page(bridge.request[A0]).node,
+    "K_VM_EVENT": vm_event,
+}  # fmt: skip

@@ -1,0 +1,248 @@
+"""Threads, work, waiting, and loops that wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from movable.c.bridge.calls import Asleep, Bridge, Handler
+from movable.c.bridge.errors import memory_error
+from movable.c.bridge.requests.faults import text_at
+from movable.c.bridge.runtime import A0, A1
+from movable.errors import SleepInAtomic
+from movable.mm.locks import WaitQueue, Work, WorkQueue
+from movable.mm.seam import held
+
+SYSTEM = 0
+QUEUES = 0x2000
+COMM = 8
+
+
+def sleeps(bridge: Bridge, what: str) -> None:
+    """Raise SleepInAtomic where the task must not sleep."""
+    task = bridge.vm.current
+    if task.atomic:
+        raise SleepInAtomic(
+            "D48", f"{bridge.line()} {what} while {task.name} holds {held(task) or 'a bit lock'}", "no spin lock held"
+        )
+
+
+def relax(bridge: Bridge) -> None:
+    """A loop that waits has come round: cpu_relax, cond_resched, msleep and so on."""
+    may_sleep, idle, looks, table = (bridge.request[A0 + n] for n in range(4))
+    call = bridge.now
+    if may_sleep:
+        sleeps(bridge, "sleeps")
+    wishes, call.wishes = call.wishes, []
+    if not idle and not wishes:
+        call.rounds = 0
+        return
+    before, call.before = call.before, tuple(key for key, _ in wishes)
+    if not idle and before != call.before:
+        return  # the first round without the lock: the second one will wait
+    bridge.idle(call, looks, table, wishes)
+
+
+def might_sleep(bridge: Bridge) -> None:
+    """might_sleep, and allocations that may wait."""
+    gfp = bridge.request[A0]
+    from movable.mm.gfp import GFP_DIRECT_RECLAIM
+
+    if not gfp or gfp & GFP_DIRECT_RECLAIM:
+        sleeps(bridge, "may sleep" if not gfp else "allocates memory with a wait")
+
+
+# --- threads ---
+
+
+def thread_run(bridge: Bridge) -> None:
+    """kthread_run, kthread_create."""
+    task, function, data, run = (bridge.request[A0 + n] for n in range(4))
+    thread = bridge.threads.make(task, function, data, text_at(bridge, task + COMM))
+    if run:
+        bridge.threads.start(thread)
+
+
+def wake_thread(bridge: Bridge) -> int:
+    """wake_up_process."""
+    thread = bridge.threads.all.get(bridge.request[A0])
+    if thread is None:
+        return 0
+    fresh = not thread.started
+    bridge.threads.start(thread)
+    return int(fresh)
+
+
+def thread_stop(bridge: Bridge) -> int:
+    """kthread_stop."""
+    sleeps(bridge, "waits for a thread to end")
+    thread = bridge.threads.all.get(bridge.request[A0])
+    if thread is None:
+        address = bridge.request[A0] & (1 << 64) - 1
+        raise memory_error("D46", f"stops a thread at {address:#x}, which is none", "a thread that was not stopped", bridge.line())
+    return bridge.threads.stop(thread)
+
+
+def should_stop(bridge: Bridge) -> int:
+    """kthread_should_stop."""
+    from movable.c.bridge.threads import STOP
+
+    call = bridge.now
+    if call.thread is None:
+        return 0
+    address = call.thread.task + STOP
+    bridge.access(address, 4, False)
+    bridge.looked(call, address, 4)
+    return bridge.memory.peek(address, 4)
+
+
+# --- work ---
+
+
+class CWork(Work):
+    """A work_struct of the driver's."""
+
+    __slots__ = ("function",)
+    function: int
+
+
+def _queue(bridge: Bridge, handle: int) -> WorkQueue:
+    found: WorkQueue | None = bridge.queues.get(handle)
+    if found is None and handle == SYSTEM:
+        found = bridge.queues[SYSTEM] = bridge.vm.workqueue("events")
+    if found is None:
+        raise memory_error("D41", f"uses {handle & (1 << 64) - 1:#x} as a work queue", "a work queue", bridge.line())
+    return found
+
+
+def _work(bridge: Bridge, address: int) -> CWork:
+    if not bridge.runtime.readable(address, 8):
+        raise memory_error(
+            "D46", f"uses a work item at {address & (1 << 64) - 1:#x}", "a work item in living memory", bridge.line()
+        )
+    function = bridge.memory.peek(address)
+    work: Any = bridge.works.get(address)
+    if work is None or work.function != function:
+        line = bridge.line()
+
+        def run() -> None:
+            if not bridge.memory_readable(address):
+                raise memory_error("D46", "queues a work item whose memory is freed before it runs", "cancelled work", line)
+            bridge.call(function, (address,))
+
+        work = bridge.works[address] = CWork(run, bridge.image.name(function))
+        work.function = function
+    return work  # type: ignore[no-any-return]
+
+
+def work_queue(bridge: Bridge) -> int:
+    """alloc_workqueue and its relatives."""
+    number = QUEUES + 16 * len(bridge.queues)
+    bridge.queues[number] = bridge.vm.workqueue(f"{text_at(bridge, bridge.request[A0])}{len(bridge.queues) or ''}")
+    return number
+
+
+def queue_work(bridge: Bridge) -> int:
+    """queue_work; a delay is only that it is not now."""
+    queue = _queue(bridge, bridge.request[A0])
+    return int(queue.queue_work(_work(bridge, bridge.request[A1])))
+
+
+def cancel_work(bridge: Bridge) -> int:
+    """cancel_work_sync, and cancel_work which does not wait for one that runs."""
+    work, waits = _work(bridge, bridge.request[A0]), bridge.request[A1]
+    if waits:
+        sleeps(bridge, "waits for a work item")
+    if work.queue is None:
+        return 0
+    if waits or not work._running:
+        return int(work.queue.cancel_work_sync(work))
+    return 0
+
+
+def flush_work(bridge: Bridge) -> int:
+    """flush_work."""
+    sleeps(bridge, "waits for a work item")
+    work = _work(bridge, bridge.request[A0])
+    if work.queue is None or not (work._pending or work._running):
+        return 0
+    work.queue.flush()
+    return 1
+
+
+def flush_queue(bridge: Bridge) -> None:
+    """flush_workqueue."""
+    sleeps(bridge, "waits for a work queue")
+    _queue(bridge, bridge.request[A0]).flush()
+
+
+def destroy_queue(bridge: Bridge) -> None:
+    """destroy_workqueue."""
+    sleeps(bridge, "waits for a work queue")
+    _queue(bridge, bridge.request[A0]).destroy()
+
+
+def work_pending(bridge: Bridge) -> int:
+    """work_pending."""
+    return int(_work(bridge, bridge.request[A0]).pending)
+
+
+# --- waiting ---
+
+
+def _wait_queue(bridge: Bridge, address: int) -> WaitQueue:
+    if not bridge.runtime.readable(address, 8):
+        raise memory_error(
+            "D46", f"uses a wait queue at {address & (1 << 64) - 1:#x}", "a wait queue in living memory", bridge.line()
+        )
+    queue = bridge.waits.get(address)
+    if queue is None:
+        queue = bridge.waits[address] = bridge.vm.wait_queue(bridge.spoken(address))
+    return queue
+
+
+def ticket(bridge: Bridge) -> int:
+    """The beginning of a round of wait_event: a wake-up from here on counts."""
+    sleeps(bridge, "may wait")
+    queue, call = _wait_queue(bridge, bridge.request[A0]), bridge.now
+    if call.scheduler is not None:
+        call.scheduler.point("wait", ("queue", queue.name))
+    return queue._wakes
+
+
+def wait(bridge: Bridge) -> None:
+    """The end of a round: sleep until somebody wakes the queue."""
+    queue, before, call = _wait_queue(bridge, bridge.request[A0]), bridge.request[A1], bridge.now
+
+    def woken() -> bool:
+        return queue._wakes != before
+
+    if call.thread is not None and call.scheduler is None and not woken():
+        call.thread.ready = woken
+        raise Asleep
+    bridge.vm.wait(("queue", queue.name), woken, f"a wake-up on wait queue {queue.name!r}")
+
+
+def wake(bridge: Bridge) -> None:
+    """wake_up."""
+    _wait_queue(bridge, bridge.request[A0]).wake_up()
+
+
+TABLE: dict[str, Handler] = {
+    "K_RELAX": relax,
+    "K_MIGHT_SLEEP": might_sleep,
+    "K_THREAD_RUN": thread_run,
+    "K_WAKE_THREAD": wake_thread,
+    "K_THREAD_STOP": thread_stop,
+    "K_SHOULD_STOP": should_stop,
+    "K_CURRENT": lambda bridge: 0,
+    "K_WORK_QUEUE": work_queue,
+    "K_DESTROY_QUEUE": destroy_queue,
+    "K_FLUSH_QUEUE": flush_queue,
+    "K_QUEUE_WORK": queue_work,
+    "K_CANCEL_WORK": cancel_work,
+    "K_FLUSH_WORK": flush_work,
+    "K_WORK_PENDING": work_pending,
+    "K_WAIT_TICKET": ticket,
+    "K_WAIT": wait,
+    "K_WAKE": wake,
+}

@@ -1,0 +1,165 @@
+"""Kernel threads of a driver. Where tasks run each is a task; on a machine without a scheduler a thread runs when work is done, as
+far as it comes without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from movable.errors import DeadlockError
+from movable.mm.locks import Work
+
+if TYPE_CHECKING:
+    from movable.c.bridge.calls import Bridge, Call
+    from movable.mm.seam import Seam
+
+__tracebackhide__ = True
+
+STOP = 4
+"""Where in struct task_struct it is noted that a thread shall stop."""
+LIMIT = 10_000
+NOT_STARTED = -4
+
+
+class Thread:
+    """One thread: its task_struct's address, what it runs, and how far it is."""
+
+    def __init__(self, task: int, function: int, data: int, name: str) -> None:
+        self.task = task
+        self.function = function
+        self.data = data
+        self.name = name
+        self.started = False
+        self.running = False
+        self.done = False
+        self.answer = NOT_STARTED
+        self.call: Call | None = None
+        self.ready: Callable[[], bool] | None = None
+        self.work: Work | None = None
+
+
+class Threads:
+    """All threads of one driver."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+        self.all: dict[int, Thread] = {}
+        self._names: dict[str, int] = {}
+        self._queue: Any = None
+
+    def make(self, task: int, function: int, data: int, name: str) -> Thread:
+        """A new thread, which does not run yet."""
+        nth = self._names[name] = self._names.get(name, 0) + 1
+        thread = self.all[task] = Thread(task, function, data, name if nth == 1 else f"{name}#{nth}")
+        return thread
+
+    def start(self, thread: Thread) -> None:
+        """Let it run (wake_up_process)."""
+        if thread.started or thread.done:
+            return
+        thread.started = True
+        _, _, _, scheduler, engine = self.bridge.standing()
+        if scheduler is not None and hasattr(engine, "_running"):
+            scheduler.spawn(thread.name, lambda: self._run(thread), daemon=True)
+        else:
+            self._enqueue(thread)
+
+    def _run(self, thread: Thread) -> None:
+        """As a task, to its end."""
+        if thread.done:
+            return
+        bridge, call = self.bridge, thread.call
+        if call is None:
+            thread.answer = bridge.call(thread.function, (thread.data,), thread)
+        else:  # it began before there were tasks
+            call.mode, _, call.seam, call.scheduler, call.engine = bridge.standing()
+            bridge.runtime.lib.k_mode(call.coroutine, call.mode)
+            thread.answer = bridge.drive(call)
+        thread.done = True
+        bridge.access(thread.task, 4, True)
+
+    def arrived(self, seam: Seam | None) -> None:
+        """Tasks run from now on: a thread becomes one of them."""
+        if seam is None or seam.scheduler is None:
+            return
+        for thread in self.all.values():
+            if thread.started and not thread.done:
+                if thread.work is not None and thread.work._pending:
+                    self._queue._items.remove(thread.work)
+                    thread.work._pending = False
+                seam.scheduler.spawn(thread.name, lambda thread=thread: self._run(thread), daemon=True)  # type: ignore[misc, call-arg]
+
+    # without a scheduler
+
+    def _enqueue(self, thread: Thread) -> None:
+        if self._queue is None:
+            self._queue = self.bridge.vm.workqueue("threads")
+        if thread.work is None:
+            thread.work = Work(lambda: self.slice(thread), thread.name)
+        self._queue.queue_work(thread.work)
+
+    def look(self) -> None:
+        """A call has ended; whoever waits for something may have got it."""
+        for thread in self.all.values():
+            if thread.started and not thread.done and not thread.running and (thread.ready is None or thread.ready()):
+                self._enqueue(thread)
+
+    def slice(self, thread: Thread) -> None:
+        """Let a thread run until it ends or waits for what is not so yet."""
+        from movable.c.bridge.calls import Asleep, Call
+
+        bridge = self.bridge
+        if thread.done or thread.running or (thread.ready is not None and not thread.ready()):
+            return
+        thread.running, thread.ready = True, None
+        call = thread.call
+        if call is None:
+            bridge.memory.activate()
+            mode, _, seam, _, _ = bridge.standing()
+            coroutine = bridge.runtime.start(self._slot(thread), mode, thread.function, (thread.data,))
+            call = thread.call = Call(coroutine, mode, thread)
+            call.seam = seam
+        else:
+            bridge.memory.activate()
+            call.mode, _, call.seam, call.scheduler, call.engine = (*bridge.standing()[:3], None, None)
+            bridge.runtime.lib.k_mode(call.coroutine, call.mode)
+        try:
+            thread.answer = bridge.drive(call)
+            thread.done = True
+        except Asleep:
+            pass
+        finally:
+            thread.running = False
+
+    def _slot(self, thread: Thread) -> int:
+        from movable.c.bridge.calls import SCENE_TASKS
+        from movable.c.bridge.runtime import NR_TASKS
+
+        return NR_TASKS - 1 - list(self.all).index(thread.task) % (NR_TASKS - SCENE_TASKS)
+
+    def stop(self, thread: Thread) -> int:
+        """Tell a thread to stop and wait for it (kthread_stop); returns what it answered."""
+        bridge = self.bridge
+        bridge.access(thread.task + STOP, 4, True)
+        bridge.memory.poke(thread.task + STOP, 1, 4)
+        scheduler = bridge.standing()[3]
+        if not thread.started:
+            thread.done = True
+        elif scheduler is not None:
+            key = bridge.key(thread.task, 8)
+            scheduler.wait(key, lambda: thread.done, f"thread {thread.name} to end")
+        else:
+            self._finish(thread)
+        del self.all[thread.task]
+        return thread.answer
+
+    def _finish(self, thread: Thread) -> None:
+        for _ in range(LIMIT):
+            if thread.done:
+                return
+            thread.ready = None
+            self.slice(thread)
+            if not thread.done and not self.bridge.vm.run_work():
+                break
+        if not thread.done:
+            raise DeadlockError(f"thread {thread.name} was told to stop and does not end")

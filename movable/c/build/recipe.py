@@ -1,0 +1,255 @@
+"""Builds a driver: its own sources, unchanged, against the headers of this package, with every load and store instrumented."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from movable.c.build import source, toolchain
+from movable.errors import UsageError
+
+FLAGS = (
+    *("-std=gnu11", "-g", "-fPIC", *toolchain.INSTRUMENT, "-fno-builtin", "-ffreestanding", "-fno-stack-protector"),
+    *("-fcf-protection=none", "-fno-omit-frame-pointer", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", "-fwrapv"),
+    *("-fno-tree-loop-distribute-patterns", "-nostdinc", "-Werror=implicit-function-declaration", "-fmax-errors=40"),
+    *("-fdiagnostics-color=never", "-fno-diagnostics-show-caret"),
+)
+ALLOWED = {"memcpy", "memset", "memmove", "memcmp"}
+"""What the compiler may call behind everybody's back: its accesses are told before."""
+VERSIONS = {"4.19": 0x041300, "6.1": 0x060100, "6.17": 0x061100, "7.3": 0x070300}
+LEVELS = ("0", "1", "2", "s")
+Q = "['\u2018\u2019`\"]"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a driver is built from: its sources, macros (NAME=VALUE), folders of headers, a kernel's tree, an era, a level of
+    optimisation."""
+
+    sources: tuple[Path, ...]
+    defines: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
+    kernel_tree: Path | None = None
+    era: str = ""
+    optimise: str = "1"
+
+    def flags(self) -> list[str]:
+        """The compiler's arguments."""
+        if self.optimise not in LEVELS:
+            raise UsageError(f"-O{self.optimise} is no level of optimisation; use {', '.join('-O' + one for one in LEVELS)}")
+        version = VERSIONS.get(self.era, VERSIONS["6.1"])
+        folders = [toolchain.INCLUDE, toolchain.generated(), *self.include, *dict.fromkeys(path.parent for path in self.sources)]
+        if self.kernel_tree is not None:
+            if not (self.kernel_tree / "include").is_dir():
+                raise UsageError(f"{self.kernel_tree} is no kernel tree: it has no folder include")
+            folders += [self.kernel_tree / "include", self.kernel_tree / "include" / "uapi"]
+        return [
+            *FLAGS, f"-O{self.optimise}", f"-DMOVABLE_VERSION={version:#x}", *(f"-D{one}" for one in self.defines),
+            *(f"-I{path}" for path in folders), f"-I{toolchain.own_headers(toolchain.compiler())}", "-include", "movable/kernel.h",
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """A built driver: the folder in the cache, its symbols with offset and size, and a name for the build."""
+
+    place: Path
+    symbols: dict[str, tuple[int, int]]
+    name: str
+
+    @property
+    def library(self) -> Path:
+        """The shared object."""
+        return self.place / "driver.so"
+
+
+def build(recipe: Recipe) -> Built:
+    """Build a driver, or take it from the cache. Raises UsageError, one line with the user's file and line, for what is wrong."""
+    texts = [source.read(path) for path in recipe.sources]
+    flags = recipe.flags()
+    identity = toolchain.identity(toolchain.compiler())
+    key = toolchain.digest(identity, toolchain.headers_digest(), *flags, *map(str, recipe.sources), *texts)
+    place = _current(key)
+    if place is None:
+        for path, text in zip(recipe.sources, texts, strict=True):
+            source.refuse(path, text)
+        place = _make(recipe, flags, key)
+    symbols = {name: (at, size) for name, at, size in json.loads((place / "symbols.json").read_text())}
+    return Built(place, symbols, place.name)
+
+
+def _current(key: str) -> Path | None:
+    """What was built from this key, if the headers that it included are as they were."""
+    index = toolchain.cache() / f"{key}.json"
+    try:
+        known = json.loads(index.read_text())
+        for path, then in known["headers"].items():
+            if toolchain.digest(Path(path).read_bytes()) != then:
+                return None
+    except (OSError, ValueError, KeyError):
+        return None
+    place = toolchain.cache() / known["place"]
+    return place if place.is_dir() else None
+
+
+def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
+    headers: dict[str, str] = {}
+
+    def make(place: Path) -> None:
+        objects = [_compile(recipe, path, flags, place / f"{number}.o") for number, path in enumerate(recipe.sources)]
+        _check_names(recipe, objects)
+        library = place / "driver.so"
+        done = toolchain.run([toolchain.compiler(), "-shared", "-Wl,-z,now", "-nostdlib", *map(str, objects), "-o", str(library)])
+        if done.returncode:
+            raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
+        for one in objects:
+            headers.update(_headers(one.with_suffix(".d")))
+            one.unlink()
+        (place / "symbols.json").write_text(json.dumps(_symbols(library)))
+
+    fresh = toolchain.cached(f"driver-{key}-{_state(recipe, flags)}", make)
+    if not headers:  # it was there, from another state of the headers
+        headers = json.loads((fresh / "headers.json").read_text()) if (fresh / "headers.json").is_file() else {}
+    else:
+        _write_whole(fresh / "headers.json", json.dumps(headers))
+    _write_whole(toolchain.cache() / f"{key}.json", json.dumps({"headers": headers, "place": fresh.name}))
+    return fresh
+
+
+def _state(recipe: Recipe, flags: list[str]) -> str:
+    """The hash of the headers of the user's that go in."""
+    done = toolchain.run([toolchain.compiler(), *flags, "-MM", "-MG", *map(str, recipe.sources)])
+    mine = sorted({word for word in done.stdout.replace("\\\n", " ").split() if _users(word)})
+    return toolchain.digest(*(Path(path).read_bytes() for path in mine))[:8]
+
+
+def _users(path: str) -> bool:
+    return path.endswith(".h") and Path(path).is_file() and not path.startswith((str(toolchain.HERE), str(toolchain.cache())))
+
+
+def _headers(dependencies: Path) -> dict[str, str]:
+    words = dependencies.read_text().replace("\\\n", " ").split() if dependencies.is_file() else []
+    dependencies.unlink(missing_ok=True)
+    return {path: toolchain.digest(Path(path).read_bytes()) for path in words if _users(path)}
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{toolchain.digest(text, str(id(text)))}")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _compile(recipe: Recipe, path: Path, flags: list[str], to: Path) -> Path:
+    done = toolchain.run([toolchain.compiler(), *flags, "-MMD", "-MF", str(to.with_suffix(".d")), "-c", str(path), "-o", str(to)])
+    if done.returncode:
+        raise UsageError(told(done.stderr, path, recipe))
+    return to
+
+
+# --- what the compiler says ---
+
+ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<what>.*)$", re.M)
+EXPANSION = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? note: in expansion of macro", re.M)
+
+
+def told(stderr: str, path: Path, recipe: Recipe) -> str:
+    """The compiler's first complaint, once, at the user's line; names that are missing all together."""
+    names: dict[str, str] = {}
+    first = ""
+    for found in ERROR.finditer(stderr):
+        file, line = _users_line(stderr, found)
+        place = f"{file}:{line}"
+        missing = _missing(found["what"])
+        if missing:
+            names.setdefault(missing, place)
+        else:
+            first = first or f"{place}: {found['what']}"
+    if names:
+        listed = ", ".join(f"{name} ({_short(place)})" for name, place in list(names.items())[:5])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        place = next(iter(names.values()))
+        return f"{place}: the headers of movable lack {listed}{more}; `movable c missing {recipe.sources[0]}` lists all"
+    return first or f"{path}: the compiler failed: {_first_line(stderr)}"
+
+
+def _missing(what: str) -> str:
+    for pattern in (
+        rf"implicit declaration of function {Q}(\w+)", rf"unknown type name {Q}(\w+)", rf"{Q}(\w+){Q} undeclared",
+        r"^(\S+\.h): No such file",
+    ):  # fmt: skip
+        found = re.search(pattern, what)
+        if found:
+            return found[1]
+    return ""
+
+
+def _users_line(stderr: str, found: re.Match[str]) -> tuple[str, str]:
+    """Where an error stands; one inside a macro of the headers where the macro is used."""
+    if not found["file"].startswith(str(toolchain.HERE)):
+        return found["file"], found["line"]
+    following = ERROR.search(stderr, found.end())
+    for note in EXPANSION.finditer(stderr, found.end(), following.start() if following else len(stderr)):
+        if not note["file"].startswith(str(toolchain.HERE)):
+            return note["file"], note["line"]
+    return found["file"], found["line"]
+
+
+def _short(place: str) -> str:
+    return "line " + place.rpartition(":")[2]
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "it said nothing")
+
+
+# --- symbols ---
+
+
+def _check_names(recipe: Recipe, objects: list[Path]) -> None:
+    """Raise UsageError for a name that nobody defines: a function of the C library, or one of another file of the kernel's."""
+    defined, wanted = set(runtime_names()) | ALLOWED, []
+    for one in objects:
+        for line in toolchain.run([toolchain.tool("nm"), str(one)]).stdout.splitlines():
+            *_, kind, name = line.split()
+            if kind == "U":
+                wanted.append(name)
+            elif kind.upper() != kind or kind in "TDBRVWC":
+                defined.add(name)
+    lost = [name for name in dict.fromkeys(wanted) if name not in defined and not name.startswith("__tsan_")]
+    lost = [name for name in lost if name != "_GLOBAL_OFFSET_TABLE_"]
+    if not lost:
+        return
+    place = _where_used(recipe, lost[0])
+    more = f" (and {', '.join(lost[1:6])})" if lost[1:] else ""
+    raise UsageError(
+        f"{place}: {lost[0]}{more} is declared and defined nowhere: the C library cannot be called from a driver; "
+        "define it in a file of your own and name that as a second source"
+    )
+
+
+def _where_used(recipe: Recipe, name: str) -> str:
+    for path in recipe.sources:
+        lines = source.code_of(source.read(path)).splitlines()
+        uses = [number for number, line in enumerate(lines, 1) if re.search(rf"\b{re.escape(name)}\b", line)]
+        if uses:
+            return f"{path}:{uses[-1]}"
+    return str(recipe.sources[0])
+
+
+def runtime_names() -> list[str]:
+    """The functions of the runtime that drivers may call."""
+    text = (toolchain.INCLUDE / "movable" / "request.h").read_text()
+    return [*re.findall(r"\b(k_\w+)\(", text), "k_relax"]
+
+
+def _symbols(library: Path) -> list[tuple[str, int, int]]:
+    found = []
+    for line in toolchain.run([toolchain.tool("nm"), "-n", "-S", str(library)]).stdout.splitlines():
+        parts = line.split()
+        if len(parts) == 4:
+            found.append((parts[3], int(parts[0], 16), int(parts[1], 16)))
+        elif len(parts) == 3 and parts[1] in "tTdDbBrR":
+            found.append((parts[2], int(parts[0], 16), 0))
+    return found

@@ -1,0 +1,147 @@
+"""Looks at a driver's source before the compiler does: what the model has no place for is refused with the line it stands in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from movable.errors import UsageError
+
+RCU = "RCU is not modelled: readers would need grace periods; use a lock"
+SEQ = "sequence locks are not modelled; use a lock"
+TIMER = "there is no clock: use a work item, which may run at any later step"
+IRQ = "there are no interrupts: use a work item"
+USER = "there is no user memory: let an operation pass the value"
+ASM = "inline assembly hides its accesses from the checks; use the atomic operations"
+DEVICE = "devices are not modelled; let operations of the workload stand for them"
+
+REFUSED: dict[str, str] = {
+    **dict.fromkeys(
+        "rcu_read_lock rcu_read_unlock synchronize_rcu call_rcu kfree_rcu rcu_dereference rcu_assign_pointer rcu_barrier "
+        "list_add_rcu list_del_rcu list_for_each_entry_rcu hlist_add_head_rcu srcu_read_lock synchronize_srcu".split(),
+        RCU,
+    ),
+    **dict.fromkeys(
+        "read_seqbegin read_seqretry write_seqlock write_sequnlock seqcount_init raw_seqcount_begin read_seqcount_begin "
+        "read_seqcount_retry write_seqcount_begin write_seqcount_end DEFINE_SEQLOCK".split(),
+        SEQ,
+    ),
+    **dict.fromkeys(
+        "timer_setup mod_timer del_timer del_timer_sync timer_delete timer_delete_sync add_timer DEFINE_TIMER hrtimer_init "
+        "hrtimer_start jiffies get_jiffies_64 ktime_get ktime_get_ns sched_clock".split(),
+        TIMER,
+    ),
+    **dict.fromkeys(
+        "request_irq free_irq tasklet_init tasklet_schedule tasklet_setup irq_work_queue raise_softirq disable_irq "
+        "smp_call_function on_each_cpu".split(),
+        IRQ,
+    ),
+    **dict.fromkeys(
+        "copy_to_user copy_from_user get_user put_user access_ok get_user_pages pin_user_pages vm_insert_page".split(), USER
+    ),
+    **dict.fromkeys("ioremap readl writel dma_alloc_coherent dma_map_page pci_register_driver".split(), DEVICE),
+    **dict.fromkeys(
+        "get_random_u32 get_random_bytes prandom_u32".split(), "chance is not modelled; let an operation pass the value"
+    ),
+}
+"""Names that are refused, and why."""
+
+LITERAL = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
+WORD = re.compile(r"[A-Za-z_]\w*")
+EMPTY_ASM = re.compile(r"\b(asm|__asm__|__asm)\s*(volatile|__volatile__)?\s*\(\s*\"\"\s*[:)]")
+"""A barrier of the compiler's, which does nothing."""
+ASM_WORDS = {"asm", "__asm__", "__asm"}
+
+
+def code_of(text: str) -> str:
+    """The text without comments and literals; lines stay where they are."""
+    return LITERAL.sub(_blank, text)
+
+
+def _blank(found: re.Match[str]) -> str:
+    if found[0][0] in "\"'":
+        return '""' if found[0] == '""' else '"1"'
+    return "\n" * found[0].count("\n") or " "
+
+
+def read(path: Path) -> str:
+    """The text of a source. Raises UsageError for what is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if b"\0" in data:
+        raise UsageError(f"{path} is no C source: it has zero bytes in it")
+    return data.decode(errors="replace")
+
+
+def refuse(path: Path, text: str) -> None:
+    """Raise UsageError for the first name that has no place in the model, with its line."""
+    for number, line in enumerate(code_of(text).splitlines(), 1):
+        if line.lstrip().startswith("#include"):
+            continue
+        for word in WORD.findall(line):
+            if word in REFUSED:
+                raise UsageError(f"{path}:{number}: {word}: {REFUSED[word]}")
+            if word in ASM_WORDS and not EMPTY_ASM.search(line):
+                raise UsageError(f"{path}:{number}: {word}: {ASM}")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that a driver exports: its name, line, and the (name, type) of its arguments."""
+
+    name: str
+    line: int
+    returns: str
+    arguments: tuple[tuple[str, str], ...]
+
+    @property
+    def scalar(self) -> bool:
+        """Whether every argument is a number."""
+        return all("*" not in kind and not kind.startswith(("struct ", "union ")) for _, kind in self.arguments)
+
+
+EXPORT = re.compile(r"\bEXPORT_SYMBOL(?:_GPL|_NS|_NS_GPL)?\s*\(\s*(\w+)")
+
+
+def exported(text: str) -> list[Function]:
+    """The functions that a source exports, in order, as far as their definitions stand in it."""
+    code = code_of(text)
+    found = []
+    for name in dict.fromkeys(EXPORT.findall(code)):
+        match = re.search(rf"^([A-Za-z_][\w\s\*]*?[\s\*]){re.escape(name)}\s*\(([^()]*)\)\s*\{{", code, re.M)
+        if match is not None:
+            line = code[: match.start(2)].count("\n") + 1
+            found.append(Function(name, line, " ".join(match[1].split()), _arguments(match[2])))
+    return found
+
+
+def function(text: str, name: str) -> Function | None:
+    """The definition of one function, None where there is none."""
+    code = code_of(text)
+    match = re.search(rf"^([A-Za-z_][\w\s\*]*?[\s\*]){re.escape(name)}\s*\(([^()]*)\)\s*\{{", code, re.M)
+    if match is None:
+        return None
+    return Function(name, code[: match.start(2)].count("\n") + 1, " ".join(match[1].split()), _arguments(match[2]))
+
+
+def _arguments(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for number, part in enumerate(text.split(",")):
+        words = part.replace("*", " * ").split()
+        if not words or words == ["void"]:
+            continue
+        named = len(words) > 1 and words[-1] != "*" and words[-1] not in ("int", "long", "char", "short", "unsigned")
+        name = words[-1] if named else f"a{number}"
+        found.append((name, " ".join(words[:-1] if named else words)))
+    return tuple(found)
+
+
+def style(text: str) -> str:
+    """The era whose interface a source uses: movable_operations came with 6.0."""
+    code = code_of(text)
+    if re.search(r"\bset_movable_ops\s*\(", code):
+        return "6.17"
+    return "4.19" if re.search(r"\baddress_space_operations\b", code) and "movable_operations" not in code else "6.1"

@@ -1,0 +1,171 @@
+"""The user's C compiler, and the cache of what it made.
+
+A compiled thing is named by the hash of all that went in, and comes into the cache whole or not at all: it is made in a folder of
+its own and then renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from movable.errors import UsageError
+
+HERE = Path(__file__).parent.parent
+INCLUDE = HERE / "include"
+INSTRUMENT = ("-fsanitize=thread", "--param", "tsan-distinguish-volatile=1")
+"""What makes the compiler call a hook before every load and store."""
+TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11")
+
+
+@lru_cache(maxsize=8)
+def _compiler(wanted: str) -> str:
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
+        raise UsageError(
+            f"C drivers need Linux on x86-64, and this is {sys.platform} on {platform.machine()}; nothing else of movable does"
+        )
+    names = (wanted,) if wanted else TRIED
+    found = [path for path in map(shutil.which, names) if path]
+    if not found:
+        what = f"CC={wanted} cannot be run" if wanted else "no C compiler was found"
+        raise UsageError(f"{what}; install gcc 11 or later, or set CC. Nothing else of movable needs a compiler")
+    for path in found:
+        if _has_flags(path):
+            return path
+    raise UsageError(f"{found[0]} does not know {' '.join(INSTRUMENT)}; C drivers need gcc 11 or later. Set CC to one")
+
+
+def _has_flags(path: str) -> bool:
+    command = [path, *INSTRUMENT, "-x", "c", "-c", "-o", os.devnull, "-"]
+    try:
+        return subprocess.run(command, input=b"int x;\n", capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def compiler() -> str:
+    """The path of a compiler that can build drivers. Raises UsageError, in one line, where there is none."""
+    return _compiler(os.environ.get("CC", "").strip())
+
+
+def available() -> str:
+    """Why C drivers cannot be built here, "" where they can."""
+    try:
+        compiler()
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+@lru_cache(maxsize=8)
+def own_headers(path: str) -> str:
+    """The folder of the compiler's own headers, such as stdarg.h."""
+    return subprocess.run([path, "-print-file-name=include"], capture_output=True, text=True).stdout.strip()
+
+
+def identity(path: str) -> str:
+    """What tells one compiler from another, without asking it."""
+    real = os.path.realpath(path)
+    state = os.stat(real)
+    return f"{real} {state.st_size} {state.st_mtime_ns}"
+
+
+def tool(name: str) -> str:
+    """The path of a tool of binutils. Raises UsageError where it is not there."""
+    found = shutil.which(name)
+    if found is None:
+        raise UsageError(f"{name} was not found; C drivers need binutils, which comes with the compiler")
+    return found
+
+
+def run(command: Iterable[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool with messages in plain English."""
+    environment = {**os.environ, "LC_ALL": "C", **more}
+    return subprocess.run(list(command), capture_output=True, text=True, errors="replace", env=environment)
+
+
+def digest(*parts: str | bytes) -> str:
+    """A short name for everything that goes in."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(len(data).to_bytes(8, "little") + data)
+    return sha.hexdigest()[:24]
+
+
+# --- the cache ---
+
+
+@lru_cache(maxsize=1)
+def cache() -> Path:
+    """The folder for compiled things: the user's cache, or a temporary one where that cannot be written."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    wanted = Path(base if base.startswith("/") else Path.home() / ".cache") / "movable" / "c"
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=wanted):
+            return wanted
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="movable-c-"))
+
+
+def cached(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder called ``name`` in the cache, made by ``make`` in another folder first where it is not there."""
+    place = cache() / name
+    if place.is_dir():
+        return place
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=cache()))
+    try:
+        make(fresh)
+        try:
+            fresh.rename(place)
+        except OSError:
+            if not place.is_dir():  # else somebody else was faster
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return place
+
+
+@lru_cache(maxsize=1)
+def headers_digest() -> str:
+    """The hash of all headers and of the runtime."""
+    files = sorted([*INCLUDE.rglob("*"), *(HERE / "runtime").glob("*")])
+    return digest(*(path.read_bytes() for path in files if path.is_file()), model_header())
+
+
+@lru_cache(maxsize=1)
+def model_header() -> str:
+    """What headers take from the model: GFP flags and the numbers of page flags."""
+    from movable.mm import gfp, page
+
+    lines = [f"#define {name} {value:#x}u" for name, value in vars(gfp).items() if "GFP_" in name and isinstance(value, int)]
+    bits = [(name, value) for name, value in vars(page).items() if name.startswith("PG_") and isinstance(value, int)]
+    lines += [f"#define {name} {value}" for name, value in bits if name not in ("PG_buddy", "PG_balloon")]
+    return "/* Taken from the model. */\n" + "\n".join(lines) + "\n"
+
+
+def accepted() -> list[str]:
+    """Kernel headers that a driver may include and whose names, as far as there are any, stand elsewhere."""
+    return (INCLUDE / "accepted.txt").read_text().split()
+
+
+def generated() -> Path:
+    """A folder with the headers that are made: those of the model, and empty ones."""
+
+    def make(place: Path) -> None:
+        (place / "movable").mkdir()
+        (place / "movable" / "model.h").write_text(model_header())
+        for name in accepted():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text("")
+
+    return cached(f"headers-{digest(model_header(), *accepted())}", make)

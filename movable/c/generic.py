@@ -1,0 +1,178 @@
+"""The workload of a C file that brings no Python: operations from its movable.toml, or from what it exports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from movable.c.build.source import Function, exported, function
+from movable.c.config import Settings
+from movable.c.driver import P_OPS, PARAM, Driver
+from movable.c.workload import Workload
+from movable.errors import UsageError
+from movable.workload.workload import Operation, handle
+
+MOST = 8
+"""Numbers that a plain exported function is called with are below this."""
+RANGE = re.compile(r"\s*(-?\w+)\s*\.\.\s*(-?\w+)\s*")
+
+
+def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Workload]:
+    """A workload class for a driver class."""
+    members: dict[str, Any] = {
+        "__doc__": f"What keeps {driver.__name__} busy.",
+        "__module__": __name__,
+        "factory": driver,
+        "preserves_content": settings.content_moves,
+        "may_refuse": settings.may_refuse,
+        "may_release_isolated": settings.may_release_isolated,
+        "settings": settings,
+        "busy": tuple(name for name, table in settings.operations.items() if table.get("busy")),
+    }
+    if settings.operations:
+        for name, table in settings.operations.items():
+            members[name] = _operation(driver, name, table, text)
+    else:
+        for found in exported(text):
+            if found.scalar and len(found.arguments) <= 4:
+                members[found.name] = _plain(found)
+    if not any("parameter" in table for table in settings.operations.values()):
+        for name in _setters(driver):
+            members.setdefault(f"set_{name}", _setter(f"set_{name}", name, "1"))
+    for name in (settings.setup, settings.teardown, settings.read, settings.count):
+        if name and not driver.load().has(name):
+            driver.load().at(name)
+    return type(f"{driver.__name__}_workload", (Generic,), members)
+
+
+class Generic(Workload):
+    """Calls what a file exports. The model holds for each handle what ``read`` answered when it was made."""
+
+    settings: Settings = Settings()
+
+    def setup(self) -> Any:
+        """The module, and what the author wants to be called once it is there."""
+        driver = super().setup()
+        if self.settings.setup:
+            answer = driver.call(self.settings.setup)
+            if answer:
+                raise UsageError(f"{driver.name()}: {self.settings.setup}() returned {answer}")
+        return driver
+
+    def teardown(self) -> None:
+        """What the author wants to be called before the module goes, and its end."""
+        if self.settings.teardown:
+            self.driver.call(self.settings.teardown)
+        super().teardown()
+
+    def read(self, key: Any) -> Any:
+        """What the driver's own reading function answers."""
+        if not self.settings.read:
+            return self.model.get(key)
+        return self.driver.call(self.settings.read, key)
+
+    def invariant(self) -> None:
+        """The driver's count is the number of handles."""
+        if self.settings.count and self.alone:
+            count = self.driver.var(self.settings.count)
+            assert count == len(self.model), f"{self.settings.count} is {count}, and there are {len(self.model)}"
+
+
+def _named(name: str, arguments: dict[str, Any], body: Callable[..., object]) -> Any:
+    """A method that is an operation."""
+
+    def method(self: Generic, **given: Any) -> object:
+        return body(self, given)
+
+    method.__name__ = method.__qualname__ = name
+    method.movable_operation = Operation(method, arguments)  # type: ignore[attr-defined]
+    return method
+
+
+def _plain(found: Function) -> Any:
+    """A function that is called with small numbers; its answer says nothing."""
+    from hypothesis import strategies as st
+
+    names = [name for name, _ in found.arguments]
+
+    def body(self: Generic, given: dict[str, Any]) -> object:
+        self.driver.call(found.name, *(given[name] for name in names))
+        return True  # what it answers is nobody's promise
+
+    return _named(found.name, {name: st.integers(0, MOST - 1) for name in names}, body)
+
+
+def _setters(driver: type[Driver]) -> list[str]:
+    """Parameters that can be written to while the module is loaded, through functions of their own."""
+    image = driver.load()
+    found = []
+    for symbol in image.symbols:
+        if symbol.startswith(PARAM):
+            at = image.at(symbol)
+            ops, mode = image.runtime.peek(at + P_OPS, 8), image.runtime.peek(at + 24, 2)
+            if ops and mode & 0o222:
+                found.append(symbol[len(PARAM) :])
+    return found
+
+
+def _setter(name: str, parameter: str, value: str) -> Any:
+    def body(self: Generic, given: dict[str, Any]) -> object:
+        self.driver.set_param(parameter, given.get("value", value))
+        return True
+
+    return _named(name, {}, body)
+
+
+def _operation(driver: type[Driver], name: str, table: dict[str, Any], text: str) -> Any:
+    if "parameter" in table:
+        return _setter(name, str(table["parameter"]), str(table.get("value", "1")))
+    called = str(table.get("call", name))
+    driver.load().at(called)
+    given = table.get("arguments", {})
+    if not isinstance(given, dict):
+        raise UsageError(f'operation {name}: arguments: write a table, such as {{ id = "1..100" }}')
+    known = function(text, called)
+    if known is not None and len(known.arguments) != len(given):
+        wanted = ", ".join(one for one, _ in known.arguments) or "none"
+        raise UsageError(f"operation {name}: {called}() in line {known.line} takes {len(known.arguments)} arguments ({wanted}), "
+                         f"and {len(given)} are described")  # fmt: skip
+    arguments = {argument: _strategy(name, argument, value) for argument, value in given.items()}
+    makes, ends = table.get("makes", ""), table.get("ends", "")
+    for key in (makes, ends):
+        if key and key not in arguments and key != "answer":
+            raise UsageError(f"operation {name}: {key!r} is none of its arguments: {', '.join(arguments) or 'there are none'}")
+    return _named(name, arguments, lambda self, drawn: _do(self, called, arguments, makes, ends, drawn))
+
+
+def _do(self: Generic, called: str, arguments: dict[str, Any], makes: str, ends: str, drawn: dict[str, Any]) -> object:
+    if makes and makes != "answer" and drawn[makes] in self.model:
+        return None
+    answer = self.driver.call(called, *(drawn[name] for name in arguments))
+    if answer < 0:
+        return None
+    if ends:
+        self.model.pop(drawn[ends], None)
+    if not makes:
+        return answer
+    key = answer if makes == "answer" else drawn[makes]
+    self.model[key] = self.driver.call(self.settings.read, key) if self.settings.read else key
+    return key
+
+
+def _strategy(operation: str, name: str, value: Any) -> Any:
+    from hypothesis import strategies as st
+
+    if value == "handle":
+        return handle()
+    if isinstance(value, int):
+        return st.just(value)
+    if isinstance(value, list) and value and all(isinstance(one, int) for one in value):
+        return st.sampled_from(value)
+    found = RANGE.fullmatch(value) if isinstance(value, str) else None
+    try:
+        if found is not None and int(found[1], 0) <= int(found[2], 0):
+            return st.integers(int(found[1], 0), int(found[2], 0))
+    except ValueError:
+        pass
+    raise UsageError(f'operation {operation}: {name} = {value!r}: write "1..100", a number, a list of numbers or "handle"')

@@ -1,0 +1,123 @@
+/* Doubly linked lists, checked as CONFIG_DEBUG_LIST checks them. */
+#ifndef _LINUX_LIST_H
+#define _LINUX_LIST_H
+#include <linux/kernel.h>
+#define LIST_POISON1 ((void *)0x100)
+#define LIST_POISON2 ((void *)0x122)
+#define LIST_HEAD_INIT(name) { &(name), &(name) }
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
+K_INLINE void INIT_LIST_HEAD(struct list_head *head) { WRITE_ONCE(head->next, head); head->prev = head; }
+K_INLINE void __list_add(struct list_head *node, struct list_head *before, struct list_head *after)
+{
+	k_check_add(node, before, after);
+	after->prev = node;
+	node->next = after;
+	node->prev = before;
+	WRITE_ONCE(before->next, node);
+}
+K_INLINE void list_add(struct list_head *node, struct list_head *head) { __list_add(node, head, head->next); }
+K_INLINE void list_add_tail(struct list_head *node, struct list_head *head) { __list_add(node, head->prev, head); }
+K_INLINE void __list_del(struct list_head *before, struct list_head *after) { after->prev = before; WRITE_ONCE(before->next, after); }
+K_INLINE void __list_del_entry(struct list_head *node) { k_check_del(node); __list_del(node->prev, node->next); }
+K_INLINE void list_del(struct list_head *node) { __list_del_entry(node); node->next = LIST_POISON1; node->prev = LIST_POISON2; }
+K_INLINE void list_del_init(struct list_head *node) { __list_del_entry(node); INIT_LIST_HEAD(node); }
+K_INLINE void list_replace(struct list_head *old, struct list_head *node)
+{
+	node->next = old->next;
+	node->next->prev = node;
+	node->prev = old->prev;
+	node->prev->next = node;
+}
+K_INLINE void list_replace_init(struct list_head *old, struct list_head *node) { list_replace(old, node); INIT_LIST_HEAD(old); }
+K_INLINE void list_move(struct list_head *node, struct list_head *head) { __list_del_entry(node); list_add(node, head); }
+K_INLINE void list_move_tail(struct list_head *node, struct list_head *head) { __list_del_entry(node); list_add_tail(node, head); }
+K_INLINE int list_empty(const struct list_head *head) { return READ_ONCE(head->next) == head; }
+K_INLINE int list_empty_careful(const struct list_head *head) { struct list_head *next = READ_ONCE(head->next); return next == head && next == READ_ONCE(head->prev); }
+K_INLINE int list_is_singular(const struct list_head *head) { return !list_empty(head) && head->next == head->prev; }
+K_INLINE int list_is_last(const struct list_head *node, const struct list_head *head) { return node->next == head; }
+K_INLINE int list_is_first(const struct list_head *node, const struct list_head *head) { return node->prev == head; }
+K_INLINE int list_is_head(const struct list_head *node, const struct list_head *head) { return node == head; }
+K_INLINE void list_rotate_left(struct list_head *head) { if (!list_empty(head)) list_move_tail(head->next, head); }
+K_INLINE void __list_splice(const struct list_head *list, struct list_head *before, struct list_head *after)
+{
+	struct list_head *first = list->next, *last = list->prev;
+
+	first->prev = before;
+	before->next = first;
+	last->next = after;
+	after->prev = last;
+}
+K_INLINE void list_splice(const struct list_head *list, struct list_head *head) { if (!list_empty(list)) __list_splice(list, head, head->next); }
+K_INLINE void list_splice_tail(struct list_head *list, struct list_head *head) { if (!list_empty(list)) __list_splice(list, head->prev, head); }
+K_INLINE void list_splice_init(struct list_head *list, struct list_head *head) { if (!list_empty(list)) { __list_splice(list, head, head->next); INIT_LIST_HEAD(list); } }
+K_INLINE void list_splice_tail_init(struct list_head *list, struct list_head *head) { if (!list_empty(list)) { __list_splice(list, head->prev, head); INIT_LIST_HEAD(list); } }
+K_INLINE void list_cut_position(struct list_head *list, struct list_head *head, struct list_head *entry)
+{
+	struct list_head *rest = entry->next;
+
+	if (entry == head || list_empty(head)) {
+		INIT_LIST_HEAD(list);
+		return;
+	}
+	list->next = head->next;
+	list->next->prev = list;
+	list->prev = entry;
+	entry->next = list;
+	head->next = rest;
+	rest->prev = head;
+}
+#define list_entry(p, type, member) container_of(p, type, member)
+#define list_first_entry(head, type, member) list_entry((head)->next, type, member)
+#define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
+#define list_first_entry_or_null(head, type, member) ({ struct list_head *_head = (head), *_first = READ_ONCE(_head->next); _first != _head ? list_entry(_first, type, member) : NULL; })
+#define list_next_entry(p, member) list_entry((p)->member.next, __typeof__(*(p)), member)
+#define list_prev_entry(p, member) list_entry((p)->member.prev, __typeof__(*(p)), member)
+#define list_entry_is_head(p, head, member) (&(p)->member == (head))
+#define list_for_each(p, head) for (p = (head)->next; p != (head); p = p->next)
+#define list_for_each_prev(p, head) for (p = (head)->prev; p != (head); p = p->prev)
+#define list_for_each_safe(p, n, head) for (p = (head)->next, n = p->next; p != (head); p = n, n = p->next)
+#define list_for_each_entry(p, head, member) for (p = list_first_entry(head, __typeof__(*p), member); !list_entry_is_head(p, head, member); p = list_next_entry(p, member))
+#define list_for_each_entry_reverse(p, head, member) for (p = list_last_entry(head, __typeof__(*p), member); !list_entry_is_head(p, head, member); p = list_prev_entry(p, member))
+#define list_for_each_entry_safe(p, n, head, member) for (p = list_first_entry(head, __typeof__(*p), member), n = list_next_entry(p, member); !list_entry_is_head(p, head, member); p = n, n = list_next_entry(n, member))
+#define list_for_each_entry_safe_reverse(p, n, head, member) for (p = list_last_entry(head, __typeof__(*p), member), n = list_prev_entry(p, member); !list_entry_is_head(p, head, member); p = n, n = list_prev_entry(n, member))
+#define list_for_each_entry_continue(p, head, member) for (p = list_next_entry(p, member); !list_entry_is_head(p, head, member); p = list_next_entry(p, member))
+#define HLIST_HEAD_INIT { NULL }
+#define HLIST_HEAD(name) struct hlist_head name = HLIST_HEAD_INIT
+#define INIT_HLIST_HEAD(head) ((head)->first = NULL)
+K_INLINE void INIT_HLIST_NODE(struct hlist_node *node) { node->next = NULL; node->pprev = NULL; }
+K_INLINE int hlist_unhashed(const struct hlist_node *node) { return !node->pprev; }
+K_INLINE int hlist_empty(const struct hlist_head *head) { return !READ_ONCE(head->first); }
+K_INLINE void hlist_add_head(struct hlist_node *node, struct hlist_head *head)
+{
+	struct hlist_node *first = head->first;
+
+	node->next = first;
+	if (first)
+		first->pprev = &node->next;
+	WRITE_ONCE(head->first, node);
+	node->pprev = &head->first;
+}
+K_INLINE void __hlist_del(struct hlist_node *node)
+{
+	struct hlist_node *next = node->next, **pprev = node->pprev;
+
+	WRITE_ONCE(*pprev, next);
+	if (next)
+		next->pprev = pprev;
+}
+K_INLINE void hlist_del(struct hlist_node *node) { __hlist_del(node); node->next = LIST_POISON1; node->pprev = LIST_POISON2; }
+K_INLINE void hlist_del_init(struct hlist_node *node) { if (!hlist_unhashed(node)) { __hlist_del(node); INIT_HLIST_NODE(node); } }
+#define hlist_entry(p, type, member) container_of(p, type, member)
+#define hlist_entry_safe(p, type, member) ({ __typeof__(p) _node = (p); _node ? hlist_entry(_node, type, member) : NULL; })
+#define hlist_for_each_entry(p, head, member) for (p = hlist_entry_safe((head)->first, __typeof__(*(p)), member); p; p = hlist_entry_safe((p)->member.next, __typeof__(*(p)), member))
+#define hlist_for_each_entry_safe(p, n, head, member) for (p = hlist_entry_safe((head)->first, __typeof__(*p), member); p && ({ n = p->member.next; 1; }); p = hlist_entry_safe(n, __typeof__(*p), member))
+#define DEFINE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
+#define hash_init(table) do { for (unsigned int _i = 0; _i < ARRAY_SIZE(table); _i++) INIT_HLIST_HEAD(&(table)[_i]); } while (0)
+#define hash_min(value, bits) ((unsigned int)(((u64)(value) * 0x61C8864680B583EBull) >> (64 - (bits))))
+#define hash_long(value, bits) hash_min(value, bits)
+#define hash_ptr(p, bits) hash_min((unsigned long)(p), bits)
+#define hash_add(table, node, key) hlist_add_head(node, &(table)[hash_min(key, ilog2(ARRAY_SIZE(table)))])
+#define hash_del(node) hlist_del_init(node)
+#define hash_for_each_possible(table, p, member, key) hlist_for_each_entry(p, &(table)[hash_min(key, ilog2(ARRAY_SIZE(table)))], member)
+#define hash_for_each(table, bucket, p, member) for ((bucket) = 0, p = NULL; !p && (bucket) < ARRAY_SIZE(table); (bucket)++) hlist_for_each_entry(p, &(table)[bucket], member)
+#endif

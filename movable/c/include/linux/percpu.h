@@ -1,0 +1,41 @@
+/* Per-CPU data of one processor. */
+#ifndef _LINUX_PERCPU_H
+#define _LINUX_PERCPU_H
+#include <linux/slab.h>
+#define __percpu				/* ignored: an annotation for checkers */
+#define DEFINE_PER_CPU(type, name) type name
+#define DECLARE_PER_CPU(type, name) extern type name
+#define __alloc_percpu(size, align) k_alloc(size, GFP_KERNEL, 1, align)
+#define alloc_percpu(type) ((type *)__alloc_percpu(sizeof(type), __alignof__(type)))
+#define alloc_percpu_gfp(type, gfp) ((type *)k_alloc(sizeof(type), gfp, 1, __alignof__(type)))
+#define free_percpu(p) k_free(p)
+#define this_cpu_ptr(p) (p)
+#define raw_cpu_ptr(p) (p)
+#define per_cpu_ptr(p, cpu) ((void)(cpu), (p))
+#define per_cpu(name, cpu) (*((void)(cpu), &(name)))
+#define get_cpu_var(name) (name)
+#define put_cpu_var(name) ((void)0)
+#define get_cpu_ptr(p) (p)
+#define put_cpu_ptr(p) ((void)0)
+#define get_cpu() 0
+#define put_cpu() ((void)0)
+#define this_cpu_read(x) READ_ONCE(x)
+#define this_cpu_write(x, v) WRITE_ONCE(x, v)
+#define this_cpu_add(x, v) ((void)__atomic_fetch_add(&(x), v, K_SEQ))
+#define this_cpu_inc(x) this_cpu_add(x, 1)
+#define this_cpu_dec(x) this_cpu_add(x, -1)
+#define __this_cpu_inc(x) this_cpu_inc(x)
+#define __this_cpu_dec(x) this_cpu_dec(x)
+#define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
+#define for_each_online_cpu(cpu) for_each_possible_cpu(cpu)
+#define smp_processor_id() 0
+#define raw_smp_processor_id() 0
+#define cpu_online(cpu) ((cpu) == 0)
+#define num_online_cpus() 1
+#define num_possible_cpus() 1
+#define nr_cpu_ids 1
+#define NR_CPUS 1
+enum cpuhp_state { CPUHP_MM_ZS_PREPARE, CPUHP_AP_ONLINE_DYN };
+#define cpuhp_setup_state(state, name, up, down) ({ int (*_up)(unsigned int) = (up); (void)(down); _up ? _up(0) : 0; })
+#define cpuhp_remove_state(state) ((void)0)	/* ignored: the processor stays */
+#endif

@@ -1,0 +1,75 @@
+/* Tasks, threads, and loops that wait. */
+#ifndef _LINUX_SCHED_H
+#define _LINUX_SCHED_H
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+long k_relax(long sleeps);
+struct task_struct { int pid, k_id; char comm[16]; unsigned int flags; };
+static struct task_struct k_task __maybe_unused = { 1, 0, "task", 0 };
+#define current (&k_task)
+#define TASK_RUNNING 0
+#define TASK_INTERRUPTIBLE 1
+#define TASK_UNINTERRUPTIBLE 2
+#define set_current_state(state) ((void)0)	/* ignored: a task sleeps where it calls schedule() */
+#define __set_current_state(state) ((void)0)	/* ignored: a task sleeps where it calls schedule() */
+#define schedule() ((void)k_relax(1))
+#define schedule_timeout(n) ((void)(n), (long)k_relax(1))
+#define schedule_timeout_interruptible(n) schedule_timeout(n)
+#define schedule_timeout_uninterruptible(n) schedule_timeout(n)
+#define cond_resched() ((int)k_relax(1))
+#define cond_resched_lock(lock) (spin_unlock(lock), k_relax(1), spin_lock(lock), 1)
+#define yield() ((void)k_relax(1))
+#define msleep(ms) ((void)(ms), (void)k_relax(1))
+#define msleep_interruptible(ms) ((void)(ms), (unsigned long)k_relax(1))
+#define ssleep(s) ((void)(s), (void)k_relax(1))
+#define usleep_range(from, to) ((void)k_relax(1))
+#define fsleep(us) ((void)k_relax(1))
+#define udelay(us) ((void)(us), (void)k_relax(0))
+#define ndelay(ns) ((void)(ns), (void)k_relax(0))
+#define mdelay(ms) ((void)(ms), (void)k_relax(0))
+#define cpu_relax() ((void)k_relax(0))
+#define might_sleep() ((void)k_call(K_MIGHT_SLEEP, 0, 0, 0, 0))
+#define might_sleep_if(x) do { if (x) might_sleep(); } while (0)
+#define need_resched() 0			/* ignored: every step is a place to be interrupted at */
+#define signal_pending(task) 0			/* ignored: there are no signals */
+#define fatal_signal_pending(task) 0		/* ignored: there are no signals */
+#define preempt_disable() ((void)0)		/* ignored: other tasks stand for other processors too */
+#define preempt_enable() ((void)0)		/* ignored: other tasks stand for other processors too */
+#define migrate_disable() ((void)0)		/* ignored: there is one processor for per-CPU data */
+#define migrate_enable() ((void)0)		/* ignored: there is one processor for per-CPU data */
+#define memalloc_nofs_save() 0			/* ignored: there is no reclaim into file systems */
+#define memalloc_nofs_restore(flags) ((void)(flags))	/* ignored: there is no reclaim into file systems */
+#define memalloc_noreclaim_save() 0		/* ignored: there is no reclaim into file systems */
+#define memalloc_noreclaim_restore(flags) ((void)(flags))	/* ignored: there is no reclaim into file systems */
+#define wake_up_process(task) ((int)k_call(K_WAKE_THREAD, (long)(task), 0, 0, 0))
+K_INLINE struct task_struct *k_thread(int (*fn)(void *), void *data, const char *name, int run)
+{
+	struct task_struct *task = kzalloc(sizeof *task, GFP_KERNEL);
+
+	if (!task)
+		return ERR_PTR(-ENOMEM);
+	strscpy(task->comm, name, sizeof task->comm);
+	k_call(K_THREAD_RUN, (long)task, (long)fn, (long)data, run);
+	return task;
+}
+#define kthread_run(fn, data, name...) k_thread(fn, data, K_FIRST(name, ), 1)
+#define kthread_create(fn, data, name...) k_thread(fn, data, K_FIRST(name, ), 0)
+#define kthread_create_on_node(fn, data, node, name...) kthread_create(fn, data, name)
+#define K_FIRST(first, rest...) first
+#define kthread_bind(task, cpu) ((void)0)	/* ignored: there is one processor for per-CPU data */
+#define set_user_nice(task, nice) ((void)0)	/* ignored: every schedule is tried */
+#define kthread_should_stop() ((bool)k_call(K_SHOULD_STOP, 0, 0, 0, 0))
+#define kthread_should_park() 0			/* ignored: threads are not parked */
+#define kthread_parkme() ((void)0)		/* ignored: threads are not parked */
+#define kthread_freezable_should_stop(frozen) kthread_should_stop()
+#define try_to_freeze() 0			/* ignored: the machine does not sleep */
+#define set_freezable() ((void)0)		/* ignored: the machine does not sleep */
+K_INLINE int kthread_stop(struct task_struct *task) { int ret = k_call(K_THREAD_STOP, (long)task, 0, 0, 0); kfree(task); return ret; }
+#define get_task_struct(task) ((void)(task))	/* ignored: kthread_stop frees the task */
+#define put_task_struct(task) ((void)(task))	/* ignored: kthread_stop frees the task */
+#define HZ 250
+#define msecs_to_jiffies(ms) ((ms) * HZ / 1000)
+#define usecs_to_jiffies(us) ((us) * HZ / 1000000)
+#define secs_to_jiffies(s) ((s) * HZ)
+#define MAX_SCHEDULE_TIMEOUT LONG_MAX
+#endif

@@ -1,0 +1,62 @@
+/* Memory for objects. What is freed is not handed out again in the same execution. */
+#ifndef _LINUX_SLAB_H
+#define _LINUX_SLAB_H
+#include <linux/mm.h>
+#define kmalloc(n, gfp) k_alloc(n, gfp, !!((gfp) & __GFP_ZERO), 0)
+#define kzalloc(n, gfp) k_alloc(n, gfp, 1, 0)
+#define kmalloc_node(n, gfp, node) kmalloc(n, gfp)
+#define kzalloc_node(n, gfp, node) kzalloc(n, gfp)
+#define kcalloc(a, b, gfp) k_alloc((unsigned long)(a) * (b), gfp, 1, 0)
+#define kmalloc_array(a, b, gfp) k_alloc((unsigned long)(a) * (b), gfp, 0, 0)
+#define kvmalloc(n, gfp) kmalloc(n, gfp)
+#define kvzalloc(n, gfp) kzalloc(n, gfp)
+#define kvcalloc(a, b, gfp) kcalloc(a, b, gfp)
+#define kvmalloc_array(a, b, gfp) kmalloc_array(a, b, gfp)
+#define vmalloc(n) k_alloc(n, GFP_KERNEL, 0, 0)
+#define vzalloc(n) k_alloc(n, GFP_KERNEL, 1, 0)
+#define kmalloc_obj(object) kmalloc(sizeof(object), GFP_KERNEL)
+#define kfree(p) k_free(p)
+#define kfree_sensitive(p) k_free(p)
+#define kvfree(p) k_free(p)
+#define vfree(p) k_free(p)
+#define ksize(p) k_size(p)
+K_INLINE void *krealloc(const void *old, size_t n, gfp_t gfp)
+{
+	void *fresh = kmalloc(n, gfp);
+	size_t before = old ? ksize(old) : 0;
+
+	if (fresh && before)
+		memcpy(fresh, old, before < n ? before : n);
+	if (fresh)
+		kfree(old);
+	return fresh;
+}
+K_INLINE void *kmemdup(const void *from, size_t n, gfp_t gfp) { void *to = kmalloc(n, gfp); if (to) memcpy(to, from, n); return to; }
+K_INLINE char *kstrdup(const char *s, gfp_t gfp) { return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL; }
+#define kfree_const(p) do { } while (0)		/* ignored: kstrdup_const does not copy */
+#define kstrdup_const(s, gfp) (s)
+struct kmem_cache { unsigned int size, align; const char *name; void (*ctor)(void *); };
+#define SLAB_HWCACHE_ALIGN 0			/* ignored: a hint on placement */
+#define SLAB_PANIC 0				/* ignored: the caller sees the failure */
+#define SLAB_RECLAIM_ACCOUNT 0			/* ignored: nobody counts slab pages */
+#define SLAB_ACCOUNT 0				/* ignored: there are no control groups */
+K_INLINE struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsigned int align, slab_flags_t flags, void (*ctor)(void *))
+{
+	struct kmem_cache *cache = kzalloc(sizeof *cache, GFP_KERNEL);
+
+	(void)flags;
+	if (cache) {
+		cache->name = name;
+		cache->size = size;
+		cache->align = align;
+		cache->ctor = ctor;
+	}
+	return cache;
+}
+#define KMEM_CACHE(type, flags) kmem_cache_create(#type, sizeof(struct type), __alignof__(struct type), flags, NULL)
+#define kmem_cache_alloc(cache, gfp) ({ struct kmem_cache *_c = (cache); void *_o = k_alloc(_c->size, gfp, !!((gfp) & __GFP_ZERO), _c->align); if (_o && _c->ctor) _c->ctor(_o); _o; })
+#define kmem_cache_zalloc(cache, gfp) ({ struct kmem_cache *_c = (cache); k_alloc(_c->size, gfp, 1, _c->align); })
+#define kmem_cache_free(cache, p) ((void)(cache), k_free(p))
+#define kmem_cache_destroy(cache) k_free(cache)
+#define kmem_cache_size(cache) ((cache)->size)
+#endif

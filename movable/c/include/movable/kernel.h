@@ -1,0 +1,31 @@
+/* Included before every driver file: all names of all headers, so that it does not matter which header includes which. */
+#ifndef MOVABLE_KERNEL_H
+#define MOVABLE_KERNEL_H
+#include <stdarg.h>
+#include <movable/request.h>
+#include <movable/model.h>
+#include <linux/types.h>
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/errno.h>
+#include <linux/bug.h>
+#include <linux/string.h>
+#include <linux/list.h>
+#include <linux/atomic.h>
+#include <linux/refcount.h>
+#include <linux/mm_types.h>
+#include <linux/bitops.h>
+#include <linux/mm.h>
+#include <linux/migrate.h>
+#include <linux/slab.h>
+#include <linux/fs.h>
+#include <linux/spinlock.h>
+#include <linux/mutex.h>
+#include <linux/bit_spinlock.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/percpu.h>
+#include <linux/shrinker.h>
+#include <linux/module.h>
+#endif

@@ -1,0 +1,51 @@
+/* What C code can ask of the model: one word for the request, up to four arguments, one word for the answer.
+ * The runtime, the headers and Python all read this list. */
+#ifndef MOVABLE_REQUEST_H
+#define MOVABLE_REQUEST_H
+
+enum k_request {
+	/* of the runtime itself */
+	K_DONE,			/* the function has returned */
+	K_POINT,		/* an access that others may see: place, kind, whether it became shared, address, size */
+	K_SPIN,			/* many accesses and none that others may see */
+	K_BAD_HEAP, K_BAD_POINTER, K_BAD_PAGE, K_BAD_STRUCT, K_BAD_STACK,
+	K_CRASH, K_HANG,
+	/* what is told */
+	K_BUG, K_WARN, K_PRINT, K_LIST,
+	/* waiting in a loop, and whatever may sleep */
+	K_RELAX, K_MIGHT_SLEEP,
+	/* locks */
+	K_LOCK, K_TRYLOCK, K_UNLOCK, K_LOCK_INIT, K_IS_LOCKED, K_ASSERT_HELD,
+	K_READ_LOCK, K_READ_TRYLOCK, K_READ_UNLOCK, K_WRITE_LOCK, K_WRITE_TRYLOCK, K_WRITE_UNLOCK,
+	K_BIT_LOCK, K_BIT_TRYLOCK, K_BIT_UNLOCK,
+	/* pages */
+	K_GET_PAGE, K_PUT_PAGE, K_GET_UNLESS_ZERO, K_PAGE_COUNT, K_LOCK_PAGE, K_TRYLOCK_PAGE, K_UNLOCK_PAGE, K_PAGE_LOCKED,
+	K_WAIT_PAGE_LOCKED, K_SET_MOVABLE, K_CLEAR_MOVABLE, K_PAGE_MOVABLE, K_PAGE_MOVABLE_HINT, K_PAGE_MAPPING, K_PAGE_ISOLATED,
+	K_SET_FLAG, K_CLEAR_FLAG, K_TEST_FLAG, K_TEST_SET_FLAG, K_TEST_CLEAR_FLAG, K_COPY_PAGE, K_CLEAR_PAGE, K_ALLOC_PAGES,
+	K_SET_OFFLINE, K_CLEAR_OFFLINE, K_PAGE_OFFLINE, K_ZONE_STAT, K_PAGE_ZONE, K_PAGE_NODE, K_VM_EVENT,
+	/* tasks, work, waiting */
+	K_THREAD_RUN, K_THREAD_STOP, K_SHOULD_STOP, K_WAKE_THREAD, K_CURRENT,
+	K_WORK_QUEUE, K_DESTROY_QUEUE, K_FLUSH_QUEUE, K_QUEUE_WORK, K_CANCEL_WORK, K_FLUSH_WORK, K_WORK_PENDING,
+	K_WAIT_TICKET, K_WAIT, K_WAKE,
+	/* the rest of the kernel */
+	K_SHRINKER, K_NO_SHRINKER, K_FREE_SPACE,
+	K_REQUESTS
+};
+
+long k_call(int request, long a, long b, long c, long d);
+void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long align);
+void k_free(const void *object);
+unsigned long k_size(const void *object);
+void *k_copy(void *to, const void *from, unsigned long size);
+void *k_move(void *to, const void *from, unsigned long size);
+void *k_fill(void *to, int byte, unsigned long size);
+int k_compare(const void *one, const void *two, unsigned long size);
+unsigned long k_length(const char *text);
+int k_compare_text(const char *one, const char *two, unsigned long most);
+int k_format(char *to, unsigned long size, const char *format, ...);
+void k_tell(int request, const char *file, int line, const char *format, ...);
+void k_check_add(const void *node, const void *before, const void *after);
+void k_check_del(const void *node);
+void k_marked(int change);
+
+#endif

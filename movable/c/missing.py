@@ -1,0 +1,134 @@
+"""``movable c missing FILE.c``: every name that a source uses and the headers lack, with lines and how often.
+
+The compiler stops telling at what it does not understand, so it is asked again and again: each round declares what the last one has
+named, until nothing new comes.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from pathlib import Path
+
+from movable.c.build import source, toolchain
+from movable.c.build.recipe import ERROR, Q, Recipe
+
+ROUNDS = 30
+KINDS = ("headers", "types", "functions", "names", "members")
+
+
+@dataclass
+class Missing:
+    """What one source lacks: by kind, name and lines; what is refused, with the reason; what the compiler says beside that."""
+
+    names: dict[str, dict[str, list[int]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    refused: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
+    rest: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.refused and not self.rest and not any(self.names.values())
+
+
+def missing(recipe: Recipe) -> Missing:
+    """Find it. Raises UsageError where there is no compiler, or no such file."""
+    path, found = recipe.sources[0], Missing()
+    text = source.read(path)
+    code = source.code_of(text).splitlines()
+    for name, why in source.REFUSED.items():
+        lines = _lines(code, name)
+        if lines:
+            found.refused[name] = (why, lines)
+    with tempfile.TemporaryDirectory(prefix="movable-") as folder:
+        _rounds(recipe, Path(folder), code, found)
+    for name in found.refused:
+        for table in found.names.values():
+            table.pop(name, None)
+    return found
+
+
+def _rounds(recipe: Recipe, folder: Path, code: list[str], found: Missing) -> None:
+    declared: list[str] = []
+    recipe = changed(recipe, include=(*recipe.include, folder))
+    seen: set[tuple[str, str]] = set()
+    for _ in range(ROUNDS):
+        (folder / "declared.h").write_text("\n".join(declared) + "\n")
+        command = [toolchain.compiler(), *recipe.flags(), "-fmax-errors=0", "-include", str(folder / "declared.h"), "-fsyntax-only"]
+        stderr = toolchain.run([*command, str(recipe.sources[0])]).stderr
+        found.rest = []
+        new = False
+        for error in ERROR.finditer(stderr):
+            kind, name, line = _read(error["what"])
+            if not kind:
+                found.rest.append(f"{error['file']}:{error['line']}: {error['what']}")
+            elif (kind, name) not in seen:
+                new = True
+                seen.add((kind, name))
+                declared += line
+                if kind == "headers":
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_text("")
+                found.names[kind][name] = _lines(code, name) or [int(error["line"])]
+        if not new:
+            return
+
+
+def _lines(code: list[str], name: str) -> list[int]:
+    word = re.compile(rf"(?<![\w./]){re.escape(name)}(?!\w)")
+    return [number for number, line in enumerate(code, 1) if word.search(line)]
+
+
+def _read(what: str) -> tuple[str, str, list[str]]:
+    """The kind and the name of what an error says is missing, and how to declare it; "" for any other error."""
+    for pattern, kind in (
+        (r"^(\S+\.h): No such file", "headers"),
+        (rf"unknown type name {Q}(\w+)", "types"),
+        (rf"implicit declaration of function {Q}(\w+)", "functions"),
+        (rf"{Q}(\w+){Q} undeclared", "names"),
+        (rf"has no member named {Q}(\w+)", "members"),
+        (rf"{Q}struct (\w+){Q}", "types"),
+        (rf"(?:storage size of|incomplete type).*{Q}(\w+){Q}", "names"),
+    ):
+        match = re.search(pattern, what)
+        if match:
+            return kind, match[1] if "struct" not in pattern else f"struct {match[1]}", _declared(kind, match[1], pattern)
+    return "", "", []
+
+
+def _declared(kind: str, name: str, pattern: str) -> list[str]:
+    if kind == "types" and "struct" not in pattern:
+        return [f"typedef long {name};"]
+    if kind == "functions":
+        return [f"long {name}();"]
+    if kind == "names" and "undeclared" in pattern:
+        return [f"#define {name} 1" if name.isupper() else f"static long {name};"]
+    return []
+
+
+def text(path: Path, found: Missing) -> str:
+    """The list, for people."""
+    if found.complete:
+        return f"{path}: the headers have every name"
+    lines = []
+    for kind, table in found.names.items():
+        for name, at in sorted(table.items(), key=lambda item: (-len(item[1]), item[0])):
+            shown = ", ".join(map(str, at[:8])) + (" ..." if len(at) > 8 else "")
+            lines.append(f"{kind[:-1]:9} {name:32} {len(at):4} times  line {shown}")
+    for name, (why, at) in sorted(found.refused.items()):
+        lines.append(f"refused   {name:32} {len(at):4} times  line {', '.join(map(str, at[:8]))}: {why}")
+    lines += [f"error     {one}" for one in found.rest[:10]]
+    return "\n".join(lines)
+
+
+def record(path: Path, found: Missing) -> dict[str, object]:
+    """The list, for programs."""
+    return {
+        "schema": "movable.c.missing/1",
+        "file": str(path),
+        **found.names,
+        "refused": {name: {"why": why, "lines": at} for name, (why, at) in found.refused.items()},
+        "errors": found.rest,
+    }

@@ -1,0 +1,237 @@
+"""``movable check``.
+
+Exit codes: 0 passed, 1 a must rule is broken, 2 it could not be done, 3 cut short by its limit, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+from movable.errors import MovableError, UsageError
+
+if TYPE_CHECKING:
+    from movable.contract.report import Report
+
+MAX_SEEDS = 1000
+
+
+def add_arguments(verbs: Any) -> None:
+    """Add the verb to a parser's commands."""
+    verb = verbs.add_parser(
+        "check",
+        help="certify a driver, rule by rule",
+        description="Certify a driver: run it through random sequences of its own operations, isolation, migration, put-back, "
+        "compaction, offlining and faults, and give a verdict on every rule of the contract.",
+    )
+    verb.add_argument("target", nargs="?", metavar="TARGET", help="an installed name, module:Class, file.py:Class or file.c")
+    verb.add_argument("--installed", action="store_true", help="certify every installed driver")
+    verb.add_argument("--era", help="the kernel whose contract counts (default 4.19; for a file in C what it is written for)")
+    verb.add_argument("--examples", type=positive, metavar="N", help="run N programs, and 5 N interleavings")
+    verb.add_argument("--executions", type=positive, metavar="N", help="run N interleavings of all scenarios together")
+    verb.add_argument("--limit", type=seconds, metavar="2m", help="cut a search by work short after so long (default 60s)")
+    verb.add_argument("--budget", type=seconds, metavar="30s", help="search for so long, however much work that is")
+    verb.add_argument(
+        "--interleavings", type=share, default=0.5, metavar="SHARE", help="their part of the search, 0 to 1 (default 0.5)"
+    )
+    verb.add_argument("--jobs", type=positive, metavar="N", help="explore on N processes; 20000 executions unless given")
+    verb.add_argument("--campaign", metavar="DIR", help="with --jobs: keep finished pieces of work there, and go on from them")
+    verb.add_argument("--seed", type=int, metavar="N", help="where the search begins (default 0)")
+    verb.add_argument("--seeds", type=seeds, metavar="0-4", help="search once for each of these, and print one table")
+    verb.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="of a C driver: a macro")
+    verb.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="of a C driver: a folder of headers")
+    verb.add_argument("--kernel-tree", metavar="DIR", help="of a C driver: headers private to drivers are in this kernel's sources")
+    verb.add_argument("--strict", action="store_true", help="fail for should rules, and for what was never exercised, too")
+    verb.add_argument("--waive", action="append", default=[], metavar="ID=REASON", help="excuse a rule; may be given again")
+    verb.add_argument("--json", metavar="FILE", help="write the certificate as JSON ('-' for standard output, and nothing else)")
+    verb.add_argument("--html", metavar="FILE", help="write the certificate as one HTML page")
+    verb.add_argument("--verbose", action="store_true", help="say how many seconds it took, too")
+    verb.set_defaults(run=_check)
+
+
+def seconds(text: str) -> float:
+    """A duration: 30, 30s or 2m. Raises ArgumentTypeError for anything else."""
+    factor = {"s": 1.0, "m": 60.0}.get(text[-1:], 0.0)
+    try:
+        value = float(text[:-1]) * factor if factor else float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 30s or 2m")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number above zero. Raises ArgumentTypeError for anything else."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A part of the whole, 0 to 1. Raises ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no part of the budget; write 0 to 1, such as 0.5")
+    return value
+
+
+def waivers(pairs: list[str]) -> dict[str, str]:
+    """Rule ids and reasons from ID=REASON texts. Raises UsageError for a text without a reason."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        id, _, reason = pair.partition("=")
+        if not reason.strip():
+            raise UsageError(f"--waive {pair!r} has no reason; write {id or 'D17'}=REASON")
+        if id.strip() in found:
+            raise UsageError(f"--waive {pair!r}: {id.strip()} is waived already, for {found[id.strip()]!r}; give one reason")
+        found[id.strip()] = reason.strip()
+    return found
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds: 7, 0-4 or 0-4,9. Raises ArgumentTypeError for anything else."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise argparse.ArgumentTypeError(f"{text!r} are no seeds; write 0-4 or 1,5,9")
+        found += range(int(first), int(last if dash else first) + 1)
+        if len(found) > MAX_SEEDS:
+            raise argparse.ArgumentTypeError(f"{text!r} are more than {MAX_SEEDS} seeds")
+    if not found or len(set(found)) != len(found):
+        raise argparse.ArgumentTypeError(f"{text!r} names no seed, or one twice; write 0-4 or 1,5,9")
+    return found
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from movable.contract.report import text
+    from movable.contract.seeds import worst
+
+    _can_be_done(arguments)
+    reports: list[Report] = []
+    codes: list[int] = []
+    for target in _targets(arguments):
+        of_target: list[Report] = []
+        for seed in arguments.seeds or [arguments.seed or 0]:
+            report = _certify(arguments, target, seed)
+            of_target.append(report)
+            codes.append(report.code(arguments.strict))
+            if report.refused:
+                print(f"movable: {report.refused}", file=sys.stderr)
+            if report.interrupted:
+                break
+        reports += of_target
+        if arguments.json != "-":
+            print(_several(of_target) if arguments.seeds else text(report, arguments.verbose))
+            if arguments.strict and report.untried:
+                print(f"strict: must rules that were never exercised: {' '.join(report.untried)}")
+        if reports[-1].interrupted:
+            break
+    _write(arguments, reports)
+    return worst(codes)
+
+
+def _several(reports: list[Report]) -> str:
+    from movable.contract.seeds import table
+
+    return table(reports)
+
+
+def _can_be_done(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that contradict one another, before anything runs."""
+    from movable.files import check_place
+
+    for place in (arguments.json, arguments.html):
+        check_place(place)
+    if arguments.html == "-":
+        raise UsageError("--html writes a file; '-' is for --json alone")
+    if arguments.campaign and not arguments.jobs:
+        raise UsageError("--campaign keeps the pieces of work of --jobs; give both")
+    if arguments.campaign and arguments.seeds:
+        raise UsageError("--campaign keeps the pieces of one seed; give --seed")
+    if arguments.seed is not None and arguments.seeds:
+        raise UsageError("--seed is one, --seeds are several; give one of the two")
+    counted = [name for name in ("examples", "executions", "limit", "jobs") if getattr(arguments, name)]
+    if arguments.budget and counted:
+        raise UsageError(f"--budget is time, and --{counted[0]} is for a search by work; give one of the two")
+
+
+def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
+    from movable.contract.examine import check
+    from movable.registry import era_of
+
+    with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
+        return check(
+            target,
+            era=arguments.era or era_of(target),
+            budget=arguments.budget,
+            examples=arguments.examples,
+            seed=seed,
+            waive=waivers(arguments.waive),
+            interleavings=arguments.interleavings,
+            executions=arguments.executions,
+            limit=arguments.limit,
+            jobs=arguments.jobs,
+            campaign=arguments.campaign,
+            progress=step,
+        )
+
+
+def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
+    """The files that were asked for; one that cannot be written does not cost the other."""
+    from movable.contract.report import to_json
+    from movable.contract.report_html import to_html
+    from movable.files import write_json, write_text
+
+    failed: list[Exception] = []
+    try:
+        if arguments.json:
+            records = [to_json(report) for report in reports]
+            one = arguments.target and not arguments.seeds
+            write_json(arguments.json, records[0] if one else {"schema": "movable.certificates/1", "reports": records})
+    except (OSError, MovableError) as error:
+        failed.append(error)
+    if arguments.html:
+        write_text(arguments.html, to_html(reports))
+    if failed:
+        raise failed[0]
+
+
+def _targets(arguments: argparse.Namespace) -> list[str]:
+    from movable.registry import installed, with_options
+
+    if bool(arguments.target) == arguments.installed:
+        raise UsageError("name one driver to check, or give --installed for all of them")
+    if arguments.target:
+        return [with_options(arguments.target, _built_with(arguments))]
+    found = installed()
+    for driver in found:
+        if driver.problem:
+            print(f"movable: driver {driver.name!r} is left out: {driver.problem}", file=sys.stderr)
+    return [driver.name for driver in found if not driver.problem]
+
+
+def _built_with(arguments: argparse.Namespace) -> list[str]:
+    """What a driver in another language is built with, as parts of its target, so that a replay line has them too."""
+    parts = [f"-D{one}" for one in arguments.define] + [f"-I{one}" for one in arguments.include]
+    return parts + ([f"--kernel-tree={arguments.kernel_tree}"] if arguments.kernel_tree else [])
+
+
+@contextmanager
+def progress(target: str) -> Iterator[Callable[[int, float], None] | None]:
+    """A line on the terminal that counts what was run; nothing in a pipe."""
+    from movable.shown import name
+    from movable.supervise import relay
+
+    with nullcontext(relay.status) if relay.status is not None else relay.status_line() as show:
+        if show is None:
+            yield None
+        else:
+            yield lambda runs, elapsed: show(f"checking {name(target)}: {runs} runs, {elapsed:.0f} s")

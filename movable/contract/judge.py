@@ -1,0 +1,94 @@
+"""The verdict on every rule, from what a search has shown. An interruption ends the making small, and not the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
+from movable.errors import UsageError
+from movable.rules.rule import CHECKED
+from movable.rules.table import RULES
+from movable.sequential.faults import place_of
+from movable.sequential.narrate import tell
+from movable.sequential.search import INTERRUPTED, Search
+from movable.workload.program import Program, encode
+from movable.workload.workload import GenericWorkload, Workload
+
+if TYPE_CHECKING:
+    from movable.concurrent.explain import Told
+
+
+def judge(search: Search, report: Report, waivers: Mapping[str, str], told: Mapping[str, Told]) -> None:
+    """Enter the verdicts into the report; ``told`` are the failures that took two tasks."""
+    search.hurry = report.stopped == INTERRUPTED
+    for id in RULES:
+        try:
+            report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+        except KeyboardInterrupt:
+            search.hurry, report.stopped = True, INTERRUPTED
+            report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}, raised at {place_of(error)}"
+            report.refused = report.refused or f"{report.driver}: rule {id} was not judged: {why}"
+            report.verdicts[id] = Verdict(id, UNPROVEN, search.exercised[id])
+
+
+def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:
+    found = RULES[id]
+    exercised = search.exercised[id]
+    if search.era not in found.eras:
+        return Verdict(id, NOT_APPLICABLE, reason=f"not in era {search.era}")
+    if id in search.first or told is not None:
+        if id in waivers:
+            return Verdict(id, WAIVED, exercised, waivers[id])
+        return _broken_by_tasks(told, exercised) if told is not None and id not in search.first else _broken(search, id, exercised)
+    if id in waivers and found.kind == CHECKED and exercised:
+        what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
+        return Verdict(id, BROKEN, exercised, what=what, stale=True)
+    reason = declared_away(search.workload, id)
+    if reason:
+        return Verdict(id, NOT_APPLICABLE, exercised, reason)
+    return Verdict(id, HELD if exercised else UNPROVEN, exercised)
+
+
+def _broken_by_tasks(told: Told, exercised: int) -> Verdict:
+    return Verdict(
+        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=str(told.scenario),
+        preemptions=told.preemptions, switches=told.switches, lanes=told.rows,
+    )  # fmt: skip
+
+
+def declared_away(workload: type[Workload], id: str) -> str:
+    """Why a rule does not bind a driver with this workload's declarations, or ""."""
+    if id == "D15" and not workload.preserves_content and not issubclass(workload, GenericWorkload):
+        return "the driver declares that it does not preserve content"
+    if id == "D50" and workload.may_refuse and not issubclass(workload, GenericWorkload):
+        return "the driver declares that it may refuse for ever"
+    return ""
+
+
+def _broken(search: Search, id: str, exercised: int) -> Verdict:
+    """The verdict on a broken rule, with the smallest program found and its story."""
+    program = search.smallest(id)
+    machine = search.run(program, keep=True)
+    if id not in machine.monitor.broken:  # not the same twice: show the program as it was found
+        program = search.first[id]
+        machine = search.run(program, keep=True)
+    violations = machine.monitor.broken.get(id)
+    token, without = _token(program, search.seed)
+    if not violations:
+        what = "it was broken once and not when the same program ran again: the driver uses time, randomness or state of its own"
+        return Verdict(id, BROKEN, exercised, what=what + without, token=token)
+    violation = violations[0]
+    last = violation.seqs[-1] if violation.seqs else len(machine.events)
+    story = tell([event for event in machine.events if event.seq <= last], violation.pfn)
+    return Verdict(id, BROKEN, exercised, what=violation.text + without, story=story, token=token)
+
+
+def _token(program: Program, seed: int) -> tuple[str, str]:
+    """The token of a program; where it can have none, "" and why in words."""
+    try:
+        return encode(program, seed), ""
+    except UsageError as error:
+        return "", f" (it has no token: {error})"

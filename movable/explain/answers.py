@@ -1,0 +1,210 @@
+"""The answers in plain words: one heading for each question that the material answers, its facts, and what would help next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from movable.explain import tallies, zones
+from movable.explain.hostages import judge
+from movable.explain.material import CmaFailure, FreeBlocks, Mapped, Material
+from movable.explain.meanings import of_return
+from movable.trace.judge.compaction import follow
+from movable.trace.read.tracepoints import tracepoints
+from movable.trace.show.compaction import compaction_text
+
+MAX_PAGES_TOLD = 10
+KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
+
+
+@dataclass(slots=True)
+class Answer:
+    """A heading, facts as sentences, and what to do next."""
+
+    title: str
+    facts: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+
+def answers(material: Material, order: int, why: str) -> list[Answer]:
+    """Everything that can be said, most asked first."""
+    found = [*_requests(material), *_pages(material), *(_zone(material, row, order, why) for row in zones.last(material))]
+    found += [*_pageblocks(material), *(_cma(one) for one in material.cma), *tallies.answers(material), *_maps(material)]
+    if material.events:
+        found.append(_traced(material))
+    return [one for one in found if one.facts]
+
+
+def _traced(material: Material) -> Answer:
+    lines = list(compaction_text(follow(tracepoints(material.events))))
+    facts = [" ".join(line.split()) for line in lines[1:]]
+    return Answer(lines[0], facts or [f"{len(material.events)} lines, none of compaction."])
+
+
+def _size(order: int, page_kb: int = 4) -> str:
+    kb = page_kb << order
+    return f"{kb} kB" if kb < 1024 else f"{kb >> 10} MiB" if kb < 1 << 20 else f"{kb >> 20} GiB"
+
+
+def _requests(material: Material) -> Iterator[Answer]:
+    for one in material.requests:
+        what = "called the OOM killer" if one.oom else "failed"
+        answer = Answer(f"Request of {one.task}", [f"A request of order {one.order} ({_size(max(one.order, 0))}) {what}."])
+        gfp = set(one.gfp)
+        if "GFP_ATOMIC" in gfp or "GFP_NOWAIT" in gfp:
+            answer.facts.append("It may not wait, so that neither reclaim nor compaction could help it.")
+            answer.advice.append("raise vm.min_free_kbytes, so that more is kept for such requests")
+        elif one.order > 3:
+            answer.facts.append("It is a costly order (above 3): the kernel gives up where compaction does not help.")
+        if one.order == 0 and one.oom:
+            answer.facts.append("Order 0 needs no contiguous memory: fragmentation is not the reason.")
+            answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks); a cgroup or cpuset may limit it")
+        yield answer
+
+
+def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
+    now = zones.at(row, order)
+    largest = max((each for each, count in enumerate(row.counts) if count), default=None)
+    answer = Answer(f"Node {row.node}, zone {row.zone}, order {order} ({_size(order, row.page_kb)}, {why})")
+    if not row.whole:
+        answer.facts.append("The row was cut, or its sum does not fit: what follows counts only what is there.")
+    if largest is None:
+        answer.facts.append("Nothing is free.")
+    else:
+        answer.facts.append(
+            f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
+            f"({_size(largest, row.page_kb)})."
+        )
+    if now.usable_blocks:
+        answer.facts.append(
+            f"{now.usable_blocks} of order {order} can be had at once: a request fails here only by watermarks or type."
+        )
+    else:
+        answer.facts.extend(_reasons(now, answer))
+    answer.facts.append(
+        f"Unusable index {now.unusable_index / 1000:.3f}; a perfect compaction could give at most {now.blocks_if_compacted}."
+    )
+    _watermarks(material, row, order, answer)
+    before = zones.first(material, row.node, row.zone)
+    if before is not None:
+        was = zones.at(before, order)
+        answer.facts.append(
+            f"Since the first table: {was.usable_blocks} to {now.usable_blocks} blocks of order {order}, "
+            f"{before.free * row.page_kb} to {row.free * row.page_kb} kB free."
+        )
+    return answer
+
+
+def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:
+    index = f"{now.fragmentation_index / 1000:.3f}"
+    if now.blocks_if_compacted == 0:
+        yield f"None can be had: lack of memory, less than one block is free in all (fragmentation index {index})."
+        answer.advice.append("free memory: no compaction can help here")
+    elif now.fragmentation_index > zones.EXTFRAG_THRESHOLD:
+        yield f"None can be had: free memory is broken up (fragmentation index {index}, towards 1 is fragmentation)."
+        answer.advice.append(
+            "compact (echo 1 > /proc/sys/vm/compact_memory), then look again: what stays is held by pages that cannot move"
+        )
+    else:
+        yield f"None can be had: lack of memory more than fragmentation (fragmentation index {index}, towards 0 is lack of memory)."
+        answer.advice.append("free memory first (caches, other work), then compact")
+
+
+def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer) -> None:
+    marks = zones.marks_of(material, row.node, row.zone)
+    if marks is None or "low" not in marks.values:
+        return
+    low, minimum = marks.values["low"], marks.values.get("min", 0)
+    if row.free < minimum:
+        answer.facts.append(f"Free pages ({row.free}) are below the min watermark ({minimum}): only emergency requests get any.")
+    needs = low + (2 << order)
+    if row.free < needs:
+        answer.facts.append(
+            f"Compaction would be skipped: it wants {needs} free pages (low watermark and two blocks), {row.free} are free."
+        )
+        answer.advice.append("free memory before compaction: it has nowhere to move pages to")
+
+
+def _pageblocks(material: Material) -> Iterator[Answer]:
+    blocks = {(one.node, one.zone, one.mixed): one for one in material.pageblocks}
+    for one in blocks.values():
+        total = sum(one.counts.values())
+        if one.mixed and total:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in one.counts.items() if count)
+            yield Answer(
+                f"Node {one.node}, zone {one.zone}: mixed pageblocks",
+                [f"{total} pageblocks hold pages of another kind too ({kinds}): one unmovable page keeps a whole block."],
+            )
+        elif not one.mixed and total:
+            fixed = total - one.counts.get("Movable", 0) - one.counts.get("CMA", 0)
+            yield Answer(
+                f"Node {one.node}, zone {one.zone}: pageblocks",
+                [f"{fixed} of {total} pageblocks are not movable ({100 * fixed // total} %)."],
+                [KEEP_APART] if 2 * fixed > total else [],
+            )
+
+
+def _pages(material: Material) -> Iterator[Answer]:
+    for page in material.pages[:MAX_PAGES_TOLD]:
+        found = judge(page)
+        name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
+        answer = Answer(f"{name}: {page.reason or 'did not migrate'}", [], [found.advice])
+        answer.facts.append(f"It is {found.kind}{' of ' + page.name if page.name and page.aops else ''}: {found.why}.")
+        if found.expected is not None:
+            answer.facts.append(
+                f"It had {found.held} references, {page.mapcount} of them from page tables; migration counts on {found.expected}."
+            )
+        if page.ret is not None:
+            answer.facts.append(f"The call returned {page.ret}: {of_return(page.ret)}.")
+        if page.owner:
+            answer.facts.append(f"It was allocated by: {page.owner}.")
+        yield answer
+    if len(material.pages) > MAX_PAGES_TOLD:
+        yield Answer("More pages", [f"{len(material.pages) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
+
+
+def _cma(one: CmaFailure) -> Answer:
+    answer = Answer(f"Contiguous allocation{' from ' + one.area if one.area else ''}")
+    if one.busy is not None:
+        first, end = one.busy
+        answer.facts.append(
+            f"Pages in [{first:#x}, {end:#x}) were busy: one could not be isolated or moved; the kernel goes on to the next place."
+        )
+        return answer
+    longest = max((length for length, _ in one.runs), default=0)
+    if one.wanted is not None:
+        said = f" and failed with {of_return(one.ret)}" if one.ret else ""
+        answer.facts.append(f"{one.wanted} pages were wanted{said}.")
+    if one.runs:
+        total = f" of {one.total}" if one.total else ""
+        answer.facts.append(f"{one.free}{total} pages of the area are free in {len(one.runs)} runs; the longest has {longest}.")
+    if one.wanted is not None and one.runs:
+        if longest < one.wanted:
+            answer.facts.append("No run is long enough: the area itself is taken up by its users, in pieces.")
+            answer.advice.append("a larger area (cma=), or smaller or earlier requests; moving pages cannot help")
+        else:
+            answer.facts.append("A run is long enough: alignment, or pages in it that could not be moved, stood in the way.")
+            answer.advice.append("try again; look for pinned pages (long-term pins, writeback) in the area")
+    return answer
+
+
+def _maps(material: Material) -> Iterator[Answer]:
+    if not material.maps:
+        return
+    nodes: dict[int, int] = {}
+    for one in material.maps:
+        _add(nodes, one)
+    total = sum(nodes.values())
+    where = ", ".join(f"node {node}: {pages}" for node, pages in sorted(nodes.items()))
+    answer = Answer("numa_maps", [f"{total} pages in {len(material.maps)} mappings: {where}."])
+    shared = sum(1 for one in material.maps if int(one.words.get("mapmax", "1") or 1) > 1)
+    if shared:
+        answer.facts.append(
+            f"{shared} mappings have pages that several processes map: migratepages leaves those, unless with CAP_SYS_NICE."
+        )
+    yield answer
+
+
+def _add(nodes: dict[int, int], one: Mapped) -> None:
+    for node, pages in one.nodes.items():
+        nodes[node] = nodes.get(node, 0) + pages

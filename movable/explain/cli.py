@@ -1,0 +1,119 @@
+"""``movable explain``: reads what people paste and says what it means. Exit codes: 0 fine, 2 nothing recognised or bad usage."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import TypeAlias
+
+from movable.errors import UsageError
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+MAX_BYTES = 64 << 20
+MAX_LOG = 8 << 20
+LOG_MARKS = ("page dumped because", "migrating pfn", "PFNs busy", "alloc failed, req-size")
+
+
+def add_arguments(verbs: Verbs) -> None:
+    """Add the verb ``explain`` to a parser's commands."""
+    verb = verbs.add_parser(
+        "explain",
+        help="say what pasted tables and messages of a real machine mean",
+        description="Read any mix of buddyinfo, pagetypeinfo, zoneinfo, vmstat, extfrag_index, the report of a failed allocation, "
+        "page dumps, failures of CMA, numa_maps, mm_stat and tables of compaction, as people paste them, and say what they mean.",
+    )
+    verb.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="text to read, also .gz; - or none is standard input")
+    verb.add_argument("--order", type=_order, metavar="N", help="the order that is wanted (default: what failed, or a huge page)")
+    verb.add_argument("--json", metavar="FILE", help="write the answers as JSON ('-' for standard output, and nothing else)")
+    verb.add_argument("--html", metavar="FILE", help="write the answers as one HTML page with a picture")
+    verb.set_defaults(run=run)
+
+
+def _order(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:4]) > 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is no order; give a number from 0 to 20")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, answer, and show."""
+    from movable.explain.answers import answers
+    from movable.explain.reading import LOOKED_FOR, read
+    from movable.explain.record import record
+    from movable.explain.show import html, text
+    from movable.explain.zones import wanted_order
+    from movable.files import check_place, write_json, write_text
+
+    check_place(arguments.json)
+    check_place(arguments.html)
+    material = read((name, _text(name)) for name in arguments.files)
+    if not material.recognised:
+        raise UsageError(f"{', '.join(arguments.files)}: nothing was recognised; looked for {LOOKED_FOR}")
+    order, why = wanted_order(material, arguments.order)
+    found = answers(material, order, why)
+    if arguments.html:
+        write_text(arguments.html, html(material, found, order))
+    if arguments.json:
+        write_json(arguments.json, record(material, found, order))
+    if "-" not in (arguments.json, arguments.html):
+        write_text("-", "\n".join(text(material, found)).rstrip() + "\n")
+    return 0
+
+
+def explain_log(path: Path, json: str | None) -> bool:
+    """Explain a kernel log that dumps pages and holds no trace. Returns whether ``path`` was one; quiet where it was not.
+
+    Only a small, regular, readable file can be one.
+    """
+    from movable.explain.answers import answers
+    from movable.explain.reading import read
+    from movable.explain.record import record
+    from movable.explain.show import text
+    from movable.explain.zones import wanted_order
+    from movable.files import write_json, write_text
+
+    if not path.is_file() or path.stat().st_size > MAX_LOG:
+        return False
+    try:
+        written = _text(str(path))
+    except UsageError:
+        return False
+    if not any(mark in written for mark in LOG_MARKS):
+        return False
+    material = read([(str(path), written)])
+    if material.events or not (material.pages or material.cma):
+        return False
+    order, why = wanted_order(material, None)
+    found = answers(material, order, why)
+    if json != "-":
+        write_text("-", "\n".join(text(material, found)).rstrip() + "\n")
+    if json:
+        write_json(json, record(material, found, order))
+    return True
+
+
+def _text(name: str) -> str:
+    """The text of a file or of standard input; what is no UTF-8 is replaced. Raises UsageError for what cannot be read."""
+    if name == "-":
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        try:
+            with Path(name).open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise UsageError(f"{name}: {error.strerror}; give a text file, or - for standard input") from None
+    if data[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(BytesIO(data)) as packed:
+                data = packed.read(MAX_BYTES + 1)
+        except (OSError, EOFError, zlib.error):
+            raise UsageError(f"{name}: is damaged gzip; unpack it by hand") from None
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{name}: more than {MAX_BYTES >> 20} MiB; give the part that matters")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8", "replace")

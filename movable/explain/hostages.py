@@ -1,0 +1,93 @@
+"""Which page is in the way, and whose it is: what a dump of the kernel says about references, kind and owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from movable.explain.material import PageDump
+from movable.explain.meanings import AGAIN, OWNERS, of_return
+
+PIN_BIAS = 1024
+"""What FOLL_PIN adds to a page's reference count (GUP_PIN_COUNTING_BIAS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hostage:
+    """A page that is in the way. ``expected`` references are those that migration counts on, None where the dump does not say."""
+
+    page: PageDump
+    kind: str
+    held: int | None
+    expected: int | None
+    why: str
+    advice: str
+
+
+def judge(page: PageDump) -> Hostage:
+    """What one dump says."""
+    kind = kind_of(page)
+    expected = _expected(page, kind)
+    why, advice = _why(page, kind, expected)
+    return Hostage(page, kind, page.refcount, expected, why, advice)
+
+
+def kind_of(page: PageDump) -> str:
+    """What sort of page it is, as far as flags and mapping tell."""
+    flags = set(page.flags)
+    movable = "isolated" in flags or ((page.mapping or 0) & 3 == 2 and not page.aops and "swapbacked" not in flags)
+    by_kind = (
+        (bool(flags & {"slab"}) or page.page_type == "slab", "slab"),
+        ("reserved" in flags, "reserved"),
+        (page.page_type in ("offline", "zsmalloc"), f"page of a driver ({page.page_type})"),
+        (page.page_type in ("buddy", "table", "guard"), page.page_type),
+        (page.page_type == "hugetlb" or "hugetlb" in page.compound, "hugetlb"),
+        (page.aops.startswith("swap_aops") or {"swapcache", "swapbacked"} <= flags, "anonymous, in the swap cache"),
+        (page.aops.startswith(("shmem_aops", "tmpfs")), "shared memory (tmpfs)"),
+        (bool(page.aops), f"page cache ({page.aops})"),
+        (page.anon or "swapbacked" in flags, "anonymous"),
+        (movable and page.mapping is not None, "page of a driver (movable)"),
+        ("lru" in flags, "page cache"),
+        (bool(flags) or page.refcount is not None, "kernel page"),
+    )
+    return next((name for fits, name in by_kind if fits), "unknown")
+
+
+def _expected(page: PageDump, kind: str) -> int | None:
+    """References that migration counts on: the isolator's, one for each mapping, the cache's, and that of private data."""
+    if page.refcount is None or kind in ("unknown", "kernel page", "slab", "reserved", "buddy", "table", "guard"):
+        return None
+    count = 1 + max(page.mapcount or 0, 0)
+    count += bool(page.aops) or "swap cache" in kind or kind in ("shared memory (tmpfs)", "page cache")
+    count += bool({"private", "fs_private"} & set(page.flags)) and "page cache" in kind
+    if kind.startswith("page of a driver"):
+        count = 2  # the owner's and the isolator's
+    return count
+
+
+def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
+    flags = set(page.flags)
+    extra = None if expected is None or page.refcount is None else page.refcount - expected
+    if kind in ("slab", "reserved", "table", "kernel page"):
+        word = {"slab": "kernel objects lie in it", "reserved": "it is reserved", "table": "it holds page tables"}
+        return f"{word.get(kind, 'the kernel itself uses it')}, so nothing can move it", OWNERS
+    if "writeback" in flags:
+        return "it is being written out", "wait for the disk, then run it again (sync)"
+    if page.refcount is not None and page.refcount >= PIN_BIAS and (extra or 0) >= PIN_BIAS:
+        pins = (extra or 0) // PIN_BIAS
+        return (
+            f"it is pinned for DMA ({pins} pin{'s' if pins > 1 else ''} by pin_user_pages)",
+            "end what holds it: RDMA, VFIO, io_uring buffers, a guest with a passed-through device; /proc/vmstat: nr_foll_pin_*",
+        )
+    if extra is not None and extra > 0:
+        anonymous = "an aio, direct I/O or get_user_pages user, or a per-CPU batch"
+        who = anonymous if "anonymous" in kind else "a reader, or private data"
+        return f"{extra} reference{'s' if extra > 1 else ''} more than migration counts on: {who}", AGAIN
+    if "locked" in flags:
+        return "its lock is held", AGAIN
+    if {"dirty", "private"} <= flags and "page cache" in kind:
+        return "it is dirty and its file system wants it written first", "sync, then run it again"
+    if extra is not None:
+        return "its references were as expected when it was dumped: what held it was gone a moment later", AGAIN
+    if page.ret is not None:
+        return of_return(page.ret), AGAIN
+    return page.reason or "the dump does not say", OWNERS

@@ -1,0 +1,45 @@
+"""Contiguous allocations that failed: what CMA prints, with its list of free runs."""
+
+from __future__ import annotations
+
+import re
+
+from movable.explain.material import CmaFailure, Material
+from movable.explain.paste import Line
+
+_FAILED = re.compile(r"\bcma(?:_alloc)?:.*?\balloc failed, req-size:\s*(\d+) pages?, ret:\s*(-?\d+)")
+_AREA = re.compile(r"\bcma_alloc:\s*(?!alloc failed)([\w.-]+):\s*alloc failed")
+_LIST = re.compile(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages")
+_SHORT = re.compile(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
+_RUN = re.compile(r"(\d+)@(\d+)")
+_BUSY = re.compile(r"\balloc_contig_(?:range|frozen_range): \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
+_OTHER = re.compile(
+    r"\bcma: number of available pages:|\bcma: Reserved \d+ MiB|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
+)
+
+
+def read(line: Line, material: Material) -> bool:
+    """Whether the line is about a contiguous allocation. Runs and the request of one failure come in two lines, either first."""
+    failed, runs, busy = _FAILED.search(line.text), _LIST.search(line.text) or _SHORT.search(line.text), _BUSY.search(line.text)
+    if failed is not None:
+        entry = _entry(line, material, lambda last: last.wanted is None)
+        area = _AREA.search(line.text)
+        entry.wanted, entry.ret, entry.area = int(failed[1][:12]), int(failed[2][:12]), area[1] if area else ""
+        return True
+    if runs is not None:
+        entry = _entry(line, material, lambda last: not last.runs)
+        entry.runs = [(int(length[:12]), int(start[:12])) for length, start in _RUN.findall(runs[1])]
+        entry.free, entry.total = int(runs[2][:12]), int(runs[3][:12]) if runs[3] else None
+        return True
+    if busy is not None:
+        material.cma.append(CmaFailure(line, busy=(int(busy[1], 16), int(busy[2], 16))))
+        return True
+    return _OTHER.search(line.text) is not None
+
+
+def _entry(line: Line, material: Material, fits: object) -> CmaFailure:
+    last = material.cma[-1] if material.cma else None
+    if last is not None and last.busy is None and callable(fits) and fits(last) and last.line.source == line.source:
+        return last
+    material.cma.append(CmaFailure(line))
+    return material.cma[-1]

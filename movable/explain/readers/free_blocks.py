@@ -1,0 +1,137 @@
+"""Tables of free blocks: /proc/buddyinfo, /proc/pagetypeinfo, extfrag_index, unusable_index, and the rows of Mem-Info."""
+
+from __future__ import annotations
+
+import re
+
+from movable.explain.material import FreeBlocks, Indices, Material, Pageblocks, TypeBlocks
+from movable.explain.paste import Line
+
+_HEAD = r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)"
+_CUT = r"(\s*(?:\.{2,}|…)\s*)?"
+_ROW = re.compile(_HEAD + r"\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
+_TYPES = re.compile(_HEAD + r"\s*,\s*type\s+(\w+)\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
+_INDEX = re.compile(_HEAD + r"\s+((?:-?\d\.-?\d+\s+)*-?\d\.-?\d+)" + _CUT + r"\s*$")
+_MEM_INFO = re.compile(r"(?:\bNode\s+(\d+)\s+)?\b(\w+):\s+(?=\d+\*\d+kB)(.*)$")
+_RUN = re.compile(r"(\d+)\*(\d+)kB(?:\s*\(([A-Z]*)\))?")
+_SUM = re.compile(r"=\s*(\d+)kB\s*$")
+_MORE = re.compile(r"^\s*((?:>?\d+\s+)*>?\d+)\s*$")
+_BLOCK_TITLE = re.compile(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
+_TITLES = re.compile(
+    r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-Info:?\s*$|\bextfrag_index\b|\bunusable_index\b|"
+    r"\bhugepages_total=|\btotal pagecache pages\b|\bpages in swap cache\b|"
+    r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
+    r"\bSwap cache stats:|\b(?:Free|Total)\s+swap\s*="
+)
+_ORDER = re.compile(r"\bPage block order:\s*(\d+)")
+ORDERS = 11  # of most kernels; a row with fewer columns may go on in the next line
+MOST_ORDERS = 20
+
+
+class Tables:
+    """Reads the rows of tables of free blocks. Remembers what the last title or row promised."""
+
+    def __init__(self) -> None:
+        self._blocks: tuple[list[str], bool] | None = None
+        self._open: list[int] | None = None  # the counts of a row that a mail program may have wrapped
+
+    def read(self, line: Line, material: Material) -> bool:
+        """Whether the line is of such a table."""
+        if self._continues(line):
+            return True
+        self._open = None
+        return (
+            self._type_row(line, material) or self._row(line, material) or _index_row(line, material)
+            or _mem_info(line, material) or self._title(line, material)
+        )  # fmt: skip
+
+    def _continues(self, line: Line) -> bool:
+        more = _MORE.match(line.text)
+        if self._open is None or more is None or len(self._open) + len(more[1].split()) > ORDERS:
+            return False
+        self._open.extend(_numbers(more[1]))
+        return True
+
+    def _type_row(self, line: Line, material: Material) -> bool:
+        found = _TYPES.search(line.text)
+        if found is None:
+            return False
+        counts = _numbers(found[4])
+        material.types.append(TypeBlocks(line, int(found[1]), found[2], found[3], counts, not found[5]))
+        self._open = None if found[5] else counts
+        return len(counts) <= MOST_ORDERS
+
+    def _row(self, line: Line, material: Material) -> bool:
+        found = _ROW.search(line.text)
+        if found is None:
+            return False
+        node, zone, counts = int(found[1]), found[2], _numbers(found[3])
+        if self._blocks is not None and len(counts) == len(self._blocks[0]):
+            names, mixed = self._blocks
+            material.pageblocks.append(Pageblocks(line, node, zone, dict(zip(names, counts, strict=True)), mixed))
+            return True
+        self._blocks = None
+        if len(counts) > MOST_ORDERS:
+            return False
+        material.free.append(FreeBlocks(line, node, zone, counts, not found[4]))
+        self._open = None if found[4] else counts
+        return True
+
+    def _title(self, line: Line, material: Material) -> bool:
+        order = _ORDER.search(line.text)
+        if order is not None:
+            material.pageblock_order, self._blocks = int(order[1]), None
+            return True
+        found = _BLOCK_TITLE.search(line.text)
+        if found is not None:
+            self._blocks = (found[2].split(), bool(found[1]))
+            return True
+        return _TITLES.search(line.text) is not None
+
+
+def _numbers(text: str) -> list[int]:
+    """Counts; newer kernels write ">100000" for a list that is longer."""
+    return [int(word.lstrip(">")[:18]) for word in text.split()]
+
+
+def _index_row(line: Line, material: Material) -> bool:
+    found = _INDEX.search(line.text)
+    if found is None:
+        return False
+    values = [_thousandths(word) for word in found[3].split()]
+    hint = f"{line.hint} {line.raw}"
+    negative = any(value < 0 for value in values)
+    fragmentation = negative or ("unusable" not in hint and "extfrag" in hint)
+    which = "fragmentation_index" if fragmentation else "unusable_index"
+    material.indices.append(Indices(line, int(found[1]), found[2], which, values))
+    return len(values) <= MOST_ORDERS
+
+
+def _thousandths(word: str) -> int:
+    """The kernel prints quotient and remainder by themselves, so that -500 comes out as 0.-500."""
+    whole, _, rest = word.partition(".")
+    negative = whole.startswith("-") or rest.startswith("-")
+    value = abs(int(whole)) * 1000 + abs(int(rest[:4]))
+    return -value if negative else value
+
+
+def _mem_info(line: Line, material: Material) -> bool:
+    """``Node 0 Normal: 1056*4kB (UMEH) 1027*8kB ... = 59704kB``; kernels of one node once left the node out."""
+    found = _MEM_INFO.search(line.text)
+    if found is None:
+        return False
+    runs = [(int(count[:18]), int(size[:9]), letters) for count, size, letters in _RUN.findall(found[3])]
+    sizes = [size for _, size, _ in runs]
+    page = sizes[0]
+    if page == 0 or any(size % page or size // page & size // page - 1 for size in sizes) or len(set(sizes)) < len(sizes):
+        return False
+    by_order = {(size // page).bit_length() - 1: (count, letters) for count, size, letters in runs}
+    counts = [by_order.get(order, (0, ""))[0] for order in range(max(by_order) + 1)]
+    if len(counts) > MOST_ORDERS:
+        return False
+    total = _SUM.search(found[3])
+    row = FreeBlocks(line, int(found[1] or 0), found[2], counts, page_kb=page)
+    row.whole = len(by_order) == len(counts) and (total is None or int(total[1]) == row.free * page)
+    row.types = {order: letters for order, (count, letters) in by_order.items() if letters and count}
+    material.free.append(row)
+    return True

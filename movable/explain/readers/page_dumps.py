@@ -1,0 +1,106 @@
+"""Pages that the kernel dumped, and the lines about pages that did not migrate or could not be taken."""
+
+from __future__ import annotations
+
+import re
+
+from movable.explain.material import Material, PageDump
+from movable.explain.paste import Line
+
+_FAILED = re.compile(r"\bmigrating pfn ([0-9a-f]{1,16}) failed(?: ret:\s*(-?\d+))?")
+_CALLED = re.compile(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval____\)|[0-9a-f]{8})\s)?.*?\b(?:ref)?count:(-?\d+)")
+_FIELD = re.compile(r"\b(mapcount|mapping|index|pfn):\s?((?:0x)?[0-9a-f]+|\(null\)|-?\d+)", re.IGNORECASE)
+_FLAGS = re.compile(r"\b(anon |ksm )?flags: (?:0x)?[0-9a-f]+\(([^)]*)\)")
+_AOPS = re.compile(r"\baops:\s?(\S+)(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
+_TYPE = re.compile(r"\bpage_type:\s?(?:0x)?[0-9a-f]+\((\w+)\)|\bpage_type:\s?f?\d?\((\w+)\)")
+_HEAD = re.compile(r"\bhead:\s?(\S.*)$")
+_WHY = re.compile(r"\bpage dumped because:\s*(.+?)\s*$")
+_OWNER = re.compile(
+    r"\bpage (?:last )?allocated via order (\d+), migratetype (\w+), gfp_mask .*?\bpid (\d+)(?:, tgid \d+)?(?: \(([^)]*)\))?"
+)
+_MORE = re.compile(
+    r"^\s*raw: [0-9a-f ]+|\bpage_owner (?:tracks the page as|free stack trace|info is not)|\bpage->mem_cgroup:|\bmemcg:[0-9a-f]+|"
+    r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bhead: [0-9a-f]{16}"
+)
+_OFFLINE = re.compile(r"\bmemory offlining \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] failed(?: due to (.+?))?\s*$")
+
+
+class Dumps:
+    """Reads page dumps. What comes after the first line of a dump belongs to it until the reason has been told."""
+
+    def __init__(self) -> None:
+        self._page: PageDump | None = None
+
+    def read(self, line: Line, material: Material) -> bool:
+        """Whether the line tells something about one page."""
+        readers = (self._failed, self._called, self._about, self._range)
+        return any(reader(line, material) for reader in readers)
+
+    def _open(self, line: Line, material: Material) -> PageDump:
+        self._page = PageDump(line)
+        material.pages.append(self._page)
+        return self._page
+
+    def _failed(self, line: Line, material: Material) -> bool:
+        found = _FAILED.search(line.text)
+        if found is None:
+            return False
+        page = self._open(line, material)
+        page.pfn, page.ret = int(found[1], 16), None if found[2] is None else int(found[2][:12])
+        return True
+
+    def _called(self, line: Line, material: Material) -> bool:
+        found = _CALLED.search(line.text)
+        if found is None:
+            return False
+        values = {name.lower(): value for name, value in _FIELD.findall(line.text)}
+        pfn = int(values["pfn"], 16) if values.get("pfn", "").startswith("0x") else None
+        page = self._page
+        known = page is not None and page.refcount is None and (pfn is None or page.pfn in (None, pfn))
+        page = page if page is not None and known else self._open(line, material)
+        page.refcount = int(found[2][:12])
+        page.pfn = pfn if page.pfn is None else page.pfn
+        page.mapcount = int(values["mapcount"][:12]) if values.get("mapcount", "").lstrip("-").isdigit() else None
+        mapping = values.get("mapping", "")
+        page.mapping = int(mapping, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]+", mapping) else 0 if mapping else None
+        page.index = values.get("index", "")
+        return True
+
+    def _about(self, line: Line, material: Material) -> bool:
+        page = self._page
+        why = _WHY.search(line.text)
+        if why is not None:
+            (page or self._open(line, material)).reason = why[1]
+            return True
+        if page is None:
+            return False
+        return _detail(page, line.text) or _MORE.search(line.text) is not None
+
+    def _range(self, line: Line, material: Material) -> bool:
+        found = _OFFLINE.search(line.text)
+        if found is None:
+            return False
+        page = self._open(line, material)
+        page.reason, page.name = f"memory offlining failed: {found[3] or 'no reason given'}", f"{found[1]}-{found[2]}"
+        self._page = None
+        return True
+
+
+def _detail(page: PageDump, text: str) -> bool:
+    flags, aops, kind, owner, head = (pattern.search(text) for pattern in (_FLAGS, _AOPS, _TYPE, _OWNER, _HEAD))
+    if flags is not None:
+        page.flags = tuple(word for word in flags[2].split("|") if word)
+        page.anon = page.anon or flags[1] == "anon "
+    elif aops is not None:
+        page.aops, page.name = aops[1], (aops[3] or "").strip().strip('"')
+    elif owner is not None:
+        page.owner = f"order {owner[1]}, {owner[2]}, pid {owner[3]}" + (f" ({owner[4]})" if owner[4] else "")
+    elif head is not None and not _MORE.search(text):
+        page.compound = head[1]
+    elif re.match(r"^\s*anon\s*$", text):
+        page.anon = True
+    elif kind is None:
+        return False
+    if kind is not None:
+        page.page_type = kind[1] or kind[2]
+    return True

@@ -1,0 +1,41 @@
+"""Hands each line to the readers, in turn, until one knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from movable.errors import UsageError
+from movable.explain.material import Material
+from movable.explain.paste import lines
+from movable.explain.readers import cma, failures, numa_maps
+from movable.explain.readers.compsnoop import Compsnoop
+from movable.explain.readers.counters import Snapshots
+from movable.explain.readers.free_blocks import Tables
+from movable.explain.readers.page_dumps import Dumps
+from movable.explain.readers.zone_marks import Zones
+
+MAX_CHARACTERS = 64 << 20  # of all that is pasted together
+
+LOOKED_FOR = (
+    "/proc/buddyinfo, /proc/pagetypeinfo, extfrag_index, unusable_index, /proc/zoneinfo, /proc/vmstat, numa_maps, mm_stat of zram, "
+    "the report of a failed allocation or of the OOM killer, page dumps, failures of CMA, tables or tracepoints of compaction"
+)
+
+
+def read(texts: Iterable[tuple[str, str]]) -> Material:
+    """Everything that is known in texts given as (name, text). Raises UsageError for more than 64 Mi characters."""
+    material = Material()
+    left = MAX_CHARACTERS
+    for source, text in texts:
+        left -= len(text)
+        if left < 0:
+            raise UsageError(f"{source}: more than {MAX_CHARACTERS >> 20} Mi characters in all; give the part that matters")
+        readers = (
+            Tables().read, Zones().read, Snapshots().read, Dumps().read, cma.read, numa_maps.read, Compsnoop().read, failures.read,
+        )  # fmt: skip
+        for line in lines(source, text):
+            if line.text and any(reader(line, material) for reader in readers):
+                material.recognised += 1
+            else:
+                material.unread.append(line)
+    return material

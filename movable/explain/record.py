@@ -1,0 +1,51 @@
+"""The answers for programs: schema movable.explain/1."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from movable.explain import tallies, zones
+from movable.explain.answers import Answer
+from movable.explain.hostages import judge
+from movable.explain.material import Material, PageDump
+
+SCHEMA = "movable.explain/1"
+
+
+def record(material: Material, found: list[Answer], order: int) -> dict[str, Any]:
+    """Everything as plain values. Indices are in thousandths, sizes in pages unless a name says otherwise."""
+    return {
+        "schema": SCHEMA,
+        "order": order,
+        "zones": [asdict(one) for one in zones.every(material)],
+        "types": [_row(one, "node", "zone", "migratetype", "counts") for one in material.types],
+        "pageblocks": [_row(one, "node", "zone", "mixed", "counts") for one in material.pageblocks],
+        "indices": [_row(one, "node", "zone", "which", "values") for one in material.indices],
+        "watermarks": [_row(one, "node", "zone", "values") for one in material.marks],
+        "counters": tallies.now(material),
+        "counters_change": tallies.change(material),
+        "requests": [_row(one, "task", "order", "gfp", "oom") for one in material.requests],
+        "pages": [_page(one) for one in material.pages],
+        "cma": [_row(one, "area", "wanted", "ret", "runs", "free", "total", "busy") for one in material.cma],
+        "zram": [dict(one.values) for one in material.zram],
+        "numa_maps": [_row(one, "address", "policy", "nodes", "words") for one in material.maps],
+        "compactions": [
+            _row(one, "task", "pid", "node", "zone", "order", "mode", "status", "latency_ms", "fragmentation_index")
+            for one in material.runs
+        ],
+        "tracepoint_lines": len(material.events),
+        "answers": [asdict(one) for one in found],
+        "unread": [{"source": one.source, "line": one.number, "text": one.raw[:500]} for one in material.unread],
+    }
+
+
+def _row(one: Any, *names: str) -> dict[str, Any]:
+    """Some fields of a value, with the place where it stood."""
+    return {"source": one.line.source, "line": one.line.number} | {name: getattr(one, name) for name in names}
+
+
+def _page(page: PageDump) -> dict[str, Any]:
+    found = judge(page)
+    row = _row(page, "pfn", "reason", "ret", "refcount", "mapcount", "flags", "aops", "name", "owner")
+    return row | {"kind": found.kind, "expected_refcount": found.expected, "why": found.why, "advice": found.advice}

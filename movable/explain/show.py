@@ -1,0 +1,88 @@
+"""The answers as text for a terminal, and as one HTML page with a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from movable.explain import zones
+from movable.explain.answers import Answer
+from movable.explain.material import FreeBlocks, Material
+from movable.explain.paste import Line
+from movable.shown import in_html
+
+MAX_UNREAD_TOLD = 12
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1a1d21; --paper: #fff; --soft: #f3f5f7; --bar: #2e6da4;
+  --want: #b26a00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --paper: #14171a; --soft: #1e2327; --bar: #6fb1ea;
+  --want: #ffb74d; } }
+body { margin: 0 auto; max-width: 46rem; padding: 1rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; } p { margin: .2rem 0; }
+.next { border-left: .25rem solid var(--want); padding-left: .7rem; } svg { width: 100%; height: auto; background: var(--soft); }
+svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } li { font: 13px/1.5 ui-monospace, monospace; }
+"""
+
+
+def text(material: Material, found: list[Answer]) -> Iterator[str]:
+    """Lines for a person."""
+    for answer in found:
+        yield answer.title
+        yield from (f"  {fact}" for fact in answer.facts)
+        yield from (f"  Next: {advice}." for advice in dict.fromkeys(answer.advice))
+        yield ""
+    yield from _unread(material)
+
+
+def _unread(material: Material) -> Iterator[str]:
+    if not material.unread:
+        return
+    yield f"Not understood: {len(material.unread)} line{'s' if len(material.unread) > 1 else ''}"
+    yield from (f"  {_place(line)}: {line.raw.strip()[:100]}" for line in material.unread[:MAX_UNREAD_TOLD])
+    if len(material.unread) > MAX_UNREAD_TOLD:
+        yield f"  and {len(material.unread) - MAX_UNREAD_TOLD} more; --json lists all"
+
+
+def _place(line: Line) -> str:
+    return f"{line.source}:{line.number}"
+
+
+def html(material: Material, found: list[Answer], order: int) -> str:
+    """One page: no network, readable on a phone."""
+    pictures = "".join(_picture(row, order) for row in zones.last(material))
+    caption = f"Each bar is a share of what is free, the number above it counts blocks; orders below {order} have the other colour."
+    body = pictures + (f"<p>{caption}</p>" if pictures else "")
+    for answer in found:
+        body += f"<h2>{in_html(answer.title)}</h2>" + "".join(f"<p>{in_html(fact)}</p>" for fact in answer.facts)
+        body += "".join(f'<p class="next">Next: {in_html(advice)}.</p>' for advice in dict.fromkeys(answer.advice))
+    if material.unread:
+        lines = "".join(f"<li>{in_html(_place(line))}: {in_html(line.raw.strip()[:200])}</li>" for line in material.unread[:200])
+        body += f"<h2>Not understood: {len(material.unread)} lines</h2><ul>{lines}</ul>"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Free memory explained</title><style>{STYLE}</style></head>\n"
+        f"<body><h1>Free memory explained</h1>\n{body}</body></html>\n"
+    )
+
+
+def _picture(row: FreeBlocks, order: int) -> str:
+    """Free memory of a zone by order: a bar for each, as high as its share of what is free."""
+    total, width = max(row.free, 1), 560 / max(len(row.counts), 1)
+    bars = ""
+    for each, count in enumerate(row.counts):
+        share = (count << each) / total
+        x, high = 20 + each * width, round(110 * share, 1)
+        colour = "var(--bar)" if each >= order else "var(--want)"
+        bars += (
+            f'<rect x="{x + 4:.1f}" y="{130 - high}" width="{width - 8:.1f}" height="{high}" fill="{colour}"/>'
+            f'<text x="{x + width / 2:.1f}" y="146" text-anchor="middle">{each}</text>'
+            f'<text x="{x + width / 2:.1f}" y="{124 - high:.1f}" text-anchor="middle">{count or ""}</text>'
+        )
+    name = f"Node {row.node}, zone {row.zone}: free memory by order; blocks of order {order} or more are blue"
+    return (
+        f'<h2>Node {row.node}, zone {in_html(row.zone)}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
+        f'aria-label="{in_html(name)}">{bars}</svg>'
+    )

@@ -1,0 +1,121 @@
+"""What counters and tables of many events add up to: stalls, success, who asked, pages scanned for each that moved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from movable.explain.material import Material
+from movable.explain.meanings import of_status
+
+if TYPE_CHECKING:
+    from movable.explain.answers import Answer
+
+MANY_SCANNED = 50
+"""Pages scanned for each that moved, above which scanning is mostly in vain."""
+
+
+def change(material: Material) -> dict[str, int]:
+    """What was added between the first and the last snapshot; empty where there is one only."""
+    if len(material.counters) < 2:
+        return {}
+    before, after = material.counters[0].values, material.counters[-1].values
+    return {name: after[name] - before[name] for name in after if name in before}
+
+
+def now(material: Material) -> dict[str, int]:
+    """The counters of all snapshots together, later ones over earlier ones."""
+    return {name: value for one in material.counters for name, value in one.values.items()}
+
+
+def answers(material: Material) -> Iterator[Answer]:
+    """Counters, zram, and compactions one by one."""
+    from movable.explain.answers import Answer
+
+    delta = change(material)
+    values: Mapping[str, int] = delta or now(material)
+    if values:
+        when = "between the two" if delta else "since boot"
+        backwards = sorted(name for name, value in delta.items() if value < 0 and not name.startswith("nr_"))
+        answer = Answer(f"Counters, {when}", [*_compaction(values), *_askers(values)], _advice(values))
+        if backwards:
+            answer.facts.append(f"{', '.join(backwards[:3])} fell: the two are in the wrong order, or of two boots.")
+        if not answer.facts:
+            answer.facts.append("None of them is about compaction, migration or huge pages.")
+        yield answer
+    for one in material.zram:
+        yield Answer("zram", list(_zram(one.values)), ["echo 1 > /sys/block/zramN/compact gives partly empty pages back"])
+    if material.runs:
+        yield Answer("Compactions that were traced", list(_runs(material)))
+
+
+def _compaction(values: Mapping[str, int]) -> Iterator[str]:
+    stall, success, fail = (values.get(f"compact_{name}") for name in ("stall", "success", "fail"))
+    if stall is not None:
+        outcome = ""
+        if success is not None and fail is not None:
+            outcome = f": {success} got their block, {fail} did not ({100 * fail // max(1, success + fail)} %)"
+        yield f"{stall} requests stalled in direct compaction{outcome}."
+    elif success is not None and fail is not None:
+        yield f"Direct compaction: {success} succeeded, {fail} failed."
+    moved, scanned = values.get("pgmigrate_success", 0), values.get("compact_migrate_scanned", 0)
+    failed = values.get("pgmigrate_fail")
+    if "pgmigrate_success" in values:
+        yield f"{moved} pages were migrated" + (f", {failed} attempts failed." if failed is not None else ".")
+    if scanned and moved:
+        yield f"{scanned / moved:.1f} pages were scanned for each that moved."
+    isolated, free_scanned = values.get("compact_isolated", 0), values.get("compact_free_scanned", 0)
+    if isolated and free_scanned:
+        yield f"{free_scanned / isolated:.1f} frames were scanned by the free scanner for each page isolated."
+    if values.get("compact_daemon_wake"):
+        yield f"kcompactd woke {values['compact_daemon_wake']} times."
+
+
+def _askers(values: Mapping[str, int]) -> Iterator[str]:
+    if "thp_fault_alloc" in values or "thp_fault_fallback" in values:
+        got, lost = values.get("thp_fault_alloc", 0), values.get("thp_fault_fallback", 0)
+        yield f"Huge pages at faults: {got} given, {lost} refused ({100 * lost // max(1, got + lost)} %)."
+    if values.get("thp_collapse_alloc_failed"):
+        yield f"khugepaged failed to get {values['thp_collapse_alloc_failed']} huge pages."
+    if values.get("numa_pages_migrated"):
+        yield f"NUMA balancing moved {values['numa_pages_migrated']} pages."
+    stalls = sum(value for name, value in values.items() if name.startswith("allocstall"))
+    if stalls:
+        yield f"{stalls} requests stalled in direct reclaim: memory was short, not only broken up."
+    if values.get("balloon_migrate"):
+        yield f"{values['balloon_migrate']} pages of a balloon were moved."
+    if values.get("oom_kill"):
+        yield f"The OOM killer ran {values['oom_kill']} times."
+
+
+def _advice(values: Mapping[str, int]) -> list[str]:
+    advice = []
+    moved, scanned = values.get("pgmigrate_success", 0), values.get("compact_migrate_scanned", 0)
+    if scanned > MANY_SCANNED * max(moved, 1):
+        advice.append("look at /proc/pagetypeinfo and page_owner: most pages that the scanner meets cannot move")
+    if values.get("compact_fail", 0) > values.get("compact_success", 0):
+        advice.append("compact before the load comes (vm.compaction_proactiveness), or reserve huge pages at boot")
+    return advice
+
+
+def _zram(values: Mapping[str, int]) -> Iterator[str]:
+    stored, packed, used = values["orig_data_size"], values["compr_data_size"], values["mem_used_total"]
+    yield f"{stored >> 10} kB are stored in {used >> 10} kB of memory; compressed they are {packed >> 10} kB."
+    if used:
+        yield f"{100 * (used - packed) // used} % of that memory is overhead and unused slots of zsmalloc." if used >= packed else (
+            "More is stored than memory is used: same-filled pages need none."
+        )
+    yield f"{values['same_pages']} pages are filled with one word; {values['pages_compacted']} pages were given back by compaction."
+
+
+def _runs(material: Material) -> Iterator[str]:
+    statuses = Counter(run.status.lower().removeprefix("compact_") for run in material.runs)
+    for status, count in statuses.most_common():
+        meaning = of_status(status)
+        yield f"{count} ended as {status}{': ' + meaning if meaning else ''}."
+    tasks = Counter(run.task for run in material.runs)
+    yield "Who compacted: " + ", ".join(f"{task} ({count})" for task, count in tasks.most_common(5)) + "."
+    waits = [run.latency_ms for run in material.runs if run.latency_ms is not None]
+    if waits:
+        yield f"It took {sum(waits):.1f} ms in all, {max(waits):.1f} ms at most."

@@ -1,0 +1,129 @@
+"""Cpusets of cgroup v2, their memory half: which nodes the tasks of a group may use (kernel/cgroup/cpuset.c).
+
+When the nodes of a group change, or a task comes to another group, policies are bound again and pages follow before the write
+returns.
+"""
+
+from __future__ import annotations
+
+from errno import EACCES, EINVAL, ENOSPC, ERANGE
+from typing import TYPE_CHECKING
+
+from movable.mm.mempolicy import mpol_rebind
+from movable.mm.nodemask import parse_nodelist
+
+if TYPE_CHECKING:
+    from movable.mm.process import Process
+    from movable.mm.userspace import Userspace
+
+
+class Cpuset:
+    """One group.
+
+    ``mems_allowed`` is what was written to cpuset.mems, ``effective_mems`` what its tasks get: the part of it that the parent
+    has, or all that the parent has. ``old_mems_allowed`` is where the pages of its tasks were placed last.
+    """
+
+    __slots__ = ("children", "effective_mems", "mems_allowed", "name", "old_mems_allowed", "parent", "tasks", "user")
+
+    def __init__(self, user: Userspace, name: str, parent: Cpuset | None) -> None:
+        self.user = user
+        self.name = name
+        self.parent = parent
+        self.children: list[Cpuset] = []
+        self.tasks: set[Process] = set()
+        if parent is None:
+            self.mems_allowed = self.effective_mems = self.old_mems_allowed = user.memory_nodes
+        else:
+            parent.children.append(self)
+            self.mems_allowed = self.old_mems_allowed = 0
+            self.effective_mems = parent.effective_mems
+
+    def guaranteed_mems(self) -> int:
+        """The nodes of the group, or of its nearest ancestor with memory (guarantee_online_mems)."""
+        group = self
+        while not group.effective_mems & self.user.memory_nodes and group.parent is not None:
+            group = group.parent
+        return group.effective_mems & self.user.memory_nodes
+
+    def members(self) -> list[Process]:
+        """The living tasks, by pid."""
+        return sorted(self.tasks, key=lambda task: task.pid)
+
+    def write_mems(self, text: str) -> int:
+        """Write to cpuset.mems: 0, -EACCES for the root, -EINVAL, -ERANGE or -ENOSPC (update_nodemask)."""
+        if self.parent is None:
+            return -EACCES
+        text = text.strip()
+        try:
+            mask = parse_nodelist(text)
+        except ValueError:
+            return -EINVAL
+        except OverflowError:
+            return -ERANGE
+        if mask & ~self.user.top_cpuset.mems_allowed:
+            return -EINVAL
+        if mask == self.mems_allowed:
+            return 0
+        if self.tasks and not mask and self.mems_allowed and not self.user.era.empty_mems_with_tasks:
+            return -ENOSPC
+        self.mems_allowed = mask
+        self.update_hierarchy()
+        return 0
+
+    def update_hierarchy(self) -> None:
+        """Work out the effective nodes again, here and below (update_nodemasks_hier)."""
+        if self.parent is not None:
+            mems = self.mems_allowed & self.parent.effective_mems or self.parent.effective_mems
+            if mems == self.effective_mems:
+                return
+            self.effective_mems = mems
+            self.update_tasks()
+        for child in self.children:
+            child.update_hierarchy()
+
+    def update_tasks(self) -> None:
+        """Every task gets the nodes, its policies with it, and its pages follow (update_tasks_nodemask)."""
+        from movable.mm.mempolicy_calls import do_migrate_pages
+
+        mems = self.guaranteed_mems()
+        for task in self.members():
+            change_task_nodemask(task, mems)
+            if task.mm is not None:
+                rebind_mm(task, self.mems_allowed or mems)
+                do_migrate_pages(self.user.kworker, task.mm, self.old_mems_allowed, mems, True)
+        self.old_mems_allowed = mems
+
+    def attach(self, task: Process) -> int:
+        """Write a task's pid to cgroup.procs: it leaves its group for this one (cpuset_attach); 0."""
+        from movable.mm.mempolicy_calls import do_migrate_pages
+
+        former = task.cpuset
+        if former is self or task not in former.tasks:
+            return 0
+        former.tasks.discard(task)
+        self.tasks.add(task)
+        task.cpuset = self
+        mems = self.guaranteed_mems()
+        change_task_nodemask(task, mems)
+        if task.mm is not None:
+            rebind_mm(task, self.effective_mems)
+            do_migrate_pages(self.user.kworker, task.mm, former.old_mems_allowed, self.effective_mems, True)
+        self.old_mems_allowed = self.effective_mems
+        return 0
+
+    def __repr__(self) -> str:
+        return f"<cpuset /{self.name}>"
+
+
+def change_task_nodemask(task: Process, mems: int) -> None:
+    """The task's policy and its allowed nodes (cpuset_change_task_nodemask)."""
+    mpol_rebind(task.mempolicy, mems)
+    task.mems_allowed = mems
+
+
+def rebind_mm(task: Process, mems: int) -> None:
+    """The policies of a process's areas; those of files stay (mpol_rebind_mm)."""
+    assert task.mm is not None
+    for vma in task.mm.vmas:
+        mpol_rebind(vma.policy, mems)

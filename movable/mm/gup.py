@@ -1,0 +1,94 @@
+"""Getting at a process's pages from the kernel's side (mm/gup.c)."""
+
+from __future__ import annotations
+
+from errno import EFAULT, ENOENT
+from typing import TYPE_CHECKING
+
+from movable.mm.memory import DIRTY, handle_mm_fault
+from movable.mm.mm_types import VM_READ
+from movable.mm.page import PG_referenced, get_page
+from movable.mm.pgtable import PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
+from movable.mm.swap import mark_page_accessed
+
+if TYPE_CHECKING:
+    from movable.mm.mm_types import VMA, MmStruct
+    from movable.mm.page import Page
+    from movable.mm.process import Process
+
+MAX_FAULTS = 1000
+REFERENCED = 1 << PG_referenced
+
+
+def faultin_page(task: Process, vma: VMA, vpn: int, write: bool) -> bool:
+    """Make a page present, for writing if ``write``; False beyond a file's end. The area's permissions count as given."""
+    table = vma.mm.pgtable
+    for _ in range(MAX_FAULTS):
+        pte = table.get(vpn, 0)
+        if pte & PTE_THERE and (not write or pte & PTE_RW):
+            break
+        if handle_mm_fault(task, vma, vpn, write):
+            return False
+    return True
+
+
+def touch_page(vma: VMA, vpn: int, write: bool) -> None:
+    """The page was reached through its entry: it counts as used, and as dirty where it will be written (FOLL_TOUCH)."""
+    pte = vma.mm.pgtable[vpn]
+    if pte & PTE_SPECIAL:
+        return
+    page = vma.mm.user.vm.pages[pte >> PTE_SHIFT]
+    if write and not pte & PTE_DIRTY:
+        page._flags |= DIRTY
+    mark_page_accessed(page)
+
+
+def get_user_pages(task: Process, address: int, count: int) -> list[Page] | int:
+    """References on up to ``count`` pages from a byte address on, for reading (get_user_pages_fast).
+
+    Missing ones are faulted in. Fewer come back where a later page cannot be read; -EFAULT where the first cannot.
+    """
+    mm = task.mm
+    assert mm is not None
+    pages: list[Page] = []
+    for vpn in range(address >> PTE_SHIFT, (address >> PTE_SHIFT) + count):
+        page = _get_user_page(task, mm, vpn)
+        if page is None:
+            break
+        pages.append(page)
+    return pages or -EFAULT
+
+
+def _get_user_page(task: Process, mm: MmStruct, vpn: int) -> Page | None:
+    pte = mm.pgtable.get(vpn, 0)
+    vma = mm.vma_lookup(vpn)
+    if vma is None or not vma.flags & VM_READ:
+        return None
+    if pte & PTE_PRESENT and not pte & PTE_SPECIAL:
+        page = task.user.vm.pages[pte >> PTE_SHIFT]
+        page._flags |= REFERENCED  # the fast way: no more than this
+    else:
+        if not faultin_page(task, vma, vpn, False):
+            return None
+        touch_page(vma, vpn, False)
+        page = task.user.vm.pages[mm.pgtable[vpn] >> PTE_SHIFT]
+    get_page(page)
+    return page
+
+
+def follow_page(vma: VMA, vpn: int) -> Page | int:
+    """The page mapped at an address of an area, without faulting and without a reference (follow_page with FOLL_DUMP).
+
+    -EFAULT for the zero page and, in 6.1, where an anonymous private page is missing; -ENOENT for others that are missing and,
+    in 6.1, for pages of a PROT_NONE area.
+    """
+    era = vma.mm.user.era
+    pte = vma.mm.pgtable.get(vpn, 0)
+    if not pte:
+        return -EFAULT if vma.file is None and not era.absent_anon_enoent else -ENOENT
+    if pte & PTE_PRESENT or (pte & PTE_THERE and era.protnone_pages_seen):
+        return -EFAULT if pte & PTE_SPECIAL else vma.mm.user.vm.pages[pte >> PTE_SHIFT]
+    return -ENOENT
+
+
+__all__ = ["faultin_page", "follow_page", "get_user_pages", "touch_page"]

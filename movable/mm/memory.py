@@ -1,0 +1,307 @@
+"""Page faults, and taking pages in and out of page tables (mm/memory.c).
+
+What the processor does is here too: it looks at an entry, sets its accessed and dirty bits, and faults where it may not go on.
+A fault that meets a migration entry waits for the page's lock and tries again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.errors import MovableError
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
+from movable.mm.mempolicy import alloc_page_vma
+from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
+from movable.mm.page import LOCKED, PG_dirty, copy_highpage, get_page, put_page
+from movable.mm.pgtable import (
+    PTE_ACCESSED,
+    PTE_DIRTY,
+    PTE_PRESENT,
+    PTE_RW,
+    PTE_SHIFT,
+    PTE_SPECIAL,
+    PTE_THERE,
+    PTRS_PER_PTE,
+)
+from movable.mm.rmap import (
+    EXCLUSIVE,
+    PageAnon,
+    anon_vma_prepare,
+    page_add_new_anon_rmap,
+    page_add_rmap,
+    page_move_anon_rmap,
+    page_remove_rmap,
+)
+from movable.mm.shmem import shmem_get_page
+from movable.mm.swap import LRU, lru_add_drain_cpu, lru_cache_add, mark_page_accessed
+
+if TYPE_CHECKING:
+    from movable.mm.mm_types import VMA, MmStruct
+    from movable.mm.page import Page
+    from movable.mm.process import Process
+    from movable.mm.vm import VM
+
+SIGBUS, SIGSEGV = 7, 11
+DIRTY = 1 << PG_dirty
+ANON_GFP = GFP_HIGHUSER_MOVABLE | GFP_ZERO
+MAX_FAULTS = 1000
+"""How often one access may fault before it is an error of the model."""
+
+
+class OutOfMemory(MovableError):
+    """A fault found no free page anywhere it may look; a kernel would kill a process now."""
+
+
+def vm_normal_page(vm: VM, pte: int) -> Page | None:
+    """The page behind a present entry; None for the zero page (vm_normal_page)."""
+    return None if pte & PTE_SPECIAL else vm.pages[pte >> PTE_SHIFT]
+
+
+# --- the processor's side ---
+
+
+def do_user_addr_fault(task: Process, vpn: int, write: bool) -> tuple[int, Page | None]:
+    """Access one page: (0, the page), or (SIGSEGV or SIGBUS, None). Raises OutOfMemory when no page can be had."""
+    mm = task.mm
+    if mm is None:
+        return SIGSEGV, None
+    table = mm.pgtable
+    need = PTE_PRESENT | PTE_RW if write else PTE_PRESENT
+    used = PTE_ACCESSED | PTE_DIRTY if write else PTE_ACCESSED
+    for _ in range(MAX_FAULTS):
+        pte = table.get(vpn, 0)
+        if pte & need == need:
+            if pte & used != used:
+                table[vpn] = pte | used
+            return 0, task.user.vm.pages[pte >> PTE_SHIFT]
+        vma = mm.vma_lookup(vpn)
+        if vma is None or not vma.flags & (VM_WRITE if write else VM_ACCESS_FLAGS):
+            return SIGSEGV, None
+        signo = handle_mm_fault(task, vma, vpn, write)
+        if signo:
+            return signo, None
+    raise MovableError(f"page {vpn:#x} of {mm!r} still faults after {MAX_FAULTS} times")
+
+
+def handle_mm_fault(task: Process, vma: VMA, vpn: int, write: bool) -> int:
+    """Serve one fault; returns 0, and the access is tried again, or SIGBUS (handle_mm_fault)."""
+    table = vma.mm.pgtable
+    pte = table.get(vpn, 0)
+    if not pte:
+        return do_anonymous_page(task, vma, vpn, write) if vma.file is None else do_fault(task, vma, vpn, write)
+    if not pte & PTE_THERE:
+        return migration_entry_wait(task, pte)
+    if write and not pte & PTE_RW:
+        return do_wp_page(task, vma, vpn, pte)
+    table[vpn] = pte | (PTE_ACCESSED | PTE_DIRTY if write else PTE_ACCESSED)
+    return 0
+
+
+def migration_entry_wait(task: Process, pte: int) -> int:
+    """The page is on its way: sleep until it is unlocked, then look again (migration_entry_wait)."""
+    page = task.user.vm.pages[pte >> PTE_SHIFT]
+    task.user.vm.wait(
+        ("page", page.pfn, "lock"),
+        lambda: not page._flags & LOCKED,
+        f"page {page.pfn} to arrive where it migrates to",
+    )
+    return 0
+
+
+# --- faults ---
+
+
+def _oom(task: Process, vpn: int) -> OutOfMemory:
+    return OutOfMemory(f"{task!r} needs a page at {vpn << 12:#x} and there is none on the nodes it may use; give the machine more")
+
+
+def do_anonymous_page(task: Process, vma: VMA, vpn: int, write: bool) -> int:
+    """The first use of a page of an anonymous area: a read maps the zero page, a write a fresh one."""
+    table = vma.mm.pgtable
+    if not write:
+        table[vpn] = task.user.zero_page.pfn << PTE_SHIFT | vma.page_prot | PTE_SPECIAL
+        return 0
+    anon_vma_prepare(vma)
+    page = alloc_page_vma(task, vma, vpn, ANON_GFP)
+    if page is None:
+        raise _oom(task, vpn)
+    page_add_new_anon_rmap(page, vma, vpn)
+    lru_cache_add(task.user, page, task.cpu)
+    table[vpn] = page.pfn << PTE_SHIFT | vma.page_prot | PTE_RW | PTE_DIRTY
+    return 0
+
+
+def do_fault(task: Process, vma: VMA, vpn: int, write: bool) -> int:
+    """The first use of a page of a file's area: read, copy on write, or write to the shared page."""
+    if not write:
+        return _do_read_fault(task, vma, vpn)
+    if vma.flags & VM_SHARED:
+        return _do_shared_fault(task, vma, vpn)
+    return _do_cow_fault(task, vma, vpn)
+
+
+def _file_page(task: Process, vma: VMA, vpn: int) -> Page | None:
+    """The file's page behind an address, with a reference; None beyond its end."""
+    assert vma.file is not None
+    inode = vma.file.inode
+    index = vma.pgoff + vpn - vma.start
+    if index >= inode.size:
+        return None
+    page = shmem_get_page(task, inode, index)
+    if page is None:
+        raise _oom(task, vpn)
+    return page
+
+
+def _do_read_fault(task: Process, vma: VMA, vpn: int) -> int:
+    window = task.user.fault_around
+    if window > 1 and _do_fault_around(vma, vpn, window):
+        return 0
+    page = _file_page(task, vma, vpn)
+    if page is None:
+        return SIGBUS
+    page_add_rmap(page, vma)
+    vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot
+    return 0
+
+
+def _do_fault_around(vma: VMA, vpn: int, window: int) -> bool:
+    """Map what the file already has in memory around the address; whether that served the fault (do_fault_around)."""
+    assert vma.file is not None
+    table, cached, size = vma.mm.pgtable, vma.file.mapping.i_pages, vma.file.inode.size
+    start = max(vpn - vpn % window, vma.start)
+    end = min(start + window, vma.end, start - start % PTRS_PER_PTE + PTRS_PER_PTE)
+    for at in range(start, end):
+        index = vma.pgoff + at - vma.start
+        page = cached.get(index)
+        if page is None or at in table or index >= size:
+            continue
+        get_page(page)
+        page_add_rmap(page, vma)
+        table[at] = page.pfn << PTE_SHIFT | vma.page_prot
+    return vpn in table
+
+
+def _do_shared_fault(task: Process, vma: VMA, vpn: int) -> int:
+    page = _file_page(task, vma, vpn)
+    if page is None:
+        return SIGBUS
+    page_add_rmap(page, vma)
+    vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot | PTE_RW | PTE_DIRTY
+    page._flags |= DIRTY
+    return 0
+
+
+def _do_cow_fault(task: Process, vma: VMA, vpn: int) -> int:
+    anon_vma_prepare(vma)
+    source = _file_page(task, vma, vpn)
+    if source is None:
+        return SIGBUS
+    _map_copy(task, vma, vpn, source)
+    put_page(source)
+    return 0
+
+
+def _map_copy(task: Process, vma: VMA, vpn: int, source: Page | None) -> None:
+    """A fresh anonymous page at an address with what ``source`` holds; None: zeros."""
+    page = alloc_page_vma(task, vma, vpn, ANON_GFP if source is None else GFP_HIGHUSER_MOVABLE)
+    if page is None:
+        raise _oom(task, vpn)
+    if source is not None:
+        copy_highpage(page, source)
+    page_add_new_anon_rmap(page, vma, vpn)
+    lru_cache_add(task.user, page, task.cpu)
+    rights = PTE_RW if vma.flags & VM_WRITE else 0
+    vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot | rights | PTE_DIRTY
+
+
+def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
+    """A write to a page that is mapped without write permission: use it again, or copy it (do_wp_page)."""
+    page = vm_normal_page(task.user.vm, pte)
+    table = vma.mm.pgtable
+    if vma.flags & VM_SHARED:
+        table[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
+        if page is not None:
+            page._flags |= DIRTY
+        return 0
+    if page is not None and PageAnon(page) and _may_reuse(task, vma, page):
+        table[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
+        return 0
+    anon_vma_prepare(vma)
+    if page is not None:
+        get_page(page)
+    _map_copy(task, vma, vpn, page)
+    if page is not None:
+        page_remove_rmap(page, vma)
+        put_page(page)  # the mapping's
+        put_page(page)  # ours
+    return 0
+
+
+def _may_reuse(task: Process, vma: VMA, page: Page) -> bool:
+    """Whether this mapping is all that is left of a page that was shared: then it is this process's alone again."""
+    if page._flags & EXCLUSIVE:
+        return True
+    if page._refcount > 3:
+        return False
+    if not page._flags & LRU:
+        lru_add_drain_cpu(task.user, task.cpu)  # the batch may hold the other reference
+    if page._refcount != 1 or page._flags & LOCKED:
+        return False
+    page_move_anon_rmap(page, vma)
+    return True
+
+
+# --- in bulk ---
+
+
+def zap_page_range(vma: VMA, start: int, end: int) -> None:
+    """Take the pages of a range out of the page table (zap_page_range).
+
+    What was dirty or used through a file's mapping shows in the page afterwards.
+    """
+    mm = vma.mm
+    table, pages = mm.pgtable, mm.user.vm.pages
+    for vpn in mm.present(start, end):
+        pte = table.pop(vpn)
+        if not pte & PTE_THERE or pte & PTE_SPECIAL:
+            continue
+        page = pages[pte >> PTE_SHIFT]
+        if not PageAnon(page):
+            if pte & PTE_DIRTY:
+                page._flags |= DIRTY
+            if pte & PTE_ACCESSED:
+                mark_page_accessed(page)
+        page_remove_rmap(page, vma)
+        put_page(page)
+
+
+def copy_page_range(child: VMA, parent: VMA) -> None:
+    """Copy a parent's entries at a fork; private pages lose their write permission on both sides (copy_page_range).
+
+    An area whose pages all come from a file or are zeros is left empty: faults will fill it.
+    """
+    if parent.anon_vma is None:
+        return
+    source, target = parent.mm.pgtable, child.mm.pgtable
+    pages = parent.mm.user.vm.pages
+    cow = not parent.flags & VM_SHARED
+    for vpn in parent.mm.present(parent.start, parent.end):
+        pte = source[vpn]
+        if not pte & PTE_THERE:
+            continue
+        if not pte & PTE_SPECIAL:
+            page = pages[pte >> PTE_SHIFT]
+            get_page(page)
+            page_add_rmap(page, child)
+            if PageAnon(page):
+                page._flags &= ~EXCLUSIVE
+        if cow and pte & PTE_RW:
+            pte &= ~PTE_RW
+            source[vpn] = pte
+        target[vpn] = pte & ~PTE_ACCESSED if cow else pte & ~(PTE_ACCESSED | PTE_DIRTY)
+
+
+def mm_pages(mm: MmStruct) -> int:
+    """How many pages the process has in memory (get_mm_rss)."""
+    return sum(1 for pte in mm.pgtable.values() if pte & PTE_THERE and not pte & PTE_SPECIAL)

@@ -1,0 +1,137 @@
+"""The middle of one attempt for a page of the LRU lists: steps 4 to 16 of the kernel's document (mm/migrate.c).
+
+Both pages are locked and writeback has ended (steps 1 to 3, in migrate.py); unlocking and the LRU lists come after (19, 20).
+
+ 4  every mapping becomes a migration entry; a fault that meets one waits for the page lock
+ 5  the mapping's tree is locked                      9  the tree's slot leads to the new page
+ 6  the reference count must be what is expected     10  the old page's references are let go
+ 7  the slot must still hold the page                11  the tree is unlocked
+ 8  the new page is prepared                         12  the content is copied, 13 the flags, 14 the old ones cleared
+15  writeback of the new page ends                   16  migration entries become mappings, of the new page or the old one
+
+An anonymous page outside the swap cache has no tree: then 5, 7, 9 and 11 are nothing, and one reference is expected. What is
+expected otherwise: one for the isolation, one for the tree, one for private data.
+"""
+
+from __future__ import annotations
+
+from errno import EAGAIN
+from typing import TYPE_CHECKING
+
+from movable.mm.page import (
+    PAGE_MAPPING_ANON,
+    PAGE_MAPPING_FLAGS,
+    PG_active,
+    PG_dirty,
+    PG_error,
+    PG_private,
+    PG_referenced,
+    PG_swapbacked,
+    PG_uptodate,
+    copy_highpage,
+)
+from movable.mm.rmap import remove_migration_ptes, try_to_migrate
+from movable.mm.swap import count_isolated, lru_cache_add
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+    from movable.mm.shmem import FileMapping
+
+DIRTY = 1 << PG_dirty
+ACTIVE = 1 << PG_active
+SWAPBACKED = 1 << PG_swapbacked
+COPIED = 1 << PG_error | 1 << PG_referenced | 1 << PG_uptodate | ACTIVE
+"""Flags that go with the page, beside dirty, which moves with the mapping."""
+
+
+def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
+    """Move one locked page into the locked ``newpage``; 0, or -EAGAIN, and nothing has changed (__unmap_and_move)."""
+    user = page.vm.userspace
+    assert user is not None
+    seam = page.seam
+    if seam is not None:
+        seam.point("ar", ("map", page.pfn))
+    mapped = page._mapcount >= 0
+    if mapped:
+        try_to_migrate(user, page)  # 4
+    rc = -EAGAIN if page._mapcount >= 0 else move_to_new_page(newpage, page)
+    if mapped:
+        remove_migration_ptes(user, page, newpage if rc == 0 else page)  # 16
+    if seam is not None:
+        seam.event("move_lru_page_ret", page, newpage=newpage.pfn, ret=rc, mapcount=newpage._mapcount + 1)
+    if rc == 0:
+        count_isolated(page, -1)
+        lru_cache_add(user, newpage, user.cpu)
+    return rc
+
+
+def move_to_new_page(newpage: Page, page: Page) -> int:
+    """Steps 5 to 15; 0 or -EAGAIN (move_to_new_page, migrate_page)."""
+    rc = move_mapping(newpage, page)  # 5 to 11
+    if rc:
+        return rc
+    copy_user_page(newpage, page)  # 12
+    copy_flags(newpage, page)  # 13, 14
+    if not page._mapping & PAGE_MAPPING_ANON:
+        page._mapping = 0
+    return 0
+
+
+def copy_user_page(to: Page, source: Page) -> None:
+    """Copy the content of a page that processes map: a step that every access through a mapping of it comes before or after."""
+    seam = to.seam
+    if seam is None:
+        copy_highpage(to, source)
+        return
+    seam.point("ar", ("map", source.pfn))
+    seam.event("copy_page", to, source=source.pfn)
+    vm = to.vm
+    vm.map_page(to)[:] = vm.map_page(source)
+
+
+def file_mapping(page: Page) -> FileMapping | None:
+    """The page cache that the page is in, None for an anonymous page."""
+    word = page._mapping
+    if word & PAGE_MAPPING_FLAGS:
+        return None
+    return page.vm.address_spaces.get(word)  # type: ignore[return-value]
+
+
+def move_mapping(newpage: Page, page: Page) -> int:
+    """Hand the page's place to ``newpage``, unless somebody holds a reference that is not expected: then -EAGAIN.
+
+    While the count is frozen at 0 nobody can take a reference. mirrors mm/migrate.c, migrate_page_move_mapping.
+    """
+    mapping = file_mapping(page)
+    expected = 1 if mapping is None else 2 + (page._flags >> PG_private & 1)
+    seam = page.seam
+    if seam is not None:
+        seam.point("aw", ("page", page.pfn, "refs"))
+    held = mapping is None or mapping.i_pages.get(page._index) is page  # 7
+    refused = page._refcount != expected or not held  # 6
+    if seam is not None:
+        seam.event("move_mapping", page, newpage=newpage.pfn, expected=expected, ret=-EAGAIN if refused else 0)
+    if refused:
+        return -EAGAIN
+    if mapping is None:
+        newpage._index, newpage._mapping = page._index, page._mapping
+        newpage._flags |= page._flags & SWAPBACKED
+        return 0
+    page._refcount = 0
+    newpage._index, newpage._mapping = page._index, page._mapping  # 8
+    newpage._flags |= page._flags & (SWAPBACKED | DIRTY)
+    newpage._refcount += 1
+    page._flags &= ~DIRTY
+    mapping.i_pages[page._index] = newpage  # 9
+    page._refcount = expected - 1  # 10
+    return 0
+
+
+def copy_flags(newpage: Page, page: Page) -> None:
+    """What is known of the page goes with it (migrate_page_states)."""
+    flags = page._flags
+    newpage._flags |= flags & (COPIED | DIRTY)
+    page._flags = flags & ~ACTIVE
+
+
+__all__ = ["copy_flags", "file_mapping", "move_mapping", "move_to_new_page", "unmap_and_move_lru"]

@@ -1,0 +1,83 @@
+"""/sys/devices/system/node/nodeN/{meminfo,numastat,distance}, in the kernel's exact format (drivers/base/node.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.mm.page import PAGE_MAPPING_ANON, PG_dirty, PG_mlocked, PG_reserved, PG_swapbacked, PG_writeback
+from movable.mm.shmem import FileMapping
+from movable.mm.swap import LRU_NAMES
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.userspace import Userspace
+
+LOCAL_DISTANCE, REMOTE_DISTANCE = 10, 20
+NUMASTAT = ("numa_hit", "numa_miss", "numa_foreign", "interleave_hit", "local_node", "other_node")
+AFTER_SHMEM = (
+    "KernelStack PageTables SecPageTables NFS_Unstable Bounce WritebackTmp KReclaimable Slab SReclaimable SUnreclaim "
+    "AnonHugePages ShmemHugePages ShmemPmdMapped FileHugePages FilePmdMapped"
+).split()
+"""What the model does not count, and shows as 0."""
+
+
+def distance(node: Node) -> str:
+    """The line of distances: 10 to itself, 20 to every other node."""
+    return " ".join(str(node_distance(node.nid, other.nid)) for other in node.vm.nodes) + "\n"
+
+
+def node_distance(one: int, two: int) -> int:
+    """How far memory of one node is from another (node_distance)."""
+    return LOCAL_DISTANCE if one == two else REMOTE_DISTANCE
+
+
+def numastat(user: Userspace, node: Node) -> str:
+    """The six counters of a node."""
+    counts = user.numastat[node.nid]
+    return "".join(f"{name} {count}\n" for name, count in zip(NUMASTAT, counts, strict=True))
+
+
+def node_counts(user: Userspace, node: Node) -> dict[str, int]:
+    """Pages of a node by kind, as meminfo names them; counted from the pages."""
+    counts = dict.fromkeys(("Mlocked", "Dirty", "Writeback", "FilePages", "Mapped", "AnonPages", "Shmem"), 0)
+    for zone in node.zones:
+        for pfn in range(zone.start_pfn, zone.end_pfn):
+            page = node.vm.pages.get(pfn)
+            if page is None or page._refcount <= 0 or page._flags >> PG_reserved & 1:
+                continue
+            flags, word = page._flags, page._mapping
+            counts["Mlocked"] += flags >> PG_mlocked & 1
+            if word & PAGE_MAPPING_ANON:
+                counts["AnonPages"] += page._mapcount >= 0
+            elif isinstance(node.vm.address_spaces.get(word), FileMapping):
+                counts["FilePages"] += 1
+                counts["Mapped"] += page._mapcount >= 0
+                counts["Shmem"] += flags >> PG_swapbacked & 1
+                counts["Dirty"] += flags >> PG_dirty & ~flags >> PG_swapbacked & 1
+                counts["Writeback"] += flags >> PG_writeback & 1
+    return counts
+
+
+def meminfo(user: Userspace, node: Node) -> str:
+    """The node's meminfo: kB by kind. LRU lists are those that were drained to; kernel memory is not counted."""
+    total = sum(zone.managed_pages for zone in node.zones)
+    free = sum(zone.nr_free for zone in node.zones)
+    size = dict(zip(LRU_NAMES, node.lruvec.size if node.lruvec is not None else [0] * 5, strict=True))
+    counts = node_counts(user, node)
+    rows = {
+        "MemTotal": total,
+        "MemFree": free,
+        "MemUsed": total - free,
+        "SwapCached": 0,
+        "Active": size["active_anon"] + size["active_file"],
+        "Inactive": size["inactive_anon"] + size["inactive_file"],
+        "Active(anon)": size["active_anon"],
+        "Inactive(anon)": size["inactive_anon"],
+        "Active(file)": size["active_file"],
+        "Inactive(file)": size["inactive_file"],
+        "Unevictable": size["unevictable"],
+        **counts,
+        **dict.fromkeys(AFTER_SHMEM, 0),
+    }
+    text = "".join(f"Node {node.nid} {name + ':':<15} {pages * 4:8d} kB\n" for name, pages in rows.items())
+    return text + "".join(f"Node {node.nid} HugePages_{name + ':':<6} {0:5d}\n" for name in ("Total", "Free", "Surp"))

@@ -1,0 +1,309 @@
+"""Reverse mapping: from a page to the page table entries that map it (mm/rmap.c).
+
+An anonymous page names an anon_vma in its mapping word, a file page an address space; either leads to the areas where the page
+may be mapped, and the page's index says where in the area. Each mapping holds a reference and counts in the map count.
+Lock order: page lock, then the areas' lock, then page table entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_WRITE, VMA
+from movable.mm.page import (
+    PAGE_MAPPING_ANON,
+    PAGE_MAPPING_FLAGS,
+    PG_dirty,
+    PG_mappedtodisk,
+    PG_swapbacked,
+    get_page,
+    put_page,
+)
+from movable.mm.pgtable import PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_THERE
+from movable.mm.swap import mlock_page, munlock_page
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+    from movable.mm.userspace import Userspace
+
+PG_anon_exclusive = PG_mappedtodisk
+"""The page belongs to one process alone: it may write without a copy."""
+EXCLUSIVE = 1 << PG_anon_exclusive
+SWAPBACKED = 1 << PG_swapbacked
+DIRTY = 1 << PG_dirty
+PTE_EXCLUSIVE = 0x004
+"""In a migration entry: the page was exclusive."""
+
+
+class AnonVma:
+    """What anonymous pages of one area name (struct anon_vma).
+
+    ``vmas`` are the areas where such pages may be mapped. ``root`` is that of the process that began the family, ``parent`` that
+    of the area it was forked from. ``num_children`` and ``num_active_vmas`` tell when a fork may use it again.
+    """
+
+    __slots__ = ("addr", "num_active_vmas", "num_children", "parent", "root", "vmas")
+
+    def __init__(self, user: Userspace, parent: AnonVma | None) -> None:
+        vm = user.vm
+        self.addr = vm._next_address
+        vm._next_address += 0x40
+        user.anon_vmas[self.addr] = self
+        self.vmas: list[VMA] = []
+        self.num_active_vmas = 0
+        self.num_children = 0
+        self.parent = self if parent is None else parent
+        self.root: AnonVma = self if parent is None else parent.root
+        self.parent.num_children += 1
+
+    def __repr__(self) -> str:
+        return f"<anon_vma {self.addr:#x} of {len(self.vmas)} areas>"
+
+
+def anon_vma_prepare(vma: VMA) -> AnonVma:
+    """The area's anon_vma before its first anonymous page: a mergeable neighbour's if there is one, else a new one."""
+    if vma.anon_vma is not None:
+        return vma.anon_vma
+    anon_vma = _find_mergeable_anon_vma(vma)
+    if anon_vma is None:
+        anon_vma = AnonVma(vma.mm.user, None)
+    _link(vma, anon_vma)
+    vma.anon_vma = anon_vma
+    anon_vma.num_active_vmas += 1
+    return anon_vma
+
+
+def _find_mergeable_anon_vma(vma: VMA) -> AnonVma | None:
+    vmas = vma.mm.vmas
+    at = vmas.index(vma)
+    if at + 1 < len(vmas):
+        following = vmas[at + 1]
+        if _anon_vma_compatible(vma, following) and len(following.anon_vma_chain) == 1:
+            return following.anon_vma
+    if at:
+        before = vmas[at - 1]
+        if _anon_vma_compatible(before, vma) and len(before.anon_vma_chain) == 1:
+            return before.anon_vma
+    return None
+
+
+def _anon_vma_compatible(low: VMA, high: VMA) -> bool:
+    """Whether two areas could become one if their protection were the same (anon_vma_compatible)."""
+    return (
+        low.end == high.start
+        and low.policy == high.policy
+        and low.file is high.file
+        and not (low.flags ^ high.flags) & ~VM_ACCESS_FLAGS
+        and high.pgoff == low.pgoff + high.start - low.start
+    )
+
+
+def _link(vma: VMA, anon_vma: AnonVma) -> None:
+    vma.anon_vma_chain.append(anon_vma)
+    anon_vma.vmas.append(vma)
+
+
+def anon_vma_clone(to: VMA, source: VMA) -> None:
+    """Let ``to`` map all pages that ``source`` may map (anon_vma_clone).
+
+    Where ``to`` has none of its own yet, it takes over one that no area owns any more and that has one child at most.
+    """
+    for anon_vma in source.anon_vma_chain:
+        _link(to, anon_vma)
+        unowned = anon_vma.num_children < 2 and anon_vma.num_active_vmas == 0
+        if to.anon_vma is None and source.anon_vma is not None and unowned:
+            to.anon_vma = anon_vma
+    if to.anon_vma is not None:
+        to.anon_vma.num_active_vmas += 1
+
+
+def anon_vma_fork(child: VMA, parent: VMA) -> None:
+    """Give a child's area the parent's pages, and an anon_vma for its own (anon_vma_fork)."""
+    if parent.anon_vma is None:
+        return
+    child.anon_vma = None
+    anon_vma_clone(child, parent)
+    if child.anon_vma is None:
+        anon_vma = AnonVma(child.mm.user, parent.anon_vma)
+        _link(child, anon_vma)
+        child.anon_vma = anon_vma
+        anon_vma.num_active_vmas += 1
+
+
+def unlink_anon_vmas(vma: VMA) -> None:
+    """The area goes: an anon_vma that nobody needs any more goes with it (unlink_anon_vmas)."""
+    if vma.anon_vma is not None:
+        vma.anon_vma.num_active_vmas -= 1
+        vma.anon_vma = None
+    for anon_vma in vma.anon_vma_chain:
+        anon_vma.vmas.remove(vma)
+    for anon_vma in vma.anon_vma_chain:
+        if not anon_vma.vmas and anon_vma.parent is not anon_vma and anon_vma.addr in vma.mm.user.anon_vmas:
+            anon_vma.parent.num_children -= 1
+        if not anon_vma.vmas:
+            vma.mm.user.anon_vmas.pop(anon_vma.addr, None)
+    vma.anon_vma_chain = []
+
+
+# --- counting ---
+
+
+def PageAnon(page: Page) -> bool:
+    """Whether the page belongs to a process and to no file."""
+    return bool(page._mapping & PAGE_MAPPING_ANON)
+
+
+def page_mapcount(page: Page) -> int:
+    """How many page table entries map the page."""
+    return page._mapcount + 1
+
+
+def page_add_new_anon_rmap(page: Page, vma: VMA, vpn: int) -> None:
+    """The first mapping of a fresh anonymous page: it is this process's alone. Takes over the caller's reference."""
+    anon_vma = anon_vma_prepare(vma) if vma.anon_vma is None else vma.anon_vma
+    page._mapcount = 0
+    page._mapping = anon_vma.addr | PAGE_MAPPING_ANON
+    page._index = vma.pgoff + vpn - vma.start
+    page._flags |= SWAPBACKED | EXCLUSIVE
+    if vma.flags & VM_LOCKED:
+        mlock_page(vma.mm.user, page)
+
+
+def page_add_rmap(page: Page, vma: VMA) -> None:
+    """One more mapping of a page that has its place already; the caller has taken its reference."""
+    page._mapcount += 1
+    if vma.flags & VM_LOCKED:
+        mlock_page(vma.mm.user, page)
+
+
+def page_remove_rmap(page: Page, vma: VMA) -> None:
+    """One mapping less; the caller drops its reference."""
+    page._mapcount -= 1
+    if vma.flags & VM_LOCKED:
+        munlock_page(vma.mm.user, page)
+
+
+def page_move_anon_rmap(page: Page, vma: VMA) -> None:
+    """The page is left to one process: it names that one's own anon_vma from now on."""
+    assert vma.anon_vma is not None
+    page._mapping = vma.anon_vma.addr | PAGE_MAPPING_ANON
+    page._flags |= EXCLUSIVE
+
+
+# --- walking ---
+
+
+def rmap_areas(user: Userspace, page: Page) -> list[VMA]:
+    """The areas where the page may be mapped; [] for a page that belongs to nobody."""
+    word = page._mapping
+    if word & PAGE_MAPPING_ANON:
+        anon_vma = user.anon_vmas.get(word - PAGE_MAPPING_ANON)
+        return [] if anon_vma is None else anon_vma.vmas
+    mapping = user.vm.address_spaces.get(word & ~PAGE_MAPPING_FLAGS)
+    return getattr(mapping, "i_mmap", [])
+
+
+def vma_address(page: Page, vma: VMA) -> int:
+    """The page number in an area at which the page would be, -1 when it lies outside (vma_address)."""
+    vpn: int = vma.start + page._index - vma.pgoff
+    return vpn if vma.start <= vpn < vma.end else -1
+
+
+def page_address_in_vma(page: Page, vma: VMA) -> int:
+    """The page number at which the page belongs in an area, -1 where it cannot be there (page_address_in_vma)."""
+    word = page._mapping
+    if word & PAGE_MAPPING_ANON:
+        anon_vma = vma.mm.user.anon_vmas.get(word - PAGE_MAPPING_ANON)
+        if anon_vma is None or vma.anon_vma is None or vma.anon_vma.root is not anon_vma.root:
+            return -1
+    elif vma.file is None or vma.file.mapping.addr != word:
+        return -1
+    return vma_address(page, vma)
+
+
+def mappings(user: Userspace, page: Page) -> Iterator[tuple[VMA, int]]:
+    """(area, page number) of every entry that maps the page, for reports and checks (rmap_walk)."""
+    for vma in rmap_areas(user, page):
+        vpn = vma_address(page, vma)
+        pte = vma.mm.pgtable.get(vpn, 0) if vpn >= 0 else 0
+        if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
+            yield vma, vpn
+
+
+# --- migration entries ---
+
+
+def try_to_migrate(user: Userspace, page: Page) -> None:
+    """Replace every mapping of a locked page by a migration entry (step 4 of the migration of a page).
+
+    Each entry remembers the frame and whether it could be written, was written and was used. Its reference and its count in the
+    map count go. mirrors mm/rmap.c, try_to_migrate.
+    """
+    seam = page.seam
+    keep = PTE_EXCLUSIVE if page._flags & EXCLUSIVE and page._mapping & PAGE_MAPPING_ANON else 0
+    pfn, index = page.pfn, page._index
+    for vma in rmap_areas(user, page):
+        vpn = vma.start + index - vma.pgoff
+        if not vma.start <= vpn < vma.end:
+            continue
+        table = vma.mm.pgtable
+        pte = table.get(vpn, 0)
+        if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
+            continue
+        if seam is not None:
+            seam.point("aw", ("map", pfn))
+            pte = table.get(vpn, 0)
+            if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
+                continue
+            seam.event("set_migration_pte", page, mm=vma.mm.name, vpn=vpn, pte=pte)
+        table[vpn] = pfn << PTE_SHIFT | PTE_MIGRATION | pte & PTE_KEPT | keep
+        if pte & PTE_DIRTY:
+            page._flags |= DIRTY
+        page._mapcount -= 1
+        if vma.flags & VM_LOCKED:
+            munlock_page(user, page)
+        put_page(page)
+    if keep:
+        page._flags &= ~EXCLUSIVE
+
+
+def remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:
+    """Turn the migration entries of ``old`` into mappings of ``new``, or of ``old`` itself when it stays (step 16).
+
+    Each takes a reference and counts in the map count. Permission, dirty and young bits come from the entry. mirrors
+    mm/migrate.c, remove_migration_ptes.
+    """
+    seam = new.seam
+    pfn, index = old.pfn, new._index
+    for vma in rmap_areas(user, new):
+        vpn = vma.start + index - vma.pgoff
+        if not vma.start <= vpn < vma.end:
+            continue
+        entry = vma.mm.pgtable.get(vpn, 0)
+        if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
+            continue
+        if seam is not None:
+            seam.point("aw", ("map", pfn))
+            entry = vma.mm.pgtable.get(vpn, 0)
+            if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
+                continue
+        pte = _restored(vma, entry, new)
+        if seam is not None:
+            seam.event("remove_migration_pte", new, mm=vma.mm.name, vpn=vpn, pte=pte, old=old.pfn)
+        get_page(new)
+        new._mapcount += 1
+        if entry & PTE_EXCLUSIVE:
+            new._flags |= EXCLUSIVE
+        if vma.flags & VM_LOCKED:
+            mlock_page(user, new)
+        vma.mm.pgtable[vpn] = pte
+
+
+def _restored(vma: VMA, entry: int, new: Page) -> int:
+    pte = new.pfn << PTE_SHIFT | (vma.page_prot & ~PTE_KEPT) | entry & (PTE_KEPT & ~(PTE_RW | PTE_DIRTY))
+    if vma.page_prot & PTE_RW or (entry & PTE_RW and vma.flags & VM_WRITE):
+        pte |= PTE_RW
+    if entry & PTE_DIRTY and new._flags & DIRTY:
+        pte |= PTE_DIRTY
+    return pte

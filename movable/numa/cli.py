@@ -1,0 +1,102 @@
+"""``movable numa``: recorded programs of NUMA calls. Exit codes: 0 all equal, 1 some differ, 2 bad usage or input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import nullcontext
+from typing import TypeAlias
+
+from movable.errors import UsageError
+from movable.files import check_place, write_text
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_arguments(verbs: Verbs) -> None:
+    """Add the verb ``numa`` with its parts to a parser's commands."""
+    numa = verbs.add_parser(
+        "numa",
+        help="processes, nodes and policies: play recorded programs of NUMA calls",
+        description="Processes, nodes and memory policies, as a real kernel answers.",
+    )
+    parts = numa.add_subparsers(title="parts", metavar="PART", required=True)
+    _add_replay(parts)
+    _add_run(parts)
+
+
+def _add_replay(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "replay",
+        help="play recorded programs and compare every answer",
+        description="Play programs of NUMA system calls that a real kernel ran, and compare every answer with what was recorded. "
+        "Prints the first difference of each program that differs. Exit code 1 when one does.",
+    )
+    verb.add_argument("file", metavar="FILE", help="recorded programs, a JSON object a line (also .gz), or - for standard input")
+    verb.add_argument("--era", default="6.1", choices=("6.1", "7.3"), help="the kernel that answered (default 6.1)")
+    verb.add_argument("--active", action="store_true", help="compare 'active=' of numa_maps too")
+    verb.add_argument("--json", metavar="FILE", help="write the result as JSON ('-' for standard output, and nothing else)")
+    verb.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from movable.numa.edge_cases import Case, CasePlayer, parse_program_or_case
+    from movable.numa.program import read_records
+    from movable.numa.replay import replay
+
+    if arguments.json:
+        check_place(arguments.json)
+    show = arguments.json != "-"
+    cases = CasePlayer(arguments.era)
+    total = 0
+    different = []
+    noun = "programs"
+    for record in read_records(arguments.file, parse_program_or_case):
+        total += 1
+        if isinstance(record, Case):
+            noun = "cases"
+            found = cases.compare(record)
+        else:
+            found = replay(record, arguments.era, arguments.active)
+        if found is not None:
+            different.append(found)
+            if show:
+                print(found)
+    total -= len(cases.unplayed)
+    result = {"era": arguments.era, noun: total, "equal": total - len(different)}
+    if arguments.json:
+        write_text(arguments.json, json.dumps(result | {"different": [each.as_json() for each in different]}, indent=1) + "\n")
+    if show:
+        for case in cases.unplayed:
+            print(f"case {case.number} ({case.title}) is not played: what it asks about was left by a case that is not in the file")
+        print(f"{total - len(different)} of {total} {noun} equal")
+    return 1 if different else 0
+
+
+def _add_run(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "run",
+        help="play a script of numactl, migratepages, move_pages and the like on a fresh machine",
+        description="Play a script, one command a line, on a fresh machine: numactl, migratepages, move_pages, numastat, cat and "
+        "echo of /proc and /sys files, and 'why PID PAGE', which says what keeps a page where it is. See docs/numa.md.",
+    )
+    verb.add_argument("script", metavar="SCRIPT", nargs="?", default="-", help="the script, - or nothing for standard input")
+    verb.add_argument("--memory", default="256M", metavar="SIZE", help="size of the machine, such as 256M or 1G (default 256M)")
+    verb.add_argument("--nodes", type=int, default=2, metavar="N", help="NUMA nodes (default 2)")
+    verb.add_argument("--era", default="6.1", help="the kernel that answers (default 6.1)")
+    verb.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from movable.mm.vm import VM
+    from movable.numa.shapes import size_in_pages
+    from movable.numa.shell import Shell
+
+    if not 1 <= arguments.nodes <= 64:
+        raise UsageError(f"--nodes {arguments.nodes}: use 1 to 64")
+    shell = Shell(VM(size_in_pages(arguments.memory) * 4096, nodes=arguments.nodes, era=arguments.era))
+    with nullcontext(sys.stdin) if arguments.script == "-" else open(arguments.script, encoding="utf-8") as stream:
+        for line in shell.run(stream, arguments.script):
+            print(line)
+    return 0

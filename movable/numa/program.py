@@ -1,0 +1,187 @@
+"""Recorded programs: what a line of the file holds, and the words of a step (see docs/numa.md for the format)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from movable.errors import UsageError
+
+Record = TypeVar("Record")
+HEAD = re.compile(
+    r"program (?P<id>\d+) cpu=(?P<cpu>\d+) uid=(?P<uid>\d+) cga=(?P<cga>\S+) cgb=(?P<cgb>\S+) start=(?P<start>\S+) fa=(?P<fa>\d+)"
+)
+
+MODES = {
+    name: number
+    for number, name in enumerate("DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE".split())
+}
+MODE_WORDS = {**MODES, "STATIC": 0x8000, "RELATIVE": 0x4000, "BALANCING": 0x2000}
+MOVE_WORDS = {"STRICT": 1, "MOVE": 2, "MOVE_ALL": 4, "LAZY": 8}
+ASK_WORDS = {"NODE": 1, "ADDR": 2, "MEMS_ALLOWED": 4}
+
+
+WORDS = "|".join((*MODE_WORDS, *MOVE_WORDS, *ASK_WORDS))
+NUMBER = r"-?\d+|0x[0-9a-fA-F]+"
+FLAGS = rf"(?:{WORDS}|{NUMBER})(?:\|(?:{WORDS}|{NUMBER}))*"
+MASK = r"null|bad|(?:0x[0-9a-fA-F]+|\d+)(?:\+\d+)?"
+TOKEN = r"bad|kern|none|[A-Z]:-?\d+(?:\+\d+)?"
+PID = "self|P[0-2]|none|neg|kthread|super"
+VALUES = {
+    **dict.fromkeys("len fsize ino6 foff p n off lenb w nm uid maxnode node hf count zombie".split(), NUMBER),
+    "addr": rf"{TOKEN}|{NUMBER}",
+    "r": "[A-Z]|bad",
+    "kind": "anon|shanon|fshared|fprivate",
+    "prot": "[rwn]+",
+    "file": r"f\d",
+    "c": "P[0-2]",
+    **dict.fromkeys(("mask", "old", "new"), MASK),
+    "mode": rf"null|bad|{FLAGS}",
+    **dict.fromkeys(("mf", "flags"), FLAGS),
+    "pid": PID,
+    "q": PID,
+    "pages": rf"null|bad|(?:{TOKEN})(?:,(?:{TOKEN}))*",
+    "nodes": r"null|bad|-?\d+(?:,-?\d+)*",
+    "status": "null|bad",
+    "g": "a|b|root",
+    "mems": r"\S+",
+}
+"""What the value of each key looks like."""
+VALUE = {key: re.compile(pattern) for key, pattern in VALUES.items()}
+
+RANGE = ("r", "n")
+NEEDED = {
+    "mmap": ("r", "kind", "len", "prot", "addr"),
+    "touch": RANGE,
+    **dict.fromkeys("munmap dontneed mlock munlock homenode pin".split(), RANGE),
+    "mprotect": (*RANGE, "prot"),
+    "fork": ("c",),
+    "exit": (),
+    "setuid": ("uid",),
+    "setpol": ("mode",),
+    "mbind": (*RANGE, "mode"),
+    "getpol": (),
+    "movepages": ("pid", "pages"),
+    "migrate": ("pid",),
+    "unpin": (),
+    "cs_mems": ("g", "mems"),
+    "cs_attach": ("g", "q"),
+}
+"""The operations, and the keys that each must have."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: ``who`` does ``op`` with ``keys``; ``text`` is the step as it stands in the file."""
+
+    text: str
+    who: str
+    op: str
+    keys: dict[str, str]
+
+    def regions(self) -> set[str]:
+        """The regions that the step names and does not make."""
+        named = {token[0] for key in ("addr", "pages") for token in self.keys.get(key, "").split(",") if ":" in token}
+        if self.op != "mmap" and self.keys.get("r", "bad") != "bad":
+            named.add(self.keys["r"])
+        return named
+
+    def number(self, key: str, default: int = 0) -> int:
+        """A number, decimal or 0x hexadecimal."""
+        return int(self.keys[key], 0) if key in self.keys else default
+
+    def word(self, key: str, names: dict[str, int]) -> int:
+        """Names and numbers joined by "|"; 0 where the key is absent."""
+        total = 0
+        for part in self.keys.get(key, "0").split("|"):
+            total |= names[part] if part in names else int(part, 0)
+        return total
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: its settings, its steps, and what was recorded: before the first step, after each, and at the end."""
+
+    number: int
+    cpu: int
+    uid: int
+    groups: dict[str, str]
+    start: str
+    fault_around: int
+    steps: list[Step]
+    mems: dict[str, str]
+    recorded: list[dict[str, Any]]
+    numa_maps: dict[str, list[str]]
+
+
+def parse_step(text: str) -> Step:
+    """A step from its words. Raises ValueError for what is none."""
+    who, op, *rest = text.split()
+    if who not in ("P0", "P1", "P2", "S") or op not in NEEDED:
+        raise ValueError(f"unknown step {text!r}")
+    keys = dict(part.split("=", 1) for part in rest)
+    wrong = [key for key, value in keys.items() if key not in VALUE or not VALUE[key].fullmatch(value)]
+    missing = [key for key in NEEDED[op] if key not in keys]
+    if wrong or missing:
+        raise ValueError(f"step {text!r}: {'missing' if missing else 'bad'} {', '.join(missing or wrong)}")
+    return Step(text, who, op, keys)
+
+
+def parse_program(line: str) -> Program:
+    """A program from one line of JSON. Raises ValueError or KeyError for what is none."""
+    record = json.loads(line)
+    head = HEAD.fullmatch(record["head"])
+    if head is None:
+        raise ValueError(f"unknown head {record['head']!r}")
+    return Program(
+        number=record["id"],
+        cpu=int(head["cpu"]),
+        uid=int(head["uid"]),
+        groups={name: head[f"cg{name}"] for name in "ab" if head[f"cg{name}"] != "-"},
+        start=head["start"],
+        fault_around=int(head["fa"]),
+        steps=[parse_step(step["s"]) for step in record["steps"]],
+        mems=dict(record["mems"]),
+        recorded=record["steps"],
+        numa_maps=dict(record["nm"]),
+    )
+
+
+def read_programs(path: str) -> Iterator[Program]:
+    """The programs of a file, gzip or plain ("-": standard input). Raises UsageError with file and line for what is none."""
+    return read_records(path, parse_program)
+
+
+def read_records(path: str, parse: Callable[[str], Record]) -> Iterator[Record]:
+    """What ``parse`` makes of each line of a file, as ``read_programs``."""
+    if path == "-":
+        yield from _records(path, sys.stdin, parse)
+        return
+    with _open(path) as stream:
+        yield from _records(path, stream, parse)
+
+
+def _open(path: str) -> IO[str]:
+    with Path(path).open("rb") as probe:
+        packed = probe.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt", encoding="utf-8") if packed else Path(path).open(encoding="utf-8")
+
+
+def _records(path: str, stream: IO[str], parse: Callable[[str], Record]) -> Iterator[Record]:
+    number = 1
+    try:
+        for line in stream:
+            if line.strip():
+                yield parse(line)
+            number += 1
+    except KeyError as error:
+        raise UsageError(f"{path}, line {number}: no recorded program (no {error})") from None
+    except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error) as error:
+        raise UsageError(f"{path}, line {number}: no recorded program ({error})") from None

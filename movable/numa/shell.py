@@ -1,0 +1,406 @@
+"""Plays a script of NUMA commands on a fresh machine, with the output of the real tools.
+
+A line is one command; ``#`` begins a comment. Commands are those that people know: numactl, migratepages, numastat, cat, echo,
+mkdir, kill; and a few for calls that have no tool: move_pages, fork, mlock, write, pin, unpin, why.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from movable.errors import UsageError
+from movable.mm.compaction import compact_memory
+from movable.mm.cpuset import Cpuset
+from movable.mm.gup import get_user_pages
+from movable.mm.memory import OutOfMemory
+from movable.mm.memory_failure import soft_offline_page
+from movable.mm.mempolicy import (
+    MPOL_BIND,
+    MPOL_INTERLEAVE,
+    MPOL_LOCAL,
+    MPOL_PREFERRED,
+    MPOL_PREFERRED_MANY,
+    MPOL_WEIGHTED_INTERLEAVE,
+)
+from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
+from movable.mm.mlock import do_mlock
+from movable.mm.move_pages import UserArray, sys_move_pages
+from movable.mm.node_files import NUMASTAT, distance, meminfo, node_distance, numastat
+from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist
+from movable.mm.page import PAGE_SIZE
+from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat
+from movable.mm.process import Process, Signal
+from movable.mm.swap import lru_add_drain_all
+from movable.mm.task_mmu import numa_maps
+from movable.mm.userspace import Userspace
+from movable.mm.vm import VM
+from movable.numa.shapes import DATA, launch
+from movable.numa.why import why
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+
+POLICIES = {
+    "membind": MPOL_BIND,
+    "m": MPOL_BIND,
+    "interleave": MPOL_INTERLEAVE,
+    "i": MPOL_INTERLEAVE,
+    "weighted-interleave": MPOL_WEIGHTED_INTERLEAVE,
+    "preferred": MPOL_PREFERRED,
+    "p": MPOL_PREFERRED,
+    "preferred-many": MPOL_PREFERRED_MANY,
+    "P": MPOL_PREFERRED_MANY,
+    "localalloc": MPOL_LOCAL,
+    "l": MPOL_LOCAL,
+}
+CGROUP = re.compile(r"/sys/fs/cgroup/(?:(\w+)/)?([\w.]+)")
+NODE_FILE = re.compile(r"/sys/devices/system/node/node(\d+)/(\w+)")
+MOVE_ALL = 4
+UNWRITTEN = 12345
+"""What a status holds that the call did not get to."""
+
+
+class Shell:
+    """One machine and the root shell that commands are typed into. ``run`` plays a script and yields its output."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.user = vm.userspace = Userspace(vm, cpu_nodes=tuple(node.nid for node in vm.nodes))
+        self.shell = self.user.spawn("sh")
+        self.groups = {"": self.user.top_cpuset}
+        self.statuses: dict[tuple[int, int], int] = {}
+        self.jobs = 0
+        self.commands: dict[str, Callable[[list[str]], Iterator[str]]] = {
+            name[4:]: getattr(self, name) for name in dir(self) if name.startswith("_do_")
+        }
+
+    def run(self, lines: Iterator[str], path: str) -> Iterator[str]:
+        """Play a script; yields each command behind "$ " and then what it prints. Raises UsageError with file and line."""
+        for number, line in enumerate(lines, 1):
+            try:
+                words = shlex.split(line, comments=True)
+                if words:
+                    yield f"$ {line.strip()}"
+                    yield from self.command(words)
+            except OutOfMemory as error:
+                raise UsageError(f"{path}, line {number}: {error}") from None
+            except (UsageError, ValueError, OverflowError) as error:
+                raise UsageError(f"{path}, line {number}: {error}") from None
+
+    def command(self, words: list[str]) -> Iterator[str]:
+        """One command and its output."""
+        do = self.commands.get(words[0])
+        if do is None:
+            raise UsageError(f"unknown command {words[0]!r}; commands are {', '.join(sorted(self.commands))}")
+        yield from do(words[1:])
+
+    # what commands name
+
+    def task(self, text: str) -> Process:
+        """A living process by its pid."""
+        task = self.user.find_task(int(text)) if text.isdigit() else None
+        if task is None or task.comm == "kthread":
+            known = ", ".join(str(pid) for pid, task in self.user.tasks.items() if task.comm not in ("kthread", "sh"))
+            raise UsageError(f"no process {text}; processes are {known or 'none yet'}")
+        return task
+
+    def node(self, text: str) -> Node:
+        """A node by its number."""
+        if not text.isdigit() or int(text) >= len(self.vm.nodes):
+            raise UsageError(f"node {text} does not exist; nodes are 0 to {len(self.vm.nodes) - 1}")
+        return self.vm.nodes[int(text)]
+
+    def mask(self, text: str) -> int:
+        """A node list such as 0-1, or "all"."""
+        try:
+            mask = self.user.memory_nodes if text == "all" else parse_nodelist(text)
+        except (ValueError, OverflowError):
+            raise UsageError(f"<{text}> is no list of nodes; write numbers such as 0 or 0-1,3") from None
+        if not mask or mask & ~self.user.memory_nodes:
+            raise UsageError(f"node argument {text} is out of range; nodes are {format_nodelist(self.user.memory_nodes)}")
+        return mask
+
+    def pages(self, task: Process, words: list[str]) -> list[int]:
+        """Addresses of pages: 0xADDRESS, or N or N-M counted from the start of the process's data."""
+        found = []
+        for word in words:
+            if word.startswith("0x"):
+                found.append(int(word, 16))
+                continue
+            first, dash, last = word.partition("-")
+            if not first.isdigit() or (dash and not last.isdigit()):
+                raise UsageError(f"{word!r} is no page; write an address such as {DATA:#x}, a number, or a range such as 0-7")
+            found += [DATA + page * PAGE_SIZE for page in range(int(first), int(last if dash else first) + 1)]
+        if not found:
+            raise UsageError("no pages given; write addresses, numbers or ranges such as 0-7")
+        return found
+
+    # numactl
+
+    def _do_numactl(self, words: list[str]) -> Iterator[str]:
+        if words in (["-H"], ["--hardware"]):
+            yield from self._hardware()
+            return
+        policy: list[tuple[int, int]] = []
+        cpu = [0]
+        rest = self._options(words, policy, cpu)
+        if not rest:
+            raise UsageError("numactl: no program; write numactl --membind=0 -- touch 64M, or numactl -H")
+
+        def prepare(task: Process) -> None:
+            task.cpu = cpu[0]
+            for mode, mask in policy:
+                sys_set_mempolicy(task, mode, UserMask(mask), 64)
+
+        yield from self._start(rest, prepare)
+
+    def _options(self, words: list[str], policy: list[tuple[int, int]], cpu: list[int]) -> list[str]:
+        while words and words[0].startswith("-"):
+            word, *words = words
+            if word == "--":
+                break
+            name, _, value = word.lstrip("-").partition("=")
+            takes = name in ("cpunodebind", "N") or (name in POLICIES and POLICIES[name] != MPOL_LOCAL)
+            if takes and not value:
+                if not words:
+                    raise UsageError(f"numactl: {word} needs a node")
+                value, *words = words
+            if name in ("cpunodebind", "N"):
+                cpu[0] = next(nodes(self.mask(value)))
+            elif name in POLICIES:
+                policy.append((POLICIES[name], self.mask(value) if takes else 0))
+            else:
+                raise UsageError(f"numactl: unknown option {word}")
+        return words
+
+    def _start(self, words: list[str], prepare: Callable[[Process], None]) -> Iterator[str]:
+        tasks = launch(self.user, words, prepare)
+        self.jobs += 1
+        yield f"[{self.jobs}] {' '.join(str(task.pid) for task in tasks)}"
+
+    def _hardware(self) -> Iterator[str]:
+        names = format_nodelist(self.user.memory_nodes)
+        yield f"available: {len(self.vm.nodes)} nodes ({names})"
+        for node in self.vm.nodes:
+            cpus = [str(cpu) for cpu, nid in enumerate(self.user.cpu_nodes) if nid == node.nid]
+            total = sum(zone.managed_pages for zone in node.zones)
+            free = sum(zone.nr_free for zone in node.zones)
+            yield f"node {node.nid} cpus:{''.join(f' {cpu}' for cpu in cpus)}"
+            yield f"node {node.nid} size: {total * PAGE_SIZE >> 20} MB"
+            yield f"node {node.nid} free: {free * PAGE_SIZE >> 20} MB"
+        yield "node distances:"
+        yield "node " + "".join(f"{node.nid: 3d} " for node in self.vm.nodes)
+        for node in self.vm.nodes:
+            yield f"{node.nid: 3d}: " + "".join(f"{node_distance(node.nid, other.nid): 3d} " for other in self.vm.nodes)
+
+    # numastat
+
+    def _do_numastat(self, words: list[str]) -> Iterator[str]:
+        if words[:1] == ["-p"] and len(words) == 2:
+            yield from self._process_stat(self.task(words[1]))
+        elif not words:
+            yield " " * 16 + "".join(f"{f'node{node.nid}':>16}" for node in self.vm.nodes)
+            for at, name in enumerate(NUMASTAT):
+                yield f"{name:<16}" + "".join(f"{self.user.numastat[node.nid][at]:16d}" for node in self.vm.nodes)
+        else:
+            raise UsageError("numastat: write numastat, or numastat -p PID")
+
+    def _process_stat(self, task: Process) -> Iterator[str]:
+        rows: dict[str, dict[int, int]] = {"Huge": {}, "Heap": {}, "Stack": {}, "Private": {}}
+        for line in numa_maps(task).splitlines():
+            kind = "Heap" if " heap" in line else "Stack" if " stack" in line else "Private"
+            for nid, pages in re.findall(r" N(\d+)=(\d+)", line):
+                rows[kind][int(nid)] = rows[kind].get(int(nid), 0) + int(pages)
+        count = len(self.vm.nodes)
+        yield ""
+        yield f"Per-node process memory usage (in MBs) for PID {task.pid} ({task.comm})"
+        yield " " * 17 + "".join(f"{f'Node {node.nid}':>16}" for node in self.vm.nodes) + f"{'Total':>16}"
+        yield " " * 17 + " ---------------" * (count + 1)
+        total: dict[int, int] = {}
+        for name, row in rows.items():
+            yield self._stat_row(name, row)
+            for nid, pages in row.items():
+                total[nid] = total.get(nid, 0) + pages
+        yield "-" * 16 + " " + " ---------------" * (count + 1)
+        yield self._stat_row("Total", total)
+
+    def _stat_row(self, name: str, row: dict[int, int]) -> str:
+        cells = [row.get(node.nid, 0) * PAGE_SIZE / (1 << 20) for node in self.vm.nodes]
+        return f"{name:<17}" + "".join(f"{cell:16.2f}" for cell in [*cells, sum(cells)])
+
+    # moving
+
+    def _do_migratepages(self, words: list[str]) -> Iterator[str]:
+        caller, words = self._caller(words)
+        if len(words) != 3:
+            raise UsageError("migratepages: write migratepages PID FROM-NODES TO-NODES")
+        task = self.task(words[0])
+        ret = sys_migrate_pages(caller, task.pid, 1024, UserMask(self.mask(words[1])), UserMask(self.mask(words[2])))
+        if ret < 0:
+            yield f"migrate_pages: {os.strerror(-ret)}"
+        elif ret:
+            yield f"{ret} pages did not move"
+
+    def _caller(self, words: list[str]) -> tuple[Process, list[str]]:
+        """Who makes the call: root's shell, or with ``--as PID`` that process."""
+        if words[:1] == ["--as"] and len(words) > 1:
+            return self.task(words[1]), words[2:]
+        return self.shell, words
+
+    def _do_move_pages(self, words: list[str]) -> Iterator[str]:
+        caller, words = self._caller(words)
+        flags = 2
+        if words[:1] == ["--all"]:
+            flags, words = MOVE_ALL, words[1:]
+        if not words:
+            raise UsageError("move_pages: write move_pages [--all] PID PAGES... [to NODE], or without a node to ask")
+        task = self.task(words[0])
+        target = None
+        if "to" in words:
+            at = words.index("to")
+            target = self.node("".join(words[at + 1 :])).nid
+            words = words[:at]
+        addresses = self.pages(task, words[1:])
+        status = UserArray([UNWRITTEN] * len(addresses))
+        wanted = None if target is None else UserArray([target] * len(addresses))
+        ret = sys_move_pages(caller, task.pid, len(addresses), UserArray(addresses), wanted, status, flags)
+        for address, found in zip(addresses, status, strict=True):
+            if found != UNWRITTEN:
+                self.statuses[task.pid, address // PAGE_SIZE] = found
+            yield f"{address:#x} {'not reached' if found == UNWRITTEN else found}"
+        if ret < 0:
+            yield f"move_pages: {os.strerror(-ret)}"
+        elif ret:
+            yield f"move_pages: {ret} pages were not moved"
+
+    def _do_why(self, words: list[str]) -> Iterator[str]:
+        caller, words = self._caller(words)
+        if len(words) != 2:
+            raise UsageError("why: write why PID ADDRESS, or why PID NUMBER-OF-PAGE")
+        task = self.task(words[0])
+        address = self.pages(task, words[1:])[0]
+        yield from why(caller, task, address, self.statuses.get((task.pid, address // PAGE_SIZE)))
+
+    # files
+
+    def _do_cat(self, words: list[str]) -> Iterator[str]:
+        if not words:
+            raise UsageError("cat: no file")
+        for path in words:
+            yield from self._read(path).splitlines()
+
+    def _read(self, path: str) -> str:
+        lru_add_drain_all(self.user)
+        maps = re.fullmatch(r"/proc/(\d+)/numa_maps", path)
+        if maps:
+            return numa_maps(self.task(maps[1]))
+        whole: dict[str, Callable[[], str]] = {
+            "/proc/buddyinfo": lambda: buddyinfo(self.vm),
+            "/proc/pagetypeinfo": lambda: pagetypeinfo(self.vm),
+            "/proc/vmstat": lambda: vmstat(self.vm),
+        }
+        if path in whole:
+            return whole[path]()
+        node = NODE_FILE.fullmatch(path)
+        if node and node[2] in ("meminfo", "numastat", "distance"):
+            where = self.node(node[1])
+            if node[2] == "distance":
+                return distance(where)
+            return (meminfo if node[2] == "meminfo" else numastat)(self.user, where)
+        group = CGROUP.fullmatch(path)
+        if group and (group[1] or "") in self.groups:
+            cpuset = self.groups[group[1] or ""]
+            if group[2] == "cpuset.mems":
+                return format_nodelist(cpuset.mems_allowed) + "\n"
+            if group[2] == "cpuset.mems.effective":
+                return format_nodelist(cpuset.effective_mems) + "\n"
+            if group[2] == "cgroup.procs":
+                return "".join(f"{task.pid}\n" for task in cpuset.members())
+        raise UsageError(f"{path}: no such file in the model; see docs/numa.md for those that can be read")
+
+    def _do_echo(self, words: list[str]) -> Iterator[str]:
+        if len(words) < 2 or words[-2] != ">":
+            raise UsageError("echo: write echo VALUE > FILE")
+        value, path = " ".join(words[:-2]), words[-1]
+        ret = self._write(value, path)
+        if ret:
+            yield f"sh: write error: {os.strerror(-ret)}"
+
+    def _write(self, value: str, path: str) -> int:
+        group = CGROUP.fullmatch(path)
+        if path == "/proc/sys/vm/compact_memory":
+            compact_memory(self.vm)
+            return 0
+        if path == "/sys/devices/system/memory/soft_offline_page":
+            return soft_offline_page(self.vm, int(value, 0) // PAGE_SIZE)
+        if group and (group[1] or "") in self.groups and group[2] in ("cpuset.mems", "cgroup.procs"):
+            cpuset = self.groups[group[1] or ""]
+            return cpuset.write_mems(value) if group[2] == "cpuset.mems" else cpuset.attach(self.task(value))
+        raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
+
+    def _do_mkdir(self, words: list[str]) -> Iterator[str]:
+        found = re.fullmatch(r"/sys/fs/cgroup/(\w+)", words[0]) if len(words) == 1 else None
+        if found is None or found[1] in self.groups:
+            raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME, with a new name")
+        self.groups[found[1]] = Cpuset(self.user, found[1], self.user.top_cpuset)
+        yield from ()
+
+    # processes
+
+    def _do_kill(self, words: list[str]) -> Iterator[str]:
+        for word in words:
+            self.task(word).exit()
+        yield from ()
+
+    def _do_fork(self, words: list[str]) -> Iterator[str]:
+        task = self.task("".join(words))
+        yield f"[fork] {task.fork(task.comm).pid}"
+
+    def _do_setuid(self, words: list[str]) -> Iterator[str]:
+        if len(words) != 2 or not words[1].isdigit():
+            raise UsageError("setuid: write setuid PID UID")
+        self.task(words[0]).setuid(int(words[1]))
+        yield from ()
+
+    def _do_write(self, words: list[str]) -> Iterator[str]:
+        task = self.task(words[0]) if words else self.task("")
+        for address in self.pages(task, words[1:]):
+            try:
+                task.write(address, b"written")
+            except Signal as signal:
+                yield f"process {task.pid}: {signal}"
+
+    def _do_mlock(self, words: list[str]) -> Iterator[str]:
+        task = self.task(words[0]) if words else self.task("")
+        for address in self.pages(task, words[1:]):
+            ret = do_mlock(task, address, PAGE_SIZE)
+            if ret:
+                yield f"mlock: {os.strerror(-ret)}"
+
+    def _do_pin(self, words: list[str]) -> Iterator[str]:
+        task = self.task(words[0]) if words else self.task("")
+        for address in self.pages(task, words[1:]):
+            pages = get_user_pages(task, address, 1)
+            if isinstance(pages, int):
+                yield f"vmsplice: {os.strerror(-pages)}"
+            else:
+                task.pins += pages
+
+    def _do_unpin(self, words: list[str]) -> Iterator[str]:
+        self.task("".join(words)).unpin()
+        yield from ()
+
+
+def _do_program(name: str) -> Callable[[Shell, list[str]], Iterator[str]]:
+    def do(shell: Shell, words: list[str]) -> Iterator[str]:
+        yield from shell._start([name, *words], lambda task: None)
+
+    return do
+
+
+for _name in ("touch", "file", "share"):
+    setattr(Shell, f"_do_{_name}", _do_program(_name))

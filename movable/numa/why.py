@@ -1,0 +1,123 @@
+"""Why a page does not move: what its status means, who holds it, and what would let it go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from movable.mm.gup import follow_page
+from movable.mm.mm_types import VM_ACCESS_FLAGS, VMA
+from movable.mm.nodemask import format_nodelist
+from movable.mm.page import PAGE_MAPPING_ANON, PAGE_SHIFT, Page, PG_writeback
+from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_SPECIAL
+from movable.mm.rmap import mappings
+from movable.mm.swap import LRU, UNEVICTABLE
+from movable.mm.task_mmu import vma_policy_text
+
+if TYPE_CHECKING:
+    from movable.mm.process import Process
+    from movable.mm.userspace import Userspace
+
+
+def why(caller: Process, task: Process, address: int, said: int | None = None) -> list[str]:
+    """Sentences about the page at a byte address of ``task``, for ``caller`` who would move it.
+
+    ``said`` is the status that the last move_pages gave for it, if any.
+    """
+    lines = [] if said is None else [f"move_pages said {status_words(said)}."]
+    if task.mm is None:
+        return [*lines, f"{task!r} has no memory: it has exited. Every call on it fails with EINVAL (22)."]
+    vpn = address >> PAGE_SHIFT
+    vma = task.mm.vma_lookup(vpn)
+    if vma is None:
+        return [*lines, f"Nothing is mapped at {address:#x}: the status is -14 (EFAULT). Map something there first."]
+    found = follow_page(vma, vpn)
+    if isinstance(found, int):
+        return [*lines, *_absent(task, vma, vpn, found)]
+    return [*lines, *_present(caller, task, vma, found)]
+
+
+def status_words(status: int) -> str:
+    """A status of move_pages in words, such as "-13 (EACCES)" or "node 1"."""
+    names = {-2: "ENOENT", -12: "ENOMEM", -13: "EACCES", -14: "EFAULT", -16: "EBUSY"}
+    return f"node {status}" if status >= 0 else f"{status} ({names.get(status, 'an error')})"
+
+
+def _absent(task: Process, vma: VMA, vpn: int, status: int) -> Iterator[str]:
+    """There is no page that could move."""
+    pte = vma.mm.pgtable.get(vpn, 0)
+    means = f"the status is {status_words(status)}"
+    if pte & PTE_SPECIAL and pte & PTE_PRESENT:
+        yield f"Only the zero page is mapped there, which all processes share and which never moves: {means}."
+        yield "Write to the page: then it gets one of its own."
+    elif pte & PTE_MIGRATION:
+        yield f"The page is on its way: its entry is a migration entry, and {means}. Ask again when it has arrived."
+    elif not vma.flags & VM_ACCESS_FLAGS and pte:
+        yield f"The area may not be touched at all (PROT_NONE), and kernels before 6.12 do not look behind that: {means}."
+        yield "mprotect it readable, move the page, and protect it again."
+    elif not vma.flags & VM_ACCESS_FLAGS:
+        yield f"The area may not be touched at all (PROT_NONE), and no page is there: {means}."
+    elif vma.file is not None:
+        yield f"This process has not touched that page of {vma.file.path}, or gave it back: {means}."
+        yield "Read or write it first. Others may have it mapped: they can move it."
+    else:
+        yield f"That page was never touched, or was given back (madvise): {means}."
+        yield f"Write to it first; it would go where the policy says ({vma_policy_text(task, vma)})."
+
+
+def _present(caller: Process, task: Process, vma: VMA, page: Page) -> Iterator[str]:
+    """There is a page: who holds it?"""
+    user = task.user
+    kind = "An anonymous page" if page._mapping & PAGE_MAPPING_ANON else f"A page of {vma.file.path if vma.file else 'a file'}"
+    yield f"{kind} (frame {page.pfn}) is on node {page.node}; the policy there is {vma_policy_text(task, vma)}."
+    stays = [*_nodes(caller, task), *_sharers(user, page), *_holders(user, page)]
+    yield from stays
+    if page._flags & UNEVICTABLE:
+        yield "It is locked in memory (mlock). That keeps it from being swapped out, and does not keep it from moving."
+    if not stays:
+        yield "Nothing keeps it: it moves when it is told to."
+
+
+def _nodes(caller: Process, task: Process) -> Iterator[str]:
+    user = task.user
+    theirs, ours = task.cpuset.guaranteed_mems(), caller.mems_allowed
+    if not caller.may_access(task):
+        yield f"Process {caller.pid} may not look at process {task.pid} (another user): the call fails with EPERM (1)."
+    missing = user.memory_nodes & ~theirs
+    if missing:
+        group = task.cpuset.name or "the root group"
+        other = format_nodelist(missing)
+        yield f"Its cpuset ({group}) has node {format_nodelist(theirs)}: to {other} the call fails with EACCES (13)."
+    if theirs & ~ours:
+        yield f"The caller's cpuset lacks node {format_nodelist(theirs & ~ours)}: a move there fails with ENOMEM (12)."
+
+
+def _sharers(user: Userspace, page: Page) -> Iterator[str]:
+    if page._mapcount < 1:
+        return
+    owners = sorted({owner.pid for owner in user.tasks.values() if any(vma.mm is owner.mm for vma, _ in mappings(user, page))})
+    names = " and ".join([", ".join(map(str, owners[:-1])), str(owners[-1])]) if len(owners) > 1 else f"{owners[0]}, twice"
+    yield f"It is mapped {page._mapcount + 1} times, by {'processes' if len(owners) > 1 else 'process'} {names}."
+    yield "So MPOL_MF_MOVE answers -13 (EACCES), and mbind and migrate_pages leave it out. MPOL_MF_MOVE_ALL (root) moves it."
+
+
+def _holders(user: Userspace, page: Page) -> Iterator[str]:
+    """References and states that stop a move."""
+    explained = page._mapcount + 1 + (0 if page._mapping & PAGE_MAPPING_ANON else 1)
+    for task in user.tasks.values():
+        count = sum(pin is page for pin in task.pins)
+        if count:
+            explained += count
+            yield f"A pipe of process {task.pid} holds a reference (vmsplice): the page stays, and counts as not moved."
+            yield "It is let go when the pipe is read or closed."
+    batches = sum(batch.count(page) for batch in user.lru_add)
+    if batches:
+        explained += batches
+        yield "It waits in a CPU's batch for the LRU lists: -16 (EBUSY) until that is drained, which every moving call does first."
+    elif not page._flags & LRU:
+        yield "Somebody has isolated it already: -16 (EBUSY) until it is back on its list."
+    if page._refcount > explained:
+        more = page._refcount - explained
+        yield f"{more} more references are held by nobody that the model knows: the page stays until they are dropped."
+    if page._flags >> PG_writeback & 1:
+        yield "It is being written out: who must not wait leaves it, others wait until that has ended."

@@ -1,0 +1,118 @@
+"""Modules that have moved, found under their old names for as long as scripts use those; each use warns once.
+
+A module that moved to a room of its own, or that took the kernel's file name, is the same module under both names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+import warnings
+from collections.abc import Sequence
+from types import ModuleType
+
+MOVED = {
+    "contract.audit": "sequential.bookkeeping",
+    "contract.concurrent": "concurrent.execution",
+    "contract.concurrent_campaign": "concurrent.campaign",
+    "contract.concurrent_explain": "concurrent.explain",
+    "contract.concurrent_names": "explore.instrument.bytecode",
+    "contract.concurrent_orders": "concurrent.linearizability",
+    "contract.concurrent_points": "concurrent.seam",
+    "contract.concurrent_reach": "explore.instrument.reachable",
+    "contract.concurrent_replay": "concurrent.replay",
+    "contract.concurrent_search": "concurrent.search",
+    "contract.concurrent_stage": "concurrent.stage",
+    "contract.concurrent_state": "concurrent.globals",
+    "contract.concurrent_tell": "concurrent.annotate",
+    "contract.draw": "workload.generate",
+    "contract.faults": "sequential.faults",
+    "contract.lanes": "concurrent.timeline",
+    "contract.machine": "sequential.harness",
+    "contract.monitor": "rules.monitor",
+    "contract.observe": "sequential.observers",
+    "contract.outside": "concurrent.precheck",
+    "contract.program": "workload.program",
+    "contract.replay": "sequential.replay",
+    "contract.rule_table": "rules.rule",
+    "contract.rules": "rules.table",
+    "contract.scenario": "workload.scenario",
+    "contract.scenario_derive": "concurrent.derive",
+    "contract.story": "sequential.narrate",
+    "contract.workload": "workload.workload",
+    "explore.audit": "explore.detect.commutativity",
+    "explore.bounded": "explore.schedulers.preemption_bounded",
+    "explore.buffers": "explore.instrument.buffers",
+    "explore.classes": "explore.instrument.classes",
+    "explore.containers": "explore.instrument.containers",
+    "explore.dfs": "explore.schedulers.dfs",
+    "explore.dpor": "explore.schedulers.dpor",
+    "explore.heaps": "explore.instrument.heapq_calls",
+    "explore.hooks": "explore.instrument.hooks",
+    "explore.inplace": "explore.instrument.class_swap",
+    "explore.lockorder": "explore.detect.lock_order",
+    "explore.opcodes": "explore.instrument.opcodes",
+    "explore.portfolio": "explore.schedulers.portfolio",
+    "explore.pos": "explore.schedulers.pos",
+    "explore.races": "explore.detect.data_races",
+    "explore.record": "explore.failures.recorder",
+    "explore.shrink": "explore.failures.shrink",
+    "explore.strategy": "explore.schedulers.strategy",
+    "explore.surw": "explore.schedulers.surw",
+    "explore.timeline": "explore.failures.timeline",
+    "explore.token": "explore.failures.token",
+    "explore.tree": "explore.schedulers.tree",
+    "explore.urw": "explore.schedulers.urw",
+    "mm.compact_control": "mm.compaction_control",
+    "mm.compact_scan": "mm.compaction_scan",
+    "mm.contig": "mm.page_alloc_contig",
+    "mm.events": "events",
+    "mm.hotplug": "mm.memory_hotplug",
+    "mm.lru": "mm.swap",
+    "mm.soft_offline": "mm.memory_failure",
+    "mm.steps": "mm.seam",
+    "mm.zone": "mm.mmzone",
+    "trace.again": "trace.judge.clock_skew",
+    "trace.calls": "trace.read.call_stack",
+    "trace.columns": "trace.read.columns",
+    "trace.conform": "trace.judge.conformance",
+    "trace.consistency": "trace.judge.gaps",
+    "trace.export": "trace.show.export",
+    "trace.lives": "trace.show.isolations",
+    "trace.model_types": "trace.read.model_types",
+    "trace.picture": "trace.show.svg",
+    "trace.probes": "trace.record.probes",
+    "trace.progress": "trace.show.progress",
+    "trace.source": "trace.read.source",
+    "trace.summary": "trace.show.summary",
+    "trace.told": "trace.read.model_file",
+    "trace.verdicts": "trace.show.verdicts",
+    "trace.visible": "trace.judge.visible",
+    "trace.vocabulary": "trace.read.vocabulary",
+}
+"""Old name to new, both below ``movable``."""
+
+
+class Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a module by its old name."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """A spec for an old name, None for any other."""
+        old = fullname.removeprefix("movable.")
+        return importlib.machinery.ModuleSpec(fullname, self) if old != fullname and old in MOVED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module of today in the place of the one that was asked for."""
+        name = f"movable.{MOVED[module.__name__.removeprefix('movable.')]}"
+        warnings.warn(f"{module.__name__} is now {name}", DeprecationWarning, stacklevel=2)
+        sys.modules[module.__name__] = importlib.import_module(name)
+
+
+def install() -> None:
+    """Look for old names after everything else."""
+    if not any(isinstance(finder, Renamed) for finder in sys.meta_path):
+        sys.meta_path.append(Renamed())

@@ -1,0 +1,182 @@
+"""Searches one driver with programs, one after the other, and makes what fails small.
+
+Work is counted, never timed: the same seed runs the same programs on any machine. Only who asks for seconds gets them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any
+
+from movable.rules.table import RULES
+from movable.sequential.harness import Machine
+from movable.workload.generate import programs, shrink
+from movable.workload.program import Program
+from movable.workload.workload import GenericWorkload, Workload
+
+MAX_BARREN_PROGRAMS = 40
+"""After so many failing programs in a row without a new rule, more of the same teaches nothing."""
+MIN_PROGRAMS, PATIENCE = 25, 3
+"""In a search by time so many programs are run at least, unless that takes so many times as long as there is time for."""
+MAX_HANGS = 3
+"""After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
+SHRINK_STEPS, SHRINK_ALL_STEPS = 4000, 24_000
+"""Steps run to make the program of one broken rule small, and those of all together."""
+LISTENED = 60
+"""Programs of a driver without a workload in which it is noted which of its methods run."""
+HANG_STEPS = 2000
+"""What a program that had to be stopped counts for among them."""
+INTERRUPTED = "interrupted: this is the report so far"
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The work done when the first rule that counts broke: programs, executions of interleavings, and seconds since the begin."""
+
+    rule: str
+    programs: int
+    executions: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Search:
+    """What the programs run so far have shown.
+
+    ``until`` are rules that are expected to break, ``told`` those that interleavings broke already, ``excused`` the waived ones.
+    ``operations`` counts how often each operation ran, ``entered`` is the code that ran where there are none.
+    """
+
+    workload: type[Workload]
+    factory: Callable[..., Any]
+    era: str
+    seed: int
+    until: frozenset[str] = frozenset()
+    excused: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
+    first: dict[str, Program] = field(default_factory=dict)
+    exercised: Counter[str] = field(default_factory=Counter)
+    callbacks: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    states: set[int] = field(default_factory=set)
+    entered: set[CodeType] = field(default_factory=set)
+    examples: int = 0
+    steps: int = 0
+    barren: int = 0
+    hangs: int = 0
+    hurry: bool = False
+    shrink_steps: int = SHRINK_ALL_STEPS
+    programs: Iterator[Program] | None = None
+    began: float = field(default_factory=time.monotonic)
+    first_failure: Found | None = None
+
+    def run(self, program: Program, keep: bool = False) -> Machine:
+        """One program on a fresh machine."""
+        return Machine(self.workload, self.factory, era=self.era, seed=self.seed, keep=keep).run(program)
+
+    def learn(self, program: Program) -> None:
+        """Run a program and add up what it showed."""
+        with self._listening():
+            machine = self.run(program)
+        self.examples += 1
+        self.steps += machine.steps
+        self.callbacks.update(machine.callbacks)
+        self.operations.update(machine.operations)
+        self.exercised.update(machine.monitor.exercised)
+        self.states |= machine.states
+        new = [id for id in machine.monitor.broken if id not in self.first]
+        self.barren = 0 if new or not self.counts(machine.monitor.broken) else self.barren + 1
+        self.hangs += "D51" in machine.monitor.broken
+        for id in new:
+            self.first[id] = program
+            if self.first_failure is None and self.counts({id}):
+                self.first_failure = Found(id, self.examples, 0, time.monotonic() - self.began)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Note which code runs in the first programs of a driver without a workload, of which nobody can say what was exercised."""
+        if self.examples >= LISTENED or not issubclass(self.workload, GenericWorkload):
+            yield
+            return
+
+        def enter(frame: FrameType, event: str, argument: object) -> None:
+            if event == "call":
+                self.entered.add(frame.f_code)
+
+        before = sys.getprofile()
+        sys.setprofile(enter)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
+    def counts(self, broken: Collection[str]) -> bool:
+        """Whether one of these rules fails a certificate."""
+        return any(RULES[id].level == "must" and id not in self.excused for id in broken)
+
+    def go(
+        self, examples: int | None, *, seconds: float | None = None, limit: float | None = None, progress: Progress | None = None
+    ) -> str:
+        """Run programs until there were ``examples`` in all, or for ``seconds``; in any case not beyond the moment ``limit``.
+
+        The next call goes on with the next program. Returns why it ended early, or "".
+        """
+        start = time.monotonic()
+        self.programs = self.programs or programs(self.workload, self.seed)
+        try:
+            while not self._enough(examples, seconds, time.monotonic() - start):
+                if limit is not None and self.examples and time.monotonic() >= limit:
+                    return ""
+                self.learn(next(self.programs))
+                if progress is not None:
+                    progress(self.examples, time.monotonic() - start)
+                reason = self._reason()
+                if reason:
+                    return reason
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        return ""
+
+    def _enough(self, examples: int | None, seconds: float | None, elapsed: float) -> bool:
+        """In a search by time a busy machine gets a little longer, so that a certificate rests on MIN_PROGRAMS."""
+        if examples is not None:
+            return self.examples >= examples
+        assert seconds is not None
+        return elapsed >= seconds and (self.examples >= MIN_PROGRAMS or elapsed >= PATIENCE * seconds)
+
+    def _reason(self) -> str:
+        """Why more programs would not help, or ""."""
+        if self.hangs >= MAX_HANGS:
+            return f"stopped early: {MAX_HANGS} programs did not end by themselves"
+        if self.until:
+            over = self.until <= self.first.keys() | self.told
+            return f"stopped early: {', '.join(sorted(self.until))} broken, as expected" if over else ""
+        if self.barren >= MAX_BARREN_PROGRAMS:
+            return f"stopped early: {MAX_BARREN_PROGRAMS} failing programs in a row broke no rule that was not broken already"
+        return ""
+
+    def smallest(self, id: str) -> Program:
+        """The smallest program found that breaks a rule, within the steps that are left for it."""
+        if self.hurry or (self.until and id not in self.until):
+            return self.first[id]
+        left = spare = min(SHRINK_STEPS, self.shrink_steps)
+
+        def fails(program: Program) -> bool:
+            nonlocal left
+            if left <= 0:
+                return False
+            machine = self.run(program)
+            left -= machine.steps + 1 + HANG_STEPS * ("D51" in machine.monitor.broken)
+            return id in machine.monitor.broken
+
+        small = shrink(self.first[id], fails)
+        self.shrink_steps -= spare - left
+        return small

@@ -1,0 +1,114 @@
+"""What comes from outside (names, messages, lines of files), as a terminal or a page may show it.
+
+Control characters, format characters (bidirectional marks among them), line separators and surrogates are written as escapes, so
+that nothing can move the cursor, turn text around or forge a line. JSON does not come through here: it escapes by itself, and
+keeps everything.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+NAME = 100
+"""Characters of a name that are shown."""
+LINE = 400
+"""Characters of a message or of a line of a file that are shown."""
+
+PAGE = 4000
+"""Characters of one piece of text of a page."""
+
+_UNSEEN = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+_IN_TEXT = re.compile(f"[{_UNSEEN}]")
+_IN_LINE = re.compile(f"[{_UNSEEN}\t\n]")
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    short = {9: r"\t", 10: r"\n", 13: r"\r", 127: r"\u007f"}.get(number)  # the last, because JSON does not escape it
+    return short or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
+
+
+def visible(text: str) -> str:
+    """A text of several lines: everything but line ends and tabs that cannot be seen is escaped."""
+    return text if text.isascii() and text.isprintable() else _IN_TEXT.sub(_escape, text)
+
+
+def shown(what: object, most: int = LINE) -> str:
+    """One line of at most about ``most`` characters; what is cut off is counted."""
+    text = what if isinstance(what, str) else said(what)
+    cut = len(text) - most
+    line = _IN_LINE.sub(_escape, text[:most])
+    return line if cut <= 0 else f"{line}... ({cut} more characters)"
+
+
+def name(what: object) -> str:
+    """A name as part of a line."""
+    return shown(what, NAME)
+
+
+def said(what: object) -> str:
+    """``str(what)``, also of things that cannot say what they are."""
+    try:
+        return str(what)
+    except Exception as error:
+        return f"({type(what).__name__} that cannot be shown: its __str__ raises {type(error).__name__})"
+
+
+def literal(what: object, most: int = NAME) -> str:
+    """``repr(what)`` in a line, also of things whose ``repr`` raises."""
+    try:
+        return shown(repr(what), most)
+    except Exception as error:
+        return f"a {type(what).__name__} whose __repr__ raises {type(error).__name__}"
+
+
+def in_html(what: object, most: int = PAGE) -> str:
+    """What may stand in an HTML or SVG page as text or as an attribute; line ends stay."""
+    text = what if isinstance(what, str) else said(what)
+    cut = len(text) - most
+    return html.escape(visible(text[:most])) + (f"... ({cut} more characters)" if cut > 0 else "")
+
+
+class Guarded:
+    """A stream to people: text that is written to it is made visible. ``stream`` is the one below."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """As of any stream."""
+        self.stream.write(visible(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As of any stream."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def below(stream: Any) -> Any:
+    """The stream itself, for who draws on a terminal and puts nothing on it that came from outside."""
+    return stream.stream if isinstance(stream, Guarded) else stream
+
+
+@contextmanager
+def guarded_streams() -> Iterator[None]:
+    """Standard output and standard error show what they are given; as they were afterwards."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = Guarded(below(before[0])), Guarded(below(before[1]))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before

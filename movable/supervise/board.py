@@ -1,0 +1,128 @@
+"""Where a worker is: a few pages of shared memory that the worker writes and its supervisor reads, without a system call.
+
+What stands there survives the worker, so that it tells what a process was doing when it was killed or ended itself.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+IMPORT = "import"
+"""The phase in which a driver is imported."""
+_HEAD = struct.Struct("<QQIIII")
+_TEXTS = 64
+PHASE, WHERE, FORKED, TOKEN = 128, 2048, 2048, 56 << 10
+"""Bytes that each text may have; what is longer is cut."""
+_PHASE_AT = _TEXTS
+_WHERE_AT = _PHASE_AT + PHASE
+_FORKED_AT = _WHERE_AT + WHERE
+_TOKEN_AT = _FORKED_AT + FORKED
+SIZE = _TOKEN_AT + TOKEN
+
+
+class Place(NamedTuple):
+    """What a board says: ``moves`` counts changes, ``phase`` and ``where`` are words, ``token`` repeats what runs, if anything
+    can. ``forks`` counts how often the worker forked, and ``forked`` says where it did first."""
+
+    moves: int
+    forks: int
+    phase: str
+    where: str
+    token: str
+    forked: str
+
+
+class Board:
+    """One board, to be made before the fork."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, SIZE)
+        self.clear()
+
+    def clear(self) -> None:
+        """As new."""
+        self._moves = self._forks = 0
+        self._lengths = [0, 0, 0, 0]
+        self._stamp()
+
+    def _stamp(self) -> None:
+        _HEAD.pack_into(self._memory, 0, self._moves, self._forks, *self._lengths)
+
+    def _text(self, number: int, at: int, most: int, text: str) -> None:
+        data = text.encode("utf-8", "replace")[:most]
+        self._memory[at : at + len(data)] = data
+        self._lengths[number] = len(data)
+
+    def enter(self, phase: str, where: str = "", token: str = "") -> None:
+        """Something else begins."""
+        self._text(0, _PHASE_AT, PHASE, phase)
+        self._text(3, _TOKEN_AT, TOKEN, token if len(token) <= TOKEN else "")
+        self.at(where)
+
+    def at(self, where: str) -> None:
+        """The next piece of it."""
+        self._text(1, _WHERE_AT, WHERE, where[:WHERE])
+        self._moves += 1
+        self._stamp()
+
+    def fork(self) -> None:
+        """A fork is about to happen."""
+        if not self._forks:
+            start = self._memory[_WHERE_AT : _WHERE_AT + self._lengths[1]]
+            self._memory[_FORKED_AT : _FORKED_AT + len(start)] = start
+            self._lengths[2] = len(start)
+        self._forks += 1
+        self._stamp()
+
+    @property
+    def moves(self) -> int:
+        """How often something has begun, as the worker wrote it."""
+        found: int = struct.unpack_from("<Q", self._memory)[0]
+        return found
+
+    def read(self) -> Place:
+        """What stands there, from any process."""
+        moves, forks, phase, where, forked, token = _HEAD.unpack_from(self._memory)
+        return Place(
+            moves,
+            forks,
+            self._read(_PHASE_AT, min(phase, PHASE)),
+            self._read(_WHERE_AT, min(where, WHERE)),
+            self._read(_TOKEN_AT, min(token, TOKEN)),
+            self._read(_FORKED_AT, min(forked, FORKED)),
+        )
+
+    def _read(self, at: int, length: int) -> str:
+        return self._memory[at : at + length].decode("utf-8", "replace")
+
+
+current: Board | None = None
+"""The board of this process, where it is a worker."""
+
+
+def enter(phase: str, where: str = "", token: str = "") -> None:
+    """Say on the board of this process, if it has one, that something else begins."""
+    if current is not None:
+        current.enter(phase, where, token)
+
+
+def at(where: str) -> None:
+    """Say on the board of this process, if it has one, which piece of it begins."""
+    if current is not None:
+        current.at(where)
+
+
+@contextmanager
+def importing(what: str) -> Iterator[None]:
+    """Inside the block somebody's code is imported: what ends the process then was never run as a driver."""
+    if current is None:
+        yield
+        return
+    before = current.read()
+    current.enter(IMPORT, what)
+    yield  # after an exception the board stays as it is: it is what there is to tell
+    current.enter(before.phase, before.where, before.token)

@@ -1,0 +1,213 @@
+"""The process between the supervisor and its workers: forks them, waits for them, and ends whatever they leave behind.
+
+It has imported the kit and no driver, so that a fresh worker costs a fork. It adopts orphans, so that nothing a worker started
+survives it, and it ends with the process that made it: its end of the socket says so, also after a ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+from movable.boundary import complaint
+from movable.shown import said
+from movable.supervise import board as boards
+from movable.supervise.board import Board
+from movable.supervise.channel import Closed, Record, Sender
+from movable.supervise.process import (
+    adopt_orphans,
+    close_all_but,
+    die_with_parent,
+    end_children,
+    limit_memory,
+    usual_signals,
+)
+
+Work = Callable[[Sender, Record], None]
+"""What a worker does: it gets the way to tell what it finds, and what the supervisor gives it to begin with."""
+OUT_OF_MEMORY, CANNOT_TELL = 112, 113
+"""Exit codes of a worker that had no memory left, and of one whose channel was closed."""
+LONGEST_COMMAND = 64 << 20
+
+
+class Terms(NamedTuple):
+    """Under what a worker works: ``memory`` is how many bytes it may have beside what the keeper has."""
+
+    work: Work
+    board: Board
+    key: str
+    memory: int
+
+
+class Keeper:
+    """The life of a keeper process."""
+
+    def __init__(self, control: socket.socket, terms: Terms) -> None:
+        self._control = control
+        self._terms = terms
+        self._worker = 0
+        self._waiting = -1
+
+    def live(self, parent: int) -> NoReturn:
+        """Until the supervisor's end is closed."""
+        try:
+            self._begin(parent)
+            while self._turn():
+                pass
+        finally:
+            end_children()
+            os._exit(0)
+
+    def _begin(self, parent: int) -> None:
+        os.setsid()
+        usual_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(null, descriptor)
+        close_all_but(self._control.fileno())
+        adopt_orphans()
+        gc.collect()
+        gc.freeze()
+
+    def _turn(self) -> bool:
+        """Wait for a command or for the worker's end; False when the supervisor has gone."""
+        watched = [self._control.fileno(), *([self._waiting] if self._waiting >= 0 else [])]
+        ready, _, _ = select.select(watched, [], [])
+        if self._waiting in ready:
+            self._ended()
+        if self._control.fileno() not in ready:
+            return True
+        command, descriptors = receive(self._control)
+        if command is None:
+            return False
+        if command["do"] == "start":
+            self._start(command["given"], descriptors)
+        elif command["do"] == "end":
+            self._end()
+        elif command["do"] == "signal" and self._worker:
+            os.kill(self._worker, command["number"])
+        return True
+
+    def _start(self, given: Record, descriptors: list[int]) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            become_worker(self._terms, given, parent, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._worker, self._waiting = pid, os.pidfd_open(pid)
+        self._tell(started=pid)
+
+    def _ended(self) -> None:
+        """The worker has ended: what it left behind ends too."""
+        _, status = os.waitpid(self._worker, 0)
+        os.close(self._waiting)
+        self._worker, self._waiting = 0, -1
+        end_children()
+        self._tell(ended=status)
+
+    def _end(self) -> None:
+        if self._worker:
+            os.kill(self._worker, signal.SIGKILL)
+            self._ended()
+
+    def _tell(self, **what: int) -> None:
+        send(self._control, what)
+
+
+def send(control: socket.socket, what: Any, descriptors: list[int] | None = None) -> None:
+    """One message with its length before it, and descriptors with the length."""
+    body = json.dumps(what).encode()
+    head = len(body).to_bytes(8, "big")
+    if descriptors:
+        socket.send_fds(control, [head], descriptors)
+    else:
+        control.sendall(head)
+    control.sendall(body)
+
+
+def receive(control: socket.socket) -> tuple[Any, list[int]]:
+    """The next message and its descriptors; None when the other end has gone."""
+    head, descriptors, _, _ = socket.recv_fds(control, 8, 4)
+    length = int.from_bytes(head, "big")
+    if len(head) < 8 or length > LONGEST_COMMAND:
+        return None, descriptors
+    body = bytearray()
+    while len(body) < length:
+        data = control.recv(min(1 << 16, length - len(body)))
+        if not data:
+            return None, descriptors
+        body += data
+    return json.loads(bytes(body)), descriptors
+
+
+def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[int]) -> NoReturn:
+    """The rest of a worker's life, after the fork."""
+    channel, output = descriptors
+    code = 1
+    try:
+        os.setsid()
+        die_with_parent(parent)
+        usual_signals()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        close_all_but(channel)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115  (it is the empty device, until the process ends)
+        sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        boards.current = terms.board
+        watch_forks(terms.board)
+        limit_memory(terms.memory)
+        code = _do(terms.work, Sender(channel, terms.key), given)
+    except BaseException:  # nothing may come back to where the keeper was forked
+        pass
+    finally:
+        os._exit(code)
+
+
+def _do(work: Work, tell: Sender, given: Record) -> int:
+    """Do the work and say how it went; the exit code."""
+    try:
+        try:
+            work(tell, given)
+            tell("end")
+        except KeyboardInterrupt as error:
+            tell("interrupted", text=said(error))
+        except MemoryError:
+            return OUT_OF_MEMORY
+        except Closed:
+            raise
+        except BaseException as error:
+            tell_error(tell, error)
+        return 0
+    except Closed:
+        return CANNOT_TELL
+
+
+def tell_error(tell: Sender, error: BaseException) -> None:
+    """The work ended with an exception: its class, what it says, and where it was."""
+    import traceback
+
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except BaseException:  # an exception may fail to say what it is
+        trace = ""
+    line, code = complaint(error)
+    number = error.errno or 0 if isinstance(error, OSError) and error.filename is None else 0
+    tell("error", text=line, code=code, trace=trace[-8000:], number=number)
+
+
+def watch_forks(board: Board) -> None:
+    """A fork of this process is written on its board, and ends at once: two of it would both be the kit."""
+    os.register_at_fork(before=board.fork, after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))

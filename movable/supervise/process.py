@@ -1,0 +1,112 @@
+"""What a process can be made to do, or kept from: who dies with whom, whose orphans are whose, how much memory there is."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+TICKS = os.sysconf("SC_CLK_TCK")
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """The kernel kills this process as soon as its parent ends, however that comes."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before it could be asked
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Whatever descends from this process becomes its child when its own parent ends."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def usual_signals() -> None:
+    """No handler, timer or mask of the process that this one was forked from."""
+    for number in CAUGHT:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def close_all_but(*kept: int) -> None:
+    """Close every descriptor above standard error that is not ``kept``."""
+    low = 3
+    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(low, min(descriptor, 1 << 16))
+        low = descriptor + 1
+
+
+def limit_memory(more: int) -> None:
+    """This process may have ``more`` bytes of addresses than it has now, and leaves no core file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    wanted = used + more
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, wanted))
+
+
+class Load(NamedTuple):
+    """What a process has used of the processor, in seconds, and whether it sleeps or is stopped right now."""
+
+    seconds: float
+    still: bool
+
+
+def load_of(pid: int) -> Load | None:
+    """How busy a process is, all its threads together; None when there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    parts = text[text.rindex(")") + 2 :].split()
+    return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in "STt")
+
+
+def children() -> list[int]:
+    """The processes whose parent is this one, zombies included."""
+    own = os.getpid()
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                text = Path(f"/proc/{name}/stat").read_text()
+            except OSError:
+                continue
+            if int(text[text.rindex(")") + 2 :].split()[1]) == own:
+                found.append(int(name))
+    return found
+
+
+def end_children(seconds: float = 2.0) -> None:
+    """Kill every child, and what becomes a child by that, until none is left or the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = children()
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for pid in found:
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                pass
+        if not found:
+            return

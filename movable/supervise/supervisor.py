@@ -1,0 +1,355 @@
+"""The supervisor: starts workers one after another, takes what they tell, and ends those that do not end by themselves."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import signal
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from movable.shown import visible
+from movable.supervise.board import Board, Place
+from movable.supervise.channel import Receiver, Record
+from movable.supervise.interrupt import deferred
+from movable.supervise.keeper import CANNOT_TELL, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
+from movable.supervise.process import load_of
+
+DONE, EXITED, KILLED, MEMORY, HUNG, STILL, FLOODED, CLOSED, TIME, INTERRUPTED, FAILED = (
+    "done", "exited", "killed", "out of memory", "hung", "still", "flooded", "closed", "time", "interrupted", "failed",
+)  # fmt: skip
+"""How a worker ends: with its work done; by an exit or a signal that nobody asked for; without memory; ended here because it
+used the processor or stood still for too long in the middle of one thing, wrote too much, or closed its channel; because time
+was over or somebody interrupted; and with an error of its own that it told."""
+MEMORY_LIMIT = 2 << 30
+"""Bytes that a worker may have beside what the kit itself has."""
+PATIENCE = 3.0
+"""Seconds of the processor that one thing may take, and seconds for which it may stand still."""
+TICK = 0.05
+GRACE = 0.4
+"""Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
+GARBAGE = 64 << 10
+"""Bytes on the channel that are no record."""
+OUTPUT = 64 << 10
+"""Bytes of what a worker prints that are passed on."""
+FLOOD = 16 << 20
+"""Bytes that it may print in the middle of one thing."""
+READ = 1 << 16
+
+
+Take = Callable[[Record], "str | None"]
+"""What is done with a record; a text is the answer that the worker waits for."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How one worker ended: ``how`` is a word from above, ``number`` the exit code or the signal, ``place`` where it was.
+
+    Of an error, ``text`` is a line about it, ``code`` the exit code that goes with that, and ``trace`` the traceback; of one of the
+    system's about no file ``number`` is its number.
+    """
+
+    how: str
+    place: Place
+    number: int = 0
+    text: str = ""
+    code: int = 0
+    trace: str = ""
+
+    @property
+    def words(self) -> str:
+        """What became of the process, in words."""
+        if self.how == EXITED:
+            return f"the process ended itself with exit status {self.number}"
+        if self.how == KILLED:
+            return f"the process was ended by signal {self.number} ({_signal_name(self.number)})"
+        if self.how == MEMORY:
+            return f"the process wanted more than {MEMORY_LIMIT >> 30} GiB of memory"
+        if self.how == HUNG:
+            return f"it did not end in {PATIENCE:g} seconds of processor time, and had to be killed"
+        if self.how == STILL:
+            return f"it stood still for {PATIENCE:g} seconds, and had to be killed"
+        if self.how == FLOODED:
+            return "the process was ended because its output had no end"
+        return "the process closed the descriptors of the kit" if self.how == CLOSED else self.how
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+class Supervisor:
+    """As a context it has a keeper; ``run`` sends one worker after another to work."""
+
+    def __init__(
+        self, work: Work, *, memory: int = MEMORY_LIMIT, patience: float = PATIENCE, preload: tuple[str, ...] = ()
+    ) -> None:
+        self.board = Board()
+        self.patience = patience
+        self._key = f"~{secrets.token_hex(12)}~"
+        self._terms = Terms(work, self.board, self._key, memory)
+        self._preload = preload
+        self._keeper = 0
+        self._control: socket.socket | None = None
+        self._passed_on = 0
+
+    def __enter__(self) -> Supervisor:
+        self._open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the keeper, and with it every worker and what they left."""
+        if self._control is None:
+            return
+        self._control.close()
+        self._control = None
+        end = time.monotonic() + 1.0
+        while os.waitpid(self._keeper, os.WNOHANG) == (0, 0):
+            if time.monotonic() > end:
+                os.kill(self._keeper, signal.SIGKILL)
+                os.waitpid(self._keeper, 0)
+                break
+            time.sleep(0.002)
+        self._keeper = 0
+
+    def _open(self) -> socket.socket:
+        if self._control is not None:
+            return self._control
+        for name in self._preload:
+            __import__(name)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # other threads of ours do not exist in the keeper
+            pid = os.fork()
+        if pid == 0:
+            try:
+                Keeper(theirs, self._terms).live(parent)
+            finally:
+                os._exit(1)
+        theirs.close()
+        self._keeper, self._control = pid, ours
+        return ours
+
+    def run(self, given: Record, take: Take, deadline: float | None = None) -> Ending:
+        """Let one worker work, and pass each of its records on; returns how it ended.
+
+        ``deadline`` is a moment of the monotonic clock; what still works then is killed.
+        """
+        with deferred() as desk:
+            watch = _Watch(self, take, deadline)
+            try:
+                return watch.until_the_end(given, desk)
+            finally:
+                watch.close()
+
+    def pass_on(self, data: bytes) -> None:
+        """What the worker printed, up to a limit."""
+        left = OUTPUT - self._passed_on
+        if left <= 0 or sys.stderr is None:
+            return
+        self._passed_on += len(data)
+        text = data[:left].decode("utf-8", "replace")
+        if len(data) >= left:
+            text += "\n... the rest of what the driver prints is not shown\n"
+        try:
+            sys.stderr.write(visible(text))
+            sys.stderr.flush()
+        except (OSError, ValueError):  # nobody reads it
+            pass
+
+
+class _Watch:
+    """One worker's time."""
+
+    def __init__(self, supervisor: Supervisor, take: Take, deadline: float | None) -> None:
+        self.supervisor = supervisor
+        self.board = supervisor.board
+        self.take = take
+        self.deadline = deadline
+        self.receiver = Receiver(supervisor._key)
+        self.control = supervisor._open()
+        self._channel, channel = socket.socketpair()
+        self.channel = self._channel.fileno()
+        self.output, output = os.pipe()
+        self._theirs = [channel.detach(), output]
+        self._open = {self.channel, self.output, self.control.fileno()}
+        self.pid = 0
+        self.status: int | None = None
+        self.end: Record | None = None
+        self.asked = self.closed = 0.0
+        self.printed = 0
+        self.moves = -1
+        self.used = 0.0
+        self.last = 0.0
+        self.still = 0.0
+        self.looked = 0.0
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._channel.close()
+        for descriptor in (self.output, *self._theirs):
+            os.close(descriptor)
+        self._theirs = []
+
+    def until_the_end(self, given: Record, desk: Any) -> Ending:
+        """The main loop."""
+        self.board.clear()
+        send(self.control, {"do": "start", "given": given}, self._theirs)
+        for descriptor in self._theirs:
+            os.close(descriptor)
+        self._theirs = []
+        while True:
+            self._read(TICK)
+            if self.status is not None:
+                return self._ended(desk.came)
+            reason = self._reason(desk.came)
+            if reason:
+                return self._kill(reason)
+
+    # reading
+
+    def _read(self, seconds: float) -> bool:
+        ready, _, _ = select.select(list(self._open), [], [], seconds)
+        if self.channel in ready:
+            self._records()
+        if self.output in ready:
+            self._output()
+        if self.control.fileno() in ready:
+            self._message()
+        return bool(ready)
+
+    def _records(self) -> None:
+        try:
+            data = self._channel.recv(READ)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._open.discard(self.channel)
+            self.closed = time.monotonic()
+        for record in self.receiver.feed(data):
+            if record["kind"] in ("end", "interrupted", "error"):
+                self.end = record
+                self.asked = self.asked or time.monotonic()
+            else:
+                self._answer(self.take(record))
+
+    def _answer(self, line: str | None) -> None:
+        if line is not None:
+            try:
+                self._channel.send(f"{line}\n".encode(), socket.MSG_DONTWAIT)
+            except OSError:  # it has gone, or does not read
+                pass
+
+    def _output(self) -> None:
+        data = os.read(self.output, READ)
+        if not data:
+            self._open.discard(self.output)
+        self.printed += len(data)
+        self.supervisor.pass_on(data)
+
+    def _message(self) -> None:
+        message, _ = receive(self.control)
+        if message is None:  # the keeper was killed
+            self._open.discard(self.control.fileno())
+            self.status = -1
+        elif "started" in message:
+            self.pid = message["started"]
+        elif "ended" in message:
+            self.status = message["ended"]
+
+    def _drain(self) -> None:
+        while {self.channel, self.output} & self._open and self._read(0):
+            pass
+
+    # deciding
+
+    def _reason(self, came: int) -> str:
+        """Why the worker must be ended now, or ""."""
+        now = time.monotonic()
+        if came and not self.asked:
+            self.asked = now
+            send(self.control, {"do": "signal", "number": int(signal.SIGINT)})
+        if self.asked and now > self.asked + GRACE:
+            return INTERRUPTED if came else DONE
+        if self.closed and self.end is None and now > self.closed + 2 * TICK:
+            return CLOSED
+        if self.receiver.garbage > GARBAGE or self.printed > FLOOD:
+            return FLOODED
+        stuck = self._stuck(now)
+        if stuck:
+            return stuck
+        return TIME if self.deadline is not None and now > self.deadline else ""
+
+    def _stuck(self, now: float) -> str:
+        """Whether one thing has taken too long, by the processor's clock or standing still."""
+        moves = self.board.moves
+        load = load_of(self.pid) if self.pid else None
+        if load is None:
+            return ""
+        if moves != self.moves:
+            self.moves, self.used, self.still, self.printed = moves, load.seconds, 0.0, 0
+        elif load.still and load.seconds == self.last:
+            self.still += now - self.looked
+        else:
+            self.still = 0.0
+        self.looked, self.last = now, load.seconds
+        if load.seconds - self.used > self.supervisor.patience:
+            return HUNG
+        return STILL if self.still > self.supervisor.patience else ""
+
+    def _kill(self, reason: str) -> Ending:
+        send(self.control, {"do": "end"})
+        end = time.monotonic() + GRACE
+        while self.status is None and time.monotonic() < end:
+            self._read(TICK)
+        self._drain()
+        if self.status is None:
+            self.supervisor.close()
+        if self.end is not None:
+            return self._told()
+        return Ending(reason, self.board.read())
+
+    def _ended(self, came: int) -> Ending:
+        """It ended by itself."""
+        self._drain()
+        place = self.board.read()
+        if self.status == -1:
+            self.supervisor.close()
+            return Ending(KILLED, place, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(self.status or 0)
+        if self.end is not None:
+            return self._told()
+        if came:
+            return Ending(INTERRUPTED, place)
+        if code == CANNOT_TELL:
+            return Ending(CLOSED, place)
+        if code == OUT_OF_MEMORY:
+            return Ending(MEMORY, place)
+        return Ending(KILLED, place, -code) if code < 0 else Ending(EXITED, place, code)
+
+    def _told(self) -> Ending:
+        end = self.end or {}
+        place = self.board.read()
+        if end["kind"] == "error":
+            number, code = (end[name] if type(end.get(name)) is int else 0 for name in ("number", "code"))
+            return Ending(FAILED, place, number, str(end.get("text", "")), code, str(end.get("trace", "")))
+        if end["kind"] == "interrupted":
+            return Ending(INTERRUPTED, place, text=str(end.get("text", "")))
+        return Ending(DONE, place)

@@ -1,0 +1,109 @@
+"""Compaction in words, and as a picture of where its two scanners were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from movable.shown import in_html
+from movable.trace.judge.compaction import Compaction
+
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 320, 110, 40, 45
+SHOWN = 5
+COLOURS = {"migrate": "#1f6feb", "free": "#d1242f"}
+
+
+def compaction_text(found: Compaction) -> Iterator[str]:
+    """Lines for a person."""
+    yield f"Compaction: {sum(found.events.values())} tracepoints in {found.last - found.first:.6f} s"
+    if found.orders:
+        yield "  wanted    " + ", ".join(f"{_order(order)}: {count}" for order, count in sorted(found.orders.items()))
+    for zone in found.zones.values():
+        ends = ", ".join(f"{count} {status}" for status, count in zone.statuses.most_common())
+        yield f"  zone      {zone.start:#x} to {zone.end:#x}: {zone.runs} runs, {zone.seconds:.6f} s, ended {ends}"
+    if found.events["mm_compaction_isolate_migratepages"]:
+        per = _per(found.migrate_scanned, found.migrate_taken)
+        yield f"  migrate   {found.migrate_scanned} frames scanned, {found.migrate_taken} taken{per}"
+    if found.events["mm_compaction_isolate_freepages"] or found.events["mm_compaction_fast_isolate_freepages"]:
+        yield f"  free      {found.free_scanned} steps, {found.free_taken} frames taken{_odd(found)}"
+    if found.events["mm_compaction_migratepages"]:
+        yield f"  moved     {found.moved}, and {found.not_moved} did not move"
+    for reason, (good, bad) in sorted(found.reasons.items()):
+        yield f"  migration {reason}: {good} succeeded, {bad} failed"
+    tables = {"suitable": found.suitable, "finished": found.results, "deferred": found.deferred, "CMA": found.cma}
+    for name, counts in tables.items():
+        if counts:
+            yield f"  {name:<9} " + ", ".join(f"{what}: {count}" for what, count in counts.most_common())
+    if found.waits:
+        top = sorted(found.waits.items(), key=lambda item: -item[1])[:SHOWN]
+        yield "  time      " + ", ".join(f"{task or 'unknown'} {seconds:.6f} s" for task, seconds in top)
+    if found.fallbacks:
+        yield f"  fallback  {found.fallbacks} between migratetypes, {found.polluting} of other requests into movable blocks"
+    yield from _findings(found)
+
+
+def _order(order: int) -> str:
+    """Order -1 is what /proc/sys/vm/compact_memory and proactive compaction ask for."""
+    return "whole zones" if order < 0 else f"order {order}"
+
+
+def _per(scanned: int, taken: int) -> str:
+    return f" ({scanned / taken:.1f} scanned for each taken)" if taken else ""
+
+
+def _odd(found: Compaction) -> str:
+    """A free block of any order is one step of the scanner, so that more frames than steps is no mistake."""
+    if not found.free_odd:
+        return ""
+    return f" (more than steps in {found.free_odd} ranges: a free block is one step, and gives all its frames)"
+
+
+def _findings(found: Compaction) -> Iterator[str]:
+    for one in found.repeats[:SHOWN]:
+        how = "nothing scanned and nothing taken" if not one.scanned else f"{one.scanned} frames scanned and none taken"
+        yield (
+            f"Repeated: {one.task or 'a task'} ({one.pid}) went over {one.start:#x} to {one.end:#x} {one.times} times in "
+            f"{one.seconds:.6f} s, {how}."
+        )
+        if not one.scanned:
+            yield (
+                "  The scanner does not get on: a task that is being killed, or a full list of isolated pages, ends each scan "
+                "at once."
+            )
+        else:
+            yield "  Nothing there can move: the block should be skipped; look at what lies in it (page_owner, /proc/kpageflags)."
+    if len(found.repeats) > SHOWN:
+        yield f"  and {len(found.repeats) - SHOWN} more repeated ranges; --json lists all"
+    payers = {task: seconds for task, seconds in found.waits.items() if not task.startswith("kcompactd")}
+    if payers:
+        yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by kcompactd."
+    if found.deferred:
+        yield "Deferred: compaction failed before and waits; a request in that time gets none."
+    if found.polluting:
+        yield "Fallback: unmovable pages went into movable blocks; each keeps a whole block from becoming a huge page."
+
+
+def compaction_svg(found: Compaction, name: str) -> str:
+    """Where the migrate scanner and the free scanner were over time: frames upwards, time from left to right."""
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
+        f"<title>Scanners of compaction over time: {in_html(name)}</title>",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+    ]
+    low = min((pfn for _, pfn, _ in found.points), default=0)
+    high = max((pfn for _, pfn, _ in found.points), default=1)
+    span, seconds = max(high - low, 1), max(found.last - found.first, 1e-6)
+    wide, tall = WIDTH - LEFT - 20, HEIGHT - TOP - BOTTOM
+    for place, (scanner, colour) in enumerate(COLOURS.items()):
+        dots = [
+            (LEFT + wide * (time - found.first) / seconds, HEIGHT - BOTTOM - tall * (pfn - low) / span)
+            for time, pfn, which in found.points
+            if which == scanner
+        ]
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in dots]
+        parts.append(f'<circle cx="{LEFT + place * 160}" cy="20" r="5" fill="{colour}"/>')
+        parts.append(f'<text x="{LEFT + place * 160 + 10}" y="24">{scanner} scanner</text>')
+    parts.append(f'<text x="{LEFT - 8}" y="{HEIGHT - BOTTOM}" text-anchor="end">{low:#x}</text>')
+    parts.append(f'<text x="{LEFT - 8}" y="{TOP + 10}" text-anchor="end">{high:#x}</text>')
+    parts.append(f'<text x="{LEFT}" y="{HEIGHT - 15}">0 s</text>')
+    parts.append(f'<text x="{WIDTH - 20}" y="{HEIGHT - 15}" text-anchor="end">{seconds:.6f} s</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"

@@ -1,0 +1,115 @@
+"""Bad input of C drivers: one line, with the place and what to do, exit code 2."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from movable.c.build import toolchain
+from movable.c.target import find
+from movable.cli import main
+from movable.errors import UsageError
+from movable.mm.vm import VM
+from tests.c.building import needs_compiler, written
+
+SOURCES = {
+    "int f(void) { return 1 }\n": r"driver\.c:4: expected ';'",
+    "int f(void) { frobnicate(1); }\n": r"driver\.c:4: the headers of movable lack frobnicate \(line 4\).*movable c missing",
+    "#include <linux/nosuch.h>\n": r"driver\.c:4: the headers of movable lack linux/nosuch\.h",
+    "struct nosuch x;\nthing_t y;\n": r"driver\.c:[45]: ",
+    'int f(void) { asm volatile("nop" ::: "memory"); return 0; }\n': r"driver\.c:4: asm: inline assembly",
+    'int printf(const char *, ...);\nint f(void) { return printf("x"); }\n': r"driver\.c:5: printf is declared and defined nowhere",
+    "int f(void) { rcu_read_lock(); return 0; }\n": r"driver\.c:4: rcu_read_lock: RCU is not modelled",
+    "static DEFINE_SEQLOCK(s);\n": r"driver\.c:4: DEFINE_SEQLOCK: sequence locks are not modelled",
+    "int f(void *t) { mod_timer(t, 1); return 0; }\n": r"driver\.c:4: mod_timer: there is no clock",
+    "int f(void *t) { return copy_to_user(t, t, 1); }\n": r"driver\.c:4: copy_to_user: there is no user memory",
+    "int f(void) { return request_irq(1); }\n": r"driver\.c:4: request_irq: there are no interrupts",
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("text", SOURCES)
+def test_a_source_that_cannot_be_built(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert main(["check", written(tmp_path, text), "--budget", "1s"]) == 2
+    told = capsys.readouterr().err
+    assert re.search(SOURCES[text], told), told
+    assert len(told.strip().splitlines()) == 1
+    assert "Traceback" not in told
+
+
+@needs_compiler
+def test_words_in_comments_and_texts_are_not_refused(tmp_path: Path) -> None:
+    find(written(tmp_path, '/* rcu_read_lock, asm */\nconst char *f(void) { return "jiffies asm"; } // call_rcu\n'), "")
+
+
+@needs_compiler
+def test_an_init_that_fails_says_why(tmp_path: Path) -> None:
+    text = 'static int __init up(void) { pr_err("no room for %d\\n", 7); return -ENOMEM; }\nmodule_init(up);\n'
+    factory = find(written(tmp_path, text), "")
+    with pytest.raises(
+        UsageError, match=r"driver\.c: its init function returned -12 \(ENOMEM\); the last it printed: no room for 7"
+    ):
+        factory(VM(layout=[(0, "Normal", 64)], pageblock_order=2))
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("nosuch=1", "has no parameter 'nosuch'; it has n"),
+        ("n=many", "parameter n='many' is no number"),
+        ("n=99999999999", "does not fit into int"),
+        ("rubbish", "'rubbish' is no option of a C driver"),
+        ("-O9", "-O9 is no level of optimisation"),
+        ("--kernel-tree=/nosuch", "/nosuch is no kernel tree"),
+    ],
+)
+def test_options_of_a_target(tmp_path: Path, options: str, words: str) -> None:
+    name = written(tmp_path, "static int n;\nmodule_param(n, int, 0444);\n")
+    with pytest.raises(UsageError, match=re.escape(words)):
+        find(name, options)(VM(layout=[(0, "Normal", 64)], pageblock_order=2))
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("[driver", "movable.toml: "),
+        ("[driver]\nfoo = 1\n", "'foo' is not known for a driver"),
+        ("[driver]\ndefines = 3\n", "write a list of texts"),
+        ("[driver]\ncontent_moves = 1\n", "write true or false"),
+        ("[driver.operations]\ngo = { cal = 1 }\n", "operation go: 'cal' is not known"),
+        ("[driver.operations]\ngo = {}\n", "the driver has no 'go'"),
+        ('[driver.operations]\nup = { arguments = { n = "1..x" } }\n', 'write "1..100"'),
+        ("[driver.operations]\nup = {}\n", "takes 1 arguments"),
+        ('[driver]\nread = "nosuch"\n', "the driver has no 'nosuch'"),
+    ],
+)
+def test_a_movable_toml_with_a_mistake(tmp_path: Path, toml: str, words: str) -> None:
+    (tmp_path / "movable.toml").write_text(toml)
+    with pytest.raises(UsageError, match=re.escape(words)):
+        find(written(tmp_path, "int up(int n) { return n; }\n"), "")
+
+
+def test_no_file_and_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(tmp_path / "nosuch.c")]) == 2
+    assert "no file" in capsys.readouterr().err
+    monkeypatch.setenv("CC", "/nosuch/cc")
+    assert main(["check", written(tmp_path, "int x;\n")]) == 2
+    assert "CC=/nosuch/cc cannot be run" in capsys.readouterr().err
+    assert main(["rules", "D17"]) == 0  # nothing else needs one
+
+
+def test_another_architecture_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    toolchain._compiler.cache_clear()
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert "C drivers need Linux on x86-64, and this is linux on aarch64" in toolchain.available()
+    monkeypatch.undo()
+    toolchain._compiler.cache_clear()
+
+
+def test_options_of_c_drivers_are_refused_for_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "zsmalloc", "-D", "X"]) == 2
+    assert "are for drivers in C" in capsys.readouterr().err

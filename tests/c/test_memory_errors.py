@@ -1,0 +1,109 @@
+"""What C code does to memory that it may not touch: told with file, line and object, and never the end of the process."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from movable.c import Driver
+from movable.errors import MovableError, VMBug
+from tests.c.building import loaded, needs_compiler
+
+pytestmark = needs_compiler
+
+FAULTS = """
+struct item { struct list_head node; int id; };
+static LIST_HEAD(items);
+static int deep(int n) { volatile char room[512]; room[n & 511] = n; return deep(n + 1) + room[1]; }
+int fault(int how)
+{
+	char *p = kmalloc(10, GFP_KERNEL), *q;
+	volatile int zero = 0;
+	struct page *page;
+	struct item *one = kzalloc(sizeof *one, GFP_KERNEL);
+
+	switch (how) {
+	case 0: kfree(p); return p[3];
+	case 1: return p[10];
+	case 2: p[-1] = 1; break;
+	case 3: kfree(p); kfree(p); break;
+	case 4: kfree(p + 1); break;
+	case 5: return *(volatile int *)0;
+	case 6: return *(volatile int *)0x10000000;
+	case 7: return deep(1);
+	case 8: for (;;) ;
+	case 9: return 7 / zero;
+	case 10: ((void (*)(void))0x1234)(); break;
+	case 11: BUG_ON(how == 11); break;
+	case 12: page = alloc_page(GFP_KERNEL); q = page_address(page); __free_page(page); return q[5];
+	case 13: page = alloc_page(GFP_KERNEL); __free_page(page); page->private = 1; break;
+	case 14: list_add(&one->node, &items); list_add(&one->node, &items); break;
+	case 15: list_add(&one->node, &items); list_del(&one->node); list_del(&one->node); break;
+	case 16: memset(p, 0, 11); break;
+	case 17: ((void (*)(void))0)(); break;
+	case 18: kfree(one); spin_lock((spinlock_t *)&one->id); break;
+	case 19: while (p) WRITE_ONCE(zero, zero + 1); break;
+	}
+	return 0;
+}
+int fine(int n) { return n + 1; }
+"""
+PLACE = r"driver\.c:\d+ "
+CASES = {
+    0: ("D46", PLACE + r"fault reads 1 byte byte 3 of an object of 10 bytes made at .* fault, and freed at .* fault"),
+    1: ("D46", PLACE + r"fault reads 1 byte 0 bytes behind an object of 10 bytes made at"),
+    2: ("D46", PLACE + r"fault writes 1 byte"),
+    3: ("D46", PLACE + r"fault frees again an object of 10 bytes made at .*, and freed at"),
+    4: ("D46", PLACE + r"fault frees byte 1 of an object of 10 bytes"),
+    5: ("D46", PLACE + r"fault reads 4 bytes at a null pointer"),
+    6: ("D46", PLACE + r"fault reads 4 bytes at 0x10000000, a wild pointer"),
+    7: ("D52", PLACE + r"deep has used up its stack"),
+    8: ("D51", PLACE + r"fault runs on and on"),
+    9: ("D52", PLACE + r"fault ends in a division by zero"),
+    10: ("D52", PLACE + r"fault ends in a segmentation fault"),
+    11: ("D52", PLACE + r"fault BUG_ON\(how == 11\)"),
+    12: ("D46", PLACE + r"fault reads 1 byte in the content of a free page"),
+    13: ("D46", PLACE + r"fault writes 8 bytes in struct page of a free page"),
+    14: ("D12", PLACE + r"fault list node .*on the list already"),
+    15: ("D12", PLACE + r"fault list node .*was removed before"),
+    16: ("D46", PLACE + r"fault writes \d bytes? .*object of 10 bytes"),
+    17: ("D52", PLACE + r"fault ends in a segmentation fault at 0x0"),
+    18: ("D46", PLACE + r"fault .*freed at"),
+    19: ("D51", PLACE + r"fault runs on and on"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    return loaded(tmp_path_factory.mktemp("faults"), FAULTS)
+
+
+@pytest.mark.parametrize("how", CASES)
+def test_a_fault_is_told_with_its_place(driver: Driver, how: int) -> None:
+    rule, words = CASES[how]
+    with pytest.raises(VMBug) as told:
+        driver.call("fault", how)
+    assert told.value.rule == rule
+    assert re.search(words, str(told.value)), str(told.value)
+    assert driver.call("fine", 4) == 5
+
+
+def test_two_thousand_crashes_in_a_row(driver: Driver) -> None:
+    for _ in range(2000):
+        with pytest.raises(MovableError):
+            driver.call("fault", 5)
+        with pytest.raises(MovableError):
+            driver.call("fault", 10)
+    assert driver.call("fine", 1) == 2
+
+
+def test_nothing_is_left_from_one_machine_to_the_next(tmp_path: Path) -> None:
+    text = "static int n = 5; static char *kept;\nint up(void) { kept = kmalloc(8, GFP_KERNEL); return ++n; }\n"
+    one = loaded(tmp_path, text)
+    assert [one.call("up"), one.call("up")] == [6, 7]
+    two = loaded(tmp_path, text)
+    assert two.call("up") == 6
+    assert one.call("up") == 8  # each has its own memory, and they can take turns
+    assert two.call("up") == 7

@@ -1,0 +1,22 @@
+"""movable new --c: what it writes is certified as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from movable.cli import main
+from movable.contract.examine import check
+from tests.c.building import needs_compiler
+
+
+@needs_compiler
+def test_a_new_driver_is_certified_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "--c", "my-pool"]) == 0
+    report = check("my-pool/my_pool.c", examples=20, executions=150, era="6.1")
+    assert report.refused == ""
+    assert report.broken == []
+    assert report.passed()
+    assert main(["new", "--c", "my-pool"]) == 2  # nothing is overwritten

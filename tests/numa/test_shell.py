@@ -1,0 +1,265 @@
+"""Scripts of NUMA commands: the output of the real tools, the reasons that ``why`` gives, and errors with their line."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from movable.cli import main
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
+from movable.mm.mprotect import do_mprotect
+from movable.mm.page import PG_writeback, get_page
+from movable.mm.pgtable import PTE_SHIFT
+from movable.mm.swap import isolate_lru_page
+from movable.mm.validate import validate_vm
+from movable.mm.vm import VM
+from movable.numa.shapes import DATA
+from movable.numa.shell import Shell
+from movable.numa.why import why
+
+
+def shell(era: str = "6.1", nodes: int = 2) -> Shell:
+    return Shell(VM(64 << 20, nodes=nodes, era=era))
+
+
+def play(made: Shell, *lines: str) -> list[str]:
+    """What the last command prints; the machine must add up after each."""
+    out: list[str] = []
+    for line in lines:
+        out = list(made.run(iter([line]), "script"))[1:]
+        made.user.lru_add_drain_all()
+        validate_vm(made.vm)
+    return out
+
+
+def test_a_process_moves_as_a_whole() -> None:
+    made = shell()
+    before = play(made, "numactl --membind=0 --cpunodebind=0 -- touch 1M", "cat /proc/101/numa_maps")
+    assert before == [
+        "00400000 bind:0 file=/bin/touch mapped=4 active=0 N0=4 kernelpagesize_kB=4",
+        "01e00000 bind:0 heap anon=3 dirty=3 active=0 N0=3 kernelpagesize_kB=4",
+        "7f0000000000 bind:0 anon=256 dirty=256 active=0 N0=256 kernelpagesize_kB=4",
+        "7ffd00000000 bind:0 stack anon=3 dirty=3 active=0 N0=3 kernelpagesize_kB=4",
+    ]
+    assert play(made, "migratepages 101 0 1") == []
+    assert play(made, "cat /proc/101/numa_maps") == [line.replace("N0=", "N1=") for line in before]
+    assert made.task("101").read(DATA + 4096, 8) == (DATA + 4096).to_bytes(8, "little")
+
+
+def test_numactl_shows_the_machine() -> None:
+    assert play(shell(), "numactl -H") == [
+        "available: 2 nodes (0-1)",
+        "node 0 cpus: 0",
+        "node 0 size: 32 MB",
+        "node 0 free: 31 MB",
+        "node 1 cpus: 1",
+        "node 1 size: 32 MB",
+        "node 1 free: 32 MB",
+        "node distances:",
+        "node   0   1 ",
+        "  0:  10  20 ",
+        "  1:  20  10 ",
+    ]
+
+
+def test_numastat_of_a_process() -> None:
+    out = play(shell(), "numactl -N 1 -i 0-1 touch 1M", "numastat -p 101")
+    assert out[1] == "Per-node process memory usage (in MBs) for PID 101 (touch)"
+    assert out[2] == "                           Node 0          Node 1           Total"
+    assert out[-3].startswith("Private                      0.5")
+    assert out[-1] == "Total                        0.52            0.52            1.04"
+
+
+def test_numastat_of_the_machine() -> None:
+    out = play(shell(), "numactl --preferred=1 touch 64K", "numastat")
+    assert out[0] == "                           node0           node1"
+    assert out[1] == "numa_hit                       0              26"
+    assert out[6] == "other_node                     0              26"
+
+
+@pytest.mark.parametrize(
+    ("option", "policy"),
+    [
+        ("-m 1", "bind:1"),
+        ("--membind=0-1", "bind:0-1"),
+        ("-i all", "interleave:0-1"),
+        ("-p 1", "prefer:1"),
+        ("-P 0,1", "prefer (many):0-1"),
+        ("-l", "local"),
+        ("", "default"),
+    ],
+)
+def test_policies(option: str, policy: str) -> None:
+    out = play(shell(), f"numactl {option} -- touch 16K", "cat /proc/101/numa_maps")
+    assert out[0].startswith(f"00400000 {policy} file=")
+
+
+def test_weighted_interleave_where_it_exists() -> None:
+    out = play(shell("7.3"), "numactl --weighted-interleave=all touch 16K", "cat /proc/101/numa_maps")
+    assert out[2].startswith("7f0000000000 weighted interleave:0-1 anon=4")
+
+
+def test_shared_pages_move_only_for_all() -> None:
+    made = shell()
+    assert play(made, "share 8K 3") == ["[1] 101 102 103"]
+    assert play(made, "move_pages 102 0-1 to 1") == [f"{DATA:#x} -13", f"{DATA + 4096:#x} -13"]
+    assert play(made, "move_pages --all 102 0-1 to 1") == [f"{DATA:#x} 1", f"{DATA + 4096:#x} 1"]
+    assert play(made, "move_pages 103 0") == [f"{DATA:#x} 1"]
+
+
+def test_pages_follow_a_cpuset() -> None:
+    made = shell()
+    play(made, "touch 16K", "mkdir /sys/fs/cgroup/g", "echo 1 > /sys/fs/cgroup/g/cpuset.mems")
+    assert play(made, "echo 101 > /sys/fs/cgroup/g/cgroup.procs", "move_pages 101 0-1") == [
+        f"{DATA:#x} 1",
+        f"{DATA + 4096:#x} 1",
+    ]
+    assert play(made, "cat /sys/fs/cgroup/g/cgroup.procs /sys/fs/cgroup/g/cpuset.mems.effective") == ["101", "1"]
+    assert play(made, "move_pages 101 0 to 0")[-1] == "move_pages: Permission denied"
+
+
+def test_errors_of_calls_are_those_of_the_tools() -> None:
+    made = shell()
+    play(made, "touch 16K", "setuid 101 1000", "touch 16K")
+    assert play(made, "migratepages --as 101 102 0 1") == ["migrate_pages: Operation not permitted"]
+    assert play(made, "move_pages --as 101 102 0 to 1")[-1] == "move_pages: Operation not permitted"
+
+
+def test_other_commands() -> None:
+    made = shell()
+    play(made, "file /tmp/data 64K", "pin 101 1", "echo 1 > /proc/sys/vm/compact_memory")
+    assert play(made, "migratepages 101 0 1") == ["1 pages did not move"]
+    assert play(made, "unpin 101", "migratepages 101 0 1") == []
+    assert play(made, "fork 101") == ["[fork] 102"]
+    assert play(made, "write 102 0 900")[-1].startswith("process 102: SIGSEGV at 0x7f")
+    assert play(made, "mlock 101 0", "cat /sys/devices/system/node/node1/meminfo")[11] == "Node 1 Mlocked:               4 kB"
+    assert play(made, "cat /sys/devices/system/node/node1/distance") == ["20 10"]
+    assert play(made, "cat /proc/buddyinfo")[0].startswith("Node 0, zone   Normal")
+    assert play(made, "kill 101 102", "numastat")[0]
+
+
+# --- why ---
+
+
+def said(made: Shell, words: str) -> str:
+    return " ".join(play(made, f"why {words}"))
+
+
+def test_why_a_page_does_not_move() -> None:
+    made = shell()
+    play(made, "touch 64K", "share 8K 2")
+    assert said(made, "101 0").endswith("Nothing keeps it: it moves when it is told to.")
+    assert "Nothing is mapped at 0x1000" in said(made, "101 0x1000")
+    assert "mapped 2 times, by processes 102 and 103" in said(made, "102 0")
+    play(made, "pin 101 1")
+    assert "A pipe of process 101 holds a reference" in said(made, "101 1")
+    play(made, "mlock 101 2")
+    assert "does not keep it from moving" in said(made, "101 2")
+    play(made, "move_pages 101 0x1000 to 1")
+    assert said(made, "101 0x1000").startswith("move_pages said -14 (EFAULT).")
+    play(made, "setuid 102 1000")
+    assert "may not look at process 101" in said(made, "--as 102 101 0")
+
+
+def test_why_knows_pages_that_are_not_there() -> None:
+    made = shell()
+    play(made, "touch 16K")
+    task = made.task("101")
+    start = DATA + (1 << 20)
+    do_mmap(task, start, 3 * 4096, VM_READ | VM_WRITE)
+    task.read(start, 1)
+    task.write(start + 8192, b"x")
+    do_mprotect(task, start + 8192, 4096, 0)
+    assert "zero page" in said(made, f"101 {start:#x}")
+    assert "never touched" in said(made, f"101 {start + 4096:#x}")
+    assert "PROT_NONE" in said(made, f"101 {start + 8192:#x}")
+
+
+def test_why_knows_who_else_holds_a_page() -> None:
+    made = shell()
+    play(made, "touch 16K")
+    task = made.task("101")
+    assert task.mm is not None
+    page = made.vm.pages[task.mm.pgtable[DATA >> 12] >> PTE_SHIFT]
+    get_page(page)
+    page._flags |= 1 << PG_writeback
+    text = " ".join(why(made.shell, task, DATA))
+    assert "1 more references are held by nobody" in text
+    assert "being written out" in text
+    isolate_lru_page(page)
+    assert "isolated it already" in " ".join(why(made.shell, task, DATA))
+    task.exit(reap=False)
+    assert "has exited" in " ".join(why(made.shell, task, DATA))
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("format c:", "unknown command 'format'"),
+        ("touch 3G", "make the machine larger"),
+        ("touch lots", "no size"),
+        ("touch", "touch takes 1 arguments"),
+        ("numactl --membind=7 -- touch 4K", "out of range"),
+        ("numactl --membind=x -- touch 4K", "is no list of nodes"),
+        ("numactl --fast -- touch 4K", "unknown option --fast"),
+        ("numactl -- sleep 1", "unknown program 'sleep'"),
+        ("numactl", "no program"),
+        ("migratepages 1 2", "write migratepages PID"),
+        ("migratepages 999 0 1", "no process 999"),
+        ("move_pages 999 0 to 1", "no process 999"),
+        ("cat /etc/passwd", "no such file"),
+        ("echo 1 > /etc/passwd", "no such file"),
+        ("echo hello", "write echo VALUE"),
+        ("mkdir /tmp/x", "mkdir /sys/fs/cgroup/NAME"),
+        ("numastat -z", "numastat -p PID"),
+        ("share 4K many", "no number of processes"),
+        ("why", "write why PID"),
+        ("touch 'unfinished", "No closing quotation"),
+        ("setuid 1", "setuid PID UID"),
+    ],
+)
+def test_a_bad_line_is_one_error_with_its_place(
+    line: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"# a comment\n{line}\n")
+    assert main(["numa", "run", str(script)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{script}, line 2: " in error
+    assert words in error
+
+
+def test_pages_must_be_given_in_a_way_that_is_known() -> None:
+    made = shell()
+    play(made, "touch 4K")
+    for line, words in (("move_pages 101 x to 1", "is no page"), ("move_pages 101 to 1", "no pages given")):
+        with pytest.raises(Exception, match=words):
+            play(made, line)
+
+
+def test_a_script_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("touch 4K\nmove_pages 101 0\n"))
+    assert main(["numa", "run", "--memory", "32M", "--era", "7.3"]) == 0
+    assert capsys.readouterr().out == f"$ touch 4K\n[1] 101\n$ move_pages 101 0\n{DATA:#x} 0\n"
+
+
+@pytest.mark.parametrize("options", [["--nodes", "0"], ["--memory", "much"], ["--memory", "10000"], ["--era", "9.9"]])
+def test_bad_machines(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["numa", "run", *options, "-"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_page_shows_what_its_script_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "numa.md").read_text()
+    script = page.split('Path("demo.txt").write_text("""\\\n')[1].split('""")')[0]
+    shown = page.split("prints\n\n```text\n")[1].split("```")[0]
+    (tmp_path / "demo.txt").write_text(script)
+    assert main(["numa", "run", str(tmp_path / "demo.txt")]) == 0
+    assert capsys.readouterr().out == shown

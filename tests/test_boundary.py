@@ -1,0 +1,85 @@
+"""Whatever a command, a driver, a workload or a file raises is one line with its place; ``--debug`` shows all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from movable.boundary import complaint
+from movable.cli import main
+from movable.errors import MovableError, UsageError
+
+
+class Silent(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def caught(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as found:
+        return found
+
+
+@pytest.mark.parametrize(
+    ("error", "start", "code"),
+    [
+        (UsageError("do this"), "do this", 2),
+        (MovableError("broken"), "broken", 1),
+        (FileNotFoundError(2, "No such file", "x\ny"), "x\\ny: No such file", 2),
+        (ValueError("a\nb\x1b"), "{here} caught: ValueError: a\\nb\\x1b", 2),
+        (Silent(), "{here} caught: Silent: (Silent that cannot be shown", 2),
+        (SystemExit(0), "{here} caught: SystemExit: it ends the program", 2),
+        (RecursionError(), "{here} caught: RecursionError", 2),
+        (KeyError("x" * 100_000), "{here} caught: KeyError: 'xxx", 2),
+    ],
+)
+def test_one_line_with_the_place(error: BaseException, start: str, code: int) -> None:
+    raised = caught(error)
+    assert raised.__traceback__ is not None
+    here = f"{__file__}:{raised.__traceback__.tb_lineno}"
+    line, exit_code = complaint(raised)
+    assert line.startswith(start.replace("{here}", here)) and exit_code == code
+    assert "\n" not in line and "\x1b" not in line and len(line) < 2500
+
+
+def test_a_fault_of_the_products_own_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from movable.contract import show_rules
+
+    monkeypatch.setattr(show_rules, "RULES", None)
+    assert main(["rules"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and "show_rules.py" in line and "a fault of movable's own" in line
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "rules", "D999"], ["rules", "D999", "--debug"]])
+def test_debug_shows_all(arguments: list[str]) -> None:
+    with pytest.raises(UsageError):
+        main(arguments)
+
+
+FILES = {
+    "raises.py": "x = 1\n1 / 0\n",
+    "ends.py": "import sys\nsys.exit(0)\n",
+    "recursion.py": "def f():\n    f()\nf()\n",
+    "syntax.py": "def f(:\n",
+    "bytes.py": "x = '\\udc80'\nraise ValueError(x)\n",
+    "escape.py": "raise ValueError('\\x1b[31m\\n\\n')\n",
+    "group.py": "raise ExceptionGroup('g', [ValueError(1), TypeError(2)])\n",
+    "base.py": "class Mine(BaseException):\n    pass\nraise Mine('x')\n",
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_that_cannot_be_imported(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(file).write_text(FILES[file])
+    assert main(["check", f"{file}:Driver", "--budget", "1s"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and file in err and "Traceback" not in err and "\x1b" not in err

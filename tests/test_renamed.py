@@ -1,0 +1,28 @@
+"""Old names of modules lead to what they are called today."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+
+import pytest
+
+from movable.renamed import MOVED
+
+
+def test_every_new_name_is_a_module_and_no_old_one_is() -> None:
+    lost = [new for new in MOVED.values() if importlib.util.find_spec(f"movable.{new}") is None]
+    assert not lost
+
+
+def test_an_old_name_is_the_same_module_and_says_so() -> None:
+    sys.modules.pop("movable.mm.contig", None)
+    with pytest.warns(DeprecationWarning, match=r"movable\.mm\.contig is now movable\.mm\.page_alloc_contig"):
+        old = importlib.import_module("movable.mm.contig")
+    assert old is importlib.import_module("movable.mm.page_alloc_contig")
+
+
+def test_a_name_that_never_was_is_not_found() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("movable.mm.nonsense")

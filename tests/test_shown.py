@@ -1,0 +1,80 @@
+"""What comes from outside is shown as escapes, and cut."""
+
+from __future__ import annotations
+
+import io
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from movable.shown import Guarded, below, guarded_streams, in_html, name, shown, visible
+
+
+def test_every_character_that_cannot_be_seen_is_escaped() -> None:
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    risky = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in unseen]
+    assert not [hex(ord(one)) for one in risky if shown(one) == one]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain", "plain"),
+        ("Grüße, 世界", "Grüße, 世界"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("\x1b[31m\x07", "\\x1b[31m\\x07"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("\udc80", "\\udc80"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\x9b2J", "\\x9b2J"),
+    ],
+)
+def test_a_line(text: str, line: str) -> None:
+    assert shown(text) == line
+
+
+def test_text_keeps_its_lines() -> None:
+    assert visible("a\tb\n\x1b[0m\n") == "a\tb\n\\x1b[0m\n"
+
+
+def test_what_is_long_is_cut_and_counted() -> None:
+    assert shown("x" * 1000, 10) == "x" * 10 + "... (990 more characters)"
+    assert len(name("\x1b" * 1_000_000)) < 500
+
+
+def test_what_cannot_say_what_it_is() -> None:
+    class Silent:
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert shown(Silent()) == "(Silent that cannot be shown: its __str__ raises ValueError)"
+
+
+def test_html() -> None:
+    assert in_html("<b>\u202e&\x1b") == "&lt;b&gt;\\u202e&amp;\\x1b"
+
+
+def test_streams_are_guarded_and_given_back() -> None:
+    out, err = sys.stdout, sys.stderr
+    with guarded_streams():
+        assert isinstance(sys.stdout, Guarded) and below(sys.stdout) is out
+        with guarded_streams():
+            assert below(sys.stdout) is out
+    assert (sys.stdout, sys.stderr) == (out, err)
+
+
+def test_a_guarded_stream_writes_what_can_be_seen() -> None:
+    stream = io.StringIO()
+    guarded = Guarded(stream)
+    guarded.writelines(["a\x1b[2J\n", "b\n"])
+    print("c\u2066", file=guarded)
+    assert guarded.getvalue() == "a\\x1b[2J\nb\nc\\u2066\n"
+
+
+def test_no_page_escapes_by_itself() -> None:
+    """One function makes text of pages; what escapes only what HTML means would let the rest through."""
+    product = Path(__file__).parent.parent / "movable"
+    pages = [path for path in product.rglob("*.py") if path.name != "shown.py"]
+    assert not [str(path) for path in pages if "import escape" in path.read_text() and "rich" not in path.read_text()]

@@ -1,0 +1,91 @@
+"""Compaction from its tracepoints: counts, who waited, repeated ranges, pollution of movable blocks."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from movable.cli import main
+from movable.trace.judge.compaction import Compaction, follow
+from movable.trace.read.tracepoints import tracepoints, whole_number
+from movable.trace.show.compaction import compaction_svg, compaction_text
+from tests.explain.material import TRACE
+
+SCAN = "stress-3923  [007] {:10.6f}: mm_compaction_isolate_migratepages: range=(0x70bb80 ~ 0x70bb80) nr_scanned={} nr_taken={}"
+EXTFRAG = "cc1-7 [000] 1.000000: mm_page_alloc_extfrag: page=0 pfn=0x1 alloc_order=0 alloc_migratetype={} fallback_migratetype={}"
+
+
+def of(*lines: str) -> Compaction:
+    return follow(tracepoints(lines))
+
+
+def test_one_compaction() -> None:
+    found = of(*TRACE.splitlines())
+    zone = found.zones[0x100, 0x880]
+    assert (zone.runs, dict(zone.statuses), round(zone.seconds, 6)) == (1, {"success": 1}, 0.00038)
+    assert (found.migrate_scanned, found.migrate_taken, found.free_scanned, found.free_taken) == (265, 255, 13, 128)
+    text = "\n".join(compaction_text(found))
+    assert "a free block is one step" in text and "Stalls" not in text
+
+
+def test_a_range_that_is_scanned_again_and_again() -> None:
+    found = of(*(SCAN.format(519 + n * 4e-6, 0, 0) for n in range(8)))
+    assert [(one.times, one.scanned, one.start) for one in found.repeats] == [(8, 0, 0x70BB80)]
+    assert "does not get on" in "\n".join(compaction_text(found))
+    assert not of(*(SCAN.format(519 + n, 8, 1) for n in range(8))).repeats
+    assert not of(*(SCAN.format(519 + n, 0, 0) for n in range(4))).repeats
+
+
+def test_who_pays_and_what_pollutes() -> None:
+    stalled = of(*(line.replace("kcompactd0-42", "firefox-77") for line in TRACE.splitlines()))
+    assert "Stalls: 0.000380 s" in "\n".join(compaction_text(stalled))
+    found = of(EXTFRAG.format(0, 1), EXTFRAG.format(1, 0), EXTFRAG.format(1, 1))
+    assert (found.fallbacks, found.polluting) == (3, 1)
+
+
+def test_deferral_statuses_and_cma() -> None:
+    place = "node=0 zone=Normal order=9"
+    found = of(
+        f"a-1 [000] 1.000000: mm_compaction_deferred: {place} order_failed=9 consider=0 limit=64",
+        f"a-1 [000] 1.000001: mm_compaction_suitable: {place} ret=skipped",
+        f"a-1 [000] 1.000002: mm_compaction_finished: {place} ret=continue",
+        "a-1 [000] 1.000003: mm_compaction_try_to_compact_pages: order=9 gfp_mask=GFP_KERNEL priority=1",
+        "a-1 [000] 1.000004: cma_alloc_busy_retry: name=reserved pfn=0x1 page=0 count=512 align=9",
+        "a-1 [000] 1.000005: cma_alloc_finish: name=reserved pfn=0x1 page=0 count=512 align=9 errorno=-16",
+        "a-1 [000] 1.000006: mm_migrate_pages: nr_succeeded=3 nr_failed=1 mode=MIGRATE_SYNC reason=contig_range",
+    )
+    assert found.deferred == {"node 0 Normal order 9": 1} and found.suitable == {"skipped": 1} and found.orders == {9: 3}
+    assert found.cma == {"busy, tried again": 1, "failed": 1} and found.reasons == {"contig_range": (3, 1)}
+    text = "\n".join(compaction_text(found))
+    assert "order 9: 3" in text and "Deferred" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kcompactd0-42 [001] 10.1: mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
+        "  kcompactd0-42    (     42) [001] d..1. 10.100000: mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
+        "kcompactd0    42 [001]    10.100000: compaction:mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
+        "[   10.100000] mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
+    ],
+)
+def test_lines_of_several_tools(line: str) -> None:
+    found = of(line)
+    assert (found.moved, found.not_moved) == (2, 1)
+
+
+def test_numbers_are_those_of_a_kernel() -> None:
+    assert [whole_number(text) for text in ("12", "-1", "0x1f", "1_0", "0X1F", "+3", "", "٣")] == [12, -1, 31, *[None] * 5]
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "trace.txt.gz"
+    file.write_bytes(gzip.compress(TRACE.encode()))
+    assert main(["trace", "summary", str(file), "--svg", str(tmp_path / "a.svg"), "--json", str(tmp_path / "a.json")]) == 0
+    assert "265 frames scanned, 255 taken" in capsys.readouterr().out
+    assert json.loads((tmp_path / "a.json").read_text())["schema"] == "movable.compaction/1"
+    picture = (tmp_path / "a.svg").read_text()
+    assert picture.count("<circle") == 2 + 6 and picture == compaction_svg(of(*TRACE.splitlines()), str(file))
