@@ -92,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     from movable.explain import cli as explain
     from movable.lab import cli as lab
     from movable.numa import cli as numa
+    from movable.sh import cli as sh
     from movable.trace import cli as trace
 
     parser: argparse.ArgumentParser = _Parser(
@@ -107,6 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     trace.add_arguments(verbs)
     c.add_arguments(verbs)
     explain.add_arguments(verbs)
+    sh.add_arguments(verbs)
     numa.add_arguments(verbs)
     _debug_everywhere(verbs)
     lab.add_arguments(verbs)

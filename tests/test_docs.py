@@ -1,9 +1,9 @@
 """The documentation is executed: every Python block runs, every command gives what the page shows.
 
 In a page, ``<!-- not run: REASON -->`` in front of a block leaves it out, and ``<!-- file: NAME -->`` also saves it where the
-page's commands find it. A block of commands has lines that begin with "$ ", each followed by what it prints: nothing is compared
-where nothing is shown, a line "..." stands for any lines, "..." at the end of a line for the rest of it. "[exit code N]" says
-how the command ends, which is with 0 otherwise.
+page's commands find it; a script in sh is only saved. A block of commands has lines that begin with "$ ", each followed by what it
+prints: nothing is compared where nothing is shown, a line "..." stands for any lines, "..." in a line for a part of
+it. "[exit code N]" says how the command ends, which is with 0 otherwise.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def blocks(page: str) -> Iterator[Block]:
 
 def problem(block: Block) -> str:
     """Why a block cannot be run although nothing says that it is not, or ""."""
-    if re.fullmatch(r"<!-- not run: .+ -->", block.mark) or block.language in SHOWN_ONLY:
+    if re.fullmatch(r"<!-- not run: .+ -->", block.mark) or block.language in SHOWN_ONLY or _only_saved(block):
         return ""
     if block.mark and not re.fullmatch(r"<!-- file: \w+\.py -->", block.mark):
         return f"line {block.line}: unknown mark {block.mark}"
@@ -68,6 +68,11 @@ def problem(block: Block) -> str:
         if re.search(r"[|&;<>`]", command) or shlex.split(command)[0] not in COMMANDS:
             return f"line {block.line}: {command!r} cannot be run; mark the block"
     return ""
+
+
+def _only_saved(block: Block) -> bool:
+    """A script that the page's commands read."""
+    return block.language == "sh" and re.fullmatch(r"<!-- file: \w+\.sh -->", block.mark) is not None
 
 
 def commands(text: str) -> list[tuple[str, str, int]]:
@@ -92,6 +97,8 @@ def as_pattern(expected: str) -> str:
             pattern += r"(?:.*\n)*?"
         elif line.endswith("..."):
             pattern += re.escape(line[:-3]) + r".*\n"
+        elif " ... " in line:
+            pattern += r" .* ".join(map(re.escape, line.split(" ... "))) + r"\n"
         else:
             pattern += re.escape(line) + r"\n"
     return pattern
@@ -101,6 +108,8 @@ def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
     """Run one block. Python shares a namespace, commands share a folder."""
     if block.mark.startswith("<!-- file: "):
         (folder / block.mark.split()[2]).write_text(block.text)
+    if _only_saved(block):
+        return
     if block.language == "python":
         exec(compile(block.text, f"line {block.line}", "exec"), namespace)
         return
@@ -123,7 +132,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.
     namespace: dict[str, Any] = {"__name__": page.stem}
     for block in blocks(page.read_text()):
         assert not problem(block)
-        if block.language in {"python", "console"} and not block.mark.startswith("<!-- not run"):
+        if (block.language in {"python", "console"} or _only_saved(block)) and not block.mark.startswith("<!-- not run"):
             run_block(block, namespace, tmp_path)
 
 

@@ -36,6 +36,7 @@ ARROWS = {
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "trace", "mm", "names"},
     "numa": {"numa", "mm", "names"},
+    "sh": {"sh", "lab", "mm", "names"},
     "lab": {"lab", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
 }

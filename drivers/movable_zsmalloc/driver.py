@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from movable import UsageError, VMBug, hookimpl
+from movable import PAGE_SIZE, UsageError, VMBug, hookimpl
 from movable_zsmalloc import compact, mapping, migrate, stats
 from movable_zsmalloc.pool import Pool
+from movable_zsmalloc.zram import ZramDevice, pool_pages
 
 if TYPE_CHECKING:
     from movable import VM, AddressSpace, Page
@@ -27,6 +30,7 @@ class Zsmalloc(Pool):
         self.mapping = vm.address_space(self, name)
         self.shrinker = compact.ZsShrinker(self)
         vm.shrinkers.append(self.shrinker)
+        self.stores: list[ZramDevice] = []
 
     # the contract
 
@@ -71,6 +75,29 @@ class Zsmalloc(Pool):
         """The class table as debugfs prints it."""
         return stats.classes_text(self)
 
+    # what a test bench and an operator use
+
+    def open_store(self, nr_pages: int) -> ZramDevice:
+        """A compressed block device of ``nr_pages`` pages on this pool."""
+        self.stores.append(ZramDevice(self, nr_pages))
+        return self.stores[-1]
+
+    def pages_for(self, contents: Sequence[bytes]) -> int:
+        """How many frames this pool needs for pages with these contents, when nothing else is in it."""
+        return pool_pages(contents, self.chain, self.rule)
+
+    def operator_files(self) -> dict[str, tuple[Callable[[], str] | None, Callable[[str], object] | None]]:
+        """What an operator finds below /sys: path to (how it is read, how it is written)."""
+        files: dict[str, tuple[Callable[[], str] | None, Callable[[str], object] | None]] = {
+            f"/sys/kernel/debug/zsmalloc/{self.name}/classes": (self.classes_text, None)
+        }
+        for number, device in enumerate(self.stores):
+            folder = f"/sys/block/{self.name if not number else f'{self.name}.{number}'}"
+            files[f"{folder}/mm_stat"] = (device.mm_stat, None)
+            files[f"{folder}/compact"] = (None, partial(_compact, device))
+            files[f"{folder}/disksize"] = (partial(_disksize, device), None)
+        return files
+
     # the end
 
     def zs_destroy_pool(self) -> None:
@@ -101,3 +128,11 @@ class Zsmalloc(Pool):
         for cell in self.handles:
             self.zs_free(cell.addr)
         self.zs_destroy_pool()
+
+
+def _compact(device: ZramDevice, text: str) -> None:
+    device.compact()
+
+
+def _disksize(device: ZramDevice) -> str:
+    return f"{device.nr_pages * PAGE_SIZE}\n"

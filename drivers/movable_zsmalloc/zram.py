@@ -7,11 +7,12 @@ What does not compress below the huge class size is stored as it is. Lock order:
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable import PAGE_SIZE, AtomicLong, UsageError, bit_spin_lock, bit_spin_unlock
 from movable_zsmalloc.codecs import make_codec
-from movable_zsmalloc.geometry import zs_huge_class_size
+from movable_zsmalloc.geometry import size_class_index, size_class_table, zs_huge_class_size
 from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_WO
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ ZRAM_LOCK, ZRAM_SAME, ZRAM_HUGE = range(3)
 SAME, HUGE = 1 << ZRAM_SAME, 1 << ZRAM_HUGE
 LOCKED = 1 << ZRAM_LOCK
 WORD = 8
+HANDLE_BYTES = 8
+"""What every object of a pool carries in front of its content."""
 
 
 class Slot:
@@ -219,3 +222,19 @@ class ZramDevice:
         """The line of /sys/block/zramN/mm_stat (zram_drv.c, mm_stat_show)."""
         orig, compr, used, limit, most, same, compacted, huge = self.stat
         return f"{orig:8d} {compr:8d} {used:8d} {limit:8d} {most:8d} {same:8d} {compacted:8d} {huge:8d}\n"
+
+
+def pool_pages(contents: Sequence[bytes], chain: int = 4, rule: str = "percent") -> int:
+    """How many frames a pool needs for these pages: compress each, count objects by class, round up to whole zspages."""
+    table = size_class_table(chain, rule)
+    huge = zs_huge_class_size(chain, rule)
+    compress = make_codec("lz4").compress
+    objects: dict[int, int] = {}
+    for page in contents:
+        if page == page[:8] * (PAGE_SIZE // 8):
+            continue
+        size = len(compress(page))
+        row = table[size_class_index((size if size < huge else PAGE_SIZE) + HANDLE_BYTES)]
+        objects[row.index] = objects.get(row.index, 0) + 1
+    rows = {row.index: row for row in table}
+    return sum(-(-count // rows[index].objs) * rows[index].pages for index, count in objects.items())

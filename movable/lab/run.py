@@ -14,7 +14,7 @@ from movable.lab.data import Data, read_input, read_standard_library
 from movable.lab.draw import FIRST_DRIVER, FrameMap, kinds_for, take_map
 from movable.lab.metrics import Tally, ZoneState, tally_callbacks, zone_states
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER, Settings, readable, size_text
-from movable.lab.workloads import Inflation, Population, Process, Store, Taker, is_balloon, is_store, pool_pages
+from movable.lab.workloads import Inflation, Population, Process, Store, Taker, grows_to_a_target, hands_out_stores
 from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.vm import VM
 
@@ -144,13 +144,13 @@ def load_drivers(run: Run) -> None:
 def plan(run: Run) -> None:
     """Read the data and share the machine out. Raises UsageError where there is nothing to store to, or too little memory."""
     settings, vm = run.settings, run.vm
-    pools = [driver.instance for driver in run.drivers if is_store(driver.instance)]
+    pools = [driver.instance for driver in run.drivers if hands_out_stores(driver.instance)]
     if settings.input is not None and not pools:
         raise UsageError("--input needs a driver to store data with; add zsmalloc to --drivers")
     if pools:
         run.data = _read(run)
     data = run.data or Data("nothing")
-    wanted = [pool_pages(data.pages[i :: len(pools)], pool.chain, pool.rule) for i, pool in enumerate(pools)]
+    wanted = [pool.pages_for(data.pages[i :: len(pools)]) for i, pool in enumerate(pools)]
     need = sum(wanted)
     if need * 2 > vm.nr_frames:
         raise UsageError(_too_small(settings, data, need))
@@ -179,11 +179,11 @@ def _too_small(settings: Settings, data: Data, need: int) -> str:
 
 
 def _can_fill(instance: Any) -> bool:
-    return is_balloon(instance) or callable(getattr(instance, "populate", None))
+    return grows_to_a_target(instance) or callable(getattr(instance, "populate", None))
 
 
 def _filler(run: Run, driver: Loaded, share: int) -> Taker:
-    if is_balloon(driver.instance):
+    if grows_to_a_target(driver.instance):
         return Inflation(driver.instance, share)
 
     def populate(count: int) -> Any:

@@ -55,33 +55,9 @@ class Process:
 
 # --- the compressed store ---
 
-HANDLE_BYTES = 8
-"""What every object of a pool carries in front of its content."""
-
-
-def is_store(driver: Any) -> bool:
-    """Whether a driver is a zsmalloc pool, which a compressed block device can be put on."""
-    from movable_zsmalloc import Zsmalloc
-
-    return isinstance(driver, Zsmalloc)
-
-
-def pool_pages(pages: list[bytes], chain: int = 4, rule: str = "percent") -> int:
-    """How many frames a pool needs for these pages: compress each, count objects by class, round up to whole zspages."""
-    from movable_zsmalloc import make_codec, size_class_index, size_class_table, zs_huge_class_size
-
-    table = size_class_table(chain, rule)
-    huge = zs_huge_class_size(chain, rule)
-    compress = make_codec("lz4").compress
-    objects: dict[int, int] = {}
-    for page in pages:
-        if page == page[:8] * (PAGE_SIZE // 8):
-            continue
-        size = len(compress(page))
-        row = table[size_class_index((size if size < huge else PAGE_SIZE) + HANDLE_BYTES)]
-        objects[row.index] = objects.get(row.index, 0) + 1
-    rows = {row.index: row for row in table}
-    return sum(-(-count // rows[index].objs) * rows[index].pages for index, count in objects.items())
+def hands_out_stores(driver: Any) -> bool:
+    """Whether a driver is a pool that a block device can be put on: it has ``open_store(pages)`` and ``pages_for(contents)``."""
+    return callable(getattr(driver, "open_store", None)) and callable(getattr(driver, "pages_for", None))
 
 
 class Store:
@@ -91,15 +67,13 @@ class Store:
     """
 
     def __init__(self, pool: Any, data: Data, first: int, stride: int, pages_wanted: int) -> None:
-        from movable_zsmalloc import ZramDevice
-
         self.pool = pool
         self.data = data
         self.numbers = range(first, len(data.pages), stride)
         self.left = pages_wanted
         self.stored: list[int] = []
         self.discarded: set[int] = set()
-        self.device = ZramDevice(pool, max(1, len(self.numbers)))
+        self.device = pool.open_store(max(1, len(self.numbers)))
 
     def take(self, frames: int) -> None:
         """Write pages until the pool has grown by ``frames``, or all are written."""
@@ -147,11 +121,9 @@ class Store:
 # --- the balloon, and drivers of others ---
 
 
-def is_balloon(driver: Any) -> bool:
-    """Whether a driver is a balloon, whose host can ask for a size."""
-    from movable_balloon import Balloon
-
-    return isinstance(driver, Balloon)
+def grows_to_a_target(driver: Any) -> bool:
+    """Whether a driver is a balloon, whose host can ask for a size: it has ``set_target(pages)`` and ``num_pages``."""
+    return callable(getattr(driver, "set_target", None)) and hasattr(driver, "num_pages")
 
 
 class Inflation:

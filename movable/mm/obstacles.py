@@ -16,6 +16,7 @@ from movable.mm.page import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
+    PG_head,
     PG_hwpoison,
     PG_isolated,
     PG_locked,
@@ -167,7 +168,7 @@ def _kind(page: Page) -> tuple[str, str, int | None]:
         return "page cache", space.name, maps + 1
     if flags >> PG_lru & 1:
         return "anonymous, on no mapping", "", 1
-    return "unmarked", "", None
+    return (f"block of order {page.order}" if flags >> PG_head & 1 else "unmarked"), "", None
 
 
 def _processes(page: Page) -> str:

@@ -30,10 +30,12 @@ __all__ = [
     "kpagecount_chunks",
     "kpageflags",
     "kpageflags_chunks",
+    "meminfo",
     "pagetypeinfo",
     "parse_buddyinfo",
     "parse_pagetypeinfo",
     "vmstat",
+    "zoneinfo",
 ]
 
 
@@ -247,3 +249,34 @@ def vmstat(vm: VM) -> str:
     values |= {name: vm.vmstat[name] for name in EVENTS}
     values |= {name: vm.vmstat[name] for name in sorted(vm.vmstat) if name not in values}
     return "".join(f"{name} {value}\n" for name, value in values.items())
+
+
+# --- /proc/zoneinfo and /proc/meminfo ---
+
+
+def zoneinfo(vm: VM) -> str:
+    """/proc/zoneinfo of a machine, as far as the model has it: watermarks and sizes of zones, in pages (zoneinfo_show_print)."""
+    return "".join(line for node in vm.nodes for zone in _zones(node) for line in _zone_lines(zone))
+
+
+def _zone_lines(zone: Zone) -> Iterator[str]:
+    yield f"Node {zone.node.nid}, zone {zone.name:>8}\n"
+    yield f"  pages free     {zone.nr_free}\n"
+    for name, value in zip(("min", "low", "high"), zone.watermark, strict=False):
+        yield f"        {name:<8} {value}\n"
+    yield f"        {'spanned':<8} {zone.end_pfn - zone.start_pfn}\n"
+    yield f"        {'present':<8} {zone.present_pages}\n"
+    yield f"        {'managed':<8} {zone.managed_pages}\n"
+    yield f"        protection: ({', '.join(map(str, zone.lowmem_reserve))})\n"
+    values = {"nr_free_pages": zone.nr_free} | {name: zone.vmstat.get(name, 0) for name in ZONE_ITEMS}
+    for name, value in (values | {"nr_free_cma": zone.nr_free_cma()}).items():
+        yield f"      {name:<12} {value}\n"
+    yield f"  start_pfn:           {zone.start_pfn}\n"
+
+
+def meminfo(vm: VM) -> str:
+    """/proc/meminfo of a machine, as far as the model has it (meminfo_proc_show)."""
+    total, free = sum(zone.managed_pages for zone in vm.zones), sum(zone.nr_free for zone in vm.zones)
+    cma = sum(zone.nr_free_cma() for zone in vm.zones)
+    rows = {"MemTotal": total, "MemFree": free, "CmaFree": cma}
+    return "".join(f"{name + ':':<15} {pages * 4:8d} kB\n" for name, pages in rows.items())

@@ -10,7 +10,7 @@ import pytest
 from movable import VM
 from movable.errors import MovableError
 from movable.lab.data import Data
-from movable.lab.workloads import Inflation, Population, Process, Store, fill, is_balloon, is_store, pool_pages
+from movable.lab.workloads import Inflation, Population, Process, Store, fill, grows_to_a_target, hands_out_stores
 from movable.registry import load
 from tests.lab.broken import Corrupts, Pages
 
@@ -36,13 +36,14 @@ def test_the_pool_is_as_large_as_predicted(chain: int, rule: str) -> None:
     pool = load(vm, "zsmalloc", chain=chain, rule=rule)
     store = Store(pool, data, 0, 1, 10**6)
     store.finish()
-    assert pool.zs_get_total_pages() == pool_pages(data.pages, chain, rule) > 100
+    assert pool.zs_get_total_pages() == pool.pages_for(data.pages) > 100
 
 
 def test_a_store_takes_about_what_it_is_asked_for_and_all_in_the_end() -> None:
     vm = VM(4 << 20)
     data = data_of(noise(100 * 4096))
-    store = Store(load(vm, "zsmalloc"), data, 0, 1, pool_pages(data.pages))
+    pool = load(vm, "zsmalloc")
+    store = Store(pool, data, 0, 1, pool.pages_for(data.pages))
     store.take(10)
     assert len(store.stored) == 10 and store.left == 90
     store.finish()
@@ -106,7 +107,7 @@ def test_a_process_without_memory_gives_up() -> None:
 def test_a_balloon_is_inflated_step_by_step() -> None:
     vm = VM(4 << 20)
     balloon = load(vm, "balloon")
-    assert is_balloon(balloon) and not is_store(balloon)
+    assert grows_to_a_target(balloon) and not hands_out_stores(balloon)
     inflation = Inflation(balloon, 300)
     inflation.take(100)
     assert (balloon.num_pages, inflation.left) == (100, 200)
@@ -125,7 +126,7 @@ def test_a_balloon_that_gets_nothing_is_not_asked_again() -> None:
 
 def test_a_subclass_of_the_pool_is_a_store() -> None:
     vm = VM(4 << 20)
-    assert is_store(load(vm, Corrupts)) and not is_store(Pages(vm))
+    assert hands_out_stores(load(vm, Corrupts)) and not hands_out_stores(Pages(vm))
 
 
 def test_a_driver_is_asked_to_populate() -> None:

@@ -1,0 +1,66 @@
+"""``movable sh``: a prompt on a model machine, or a script. Exit codes: 0 fine, 2 bad usage or an unknown command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TypeAlias
+
+from movable.errors import UsageError
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+MAX_SCRIPT = 1 << 20
+
+
+def add_arguments(verbs: Verbs) -> None:
+    """Add the verb ``sh`` to a parser's commands."""
+    verb = verbs.add_parser(
+        "sh",
+        help="a prompt on a model machine: cat /proc/buddyinfo, echo 1 > /proc/sys/vm/compact_memory",
+        description="Boot a machine, fill it and break its memory up, and give a prompt with /proc and /sys of it. With SCRIPT, "
+        "run the lines of a file and print each with its output.",
+    )
+    verb.add_argument("script", nargs="?", metavar="SCRIPT", help="file of commands, - for standard input (default: a prompt)")
+    verb.add_argument("--memory", default="64M", metavar="SIZE", help="size of the machine (default 64M)")
+    verb.add_argument("--nodes", type=int, default=1, metavar="N", help="NUMA nodes (default 1)")
+    verb.add_argument("--drivers", default="zsmalloc,balloon", metavar="A,B", help="drivers to load (default zsmalloc,balloon)")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same machine (default 0)")
+    verb.add_argument("--empty", action="store_true", help="do not fill the machine")
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Boot, then run the script or talk."""
+    from movable.sh.commands import Shell
+    from movable.sh.machine import boot
+    from movable.sh.session import play, talk
+
+    lines = None
+    name = arguments.script
+    if name is not None or not sys.stdin.isatty():
+        name = name or "-"
+        lines = _read(name).splitlines()
+    shell = Shell(boot(arguments.memory, arguments.nodes, arguments.drivers, arguments.seed, empty=arguments.empty))
+    if lines is None:
+        return talk(shell)
+    for output in play(shell, lines, "standard input" if name == "-" else name):
+        sys.stdout.write(output)
+    return 0
+
+
+def _read(name: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_SCRIPT + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                data = stream.read(MAX_SCRIPT + 1)
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}; give a file of commands, or - for standard input") from None
+    if len(data) > MAX_SCRIPT:
+        raise UsageError(f"{name}: more than {MAX_SCRIPT >> 20} MiB is no script of commands")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{name}: is no text; give a file of commands") from None
