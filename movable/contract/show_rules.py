@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable
 
 from movable.rules.bugs import BUGS
-from movable.rules.rule import KINDS, LEVELS, Rule
-from movable.rules.table import RULES, rule, source_text
+from movable.rules.rule import KINDS, LEVELS, SHOWS, Rule
+from movable.rules.table import RULES, occasions_text, rule, source_text
 
 WIDTH = 100
 
@@ -15,11 +15,10 @@ WIDTH = 100
 def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH) -> str:
     """The table of rules: number, level, kind, whether a trace can show it, and the title."""
     chosen = list(RULES.values() if rules is None else rules)
-    lines = [f"{'rule':5} {'level':6} {'kind':10} {'trace':5} title"]
+    lines = [f"{'rule':5} {'level':6} {'kind':10} {'trace':6} title"]
     for found in chosen:
-        title = textwrap.shorten(found.title, max(20, width - 31), placeholder=" ...")
-        trace = "yes" if found.in_trace else "-"
-        lines.append(f"{found.id:5} {found.level:6} {found.kind:10} {trace:5} {title}")
+        title = textwrap.shorten(found.title, max(20, width - 32), placeholder=" ...")
+        lines.append(f"{found.id:5} {found.level:6} {found.kind:10} {found.shown:6} {title}")
     lines.append(f"{len(chosen)} rules; 'movable rules D17' tells about one")
     return "\n".join(lines)
 
@@ -31,11 +30,11 @@ def rule_text(id: str, width: int = WIDTH) -> str:
     paragraphs = [
         f"{found.id}: {found.title}",
         found.sentence,
-        f"Why: {found.intent}",
+        f"Why: {found.why}",
         f"Level: {found.level} ({LEVELS[found.level]}). It {whose}.",
-        f"Kind: {found.kind} ({KINDS[found.kind]}). Exercised by: {', '.join(found.needs)}.",
+        f"Kind: {found.kind} ({KINDS[found.kind]}). Exercised by: {occasions_text(found)}.",
         f"Kernels: {', '.join(found.eras)}. From {source_text(found)}.",
-        "A trace of a real kernel can show it." if found.in_trace else "A trace of a real kernel cannot show it.",
+        SHOWS[found.shown],
     ]
     text = [textwrap.fill(paragraph, width) for paragraph in paragraphs]
     if found.bugs:

@@ -1,4 +1,5 @@
-"""The rules of the contract: a table, and small automata over events that judge them, one file for each theme.
+"""The rules of the contract: each is declared beside the code that judges it, a file for each theme.
 
-A check has one method for each kind of event that it looks at, called by that name. ``Check`` says what they share.
+A check is a small automaton over events, with one method for each kind that it looks at, called by that name; ``rule.py`` says what
+checks share. ``observed.py`` has the rules that no event shows. ``table.py`` brings them together.
 """

@@ -1,4 +1,4 @@
-"""The end of a page's life: D18 to D22, D41, V26 and V27."""
+"""A page's way back to the allocator, and out of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,49 @@ from movable.mm.page import (
     PG_slab,
     PG_writeback,
 )
-from movable.rules.check import Check, Report
 from movable.rules.history import UNSEEN, Lives, marked
+from movable.rules.rule import CLEARED, MUST, Check, Report, rule
+
+D20 = rule(
+    "D20", MUST, "free pages clean",
+    "A page is given up without PG_private, PG_writeback, a page type or a map count.",
+    why="The allocator refuses such a page, and it is lost until the next boot.",
+    kernel="mm/page_alloc.c: free_pages_check, mm/zsmalloc.c: reset_page",
+    bugs="S01 S04", exercised_by="pages_freed", trace="free_page.flags free_page.mapping bits", one_line=True,
+)  # fmt: skip
+
+D21 = rule(
+    "D21", MUST, "the release protocol",
+    "To release a page the owner locks it, un-marks it, unlocks it, and then drops its reference.",
+    why="The core re-checks the mark under the lock; that is how it learns that the owner has gone.",
+    kernel="mm/compaction.c: __ClearPageMovable, mm/zsmalloc.c: free_zspage",
+    bugs="Z06 B17", eras=CLEARED, exercised_by="pages_freed", trace="clear_page_movable.flags free_page.mapping", one_line=True,
+)  # fmt: skip
+
+D22 = rule(
+    "D22", MUST, "released while isolated",
+    "An owner that releases an isolated page drops its own reference only, and leaves PG_isolated to the core.",
+    why="The core still holds the page on a list and ends the isolation itself.",
+    kernel="mm/compaction.c: __ClearPageMovable",
+    bugs="F11", eras=CLEARED, exercised_by="released_pages",
+)  # fmt: skip
+
+D41 = rule(
+    "D41", MUST, "the owner outlives its pages",
+    "A driver goes only after its isolated pages have come back, its work is done, and no page names it.",
+    why="A page that names a dead owner is a call into freed memory.",
+    kernel="mm/zsmalloc.c: zs_unregister_migration",
+    bugs="Z04 F06 C13", exercised_by="owners_gone",
+)  # fmt: skip
+
+V27 = rule(
+    "V27", MUST, "frames come back clean",
+    "A page that the allocator hands out carries neither flags nor a mark of its last life.",
+    why="A frame that is born isolated could never be isolated.",
+    kernel="mm/page_alloc.c: free_pages_prepare",
+    exercised_by="pages_born",
+)  # fmt: skip
+
 
 REFUSED = 1 << PG_private | 1 << PG_private_2 | 1 << PG_writeback | 1 << PG_slab | 1 << PG_reserved
 KEPT = 1 << PG_hwpoison
@@ -24,21 +65,23 @@ KEPT = 1 << PG_hwpoison
 class Release(Check):
     """Watches pages on their way back to the allocator, and out of it."""
 
-    def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
-        super().__init__(lives, era, broken)
-        self.freed = self.born = self.removed = 0
+    occasions = {
+        "pages_freed": "free_page",
+        "owners_gone": "driver_remove",
+        "pages_born": "alloc_page",
+    }
 
-    def tally(self) -> dict[str, int]:
-        """How often each rule was exercised."""
-        return {"D20": self.freed, "D21": self.freed, "D46": self.freed, "D41": self.removed, "V27": self.born}
+    def __init__(self, lives: Lives, era: Era, report: Report) -> None:
+        super().__init__(lives, era, report)
+        self.pages_freed = self.pages_born = self.owners_gone = 0
 
     def alloc_page(self, event: Event) -> None:
         """A frame leaves the allocator as it lay there."""
-        self.born += 1
+        self.pages_born += 1
         if event.flags > 0 and event.flags & ~KEPT:
-            self.broken("V27", event, f"page {event.pfn} is handed out with flags {event.flags:#x} of its last life")
+            self.broken(V27, event, f"page {event.pfn} is handed out with flags {event.flags:#x} of its last life")
         if event.mapping > 0:
-            self.broken("V27", event, f"page {event.pfn} is handed out with mapping {event.mapping:#x} of its last life")
+            self.broken(V27, event, f"page {event.pfn} is handed out with mapping {event.mapping:#x} of its last life")
 
     def free_page(self, event: Event) -> None:
         """The last reference is gone."""
@@ -48,25 +91,25 @@ class Release(Check):
         mapping = event.mapping
         tagged = mapping >= 0 and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
         if tagged:
-            self.freed += 1
+            self.pages_freed += 1
         if marked(mapping) and not self.era.sticky_mark and not (life is not None and life.blamed):
-            self.broken("D21", event, f"page {event.pfn} is freed while still marked movable")
+            self.broken(D21, event, f"page {event.pfn} is freed while still marked movable")
         if tagged and event.flags >= 0 and event.flags & REFUSED:
-            self.broken("D20", event, f"page {event.pfn} is freed with flags that the allocator refuses ({event.flags:#x})")
+            self.broken(D20, event, f"page {event.pfn} is freed with flags that the allocator refuses ({event.flags:#x})")
         if life is not None and life.flagged and life.isolated is True:
-            self.broken("D22", event, f"page {event.pfn} is freed while the core holds it isolated: one drop too many")
+            self.broken(D22, event, f"page {event.pfn} is freed while the core holds it isolated: one drop too many")
 
     def bad_page(self, event: Event) -> None:
         """The allocator refused the page."""
-        self.broken("D20", event, f"page {event.pfn} is lost to the allocator: {event.args.get('reason')}")
+        self.broken(D20, event, f"page {event.pfn} is lost to the allocator: {event.args.get('reason')}")
 
     def driver_remove(self, event: Event) -> None:
         """An owner goes."""
-        self.removed += 1
+        self.owners_gone += 1
         ops = event.args.get("ops", UNSEEN)
         if ops <= 0:
             return
         for life in self.lives.pages.values():
             if life.ops == ops:
                 what = f"{event.args.get('driver')} went away and page {life.pfn} still names it"
-                self.broken("D41", event._replace(pfn=life.pfn), what)
+                self.broken(D41, event._replace(pfn=life.pfn), what)

@@ -1,12 +1,71 @@
-"""Locks and context: D11 and D29 for page locks, D35 to D38, D47 and D48 for the driver's own."""
+"""Locks and context: the page lock inside callbacks, the driver's own locks, and sleeping."""
 
 from __future__ import annotations
 
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.gfp import GFP_DIRECT_RECLAIM
-from movable.rules.check import Check, Report
 from movable.rules.history import ISOLATE, MIGRATE, Call, Lives, marked
+from movable.rules.isolation import D11
+from movable.rules.rule import MAY, MUST, SHOULD, Check, Report, rule
+
+D29 = rule(
+    "D29", MUST, "the page locks are the core's",
+    "migratepage and putback_page neither unlock nor lock nor free the pages that they are called for.",
+    why="The core holds these locks on entry and drops them after; to try one again can only fail.",
+    kernel="mm/migrate.c: unmap_and_move, mm/migrate.c: __unmap_and_move",
+    bugs="F02", exercised_by="answers", trace="unlock_page migratepage migratepage_ret", ends="migratepage putback_page",
+    two_tasks=True,
+)  # fmt: skip
+
+D35 = rule(
+    "D35", MUST, "page lock first",
+    "The page lock comes before the driver's locks, and those in one order; inside them a page is only tried.",
+    why="The core calls with the page locked: the other order deadlocks.",
+    kernel="mm/zsmalloc.c: zs_page_migrate, mm/balloon_compaction.c: balloon_page_dequeue",
+    bugs="Z06 F02 C10", exercised_by="locks",
+)  # fmt: skip
+
+D36 = rule(
+    "D36", SHOULD, "no waiting for an allocating lock",
+    "A callback only tries a lock that the driver elsewhere holds over an allocation that may reclaim.",
+    why="That allocation can compact memory, and so call this very callback in the same thread.",
+    kernel="drivers/virtio/virtio_balloon.c: virtballoon_migratepage",
+    bugs="B08 B09", exercised_by="locks",
+)  # fmt: skip
+
+D37 = rule(
+    "D37", SHOULD, "no reclaim in callbacks",
+    "A callback does not allocate memory in a way that may reclaim.",
+    why="It runs on behalf of an allocation that found no memory.",
+    kernel="mm/page_alloc.c: __alloc_pages_direct_compact",
+    bugs="F16", exercised_by="watched_answers",
+)  # fmt: skip
+
+D38 = rule(
+    "D38", MAY, "no sleeping in ASYNC",
+    "migratepage does not sleep when the mode is MIGRATE_ASYNC.",
+    why="Such a caller is in a hurry and would rather have no page than wait.",
+    kernel="include/linux/migrate_mode.h",
+    bugs="C10", exercised_by="watched_answers",
+)  # fmt: skip
+
+D47 = rule(
+    "D47", MUST, "no lock left behind",
+    "A callback returns with the locks held that were held when it was called, and no other.",
+    why="The next user of a forgotten lock waits for ever.",
+    kernel="mm/z3fold.c: z3fold_page_isolate",
+    bugs="F09", exercised_by="returns",
+)  # fmt: skip
+
+D48 = rule(
+    "D48", MUST, "no sleep under a spin lock",
+    "Nothing that may sleep runs while a spin lock is held.",
+    why="The holder leaves the processor, and everybody else spins.",
+    kernel="kernel/sched/core.c: ___might_sleep",
+    bugs="F16 S07", exercised_by="locks",
+)  # fmt: skip
+
 
 PAGE_LOCK = "the page lock"
 MUTEX = "mutex"
@@ -26,8 +85,13 @@ def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 class Locks(Check):
     """Watches who takes which lock, in which order and in which context."""
 
-    def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
-        super().__init__(lives, era, broken)
+    occasions = {
+        "locks": "lock",
+        "returns": "isolate_page_ret migratepage_ret putback_page_ret",
+    }
+
+    def __init__(self, lives: Lives, era: Era, report: Report) -> None:
+        super().__init__(lives, era, report)
         self.held: dict[str, tuple[str, ...]] = {}
         self.orders: set[tuple[str, ...]] = set()
         self.inner_orders: set[tuple[str, ...]] = set()
@@ -35,11 +99,7 @@ class Locks(Check):
         self.over_allocation: set[str] = set()
         self.in_callback: set[str] = set()
         self.told: set[str] = set()
-        self.locked = 0
-
-    def tally(self) -> dict[str, int]:
-        """How often each rule was exercised."""
-        return dict.fromkeys(("D35", "D36", "D48"), self.locked)
+        self.locks = self.returns = 0
 
     # page locks
 
@@ -49,8 +109,8 @@ class Locks(Check):
             return
         call = stack[-1]
         if call.callback and (call.pfn == event.pfn or call.newpfn == event.pfn):
-            id = "D11" if call.kind == ISOLATE else "D29"
-            self.broken(id, event, f"{call.kind} for page {call.pfn} {verb} page {event.pfn}, whose lock is the core's")
+            broken = D11 if call.kind == ISOLATE else D29
+            self.broken(broken, event, f"{call.kind} for page {call.pfn} {verb} page {event.pfn}, whose lock is the core's")
 
     def trylock_page(self, event: Event) -> None:
         """A callback must not try the lock of its own pages."""
@@ -70,14 +130,14 @@ class Locks(Check):
         for stack in self.calls.values():
             for call in stack:
                 if call.callback and (call.pfn == event.pfn or call.newpfn == event.pfn):
-                    id = "D11" if call.kind == ISOLATE else "D29"
-                    self.broken(id, event, f"page {event.pfn} was freed while {call.kind} for page {call.pfn} ran")
+                    broken = D11 if call.kind == ISOLATE else D29
+                    self.broken(broken, event, f"page {event.pfn} was freed while {call.kind} for page {call.pfn} ran")
 
     # the driver's locks
 
     def lock(self, event: Event) -> None:
         """A lock was taken: waiting for it, or by trying."""
-        self.locked += 1
+        self.locks += 1
         args = event.args
         name = args.get("lock", "")
         mine = self.held.get(event.task, ())
@@ -110,7 +170,7 @@ class Locks(Check):
     def _sleeps(self, event: Event, call: Call) -> None:
         if call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
             name = event.args.get("lock")
-            self.broken("D38", event, f"migratepage for page {call.pfn} took mutex {name!r} in MIGRATE_ASYNC, and may sleep for it")
+            self.broken(D38, event, f"migratepage for page {call.pfn} took mutex {name!r} in MIGRATE_ASYNC, and may sleep for it")
 
     def _order(self, event: Event, mine: tuple[str, ...], name: str) -> None:
         """Remember that ``name`` was taken inside each of ``mine``.
@@ -130,7 +190,7 @@ class Locks(Check):
             if back is not None and not back[1] & guards:
                 other = f"event {back[0].seq} took {held} inside {name}"
                 text = f"{event.task} takes {name} inside {held}; {other}: the two can deadlock"
-                self.broken("D35", event, text)
+                self.broken(D35, event, text)
 
     def unlock(self, event: Event) -> None:
         """A lock is released."""
@@ -146,6 +206,20 @@ class Locks(Check):
         if mine is not None and name in mine:
             self.held[event.task] = without(mine, name)
 
+    def isolate_page_ret(self, event: Event) -> None:
+        """A callback returns with the locks that it was called with."""
+        self.returns += 1
+        call = self.lives.call
+        if call is None or not (call.locks or call.strange):
+            return
+        if call.locks:
+            text = f"{call.kind} for page {call.pfn} left {', '.join(call.locks)} locked"
+        else:
+            text = f"{call.kind} for page {call.pfn} unlocked {', '.join(call.strange)}, which it had not locked"
+        self.broken(D47, event, text)
+
+    migratepage_ret = putback_page_ret = isolate_page_ret
+
     def alloc_page(self, event: Event) -> None:
         """An allocation that may reclaim: what is held over it must not be waited for in a callback."""
         if not event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
@@ -159,7 +233,7 @@ class Locks(Check):
         for name in self.over_allocation & self.in_callback - self.told:
             self.told.add(name)
             text = f"lock {name!r} is held over an allocation that may reclaim, and a callback waits for it"
-            self.broken("D36", event, text)
+            self.broken(D36, event, text)
 
     # context
 
@@ -167,12 +241,12 @@ class Locks(Check):
         """A driver allocates inside a callback; what a run nested in that allocation does is not the driver's."""
         call = self.lives.top(event.task)
         if call is not None and call.callback and event.args.get("gfp", 0) & GFP_DIRECT_RECLAIM:
-            self.broken("D37", event, "a callback allocates memory in a way that may reclaim")
+            self.broken(D37, event, "a callback allocates memory in a way that may reclaim")
 
     def sleep(self, event: Event) -> None:
         """Something that may sleep runs."""
         call = self.lives.top(event.task)
         if event.args.get("atomic"):
-            self.broken("D48", event, f"{event.task} may sleep ({event.args.get('what')}) while it holds a spin lock")
+            self.broken(D48, event, f"{event.task} may sleep ({event.args.get('what')}) while it holds a spin lock")
         if call is not None and call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
-            self.broken("D38", event, f"migratepage for page {call.pfn} may sleep in MIGRATE_ASYNC ({event.args.get('what')})")
+            self.broken(D38, event, f"migratepage for page {call.pfn} may sleep in MIGRATE_ASYNC ({event.args.get('what')})")

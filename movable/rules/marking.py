@@ -1,4 +1,4 @@
-"""Marking, un-marking, and fields that are not the driver's: D2, D4 to D7, D12, D19, D19b, D21, D42, D46, V21."""
+"""Marking and un-marking a page, and fields that are not the driver's."""
 
 from __future__ import annotations
 
@@ -15,8 +15,114 @@ from movable.mm.page import (
     PG_swapbacked,
     PG_unevictable,
 )
-from movable.rules.check import Check, Report
+from movable.rules.freeing import D21
 from movable.rules.history import CALLBACKS, PUTBACK, RUN, UNSEEN, Life, Lives, marked, unmarked
+from movable.rules.rule import CLEARED, MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule
+
+D2 = rule(
+    "D2", MUST, "mark under the page lock",
+    "A page is marked movable only by whoever holds its lock.",
+    why="The lock keeps the mark still while the core looks at it; without it a half-made page can be isolated.",
+    kernel="mm/compaction.c: __SetPageMovable",
+    bugs="F01", exercised_by="marks", trace="set_page_movable.flags", one_line=True,
+)  # fmt: skip
+
+D3 = rule(
+    "D3", MUST, "mark late",
+    "A page is marked only when everything that the callbacks read of it is in place.",
+    why="The first callback may come the moment the lock drops.",
+    kernel="mm/zsmalloc.c: zs_malloc, mm/balloon_compaction.c: balloon_page_insert",
+    bugs="F01 B15 B17", kind=UNTESTED,
+)  # fmt: skip
+
+D4 = rule(
+    "D4", MUST, "an untagged mapping",
+    "The mapping that a page is marked with has both low bits clear.",
+    why="They carry the tag: bit 0 would turn the page into an anonymous one.",
+    kernel="mm/compaction.c: __SetPageMovable",
+    exercised_by="marks", trace="set_page_movable.mops", one_line=True,
+)  # fmt: skip
+
+D5 = rule(
+    "D5", SHOULD, "the mapping word is not the driver's",
+    "A driver never reads or writes page->mapping itself; it asks page_mapping under the page lock.",
+    why="The word is tagged, changes under the reader, and means something else in other kernels.",
+    kernel="mm/util.c: page_mapping",
+    bugs="C14 C15 B02", exercised_by="flags_set",
+)  # fmt: skip
+
+D6 = rule(
+    "D6", SHOULD, "PG_isolated is the core's",
+    "A driver uses neither PG_isolated nor PG_reclaim, its other name, for anything.",
+    why="The core answers from this bit whether a page is taken.",
+    kernel="mm/migrate.c: isolate_movable_page",
+    bugs="C01", exercised_by="flags_set",
+)  # fmt: skip
+
+D7 = rule(
+    "D7", MUST, "flags that do not mislead",
+    "A movable page carries neither PG_slab nor PG_lru, nor PG_swapbacked together with PG_owner_priv_1.",
+    why="With these flags page_mapping decodes another field, and the core takes the page for something else.",
+    kernel="mm/util.c: page_mapping",
+    bugs="C02", exercised_by="marks", trace="set_page_movable.flags bits", one_line=True,
+)  # fmt: skip
+
+D12 = rule(
+    "D12", MUST, "lru is lent",
+    "From a True of isolate_page until putback_page begins, or for ever after a move, the driver leaves page.lru alone.",
+    why="The node is linked to a list of the core; two users of one node corrupt both lists.",
+    kernel="mm/balloon_compaction.c: balloon_page_dequeue",
+    bugs="F03 B01", exercised_by="flags_set",
+)  # fmt: skip
+
+D13 = rule(
+    "D13", SHOULD, "lru is not kept",
+    "A driver does not rely on what page.lru held before the isolation.",
+    why="The core used the node in between. Seen together with D12, which forbids to touch it at all.",
+    kernel="mm/migrate.c: move_to_new_page",
+    kind=UNTESTED,
+)  # fmt: skip
+
+D19 = rule(
+    "D19", MUST, "un-mark the old page",
+    "A successful migratepage un-marks the old page, under its lock, once.",
+    why="A mark that stays lets the core ask the owner about a page that is no longer its own.",
+    kernel="mm/compaction.c: __ClearPageMovable",
+    bugs="Z04", eras=CLEARED, exercised_by="moves", trace="clear_page_movable migratepage.mapping migratepage_ret.ret",
+)  # fmt: skip
+
+D19b = rule(
+    "D19b", MUST, "the mark is sticky",
+    "A driver never takes the mark or the page type back before the page is freed.",
+    why="In these kernels the core no longer checks again under the lock.",
+    kernel="include/linux/page-flags.h: page_has_movable_ops",
+    eras=STICKY, exercised_by="moves",
+)  # fmt: skip
+
+D42 = rule(
+    "D42", SHOULD, "single pages only",
+    "Only single pages are marked movable, never a block of higher order.",
+    why="The core isolates, moves and frees one frame.",
+    kernel="mm/migrate.c: isolate_movable_page",
+    exercised_by="single_pages",
+)  # fmt: skip
+
+D46 = rule(
+    "D46", MUST, "no use after free",
+    "Nothing of a page is read or written after its last reference has gone.",
+    why="The frame belongs to somebody else by then.",
+    kernel="mm/page_alloc.c: free_pages_prepare",
+    bugs="F13 Z06 Z04 B17 C14", exercised_by="pages_freed",
+)  # fmt: skip
+
+V21 = rule(
+    "V21", SHOULD, "no LRU flags from the core",
+    "The core gives a movable page none of PG_lru, PG_active and PG_unevictable.",
+    why="Reclaim would take the page for one of its own.",
+    kernel="mm/migrate.c: __unmap_and_move",
+    bugs="B01", exercised_by="moves",
+)  # fmt: skip
+
 
 SWAP = 1 << PG_swapbacked | 1 << PG_owner_priv_1
 STRANGE = 1 << PG_slab | 1 << PG_lru
@@ -33,44 +139,45 @@ def misleading(flags: int) -> bool:
 class Marks(Check):
     """Watches marks, and every touch of a field by a driver."""
 
-    def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
-        super().__init__(lives, era, broken)
-        self.sets = 0
-        self.clears = 0
-        self.orders = 0
+    occasions = {
+        "marks": "set_page_movable",
+        "single_pages": "set_page_movable",
+    }
 
-    def tally(self) -> dict[str, int]:
-        """How often each rule was exercised."""
-        return {"D2": self.sets, "D4": self.sets, "D7": self.sets, "D42": self.orders}
+    def __init__(self, lives: Lives, era: Era, report: Report) -> None:
+        super().__init__(lives, era, report)
+        self.marks = 0
+        self.clears = 0
+        self.single_pages = 0
 
     def set_page_movable(self, event: Event) -> None:
         """The page must be locked, single and ordinary, the mapping untagged."""
-        self.sets += 1
+        self.marks += 1
         if not event.flags & LOCKED:
-            self.broken("D2", event, f"page {event.pfn} was marked movable without its lock")
+            self.broken(D2, event, f"page {event.pfn} was marked movable without its lock")
         ops = event.args.get("ops", UNSEEN)
         if ops >= 0 and ops & PAGE_MAPPING_FLAGS:
-            self.broken("D4", event, f"page {event.pfn} was marked with a mapping at {ops:#x}, which has low bits set")
+            self.broken(D4, event, f"page {event.pfn} was marked with a mapping at {ops:#x}, which has low bits set")
         if event.flags & MISLEADING and misleading(event.flags):
-            self.broken("D7", event, f"page {event.pfn} was marked while its flags make page_mapping look elsewhere")
+            self.broken(D7, event, f"page {event.pfn} was marked while its flags make page_mapping look elsewhere")
         order = self.lives.at.alloc_order
         if order >= 0:
-            self.orders += 1
+            self.single_pages += 1
             if order:
-                self.broken("D42", event, f"page {event.pfn} was marked; it heads a block of order {order}")
+                self.broken(D42, event, f"page {event.pfn} was marked; it heads a block of order {order}")
         if event.refs == 0:
-            self.broken("D46", event, f"page {event.pfn} was marked movable after it had been freed")
+            self.broken(D46, event, f"page {event.pfn} was marked movable after it had been freed")
 
     def clear_page_movable(self, event: Event) -> None:
         """Under the lock, and only what is marked; never in kernels where the mark is sticky."""
         self.clears += 1
         if self.era.sticky_mark:
-            self.broken("D19b", event, f"page {event.pfn} was un-marked; the mark must stay until the page is freed")
+            self.broken(D19b, event, f"page {event.pfn} was un-marked; the mark must stay until the page is freed")
             return
         if not event.flags & LOCKED:
-            self.broken("D21", event, f"page {event.pfn} was un-marked without its lock")
+            self.broken(D21, event, f"page {event.pfn} was un-marked without its lock")
         if unmarked(event.mapping):
-            self.broken("D19", event, f"page {event.pfn} was un-marked, and was not marked")
+            self.broken(D19, event, f"page {event.pfn} was un-marked, and was not marked")
 
     def touch(self, event: Event) -> None:
         """A driver used a field of the page itself."""
@@ -78,15 +185,15 @@ class Marks(Check):
         if event.args.get("write"):
             self._filled(event)
         if event.refs == 0:
-            self.broken("D46", event, f"{field} of page {event.pfn} was used after the page had been freed")
+            self.broken(D46, event, f"{field} of page {event.pfn} was used after the page had been freed")
         if field == "lru":
             life = self.pages.get(event.pfn)
             if self.calls or (life is not None and life.lent):
                 self._touch_lru(event, life)
         elif field == "mapping":
-            self.broken("D5", event, f"page->mapping of page {event.pfn} was used directly; page_mapping answers under the lock")
+            self.broken(D5, event, f"page->mapping of page {event.pfn} was used directly; page_mapping answers under the lock")
         elif field == "flag reclaim" or (field == "flags" and event.args.get("changed", 0) & ISOLATED):
-            self.broken("D6", event, f"PG_isolated of page {event.pfn} was written by a driver")
+            self.broken(D6, event, f"PG_isolated of page {event.pfn} was written by a driver")
         elif event.args.get("write"):
             self._touch_flags(event, field)
 
@@ -106,7 +213,7 @@ class Marks(Check):
             life.linked = True  # who isolated a page links it to a list of its own, and then uses that list
             return
         why = "was moved away" if life.gone != UNSEEN else "is isolated"
-        self.broken("D12", event, f"lru of page {event.pfn} was used by {event.task} while the page {why}: it is the core's")
+        self.broken(D12, event, f"lru of page {event.pfn} was used by {event.task} while the page {why}: it is the core's")
 
     def _filled(self, event: Event) -> None:
         """A callback that writes to its target means to use it."""
@@ -121,27 +228,27 @@ class Marks(Check):
         if field in LRU_FLAGS or (field == "flags" and changed & LRU_BITS):
             call = self.lives.top(event.task)
             if call is not None and call.kind == RUN:
-                self.broken("V21", event, f"the core set an LRU flag on page {event.pfn}, which is a driver's")
+                self.broken(V21, event, f"the core set an LRU flag on page {event.pfn}, which is a driver's")
             else:
-                self.broken("D7", event, f"a driver set an LRU flag ({field}) on movable page {event.pfn}")
+                self.broken(D7, event, f"a driver set an LRU flag ({field}) on movable page {event.pfn}")
         elif field == "flag slab" or (field == "flags" and changed & STRANGE):
-            self.broken("D7", event, f"a driver changed {field} of movable page {event.pfn}, which misleads page_mapping")
+            self.broken(D7, event, f"a driver changed {field} of movable page {event.pfn}, which misleads page_mapping")
 
     def write_data(self, event: Event) -> None:
         """The content of a page is written."""
         self._filled(event)
         if event.refs == 0:
-            self.broken("D46", event, f"the content of page {event.pfn} was written after the page had been freed")
+            self.broken(D46, event, f"the content of page {event.pfn} was written after the page had been freed")
 
     def copy_page(self, event: Event) -> None:
         """The content of a page is overwritten by another's."""
         self._filled(event)
         if event.refs == 0:
-            self.broken("D46", event, f"content was copied to page {event.pfn} after the page had been freed")
+            self.broken(D46, event, f"content was copied to page {event.pfn} after the page had been freed")
 
     def lock_page(self, event: Event) -> None:
         """The lock of a page is taken or tried: by somebody who must hold a reference."""
         if event.refs == 0:
-            self.broken("D46", event, f"the lock of page {event.pfn} was asked for after the page had been freed")
+            self.broken(D46, event, f"the lock of page {event.pfn} was asked for after the page had been freed")
 
     trylock_page = lock_page

@@ -1,4 +1,4 @@
-"""The core's loop: V11, V15 to V18, V22, V33 and V34."""
+"""The core's loop over a list of pages, and compaction's runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,65 @@ from errno import ENOMEM
 
 from movable.eras import Era
 from movable.events import Event
-from movable.rules.check import Check, Report
 from movable.rules.history import RUN, UNSEEN, Lives, Run
+from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Check, Report, rule
+
+V15 = rule(
+    "V15", MUST, "targets are returned once",
+    "An unused target goes back exactly once, a used one never, and none is forgotten.",
+    why="Targets come from the caller's own stock.",
+    kernel="mm/migrate.c: unmap_and_move",
+    exercised_by="targets_offered",
+)  # fmt: skip
+
+V17 = rule(
+    "V17", SHOULD, "one target for each attempt",
+    "Every attempt asks for a target once and moves to that one; without a target the page is left as it is.",
+    why="The caller decides where pages go.",
+    kernel="mm/migrate.c: unmap_and_move",
+    exercised_by="targets_used targets_offered",
+)  # fmt: skip
+
+V18 = rule(
+    "V18", SHOULD, "the counts add up",
+    "Moved, failed and untried pages add up to the pages given, and the return value says how many failed.",
+    why="Callers and statistics go by these numbers.",
+    kernel="mm/migrate.c: migrate_pages",
+    bugs="C04", exercised_by="runs",
+)  # fmt: skip
+
+V22 = rule(
+    "V22", SHOULD, "ASYNC never waits for a page",
+    "In MIGRATE_ASYNC the lock of a page to move is only tried.",
+    why="Such a caller must not be held up.",
+    kernel="mm/migrate.c: __unmap_and_move",
+    bugs="C10", exercised_by="both_locked",
+)  # fmt: skip
+
+V33 = rule(
+    "V33", MUST, "compaction cleans up",
+    "A compaction run ends with nothing isolated, however early it stops.",
+    why="Nobody else knows its lists.",
+    kernel="mm/compaction.c: compact_zone",
+    bugs="C07", exercised_by="compactions",
+)  # fmt: skip
+
+V34 = rule(
+    "V34", MAY, "small batches",
+    "Compaction isolates at most 32 pages before it migrates them.",
+    why="What is isolated is missing elsewhere.",
+    kernel="include/linux/swap.h: COMPACT_CLUSTER_MAX",
+    bugs="C07", eras=("4.19",), exercised_by="isolated_by_compaction",
+)  # fmt: skip
+
+V35 = rule(
+    "V35", MAY, "put-back without an attempt",
+    "Compaction may put pages back without trying to move them; a driver sees isolate and put-back in pairs.",
+    why="A run that gives up early is ordinary.",
+    kernel="mm/compaction.c: isolate_migratepages_block",
+    kind=UNTESTED,
+)  # fmt: skip
+
 
 ASYNC = 0
 BATCH = 32
@@ -16,20 +73,17 @@ BATCH = 32
 class Core(Check):
     """Watches runs of migrate_pages and of compaction as a whole."""
 
-    def __init__(self, lives: Lives, era: Era, broken: Report) -> None:
-        super().__init__(lives, era, broken)
-        self.runs = self.offered = self.moves = self.zones = self.batches = 0
+    occasions = {
+        "runs": "migrate_pages_ret",
+        "targets_offered": "get_new_page",
+        "both_locked": "move_to_new_page",
+        "compactions": "compact_zone_ret",
+        "isolated_by_compaction": "isolate_movable_page_ret",
+    }
 
-    def tally(self) -> dict[str, int]:
-        """How often each rule was exercised."""
-        return {
-            "V15": self.offered,
-            "V17": self.offered,
-            "V18": self.runs,
-            "V22": self.moves,
-            "V33": self.zones,
-            "V34": self.batches,
-        }
+    def __init__(self, lives: Lives, era: Era, report: Report) -> None:
+        super().__init__(lives, era, report)
+        self.runs = self.targets_offered = self.both_locked = self.compactions = self.isolated_by_compaction = 0
 
     # targets
 
@@ -38,11 +92,11 @@ class Core(Check):
         run = self.lives.run(event.task)
         if run is None:
             return
-        self.offered += 1
+        self.targets_offered += 1
         run.offers = True
         run.waited = UNSEEN
         if event.pfn in run.targets:
-            self.broken("V17", event, f"a second target was asked for page {event.pfn} before the first was used or returned")
+            self.broken(V17, event, f"a second target was asked for page {event.pfn} before the first was used or returned")
         newpfn = event.args.get("newpage", UNSEEN)
         if newpfn >= 0:
             run.targets[event.pfn] = newpfn
@@ -54,7 +108,7 @@ class Core(Check):
             return
         newpfn = event.args.get("newpage", UNSEEN)
         if run.targets.pop(event.pfn, UNSEEN) != newpfn:
-            self.broken("V15", event, f"target {newpfn} of page {event.pfn} was returned although it was not on offer")
+            self.broken(V15, event, f"target {newpfn} of page {event.pfn} was returned although it was not on offer")
 
     def migrated(self, event: Event) -> None:
         """A target is used."""
@@ -86,13 +140,13 @@ class Core(Check):
 
     def move_to_new_page(self, event: Event) -> None:
         """Both pages are locked."""
-        self.moves += 1
+        self.both_locked += 1
         run = self.lives.run(event.task)
         if run is None:
             return
         run.moving.add(event.pfn)
         if run.waited == event.pfn and run.mode == ASYNC:
-            self.broken("V22", event, f"the core waited for the lock of page {event.pfn} in MIGRATE_ASYNC")
+            self.broken(V22, event, f"the core waited for the lock of page {event.pfn} in MIGRATE_ASYNC")
 
     def move_to_new_page_ret(self, event: Event) -> None:
         """The attempt is over."""
@@ -110,7 +164,7 @@ class Core(Check):
         self.runs += 1
         if run.targets:
             pfn, newpfn = next(iter(run.targets.items()))
-            self.broken("V15", event, f"migrate_pages forgot target {newpfn}, which it was given for page {pfn}")
+            self.broken(V15, event, f"migrate_pages forgot target {newpfn}, which it was given for page {pfn}")
         nr = run.event.args.get("nr")
         if nr is not None and "nr_left" in event.args:
             self._adds_up(event, run, nr)
@@ -129,9 +183,9 @@ class Core(Check):
             fine = moved + failed == nr and ret == failed and left <= failed
         if not fine:
             text = f"migrate_pages got {nr} pages and says: moved {moved}, failed {failed}, {left} left, returned {ret}"
-            self.broken("V18", event, text)
+            self.broken(V18, event, text)
         elif not run.moved <= moved <= run.moved + run.released:
-            self.broken("V18", event, f"migrate_pages says that it moved {moved} pages; it moved {run.moved}")
+            self.broken(V18, event, f"migrate_pages says that it moved {moved} pages; it moved {run.moved}")
 
     # compaction
 
@@ -145,9 +199,9 @@ class Core(Check):
             return
         zone.taken.add(event.pfn)
         zone.batch += 1
-        self.batches += 1
+        self.isolated_by_compaction += 1
         if zone.batch > BATCH and not self.era.compaction_overfills:
-            self.broken("V34", event, f"compaction has isolated {zone.batch} pages without migrating any")
+            self.broken(V34, event, f"compaction has isolated {zone.batch} pages without migrating any")
 
     def putback_movable_pages(self, event: Event) -> None:
         """A batch is given back."""
@@ -160,8 +214,8 @@ class Core(Check):
         zone = self.lives.call
         if not isinstance(zone, Run):
             return
-        self.zones += 1
+        self.compactions += 1
         for pfn in zone.taken:
             life = self.lives.pages.get(pfn)
             if life is not None and life.isolated is True and life.isolated_at > zone.event.seq and life.isolator == event.task:
-                self.broken("V33", event._replace(pfn=pfn), f"compaction ended and left page {pfn} isolated")
+                self.broken(V33, event._replace(pfn=pfn), f"compaction ended and left page {pfn} isolated")

@@ -1,4 +1,4 @@
-"""Moving a page: D16, D19, D23 to D25, D28, D30 and V7 to V10, V14, V17 at the callback."""
+"""Moving a page: what the core brings, and what the driver answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,87 @@ from typing import Any
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PG_writeback
-from movable.rules.check import Check, Report, who
 from movable.rules.history import UNSEEN, Call, Lives, Run, marked
-from movable.rules.isolation import Isolation
-from movable.rules.marking import MISLEADING, misleading
+from movable.rules.isolation import D30, may_be_called
+from movable.rules.locking import D29
+from movable.rules.marking import D7, D19, MISLEADING, misleading
+from movable.rules.migrate_loop import V17
+from movable.rules.putback import V12
 from movable.rules.references import given_up
+from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Report, rule, who
+
+D16 = rule(
+    "D16", SHOULD, "mark the new page",
+    "A successful migratepage marks the new page movable, under its lock, unless it gave the page up and left the new one.",
+    why="An unmarked page never moves again and blocks its pageblock.",
+    kernel="mm/zsmalloc.c: replace_sub_page, mm/balloon_compaction.c: balloon_page_insert",
+    bugs="Z11", exercised_by="moves", trace="set_page_movable migratepage.newpage migratepage_ret.ret",
+)  # fmt: skip
+
+D23 = rule(
+    "D23", MUST, "0 or a negative errno",
+    "migratepage returns 0 or a negative errno.",
+    why="A positive number counts as a failure although the driver may have moved the page.",
+    kernel="include/linux/migrate.h, mm/migrate.c: move_to_new_page",
+    exercised_by="answers", trace="migratepage_ret.ret", one_line=True,
+)  # fmt: skip
+
+D24 = rule(
+    "D24", MAY, "-EAGAIN means again",
+    "-EAGAIN is for conditions that may clear by themselves; a lasting obstacle gets another errno.",
+    why="The core tries ten times at once and every caller may try again for ever.",
+    kernel="mm/migrate.c: migrate_pages",
+    bugs="F02 S03", kind=STOCHASTIC, exercised_by="answers", trace="migratepage_ret.ret",
+)  # fmt: skip
+
+D25 = rule(
+    "D25", MAY, "-ENOMEM stops everybody",
+    "migratepage does not return -ENOMEM, unless ending the caller's whole run is acceptable.",
+    why="In these kernels the core takes it for its own lack of memory and tries no further page.",
+    kernel="mm/migrate.c: migrate_pages",
+    eras=CLEARED, exercised_by="answers", trace="migratepage_ret.ret", one_line=True,
+)  # fmt: skip
+
+D28 = rule(
+    "D28", MUST, "refuse to move without copying",
+    "migratepage refuses MIGRATE_SYNC_NO_COPY with -EINVAL.",
+    why="In this mode somebody else copies later, after the driver's locks have dropped.",
+    kernel="mm/zsmalloc.c: zs_page_migrate, mm/balloon_compaction.c: balloon_page_migrate",
+    eras=CLEARED, exercised_by="no_copy_calls", trace="migratepage.mode migratepage_ret.ret",
+)  # fmt: skip
+
+V7 = rule(
+    "V7", MUST, "when migrate is called",
+    "migratepage gets both pages locked, the old one isolated and marked, the new one fresh with one reference.",
+    why="The driver fills in the new page without looking.",
+    kernel="mm/migrate.c: move_to_new_page",
+    bugs="C12 B01", exercised_by="asked_to_move", trace="migratepage.flags migratepage.nflags bits", one_line=True,
+)  # fmt: skip
+
+V8 = rule(
+    "V8", SHOULD, "the mode is the caller's",
+    "The mode of migratepage is the one that migrate_pages got; kernels since 6.3 may weaken it.",
+    why="A driver decides by it whether it may wait.",
+    kernel="mm/migrate.c: move_to_new_page, mm/migrate.c: migrate_pages",
+    exercised_by="asked_in_run", trace="migrate_pages.mode migratepage.mode",
+)  # fmt: skip
+
+V9 = rule(
+    "V9", SHOULD, "at most ten tries",
+    "One migrate_pages call asks the driver about a page at most ten times, again only after -EAGAIN.",
+    why="Retries must end.",
+    kernel="mm/migrate.c: migrate_pages",
+    exercised_by="asked_in_run", trace="migrate_pages migratepage_ret.ret",
+)  # fmt: skip
+
+V10 = rule(
+    "V10", SHOULD, "other errors are final",
+    "An error other than -EAGAIN ends the page's run; -ENOMEM ends everybody's, in kernels before 6.3.",
+    why="The driver said that trying again is no use.",
+    kernel="mm/migrate.c: migrate_pages",
+    exercised_by="asked_in_run", trace="migrate_pages migratepage_ret.ret",
+)  # fmt: skip
+
 
 WRITEBACK = 1 << PG_writeback
 TRIES = 10
@@ -25,52 +101,47 @@ HOPELESS = 100
 class Migration(Check):
     """Watches the migrate callback: what the core brings, and what the driver answers."""
 
-    def __init__(self, lives: Lives, era: Era, broken: Report, isolation: Isolation) -> None:
-        super().__init__(lives, era, broken)
-        self.isolation = isolation
-        self.asked = self.in_run = self.targets = self.agains = 0
-        self.ok = self.failed = self.no_copy = 0
+    occasions = {
+        "asked_to_move": "migratepage",
+        "asked_in_run": "migratepage",
+        "targets_used": "migratepage",
+        "moves": "migratepage_ret",
+        "answers": "migratepage_ret",
+        "watched_answers": "migratepage_ret",
+        "no_copy_calls": "migratepage_ret",
+    }
+
+    def __init__(self, lives: Lives, era: Era, report: Report) -> None:
+        super().__init__(lives, era, report)
+        self.asked_to_move = self.asked_in_run = self.targets_used = self.agains = 0
+        self.moves = self.failures = self.no_copy_calls = 0
         self.streaks: dict[str, tuple[int, Event | None]] = {}
 
-    def tally(self) -> dict[str, int]:
-        """How often each rule was exercised."""
-        answers = self.ok + self.failed
-        return {
-            "V7": self.asked,
-            "V8": self.in_run,
-            "V9": self.in_run,
-            "V10": self.in_run,
-            "V17": self.targets,
-            "V21": self.ok,
-            "V26": self.asked,
-            "D16": self.ok,
-            "D19": self.ok,
-            "D19b": self.ok,
-            "D23": answers,
-            "D24": answers,
-            "D25": answers,
-            "D28": self.no_copy,
-            "D29": answers,
-            "D47": answers,
-            "D37": answers if self.lives.sees_refs else 0,
-            "D38": answers if self.lives.sees_refs else 0,
-        }
+    @property
+    def answers(self) -> int:
+        """How often a driver answered."""
+        return self.moves + self.failures
+
+    @property
+    def watched_answers(self) -> int:
+        """Answers of callbacks whose inside is seen."""
+        return self.answers if self.lives.sees_refs else 0
 
     def migratepage(self, event: Event) -> None:
         """In which state the core calls."""
-        self.asked += 1
+        self.asked_to_move += 1
         if not (event.flags & LOCKED and event.flags & ISOLATED):
             lacks = "the page lock" if not event.flags & LOCKED else "PG_isolated"
-            self.broken("V7", event, f"migratepage was called for page {event.pfn} without {lacks}")
+            self.broken(V7, event, f"migratepage was called for page {event.pfn} without {lacks}")
         if event.flags >= 0 and event.flags & WRITEBACK:
-            self.broken("V7", event, f"migratepage was called for page {event.pfn}, which is being written back")
-        self.isolation.callable(event, event.mapping)
+            self.broken(V7, event, f"migratepage was called for page {event.pfn}, which is being written back")
+        may_be_called(self, event)
         if self.lives.at.isolated is False:
-            self.broken("V12", event, f"migratepage was called for page {event.pfn}, whose isolation has ended")
+            self.broken(V12, event, f"migratepage was called for page {event.pfn}, whose isolation has ended")
         self._fresh_target(event)
         call = self.lives.call
         if call is not None and call.run is not None:
-            self.in_run += 1
+            self.asked_in_run += 1
             self._in_turn(event, call.run)
 
     def _fresh_target(self, event: Event) -> None:
@@ -81,38 +152,38 @@ class Migration(Check):
         if fresh and args.get("new_flags", UNSEEN) & LOCKED:
             return
         if not args.get("new_flags", UNSEEN) & LOCKED:
-            self.broken("V7", event, f"migratepage was called with target {newpfn} unlocked")
+            self.broken(V7, event, f"migratepage was called with target {newpfn} unlocked")
         if args.get("new_mapping", 0) > 0:
-            self.broken("V7", event, f"migratepage was called with target {newpfn}, which has a mapping already")
+            self.broken(V7, event, f"migratepage was called with target {newpfn}, which has a mapping already")
         if args.get("new_list"):
-            self.broken("V7", event, f"migratepage was called with target {newpfn} on list {args['new_list']!r}")
+            self.broken(V7, event, f"migratepage was called with target {newpfn} on list {args['new_list']!r}")
         if refs == 0 or (refs > 1 and len(self.lives.calls) == 1):
-            self.broken("V7", event, f"migratepage was called with target {newpfn} holding {refs} references instead of one")
+            self.broken(V7, event, f"migratepage was called with target {newpfn} holding {refs} references instead of one")
 
     def _in_turn(self, event: Event, run: Run) -> None:
         pfn, mode = event.pfn, event.args.get("mode", UNSEEN)
         if mode >= 0 and run.mode >= 0 and mode != run.mode and (mode > run.mode or not self.era.weaker_modes):
-            self.broken("V8", event, f"migratepage was called in mode {mode}; migrate_pages was called in mode {run.mode}")
+            self.broken(V8, event, f"migratepage was called in mode {mode}; migrate_pages was called in mode {run.mode}")
         tries = run.tries.get(pfn, 0)
         if tries > TRIES:
-            self.broken("V9", event, f"page {pfn} is tried for the {tries}th time in one migrate_pages call")
+            self.broken(V9, event, f"page {pfn} is tried for the {tries}th time in one migrate_pages call")
         before = run.answers.get(pfn)
         if before is not None and before != -EAGAIN:
-            id = "V9" if before == 0 else "V10"
-            self.broken(id, event, f"page {pfn} is tried again although the driver answered {before}")
+            broken = V9 if before == 0 else V10
+            self.broken(broken, event, f"page {pfn} is tried again although the driver answered {before}")
         elif run.ended != UNSEEN and run.ended != pfn:
-            self.broken("V10", event, f"page {pfn} is tried although page {run.ended} was answered with -ENOMEM")
+            self.broken(V10, event, f"page {pfn} is tried although page {run.ended} was answered with -ENOMEM")
         if run.offers:
-            self.targets += 1
+            self.targets_used += 1
             offered = run.targets.get(pfn)
             if offered is None or offered != event.args.get("newpage", offered):
-                self.broken("V17", event, f"page {pfn} is moved to {event.args.get('newpage')}; the caller gave {offered}")
+                self.broken(V17, event, f"page {pfn} is moved to {event.args.get('newpage')}; the caller gave {offered}")
 
     def migratepage_ret(self, event: Event) -> None:
         """What the driver answered."""
         ret = event.args.get("ret")
         if type(ret) is not int or not -LARGEST_ERRNO <= ret <= 0:
-            self.broken("D23", event, f"{who(event)} answered {ret!r} to migrating page {event.pfn}; answers are 0 and -errno")
+            self.broken(D23, event, f"{who(event)} answered {ret!r} to migrating page {event.pfn}; answers are 0 and -errno")
         call = self.lives.call
         if call is not None:
             run = call.run
@@ -120,31 +191,29 @@ class Migration(Check):
                 run.answers[event.pfn] = ret
                 if ret == -ENOMEM and self.era.enomem_aborts and not self.era.weaker_modes:
                     run.ended = event.pfn
-            if call.locks or call.strange:
-                self.left_behind(event, call)
         self._flags(event)
         self._streak(event, ret)
         if ret == -ENOMEM and self.era.enomem_aborts:
-            self.broken("D25", event, f"{who(event)} answered -ENOMEM for page {event.pfn}, which ends the run of every page")
+            self.broken(D25, event, f"{who(event)} answered -ENOMEM for page {event.pfn}, which ends the run of every page")
         if call is not None and call.event.args.get("mode") == NO_COPY:
-            self.no_copy += 1
+            self.no_copy_calls += 1
             if ret == 0:
-                self.broken("D28", event, f"{who(event)} moved page {event.pfn} in MIGRATE_SYNC_NO_COPY instead of refusing")
+                self.broken(D28, event, f"{who(event)} moved page {event.pfn} in MIGRATE_SYNC_NO_COPY instead of refusing")
         if ret == 0 and ret is not False:
-            self.ok += 1
+            self.moves += 1
             if call is None or not self.lives.sees_refs or not given_up(event, call, self.era.sticky_mark):
                 self._moved(event, call)
         else:
-            self.failed += 1
+            self.failures += 1
 
     def _flags(self, event: Event) -> None:
         if event.flags >= 0 and not event.flags & ISOLATED:
-            self.broken("D30", event, f"{who(event)} cleared PG_isolated of page {event.pfn} in migratepage")
+            self.broken(D30, event, f"{who(event)} cleared PG_isolated of page {event.pfn} in migratepage")
         if not (event.flags & LOCKED and event.args.get("new_flags", UNSEEN) & LOCKED):
-            self.broken("D29", event, f"{who(event)} came back from migratepage with page {event.pfn} or its target unlocked")
+            self.broken(D29, event, f"{who(event)} came back from migratepage with page {event.pfn} or its target unlocked")
         new_flags = event.args.get("new_flags", UNSEEN)
         if new_flags & MISLEADING and misleading(new_flags) and marked(event.args.get("new_mapping", UNSEEN)):
-            self.broken("D7", event, f"{who(event)} left flags on page {event.args.get('newpage')} that mislead page_mapping")
+            self.broken(D7, event, f"{who(event)} left flags on page {event.args.get('newpage')} that mislead page_mapping")
 
     def _moved(self, event: Event, call: Call | None) -> None:
         args = event.args
@@ -155,7 +224,7 @@ class Migration(Check):
         else:
             fine = call is None or call.newpfn == UNSEEN or call.new_mark is True
         if not fine:
-            self.broken("D16", event, f"{who(event)} moved page {event.pfn} to {newpfn} and did not mark {newpfn} movable")
+            self.broken(D16, event, f"{who(event)} moved page {event.pfn} to {newpfn} and did not mark {newpfn} movable")
         if self.era.sticky_mark:
             return
         if event.mapping >= 0:
@@ -164,9 +233,9 @@ class Migration(Check):
             kept = call is not None and marked(call.event.mapping) and call.old_mark is not False
         if kept:
             self.lives.at.blamed = True
-            self.broken("D19", event, f"{who(event)} moved page {event.pfn} to {newpfn} and left page {event.pfn} marked movable")
+            self.broken(D19, event, f"{who(event)} moved page {event.pfn} to {newpfn} and left page {event.pfn} marked movable")
         elif call is not None and call.clears > 1:
-            self.broken("D19", event, f"{who(event)} un-marked page {event.pfn} {call.clears} times")
+            self.broken(D19, event, f"{who(event)} un-marked page {event.pfn} {call.clears} times")
 
     def _streak(self, event: Event, ret: Any) -> None:
         name = who(event)
@@ -181,4 +250,4 @@ class Migration(Check):
         """A driver that never answered anything but -EAGAIN."""
         for name, (count, first) in self.streaks.items():
             if count >= HOPELESS and first is not None:
-                self.broken("D24", first, f"{name} answered -EAGAIN {count} times and never anything else")
+                self.broken(D24, first, f"{name} answered -EAGAIN {count} times and never anything else")

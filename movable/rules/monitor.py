@@ -14,19 +14,9 @@ from typing import Any
 from movable.eras import era as era_called
 from movable.errors import DeadlockError, DriverError, UsageError, VMBug
 from movable.events import KINDS, Event
-from movable.rules.check import Check
-from movable.rules.freeing import Release
 from movable.rules.history import Lives
-from movable.rules.isolation import Isolation
-from movable.rules.locking import Locks
-from movable.rules.marking import Marks
-from movable.rules.migrate_loop import Core
-from movable.rules.migration import Migration
-from movable.rules.putback import PutBack
-from movable.rules.references import References
-from movable.rules.rule import MUST
-from movable.rules.settling import Settling
-from movable.rules.table import RULES, rule
+from movable.rules.rule import MUST, Check
+from movable.rules.table import CHECKS, RULES, rule
 
 HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
 
@@ -39,6 +29,13 @@ KEPT = 20
 
 MEDDLING = frozenset(("D5", "D6", "D30"))
 """Rules on fields of the core's, which are not musts, but break the core's own promises."""
+
+EXERCISES: dict[str, tuple[str, ...]] = {
+    occasion: tuple(found.id for found in RULES.values() if occasion in found.exercised_by)
+    for check in CHECKS
+    for occasion in check.occasions
+}
+"""The rules that each occasion exercises."""
 
 Handler = Callable[[Event], None]
 
@@ -79,18 +76,7 @@ class Monitor:
         self.accused: set[int] = set()
         self._unwound = False
         self._recent: deque[Event] = deque(maxlen=RECENT)
-        isolation = Isolation(self.lives, known, self._report)
-        self.checks: list[Check] = [
-            Marks(self.lives, known, self._report),
-            isolation,
-            Migration(self.lives, known, self._report, isolation),
-            References(self.lives, known, self._report),
-            PutBack(self.lives, known, self._report, isolation),
-            Settling(self.lives, known, self._report),
-            Locks(self.lives, known, self._report),
-            Core(self.lives, known, self._report),
-            Release(self.lives, known, self._report),
-        ]
+        self.checks: list[Check] = [check(self.lives, known, self._report) for check in CHECKS]
         self.feed = feeder(self._compile(), self._recent)
 
     def _compile(self) -> dict[str, tuple[Handler, ...]]:
@@ -186,7 +172,10 @@ class Monitor:
         """How often each rule had a chance to be broken."""
         total = Counter(self.observed)
         for check in self.checks:
-            total.update(check.tally())
+            for occasion in check.occasions:
+                count = getattr(check, occasion)
+                for id in EXERCISES.get(occasion, ()) if count else ():
+                    total[id] += count
         return Counter({id: count for id, count in total.items() if count and id in self.judged})
 
     def verdict(self, id: str) -> str:

@@ -1,10 +1,15 @@
-"""What a rule is, and the words that the table of rules uses."""
+"""What a rule is, and what judges one: a declaration, and the class that its judges share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from movable.eras import ERAS as KNOWN
+from movable.eras import Era
+from movable.events import Event
+from movable.rules.history import Lives
 
 MUST, SHOULD, MAY = "must", "should", "may"
 LEVELS = {
@@ -22,16 +27,21 @@ ERAS = tuple(KNOWN)
 STICKY = tuple(name for name, era in KNOWN.items() if era.sticky_mark)
 CLEARED = tuple(name for name, era in KNOWN.items() if not era.sticky_mark)
 
+OBSERVATION = "observation"
+"""The occasion of rules that somebody looks for: whoever looks says each time whether the rule was kept."""
+
+HELD_OR_BROKEN, BROKEN_ONLY, NOTHING = "yes", "broken", "-"
+SHOWS = {
+    HELD_OR_BROKEN: "A trace of a real kernel can show it.",
+    BROKEN_ONLY: "A trace of a real kernel can show that it is broken, and never that it held.",
+    NOTHING: "A trace of a real kernel cannot show it.",
+}
+"""What a trace of a real kernel can show of a rule, by the word that tables use."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule.
-
-    ``id`` is its number ("D17"), ``level`` one of LEVELS, ``kind`` one of KINDS, ``eras`` the kernels that it holds for. ``title``
-    is a few words, ``sentence`` the rule, ``intent`` why it exists. ``source`` names (file, function) pairs of the kernel, ``bugs``
-    the historic bugs (see bugs.py) that broke it. ``scope`` is "driver" or "core". ``needs`` lists the kinds of event without
-    which it cannot be exercised; ``in_trace`` says whether a trace of a real kernel can show it.
-    """
+    """One rule; made by ``rule``, which explains the fields."""
 
     id: str
     level: str
@@ -39,61 +49,109 @@ class Rule:
     eras: tuple[str, ...]
     title: str
     sentence: str
-    intent: str
-    source: tuple[tuple[str, str], ...]
+    why: str
+    kernel: tuple[str, ...]
     bugs: tuple[str, ...]
-    scope: str
-    needs: tuple[str, ...]
-    in_trace: bool
+    exercised_by: tuple[str, ...]
+    judged_by: str
+    trace: tuple[str, ...]
+    ends: tuple[str, ...]
+    breaks_only: bool
+    one_line: bool
+    two_tasks: bool
+
+    @property
+    def scope(self) -> str:
+        """Whom it binds: "driver" or "core"."""
+        return "core" if self.id[0] == "V" else "driver"
+
+    @property
+    def shown(self) -> str:
+        """What a trace of a real kernel can show of it: a key of SHOWS."""
+        if not self.trace and not self.ends:
+            return NOTHING
+        return BROKEN_ONLY if self.breaks_only else HELD_OR_BROKEN
 
 
-def driver_rule(
+DECLARED: dict[str, Rule] = {}
+"""Every rule by number, as the files of their judges declare them."""
+
+
+def rule(
     id: str,
     level: str,
     title: str,
     sentence: str,
-    intent: str,
-    source: tuple[tuple[str, str], ...],
-    bugs: str = "",
-    needs: str = "observation",
     *,
+    why: str,
+    kernel: str = "",
+    bugs: str = "",
     kind: str = CHECKED,
     eras: tuple[str, ...] = ERAS,
-    scope: str = "driver",
-    in_trace: bool = False,
+    exercised_by: str = OBSERVATION,
+    judged_by: str = "",
+    trace: str = "",
+    ends: str = "",
+    breaks_only: bool = False,
+    one_line: bool = False,
+    two_tasks: bool = False,
 ) -> Rule:
-    """One row of the table; ``bugs`` and ``needs`` are words separated by spaces."""
-    return Rule(
-        id,
-        level,
-        kind,
-        eras,
-        title,
-        sentence,
-        intent,
-        source,
-        tuple(bugs.split()),
-        scope,
-        tuple(needs.split()),
-        in_trace,
-    )
+    """Declare a rule, beside the code that judges it.
+
+    ``id`` is its number ("D17"): D rules bind drivers, V rules the core. ``level`` is one of LEVELS, ``kind`` one of KINDS,
+    ``eras`` the kernels that it holds for. ``title`` is a few words, ``sentence`` the rule, ``why`` the reason. ``kernel`` is where
+    the kernel says so ("mm/migrate.c: migrate_pages, ..."), ``bugs`` the historic bugs that broke it (see bugs.py).
+    ``exercised_by`` names the occasions on which it can be broken: each is a count of the checks (``Check.occasions``). A rule that
+    no event shows is ``judged_by`` code of another room ("sequential.observers:Onlooker._putback").
+
+    ``trace`` names what a trace of a real kernel must show before the rule can be judged by it, kinds of events, some with the
+    field that matters, and ``ends`` the callbacks that must be seen to end where they are seen to begin. ``breaks_only``: such a
+    trace can show that it is broken and never that it held. ``one_line``: the proof is in one line, so that no lost event can have
+    caused it. ``two_tasks``: the proof may rest on the order of lines of different tasks. Spaces separate names.
+
+    Raises ValueError for a number that is taken.
+    """
+    if id in DECLARED:
+        raise ValueError(f"rule {id} is declared twice")
+    words = [text.split() for text in (bugs, exercised_by, trace, ends)]
+    sources = tuple(part.strip() for part in kernel.split(",") if part.strip())
+    made = Rule(
+        id, level, kind, eras, title, sentence, why, sources, tuple(words[0]), tuple(words[1]), judged_by,
+        tuple(words[2]), tuple(words[3]), breaks_only, one_line, two_tasks,
+    )  # fmt: skip
+    DECLARED[id] = made
+    return made
 
 
-def core_rule(
-    id: str,
-    level: str,
-    title: str,
-    sentence: str,
-    intent: str,
-    source: tuple[tuple[str, str], ...],
-    bugs: str = "",
-    needs: str = "observation",
-    *,
-    kind: str = CHECKED,
-    eras: tuple[str, ...] = ERAS,
-    in_trace: bool = False,
-) -> Rule:
-    """A row about the core."""
-    return driver_rule(
-        id, level, title, sentence, intent, source, bugs, needs, kind=kind, eras=eras, scope="core", in_trace=in_trace
-    )
+Report = Callable[[str, Event, str], None]
+"""Called with the number of the rule that was broken, the event that shows it, and what happened in plain words."""
+
+
+class Check:
+    """Part of the rules. A method called like a kind of event is called for every event of that kind.
+
+    ``lives`` is up to date when a method runs. ``broken`` reports. ``occasions`` names the attributes in which a check counts how
+    often something happened by which rules can be broken, each with the kinds of events that it is counted at.
+    """
+
+    occasions: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, lives: Lives, era: Era, report: Report) -> None:
+        self.lives = lives
+        self.era = era
+        self.calls = lives.calls
+        self.pages = lives.pages
+        self._report = report
+
+    def broken(self, broken: Rule, event: Event, text: str) -> None:
+        """Say that ``event`` shows a rule broken, and what happened."""
+        self._report(broken.id, event, text)
+
+    def finish(self, last: Event, quiescent: bool) -> None:
+        """The stream ends with ``last``; ``quiescent`` means that nothing was under way."""
+
+
+def who(event: Event) -> str:
+    """The driver of a callback event, in words."""
+    driver: str = event.args.get("driver", "")
+    return driver or "the driver"

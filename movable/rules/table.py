@@ -9,14 +9,33 @@ import difflib
 from collections.abc import Iterator
 
 from movable.errors import UsageError
+from movable.rules import freeing, isolation, locking, marking, migrate_loop, migration, observed, putback, references
 from movable.rules.bugs import BUGS
-from movable.rules.rows.core import CORE_RULES
-from movable.rules.rows.driver import DRIVER_RULES
-from movable.rules.rows.kit import KIT_RULES
-from movable.rules.rows.owner import OWNER_RULES
-from movable.rules.rule import KINDS, LEVELS, Rule
+from movable.rules.rule import DECLARED, KINDS, LEVELS, SHOWS, Check, Rule
 
-RULES: dict[str, Rule] = {rule.id: rule for rule in (*DRIVER_RULES, *OWNER_RULES, *KIT_RULES, *CORE_RULES)}
+JUDGES = (marking, isolation, migration, references, putback, locking, freeing, migrate_loop, observed)
+"""The files that declare rules, each beside what judges it."""
+
+CHECKS: tuple[type[Check], ...] = (
+    marking.Marks,
+    isolation.Isolation,
+    migration.Migration,
+    references.References,
+    putback.PutBack,
+    putback.Settling,
+    locking.Locks,
+    migrate_loop.Core,
+    freeing.Release,
+)
+"""The checks, in the order in which they look at an event."""
+
+
+def _place(id: str) -> tuple[str, int, str]:
+    digits = id.strip("DVb")
+    return id[0], int(digits), id
+
+
+RULES: dict[str, Rule] = {id: DECLARED[id] for id in sorted(DECLARED, key=_place)}
 """Every rule by number, in order."""
 
 
@@ -35,7 +54,18 @@ def _near(id: str) -> str:
 
 def source_text(found: Rule) -> str:
     """The kernel sources of a rule in one line."""
-    return ", ".join(f"{file}: {function}" if function else file for file, function in found.source) or "this kit"
+    return ", ".join(found.kernel) or "this kit"
+
+
+def occasions_text(found: Rule) -> str:
+    """The events on which a rule can be broken, by kind, in one line; and who looks for it where no event shows it."""
+    seen: list[str] = []
+    for check in CHECKS:
+        for occasion, kinds in check.occasions.items():
+            seen += kinds.split() if occasion in found.exercised_by else []
+    if found.judged_by:
+        seen.append(f"a look by movable.{found.judged_by.replace(':', ', ')}")
+    return ", ".join(dict.fromkeys(seen)) or "nothing: it is not judged"
 
 
 # --- docs/contract.md ---
@@ -61,12 +91,15 @@ def _sections() -> Iterator[str]:
         yield f"| {name.lower()} | meaning |\n|---|---|"
         yield from (f"| {word} | {meaning} |" for word, meaning in words.items())
         yield ""
+    yield "| in a trace | meaning |\n|---|---|"
+    yield from (f"| {word} | {meaning} |" for word, meaning in SHOWS.items())
+    yield ""
     for scope, title in (("driver", "What a driver owes"), ("core", "What the core promises")):
         yield f"## {title}\n"
         yield "| rule | level | title | in a trace |\n|---|---|---|---|"
         chosen = [found for found in RULES.values() if found.scope == scope]
         for found in chosen:
-            yield f"| [{found.id}](#{found.id.lower()}) | {found.level} | {found.title} | {'yes' if found.in_trace else 'no'} |"
+            yield f"| [{found.id}](#{found.id.lower()}) | {found.level} | {found.title} | {found.shown} |"
         yield ""
         for found in chosen:
             yield from _markdown(found)
@@ -75,7 +108,8 @@ def _sections() -> Iterator[str]:
 def _markdown(found: Rule) -> Iterator[str]:
     yield f"### {found.id}\n"
     yield f"**{found.title}.** {found.sentence}\n"
-    yield f"*Why:* {found.intent}\n"
+    yield f"*Why:* {found.why}\n"
     yield f"*Level:* {found.level}, {found.kind}. *Kernels:* {', '.join(found.eras)}. *From:* {source_text(found)}.\n"
+    yield f"*Exercised by:* {occasions_text(found)}.\n"
     if found.bugs:
         yield f"*Broken by:* {'; '.join(str(BUGS[id]) for id in found.bugs)}.\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movable.events import Event
-from movable.rules.rule import CHECKED, STOCHASTIC
+from movable.rules.rule import CHECKED, HELD_OR_BROKEN, OBSERVATION, STOCHASTIC
 from movable.rules.table import RULES
 from tests.drivers_for_tests.breaks import BREAKS
 from tests.drivers_for_tests.streams import as_trace, everything, judge
@@ -46,7 +46,7 @@ def test_what_a_trace_shows(stream: list[Event], name: str) -> None:
     assert set(judge(edit(as_trace(stream)), era="6.1").broken) == set(rules.split())
 
 
-@pytest.mark.parametrize("rule", [found.id for found in RULES.values() if found.in_trace])
+@pytest.mark.parametrize("rule", [found.id for found in RULES.values() if found.shown == HELD_OR_BROKEN])
 def test_what_the_table_says_about_traces(stream: list[Event], rule: str) -> None:
     """A rule that a trace can show is broken by some edit of a trace, made here or by cutting down an edited stream."""
     if any(rule in rules.split() for rules, _ in TRACE_VARIANTS.values()):
@@ -56,7 +56,7 @@ def test_what_the_table_says_about_traces(stream: list[Event], rule: str) -> Non
 
 
 def test_every_rule_about_events_has_an_edit() -> None:
-    observed = {found.id for found in RULES.values() if found.needs == ("observation",)}
+    observed = {found.id for found in RULES.values() if found.exercised_by == (OBSERVATION,)}
     judged = {found.id for found in RULES.values() if found.kind in (CHECKED, STOCHASTIC)}
     tried = {rule for rule, _ in BREAKS.values()} | set(NOT_AT_ONCE)
     tried |= {rule for rules, _ in VARIANTS.values() for rule in rules.split()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -11,9 +14,11 @@ from movable.contract.show_rules import rule_text, rules_text
 from movable.eras import ERAS as KNOWN_ERAS
 from movable.errors import UsageError
 from movable.events import KINDS as EVENTS
+from movable.rules import rule as rule_module
 from movable.rules.bugs import BUGS
-from movable.rules.rule import ERAS, KINDS, LEVELS
-from movable.rules.table import RULES, render_markdown, rule
+from movable.rules.rule import ERAS, KINDS, LEVELS, MUST, OBSERVATION, SHOWS, UNTESTED
+from movable.rules.table import CHECKS, JUDGES, RULES, render_markdown, rule
+from movable.trace.judge.visible import BITS
 
 ROOT = Path(__file__).parent.parent.parent
 LRU_ONLY = {28, 29, 30, 31}
@@ -35,12 +40,69 @@ def test_a_row_is_sound(id: str) -> None:
     assert found.eras
     assert set(found.eras) <= set(ERAS) == set(KNOWN_ERAS)
     assert found.scope == ("core" if id[0] == "V" else "driver")
-    assert set(found.needs) <= set(EVENTS)
+    assert set(found.exercised_by) <= {OBSERVATION, *(occasion for check in CHECKS for occasion in check.occasions)}
+    assert {word.partition(".")[0] for word in found.trace} <= {BITS, *EVENTS}
+    assert set(found.ends) <= set(EVENTS)
+    assert found.shown in SHOWS
+    assert found.trace or found.ends or not (found.breaks_only or found.one_line)
     assert set(found.bugs) <= set(BUGS)
-    for words in (found.sentence, found.intent):
+    for words in (found.sentence, found.why):
         assert words.endswith("."), words
         assert words[0].isupper() or words.startswith(("isolate_", "migratepage", "putback_page", "-EAGAIN")), words
-    assert all(re.fullmatch(r"[\w./-]+\.[chtx]+", file) for file, _ in found.source)
+    assert all(re.fullmatch(r"[\w./-]+\.[chtx]+(: [\w ]+)?", place) for place in found.kernel)
+
+
+def judged_here(path: Path) -> set[str]:
+    """The rules that the code of a file reports, by the names that it uses and not only declares."""
+    tree = ast.parse(path.read_text())
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+JUDGED = {id: module for module in JUDGES for id in judged_here(Path(module.__file__ or "")) & set(RULES)}
+
+
+@pytest.mark.parametrize("id", [id for id, found in RULES.items() if found.kind != UNTESTED])
+def test_a_rule_that_is_judged_has_a_judge(id: str) -> None:
+    """Beside its declaration, or in the code that it names."""
+    found = RULES[id]
+    if not found.judged_by:
+        assert id in JUDGED
+        assert found.exercised_by != (OBSERVATION,)
+        return
+    room, _, name = found.judged_by.partition(":")
+    code: object = importlib.import_module(f"movable.{room}")
+    for part in name.split(".") if name else ():
+        code = getattr(code, part)
+    assert f'"{id}"' in inspect.getsource(code)  # type: ignore[arg-type]
+
+
+def test_a_rule_stands_in_the_file_of_its_judge() -> None:
+    for module in JUDGES:
+        text = inspect.getsource(module)
+        declared = {id for id in RULES if f"\n{id} = rule(" in text}
+        silent = {id for id in declared if RULES[id].kind == UNTESTED or RULES[id].judged_by}
+        assert declared - silent <= judged_here(Path(module.__file__ or "")), module.__name__
+
+
+def test_what_is_counted_exercises_something() -> None:
+    named = {occasion for found in RULES.values() for occasion in found.exercised_by}
+    for check in CHECKS:
+        assert set(check.occasions) <= named, check
+        assert {kind for kinds in check.occasions.values() for kind in kinds.split()} <= set(EVENTS)
+
+
+def test_a_number_is_given_once() -> None:
+    with pytest.raises(ValueError, match="rule D17 is declared twice"):
+        rule_module.rule("D17", MUST, "again", "Again.", why="Never.")
+
+
+def test_the_ways_to_show_a_rule_agree_on_traces() -> None:
+    page = render_markdown()
+    table = rules_text().splitlines()
+    for id, found in RULES.items():
+        assert f"| [{id}](#{id.lower()}) | {found.level} | {found.title} | {found.shown} |" in page
+        assert SHOWS[found.shown] in rule_text(id).replace("\n", " ")
+        assert next(line for line in table if line.startswith(f"{id} ")).split()[3] == found.shown
 
 
 def test_every_bug_broke_something() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from movable.rules.monitor import Violation
+from movable.rules.table import RULES
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
 
 SKEW = 20e-6
 """Seconds by which clocks of two CPUs may disagree."""
-TWO_TASKS = frozenset(("V1", "V2", "V12", "V25", "D11", "D29"))
+TWO_TASKS = frozenset(id for id, rule in RULES.items() if rule.two_tasks)
 """Rules whose violation may rest on the order of lines of different tasks."""
 AFTERWARDS = 5
 """Lines about a leaked page that are shown after its migration."""

@@ -13,11 +13,11 @@ from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.rules.monitor import Monitor, Violation, feeder
-from movable.rules.rule import MAY
+from movable.rules.rule import BROKEN_ONLY, HELD_OR_BROKEN, MAY
 from movable.rules.table import RULES
 from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of
 from movable.trace.judge.gaps import Consistency, NewMark
-from movable.trace.judge.visible import ONE_LINE, missing
+from movable.trace.judge.visible import missing
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import shown_in
 from movable.trace.read.source import Progress, Source
@@ -355,12 +355,12 @@ def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader
         return NOT_APPLICABLE, f"not a rule of kernels of era {monitor.era}"
     if violated and lacks:
         return UNPROVEN, f"it looks broken, but the trace shows no {lacks}"
-    if violated and monitor.holes and id not in ONE_LINE:
+    if violated and monitor.holes and not rule.one_line:
         return UNPROVEN, "it looks broken, but events were lost"
     if violated:
         return BROKEN, ""
-    if not rule.in_trace and not reader.simulated:
-        return UNPROVEN, "a trace cannot show it"
+    if rule.shown != HELD_OR_BROKEN and not reader.simulated:
+        return UNPROVEN, "a trace can only show it broken" if rule.shown == BROKEN_ONLY else "a trace cannot show it"
     if lacks:
         return UNPROVEN, f"the trace shows no {lacks}"
     if monitor.times[id] and not reader.simulated:

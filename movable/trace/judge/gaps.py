@@ -9,8 +9,9 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
-from movable.rules.check import Check, Report
 from movable.rules.history import MIGRATE, UNSEEN, Call, Lives, marked
+from movable.rules.migration import D16
+from movable.rules.rule import Check, Report
 
 KEPT = 20
 """Disagreements that are kept; further ones are counted."""
@@ -123,7 +124,7 @@ class NewMark(Check):
         was, ops = call.event.mapping, event.args.get("ops", UNSEEN)
         if marked(was) and ops > 0 and not ops & PAGE_MAPPING_FLAGS and ops + PAGE_MAPPING_MOVABLE != was:
             text = f"page {event.pfn} was marked with operations at {ops:#x}; page {call.pfn}, whose content it gets, has others"
-            self.broken("D16", event, f"{text} ({was - PAGE_MAPPING_MOVABLE:#x})")
+            self.broken(D16, event, f"{text} ({was - PAGE_MAPPING_MOVABLE:#x})")
 
 
 _CHANGES = frozenset(("set_page_movable", "clear_page_movable", "free_page"))

@@ -14,10 +14,10 @@ import pytest
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.errors import UsageError
 from movable.rules.monitor import Monitor
+from movable.rules.rule import HELD_OR_BROKEN, NOTHING
 from movable.rules.table import RULES
 from movable.trace.judge.conformance import PATIENCE, Result, check_trace
 from movable.trace.judge.gaps import Consistency
-from movable.trace.judge.visible import NEEDS
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
 from movable.trace.show.verdicts import verdicts_html, verdicts_text
@@ -406,9 +406,13 @@ def test_single_faults(rule: str, event: Any, tmp_path: Path) -> None:
 # --- the table, the texts ---
 
 
-def test_needs_name_rules_that_a_trace_can_show() -> None:
-    shown = {id for id, rule in RULES.items() if rule.in_trace}
-    assert shown <= set(NEEDS)
+@pytest.mark.parametrize("name", ["bad/mode_11", "bad/mode_14", RIGHT[0], RIGHT[-1]])
+def test_a_verdict_says_no_more_than_the_rule_says_of_traces(name: str) -> None:
+    for id, one in check(name).verdicts.items():
+        shown = RULES[id].shown
+        assert one.verdict != HELD or shown == HELD_OR_BROKEN, id
+        assert one.verdict != BROKEN or shown != NOTHING, id
+        assert (one.reason == "a trace cannot show it") <= (shown == NOTHING), id
 
 
 def test_texts(tmp_path: Path) -> None:
