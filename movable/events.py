@@ -75,10 +75,15 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     # pages of processes
     "isolate_lru_page": ("a page was taken off its LRU list", ()),
     "putback_lru_page": ("a page goes back to the LRU lists", ()),
+    "released_lru_page": ("the isolation of a page of the LRU lists ended because nobody uses it any more", ()),
     "set_migration_pte": ("a mapping is replaced by a migration entry", ("mm", "vpn", "pte")),
     "remove_migration_pte": ("a migration entry becomes a mapping again", ("mm", "vpn", "pte", "old")),
     "move_mapping": ("the page hands its place to another", ("newpage", "expected", "ret")),
+    "copy_lru_page": ("the content of a page of the LRU lists goes to its target", ("source", "mapcount")),
     "move_lru_page_ret": ("the move of a page of the LRU lists ended", ("newpage", "ret", "mapcount")),
+    "fork_migration_pte": ("a fork copies a migration entry, and takes its right to write", ("mm", "child", "vpn")),
+    "protect_migration_pte": ("mprotect takes the right to write from a migration entry", ("mm", "vpn")),
+    "zap_pte": ("an entry is taken out of a page table", ("mm", "vpn", "pte")),
     "access": ("a process touches the page", ("mm", "vpn", "write")),
     # what only a model can see
     "touch": ("a field of the page is touched by a driver", ("field", "write", "changed", "list")),

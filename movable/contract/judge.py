@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
 from movable.errors import UsageError
+from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
 from movable.sequential.faults import place_of
@@ -39,6 +40,8 @@ def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | N
     exercised = search.exercised[id]
     if search.era not in found.eras:
         return Verdict(id, NOT_APPLICABLE, reason=f"not in era {search.era}")
+    if id in ABOUT_PROCESSES and not exercised:
+        return Verdict(id, NOT_APPLICABLE, reason="about pages of processes, and there were none")
     if id in search.first or told is not None:
         if id in waivers:
             return Verdict(id, WAIVED, exercised, waivers[id])

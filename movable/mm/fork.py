@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 def dup_mm(task: Process, source: MmStruct, target: MmStruct) -> None:
     """Give the child every area of the parent, unlocked, with its policy and its private pages (dup_mmap)."""
+    with source.mmap_lock.write():
+        _copy_areas(source, target)
+
+
+def _copy_areas(source: MmStruct, target: MmStruct) -> None:
     for vma in source.vmas:
         copy = VMA(target, vma.start, vma.end, vma.flags & ~VM_LOCKED, vma.file, vma.pgoff)
         copy.name = vma.name

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from movable.mm.mm_types import VMA, MmStruct
     from movable.mm.page import Page
     from movable.mm.process import Process
+    from movable.mm.seam import Seam
 
 MAX_FAULTS = 1000
 REFERENCED = 1 << PG_referenced
@@ -91,4 +92,10 @@ def follow_page(vma: VMA, vpn: int) -> Page | int:
     return -ENOENT
 
 
-__all__ = ["faultin_page", "follow_page", "get_user_pages", "touch_page"]
+def follow_page_watched(vma: VMA, vpn: int, seam: Seam) -> Page | int:
+    """The same as a step of its own: what the entry says after every change that came before."""
+    seam.point("ar", vma.location(vpn))
+    return follow_page(vma, vpn)
+
+
+__all__ = ["faultin_page", "follow_page", "follow_page_watched", "get_user_pages", "touch_page"]

@@ -11,6 +11,7 @@ from movable.mm.mmap import WORD, page_align
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE
 
 if TYPE_CHECKING:
+    from movable.mm.mm_types import MmStruct
     from movable.mm.process import Process
 
 
@@ -26,6 +27,11 @@ def madvise_dontneed(task: Process, address: int, length: int) -> int:
     if address % PAGE_SIZE or (length and not size) or address + size >= WORD:
         return -EINVAL
     start, end = address >> PAGE_SHIFT, (address + size) >> PAGE_SHIFT
+    with mm.mmap_lock.read():
+        return _walk(mm, start, end)
+
+
+def _walk(mm: MmStruct, start: int, end: int) -> int:
     ret = 0
     while start < end:
         vma = mm.find_vma(start)

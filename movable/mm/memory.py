@@ -6,13 +6,15 @@ A fault that meets a migration entry waits for the page's lock and tries again.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from movable.errors import MovableError
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_vma
+from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
-from movable.mm.page import LOCKED, PG_dirty, copy_highpage, get_page, put_page
+from movable.mm.page import LOCKED, PG_dirty, put_page, unlock_page
 from movable.mm.pgtable import (
     PTE_ACCESSED,
     PTE_DIRTY,
@@ -25,6 +27,7 @@ from movable.mm.pgtable import (
 )
 from movable.mm.rmap import (
     EXCLUSIVE,
+    PTE_EXCLUSIVE,
     PageAnon,
     anon_vma_prepare,
     page_add_new_anon_rmap,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from movable.mm.mm_types import VMA, MmStruct
     from movable.mm.page import Page
     from movable.mm.process import Process
+    from movable.mm.seam import Seam
     from movable.mm.vm import VM
 
 SIGBUS, SIGSEGV = 7, 11
@@ -65,6 +69,8 @@ def do_user_addr_fault(task: Process, vpn: int, write: bool) -> tuple[int, Page 
     mm = task.mm
     if mm is None:
         return SIGSEGV, None
+    if task.user.vm.seam is not None:
+        return _access_watched(task, mm, vpn, write, task.user.vm.seam)
     table = mm.pgtable
     need = PTE_PRESENT | PTE_RW if write else PTE_PRESENT
     used = PTE_ACCESSED | PTE_DIRTY if write else PTE_ACCESSED
@@ -81,6 +87,44 @@ def do_user_addr_fault(task: Process, vpn: int, write: bool) -> tuple[int, Page 
         if signo:
             return signo, None
     raise MovableError(f"page {vpn:#x} of {mm!r} still faults after {MAX_FAULTS} times")
+
+
+def _access_watched(task: Process, mm: MmStruct, vpn: int, write: bool, seam: Seam) -> tuple[int, Page | None]:
+    """An access is one step, before or after every change of the entry and every copy of the page: the processor's table of
+    entries is flushed before a changed entry counts. So the entry is looked at again once the step is announced."""
+    table = mm.pgtable
+    need = PTE_PRESENT | PTE_RW if write else PTE_PRESENT
+    for _ in range(MAX_FAULTS):
+        seam.point("aw" if write else "ar", entry_location(mm, vpn))
+        pte = table.get(vpn, 0)
+        if pte & need == need:
+            table[vpn] = pte | (PTE_ACCESSED | PTE_DIRTY if write else PTE_ACCESSED)
+            page = task.user.vm.pages[pte >> PTE_SHIFT]
+            seam.event("access", page, mm=mm.name, vpn=vpn, write=write)
+            return 0, page
+        with mm.mmap_lock.read():
+            vma = mm.vma_lookup(vpn)
+            if vma is None or not vma.flags & (VM_WRITE if write else VM_ACCESS_FLAGS):
+                return SIGSEGV, None
+            signo = handle_mm_fault(task, vma, vpn, write)
+        if signo:
+            return signo, None
+    raise MovableError(f"page {vpn:#x} of {mm!r} still faults after {MAX_FAULTS} times")
+
+
+def entry_location(mm: MmStruct, vpn: int) -> Hashable:
+    """Where an entry lies for who watches; see VMA.location."""
+    vma = mm.vma_lookup(vpn)
+    return ("pte", mm.name, vpn) if vma is None else vma.location(vpn)
+
+
+def still(vma: VMA, vpn: int, pte: int) -> bool:
+    """Whether an entry is what it was when its fault began; what follows is one step with the answer (pte_same)."""
+    seam = vma.mm.user.vm.seam
+    if seam is None:
+        return True
+    seam.point("aw", vma.location(vpn))
+    return not (vma.mm.pgtable.get(vpn, 0) ^ pte) & ~(PTE_ACCESSED | PTE_DIRTY)
 
 
 def handle_mm_fault(task: Process, vma: VMA, vpn: int, write: bool) -> int:
@@ -119,15 +163,19 @@ def do_anonymous_page(task: Process, vma: VMA, vpn: int, write: bool) -> int:
     """The first use of a page of an anonymous area: a read maps the zero page, a write a fresh one."""
     table = vma.mm.pgtable
     if not write:
-        table[vpn] = task.user.zero_page.pfn << PTE_SHIFT | vma.page_prot | PTE_SPECIAL
+        if still(vma, vpn, 0):
+            table[vpn] = task.user.zero_page.pfn << PTE_SHIFT | vma.page_prot | PTE_SPECIAL
         return 0
     anon_vma_prepare(vma)
     page = alloc_page_vma(task, vma, vpn, ANON_GFP)
     if page is None:
         raise _oom(task, vpn)
+    if not still(vma, vpn, 0):
+        put_page(page)
+        return 0
     page_add_new_anon_rmap(page, vma, vpn)
-    lru_cache_add(task.user, page, task.cpu)
     table[vpn] = page.pfn << PTE_SHIFT | vma.page_prot | PTE_RW | PTE_DIRTY
+    lru_cache_add(task.user, page, task.cpu)
     return 0
 
 
@@ -153,6 +201,19 @@ def _file_page(task: Process, vma: VMA, vpn: int) -> Page | None:
     return page
 
 
+def _map_file_page(vma: VMA, vpn: int, page: Page, pte: int) -> bool:
+    """Map a page of a file, which is locked where somebody watches, so that it does not migrate meanwhile."""
+    mapped = still(vma, vpn, 0)
+    if mapped:
+        vma.mm.pgtable[vpn] = pte
+        page_add_rmap(page, vma)
+    if page.seam is not None:
+        unlock_page(page)
+    if not mapped:
+        put_page(page)
+    return mapped
+
+
 def _do_read_fault(task: Process, vma: VMA, vpn: int) -> int:
     window = task.user.fault_around
     if window > 1 and _do_fault_around(vma, vpn, window):
@@ -160,8 +221,7 @@ def _do_read_fault(task: Process, vma: VMA, vpn: int) -> int:
     page = _file_page(task, vma, vpn)
     if page is None:
         return SIGBUS
-    page_add_rmap(page, vma)
-    vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot
+    _map_file_page(vma, vpn, page, page.pfn << PTE_SHIFT | vma.page_prot)
     return 0
 
 
@@ -176,7 +236,9 @@ def _do_fault_around(vma: VMA, vpn: int, window: int) -> bool:
         page = cached.get(index)
         if page is None or at in table or index >= size:
             continue
-        get_page(page)
+        if page._flags & LOCKED or not page._refcount:
+            continue  # on its way: the fault itself will wait for it
+        page._refcount += 1
         page_add_rmap(page, vma)
         table[at] = page.pfn << PTE_SHIFT | vma.page_prot
     return vpn in table
@@ -186,9 +248,8 @@ def _do_shared_fault(task: Process, vma: VMA, vpn: int) -> int:
     page = _file_page(task, vma, vpn)
     if page is None:
         return SIGBUS
-    page_add_rmap(page, vma)
-    vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot | PTE_RW | PTE_DIRTY
     page._flags |= DIRTY
+    _map_file_page(vma, vpn, page, page.pfn << PTE_SHIFT | vma.page_prot | PTE_RW | PTE_DIRTY)
     return 0
 
 
@@ -197,22 +258,28 @@ def _do_cow_fault(task: Process, vma: VMA, vpn: int) -> int:
     source = _file_page(task, vma, vpn)
     if source is None:
         return SIGBUS
-    _map_copy(task, vma, vpn, source)
+    _map_copy(task, vma, vpn, source, 0)
+    if source.seam is not None:
+        unlock_page(source)
     put_page(source)
     return 0
 
 
-def _map_copy(task: Process, vma: VMA, vpn: int, source: Page | None) -> None:
-    """A fresh anonymous page at an address with what ``source`` holds; None: zeros."""
+def _map_copy(task: Process, vma: VMA, vpn: int, source: Page | None, old: int) -> bool:
+    """A fresh anonymous page at an address with what ``source`` holds, zeros for None; False when the entry is not ``old`` now."""
     page = alloc_page_vma(task, vma, vpn, ANON_GFP if source is None else GFP_HIGHUSER_MOVABLE)
     if page is None:
         raise _oom(task, vpn)
     if source is not None:
-        copy_highpage(page, source)
+        copy_user_page(page, source)
+    if not still(vma, vpn, old):
+        put_page(page)
+        return False
     page_add_new_anon_rmap(page, vma, vpn)
-    lru_cache_add(task.user, page, task.cpu)
     rights = PTE_RW if vma.flags & VM_WRITE else 0
     vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot | rights | PTE_DIRTY
+    lru_cache_add(task.user, page, task.cpu)
+    return True
 
 
 def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
@@ -220,35 +287,44 @@ def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
     page = vm_normal_page(task.user.vm, pte)
     table = vma.mm.pgtable
     if vma.flags & VM_SHARED:
-        table[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
-        if page is not None:
-            page._flags |= DIRTY
+        if still(vma, vpn, pte):
+            table[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
+            if page is not None:
+                page._flags |= DIRTY
         return 0
-    if page is not None and PageAnon(page) and _may_reuse(task, vma, page):
-        table[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
+    if page is not None and PageAnon(page) and _may_reuse(task, vma, page, vpn, pte):
         return 0
     anon_vma_prepare(vma)
     if page is not None:
-        get_page(page)
-    _map_copy(task, vma, vpn, page)
-    if page is not None:
+        if not still(vma, vpn, pte):
+            return 0
+        page._refcount += 1
+    if not _map_copy(task, vma, vpn, page, pte):
+        if page is not None:
+            put_page(page)
+    elif page is not None:
         page_remove_rmap(page, vma)
         put_page(page)  # the mapping's
         put_page(page)  # ours
     return 0
 
 
-def _may_reuse(task: Process, vma: VMA, page: Page) -> bool:
-    """Whether this mapping is all that is left of a page that was shared: then it is this process's alone again."""
-    if page._flags & EXCLUSIVE:
-        return True
-    if page._refcount > 3:
-        return False
-    if not page._flags & LRU:
-        lru_add_drain_cpu(task.user, task.cpu)  # the batch may hold the other reference
-    if page._refcount != 1 or page._flags & LOCKED:
-        return False
-    page_move_anon_rmap(page, vma)
+def _may_reuse(task: Process, vma: VMA, page: Page, vpn: int, pte: int) -> bool:
+    """Whether this mapping is all that is left of a page that was shared: then it is this process's alone again, and writable."""
+    if not page._flags & EXCLUSIVE:
+        if page._refcount > 3:
+            return False
+        if not page._flags & LRU:
+            lru_add_drain_cpu(task.user, task.cpu)  # the batch may hold the other reference
+        if page.seam is not None:
+            page.seam.point("ar", ("page", page.pfn, "refs"))
+    if not still(vma, vpn, pte):
+        return True  # somebody else changed it: the access is tried again
+    if not page._flags & EXCLUSIVE:
+        if page._refcount != 1 or page._flags & LOCKED:
+            return False
+        page_move_anon_rmap(page, vma)
+    vma.mm.pgtable[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
     return True
 
 
@@ -262,8 +338,9 @@ def zap_page_range(vma: VMA, start: int, end: int) -> None:
     """
     mm = vma.mm
     table, pages = mm.pgtable, mm.user.vm.pages
+    seam = mm.user.vm.seam
     for vpn in mm.present(start, end):
-        pte = table.pop(vpn)
+        pte = table.pop(vpn) if seam is None else _pop_watched(mm, vpn, seam)
         if not pte & PTE_THERE or pte & PTE_SPECIAL:
             continue
         page = pages[pte >> PTE_SHIFT]
@@ -274,6 +351,14 @@ def zap_page_range(vma: VMA, start: int, end: int) -> None:
                 mark_page_accessed(page)
         page_remove_rmap(page, vma)
         put_page(page)
+
+
+def _pop_watched(mm: MmStruct, vpn: int, seam: Seam) -> int:
+    """Take an entry out as one step."""
+    seam.point("aw", entry_location(mm, vpn))
+    pte = mm.pgtable.pop(vpn)
+    seam.event("zap_pte", mm.user.vm.pages.get(pte >> PTE_SHIFT), mm=mm.name, vpn=vpn, pte=pte)
+    return pte
 
 
 def copy_page_range(child: VMA, parent: VMA) -> None:
@@ -288,11 +373,18 @@ def copy_page_range(child: VMA, parent: VMA) -> None:
     cow = not parent.flags & VM_SHARED
     for vpn in parent.mm.present(parent.start, parent.end):
         pte = source[vpn]
-        if not pte & PTE_THERE:
+        while not still(parent, vpn, pte):
+            pte = source[vpn]
+        pte = source[vpn]
+        if not pte & PTE_THERE:  # on its way: the child's entry will be found there too
+            source[vpn] = target[vpn] = pte & ~(PTE_RW | PTE_EXCLUSIVE)
+            page = pages[pte >> PTE_SHIFT]
+            if page.seam is not None:
+                page.seam.event("fork_migration_pte", page, mm=parent.mm.name, child=child.mm.name, vpn=vpn)
             continue
         if not pte & PTE_SPECIAL:
             page = pages[pte >> PTE_SHIFT]
-            get_page(page)
+            page._refcount += 1
             page_add_rmap(page, child)
             if PageAnon(page):
                 page._flags &= ~EXCLUSIVE

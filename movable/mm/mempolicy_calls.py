@@ -199,8 +199,11 @@ class QueuePages:
     invert: bool
     flags: int
     holes_ok: bool
-    pages: ListHead = field(default_factory=lambda: ListHead("pages with the wrong node"))
+    pages: ListHead = field(init=False)
     failed: int = 0
+
+    def __post_init__(self) -> None:
+        self.pages = ListHead(f"pages to move by {self.user.vm.current.name}")
 
     def walk(self, mm: MmStruct, start: int, end: int) -> int:
         """0; 1 or more when pages could not be taken; -EIO at a misplaced page that must not be moved; -EFAULT for a hole."""
@@ -224,7 +227,9 @@ class QueuePages:
         for vpn in vma.mm.present(start, end):
             if vpn >= stop_at:
                 break
-            pte = table[vpn]
+            if vm.seam is not None:
+                vm.seam.point("ar", vma.location(vpn))
+            pte = table.get(vpn, 0)
             page = vm_normal_page(vm, pte) if pte & PTE_THERE else None
             if page is None or bool(self.mask >> page.zone.node.nid & 1) == self.invert:
                 continue
@@ -281,7 +286,9 @@ def sys_mbind(caller: Process, start: int, length: int, mode: int, mask: UserMas
         lru_cache_disable(user)
     try:
         err = mpol_set_nodemask(policy, wanted, caller)
-        return err or _bind(caller, start >> PAGE_SHIFT, (start + size) >> PAGE_SHIFT, policy, wanted, flags)
+        assert caller.mm is not None
+        with caller.mm.mmap_lock.write():
+            return err or _bind(caller, start >> PAGE_SHIFT, (start + size) >> PAGE_SHIFT, policy, wanted, flags)
     finally:
         if moves:
             lru_cache_enable(user)
@@ -440,7 +447,8 @@ def do_migrate_pages(caller: Process, mm: MmStruct, source: int, dest: int, move
             break
         node, to = chosen
         left &= ~(1 << node)
-        err = migrate_to_node(caller, mm, node, to, MPOL_MF_MOVE_ALL if move_all else MPOL_MF_MOVE)
+        with mm.mmap_lock.read():
+            err = migrate_to_node(caller, mm, node, to, MPOL_MF_MOVE_ALL if move_all else MPOL_MF_MOVE)
         if err < 0:
             busy = err
             break

@@ -27,10 +27,10 @@ from movable.mm.page import (
     unlock_page,
 )
 from movable.mm.swap import (
-    count_isolated,
     end_lru_isolation,
     is_lru_page,
     putback_lru_page,
+    release_isolated_lru_page,
     unmap_and_move_lru,
     wait_on_page_writeback,
 )
@@ -154,7 +154,7 @@ def _unmap_and_move(
         if PageMovableHint(page):
             _complete_released(page)
         elif is_lru_page(page):
-            count_isolated(page, -1)
+            release_isolated_lru_page(page)
         return_target(page, newpage, put_new_page, private)
         list_del(page._lru)
         put_page(page)

@@ -30,7 +30,7 @@ from movable.mm.migrate import (
     return_target,
 )
 from movable.mm.page import PageMovableHint, PG_writeback, lock_page, put_page, trylock_page, unlock_page
-from movable.mm.swap import count_isolated, is_lru_page, unmap_and_move_lru, wait_on_page_writeback
+from movable.mm.swap import is_lru_page, release_isolated_lru_page, unmap_and_move_lru, wait_on_page_writeback
 
 if TYPE_CHECKING:
     from movable.eras import Era
@@ -136,7 +136,7 @@ class BatchLoop:
         if page._refcount != 1 or not (self.era.released_by_refs or is_lru_page(page)):
             return False
         if is_lru_page(page):
-            count_isolated(page, -1)
+            release_isolated_lru_page(page)
         elif PageMovableHint(page):  # the flag stays: the allocator wipes it
             self.vm.vmstat["movable_released_isolated"] += 1
             if self.seam is not None:

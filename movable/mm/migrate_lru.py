@@ -50,7 +50,7 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     assert user is not None
     seam = page.seam
     if seam is not None:
-        seam.point("ar", ("map", page.pfn))
+        seam.point("ar", ("page", page.pfn, "refs"))
     mapped = page._mapcount >= 0
     if mapped:
         try_to_migrate(user, page)  # 4
@@ -70,6 +70,8 @@ def move_to_new_page(newpage: Page, page: Page) -> int:
     rc = move_mapping(newpage, page)  # 5 to 11
     if rc:
         return rc
+    if page.seam is not None:
+        page.seam.event("copy_lru_page", newpage, source=page.pfn, mapcount=page._mapcount + 1)
     copy_user_page(newpage, page)  # 12
     copy_flags(newpage, page)  # 13, 14
     if not page._mapping & PAGE_MAPPING_ANON:
@@ -78,12 +80,14 @@ def move_to_new_page(newpage: Page, page: Page) -> int:
 
 
 def copy_user_page(to: Page, source: Page) -> None:
-    """Copy the content of a page that processes map: a step that every access through a mapping of it comes before or after."""
+    """Copy the content of a page of a process; who writes to it does so through a mapping, in steps that are the mapping's."""
     seam = to.seam
     if seam is None:
         copy_highpage(to, source)
         return
-    seam.point("ar", ("map", source.pfn))
+    mapping = file_mapping(source)
+    if mapping is not None:
+        seam.point("ar", ("file page", mapping.name, source._index))
     seam.event("copy_page", to, source=source.pfn)
     vm = to.vm
     vm.map_page(to)[:] = vm.map_page(source)
@@ -117,6 +121,10 @@ def move_mapping(newpage: Page, page: Page) -> int:
         newpage._index, newpage._mapping = page._index, page._mapping
         newpage._flags |= page._flags & SWAPBACKED
         return 0
+    if seam is not None:
+        seam.point("aw", ("i_pages", mapping.name))
+        if page._refcount != expected:
+            return -EAGAIN
     page._refcount = 0
     newpage._index, newpage._mapping = page._index, page._mapping  # 8
     newpage._flags |= page._flags & (SWAPBACKED | DIRTY)

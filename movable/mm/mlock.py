@@ -58,6 +58,11 @@ def _apply_vma_lock_flags(mm: MmStruct, address: int, size: int, lock: int) -> i
     if address + size >= WORD:
         return -EINVAL
     start, end = address >> PAGE_SHIFT, (address + size) >> PAGE_SHIFT
+    with mm.mmap_lock.write():
+        return _lock_areas(mm, start, end, lock)
+
+
+def _lock_areas(mm: MmStruct, start: int, end: int, lock: int) -> int:
     if start == end:
         return 0
     vma = mm.vma_lookup(start)
@@ -90,8 +95,13 @@ def mlock_fixup(vma: VMA, start: int, end: int, flags: int) -> None:
 def mm_populate(task: Process, start: int, end: int) -> int:
     """Bring in the pages of every area in a range; 0, or -ENOMEM at the first that cannot be had (__mm_populate)."""
     assert task.mm is not None
+    with task.mm.mmap_lock.read():
+        return _populate(task, task.mm, start, end)
+
+
+def _populate(task: Process, mm: MmStruct, start: int, end: int) -> int:
     while start < end:
-        vma = task.mm.find_vma(start)
+        vma = mm.find_vma(start)
         if vma is None or vma.start >= end:
             break
         high = min(end, vma.end)

@@ -7,11 +7,12 @@ virtual page number to entry (see pgtable.py); a number that is missing is pte_n
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from movable.mm.pgtable import PTE_ACCESSED, PTE_PRESENT, PTE_PROTNONE, PTE_RW
+from movable.mm.rwsem import RWSem
 
 if TYPE_CHECKING:
     from movable.mm.mempolicy import Mempolicy
@@ -65,6 +66,16 @@ class VMA:
             return PTE_PRESENT | PTE_ACCESSED | PTE_RW
         return PTE_PRESENT | PTE_ACCESSED
 
+    def location(self, vpn: int) -> Hashable:
+        """Where an entry of the area lies, for who watches, with the content that it leads to.
+
+        Entries of a file's area share it with all others of that page of the file, since what one process writes the next one
+        reads; those of anonymous memory are their process's own. It stays the same when the page behind it moves.
+        """
+        if self.file is None:
+            return ("pte", self.mm.name, vpn)
+        return ("file page", self.file.path, self.pgoff + vpn - self.start)
+
     def __repr__(self) -> str:
         what = self.file.path if self.file is not None else "anonymous"
         return f"<vma {self.start << 12:#x}-{self.end << 12:#x} {what}>"
@@ -74,9 +85,10 @@ class MmStruct:
     """The memory of one process, shared by its tasks.
 
     ``vmas`` are its areas in address order, ``pgtable`` its page table entries, ``locked_vm`` the pages of VM_LOCKED areas.
+    ``mmap_lock`` is held by who uses the areas, and alone by who changes them.
     """
 
-    __slots__ = ("locked_vm", "name", "pgtable", "user", "vmas")
+    __slots__ = ("locked_vm", "mmap_lock", "name", "pgtable", "user", "vmas")
 
     def __init__(self, user: Userspace, name: str) -> None:
         self.user = user
@@ -84,6 +96,7 @@ class MmStruct:
         self.vmas: list[VMA] = []
         self.pgtable: dict[int, int] = {}
         self.locked_vm = 0
+        self.mmap_lock = RWSem(user.vm, f"mmap_lock of {name}")
 
     def find_vma(self, vpn: int) -> VMA | None:
         """The first area that ends behind a page: it holds the page or lies above it (find_vma)."""

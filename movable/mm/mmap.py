@@ -49,6 +49,13 @@ def do_mmap(task: Process, address: int, length: int, flags: int, inode: Inode |
     if not length or address % PAGE_SIZE:
         return -EINVAL
     start, end = address >> PAGE_SHIFT, (address + size) >> PAGE_SHIFT
+    with mm.mmap_lock.write():
+        return _map(task, start, end, flags, inode, pgoff)
+
+
+def _map(task: Process, start: int, end: int, flags: int, inode: Inode | None, pgoff: int) -> int:
+    mm = task.mm
+    assert mm is not None
     after = mm.find_vma(start)
     if after is not None and after.start < end:
         return -EEXIST
@@ -226,10 +233,9 @@ def do_munmap(task: Process, address: int, length: int) -> int:
     if not size:
         return -EINVAL
     start, end = address >> PAGE_SHIFT, (address + size) >> PAGE_SHIFT
-    for vma in [vma for vma in mm.vmas if vma.start < end and vma.end > start]:
-        low, high = max(start, vma.start), min(end, vma.end)
-        part = isolate_range(vma, low, high)
-        unmap_vma(part)
+    with mm.mmap_lock.write():
+        for vma in [vma for vma in mm.vmas if vma.start < end and vma.end > start]:
+            unmap_vma(isolate_range(vma, max(start, vma.start), min(end, vma.end)))
     return 0
 
 
@@ -243,8 +249,9 @@ def unmap_vma(vma: VMA) -> None:
 
 def exit_mmap(task: Process, mm: MmStruct) -> None:
     """Take all of a process's memory away (exit_mmap)."""
-    for vma in list(mm.vmas):
-        unmap_vma(vma)
+    with mm.mmap_lock.write():
+        for vma in list(mm.vmas):
+            unmap_vma(vma)
 
 
 __all__ = [

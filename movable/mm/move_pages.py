@@ -8,7 +8,7 @@ from errno import EACCES, EBUSY, EFAULT, EINVAL, ENODEV, EPERM, ESRCH
 from typing import TYPE_CHECKING
 
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_THISNODE
-from movable.mm.gup import follow_page
+from movable.mm.gup import follow_page, follow_page_watched
 from movable.mm.isolation import putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.mempolicy import alloc_page_nodemask
@@ -67,7 +67,7 @@ def sys_move_pages(
     assert target.mm is not None
     if nodes is None:
         return do_pages_stat(target.mm, count, pages, status)
-    move = _Move(caller, target, status, count, bool(flags & MPOL_MF_MOVE_ALL))
+    move = _Move(caller, target, target.mm, status, count, bool(flags & MPOL_MF_MOVE_ALL))
     user = caller.user
     lru_cache_disable(user)
     try:
@@ -117,12 +117,16 @@ class _Move:
 
     caller: Process
     target: Process
+    mm: MmStruct
     status: UserArray
     count: int
     move_all: bool
     node: int = NUMA_NO_NODE
     start: int = 0
-    queue: ListHead = field(default_factory=lambda: ListHead("pages of move_pages"))
+    queue: ListHead = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = ListHead(f"pages to move by {self.caller.user.vm.current.name}")
 
     def run(self, pages: UserArray, nodes: UserArray) -> int:
         err = 0
@@ -164,17 +168,23 @@ class _Move:
 
     def add_page(self, address: int) -> int:
         """Queue one page: 1 queued, 0 on the node already, else why not (add_page_for_migration)."""
-        mm = self.target.mm
-        assert mm is not None
+        mm = self.mm
         vpn = address >> PAGE_SHIFT
+        with mm.mmap_lock.read():
+            return self._queue(mm, vpn)
+
+    def _queue(self, mm: MmStruct, vpn: int) -> int:
         vma = mm.vma_lookup(vpn)
         if vma is None:
             return -EFAULT
-        page = follow_page(vma, vpn)
+        seam = self.caller.user.vm.seam
+        page = follow_page(vma, vpn) if seam is None else follow_page_watched(vma, vpn, seam)
         if isinstance(page, int):
             return page
         if page.zone.node.nid == self.node:
             return 0
+        if seam is not None:
+            seam.point("ar", ("page", page.pfn, "refs"))
         if page._mapcount > 0 and not self.move_all:
             return -EACCES
         if isolate_lru_page(page):

@@ -10,10 +10,11 @@ from movable.mm.mlock import populate_vma_page_range
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import WORD, change_vma, page_align
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE
-from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_RW, PTE_SPECIAL, PTE_THERE
+from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
 from movable.mm.rmap import EXCLUSIVE, PageAnon
 
 if TYPE_CHECKING:
+    from movable.mm.mm_types import MmStruct
     from movable.mm.process import Process
 
 
@@ -32,6 +33,11 @@ def do_mprotect(task: Process, address: int, length: int, prot: int) -> int:
     if not size or address + size >= WORD:
         return -ENOMEM
     start, end = address >> PAGE_SHIFT, (address + size) >> PAGE_SHIFT
+    with mm.mmap_lock.write():
+        return _mprotect(task, mm, start, end, prot)
+
+
+def _mprotect(task: Process, mm: MmStruct, start: int, end: int, prot: int) -> int:
     vma = mm.find_vma(start)
     if vma is None or vma.start > start:
         return -ENOMEM
@@ -69,6 +75,7 @@ def change_protection(vma: VMA, start: int, end: int) -> None:
         if not pte & PTE_THERE:
             if not vma.flags & VM_WRITE:
                 table[vpn] = pte & ~PTE_RW
+                _tell(vma, vpn, pte)
             continue
         fresh = pte & ~(PTE_THERE | PTE_RW) | prot
         if vma.flags & VM_WRITE and pte & PTE_DIRTY and not pte & PTE_SPECIAL:
@@ -76,6 +83,13 @@ def change_protection(vma: VMA, start: int, end: int) -> None:
             if page is not None and PageAnon(page) and page._flags & EXCLUSIVE:
                 fresh |= PTE_RW
         table[vpn] = fresh
+
+
+def _tell(vma: VMA, vpn: int, pte: int) -> None:
+    """A migration entry lost the right to write, for whoever watches."""
+    vm = vma.mm.user.vm
+    if vm.seam is not None and pte & PTE_MIGRATION:
+        vm.seam.event("protect_migration_pte", vm.pages[pte >> PTE_SHIFT], mm=vma.mm.name, vpn=vpn)
 
 
 __all__ = ["change_protection", "do_mprotect", "mprotect_fixup"]

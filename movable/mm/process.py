@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable.errors import MovableError
@@ -70,17 +71,18 @@ class Process:
 
     def read(self, address: int, length: int) -> bytes:
         """``length`` bytes at a virtual address, as the process itself would read them. Raises Signal where it may not."""
-        return b"".join(page.data[start:end] for page, start, end in self._pieces(address, length, False))
+        view = self.user.vm.map_page
+        return b"".join(bytes(view(page)[start:end]) for page, start, end in self._pieces(address, length, False))
 
     def write(self, address: int, content: bytes) -> None:
         """Store bytes at a virtual address, as the process itself would. Raises Signal where it may not."""
         done = 0
         for page, start, end in self._pieces(address, len(content), True):
-            page.data[start:end] = content[done : done + end - start]
+            self.user.vm.map_page(page)[start:end] = content[done : done + end - start]
             done += end - start
 
-    def _pieces(self, address: int, length: int, write: bool) -> list[tuple[Page, int, int]]:
-        pieces = []
+    def _pieces(self, address: int, length: int, write: bool) -> Iterator[tuple[Page, int, int]]:
+        """(page, first byte, last byte + 1) of each page; the access must be made before the next one is asked for."""
         end = address + length
         while address < end:
             signo, page = self.touch(address // PAGE_SIZE, write)
@@ -88,9 +90,8 @@ class Process:
                 raise Signal(signo, address)
             start = address % PAGE_SIZE
             stop = min(PAGE_SIZE, start + end - address)
-            pieces.append((page, start, stop))
+            yield page, start, stop
             address += stop - start
-        return pieces
 
     def touch(self, vpn: int, write: bool) -> tuple[int, Page | None]:
         """Access one page as the processor does, faulting as often as needed: (0, the page), or (a signal, None)."""

@@ -8,6 +8,7 @@ Lock order: page lock, then the areas' lock, then page table entries.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_WRITE, VMA
@@ -21,6 +22,7 @@ from movable.mm.page import (
     put_page,
 )
 from movable.mm.pgtable import PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_THERE
+from movable.mm.rwsem import RWSem
 from movable.mm.swap import mlock_page, munlock_page
 
 if TYPE_CHECKING:
@@ -40,10 +42,11 @@ class AnonVma:
     """What anonymous pages of one area name (struct anon_vma).
 
     ``vmas`` are the areas where such pages may be mapped. ``root`` is that of the process that began the family, ``parent`` that
-    of the area it was forked from. ``num_children`` and ``num_active_vmas`` tell when a fork may use it again.
+    of the area it was forked from. ``rwsem``, one for the family, is held by who walks and alone by who changes.
+    ``num_children`` and ``num_active_vmas`` tell when a fork may use it again.
     """
 
-    __slots__ = ("addr", "num_active_vmas", "num_children", "parent", "root", "vmas")
+    __slots__ = ("addr", "num_active_vmas", "num_children", "parent", "root", "rwsem", "vmas")
 
     def __init__(self, user: Userspace, parent: AnonVma | None) -> None:
         vm = user.vm
@@ -56,6 +59,7 @@ class AnonVma:
         self.parent = self if parent is None else parent
         self.root: AnonVma = self if parent is None else parent.root
         self.parent.num_children += 1
+        self.rwsem: RWSem = RWSem(vm, f"anon_vma {self.addr:#x}") if parent is None else parent.root.rwsem
 
     def __repr__(self) -> str:
         return f"<anon_vma {self.addr:#x} of {len(self.vmas)} areas>"
@@ -100,8 +104,9 @@ def _anon_vma_compatible(low: VMA, high: VMA) -> bool:
 
 
 def _link(vma: VMA, anon_vma: AnonVma) -> None:
-    vma.anon_vma_chain.append(anon_vma)
-    anon_vma.vmas.append(vma)
+    with anon_vma.rwsem.write():
+        vma.anon_vma_chain.append(anon_vma)
+        anon_vma.vmas.append(vma)
 
 
 def anon_vma_clone(to: VMA, source: VMA) -> None:
@@ -137,7 +142,8 @@ def unlink_anon_vmas(vma: VMA) -> None:
         vma.anon_vma.num_active_vmas -= 1
         vma.anon_vma = None
     for anon_vma in vma.anon_vma_chain:
-        anon_vma.vmas.remove(vma)
+        with anon_vma.rwsem.write():
+            anon_vma.vmas.remove(vma)
     for anon_vma in vma.anon_vma_chain:
         if not anon_vma.vmas and anon_vma.parent is not anon_vma and anon_vma.addr in vma.mm.user.anon_vmas:
             anon_vma.parent.num_children -= 1
@@ -204,6 +210,15 @@ def rmap_areas(user: Userspace, page: Page) -> list[VMA]:
     return getattr(mapping, "i_mmap", [])
 
 
+def rmap_lock(user: Userspace, page: Page) -> RWSem | None:
+    """The lock under which the areas of a page are walked; None for a page that belongs to nobody."""
+    word = page._mapping
+    if word & PAGE_MAPPING_ANON:
+        anon_vma = user.anon_vmas.get(word - PAGE_MAPPING_ANON)
+        return None if anon_vma is None else anon_vma.rwsem
+    return getattr(user.vm.address_spaces.get(word & ~PAGE_MAPPING_FLAGS), "i_mmap_rwsem", None)
+
+
 def vma_address(page: Page, vma: VMA) -> int:
     """The page number in an area at which the page would be, -1 when it lies outside (vma_address)."""
     vpn: int = vma.start + page._index - vma.pgoff
@@ -240,6 +255,15 @@ def try_to_migrate(user: Userspace, page: Page) -> None:
     Each entry remembers the frame and whether it could be written, was written and was used. Its reference and its count in the
     map count go. mirrors mm/rmap.c, try_to_migrate.
     """
+    if page.seam is None:
+        _try_to_migrate(user, page)
+        return
+    lock = rmap_lock(user, page)
+    with nullcontext() if lock is None else lock.read():
+        _try_to_migrate(user, page)
+
+
+def _try_to_migrate(user: Userspace, page: Page) -> None:
     seam = page.seam
     keep = PTE_EXCLUSIVE if page._flags & EXCLUSIVE and page._mapping & PAGE_MAPPING_ANON else 0
     pfn, index = page.pfn, page._index
@@ -252,7 +276,7 @@ def try_to_migrate(user: Userspace, page: Page) -> None:
         if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
             continue
         if seam is not None:
-            seam.point("aw", ("map", pfn))
+            seam.point("aw", vma.location(vpn))
             pte = table.get(vpn, 0)
             if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
                 continue
@@ -274,6 +298,15 @@ def remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:
     Each takes a reference and counts in the map count. Permission, dirty and young bits come from the entry. mirrors
     mm/migrate.c, remove_migration_ptes.
     """
+    if new.seam is None:
+        _remove_migration_ptes(user, old, new)
+        return
+    lock = rmap_lock(user, new)
+    with nullcontext() if lock is None else lock.read():
+        _remove_migration_ptes(user, old, new)
+
+
+def _remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:
     seam = new.seam
     pfn, index = old.pfn, new._index
     for vma in rmap_areas(user, new):
@@ -284,20 +317,22 @@ def remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:
         if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
             continue
         if seam is not None:
-            seam.point("aw", ("map", pfn))
+            seam.point("aw", vma.location(vpn))
             entry = vma.mm.pgtable.get(vpn, 0)
             if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
                 continue
-        pte = _restored(vma, entry, new)
-        if seam is not None:
+            new._refcount += 1
+            pte = _restored(vma, entry, new)
             seam.event("remove_migration_pte", new, mm=vma.mm.name, vpn=vpn, pte=pte, old=old.pfn)
-        get_page(new)
+        else:
+            pte = _restored(vma, entry, new)
+            get_page(new)
         new._mapcount += 1
         if entry & PTE_EXCLUSIVE:
             new._flags |= EXCLUSIVE
+        vma.mm.pgtable[vpn] = pte
         if vma.flags & VM_LOCKED:
             mlock_page(user, new)
-        vma.mm.pgtable[vpn] = pte
 
 
 def _restored(vma: VMA, entry: int, new: Page) -> int:

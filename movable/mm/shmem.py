@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import SharedPolicy, alloc_page_mpol
-from movable.mm.page import PG_swapbacked, PG_uptodate, get_page, put_page
+from movable.mm.page import (
+    PG_swapbacked,
+    PG_uptodate,
+    get_page,
+    get_page_unless_zero,
+    lock_page,
+    put_page,
+    unlock_page,
+)
+from movable.mm.rwsem import RWSem
 from movable.mm.swap import lru_cache_add
 
 if TYPE_CHECKING:
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     from movable.mm.mm_types import VMA
     from movable.mm.page import Page
     from movable.mm.process import Process
+    from movable.mm.seam import Seam
     from movable.mm.userspace import Userspace
 
 NO_CALLBACKS = MovableOperations(None, None, None)
@@ -28,15 +38,17 @@ FRESH = 1 << PG_swapbacked | 1 << PG_uptodate
 class FileMapping(AddressSpace):
     """The page cache of one file (struct address_space).
 
-    ``i_pages`` are its pages by page number in the file, ``i_mmap`` the areas that map it.
+    ``i_pages`` are its pages by page number in the file, ``i_mmap`` the areas that map it, under
+    ``i_mmap_rwsem``.
     """
 
-    __slots__ = ("i_mmap", "i_pages")
+    __slots__ = ("i_mmap", "i_mmap_rwsem", "i_pages")
 
     def __init__(self, addr: int, name: str, host: Inode) -> None:
         super().__init__(addr, name, NO_CALLBACKS, host)
         self.i_pages: dict[int, Page] = {}
         self.i_mmap: list[VMA] = []
+        self.i_mmap_rwsem = RWSem(host.user.vm, f"i_mmap_rwsem of {name}")
 
 
 class Inode:
@@ -101,11 +113,13 @@ class File:
 
     def mapped(self, vma: VMA) -> None:
         """An area begins to map the file."""
-        self.mapping.i_mmap.append(vma)
+        with self.mapping.i_mmap_rwsem.write():
+            self.mapping.i_mmap.append(vma)
 
     def unmapped(self, vma: VMA) -> None:
         """An area does not map the file any more; the last one takes a file without a name with it."""
-        self.mapping.i_mmap.remove(vma)
+        with self.mapping.i_mmap_rwsem.write():
+            self.mapping.i_mmap.remove(vma)
         if not self.mapping.i_mmap and not self.inode.linked:
             self.inode.evict()
 
@@ -121,10 +135,40 @@ def shmem_get_page(task: Process, inode: Inode, index: int) -> Page | None:
     The interleave index counts the inode's number. None when there is no memory. mirrors mm/shmem.c, shmem_get_folio.
     """
     mapping = inode.mapping
+    seam = inode.user.vm.seam
+    if seam is not None:
+        return _get_locked(task, inode, index, seam)
     page = mapping.i_pages.get(index)
     if page is not None:
         get_page(page)
         return page
+    return _add_page(task, inode, index)
+
+
+def _get_locked(task: Process, inode: Inode, index: int, seam: Seam) -> Page | None:
+    """The page, locked and with a reference: what is looked up may be on its way, or gone, until its lock is held."""
+    pages = inode.mapping.i_pages
+    while True:
+        seam.point("ar", ("i_pages", inode.path))
+        page = pages.get(index)
+        if page is None:
+            with inode.mapping.i_mmap_rwsem.write():
+                if index in pages:
+                    continue
+                page = _add_page(task, inode, index)
+        elif not get_page_unless_zero(page):
+            continue
+        if page is None:
+            return None
+        lock_page(page)
+        if page._mapping == inode.mapping.addr and pages.get(index) is page:
+            return page
+        unlock_page(page)
+        put_page(page)
+
+
+def _add_page(task: Process, inode: Inode, index: int) -> Page | None:
+    mapping = inode.mapping
     policy = inode.policy.lookup(index) or task.mempolicy
     page = alloc_page_mpol(task, policy, index + inode.ino, GFP_HIGHUSER_MOVABLE | GFP_ZERO)
     if page is None:

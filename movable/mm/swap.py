@@ -28,7 +28,9 @@ from movable.mm.page import (
 if TYPE_CHECKING:
     from movable.mm.node import Node
     from movable.mm.page import Page
+    from movable.mm.seam import Seam
     from movable.mm.userspace import Userspace
+    from movable.mm.vm import VM
 
 LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, LRU_UNEVICTABLE = range(5)
 LRU_NAMES = ("inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable")
@@ -46,11 +48,12 @@ MLOCKED = 1 << PG_mlocked
 
 class LruVec:
     """The lists of one node: ``lists`` by LRU_*, ``size`` how many pages are on each, ``nr_isolated`` anonymous and file pages
-    that somebody has taken off them (struct lruvec, NR_ISOLATED_ANON, NR_ISOLATED_FILE)."""
+    that somebody has taken off them, ``lock`` guards the lists (struct lruvec, NR_ISOLATED_ANON, NR_ISOLATED_FILE)."""
 
-    __slots__ = ("lists", "nr_isolated", "size")
+    __slots__ = ("lists", "lock", "nr_isolated", "size")
 
-    def __init__(self, nid: int) -> None:
+    def __init__(self, vm: VM, nid: int) -> None:
+        self.lock = vm.spinlock(f"lru_lock of node {nid}")
         self.lists = tuple(ListHead(f"{name} of node {nid}") for name in LRU_NAMES)
         self.size = [0] * len(LRU_NAMES)
         self.nr_isolated = [0, 0]
@@ -60,7 +63,7 @@ def lruvec(node: Node) -> LruVec:
     """The lists of a node, made on first use."""
     vec = node.lruvec
     if vec is None:
-        vec = node.lruvec = LruVec(node.nid)
+        vec = node.lruvec = LruVec(node.vm, node.nid)
     return vec
 
 
@@ -81,8 +84,15 @@ def add_page_to_lru_list(page: Page) -> None:
     """Put the page at the head of its list and set PG_lru; takes no reference."""
     vec = lruvec(page.zone.node)
     which = page_lru(page)
-    page._flags |= LRU
-    list_add(page._lru, vec.lists[which])
+    if page.seam is not None:
+        with vec.lock:
+            page.seam.point("aw", ("page", page.pfn, "flags"))
+            which = page_lru(page)
+            list_add(page._lru, vec.lists[which])
+            page._flags |= LRU
+    else:
+        page._flags |= LRU
+        list_add(page._lru, vec.lists[which])
     vec.size[which] += 1
 
 
@@ -91,7 +101,11 @@ def del_page_from_lru_list(page: Page) -> None:
     vec = lruvec(page.zone.node)
     vec.size[page_lru(page)] -= 1
     page._flags &= ~LRU
-    list_del(page._lru)
+    if page.seam is not None:
+        with vec.lock:
+            list_del(page._lru)
+    else:
+        list_del(page._lru)
 
 
 def on_lru_list(page: Page) -> bool:
@@ -106,6 +120,9 @@ def on_lru_list(page: Page) -> bool:
 def lru_cache_add(user: Userspace, page: Page, cpu: int) -> None:
     """Send a page to the LRU lists through the batch of ``cpu``, which takes a reference (folio_add_lru)."""
     get_page(page)
+    if page.seam is not None:
+        page.seam.point("ar", ("lru_disable",))
+        page.seam.point("aw", ("lru_add", cpu))
     batch = user.lru_add[cpu]
     batch.append(page)
     if len(batch) >= PAGEVEC_SIZE or user.lru_disabled:
@@ -114,6 +131,8 @@ def lru_cache_add(user: Userspace, page: Page, cpu: int) -> None:
 
 def lru_add_drain_cpu(user: Userspace, cpu: int) -> None:
     """Empty the batch of one CPU onto the lists (lru_add_drain_cpu)."""
+    if user.vm.seam is not None:
+        user.vm.seam.point("aw", ("lru_add", cpu))
     batch = user.lru_add[cpu]
     if not batch:
         return
@@ -131,12 +150,16 @@ def lru_add_drain_all(user: Userspace) -> None:
 
 def lru_cache_disable(user: Userspace) -> None:
     """No batches until ``lru_cache_enable``: pages go straight to the lists; nests."""
+    if user.vm.seam is not None:
+        user.vm.seam.point("aw", ("lru_disable",))
     user.lru_disabled += 1
     lru_add_drain_all(user)
 
 
 def lru_cache_enable(user: Userspace) -> None:
     """Batches again."""
+    if user.vm.seam is not None:
+        user.vm.seam.point("aw", ("lru_disable",))
     user.lru_disabled -= 1
 
 
@@ -150,13 +173,23 @@ def isolate_lru_page(page: Page) -> int:
     """
     seam = page.seam
     if seam is not None:
-        seam.point("aw", ("page", page.pfn, "flags"))
+        return _isolate_watched(page, seam)
     if not page._flags & LRU:
         return -EBUSY
     get_page(page)
     del_page_from_lru_list(page)
-    if seam is not None:
-        seam.event("isolate_lru_page", page)
+    return 0
+
+
+def _isolate_watched(page: Page, seam: Seam) -> int:
+    """The flag is tested, cleared and the reference taken in one step, so that only one of two tasks gets the page."""
+    seam.point("aw", ("page", page.pfn, "flags"))
+    seam.point("aw", ("page", page.pfn, "refs"))
+    if not page._flags & LRU or not page._refcount:
+        return -EBUSY
+    page._refcount += 1
+    seam.event("isolate_lru_page", page)
+    del_page_from_lru_list(page)
     return 0
 
 
@@ -215,6 +248,13 @@ def end_lru_isolation(page: Page) -> None:
     """A page that did not move, unlinked by the caller, goes back to the lists, and counts as isolated no more."""
     count_isolated(page, -1)
     putback_lru_page(page)
+
+
+def release_isolated_lru_page(page: Page) -> None:
+    """Nobody uses an isolated page any more: it counts as isolated no more, and goes with the caller's reference."""
+    count_isolated(page, -1)
+    if page.seam is not None:
+        page.seam.event("released_lru_page", page)
 
 
 def is_lru_page(page: Page) -> bool:

@@ -69,7 +69,7 @@ class Userspace:
         group = self.top_cpuset if cpuset is None else cpuset
         task = Process(self, self._next_pid, comm, group, uid=uid, cpu=cpu)
         self._next_pid += 1
-        task.mm = MmStruct(self, comm)
+        task.mm = MmStruct(self, f"{comm} {task.pid}")
         group.tasks.add(task)
         self.tasks[task.pid] = task
         return task

@@ -118,6 +118,15 @@ class Core(Check):
         """A released page needs no target: inside the move the core drops it, before the move it goes back to the caller."""
         self._used(event, False)
 
+    def move_lru_page_ret(self, event: Event) -> None:
+        """A target of a page of a process is used, if the move succeeded."""
+        if event.args["ret"] == 0:
+            self._used(event, True)
+
+    def released_lru_page(self, event: Event) -> None:
+        """A page of a process that was given up needs no target."""
+        self._used(event, False)
+
     def _used(self, event: Event, moved: bool) -> None:
         run = self.lives.run(event.task)
         if run is None:

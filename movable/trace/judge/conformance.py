@@ -12,6 +12,7 @@ from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.monitor import Monitor, Violation, feeder
 from movable.rules.rule import BROKEN_ONLY, HELD_OR_BROKEN, MAY
 from movable.rules.table import RULES
@@ -353,6 +354,8 @@ def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader
     rule = RULES[id]
     if monitor.era not in rule.eras:
         return NOT_APPLICABLE, f"not a rule of kernels of era {monitor.era}"
+    if id in ABOUT_PROCESSES and not exercised:
+        return NOT_APPLICABLE, "about pages of processes, of which the trace shows none"
     if violated and lacks:
         return UNPROVEN, f"it looks broken, but the trace shows no {lacks}"
     if violated and monitor.holes and not rule.one_line:
