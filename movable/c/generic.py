@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import combinations_with_replacement
 from typing import Any
 
 from movable.c.build.source import Function, exported, function
@@ -11,8 +12,11 @@ from movable.c.config import Settings
 from movable.c.driver import P_OPS, PARAM, Driver
 from movable.c.workload import Workload
 from movable.errors import UsageError
+from movable.workload.scenario import Scenario, op
 from movable.workload.workload import Operation, handle
 
+PAIRS = 8
+"""Pairs of exported functions that are run at the same time, beside what is derived."""
 MOST = 8
 """Numbers that a plain exported function is called with are below this."""
 RANGE = re.compile(r"\s*(-?\w+)\s*\.\.\s*(-?\w+)\s*")
@@ -34,9 +38,9 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
         for name, table in settings.operations.items():
             members[name] = _operation(driver, name, table, text)
     else:
-        for found in exported(text):
-            if found.scalar and len(found.arguments) <= 4:
-                members[found.name] = _plain(found)
+        plain = [found for found in exported(text) if found.scalar and len(found.arguments) <= 4]
+        members |= {found.name: _plain(found) for found in plain}
+        members["scenarios"] = _scenarios(plain)
     if not any("parameter" in table for table in settings.operations.values()):
         for name in _setters(driver):
             members.setdefault(f"set_{name}", _setter(f"set_{name}", name, "1"))
@@ -101,6 +105,19 @@ def _plain(found: Function) -> Any:
         return True  # what it answers is nobody's promise
 
     return _named(found.name, {name: st.integers(0, MOST - 1) for name in names}, body)
+
+
+def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
+    """Each two of the functions at the same time, in the beginning and after each was called once: what they do to the driver's
+    own state shows nowhere else."""
+    calls = {one.name: op(one.name, **{name: 0 for name, _ in one.arguments}) for one in functions}
+    pairs = list(combinations_with_replacement(calls, 2))[:PAIRS]
+    prefix = tuple(calls.values())
+    return tuple(
+        Scenario(f"{a} beside {b}{', each called before' if before else ''}", ((calls[a],), (calls[b],)), before)
+        for a, b in pairs
+        for before in ((), prefix)
+    )
 
 
 def _setters(driver: type[Driver]) -> list[str]:

@@ -121,7 +121,8 @@ def _expanded(program: Trial, trial: Trial, failure: Failure, options: Options, 
     """The failure again with every scheduling point in place, first without and then with the monitor."""
     for monitored in (False, True):
         program.monitored = monitored
-        strategy = Expanded(failure.choices, trial.sharing.shared)
+        sharing = trial.sharing
+        strategy = Expanded(failure.choices, sharing.at_failure.get(failure.choices, sharing.shared))
         run = execute(program, strategy, options)
         if run is not None and run.failure is not None and rule_of_failure(run.failure) == rule:
             return run.failure

@@ -29,7 +29,7 @@ from movable.mm.watched import WatchedData
 from movable.workload.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from movable.concurrent.journal import Entry
 
@@ -230,6 +230,11 @@ class Sharing:
         self.passed: dict[str, set[tuple[str, Hashable]]] = {}
         self.grew = False
         self.everything = False
+        self.at_failure: dict[tuple[int, ...], frozenset[Hashable]] = {}
+
+    def keep(self, choices: tuple[int, ...]) -> None:
+        """Remember what is shared now, when the execution of ``choices`` has failed: its choices mean steps on just these."""
+        self.at_failure[choices] = frozenset(self.shared)
 
     def learn(self, base: Hashable, op: str, task: str) -> bool:
         """Take in one use of a location; True when it is shared now."""
@@ -296,7 +301,7 @@ class Reduced(Scheduler):
 class Expanded(Follow):
     """Follows the choices of a `Reduced` execution where no point is left out: points that were are passed without a switch."""
 
-    def __init__(self, choices: Sequence[int], shared: set[Hashable]) -> None:
+    def __init__(self, choices: Sequence[int], shared: Set[Hashable]) -> None:
         super().__init__()
         self.left = list(reversed(choices))
         self.shared = shared

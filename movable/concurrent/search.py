@@ -137,6 +137,7 @@ class Hunt:
             elif run.failure is not None:
                 options = self.options
                 if self._news(run.failure):
+                    self.trial.sharing.keep(run.failure.choices)
                     yield run.failure, options
             if self._barren >= BARREN:
                 break

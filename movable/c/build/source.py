@@ -111,17 +111,19 @@ def exported(text: str) -> list[Function]:
     code = code_of(text)
     found = []
     for name in dict.fromkeys(EXPORT.findall(code)):
-        match = re.search(rf"^([A-Za-z_][\w\s\*]*?[\s\*]){re.escape(name)}\s*\(([^()]*)\)\s*\{{", code, re.M)
-        if match is not None:
-            line = code[: match.start(2)].count("\n") + 1
-            found.append(Function(name, line, " ".join(match[1].split()), _arguments(match[2])))
+        defined = _defined(code, name)
+        if defined is not None:
+            found.append(defined)
     return found
 
 
 def function(text: str, name: str) -> Function | None:
     """The definition of one function, None where there is none."""
-    code = code_of(text)
-    match = re.search(rf"^([A-Za-z_][\w\s\*]*?[\s\*]){re.escape(name)}\s*\(([^()]*)\)\s*\{{", code, re.M)
+    return _defined(code_of(text), name)
+
+
+def _defined(code: str, name: str) -> Function | None:
+    match = re.search(rf"(?:^|[;}}])\s*([A-Za-z_][\w\s\*]*?[\s\*]){re.escape(name)}\s*\(([^()]*)\)\s*\{{", code, re.M)
     if match is None:
         return None
     return Function(name, code[: match.start(2)].count("\n") + 1, " ".join(match[1].split()), _arguments(match[2]))

@@ -65,7 +65,7 @@ static int stack_ok(u64 a)
 {
 	u64 n = (a - STACKS) / STACK;
 
-	return coroutines[n].busy && a >= (u64)coroutines[n].sp;
+	return coroutines[n].busy && a >= (coroutines[n].live ? coroutines[n].live : (u64)coroutines[n].sp);
 }
 
 /* 0, or the request that tells what is wrong with an address */
@@ -235,6 +235,10 @@ static inline __attribute__((always_inline)) void access_(u64 a, int size, int k
 			for (; done < size; done += 8)
 				granule(me, a + done, size - done > 8 ? 8 : size - done, kind, own, pc);
 		}
+		if (!own && (op = wrong_with(a, size))) {		/* others may have run meanwhile */
+			refuse(op, a, size, kind, pc);
+			return;
+		}
 	} else if (me->mode == FIELDS && a - PAGES < NR_PAGES * 64) {
 		int field = a & 63;
 
@@ -264,10 +268,10 @@ void access_range(u64 a, long size, int kind, void *pc)
 			n = 4096 - (a & 4095);
 			if (n > size)
 				n = size;
+			if (running->mode >= SHARED && page_held((a - CONTENT) >> 12))
+				point(a, n, kind, 0, pc);
 			if (!page_held((a - CONTENT) >> 12))
 				refuse(K_BAD_PAGE, a, n, kind, pc);
-			if (running->mode >= SHARED)
-				point(a, n, kind, 0, pc);
 			if (kind & WRITE)
 				running->wrote = 1;
 		} else {

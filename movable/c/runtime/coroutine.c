@@ -96,6 +96,7 @@ long cross(int op)
 	running->pc = k_request.pc;
 	k_crossings++;
 	switch_to(&running->sp, python_sp);
+	running->live = 0;
 	return k_request.ret;
 }
 
@@ -108,6 +109,7 @@ long k_call(int op, long a, long b, long c, long d)
 	k_request.a[2] = c;
 	k_request.a[3] = d;
 	k_request.pc = (u64)__builtin_return_address(0);
+	running->live = (u64)__builtin_frame_address(0) + 16;	/* where the caller's begin */
 	return cross(op);
 }
 

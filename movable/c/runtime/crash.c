@@ -14,6 +14,17 @@ static struct sigaction before[NR_CRASHES];
 #define TICKS 4				/* so many without a request are no end */
 static int ticking;
 
+/* An address of the driver's: where it stands, or the nearest caller on the stack. */
+static u64 place_of(u64 pc, u64 sp)
+{
+	if (pc - image_lo < image_span || sp - stack_lo >= stack_span)
+		return pc;
+	for (u64 *at = (u64 *)(sp & ~7ull); (u64)at < stack_lo + STACK - 64; at++)
+		if (*at - image_lo < image_span)
+			return *at;
+	return pc;
+}
+
 static void on_crash(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
@@ -28,11 +39,8 @@ static void on_crash(int number, siginfo_t *info, void *context)
 	k_request.a[0] = (u64)info->si_addr;
 	k_request.a[1] = number;
 	k_request.a[2] = number == SIGSEGV && ((u64)info->si_addr - stack_lo < 4096 || sp - stack_lo < 4096 + 512);
-	if (pc - image_lo >= image_span && sp - stack_lo < stack_span)
-		pc = *(u64 *)sp;				/* a call that led out of the driver */
-	k_request.pc = pc;
+	k_request.pc = running->pc = place_of(pc, sp);
 	k_request.op = K_CRASH;
-	running->pc = pc;
 	to_python();
 }
 
@@ -53,15 +61,8 @@ static void on_tick(int number, siginfo_t *info, void *context)
 	if (sp - stack_lo >= stack_span)
 		return;
 	same = 0;
-	if (pc - image_lo >= image_span)			/* in a hook: its caller stands further up */
-		for (u64 *at = (u64 *)(sp & ~7ull); (u64)at < stack_lo + STACK - 64; at++)
-			if (*at - image_lo < image_span) {
-				pc = *at;
-				break;
-			}
 	k_request.op = K_HANG;
-	k_request.pc = pc;
-	running->pc = pc;
+	k_request.pc = running->pc = place_of(pc, sp);		/* in a hook its caller stands further up */
 	to_python();
 }
 

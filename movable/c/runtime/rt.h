@@ -45,7 +45,7 @@ struct look { u64 at; u64 value; u32 size; };	/* something that was read, and wh
 
 struct coroutine {
 	void *sp;
-	u64 lo, pc;
+	u64 lo, pc, live;		/* where its frames that are in use begin, 0: at sp */
 	int task, busy, mode, marked;
 	long (*fn)(long, long, long, long);
 	long arg[4];

@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.runtime import A0, A1, SHARED
+from movable.c.bridge.runtime import A0, A1, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
@@ -50,7 +50,11 @@ def _alive(bridge: Bridge) -> None:
 def lock(bridge: Bridge) -> None:
     """spin_lock, mutex_lock."""
     _alive(bridge)
-    _lock(bridge).lock()
+    address, pc, found = bridge.request[A0], bridge.request[PC], _lock(bridge)
+    found.lock()
+    if not bridge.memory_readable(address):  # freed while we waited
+        bridge.request[A0], bridge.request[PC] = address, pc
+        _alive(bridge)
 
 
 def trylock(bridge: Bridge) -> int:
