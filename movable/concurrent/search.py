@@ -20,7 +20,7 @@ from movable.concurrent.precheck import Watch, look, suspicious
 from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Subject
 from movable.contract.report import Explored
-from movable.errors import UsageError
+from movable.errors import MovableError, UsageError
 from movable.explore import ExploreError, Failure, NonDeterminism, Options
 from movable.explore import failure as kinds
 from movable.explore.instrument.python import require_known
@@ -95,7 +95,14 @@ class Hunt:
 
     def prepare(self) -> None:
         """Learn what the scenario may come to, which takes as long as some dozen executions."""
-        orders = self.trial.orders
+        try:
+            orders = self.trial.orders
+        except UsageError:
+            raise
+        except MovableError as error:  # which programs show, one operation after the other
+            self.done = True
+            self.report.left_out = f"what comes before it fails: {error}"
+            return
         if orders.errors and not orders.outcomes:
             self.done = True
             self.report.left_out = f"it fails without any interleaving: {orders.errors[0]}"

@@ -9,7 +9,9 @@ from collections.abc import Hashable
 from movable.explore.dependence import Part, Span, meet
 
 _ACQUIRE = frozenset(("ar", "mr", "aw", "lock", "try", "rlock", "rtry", "wait"))
-_RELEASE = frozenset(("aw", "unlock", "runlock", "wake"))
+_RELEASE = frozenset(("aw", "unlock", "wake"))
+_READERS = frozenset(("rlock", "rtry"))
+"""Who comes to a read-write lock to read sees what writers did before, and not what other readers did."""
 
 Race = tuple[int, int]
 """Two step numbers, the earlier first."""
@@ -31,13 +33,14 @@ class _Location:
 class HappensBefore:
     """Watches one execution, step by step."""
 
-    __slots__ = ("_clocks", "_locations", "_parts", "_released")
+    __slots__ = ("_clocks", "_locations", "_parts", "_read", "_released")
 
     def __init__(self) -> None:
         self._clocks: list[list[int]] = []
         self._locations: dict[Hashable, _Location] = {}
         self._parts: dict[Hashable, dict[Hashable, _Location]] = {}  # whole -> its items
         self._released: dict[Hashable, list[int]] = {}
+        self._read: dict[Hashable, list[int]] = {}  # what readers of a lock did before they left it
 
     def task(self, parent: int) -> None:
         """A new task, numbered next; it starts after what ``parent`` did so far (-1: at the beginning)."""
@@ -56,10 +59,16 @@ class HappensBefore:
             released = self._released.get(key)
             if released is not None:
                 self._join(task, released)
+            if self._read and op not in _READERS:
+                readers = self._read.get(key)
+                if readers is not None:
+                    self._join(task, readers)
         if op == "r" or op == "w" or op == "ar" or op == "aw":
             race = self._access(task, op, key, now)
         if op in _RELEASE:
-            self._release(task, key)
+            self._release(task, key, self._released)
+        elif op == "runlock":
+            self._release(task, key, self._read)
         return race
 
     def _join(self, task: int, other: list[int]) -> None:
@@ -68,11 +77,11 @@ class HappensBefore:
             if value > mine[i]:
                 mine[i] = value
 
-    def _release(self, task: int, key: Hashable) -> None:
+    def _release(self, task: int, key: Hashable, released: dict[Hashable, list[int]]) -> None:
         mine = self._clocks[task]
-        before = self._released.get(key)
+        before = released.get(key)
         if before is None:
-            self._released[key] = list(mine)
+            released[key] = list(mine)
         else:
             if len(before) < len(mine):
                 before.extend([0] * (len(mine) - len(before)))

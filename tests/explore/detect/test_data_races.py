@@ -6,7 +6,8 @@ from itertools import combinations
 import pytest
 
 from movable.explore import Scene, explore
-from movable.explore.dependence import Part, conflict
+from movable.explore.dependence import Part, Span, conflict
+from movable.explore.detect.data_races import HappensBefore
 from movable.explore.engine import Scheduler, Task
 from movable.explore.failure import RACE
 from movable.explore.runner import Options, execute
@@ -83,3 +84,38 @@ def test_items_race_with_themselves_and_with_the_whole(one: tuple[str, str], two
 
         assert (explore(build).failure is not None) == racy
         assert conflict(first, second) == racy
+
+
+def _clocks(*steps: tuple[int, str, object]) -> list[tuple[int, int]]:
+    """The races of a fixed order of steps of two tasks."""
+    clocks = HappensBefore()
+    clocks.task(-1)
+    clocks.task(-1)
+    found = [clocks.step(task, op, key, now) for now, (task, op, key) in enumerate(steps)]
+    return [race for race in found if race is not None]
+
+
+def test_readers_of_a_lock_are_not_ordered_by_it() -> None:
+    under = [(0, "rlock", "z"), (0, "r", "x"), (0, "runlock", "z"), (1, "rlock", "z"), (1, "w", "x"), (1, "runlock", "z")]
+    assert _clocks(*under) == [(1, 4)]
+    under[3:] = [(1, "lock", "z"), (1, "w", "x"), (1, "unlock", "z")]
+    assert _clocks(*under) == []
+    under[3:] = [(1, "try", "z"), (1, "w", "x"), (1, "unlock", "z"), (0, "rlock", "z"), (0, "r", "x")]
+    assert _clocks(*under) == []
+
+
+def test_bytes_race_where_they_overlap() -> None:
+    def part(start: int, stop: int) -> Part:
+        return Part("x", Span(start, stop))
+
+    assert _clocks((0, "w", part(0, 4)), (1, "w", part(4, 8))) == []
+    assert _clocks((0, "w", part(0, 4)), (1, "r", part(3, 5))) == [(0, 1)]
+    assert _clocks((0, "w", part(0, 4)), (1, "r", "x")) == [(0, 1)]
+    assert _clocks((0, "r", part(0, 4)), (1, "r", part(0, 4))) == []
+
+
+def test_a_plain_write_beside_a_marked_read_is_no_race_and_beside_a_marked_write_it_is() -> None:
+    assert _clocks((0, "w", "x"), (1, "mr", "x")) == []
+    assert _clocks((1, "mr", "x"), (0, "w", "x")) == []
+    assert _clocks((0, "aw", "x"), (1, "w", "x")) == [(0, 1)]
+    assert _clocks((0, "w", "y"), (0, "aw", "x"), (1, "mr", "x"), (1, "r", "y")) == []  # it sees what came before
