@@ -18,7 +18,7 @@ from movable.concurrent.execution import Trial, unfit
 from movable.concurrent.explain import OPTIONS, Told, explain_failure, rule_of_failure, words_of
 from movable.concurrent.precheck import Watch, look, suspicious
 from movable.concurrent.seam import Reduced
-from movable.concurrent.stage import Subject
+from movable.concurrent.stage import Stage, Subject
 from movable.contract.report import Explored
 from movable.errors import MovableError, UsageError
 from movable.explore import ExploreError, Failure, NonDeterminism, Options
@@ -96,6 +96,7 @@ class Hunt:
     def prepare(self) -> None:
         """Learn what the scenario may come to, which takes as long as some dozen executions."""
         try:
+            Stage(self.trial.subject, self.trial.scenario)
             orders = self.trial.orders
         except UsageError:
             raise
