@@ -263,3 +263,10 @@ def test_the_page_shows_what_its_script_prints(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "demo.txt").write_text(script)
     assert main(["numa", "run", str(tmp_path / "demo.txt")]) == 0
     assert capsys.readouterr().out == shown
+
+
+def test_the_page_shows_the_steps_of_a_page_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "numa.md").read_text()
+    code = next(part.split("```")[0] for part in page.split("```python\n")[1:] if "one page of a file in memory" in part)
+    exec(compile(code, "numa.md", "exec"), {})
+    assert capsys.readouterr().out == page.split("It prints:\n\n```text\n")[1].split("```")[0]
