@@ -1,4 +1,4 @@
-"""Pages of processes against a bare floor: one that moves between nodes, one that is faulted in; and recorded programs by the second.
+"""Pages of processes against a bare floor: one that moves between nodes, one that is faulted in; and recorded programs a second.
 
 The floor for one page is what no model can do without: one copy of 4 KiB, from memory to memory, and three empty Python calls.
 """
