@@ -110,8 +110,8 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_arguments(verbs)
     sh.add_arguments(verbs)
     numa.add_arguments(verbs)
-    _debug_everywhere(verbs)
     lab.add_arguments(verbs)
+    _debug_everywhere(verbs)
     return parser
 
 
