@@ -107,12 +107,13 @@ def balloon_page_insert(dev_info: BalloonDevInfo, page: Page) -> None:
 def balloon_page_delete(page: Page) -> None:
     """Make ``page`` a plain page again. The caller holds the page lock and ``pages_lock``.
 
-    The list node of an isolated page belongs to the core and is left alone.
+    The list node of an isolated page belongs to the core and is left alone. Where marks stay, the back pointer is all that goes.
     """
     dev_info = balloon_page_device(page)
-    ClearPageBalloon(page)
-    if dev_info.mapping is not None:
-        ClearPageMovable(page)
+    if not dev_info.vm.era.sticky_mark:
+        ClearPageBalloon(page)
+        if dev_info.mapping is not None:
+            ClearPageMovable(page)
     page.private = 0
     if not PageIsolated(page):
         list_del(page.lru)
@@ -182,7 +183,9 @@ def balloon_page_dequeue(dev_info: BalloonDevInfo) -> Page | None:
 
 
 def balloon_page_isolate(page: Page, mode: int) -> bool:
-    """Let the core have ``page``, which the caller has locked; always possible."""
+    """Let the core have ``page``, which the caller has locked; a page that left the balloon and kept its mark is refused."""
+    if page.vm.era.sticky_mark and not page.private:
+        return False
     dev_info = balloon_page_device(page)
     with dev_info.pages_lock:
         list_del(page.lru)
@@ -198,7 +201,7 @@ def balloon_page_putback(page: Page) -> None:
         dev_info.isolated_pages -= 1
 
 
-def balloon_page_migrate(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+def balloon_page_migrate(mapping: AddressSpace | None, newpage: Page, page: Page, mode: int) -> int:
     """Let ``newpage`` take the place of ``page``; both are locked. Content is not preserved, a balloon page has none.
 
     Returns 0, -EAGAIN when the device is busy, -EINVAL for a caller that would copy by itself (MIGRATE_SYNC_NO_COPY).

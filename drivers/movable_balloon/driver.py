@@ -7,6 +7,8 @@ from movable import (
     AddressSpace,
     DeadlockError,
     Page,
+    UsageError,
+    balloon,
     get_page,
     hookimpl,
     list_first,
@@ -14,7 +16,6 @@ from movable import (
     spin_on_page_locked,
 )
 from movable_balloon.balloon_compaction import (
-    BalloonDevInfo,
     balloon_page_isolate,
     balloon_page_migrate,
     balloon_page_putback,
@@ -40,8 +41,8 @@ class Balloon(VirtioBalloon):
     ``target`` is the size to begin with, in pages; it is reached when queued work runs. The next options are what the
     host offers: ``deflate_on_oom`` lets the guest take pages back when it runs out of memory (and keeps the managed
     pages as they are), ``must_tell_host``, ``stats_vq``, ``page_poison``, ``reporting`` as the virtio features of
-    these names. ``oom`` is "shrinker" (4.19) or "notifier" (5.10). ``compaction`` False builds a kernel whose balloon
-    pages cannot move, ``hugetlb`` False one without huge pages. ``delayed_host`` makes the host answer from a work
+    these names. ``oom`` is "shrinker" (4.19) or "notifier" (5.10); the era says where it is not given.
+    ``compaction`` False builds a kernel whose balloon pages cannot move, ``hugetlb`` False one without huge pages. ``delayed_host`` makes the host answer from a work
     queue.
 
     Raises UsageError for a negative target and an unknown ``oom``.
@@ -59,7 +60,7 @@ class Balloon(VirtioBalloon):
         stats_vq: bool = True,
         page_poison: bool = True,
         reporting: bool = False,
-        oom: str = "shrinker",
+        oom: str | None = None,
         compaction: bool = True,
         hugetlb: bool = True,
         delayed_host: bool = False,
@@ -76,15 +77,23 @@ class Balloon(VirtioBalloon):
         host = Host(vm, delayed=delayed_host)
         super().__init__(vm, host, features, oom, hugetlb)
         host.set_target(target)
-        self.isolation_ended = vm.wait_queue("balloon isolation")
-        if compaction:
-            mapping = vm.address_space(self, "balloon")
-            self.vb_dev_info = BalloonDevInfo(vm, mapping, self.virtballoon_migratepage)
+        if compaction and not self.core_owns:
+            self.vb_dev_info = self.new_dev_info(self._register())
         self.reporting: FreePageReporting | None = None
         if self.virtio_has_feature(VIRTIO_BALLOON_F_REPORTING):
             self.reporting = FreePageReporting(vm, host)
         self.removed = False
         self.device_ready()
+
+    def _register(self) -> AddressSpace:
+        """What marks the pages: an owner of its own, or the operations of the offline type."""
+        if not self.vm.era.sticky_mark:
+            return self.vm.address_space(self, "balloon")
+        error = self.vm.set_movable_ops(self, "offline", "balloon")
+        mapping = self.vm.movable_ops_of("offline")
+        if error or mapping is None:
+            raise UsageError("the balloon finds the operations of its page type taken (-EBUSY)")
+        return mapping
 
     def set_target(self, pages: int) -> None:
         """Let the host ask for ``pages`` pages; it gets them when queued work runs. Raises UsageError below 0."""
@@ -99,6 +108,14 @@ class Balloon(VirtioBalloon):
     def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
         """Put ``newpage`` in the place of ``page``; -EAGAIN while the balloon is busy."""
         rc = balloon_page_migrate(mapping, newpage, page, mode)
+        if rc == 0:
+            self.isolation_ended.wake_up()
+        return rc
+
+    @hookimpl
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        """The same in kernels from 6.0 on; from 6.18 on the balloon core's takes its place."""
+        rc = balloon_page_migrate(None, newpage, page, mode)
         if rc == 0:
             self.isolation_ended.wake_up()
         return rc
@@ -136,6 +153,9 @@ class Balloon(VirtioBalloon):
     def _wait_for_a_page(self) -> None:
         """Sleep until a page may be deflated: one that somebody has locked, else one that comes back from isolation."""
         dev_info = self.vb_dev_info
+        if isinstance(dev_info, balloon.BalloonDevInfo):
+            self.isolation_ended.wait_event(dev_info.has_pages)
+            return
         with dev_info.pages_lock:
             page = list_first(dev_info.pages)
             if page is not None:

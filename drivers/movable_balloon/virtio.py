@@ -10,6 +10,7 @@ frame is ever both the host's and free.
 from __future__ import annotations
 
 from errno import EAGAIN
+from typing import Any
 
 from movable import (
     VM,
@@ -20,15 +21,14 @@ from movable import (
     VMBug,
     Work,
     adjust_managed_page_count,
+    balloon,
     get_page,
     list_del,
     put_page,
 )
+from movable_balloon import balloon_compaction
 from movable_balloon.balloon_compaction import (
     BalloonDevInfo,
-    balloon_page_alloc,
-    balloon_page_dequeue,
-    balloon_page_enqueue,
     balloon_page_finalize,
     balloon_page_pop,
     balloon_page_push,
@@ -61,8 +61,9 @@ class VirtioBalloon:
     """
 
     def __init__(
-        self, vm: VM, host: Host, features: frozenset[int], oom: str = "shrinker", hugetlb: bool = True
+        self, vm: VM, host: Host, features: frozenset[int], oom: str | None = None, hugetlb: bool = True
     ) -> None:
+        oom = vm.era.balloon_oom if oom is None else oom
         if oom not in ("shrinker", "notifier"):
             raise UsageError(f"a balloon cannot deflate by {oom!r}; use 'shrinker' (4.19) or 'notifier' (5.10)")
         self.vm = vm
@@ -76,15 +77,31 @@ class VirtioBalloon:
         self.stop_update = False
         self.starved = False
         self.acked = vm.wait_queue("balloon acked")
+        self.isolation_ended = vm.wait_queue("balloon isolation")
         self.workqueue = vm.workqueue("balloon")
         self.update_balloon_size_work = Work(self.update_balloon_size_func, "update_balloon_size_func")
         self.update_balloon_stats_work = Work(self.update_balloon_stats_func, "update_balloon_stats_func")
-        self.vb_dev_info = BalloonDevInfo(vm)
+        self.core_owns = vm.era.balloon_core  # lists, marks, references and counters are the balloon core's
+        self.layer: Any = balloon if self.core_owns else balloon_compaction
+        self.vb_dev_info: BalloonDevInfo | balloon.BalloonDevInfo = self.new_dev_info()
         self.inflate_vq = VirtQueue("inflate", host.handle_inflate, self.balloon_ack)
         self.deflate_vq = VirtQueue("deflate", host.handle_deflate, self.balloon_ack)
         self.stats_vq = VirtQueue("stats", host.handle_stats, self.stats_request)
         self._shrinker = BalloonShrinker(self) if oom == "shrinker" else None
         self._notifier = OomNotifier(self) if oom == "notifier" else None
+
+    def new_dev_info(self, mapping: AddressSpace | None = None) -> BalloonDevInfo | balloon.BalloonDevInfo:
+        """The pages of this device, marked with ``mapping`` where they can move and the device marks them itself."""
+        if not self.core_owns:
+            hook = self.virtballoon_migratepage if mapping is not None else None
+            return BalloonDevInfo(self.vm, mapping, hook)
+        return balloon.BalloonDevInfo(
+            self.vm, self.virtballoon_migratepage, self.adjusts_managed(), self.isolation_ended.wake_up, owner=self
+        )
+
+    def adjusts_managed(self) -> bool:
+        """Whether ballooned frames are taken out of the managed pages: not where they come back in need."""
+        return not self.virtio_has_feature(VIRTIO_BALLOON_F_DEFLATE_ON_OOM)
 
     def virtio_has_feature(self, feature: int) -> bool:
         """Whether guest and host agreed on a feature."""
@@ -136,10 +153,10 @@ class VirtioBalloon:
         with self.balloon_lock:
             self.pfns.clear()
             while (page := balloon_page_pop(pages)) is not None:
-                balloon_page_enqueue(self.vb_dev_info, page)
+                self.layer.balloon_page_enqueue(self.vb_dev_info, page)
                 self.pfns.append(page.pfn)
                 self.num_pages += 1
-                if not self.virtio_has_feature(VIRTIO_BALLOON_F_DEFLATE_ON_OOM):
+                if self.adjusts_managed() and not self.core_owns:
                     adjust_managed_page_count(page, -1)
             num_allocated_pages = len(self.pfns)
             if self.pfns:
@@ -150,7 +167,7 @@ class VirtioBalloon:
         """Up to ``num`` pages, without any lock of ours: the allocation may compact, and so call our own callbacks."""
         pages = ListHead("balloon fill")
         for _ in range(num):
-            page = balloon_page_alloc(self.vm)
+            page = self.layer.balloon_page_alloc(self.vm)
             if page is None:
                 break
             balloon_page_push(pages, page)
@@ -165,7 +182,7 @@ class VirtioBalloon:
         with self.balloon_lock:
             self.pfns.clear()
             for _ in range(min(num, VIRTIO_BALLOON_ARRAY_PFNS_MAX, self.num_pages)):
-                page = balloon_page_dequeue(self.vb_dev_info)
+                page = self.layer.balloon_page_dequeue(self.vb_dev_info)
                 if page is None:
                     break
                 self.pfns.append(page.pfn)
@@ -183,7 +200,7 @@ class VirtioBalloon:
         for page in pages:
             if self.host.owns(page.pfn):
                 raise VMBug("D43", "about to be freed while the host owns it", "the host to be told first", page)
-            if not self.virtio_has_feature(VIRTIO_BALLOON_F_DEFLATE_ON_OOM):
+            if self.adjusts_managed() and not self.core_owns:
                 adjust_managed_page_count(page, 1)
             list_del(page.lru)
             put_page(page)
@@ -228,31 +245,38 @@ class VirtioBalloon:
 
     # moving
 
-    def virtballoon_migratepage(self, dev_info: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    def virtballoon_migratepage(self, dev_info: Any, newpage: Page, page: Page, mode: int) -> int:
         """Put ``newpage`` in the place of ``page``; both are locked. Returns 0, or -EAGAIN during a request.
 
-        Sleeps for the host's answers in every mode.
+        Sleeps for the host's answers in every mode. From 6.18 on the host is all that this is about.
         """
         # The holder may be waiting for a page lock, or be this very task, compacting on behalf of its own allocation.
         if not self.balloon_lock.trylock():
             return -EAGAIN
         try:
-            get_page(newpage)
-            if not self.virtio_has_feature(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) and page.zone is not newpage.zone:
-                adjust_managed_page_count(page, 1)
-                adjust_managed_page_count(newpage, -1)
-            balloon_page_replace(dev_info, newpage)
+            if not self.core_owns:
+                self._take_in(dev_info, newpage, page)
             self.pfns[:] = (newpage.pfn,)
             self.tell_host(self.inflate_vq)
-            balloon_page_finalize(dev_info, page)
+            if not self.core_owns:
+                balloon_page_finalize(dev_info, page)
             self.pfns[:] = (page.pfn,)
             self.tell_host(self.deflate_vq)
         finally:
             self.balloon_lock.unlock()
         if self.host.owns(page.pfn):
             raise VMBug("D43", "about to be dropped while the host owns it", "the host to be told first", page)
-        put_page(page)
+        if not self.core_owns:
+            put_page(page)
         return 0
+
+    def _take_in(self, dev_info: BalloonDevInfo, newpage: Page, page: Page) -> None:
+        """What a device did itself until the balloon core took over: reference, managed pages, list."""
+        get_page(newpage)
+        if self.adjusts_managed() and page.zone is not newpage.zone:
+            adjust_managed_page_count(page, 1)
+            adjust_managed_page_count(newpage, -1)
+        balloon_page_replace(dev_info, newpage)
 
     # statistics
 
@@ -294,5 +318,5 @@ class VirtioBalloon:
 
     @property
     def mapping(self) -> AddressSpace | None:
-        """What the pages are marked with."""
-        return self.vb_dev_info.mapping
+        """What the pages are marked with; None where they cannot move, or where the mark is the balloon core's."""
+        return self.vb_dev_info.mapping if isinstance(self.vb_dev_info, BalloonDevInfo) else None

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable import InvalidState, PageIsolated, PageMovableHint, PG_owner_priv_1, PG_private, page_count, test_page_flag
-from movable_zsmalloc.handles import location_to_word
 from movable_zsmalloc.objects import heads_in_page, slot_link
-from movable_zsmalloc.zspage import FULLNESS_NAMES, Zspage
+from movable_zsmalloc.zspage import Zspage
 
 if TYPE_CHECKING:
     from movable import Page
     from movable_zsmalloc.pool import Pool
+    from movable_zsmalloc.ways import Way
     from movable_zsmalloc.zspage import SizeClass
 
 
@@ -34,7 +34,7 @@ def _findings(pool: Pool) -> Iterator[str]:
         if len(list(zspage.pages())) == zspage.size_class.pages:
             yield from _slots(pool, zspage)
     for size_class in pool.size_classes():
-        yield from _class(size_class, [zspage for zspage in zspages if zspage.size_class is size_class])
+        yield from _class(pool.way, size_class, [zspage for zspage in zspages if zspage.size_class is size_class])
     yield from _sums(pool, zspages)
 
 
@@ -57,7 +57,7 @@ def _chain(zspage: Zspage) -> Iterator[str]:
             yield f"{page!r} is in the chain of {zspage!r} and names {page.private!r}"
         if test_page_flag(page, PG_private) != (number == 0):
             yield f"{page!r} is page {number} of its chain, and only the first has PG_private"
-        if test_page_flag(page, PG_owner_priv_1) != size_class.huge:
+        if test_page_flag(page, PG_owner_priv_1) != (size_class.huge and zspage.pool.way.marks_huge):
             yield f"{page!r} of class {size_class.size} has the wrong mark of a huge object"
         if not PageMovableHint(page):
             yield f"{page!r} belongs to {zspage!r} and is not marked movable"
@@ -75,7 +75,7 @@ def _slots(pool: Pool, zspage: Zspage) -> Iterator[str]:
                 yield f"slot {obj} of {zspage!r} names handle {handle:#x}, which is not live"
                 continue
             cell = pool.handles[handle]
-            if cell.word != location_to_word(page.pfn, obj):
+            if cell.word != size_class.form.encode(page.pfn, obj, size_class.index):
                 yield f"slot {obj} of {zspage!r} is in page {page.pfn}, its handle leads to {cell.location}, word {cell.word:#x}"
     free: set[int] = set()
     obj = zspage.freeobj
@@ -88,17 +88,17 @@ def _slots(pool: Pool, zspage: Zspage) -> Iterator[str]:
         yield f"{zspage!r}: {len(used)} used and {len(free)} free slots, {len(used & free)} of them both; it has {size_class.objs}"
 
 
-def _class(size_class: SizeClass, zspages: list[Zspage]) -> Iterator[str]:
+def _class(way: Way, size_class: SizeClass, zspages: list[Zspage]) -> Iterator[str]:
     listed = [zspage for zspages in size_class.lists for zspage in zspages]
     for group, members in enumerate(size_class.lists):
         for zspage in members:
             if zspage.fullness != group or size_class.groups[zspage.inuse] != group:
-                yield f"{zspage!r} is on the list {FULLNESS_NAMES[group]} with {zspage.inuse} objects"
+                yield f"{zspage!r} is on the list {size_class.group_names[group]} with {zspage.inuse} objects"
     for zspage in zspages:
         isolated = sum(1 for page in zspage.pages() if PageIsolated(page))
-        if zspage.isolated != isolated:
+        if way.counts_isolated and zspage.isolated != isolated:
             yield f"{zspage!r} counts {zspage.isolated} isolated pages, {isolated} of its pages are isolated"
-        if (zspage in listed) != zspage.linked or zspage.linked != (zspage.isolated == 0):
+        if (zspage in listed) != zspage.linked or zspage.linked == (way.unlists_isolated and zspage.isolated > 0):
             yield f"{zspage!r}: linked {zspage.linked}, on a list {zspage in listed}, {zspage.isolated} pages isolated"
     if size_class.objs_allocated != len(zspages) * size_class.objs:
         yield f"class {size_class.size}: {size_class.objs_allocated} slots counted, {len(zspages)} zspages"
@@ -111,7 +111,7 @@ def _sums(pool: Pool, zspages: list[Zspage]) -> Iterator[str]:
     if pool.pages_allocated.read() != len(pages):
         yield f"pool {pool.name} counts {pool.pages_allocated.read()} pages and has {len(pages)}"
     isolated = sum(1 for zspage in zspages if zspage.isolated)
-    if pool.isolated.read() != isolated:
+    if pool.way.waits_for_isolated and pool.isolated.read() != isolated:
         yield f"pool {pool.name} counts {pool.isolated.read()} isolated zspages and has {isolated}"
     if len(pool.handles) != sum(zspage.inuse for zspage in zspages):
         yield f"pool {pool.name} has {len(pool.handles)} handles, and its zspages hold others"

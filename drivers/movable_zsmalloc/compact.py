@@ -6,11 +6,11 @@ lock is held from taking a source to putting it back, and dropped between source
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from movable import SHRINK_STOP, bit_spin_trylock, bit_spin_unlock
-from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED, word_to_location
+from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED
 from movable_zsmalloc.objects import heads_in_page, obj_free, obj_malloc, read_object, write_object
 from movable_zsmalloc.pages import free_zspage
 from movable_zsmalloc.zspage import ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_EMPTY
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from movable_zsmalloc.pool import Pool
     from movable_zsmalloc.zspage import SizeClass, Zspage
 
+Objects = Callable[["Pool", "SizeClass", "Zspage"], "Iterator[tuple[Page, int, Handle]]"]
+"""The objects of a source that can be moved now."""
 SOURCES = (ZS_ALMOST_EMPTY, ZS_ALMOST_FULL)
 DESTINATIONS = (ZS_ALMOST_FULL, ZS_ALMOST_EMPTY)
 
@@ -33,13 +35,13 @@ def zs_compact(pool: Pool) -> int:
     """
     if not pool.compacting.trylock():
         return 0
-    freed = sum(_compact_class(pool, size_class) for size_class in pool.size_classes())
+    freed = sum(pool.way.compact_class(pool, size_class) for size_class in pool.size_classes())
     pool.pages_compacted.add(freed)
     pool.compacting.unlock()
     return freed
 
 
-def _compact_class(pool: Pool, size_class: SizeClass) -> int:
+def compact_class(pool: Pool, size_class: SizeClass, objects: Objects) -> int:
     """Empty one source after the other, until there is none or no room is left; returns the pages freed."""
     freed = 0
     with size_class.lock:
@@ -50,7 +52,7 @@ def _compact_class(pool: Pool, size_class: SizeClass) -> int:
             if source is None:
                 break
             worth_it = size_class.zs_can_compact() > 0
-            room = worth_it and _empty_into_others(pool, size_class, source)
+            room = worth_it and _empty_into_others(pool, size_class, source, objects)
             if size_class.insert_zspage(source) == ZS_EMPTY:
                 free_zspage(pool, size_class, source)
                 freed += size_class.pages
@@ -61,25 +63,38 @@ def _compact_class(pool: Pool, size_class: SizeClass) -> int:
     return freed
 
 
-def _empty_into_others(pool: Pool, size_class: SizeClass, source: Zspage) -> bool:
+def _empty_into_others(pool: Pool, size_class: SizeClass, source: Zspage, objects: Objects) -> bool:
     """Move what can be moved out of ``source``; False when there was no destination for the next object."""
     destination = size_class.take(DESTINATIONS)
-    for page, obj, cell in _unpinned(pool, size_class, source):
+    for page, obj, cell in objects(pool, size_class, source):
         if destination is not None and destination.inuse == size_class.objs:
             size_class.insert_zspage(destination)
             destination = size_class.take(DESTINATIONS)
         if destination is None:
-            bit_spin_unlock(HANDLE_PIN_BIT, cell)
+            _unpin(cell)
             return False
         move_object(pool, size_class, source, destination, page, obj, cell)
-        bit_spin_unlock(HANDLE_PIN_BIT, cell)
+        _unpin(cell)
     if destination is None:
         return False
     size_class.insert_zspage(destination)
     return True
 
 
-def _unpinned(pool: Pool, size_class: SizeClass, source: Zspage) -> Iterator[tuple[Page, int, Handle]]:
+def _unpin(cell: Handle) -> None:
+    """End a pin, where there is one."""
+    if cell.form.tag_bits and cell.word & PINNED:
+        bit_spin_unlock(HANDLE_PIN_BIT, cell)
+
+
+def every_object(pool: Pool, size_class: SizeClass, source: Zspage) -> Iterator[tuple[Page, int, Handle]]:
+    """Page, number and cell of each object, in order: for who holds a lock that nobody can use objects without."""
+    for number, page in enumerate(source.pages()):
+        for obj, handle in heads_in_page(size_class, page, number):
+            yield page, obj, pool.handles[handle]
+
+
+def unpinned(pool: Pool, size_class: SizeClass, source: Zspage) -> Iterator[tuple[Page, int, Handle]]:
     """Page, number and pinned cell of each object, in order; objects in use are passed over."""
     for number, page in enumerate(source.pages()):
         for obj, handle in heads_in_page(size_class, page, number):
@@ -92,9 +107,9 @@ def move_object(pool: Pool, size_class: SizeClass, source: Zspage, destination: 
     """Copy one pinned object to a free slot of ``destination``, lead its handle there, and free the old slot."""
     word = obj_malloc(size_class, destination, cell.addr)
     content = read_object(size_class, page, obj)
-    pfn, slot = word_to_location(word)
+    pfn, slot = size_class.form.decode(word)
     write_object(size_class, pool.vm.page(pfn), slot, content, 0)
-    cell.word = word | PINNED  # the pin shares the word and must survive
+    cell.word = word | (cell.word & PINNED)  # the pin, where there is one, shares the word and must survive
     obj_free(size_class, source, page, obj)
 
 

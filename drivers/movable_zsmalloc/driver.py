@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE, UsageError, VMBug, hookimpl
-from movable_zsmalloc import compact, mapping, migrate, stats
+from movable_zsmalloc import compact, mapping, stats
+from movable_zsmalloc.pins import Pins
 from movable_zsmalloc.pool import Pool
+from movable_zsmalloc.pool_lock import PoolLock
 from movable_zsmalloc.zram import ZramDevice, pool_pages
 
 if TYPE_CHECKING:
@@ -19,45 +21,98 @@ class Zsmalloc(Pool):
     """zsmalloc on a machine: memory for objects of 1 to 4096 bytes, packed into movable pages.
 
     ``name`` is the pool's name in reports. ``chain`` is the longest chain of pages, 4 to 16; ``rule`` says how a chain length is
-    chosen: "percent" (kernels up to 6.2) or "least-waste" (from 6.3). Raises UsageError for others. mirrors mm/zsmalloc.c of 4.19,
-    with the waiting teardown, the worker after both ends of an isolation and the zone statistics of 5.4.
+    chosen: "percent" (kernels up to 6.2) or "least-waste" (from 6.3); both are the era's where they are not given. Raises
+    UsageError for others. mirrors mm/zsmalloc.c of the machine's era; that of 4.19 has the waiting teardown, the worker after both
+    ends of an isolation and the zone statistics of 5.4.
     """
 
     workload = "movable_zsmalloc.workload:ZsmallocWorkload"
 
-    def __init__(self, vm: VM, *, name: str = "zram0", chain: int = 4, rule: str = "percent") -> None:
+    def __init__(self, vm: VM, *, name: str = "zram0", chain: int | None = None, rule: str | None = None) -> None:
         super().__init__(vm, name, chain, rule)
-        self.mapping = vm.address_space(self, name)
+        self.mapping = self._register()
         self.shrinker = compact.ZsShrinker(self)
         vm.shrinkers.append(self.shrinker)
         self.stores: list[ZramDevice] = []
+
+    def _register(self) -> AddressSpace:
+        """An owner of its own; where operations belong to a page type, all pools share those of the first."""
+        if not self.vm.era.sticky_mark:
+            return self.vm.address_space(self, self.name)
+        self.vm.set_movable_ops(self, "zsmalloc", self.name)
+        mapping = self.vm.movable_ops_of("zsmalloc")
+        if mapping is None or not isinstance(mapping.host, Zsmalloc):
+            raise UsageError(f"{self.name}: somebody else has registered operations for pages of zsmalloc (-EBUSY)")
+        mapping.host.sharers.append(self)
+        return mapping
+
+    def _unregister(self) -> None:
+        """The last pool takes the operations along; until then they are one of those that are left."""
+        sharers = self.mapping.host.sharers
+        if not self.vm.era.sticky_mark:
+            self.vm.free_address_space(self.mapping)
+            return
+        sharers.remove(self)
+        if not sharers:
+            self.vm.set_movable_ops(None, "zsmalloc")
+        elif self.mapping.host is self:
+            heir = self.mapping.host = sharers[0]
+            heir.sharers = sharers
+            self.mapping.a_ops = self.vm.binder(heir, self.vm.era)
 
     # the contract
 
     @hookimpl
     def isolate_page(self, page: Page, mode: int) -> bool:
-        """See ``migrate.zs_page_isolate``."""
-        return migrate.zs_page_isolate(self, page, mode)
+        """Whether the core may have the page (zs_page_isolate)."""
+        return self.way.isolate(self._pool_of(page), page, mode)
 
     @hookimpl
     def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-        """See ``migrate.zs_page_migrate``."""
-        return migrate.zs_page_migrate(self, newpage, page, mode)
+        """Put ``newpage`` in the place of ``page`` (zs_page_migrate up to 5.19)."""
+        return self.way.migrate(self, newpage, page, mode)
+
+    @hookimpl
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        """Put ``newpage`` in the place of ``page`` (zs_page_migrate from 6.0 on)."""
+        return self.way.migrate(self._pool_of(page), newpage, page, mode)
 
     @hookimpl
     def putback_page(self, page: Page) -> None:
-        """See ``migrate.zs_page_putback``."""
-        migrate.zs_page_putback(self, page)
+        """The isolation came to nothing (zs_page_putback)."""
+        self.way.putback(self._pool_of(page), page)
+
+    def _pool_of(self, page: Page) -> Pool:
+        """The pool of a page, which may be another that shares these operations; any for a page that is nobody's any more."""
+        if not self.mapping.page_type:
+            return self
+        zspage = page.private
+        return zspage.pool if zspage else self
 
     # what users of a pool call, beside zs_malloc and zs_free
 
     def zs_map_object(self, handle: int, mode: int = mapping.ZS_MM_RW) -> memoryview:
-        """See ``mapping.zs_map_object``."""
+        """The bytes of an object, until ``zs_unmap_object``. Raises UsageError in kernels that copy objects (from 6.17 on)."""
+        if isinstance(self.way, PoolLock):
+            return self.way.map_object(self, handle, mode)
+        if not isinstance(self.way, Pins):
+            raise UsageError(f"{self.name}: a kernel of era {self.vm.era.name} has no zs_map_object; use read() and write()")
         return mapping.zs_map_object(self, handle, mode)
 
     def zs_unmap_object(self, handle: int) -> None:
-        """See ``mapping.zs_unmap_object``."""
-        mapping.zs_unmap_object(self, handle)
+        """End the mapping of an object."""
+        if isinstance(self.way, PoolLock):
+            self.way.unmap_object(self, handle)
+        else:
+            mapping.zs_unmap_object(self, handle)
+
+    def read(self, handle: int, length: int) -> bytes:
+        """The first ``length`` bytes of an object, in the way of the era: mapped, or copied (zs_obj_read_begin, _end)."""
+        return self.way.read(self, handle, length)
+
+    def write(self, handle: int, data: bytes, *, fresh: bool = False) -> None:
+        """Write the first bytes of an object; ``fresh``: the rest of it is not worth keeping (zs_obj_write)."""
+        self.way.write(self, handle, data, fresh)
 
     def zs_compact(self) -> int:
         """See ``compact.zs_compact``."""
@@ -111,14 +166,15 @@ class Zsmalloc(Pool):
         self.destroying.add(1)
         if self.shrinker in self.vm.shrinkers:
             self.vm.shrinkers.remove(self.shrinker)
-        self.migration_wait.wait_event(lambda: self.isolated.read() == 0)
+        if self.way.waits_for_isolated:
+            self.migration_wait.wait_event(lambda: self.isolated.read() == 0)
         # Only now can nobody queue the worker again.
         self.free_queue.flush()
         if self.pages_allocated.read():
             left = self.pages_allocated.read()
             raise VMBug("D41", f"pool {self.name} is empty and {left} pages are left", "every page back at the allocator")
         self.free_queue.destroy()
-        self.vm.free_address_space(self.mapping)
+        self._unregister()
         self.destroyed = True
 
     def remove(self) -> None:

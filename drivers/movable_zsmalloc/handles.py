@@ -17,8 +17,34 @@ ZS_HANDLE_SIZE = 8
 HANDLE_PIN_BIT = 0
 PINNED = 1 << HANDLE_PIN_BIT
 OBJ_TAG_BITS = 1
-OBJ_INDEX_BITS = 23
-OBJ_INDEX_MASK = (1 << OBJ_INDEX_BITS) - 1
+
+
+class ObjWord:
+    """How a location is encoded: the frame on top, then the class in kernels that keep it, then the object's number, then a tag.
+
+    ``bits`` are the widths of class, number and tag (``Era.zs_obj_bits``).
+    """
+
+    __slots__ = ("class_shift", "index_mask", "low_bits", "tag_bits")
+
+    def __init__(self, bits: tuple[int, int, int]) -> None:
+        class_bits, index_bits, self.tag_bits = bits
+        self.index_mask = (1 << index_bits) - 1
+        self.class_shift = index_bits + self.tag_bits if class_bits else -1
+        self.low_bits = class_bits + index_bits + self.tag_bits
+
+    def encode(self, pfn: int, obj: int, class_index: int = 0) -> int:
+        """The word of a location, tag clear (location_to_obj)."""
+        word = pfn << self.low_bits | obj << self.tag_bits
+        return word if self.class_shift < 0 else word | class_index << self.class_shift
+
+    def decode(self, word: int) -> tuple[int, int]:
+        """Frame and object number, whatever the tag (obj_to_location)."""
+        return word >> self.low_bits, word >> self.tag_bits & self.index_mask
+
+    def class_of(self, word: int) -> int:
+        """The class that the word names; only where it has one."""
+        return word >> self.class_shift & (1 << self.low_bits - self.class_shift) - 1
 
 
 class Handle:
@@ -27,11 +53,12 @@ class Handle:
     Whoever changes the location must carry the pin over: they share the word.
     """
 
-    __slots__ = ("addr", "vm", "word")
+    __slots__ = ("addr", "form", "vm", "word")
 
-    def __init__(self, vm: VM, addr: int) -> None:
+    def __init__(self, vm: VM, addr: int, form: ObjWord) -> None:
         self.vm = vm
         self.addr = addr
+        self.form = form
         self.word = 0
 
     @property
@@ -42,18 +69,7 @@ class Handle:
     @property
     def location(self) -> tuple[int, int]:
         """The frame that the object begins in, and its number inside the zspage."""
-        return word_to_location(self.word)
-
-
-def location_to_word(pfn: int, obj: int) -> int:
-    """The encoded location, pin clear (location_to_obj)."""
-    return (pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS
-
-
-def word_to_location(word: int) -> tuple[int, int]:
-    """Frame and object number of an encoded location, whatever its pin (obj_to_location)."""
-    location = word >> OBJ_TAG_BITS
-    return location >> OBJ_INDEX_BITS, location & OBJ_INDEX_MASK
+        return self.form.decode(self.word)
 
 
 class HandleCache:
@@ -62,10 +78,11 @@ class HandleCache:
     An address is never given out twice, so that a handle used after it was freed is seen.
     """
 
-    __slots__ = ("addresses", "cells", "pool_name", "vm")
+    __slots__ = ("addresses", "cells", "form", "pool_name", "vm")
 
-    def __init__(self, vm: VM, pool_name: str) -> None:
+    def __init__(self, vm: VM, pool_name: str, form: ObjWord) -> None:
         self.vm = vm
+        self.form = form
         self.pool_name = pool_name
         self.cells: dict[int, Handle] = {}
         self.addresses = count(FIRST_HANDLE, ZS_HANDLE_SIZE)
@@ -73,7 +90,7 @@ class HandleCache:
     def alloc(self) -> Handle:
         """A fresh cell."""
         addr = next(self.addresses)
-        cell = self.cells[addr] = Handle(self.vm, addr)
+        cell = self.cells[addr] = Handle(self.vm, addr, self.form)
         return cell
 
     def free(self, cell: Handle) -> None:

@@ -25,10 +25,13 @@ ZS_MM_RW, ZS_MM_RO, ZS_MM_WO = range(3)
 class MapArea:
     """What one task has mapped (struct mapping_area). ``buffer`` is the bounce buffer of a spanning object, else None."""
 
-    __slots__ = ("buffer", "cell", "mode", "page", "view", "zspage")
+    __slots__ = ("buffer", "cell", "mode", "obj", "page", "view", "zspage")
 
-    def __init__(self, cell: Handle, mode: int, page: Page, zspage: Zspage, buffer: bytearray | None, view: memoryview) -> None:
+    def __init__(
+        self, cell: Handle, mode: int, page: Page, zspage: Zspage, buffer: bytearray | None, view: memoryview, obj: int
+    ) -> None:
         self.cell = cell
+        self.obj = obj
         self.mode = mode
         self.page = page
         self.zspage = zspage
@@ -63,6 +66,13 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     page = pool.vm.page(pfn)
     zspage = get_zspage(page)
     zspage.lock.read_lock()
+    view, buffer = object_view(zspage, page, obj, mode)
+    areas[task] = MapArea(cell, mode, page, zspage, buffer, view, obj)
+    return view
+
+
+def object_view(zspage: Zspage, page: Page, obj: int, mode: int) -> tuple[memoryview, bytearray | None]:
+    """What a user sees of an object, and the bounce buffer behind it where the object spans two pages."""
     size_class = zspage.size_class
     offset = obj * size_class.size % PAGE_SIZE
     end = offset + size_class.size
@@ -73,10 +83,7 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     else:
         buffer = bytearray(size_class.size if mode == ZS_MM_WO else read_object(size_class, page, obj))
         view = memoryview(buffer)[skip:]
-    if mode == ZS_MM_RO:
-        view = view.toreadonly()
-    areas[task] = MapArea(cell, mode, page, zspage, buffer, view)
-    return view
+    return (view.toreadonly() if mode == ZS_MM_RO else view), buffer
 
 
 def zs_unmap_object(pool: Pool, handle: int) -> None:

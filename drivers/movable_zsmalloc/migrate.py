@@ -20,7 +20,7 @@ from movable import (
     mod_zone_page_state,
     put_page,
 )
-from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED, location_to_word
+from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED
 from movable_zsmalloc.objects import heads_in_page
 from movable_zsmalloc.pages import kick_deferred_free, replace_sub_page, reset_page
 from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
@@ -64,7 +64,7 @@ def zs_page_migrate(pool: Pool, newpage: Page, page: Page, mode: int) -> int:
         if pinned is not None:
             copy_highpage(newpage, page)
             for cell in pinned:
-                cell.word = location_to_word(newpage.pfn, cell.location[1]) | PINNED
+                cell.word = cell.form.encode(newpage.pfn, cell.location[1]) | PINNED
             replace_sub_page(pool, zspage, newpage, page)
             get_page(newpage)
             done = _end_isolation(pool, size_class, zspage)

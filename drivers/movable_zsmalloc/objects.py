@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable import PAGE_SHIFT, PAGE_SIZE
-from movable_zsmalloc.handles import OBJ_INDEX_BITS, OBJ_TAG_BITS
+from movable_zsmalloc.handles import OBJ_TAG_BITS
 
 if TYPE_CHECKING:
     from movable import Page
@@ -66,7 +66,7 @@ def obj_malloc(size_class: SizeClass, zspage: Zspage, handle: int) -> int:
         data[offset:end] = _pack(handle | OBJ_ALLOCATED_TAG)
     zspage.inuse += 1
     size_class.objs_used += 1
-    return (page.pfn << OBJ_INDEX_BITS | obj) << OBJ_TAG_BITS
+    return size_class.form.encode(page.pfn, obj, size_class.index)
 
 
 def obj_free(size_class: SizeClass, zspage: Zspage, page: Page, obj: int) -> None:

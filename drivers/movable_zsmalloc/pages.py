@@ -49,7 +49,7 @@ def alloc_zspage(pool: Pool, size_class: SizeClass, gfp: int) -> Zspage | None:
             return None
         mod_zone_page_state(page.zone, "nr_zspages", 1)
         pages.append(page)
-    zspage = Zspage(size_class, f"{pool.name} zspage {next(pool.zspage_numbers)}")
+    zspage = Zspage(size_class, f"{pool.name} zspage {next(pool.zspage_numbers)}", pool)
     create_page_chain(size_class, zspage, pages)
     init_zspage(size_class, zspage)
     return zspage
@@ -59,13 +59,18 @@ def create_page_chain(size_class: SizeClass, zspage: Zspage, pages: list[Page]) 
     """Tie the pages together and to their zspage (create_page_chain)."""
     zspage.first_page = first = pages[0]
     set_page_flag(first, PG_private)
-    if size_class.huge:
+    if size_class.huge and pool_marks_huge(zspage):
         set_page_flag(first, PG_owner_priv_1)
     following: Page | None = None
     for page in reversed(pages):
         page.private = zspage
         page.index = following
         following = page
+
+
+def pool_marks_huge(zspage: Zspage) -> bool:
+    """Whether a page flag marks a huge object; later kernels keep the bit in the zspage."""
+    return bool(zspage.pool.way.marks_huge)
 
 
 def set_zspage_movable(pool: Pool, zspage: Zspage) -> None:
@@ -115,7 +120,7 @@ def free_locked_zspage(pool: Pool, size_class: SizeClass, zspage: Zspage) -> Non
 
 def reset_page(page: Page) -> None:
     """Take the mark and every trace of the zspage off a locked page, so that the allocator accepts it."""
-    if PageMovable(page):
+    if not page.vm.era.sticky_mark and PageMovable(page):
         ClearPageMovable(page)
     clear_page_flag(page, PG_private)
     clear_page_flag(page, PG_owner_priv_1)
@@ -185,6 +190,6 @@ def replace_sub_page(pool: Pool, zspage: Zspage, newpage: Page, page: Page) -> N
         zspage.first_page = newpage
     else:
         zspage.page_at(number - 1).index = newpage
-    if zspage.size_class.huge:
+    if zspage.size_class.huge and pool_marks_huge(zspage):
         set_page_flag(newpage, PG_owner_priv_1)
     SetPageMovable(newpage, pool.mapping)

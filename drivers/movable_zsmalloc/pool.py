@@ -1,41 +1,30 @@
-"""A pool of compressed objects: handles, and the paths that allocate and free them (mm/zsmalloc.c of 4.19, teardown of 5.4).
+"""A pool of compressed objects: handles, and the paths that allocate and free them (mm/zsmalloc.c, teardown of 5.4).
 
-Lock order: page lock, zspage lock, class lock, pin bits (tried only, inside a class lock). ``zs_free`` and ``zs_map_object`` begin
-with the pin, which they wait for while they hold nothing else. A zspage with an isolated page is on no list: nothing is allocated
-from it, and when it runs empty the one who ends the isolation sees to its pages.
+How objects are freed, read, written and moved differs by era: ``pool.way`` knows (ways.py says which there are).
 """
 
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from movable import (
     GFP_HIGHUSER_MOVABLE,
     AtomicLong,
     UsageError,
     Work,
-    bit_spin_lock,
-    bit_spin_unlock,
 )
 from movable_zsmalloc.geometry import (
     ZS_MAX_ALLOC_SIZE,
     size_class_index,
     size_class_table,
 )
-from movable_zsmalloc.handles import HANDLE_PIN_BIT, ZS_HANDLE_SIZE, HandleCache
+from movable_zsmalloc.handles import ZS_HANDLE_SIZE, HandleCache, ObjWord
 from movable_zsmalloc.mapping import MapAreas
-from movable_zsmalloc.objects import obj_free, obj_malloc
-from movable_zsmalloc.pages import alloc_zspage, async_free_zspage, free_zspage, set_zspage_movable
-from movable_zsmalloc.zspage import (
-    ZS_ALMOST_EMPTY,
-    ZS_ALMOST_FULL,
-    ZS_EMPTY,
-    SizeClass,
-    Zspage,
-    get_zspage,
-    size_classes,
-)
+from movable_zsmalloc.objects import obj_malloc
+from movable_zsmalloc.pages import alloc_zspage, async_free_zspage, set_zspage_movable
+from movable_zsmalloc.ways import way_of
+from movable_zsmalloc.zspage import SizeClass, Zspage, size_classes
 
 if TYPE_CHECKING:
     from movable import VM, AddressSpace
@@ -50,14 +39,21 @@ class Pool:
 
     mapping: AddressSpace
 
-    def __init__(self, vm: VM, name: str, chain: int, rule: str) -> None:
+    def __init__(self, vm: VM, name: str, chain: int | None, rule: str | None) -> None:
         self.vm = vm
         self.name = name
+        self.way = way_of(vm)
+        chain = vm.era.zs_chain if chain is None else chain
+        rule = vm.era.zs_class_rule if rule is None else rule
         self.chain = chain
         self.rule = rule
         self.rows = size_class_table(chain, rule)
-        self.size_class, self.size_classes = size_classes(vm, name, chain, rule)
-        self.handles = HandleCache(vm, name)
+        form = ObjWord(vm.era.zs_obj_bits)
+        self.lock = vm.spinlock(f"{name} pool")  # the only lock, where there is one for all
+        self.migrate_lock = vm.rwlock(f"{name} migrate_lock")  # keeps migrations out, where classes have locks and handles no pins
+        one_lock = self.lock if self.way.one_lock else None
+        self.size_class, self.size_classes = size_classes(vm, name, chain, rule, form, one_lock)
+        self.handles = HandleCache(vm, name, form)
         self.zspage_numbers = count()
         self.map_areas = MapAreas()
         self.pages_allocated = AtomicLong(vm, f"{name} pages_allocated")
@@ -69,14 +65,19 @@ class Pool:
         self.free_queue = vm.workqueue(f"{name} free")
         self.free_work = Work(lambda: async_free_zspage(self), f"{name} free")
         self.destroyed = False
+        self.sharers: list[Any] = []  # pools with the same operations, where those belong to a page type
 
     def zs_malloc(self, size: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> int:
         """Room for an object of ``size`` bytes, 1 to 4096; may sleep.
 
-        Returns its handle, or 0 for a size out of range and where ``gfp`` finds no page. mirrors mm/zsmalloc.c, zs_malloc.
+        Returns its handle. For a size out of range, and where ``gfp`` finds no page: 0 in 4.19, a negative errno later
+        (``Era.zs_malloc_errors``). mirrors mm/zsmalloc.c, zs_malloc.
         """
-        if not 0 < size <= ZS_MAX_ALLOC_SIZE:
-            return 0
+        errors = self.vm.era.zs_malloc_errors
+        if size <= 0:
+            return errors[0]
+        if size > ZS_MAX_ALLOC_SIZE:
+            return errors[1]
         if self.destroying.read():
             raise UsageError(f"{self.name}: zs_malloc on a pool that is being destroyed; make a new one")
         cell = self.handles.alloc()
@@ -90,7 +91,7 @@ class Pool:
         zspage = alloc_zspage(self, size_class, gfp)
         if zspage is None:
             self.handles.free(cell)
-            return 0
+            return errors[2]
         with size_class.lock:
             cell.word = obj_malloc(size_class, zspage, cell.addr)
             size_class.insert_zspage(zspage)
@@ -100,34 +101,18 @@ class Pool:
         return cell.addr
 
     def zs_free(self, handle: int) -> None:
-        """Free an object; 0 is ignored. The last object of a zspage takes its pages along, unless one of them is isolated.
+        """Free an object; 0 is ignored. The last object of a zspage takes its pages along, now or soon.
 
         Raises UsageError for a handle that is not live. mirrors mm/zsmalloc.c, zs_free.
         """
-        if not handle:
-            return
-        cell = self.handles[handle]
-        bit_spin_lock(HANDLE_PIN_BIT, cell)
-        pfn, obj = cell.location
-        page = self.vm.page(pfn)
-        zspage = get_zspage(page)
-        zspage.lock.read_lock()
-        size_class = zspage.size_class
-        with size_class.lock:
-            obj_free(size_class, zspage, page, obj)
-            empty = size_class.fix_fullness_group(zspage) == ZS_EMPTY
-            isolated = zspage.isolated
-            zspage.lock.read_unlock()
-            if empty and not isolated:
-                free_zspage(self, size_class, zspage)
-        self.handles.free(cell)
-        bit_spin_unlock(HANDLE_PIN_BIT, cell)
+        if handle:
+            self.way.free(self, self.handles[handle])
 
 
 def find_get_zspage(size_class: SizeClass) -> Zspage | None:
     """The zspage to allocate from: an almost full one first, so that the others may run empty."""
     lists = size_class.lists
-    for group in (ZS_ALMOST_FULL, ZS_ALMOST_EMPTY, ZS_EMPTY):
+    for group in range(len(lists) - 2, -1, -1):
         if lists[group]:
             return next(iter(lists[group]))
     return None

@@ -1,7 +1,8 @@
 """Play back what a real kernel's pool was asked to do, and compare where every object went.
 
 A recording is a file of JSON lines (plain or gzip), one mix a line: ``ops`` holds, in order, ``["m", id, size, pfn, index]`` for an
-allocation that went to that slot, ``["f", id, pfn, index]`` for a free with the slot at that time, ``["zs_compact"]`` with
+allocation that went to that slot, ``["f", id, pfn, index]`` for a free with the slot at that time (7.3 adds the class to both),
+``["zs_compact"]`` with
 ``["zs_compact_done", pages]``, and ``["phase", name]``. ``mm_stat`` holds the device's numbers after each phase.
 """
 
@@ -71,15 +72,17 @@ class _Player:
 
     def play(self, op: list[Any]) -> None:
         match op:
-            case ["m", int(name), int(size), int(pfn), int(index)]:
+            case ["m", int(name), int(size), int(pfn), int(index), *rest]:
                 handle = self.zs.zs_malloc(size)
-                if not handle:
+                if handle <= 0:
                     raise UsageError(f"the machine is too small for the recording: no memory for object {name}")
                 self.handles[name] = handle, size
                 self.objects_in[self._compare(name, pfn, index, "allocated")] += 1
                 self.result.objects += 1
-            case ["f", int(name), int(pfn), int(index)]:
+                self._compare_class(name, handle, rest)
+            case ["f", int(name), int(pfn), int(index), *rest]:
                 here = self._compare(name, pfn, index, "freed")
+                self._compare_class(name, self.handles[name][0], rest)
                 self.objects_in[here] -= 1
                 if not self.objects_in[here]:
                     self.ours.pop(self.theirs.pop(here, -1), None)
@@ -96,6 +99,14 @@ class _Player:
                 self.phase = PHASES.get(name, name)
             case _:
                 raise UsageError(f"unknown operation {op!r} in the recording")
+
+    def _compare_class(self, name: int, handle: int, recorded: list[Any]) -> None:
+        """Where handles name their class, the class too."""
+        cell = self.zs.handles[handle]
+        if recorded and cell.form.class_shift >= 0 and cell.form.class_of(cell.word) != recorded[0]:
+            self.result.misplaced.append(
+                f"{self.phase}: object {name} in class {cell.form.class_of(cell.word)}, recorded {recorded[0]}"
+            )
 
     def _compare(self, name: int, pfn: int, index: int, verb: str) -> int:
         """Slot and page against the recording; frames differ by number, so the first object of a page pairs them."""

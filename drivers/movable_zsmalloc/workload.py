@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from movable.contract import Workload, handle, operation
 from movable_zsmalloc.check import validate_pool
 from movable_zsmalloc.driver import Zsmalloc
-from movable_zsmalloc.handles import HandleCache
-from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO
+from movable_zsmalloc.handles import HandleCache, ObjWord
+from movable_zsmalloc.pins import Pins
+from movable_zsmalloc.pool_lock import PoolLock
+from movable_zsmalloc.zspage_lock import ZspageLock
 
 SIZES = (24, 100, 504, 1200, 2000, 2440, 3000, 3256, 4096)
 """From 128 objects in a page to one object in a page; those of 1200, 2440, 3000 and 3256 bytes span pages."""
@@ -18,21 +20,22 @@ class ZsmallocWorkload(Workload):
     """``model`` says what every live object must read as."""
 
     factory = Zsmalloc
-    unwatched = (HandleCache, "areas", "rows")  # a slab cache, safe by itself; one entry for each task; constants
+    unwatched = (HandleCache, "areas", "rows", "way", "form", ObjWord, Pins, PoolLock, ZspageLock)
+    """A slab cache, safe by itself; one entry for each task; constants."""
 
     @operation(size=st.sampled_from(SIZES), seed=st.integers(0, 255), count=st.integers(1, 4))
     def store(self, size: int, seed: int, count: int) -> None:
         """Up to ``count`` new objects of ``size`` bytes; fewer when memory runs out."""
         for number in range(count):
             key = self.driver.zs_malloc(size)
-            if not key:
+            if key <= 0:
                 return
-            self._write(key, content(size, seed + number), ZS_MM_WO)
+            self._write(key, content(size, seed + number), fresh=True)
 
     @operation(key=handle(), seed=st.integers(0, 255))
     def rewrite(self, key: int, seed: int) -> None:
         """Change an object."""
-        self._write(key, content(len(self.model[key]), seed), ZS_MM_RW)
+        self._write(key, content(len(self.model[key]), seed), fresh=False)
 
     @operation(key=handle())
     def free(self, key: int) -> None:
@@ -45,15 +48,13 @@ class ZsmallocWorkload(Workload):
         """Move objects together."""
         self.driver.zs_compact()
 
-    def _write(self, key: int, data: bytes, mode: int) -> None:
-        self.driver.zs_map_object(key, mode)[: len(data)] = data
-        self.driver.zs_unmap_object(key)
+    def _write(self, key: int, data: bytes, *, fresh: bool) -> None:
+        self.driver.write(key, data, fresh=fresh)
         self.model[key] = data
 
     def read(self, key: int) -> bytes:
         """The bytes of an object."""
-        data = bytes(self.driver.zs_map_object(key, ZS_MM_RO)[: len(self.model[key])])
-        self.driver.zs_unmap_object(key)
+        data: bytes = self.driver.read(key, len(self.model[key]))
         return data
 
     def invariant(self) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from movable import PAGE_SIZE, AtomicLong, UsageError, bit_spin_lock, bit_spin_unlock
 from movable_zsmalloc.codecs import make_codec
 from movable_zsmalloc.geometry import size_class_index, size_class_table, zs_huge_class_size
-from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_WO
 
 if TYPE_CHECKING:
     from movable import VM
@@ -121,15 +120,14 @@ class ZramDevice:
             packed = page
         size = len(packed)
         handle = zs.zs_malloc(size)
-        if not handle:
+        if handle <= 0:
             raise OSError(errno.ENOMEM, f"{zs.name}: no memory for page {index}")
         used = zs.zs_get_total_pages()
         self.max_used_pages.raise_to(used)
         if self.limit_pages and used > self.limit_pages:
             zs.zs_free(handle)
             raise OSError(errno.ENOMEM, f"{zs.name}: page {index} would go over the limit of {self.limit_pages} pages")
-        zs.zs_map_object(handle, ZS_MM_WO)[:size] = packed
-        zs.zs_unmap_object(handle)
+        zs.write(handle, packed, fresh=True)
         return handle, size
 
     def read(self, index: int) -> bytes:
@@ -141,13 +139,8 @@ class ZramDevice:
                 return slot.element * (PAGE_SIZE // WORD)
             if not slot.handle:
                 return bytes(PAGE_SIZE)
-            packed = self.zs.zs_map_object(slot.handle, ZS_MM_RO)
-            try:
-                if slot.word & HUGE:
-                    return bytes(packed)
-                return self.codec.decompress(packed[: slot.size])
-            finally:
-                self.zs.zs_unmap_object(slot.handle)
+            packed = self.zs.read(slot.handle, slot.size)
+            return packed if slot.word & HUGE else self.codec.decompress(packed)
         finally:
             self._unlock(slot)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from movable import PAGE_SIZE, Page, VMBug
 from movable_zsmalloc.geometry import ClassRow, distinct_classes, size_class_table
 
 if TYPE_CHECKING:
-    from movable import VM
+    from movable import VM, SpinLock
+    from movable_zsmalloc.handles import ObjWord
 
     Lists = tuple[OrderedDict["Zspage", None], ...]
 
@@ -24,7 +25,11 @@ Tables = tuple[bool, tuple[tuple[int, int, int], ...], tuple[int, ...]]
 """Of a class: whether it is huge, its ``heads`` and its ``groups``."""
 
 ZS_EMPTY, ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_FULL = range(4)
-FULLNESS_NAMES = ("EMPTY", "ALMOST_EMPTY", "ALMOST_FULL", "FULL")
+FULLNESS_NAMES = {
+    4: ("EMPTY", "ALMOST_EMPTY", "ALMOST_FULL", "FULL"),
+    12: ("0 %", *(f"{10 * group} %" for group in range(1, 10)), "99 %", "100 %"),
+}
+"""What the lists of a class are called, by how many there are."""
 
 
 class Zspage:
@@ -34,10 +39,11 @@ class Zspage:
     pages the core holds, ``fullness`` its group, ``linked`` whether it is on that group's list. ``lock`` keeps its pages in place.
     """
 
-    __slots__ = ("first_page", "freeobj", "fullness", "inuse", "isolated", "linked", "lock", "size_class")
+    __slots__ = ("first_page", "freeobj", "fullness", "inuse", "isolated", "linked", "lock", "pool", "size_class")
 
-    def __init__(self, size_class: SizeClass, name: str) -> None:
+    def __init__(self, size_class: SizeClass, name: str, pool: Any = None) -> None:
         self.size_class = size_class
+        self.pool = pool
         self.first_page: Page | None = None
         self.inuse = 0
         self.freeobj = 0
@@ -73,7 +79,8 @@ class Zspage:
         raise VMBug("D14", "a page names a zspage that does not hold it", "private to lead to the page's own zspage", page)
 
     def __repr__(self) -> str:
-        return f"<zspage of {self.inuse}/{self.size_class.objs} x {self.size_class.size} {FULLNESS_NAMES[self.fullness]}>"
+        of = self.size_class
+        return f"<zspage of {self.inuse}/{of.objs} x {of.size} {of.group_names[self.fullness]}>"
 
 
 def get_zspage(page: Page) -> Zspage:
@@ -91,31 +98,37 @@ class SizeClass:
     ``groups`` maps a count of objects to the fullness group.
     """
 
-    __slots__ = ("groups", "heads", "huge", "index", "lists", "lock", "objs", "objs_allocated", "objs_used", "pages", "size", "vm")
+    __slots__ = (
+        *("form", "group_names", "groups", "heads", "huge", "index", "lists", "lock", "objs", "objs_allocated", "objs_used"),
+        *("pages", "size", "vm"),
+    )
 
-    def __init__(self, vm: VM, pool_name: str, row: ClassRow, tables: Tables) -> None:
+    def __init__(self, vm: VM, pool_name: str, row: ClassRow, tables: Tables, form: ObjWord, lock: SpinLock | None = None) -> None:
         self.vm = vm
+        self.form = form
         self.index = row.index
         self.size = row.size
         self.pages = row.pages
         self.objs = row.objs
         self.huge, self.heads, self.groups = tables
-        self.lock = vm.spinlock(f"{pool_name} class {row.size}")
-        self.lists: Lists = (OrderedDict(), OrderedDict(), OrderedDict(), OrderedDict())
+        self.lock = vm.spinlock(f"{pool_name} class {row.size}") if lock is None else lock
+        self.group_names = FULLNESS_NAMES[vm.era.zs_fullness_groups]
+        self.lists: Lists = tuple(OrderedDict() for _ in self.group_names)
         self.objs_allocated = 0
         self.objs_used = 0
 
     def insert_zspage(self, zspage: Zspage) -> int:
         """Link a zspage to the list of its group and return that group. Behind the head when the head is fuller.
 
-        mirrors insert_zspage: the fuller one stays in front, so that it is filled up first.
+        mirrors insert_zspage: the fuller one stays in front, so that it is filled up first. With lists for every tenth there is no
+        need, and it goes to the head.
         """
         group = zspage.fullness = self.groups[zspage.inuse]
         zspages = self.lists[group]
         head = next(iter(zspages), None)
         zspages[zspage] = None
         zspages.move_to_end(zspage, last=False)
-        if head is not None and zspage.inuse < head.inuse:
+        if head is not None and zspage.inuse < head.inuse and len(self.lists) == 4:
             zspages.move_to_end(head, last=False)
         zspage.linked = True
         return group
@@ -126,10 +139,10 @@ class SizeClass:
         zspage.linked = False
 
     def fix_fullness_group(self, zspage: Zspage) -> int:
-        """Move a zspage to the list that its count asks for; an isolated one only changes its group. Returns the group."""
+        """Move a zspage to the list that its count asks for; one on no list only changes its group. Returns the group."""
         group = self.groups[zspage.inuse]
         if group != zspage.fullness:
-            if zspage.isolated:
+            if not zspage.linked:
                 zspage.fullness = group
             else:
                 self.remove_zspage(zspage)
@@ -149,47 +162,53 @@ class SizeClass:
         return max(0, self.objs_allocated - self.objs_used) // self.objs * self.pages
 
 
-def fullness_group(inuse: int, objs: int) -> int:
+def fullness_group(inuse: int, objs: int, groups: int = 4) -> int:
     """The group of a zspage with ``inuse`` of ``objs`` objects (get_fullness_group).
 
-    ALMOST_EMPTY reaches up to three quarters: what the code does, whatever its comment says.
+    ALMOST_EMPTY reaches up to three quarters: what the code does, whatever its comment says. With twelve ``groups`` there is one
+    for every tenth.
     """
     if inuse == 0:
         return ZS_EMPTY
     if inuse == objs:
-        return ZS_FULL
+        return groups - 1
+    if groups > 4:
+        return 100 * inuse // objs // 10 + 1
     return ZS_ALMOST_EMPTY if inuse <= 3 * objs // 4 else ZS_ALMOST_FULL
 
 
-def size_classes(vm: VM, pool_name: str, chain: int, rule: str) -> tuple[Callable[[int], SizeClass], Callable[[], list[SizeClass]]]:
+def size_classes(
+    vm: VM, pool_name: str, chain: int, rule: str, form: ObjWord, lock: SpinLock | None
+) -> tuple[Callable[[int], SizeClass], Callable[[], list[SizeClass]]]:
     """The classes of a pool as two functions: the class of a slot, and all that were ever needed, largest first.
 
     The kernel makes every class with the pool. Here each is made when it is first needed, so that a pool costs little: a class
     without zspages has nothing that a walk over the classes could find, so nobody can tell.
     """
-    slots = slot_tables(chain, rule)
+    slots = slot_tables(chain, rule, vm.era.zs_fullness_groups)
     made: dict[int, SizeClass] = {}
 
     def size_class(slot: int) -> SizeClass:
         row, tables = slots[slot]
         found = made.get(row.index)
         if found is None:
-            found = made.setdefault(row.index, SizeClass(vm, pool_name, row, tables))  # the first, where two tasks come at once
+            made_now = SizeClass(vm, pool_name, row, tables, form, lock)
+            found = made.setdefault(row.index, made_now)  # the first, where two tasks come at once
         return found
 
     return size_class, lambda: [made[index] for index in sorted(made, reverse=True)]
 
 
 @lru_cache(maxsize=64)
-def slot_tables(chain: int, rule: str) -> tuple[tuple[ClassRow, Tables], ...]:
+def slot_tables(chain: int, rule: str, groups: int) -> tuple[tuple[ClassRow, Tables], ...]:
     """The class of every slot with what follows from its geometry alone; made once for all pools."""
-    made = {row.index: (row, _tables(row)) for row in distinct_classes(chain, rule)}
+    made = {row.index: (row, _tables(row, groups)) for row in distinct_classes(chain, rule)}
     return tuple(made[row.index] for row in size_class_table(chain, rule))
 
 
-def _tables(row: ClassRow) -> Tables:
+def _tables(row: ClassRow, groups: int) -> Tables:
     heads = tuple(_heads(row, number) for number in range(row.pages))
-    return row.huge, heads, tuple(fullness_group(inuse, row.objs) for inuse in range(row.objs + 1))
+    return row.huge, heads, tuple(fullness_group(inuse, row.objs, groups) for inuse in range(row.objs + 1))
 
 
 def _heads(row: ClassRow, number: int) -> tuple[int, int, int]:

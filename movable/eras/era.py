@@ -50,6 +50,20 @@ class Era:
     ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
     ``soft_offline_again``: the result for a frame that is retired already.
 
+    zsmalloc (drivers/movable_zsmalloc), its three ways to lock, and what follows:
+    ``zs_locking``: "pins" in the handles, one lock of the "pool", or a lock in each "zspage" that writers only try;
+    ``zs_chain``, ``zs_class_rule``: the longest chain of pages, and the rule that chooses a length;
+    ``zs_fullness_groups``: lists that zspages of a class are on, by how full they are;
+    ``zs_obj_bits``: bits of class, index and tag in a handle's word;
+    ``zs_busy_error``: what the migrate callback answers while somebody uses the zspage, 0 where it waits;
+    ``zs_free_takes_pool_lock``: a free keeps migrations of the whole pool out;
+    ``zs_frees_outside_lock``: the pages of an empty zspage go back after the class lock was dropped;
+    ``zs_malloc_errors``: answers for size 0, for a size above a page, and without memory.
+
+    The balloon (drivers/movable_balloon, mm/balloon.py):
+    ``balloon_core``: lists, marks, references and counters are the core's, and a device only talks to its host;
+    ``balloon_oom``: how a balloon gives pages back in need, by a "shrinker" or a "notifier".
+
     The memory of processes (mm/gup.py, mempolicy.py, mempolicy_calls.py, mmap.py, cpuset.py); answers of kernels other than 6.1 and
     7.3 are taken from the nearer of the two:
     ``absent_anon_enoent``: for move_pages a page that is not there in an anonymous private area is -ENOENT, else -EFAULT;
@@ -99,6 +113,19 @@ class Era:
     offline_stops_at_refusal: bool
     soft_offline_busy: bool
     soft_offline_again: int
+    # zsmalloc
+    zs_locking: str
+    zs_chain: int
+    zs_class_rule: str
+    zs_fullness_groups: int
+    zs_obj_bits: tuple[int, int, int]
+    zs_busy_error: int
+    zs_free_takes_pool_lock: bool
+    zs_frees_outside_lock: bool
+    zs_malloc_errors: tuple[int, int, int]
+    # the balloon
+    balloon_core: bool
+    balloon_oom: str
     # the memory of processes
     absent_anon_enoent: bool
     protnone_pages_seen: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBUSY
+from errno import EAGAIN, EBUSY
 
 from movable.eras.era import Era
 
@@ -62,4 +62,17 @@ ERA = Era(
     migrate_counts_untaken=False,
     merge_into_fresh=False,
     empty_mems_with_tasks=False,
+    # zsmalloc
+    zs_locking="pins",
+    zs_chain=4,
+    zs_class_rule="percent",
+    zs_fullness_groups=4,
+    zs_obj_bits=(0, 23, 1),
+    zs_busy_error=-EAGAIN,
+    zs_free_takes_pool_lock=False,
+    zs_frees_outside_lock=False,
+    zs_malloc_errors=(0, 0, 0),
+    # the balloon
+    balloon_core=False,
+    balloon_oom="shrinker",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import EINVAL, ENOMEM
+
 from movable.eras.era import Era
 
 ERA = Era(
@@ -61,4 +63,17 @@ ERA = Era(
     migrate_counts_untaken=False,
     merge_into_fresh=False,
     empty_mems_with_tasks=False,
+    # zsmalloc
+    zs_locking="pool",
+    zs_chain=4,
+    zs_class_rule="percent",
+    zs_fullness_groups=4,
+    zs_obj_bits=(0, 23, 1),
+    zs_busy_error=0,
+    zs_free_takes_pool_lock=True,
+    zs_frees_outside_lock=False,
+    zs_malloc_errors=(-EINVAL, -EINVAL, -ENOMEM),
+    # the balloon
+    balloon_core=False,
+    balloon_oom="notifier",
 )

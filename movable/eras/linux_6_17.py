@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import EINVAL, ENOMEM, ENOSPC
+
 from movable.eras.era import Era
 from movable.eras.page_types import TOP_BYTE
 
@@ -62,4 +64,17 @@ ERA = Era(
     migrate_counts_untaken=True,
     merge_into_fresh=True,
     empty_mems_with_tasks=True,
+    # zsmalloc
+    zs_locking="zspage",
+    zs_chain=8,
+    zs_class_rule="least-waste",
+    zs_fullness_groups=12,
+    zs_obj_bits=(0, 24, 0),
+    zs_busy_error=-EINVAL,
+    zs_free_takes_pool_lock=True,
+    zs_frees_outside_lock=False,
+    zs_malloc_errors=(-EINVAL, -ENOSPC, -ENOMEM),
+    # the balloon
+    balloon_core=False,
+    balloon_oom="notifier",
 )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EAGAIN, ENOENT
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError, VMBug
 from movable.mm.gfp import __GFP_NOMEMALLOC, __GFP_NORETRY, GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add, list_del, list_first
-from movable.mm.movable_ops import SetPageMovableOps
+from movable.mm.movable_ops import TYPE_SHIFT, SetPageMovableOps
 from movable.mm.page import SetPageBalloon, get_page, put_page
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state
 
@@ -39,6 +39,7 @@ class BalloonCore:
         if error:
             taken = ", ".join(mapping.name for mapping in vm.movable_ops.values())
             raise UsageError(f"the balloon finds the slot of its page type taken ({taken}, -EBUSY)")
+        self.mapping = vm.movable_ops[vm.era.page_types["offline"] >> TYPE_SHIFT]
 
     def isolate_page(self, page: Page, mode: int) -> bool:
         """Take a page off its balloon's list; refuse one that has left its balloon. mirrors balloon_page_isolate."""
@@ -107,7 +108,7 @@ class BalloonDevInfo:
     ``pages`` are those that can be deflated, ``isolated_pages`` counts those in the hands of who migrates. ``migratepage`` is the
     device's part of a move: it tells the host, and touches neither list, mark, reference nor counter (rule D57).
     ``adjust_managed_page_count``: ballooned frames do not count as managed. ``isolation_ended`` is called when a page comes back or
-    has moved, for who waits for it.
+    has moved, for who waits for it. ``owner`` is the driver that reports name.
     """
 
     def __init__(
@@ -116,9 +117,12 @@ class BalloonDevInfo:
         migratepage: BalloonHook,
         adjust_managed_page_count: bool = False,
         isolation_ended: Callable[[], object] = lambda: None,
+        owner: Any = None,
     ) -> None:
         self.vm = vm
         self.core = balloon_core(vm)
+        if owner is not None:
+            self.core.mapping.host = owner
         self.pages = ListHead("balloon pages")
         self.isolated_pages = 0
         self.migratepage = migratepage

@@ -204,6 +204,10 @@ class VM:
         """Register a driver's callbacks for a page type; 0, -EBUSY or -EINVAL (see movable_ops.set_movable_ops)."""
         return set_movable_ops(self, driver, page_type, name)
 
+    def movable_ops_of(self, page_type: str) -> AddressSpace | None:
+        """What is registered for a page type, None where nothing is."""
+        return self.movable_ops.get(self.era.page_types[page_type] >> TYPE_SHIFT)
+
     def new_address_space(self, driver: Any, name: str) -> AddressSpace:
         """Bound callbacks at an address of their own."""
         addr = self._next_address
