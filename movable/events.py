@@ -48,6 +48,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     # marks
     "set_page_movable": ("__SetPageMovable", ("ops", "owner")),
     "clear_page_movable": ("__ClearPageMovable", ()),
+    "set_private": ("the owner of a page whose mark stays sets its back pointer", ()),
     "clear_private": ("the owner of a page whose mark stays clears its back pointer: the page is released", ()),
     "set_page_isolated": ("PG_isolated is set", ("by",)),
     "clear_page_isolated": ("PG_isolated is cleared", ("by",)),
@@ -85,6 +86,8 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "protect_migration_pte": ("mprotect takes the right to write from a migration entry", ("mm", "vpn")),
     "zap_pte": ("an entry is taken out of a page table", ("mm", "vpn", "pte")),
     "access": ("a process touches the page", ("mm", "vpn", "write")),
+    "balloon_hook": ("the balloon core asks a device to tell its host of a move", ("newpage", "mode")),
+    "balloon_hook_ret": ("", ("newpage", "ret")),
     # what only a model can see
     "touch": ("a field of the page is touched by a driver", ("field", "write", "changed", "list")),
     "copy_page": ("the content of another page is copied in", ("source",)),

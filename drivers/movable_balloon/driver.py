@@ -41,9 +41,9 @@ class Balloon(VirtioBalloon):
     ``target`` is the size to begin with, in pages; it is reached when queued work runs. The next options are what the
     host offers: ``deflate_on_oom`` lets the guest take pages back when it runs out of memory (and keeps the managed
     pages as they are), ``must_tell_host``, ``stats_vq``, ``page_poison``, ``reporting`` as the virtio features of
-    these names. ``oom`` is "shrinker" (4.19) or "notifier" (5.10); the era says where it is not given.
-    ``compaction`` False builds a kernel whose balloon pages cannot move, ``hugetlb`` False one without huge pages. ``delayed_host`` makes the host answer from a work
-    queue.
+    these names. ``oom`` is "shrinker" (4.19) or "notifier" (5.10); the era says where it is not given. ``compaction`` False builds
+    a kernel whose balloon pages cannot move, ``hugetlb`` False one without huge pages. ``delayed_host`` makes the host answer from
+    a work queue.
 
     Raises UsageError for a negative target and an unknown ``oom``.
     """
@@ -146,7 +146,7 @@ class Balloon(VirtioBalloon):
                 raise DeadlockError(f"{left} balloon pages could not be deflated in {fruitless} rounds")
             self._wait_for_a_page()
         self.reset()
-        if self.mapping is not None:
+        if self.mapping is not None and not self.vm.era.sticky_mark:  # operations of a page type stay
             self.vm.free_address_space(self.mapping)
         self.removed = True
 

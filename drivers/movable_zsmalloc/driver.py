@@ -47,15 +47,13 @@ class Zsmalloc(Pool):
         return mapping
 
     def _unregister(self) -> None:
-        """The last pool takes the operations along; until then they are one of those that are left."""
+        """Operations of a page type stay when the last pool goes; they are those of a pool that is left, while there is one."""
         sharers = self.mapping.host.sharers
         if not self.vm.era.sticky_mark:
             self.vm.free_address_space(self.mapping)
             return
         sharers.remove(self)
-        if not sharers:
-            self.vm.set_movable_ops(None, "zsmalloc")
-        elif self.mapping.host is self:
+        if sharers and self.mapping.host is self:
             heir = self.mapping.host = sharers[0]
             heir.sharers = sharers
             self.mapping.a_ops = self.vm.binder(heir, self.vm.era)

@@ -61,7 +61,7 @@ class BalloonCore:
         if not dev_info:
             self.vm.warn("D56", page, "a balloon page without a balloon is to move")
             return -EAGAIN
-        rc = dev_info.migratepage(dev_info, newpage, page, mode)
+        rc = self._call_hook(dev_info, newpage, page, mode)
         if rc < 0 and rc != -ENOENT:
             return rc
         with self.lock:
@@ -81,6 +81,16 @@ class BalloonCore:
         put_page(page)
         dev_info.isolation_ended()
         return 0
+
+    def _call_hook(self, dev_info: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+        """The device's hook, between its two events."""
+        seam = page.seam
+        if seam is None:
+            return dev_info.migratepage(dev_info, newpage, page, mode)
+        seam.event("balloon_hook", page, newpage=newpage.pfn, mode=mode)
+        rc = dev_info.migratepage(dev_info, newpage, page, mode)
+        seam.event("balloon_hook_ret", page, newpage=newpage.pfn, ret=rc)
+        return rc
 
     def putback_page(self, page: Page) -> None:
         """Take a page back on its list. mirrors balloon_page_putback."""

@@ -148,6 +148,8 @@ def PageMovableOpsIsolated(page: Page) -> bool:
 
 def cleared_private(page: Page, value: Any) -> None:
     """Somebody watches, and ``private`` of a marked page changes: without a value the owner has released the page."""
+    if value and page.seam is not None:
+        page.seam.event("set_private", page)
     if page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE:
         return
     if value:

@@ -110,6 +110,6 @@ class Release(Check):
         if ops <= 0:
             return
         for life in self.lives.pages.values():
-            if life.ops == ops:
+            if life.ops == ops and not (life.released and life.isolated is False):
                 what = f"{event.args.get('driver')} went away and page {life.pfn} still names it"
                 self.broken(D41, event._replace(pfn=life.pfn), what)

@@ -46,7 +46,8 @@ class Life:
     ``flagged`` means that the stream shows PG_isolated being set, so that it is a model's. ``last`` is the callback return that
     nothing has followed yet, as (task, kind, ret). ``ops`` is whose mark the page carries, 0 for none, UNSEEN for unknown. ``gone``
     is the event that moved it away, to ``moved_to``; ``settled`` then says that nobody but the core holds it, ``blamed`` that its
-    mark was left. The other numbers are events too, for the story.
+    mark was left. Where marks stay, ``pointer`` says that the back pointer is known to be set, ``released`` that it was cleared.
+    The other numbers are events too, for the story.
 
     ``held`` is how many references the owner surely holds, 0 while nobody can tell: what the page had when it was marked, without
     those that other tasks may give back, and less each one that was dropped by a task that had not taken it since. ``taken`` are
@@ -66,6 +67,8 @@ class Life:
     gone = UNSEEN
     settled = False
     blamed = False
+    released = False
+    pointer = False
     moved_to = UNSEEN
     born_at = UNSEEN
     marked_at = UNSEEN
@@ -119,10 +122,10 @@ class Call:
 class Run(Call):
     """A call of migrate_pages, or of compact_zone.
 
-    ``tries`` and ``answers`` hold the attempts and the last answer by frame, ``targets`` the target on offer by old frame
-    (``offers``: the stream shows targets), ``waited`` the frame whose lock was waited for, ``moving`` the frames that are being
-    moved, ``ended`` the frame whose -ENOMEM ended the run. ``moved`` and ``released`` count pages. Of compaction, ``taken`` holds
-    what it isolated and ``batch`` counts it since the last migration.
+    ``tries``, ``answers`` and ``modes`` hold the attempts, the last answer and its mode by frame, ``targets`` the target on
+    offer by old frame (``offers``: the stream shows targets), ``waited`` the frame whose lock was waited for, ``moving`` the
+    frames that are being moved, ``ended`` the frame whose -ENOMEM ended the run. ``moved`` and ``released`` count pages. Of
+    compaction, ``taken`` holds what it isolated and ``batch`` counts it since the last migration.
     """
 
     def __init__(self, kind: str, event: Event) -> None:
@@ -131,6 +134,7 @@ class Run(Call):
         self.mode: int = event.args.get("mode", UNSEEN)
         self.tries: dict[int, int] = {}
         self.answers: dict[int, Any] = {}
+        self.modes: dict[int, int] = {}
         self.targets: dict[int, int] = {}
         self.offers = False
         self.waited = UNSEEN
@@ -399,6 +403,19 @@ class Lives:
                 call.clears += 1
             elif call.newpfn == event.pfn:
                 call.new_mark = False
+
+    def clear_private(self, event: Event) -> None:
+        """Where marks stay: the owner lets go of the page."""
+        life = self.life(event.pfn)
+        life.released, life.pointer = True, False
+        stack = self.calls.get(event.task)
+        if stack is not None and stack[-1].pfn == event.pfn:
+            stack[-1].old_mark = False
+
+    def set_private(self, event: Event) -> None:
+        """Where marks stay: a page has an owner."""
+        life = self.life(event.pfn)
+        life.released, life.pointer = False, True
 
     def set_page_isolated(self, event: Event) -> None:
         """PG_isolated is set."""

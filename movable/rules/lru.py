@@ -1,4 +1,4 @@
-"""Rules V28 to V31 and V36 to V39: what the core promises about pages of processes, and their judge.
+"""Rules V28 to V31 and V41 to V44: what the core promises about pages of processes, and their judge.
 
 An event of a mapping names the process's memory (``mm``) and the page of it (``vpn``). ``move_lru_page_ret`` ends one attempt.
 """
@@ -45,39 +45,39 @@ V31 = rule(
     kind=UNTESTED,
 )  # fmt: skip
 
-V36 = rule(
-    "V36", MUST, "no migration entry is left behind",
+V41 = rule(
+    "V41", MUST, "no migration entry is left behind",
     "When migrate_pages returns, none of the migration entries that it made is left.",
     why="A process that touches such an entry waits for ever.",
     kernel="mm/migrate.c: migrate_pages",
     exercised_by="attempts",
 )  # fmt: skip
 
-V37 = rule(
-    "V37", MUST, "isolated pages of the LRU lists come back",
+V42 = rule(
+    "V42", MUST, "isolated pages of the LRU lists come back",
     "A page taken off its LRU list is put back, moves, or is freed.",
     why="Reclaim cannot find it, and it counts as isolated.",
     kernel="mm/vmscan.c: isolate_lru_page, mm/vmscan.c: putback_lru_page",
     exercised_by="lru_isolations",
 )  # fmt: skip
 
-V38 = rule(
-    "V38", MUST, "the copy comes after the last mapping",
+V43 = rule(
+    "V43", MUST, "the copy comes after the last mapping",
     "The content of a mapped page is copied to its target only when every mapping is a migration entry.",
     why="What is written through a mapping that is left is lost.",
     kernel="mm/migrate.c: unmap_and_move",
     exercised_by="copies",
 )  # fmt: skip
 
-V39 = rule(
-    "V39", MUST, "a page is isolated from the LRU lists once",
+V44 = rule(
+    "V44", MUST, "a page is isolated from the LRU lists once",
     "Until an isolated page of the LRU lists has gone back, moved, or been freed, nobody isolates it again.",
     why="Two lists cannot hold one page.",
     kernel="mm/vmscan.c: isolate_lru_page",
     exercised_by="lru_isolations",
 )  # fmt: skip
 
-ABOUT_PROCESSES = frozenset(made.id for made in (V28, V29, V30, V31, V36, V37, V38, V39))
+ABOUT_PROCESSES = frozenset(made.id for made in (V28, V29, V30, V31, V41, V42, V43, V44))
 """Rules about pages of processes, which no driver's page is under."""
 
 _KEPT = PTE_RW | PTE_DIRTY | PTE_ACCESSED
@@ -113,7 +113,7 @@ class Lru(Check):
         """A page leaves its list."""
         self.lru_isolations += 1
         if event.pfn in self.isolated:
-            self.broken(V39, event, f"page {event.pfn} was isolated from the LRU lists while it was isolated already")
+            self.broken(V44, event, f"page {event.pfn} was isolated from the LRU lists while it was isolated already")
         self.isolated.add(event.pfn)
 
     def putback_lru_page(self, event: Event) -> None:
@@ -152,7 +152,7 @@ class Lru(Check):
         self.uncopied.discard(event.pfn)
         source, left = event.args["source"], event.args["mapcount"]
         if left:
-            self.broken(V38, event, f"page {source} was copied to page {event.pfn} while it was mapped {left} times")
+            self.broken(V43, event, f"page {source} was copied to page {event.pfn} while it was mapped {left} times")
 
     def access(self, event: Event) -> None:
         """A process touches a page."""
@@ -208,10 +208,10 @@ class Lru(Check):
         """The loop returns."""
         mine = [(place, frame) for place, (_, frame, task) in self.entries.items() if task == event.task]
         for (mm, vpn), frame in mine:
-            self.broken(V36, event, f"a migration entry of page {frame} is left at page {vpn:#x} of {mm}")
+            self.broken(V41, event, f"a migration entry of page {frame} is left at page {vpn:#x} of {mm}")
             del self.entries[mm, vpn]
 
     def finish(self, last: Event, quiescent: bool) -> None:
         """Nothing may be left isolated when nothing is under way."""
         for pfn in sorted(self.isolated) if quiescent else ():
-            self.broken(V37, last, f"page {pfn} was isolated from the LRU lists and never came back")
+            self.broken(V42, last, f"page {pfn} was isolated from the LRU lists and never came back")

@@ -168,7 +168,9 @@ class Migration(Check):
         if tries > TRIES:
             self.broken(V9, event, f"page {pfn} is tried for the {tries}th time in one migrate_pages call")
         before = run.answers.get(pfn)
-        if before is not None and before != -EAGAIN:
+        other_part = self.era.async_first and mode != run.modes.get(pfn, mode)
+        run.modes[pfn] = mode
+        if before is not None and before != -EAGAIN and not (before and other_part):
             broken = V9 if before == 0 else V10
             self.broken(broken, event, f"page {pfn} is tried again although the driver answered {before}")
         elif run.ended != UNSEEN and run.ended != pfn:
@@ -219,7 +221,7 @@ class Migration(Check):
         args = event.args
         newpfn = args.get("newpage", UNSEEN if call is None else call.newpfn)
         new_mapping = args.get("new_mapping", UNSEEN)
-        if new_mapping >= 0:
+        if new_mapping >= 0 and not (self.era.sticky_mark and call is not None and call.new_mark):
             fine = marked(new_mapping)
         else:
             fine = call is None or call.newpfn == UNSEEN or call.new_mark is True

@@ -76,7 +76,7 @@ class Monitor:
         self.accused: set[int] = set()
         self._unwound = False
         self._recent: deque[Event] = deque(maxlen=RECENT)
-        self.checks: list[Check] = [check(self.lives, known, self._report) for check in CHECKS]
+        self.checks: list[Check] = [check(self.lives, known, self._report) for check in CHECKS if check.concerns(known)]
         self.feed = feeder(self._compile(), self._recent)
 
     def _compile(self) -> dict[str, tuple[Handler, ...]]:

@@ -143,6 +143,11 @@ class Check:
         self.pages = lives.pages
         self._report = report
 
+    @classmethod
+    def concerns(cls, era: Era) -> bool:
+        """Whether there is anything to judge in kernels of ``era``."""
+        return True
+
     def broken(self, broken: Rule, event: Event, text: str) -> None:
         """Say that ``event`` shows a rule broken, and what happened."""
         self._report(broken.id, event, text)

@@ -9,11 +9,11 @@ import difflib
 from collections.abc import Iterator
 
 from movable.errors import UsageError
-from movable.rules import freeing, isolation, locking, lru, marking, migrate_loop, migration, observed, putback, references
+from movable.rules import freeing, isolation, locking, lru, marking, migrate_loop, migration, observed, putback, references, sticky
 from movable.rules.bugs import BUGS
 from movable.rules.rule import DECLARED, KINDS, LEVELS, SHOWS, Check, Rule
 
-JUDGES = (marking, isolation, migration, references, putback, locking, freeing, migrate_loop, lru, observed)
+JUDGES = (marking, isolation, migration, references, putback, locking, freeing, migrate_loop, lru, sticky, observed)
 """The files that declare rules, each beside what judges it."""
 
 CHECKS: tuple[type[Check], ...] = (
@@ -26,6 +26,7 @@ CHECKS: tuple[type[Check], ...] = (
     locking.Locks,
     migrate_loop.Core,
     freeing.Release,
+    sticky.Sticky,
     lru.Lru,
 )
 """The checks, in the order in which they look at an event."""
@@ -50,7 +51,7 @@ def rule(id: str) -> Rule:
 
 def _near(id: str) -> str:
     near = difflib.get_close_matches(id.upper(), RULES, n=4, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else "rules are D1 to D55 and V1 to V39"
+    return f"did you mean {', '.join(near)}?" if near else "rules are D1 to D60 and V1 to V44"
 
 
 def source_text(found: Rule) -> str:

@@ -1,0 +1,287 @@
+"""Rules of kernels whose marks stay: for each a driver that breaks it, and a twin that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import EAGAIN, EBUSY, ENOENT
+from typing import Any
+
+import pytest
+
+from movable import VM, ListHead, Page, SetPageMovable, get_page, lock_page, put_page, unlock_page
+from movable.events import Event
+from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_enqueue
+from movable.mm.isolation import isolate_movable_page, putback_movable_pages
+from movable.mm.list import list_add_tail, list_del
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.rules.monitor import Monitor
+
+
+class One:
+    """One page, an owner that may release it at any time, and answers by list."""
+
+    def __init__(self, vm: VM, answers: list[int] | None = None) -> None:
+        self.vm = vm
+        self.answers = answers or []
+        self.mapping = vm.address_space(self, "one")
+        page = vm.alloc_page()
+        assert page is not None
+        self.page: Page = page
+        lock_page(page)
+        page.private = self
+        SetPageMovable(page, self.mapping)
+        unlock_page(page)
+
+    def release(self) -> None:
+        """Page lock, back pointer, unlock, put."""
+        lock_page(self.page)
+        self.page.private = 0
+        unlock_page(self.page)
+        put_page(self.page)
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        return bool(page.private)
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        if not page.private:
+            return 0
+        if self.answers:
+            return self.answers.pop(0)
+        return self.move(newpage, page)
+
+    def move(self, newpage: Page, page: Page) -> int:
+        get_page(newpage)
+        newpage.private = self
+        SetPageMovable(newpage, self.mapping)
+        page.private = 0
+        self.page = newpage
+        put_page(page)
+        return 0
+
+    def putback_page(self, page: Page) -> None:
+        pass
+
+
+class AsksForAnother(One):
+    """D56: a released page is not yet known to it."""
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        return -EAGAIN if not page.private else super().migrate_page(newpage, page, mode)
+
+
+class DropsAgain(One):
+    """D56: put-back of a released page drops a reference that the owner gave up already."""
+
+    def putback_page(self, page: Page) -> None:
+        if not page.private:
+            get_page(page)
+
+
+class MarksFirst(One):
+    """D58: types the target, then finds that it cannot."""
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        SetPageMovable(newpage, self.mapping)
+        return -EAGAIN
+
+
+class ReleasesUnlocked(One):
+    """D59: beside its own callbacks."""
+
+    def release(self) -> None:
+        self.page.private = 0
+        put_page(self.page)
+
+
+class LeavesThePointer(One):
+    """D59: drops its reference with the back pointer set."""
+
+    def release(self) -> None:
+        put_page(self.page)
+
+
+def watched(era: str = "7.3") -> tuple[VM, Monitor]:
+    vm = VM(era=era)
+    monitor = Monitor(era=era)
+    vm.observe(monitor.feed)
+    return vm, monitor
+
+
+def isolated(page: Page) -> ListHead:
+    pages = ListHead("taken")
+    assert isolate_movable_page(page, 8) == 0
+    list_add_tail(page._lru, pages)
+    return pages
+
+
+def run(driver: type[One], *, release: bool, targets: bool = True, answers: list[int] | None = None) -> Monitor:
+    """Isolate, release if asked to, migrate, put back what is left."""
+    vm, monitor = watched()
+    one = driver(vm, answers)
+    pages = isolated(one.page)
+    if release:
+        one.release()
+    migrate_pages(pages, lambda page, vm: vm.alloc_page() if targets else None, None, vm, MIGRATE_SYNC, MR_COMPACTION)
+    putback_movable_pages(pages)
+    monitor.finish()
+    return monitor
+
+
+@pytest.mark.parametrize(
+    ("rule", "driver", "release", "targets"),
+    [
+        ("D56", AsksForAnother, True, True),
+        ("D56", DropsAgain, True, False),
+        ("D58", MarksFirst, False, True),
+        ("D59", ReleasesUnlocked, True, True),
+    ],
+)
+def test_a_driver_that_breaks_it_and_one_that_does_not(rule: str, driver: type[One], release: bool, targets: bool) -> None:
+    assert rule in run(driver, release=release, targets=targets).broken
+    if rule != "D58":
+        twin = run(One, release=release, targets=targets)
+        assert twin.broken == {} and twin.exercised[rule]
+    else:
+        twin = run(One, release=False, answers=[-EBUSY])
+        assert twin.broken == {} and twin.exercised[rule]
+
+
+def test_a_page_freed_with_its_back_pointer() -> None:
+    vm, monitor = watched()
+    LeavesThePointer(vm).release()
+    assert "D59" in monitor.broken
+    vm, monitor = watched()
+    One(vm).release()
+    assert monitor.broken == {} and monitor.exercised["D59"]
+
+
+# --- hooks of balloons ---
+
+Hook = Callable[[BalloonDevInfo, Page, Page, int], int]
+
+
+def hooked(hook: Hook) -> Monitor:
+    vm, monitor = watched()
+    device = BalloonDevInfo(vm, hook)
+    page = balloon_page_alloc(vm)
+    assert page is not None
+    balloon_page_enqueue(device, page)
+    pages = isolated(page)
+    migrate_pages(pages, lambda page, vm: vm.alloc_page(), None, vm, MIGRATE_SYNC, MR_COMPACTION)
+    putback_movable_pages(pages)
+    monitor.finish()
+    return monitor
+
+
+def took_a_reference(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    get_page(newpage)
+    return 0
+
+
+def dropped_a_reference(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    get_page(page)
+    put_page(page)
+    return 0
+
+
+def five(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    return 5
+
+
+def cleared(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    page.private = 0
+    return -EAGAIN
+
+
+def listed(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    pages = ListHead("mine")
+    list_add_tail(newpage.lru, pages)
+    list_del(newpage.lru)
+    return 0
+
+
+@pytest.mark.parametrize("hook", [took_a_reference, dropped_a_reference, five, cleared, listed])
+def test_a_hook_that_does_the_cores_work(hook: Hook) -> None:
+    assert "D57" in hooked(hook).broken
+
+
+@pytest.mark.parametrize("answer", [0, -EAGAIN, -EBUSY, -ENOENT])
+def test_a_hook_that_only_answers(answer: int) -> None:
+    monitor = hooked(lambda device, newpage, page, mode: answer)
+    assert monitor.broken == {} and monitor.exercised["D57"] and monitor.exercised["V40"]
+
+
+# --- the core ---
+
+
+def stream(answers: list[int]) -> list[Event]:
+    events: list[Event] = []
+    vm = VM(era="7.3")
+    vm.observe(events.append)
+    one = One(vm, answers)
+    pages = isolated(one.page)
+    migrate_pages(pages, lambda page, vm: vm.alloc_page(), None, vm, MIGRATE_SYNC, MR_COMPACTION)
+    putback_movable_pages(pages)
+    one.release()
+    return events
+
+
+def judged(events: list[Event]) -> Monitor:
+    monitor = Monitor(era="7.3")
+    for event in events:
+        monitor.feed(event)
+    monitor.finish()
+    return monitor
+
+
+def test_a_final_error_is_asked_once_more() -> None:
+    events = stream([-EBUSY, -EBUSY])
+    fine = judged(events)
+    assert fine.broken == {} and fine.exercised["V36"]
+    asked = [number for number, event in enumerate(events) if event.kind == "migratepage"]
+    assert len(asked) == 2
+    second = max(number for number in range(asked[1]) if events[number].kind == "get_new_page")
+    end = next(number for number in range(asked[1], len(events)) if events[number].kind == "put_new_page")
+    assert "V36" in judged([event for number, event in enumerate(events) if not second <= number <= end]).broken
+
+
+def edited(events: list[Event], kind: str, change: Callable[[Event], Event]) -> list[Event]:
+    return [change(event) if event.kind == kind else event for event in events]
+
+
+def test_what_the_core_never_does() -> None:
+    events = stream([])
+    assert judged(events).broken == {} and judged(events).exercised["V38"] and judged(events).exercised["V39"]
+    isolated_bit = next(event.flags for event in events if event.kind == "migratepage")
+    assert "V39" in judged(edited(events, "free_page", lambda event: event._replace(flags=isolated_bit & ~1))).broken
+    given = next(event for event in events if event.kind == "get_new_page")
+    at = next(number for number, event in enumerate(events) if event.kind == "move_to_new_page_ret") + 1
+    back = given._replace(kind="put_new_page", seq=events[at].seq)
+    assert "V38" in judged([*events[:at], back, *events[at:]]).broken
+    held: list[Event] = []
+    for event in hooks():
+        if event.kind == "balloon_hook":
+            taken = {"lock": "balloon_pages_lock", "type": "spinlock", "tried": False}
+            held.append(event._replace(kind="lock", pfn=-1, args=taken))
+        held.append(event)
+    assert "V40" in judged(held).broken
+
+
+def hooks() -> list[Event]:
+    events: list[Event] = []
+    vm = VM(era="7.3")
+    vm.observe(events.append)
+    device = BalloonDevInfo(vm, lambda *arguments: 0)
+    page = balloon_page_alloc(vm)
+    assert page is not None
+    balloon_page_enqueue(device, page)
+    pages = isolated(page)
+    migrate_pages(pages, lambda page, vm: vm.alloc_page(), None, vm, MIGRATE_ASYNC, MR_COMPACTION)
+    return events
+
+
+def test_eras_without_them() -> None:
+    rules: dict[str, Any] = {era: Monitor(era=era).judged for era in ("4.19", "6.1", "6.17", "7.3")}
+    assert not {"D56", "D59", "V36"} & (rules["4.19"] | rules["6.1"])
+    assert {"D56", "D58", "D59", "D60", "V36", "V37", "V38"} <= rules["6.17"] and "D57" not in rules["6.17"]
+    assert {"D57", "V39", "V40"} <= rules["7.3"] and not {"D19", "D21", "D22", "D25", "D28"} & rules["7.3"]
