@@ -66,25 +66,22 @@ def compact_class(pool: Pool, size_class: SizeClass, objects: Objects) -> int:
 def _empty_into_others(pool: Pool, size_class: SizeClass, source: Zspage, objects: Objects) -> bool:
     """Move what can be moved out of ``source``; False when there was no destination for the next object."""
     destination = size_class.take(DESTINATIONS)
+    pinned = objects is unpinned
     for page, obj, cell in objects(pool, size_class, source):
         if destination is not None and destination.inuse == size_class.objs:
             size_class.insert_zspage(destination)
             destination = size_class.take(DESTINATIONS)
         if destination is None:
-            _unpin(cell)
+            if pinned:
+                bit_spin_unlock(HANDLE_PIN_BIT, cell)
             return False
         move_object(pool, size_class, source, destination, page, obj, cell)
-        _unpin(cell)
+        if pinned:
+            bit_spin_unlock(HANDLE_PIN_BIT, cell)
     if destination is None:
         return False
     size_class.insert_zspage(destination)
     return True
-
-
-def _unpin(cell: Handle) -> None:
-    """End a pin, where there is one."""
-    if cell.form.tag_bits and cell.word & PINNED:
-        bit_spin_unlock(HANDLE_PIN_BIT, cell)
 
 
 def every_object(pool: Pool, size_class: SizeClass, source: Zspage) -> Iterator[tuple[Page, int, Handle]]:

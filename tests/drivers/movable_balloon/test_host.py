@@ -53,10 +53,8 @@ def test_check_finds_a_page_that_was_freed_under_the_host() -> None:
 
 
 def test_check_finds_a_page_that_left_the_balloon() -> None:
-    from movable_balloon import balloon_page_dequeue
-
     _, balloon = with_balloon()
-    page = balloon_page_dequeue(balloon.vb_dev_info)
+    page = balloon.layer.balloon_page_dequeue(balloon.vb_dev_info)
     assert page is not None
     assert [f"page {page.pfn} left the balloon" in finding for finding in balloon.host.check()] == [True]
 

@@ -78,8 +78,8 @@ def sparse_first(size_class: SizeClass) -> Zspage | None:
     return None
 
 
-def quarter(self: SizeClass, vm: VM, name: str, row: ClassRow, tables: Any) -> None:
-    SIZE_CLASS_INIT(self, vm, name, row, tables)
+def quarter(self: SizeClass, vm: VM, name: str, row: ClassRow, tables: Any, form: Any, lock: Any) -> None:
+    SIZE_CLASS_INIT(self, vm, name, row, tables, form, lock)
     self.groups = tuple(
         0 if n == 0 else 3 if n == row.objs else ZS_ALMOST_EMPTY if n <= row.objs // 4 else ZS_ALMOST_FULL
         for n in range(row.objs + 1)
