@@ -1,7 +1,7 @@
 """Marks that stay, and what comes of it: D56 to D60 and V36 to V40, and their judge, which eras with such marks have.
 
-An owner lets go of a page by clearing its back pointer; the core does not look, and asks the driver. A loop in two parts asks a driver
-again that failed for good in the first. A balloon core owns what each device owned before.
+An owner lets go of a page by clearing its back pointer; the core does not look, and asks the driver. A loop in two parts asks a
+driver again that failed for good in the first. A balloon core owns what each device owned before.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ ASKS_RELEASED = tuple(name for name, era in ERAS.items() if era.sticky_mark and 
 
 D56 = rule(
     "D56", MUST, "a released page is left alone",
-    "For a page whose back pointer is clear, the migrate callback returns 0 and touches neither page, and putback_page does nothing.",
-    why="The core no longer looks whether the owner has released a page that it holds isolated, so it asks about a page that is nobody's.",
+    "For a page whose back pointer is clear, the migrate callback returns 0 and touches neither page, and putback_page does "
+    "nothing.",
+    why="The core no longer looks whether the owner has released a page that it holds isolated, so it asks about nobody's page.",
     kernel="mm/zsmalloc.c: zs_page_migrate, mm/migrate.c: migrate_movable_ops_page",
     eras=STICKY, exercised_by="asked_about_released",
 )  # fmt: skip
@@ -46,8 +47,8 @@ D58 = rule(
 D59 = rule(
     "D59", MUST, "clear the back pointer before letting go",
     "An owner clears the back pointer of a page before it drops its reference, and that of an isolated page under the page lock.",
-    why="Only the back pointer says whether a marked page has an owner. A page that its owner gives up while it is isolated, beside its "
-    "callbacks, is moved and put back for somebody who no longer has it.",
+    why="Only the back pointer says whether a marked page has an owner. A page that its owner gives up while it is isolated, beside "
+    "its callbacks, is moved and put back for somebody who no longer has it.",
     kernel="mm/zsmalloc.c: reset_zpdesc, mm/balloon.c: balloon_page_list_dequeue",
     eras=STICKY, exercised_by="pointers",
 )  # fmt: skip

@@ -124,7 +124,7 @@ def test_a_rule_is_found_by_number() -> None:
 def test_an_unknown_rule_lists_near_ones() -> None:
     with pytest.raises(UsageError, match=r"unknown rule 'D177'; did you mean .*D17"):
         rule("D177")
-    with pytest.raises(UsageError, match="rules are D1 to D55 and V1 to V44"):
+    with pytest.raises(UsageError, match="rules are D1 to D60 and V1 to V44"):
         rule("???")
 
 
