@@ -47,7 +47,7 @@ D58 = rule(
 D59 = rule(
     "D59", MUST, "clear the back pointer before letting go",
     "An owner clears the back pointer of a page before it drops its reference, and that of an isolated page under the page lock.",
-    why="Only the back pointer says whether a marked page has an owner. A page that its owner gives up while it is isolated, beside "
+    why="Only the back pointer says whether a marked page has an owner. A page that its owner gives up while isolated, beside "
     "its callbacks, is moved and put back for somebody who no longer has it.",
     kernel="mm/zsmalloc.c: reset_zpdesc, mm/balloon.c: balloon_page_list_dequeue",
     eras=STICKY, exercised_by="pointers",
