@@ -20,9 +20,39 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("--era", metavar="E", help="play on a machine of this era instead, to see what differs")
     verb.add_argument("--json", metavar="FILE", help="write the differences as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_answers)
+    verb = inner.add_parser(
+        "hostages",
+        help="each pageblock of a real machine by what keeps it from being a huge page",
+        description="Read /proc/kpageflags and /proc/zoneinfo, saved in a folder or of this machine (--live, as root), and count "
+        "for each zone which pageblocks are free, which compaction could empty, and which are held, by whom.",
+    )
+    verb.add_argument("folder", nargs="?", metavar="DIR", help="folder with kpageflags and zoneinfo, plain or .gz")
+    verb.add_argument("--live", action="store_true", help="this machine, as root")
+    verb.add_argument("--json", metavar="FILE", help="write the counts as JSON ('-' for standard output, and nothing else)")
+    verb.set_defaults(run=_hostages)
 
 
 def _answers(arguments: argparse.Namespace) -> int:
     from movable.lab.answers.cli import run
 
     return run(arguments)
+
+
+def _hostages(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from movable.errors import UsageError
+    from movable.files import check_place, write_json, write_text
+    from movable.lab.frames.hostages import count, lines, record
+    from movable.lab.frames.snapshot import take
+
+    if arguments.live == (arguments.folder is not None):
+        raise UsageError("give a folder with kpageflags and zoneinfo, or --live for this machine, and not both")
+    check_place(arguments.json)
+    snapshot = take(Path("/proc" if arguments.live else arguments.folder))
+    zones = count(snapshot)
+    if arguments.json != "-":
+        write_text("-", "\n".join(lines(zones, snapshot.pageblock_order)))
+    if arguments.json:
+        write_json(arguments.json, record(zones, snapshot.name, snapshot.pageblock_order))
+    return 0
