@@ -35,7 +35,7 @@ ARROWS = {
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "trace", "mm", "names"},
-    "numa": {"numa", "mm", "names"},
+    "numa": {"numa", "mm", "explore", "names"},
     "sh": {"sh", "lab", "mm", "names"},
     "lab": {"lab", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},

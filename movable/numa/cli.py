@@ -24,6 +24,7 @@ def add_arguments(verbs: Verbs) -> None:
     parts = numa.add_subparsers(title="parts", metavar="PART", required=True)
     _add_replay(parts)
     _add_run(parts)
+    _add_outcomes(parts)
 
 
 def _add_replay(parts: Verbs) -> None:
@@ -82,21 +83,69 @@ def _add_run(parts: Verbs) -> None:
         "echo of /proc and /sys files, and 'why PID PAGE', which says what keeps a page where it is. See docs/numa.md.",
     )
     verb.add_argument("script", metavar="SCRIPT", nargs="?", default="-", help="the script, - or nothing for standard input")
-    verb.add_argument("--memory", default="256M", metavar="SIZE", help="size of the machine, such as 256M or 1G (default 256M)")
+    _add_machine(verb, "256M")
+    verb.set_defaults(run=_run)
+
+
+def _add_machine(verb: argparse.ArgumentParser, memory: str) -> None:
+    verb.add_argument("--memory", default=memory, metavar="SIZE", help=f"size of the machine, such as 64M or 1G (default {memory})")
     verb.add_argument("--nodes", type=int, default=2, metavar="N", help="NUMA nodes (default 2)")
     verb.add_argument("--era", default="6.1", help="the kernel that answers (default 6.1)")
-    verb.set_defaults(run=_run)
+
+
+def _bytes_of(arguments: argparse.Namespace) -> int:
+    from movable.numa.shapes import size_in_pages
+
+    if not 1 <= arguments.nodes <= 64:
+        raise UsageError(f"--nodes {arguments.nodes}: use 1 to 64")
+    return size_in_pages(arguments.memory) * 4096
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from movable.mm.vm import VM
-    from movable.numa.shapes import size_in_pages
     from movable.numa.shell import Shell
 
-    if not 1 <= arguments.nodes <= 64:
-        raise UsageError(f"--nodes {arguments.nodes}: use 1 to 64")
-    shell = Shell(VM(size_in_pages(arguments.memory) * 4096, nodes=arguments.nodes, era=arguments.era))
+    shell = Shell(VM(_bytes_of(arguments), nodes=arguments.nodes, era=arguments.era))
     with nullcontext(sys.stdin) if arguments.script == "-" else open(arguments.script, encoding="utf-8") as stream:
         for line in shell.run(stream, arguments.script):
             print(line)
     return 0
+
+
+def _add_outcomes(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "outcomes",
+        help="play commands beside each other in every interleaving, and count what they answer",
+        description="Play a script whose last commands, below a line 'together:', run beside each other: every interleaving is "
+        "played on a fresh machine, and the table shows which answers a caller can see. Exit code 1 when one goes wrong.",
+    )
+    verb.add_argument("script", metavar="SCRIPT", nargs="?", default="-", help="the script, - or nothing for standard input")
+    _add_machine(verb, "4M")
+    verb.add_argument("--executions", type=int, default=400, metavar="N", help="interleavings of each search at most (default 400)")
+    verb.add_argument("--json", metavar="FILE", help="write the outcomes as JSON ('-' for standard output, and nothing else)")
+    verb.set_defaults(run=_outcomes)
+
+
+def _outcomes(arguments: argparse.Namespace) -> int:
+    from movable.numa.outcomes import Search, table
+
+    if arguments.executions < 1:
+        raise UsageError(f"--executions {arguments.executions}: use 1 or more")
+    if arguments.json:
+        check_place(arguments.json)
+    with nullcontext(sys.stdin) if arguments.script == "-" else open(arguments.script, encoding="utf-8") as stream:
+        lines = stream.read().splitlines()
+    found = Search(lines, arguments.script, _bytes_of(arguments), arguments.nodes, arguments.era).run(arguments.executions)
+    if arguments.json:
+        rows = [
+            {"answers": dict(zip(found.commands, row, strict=False)), "pages": row[-1], "times": times}
+            for row, times in found.counts.most_common()
+        ]
+        record = {"executions": found.executions, "complete": found.complete, "failure": found.failure, "outcomes": rows}
+        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
+    if arguments.json != "-":
+        for line in table(found):
+            print(line)
+        if found.failure:
+            print(found.failure)
+    return 1 if found.failure else 0

@@ -31,6 +31,7 @@ from movable.mm.mlock import do_mlock
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.node_files import NUMASTAT, distance, meminfo, node_distance, numastat
 from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist
+from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import PAGE_SIZE
 from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat
 from movable.mm.process import Process, Signal
@@ -371,6 +372,21 @@ class Shell:
         for address in self.pages(task, words[1:]):
             try:
                 task.write(address, b"written")
+            except Signal as signal:
+                yield f"process {task.pid}: {signal}"
+
+    def _do_balance(self, words: list[str]) -> Iterator[str]:
+        if len(words) != 4 or words[2] != "to":
+            raise UsageError("balance: write balance PID PAGE to NODE: the process uses a page from a CPU of that node")
+        task, nid = self.task(words[0]), self.node(words[3]).nid
+        for address in self.pages(task, words[1:2]):
+            yield "moved" if do_numa_page(task, address // PAGE_SIZE, nid) else "stays"
+
+    def _do_read(self, words: list[str]) -> Iterator[str]:
+        task = self.task(words[0]) if words else self.task("")
+        for address in self.pages(task, words[1:]):
+            try:
+                yield f"read {task.read(address, 8).hex()}"
             except Signal as signal:
                 yield f"process {task.pid}: {signal}"
 

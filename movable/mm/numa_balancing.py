@@ -1,0 +1,68 @@
+"""NUMA balancing: a page that is used from another node moves there, if that costs nobody anything (mm/migrate.c, mm/memory.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.mm.gfp import GFP_DIRECT_RECLAIM, GFP_HIGHUSER_MOVABLE, GFP_NOMEMALLOC, GFP_NORETRY, GFP_NOWARN, GFP_THISNODE
+from movable.mm.gup import follow_page, follow_page_watched
+from movable.mm.isolation import putback_movable_pages
+from movable.mm.list import ListHead, list_add
+from movable.mm.mempolicy import alloc_page_nodemask
+from movable.mm.migrate import MIGRATE_ASYNC, MR_NUMA_MISPLACED, migrate_pages
+from movable.mm.mmzone import WMARK_HIGH
+from movable.mm.page import PG_dirty
+from movable.mm.swap import count_isolated, isolate_lru_page, page_is_file_lru
+
+if TYPE_CHECKING:
+    from movable.mm.node import Node
+    from movable.mm.page import Page
+    from movable.mm.process import Process
+
+MISPLACED_GFP = (
+    GFP_HIGHUSER_MOVABLE & ~GFP_DIRECT_RECLAIM | GFP_THISNODE | GFP_NOMEMALLOC | GFP_NORETRY | GFP_NOWARN
+)
+
+
+def do_numa_page(task: Process, vpn: int, nid: int) -> bool:
+    """A hinting fault: the process used a page from node ``nid``; whether the page moved there (do_numa_page)."""
+    mm = task.mm
+    assert mm is not None
+    seam = task.user.vm.seam
+    with mm.mmap_lock.read():
+        vma = mm.vma_lookup(vpn)
+        if vma is None:
+            return False
+        page = follow_page(vma, vpn) if seam is None else follow_page_watched(vma, vpn, seam)
+    return not isinstance(page, int) and page.zone.node.nid != nid and migrate_misplaced_page(task, page, nid)
+
+
+def migrate_misplaced_page(task: Process, page: Page, nid: int) -> bool:
+    """Move one page to a node without waiting for anything; False where it stays.
+
+    It stays when it is a dirty page of a disk file, when the node has no room to spare, or when somebody else has it. Counts
+    numa_pages_migrated. mirrors mm/migrate.c, migrate_misplaced_page.
+    """
+    vm = task.user.vm
+    if page_is_file_lru(page) and page._flags >> PG_dirty & 1:
+        return False
+    if not migrate_balanced_pgdat(vm.nodes[nid]) or isolate_lru_page(page):
+        return False
+    count_isolated(page, 1)
+    pages = ListHead(f"page to move by {vm.current.name}")
+    list_add(page._lru, pages)
+    left = migrate_pages(pages, _alloc_misplaced_dst_page, None, (task, nid), MIGRATE_ASYNC, MR_NUMA_MISPLACED)
+    if left:
+        putback_movable_pages(pages)
+        return False
+    vm.vmstat["numa_pages_migrated"] += 1
+    return True
+
+
+def migrate_balanced_pgdat(node: Node) -> bool:
+    """Whether a zone of the node keeps more than its high watermark after one page more."""
+    return any(zone.nr_free > zone.watermark[WMARK_HIGH] + 1 for zone in node.zones)
+
+
+def _alloc_misplaced_dst_page(page: Page, to: tuple[Process, int]) -> Page | None:
+    return alloc_page_nodemask(to[0], to[1], None, MISPLACED_GFP)

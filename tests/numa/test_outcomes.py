@@ -1,0 +1,91 @@
+"""What commands answer when they run beside each other: all that can be seen, and nothing that cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from movable.cli import main
+from movable.mm import migrate_lru
+from movable.mm.page import Page
+from movable.mm.userspace import Userspace
+from movable.numa.outcomes import Search
+
+
+def search(*lines: str, executions: int = 300, era: str = "6.1") -> Search:
+    return Search(list(lines), "script", 4 << 20, 2, era)
+
+
+def test_a_fork_beside_a_move() -> None:
+    found = search("touch 4K", "together:", "move_pages 101 0 to 1", "fork 101").run(300)
+    assert found.complete
+    assert set(found.counts) == {("1", "[fork] 102", "101:1 102:1"), ("-13", "[fork] 102", "101:0 102:0")}
+    assert found.counts.total() == found.executions
+
+
+def test_a_write_beside_a_move_is_never_seen() -> None:
+    found = search("share 4K 2", "together:", "move_pages --all 101 0 to 1", "write 102 0", era="7.3").run(300)
+    assert found.complete
+    assert set(found.counts) == {("1", "-", "101:1 102:1")}
+
+
+def test_two_movers_and_a_limit() -> None:
+    found = search("touch 4K", "together:", "move_pages 101 0 to 1", "balance 101 0 to 1").run(25)
+    assert not found.complete
+    assert not found.failure
+    assert {"1"} <= {row[0] for row in found.counts}
+    assert all(row[-1] == "101:1" for row in found.counts)
+
+
+def test_balancing_by_itself() -> None:
+    from tests.numa.test_shell import play, shell
+
+    made = shell()
+    assert play(made, "touch 8K", "balance 101 0 to 1") == ["moved"]
+    assert play(made, "balance 101 0 to 1") == ["stays"]
+    assert play(made, "move_pages 101 0-1") == ["0x7f0000000000 1", "0x7f0000001000 0"]
+    assert made.vm.vmstat["numa_pages_migrated"] == 1
+
+
+def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def forgets(user: Userspace, old: Page, new: Page) -> None:
+        pass
+
+    monkeypatch.setattr(migrate_lru, "remove_migration_ptes", forgets)
+    script = tmp_path / "script"
+    script.write_text("touch 4K\ntogether:\nmove_pages 101 0 to 1\nfork 101\n")
+    assert main(["numa", "outcomes", str(script)]) == 1
+    assert "migration entry" in capsys.readouterr().out
+
+
+def test_the_table_and_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script, record = tmp_path / "script", tmp_path / "record.json"
+    script.write_text("touch 4K\ntogether:\nmove_pages 101 0 to 1\nwrite 101 0\n")
+    assert main(["numa", "outcomes", str(script), "--json", str(record)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].split("  ")[0] == "move_pages 101 0 to 1"
+    assert out[-1].startswith("1 outcomes in ")
+    assert out[-1].endswith(": all interleavings")
+    written = json.loads(record.read_text())
+    assert written["complete"] is True
+    assert written["outcomes"][0]["answers"] == {"move_pages 101 0 to 1": "1", "write 101 0": "-"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("touch 4K\n", "one line must be"),
+        ("touch 4K\ntogether:\nfork 101\n", "two commands or more"),
+        ("jump\ntogether:\nfork 101\nfork 101\n", "script, line 1: unknown command"),
+        ("touch 4K\ntogether:\nfork 101\njump\n", "script, line 4: unknown command"),
+    ],
+)
+def test_bad_scripts_are_one_line(text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "script"
+    script.write_text(text)
+    assert main(["numa", "outcomes", str(script)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
