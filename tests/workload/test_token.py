@@ -205,7 +205,7 @@ def torment(tokens: list[str], number: int, seed: int, capsys: pytest.CaptureFix
     slowest = 0.0
     for text in mutants(tokens, number, seed):
         began = time.process_time()
-        code = main(["replay", HALF, text])
+        code = main(["replay", HALF, "--", text])
         slowest = max(slowest, time.process_time() - began)
         captured = capsys.readouterr()
         assert code in (0, 1, 2), text

@@ -245,7 +245,7 @@ class Overhearing(Source):
     """A source whose lines are also followed as tracepoints, while somebody else reads them for something else."""
 
     def __init__(self, path: str, progress: Progress | None = None) -> None:
-        super().__init__(path, progress)
+        super().__init__(path, progress, again=False)
         self.follower = Follower()
 
     def __enter__(self) -> Overhearing:

@@ -16,8 +16,10 @@ from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.monitor import Monitor, Violation, feeder
 from movable.rules.rule import BROKEN_ONLY, HELD_OR_BROKEN, MAY
 from movable.rules.table import RULES
+from movable.shown import shown
 from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of
 from movable.trace.judge.gaps import Consistency, NewMark
+from movable.trace.judge.proof import LOOKED_AT, doubts
 from movable.trace.judge.visible import missing
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import shown_in
@@ -191,7 +193,7 @@ def _known(driver: str, reader: Reader) -> str:
 
 
 def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
-    notes = []
+    notes = [f"line {line} is refused: {shown(why, 120)}" for line, why in reader.refused[:SHOWN]]
     if monitor.contradictions:
         notes.append(
             f"{monitor.consistency.found[0][3]}. A line is missing, or somebody wrote the field directly "
@@ -204,6 +206,7 @@ def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
             (reader.unpaired, "calls without entry or return"),
             (monitor.contradictions, "contradictions"),
             (reader.damaged, "lines unreadable"),
+            (reader.faults, "values that a probe could not read (fault)"),
         )
         lost = ", ".join(f"{number} {what}" for number, what in numbers if number)
         notes.append(f"{lost}: nothing counts as held, nor as broken unless one line alone proves it")
@@ -314,11 +317,14 @@ def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> 
 def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> None:
     """Weigh what the monitor found against what the recording can show, rule by rule."""
     violations = _weighed(reader, monitor)
+    doubted = _doubted(reader, monitor, violations)
     shown = shown_in(reader)
     exercised = monitor.exercised
     for id in RULES:
         lacks = "" if reader.simulated else missing(id, shown)
         verdict, reason = _verdict(id, id in violations, lacks, exercised[id], reader, monitor)
+        if id in doubted:
+            verdict, reason = UNPROVEN, f"it looks broken, but {doubted[id]}"
         result.verdicts[id] = RuleVerdict(id, verdict, reason, exercised[id], 0, ())
     wanted = {id: violations[id][:SHOWN] for id in result.broken}
     lines = text_of(reader.source, {seq for found in wanted.values() for one in found for seq in one.seqs})
@@ -347,6 +353,23 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
         proven = [replace(one, seqs=(*one.seqs, *later.get(one.pfn, ()))) for one in monitor.leaks]
         violations["D18"] = violations.get("D18", []) + proven
     return violations
+
+
+def _doubted(reader: Reader, monitor: _TraceMonitor, violations: dict[str, list[Violation]]) -> dict[str, str]:
+    """Rules of which no finding can be believed, and why; of others, those findings are left out."""
+    if reader.simulated:
+        return {}
+    found: dict[str, str] = {}
+    touched = reader.touched | monitor.consistency.touched
+    for id, all_of_it in violations.items():
+        why = doubts(reader.source, all_of_it[:LOOKED_AT], touched)
+        sound = [one for one in all_of_it if not one.seqs or one.seqs[-1] not in why]
+        if sound:
+            monitor.times[id] -= len(all_of_it) - len(sound)
+            violations[id] = sound
+        else:
+            found[id] = f"its proof is in doubt: line {min(why)}: {why[min(why)]}"
+    return found
 
 
 def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader, monitor: _TraceMonitor) -> tuple[str, str]:

@@ -12,9 +12,12 @@ from movable.mm.page import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.rules.history import MIGRATE, UNSEEN, Call, Lives, marked
 from movable.rules.migration import D16
 from movable.rules.rule import Check, Report
+from movable.trace.judge.nesting import CALLS, WITHIN, Nesting
 
 KEPT = 20
 """Disagreements that are kept; further ones are counted."""
+TOUCHED_LIMIT = 100_000
+"""Lines of disagreements that are remembered."""
 FREED_LIMIT = 4096
 """Frames that were freed last, and not marked since, that are remembered."""
 
@@ -22,13 +25,17 @@ FREED_LIMIT = 4096
 class Consistency:
     """Compares what each event shows of its page with what the events before it left. ``holes`` counts disagreements.
 
-    ``found`` keeps the first of them as (line, page, task, words). Pages are known from their first event on, and forgotten when
-    they are freed.
+    ``found`` keeps the first of them as (line, page, task, words); ``touched`` has the lines of both sides, of which nobody can say
+    which one is wrong. Pages are known from their first event on, and forgotten when they are freed.
     """
 
     def __init__(self) -> None:
         self.holes = 0
         self.found: list[tuple[int, int, str, str]] = []
+        self.touched: set[int] = set()
+        self.nesting = Nesting(self._disagree)
+        self._callbacks = self.nesting.callbacks
+        self._last: dict[int, int] = {}
         self._mapping: dict[int, int] = {}
         self._isolated: dict[int, bool] = {}
         self._yes: dict[str, int] = {}
@@ -37,7 +44,12 @@ class Consistency:
 
     def feed(self, event: Event) -> None:
         """Take in one event."""
-        _, _, kind, pfn, flags, mapping, _, args = event
+        seq, task, kind, pfn, flags, mapping, _, args = event
+        if kind in WITHIN:
+            if task in self._callbacks:
+                self.nesting.within(event)
+        elif kind in CALLS:
+            self._nested(event)
         if mapping >= 0:
             left = self._mapping
             if left.get(pfn, mapping) != mapping and not (kind == "set_page_movable" and mapping == 0):
@@ -56,13 +68,22 @@ class Consistency:
                     self._freed.pop(pfn, None)
                 mapping = args.get("ops", 0) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
             left[pfn] = mapping
+            self._last[pfn] = seq
         elif kind in _RETURNS:
             self._returned(event)
+
+    def _nested(self, event: Event) -> None:
+        self.nesting.feed(event)
+        if event.kind == "migratepage" and self._sees_marks and event.args.get("newpage", UNSEEN) >= 0:
+            target = event.args["newpage"]
+            self._mapping.setdefault(target, 0)  # the core gives fresh pages
+            self._last[target] = event.seq
 
     def _free(self, event: Event, left: int) -> None:
         """A page with a mark, or what is left of one, is freed; between two such releases a mark must lie."""
         pfn, freed = event.pfn, self._freed
         self._isolated.pop(pfn, None)
+        self._last.pop(pfn, None)
         if event.mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE:
             freed.pop(pfn, None)  # a frame that was somebody else's meanwhile
         elif pfn in freed and self._sees_marks:
@@ -93,10 +114,19 @@ class Consistency:
 
     def marked_already(self, event: Event) -> None:
         """The target of a move is marked for the first time, and bears a mark: the core gives fresh pages only."""
-        self._hole(event, "is the target of a move and marked already; the lines before tell of no mark in this call")
+        if event.seq not in self.touched:
+            self._hole(event, "is the target of a move and marked already; the lines before tell of no mark in this call")
+
+    def _disagree(self, event: Event, other: int, words: str) -> None:
+        """An event says something else than the one in line ``other``."""
+        if len(self.touched) < TOUCHED_LIMIT:
+            self.touched.add(other)
+        self._hole(event, words)
 
     def _hole(self, event: Event, words: str) -> None:
         self.holes += 1
+        if len(self.touched) < TOUCHED_LIMIT:
+            self.touched |= {event.seq, self._last.get(event.pfn, event.seq)}
         if len(self.found) < KEPT:
             self.found.append((event.seq, event.pfn, event.task, f"line {event.seq}: page {event.pfn} {words}"))
 

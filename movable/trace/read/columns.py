@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from movable.trace.read.vocabulary import UNSEEN, Meaning
+from movable.trace.read.numbers import Damaged
+from movable.trace.read.vocabulary import PAGE_FIELDS, UNSEEN, Meaning
+
+PAGE_STATE = PAGE_FIELDS | {"flags", "nflags", "mapping", "refs", "mops", "mode"}
 
 
 class Layout:
@@ -37,11 +40,14 @@ class Layout:
         for index, token in enumerate(tokens):
             name, equals, _ = token.partition("=")
             if equals:
+                if name in found and name in PAGE_STATE:
+                    raise Damaged(f"it has the field {name} twice")
                 found.setdefault(name, index)
         wanted = (means.page, "flags", "mapping", "refs", *(field for _, field in means.values))
         names = {name: found[name] for name in wanted if name in found}
-        if (means.page and means.page not in names) or not names.keys() >= self.names.keys():
-            raise ValueError(means.kind)
+        lacks = ({means.page} if means.page else set()) | self.names.keys() - names.keys()
+        if not lacks <= names.keys():
+            raise Damaged(f"it has no field {', '.join(sorted(lacks - names.keys()))}")
         self.names = names
         self.page, self.flags, self.mapping, self.refs = (names.get(name, UNSEEN) for name in wanted[:4])
         self.values = [(argument, names[field]) for argument, field in means.values if field in names]

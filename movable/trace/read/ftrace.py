@@ -15,12 +15,14 @@ from typing import Any
 from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.model_file import FOLLOWS, Told
+from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
+from movable.trace.read.values import Values
 from movable.trace.read.vocabulary import (
-    BELOW_GUESS,
     CALL,
     CALLER,
     CALLER_RETURN,
@@ -28,27 +30,28 @@ from movable.trace.read.vocabulary import (
     FREE,
     LAYOUT_BY_ISOLATED_BIT,
     NEEDED,
-    PAGE_FIELDS,
-    PAGE_STRUCT,
     PLAIN,
     RETURN,
     UNLOCK,
     UNSEEN,
     find_base,
-    guess_base,
     meaning,
-    model_flags,
     raw_bits,
 )
 
-CACHE_LIMIT = 100_000
-"""Decoded tokens kept before the cache starts afresh."""
 NAMES_LIMIT = 4096
 """Names of events, and tasks, kept."""
 UNLOCKS_AFTER = 2
 """Unlocks that belong to a callback which has just returned: the page's and its target's."""
 LATEST = 2e19
 """No clock of a trace shows a later time, in seconds or in ticks."""
+COMM = 15
+"""Characters of a task's name, at most."""
+UNREAD_CALL = -2
+"""The page of an open call whose line was damaged."""
+JOINED = "it holds the beginning of another line"
+BARREN = 1 << 20
+"""Bytes in a row without a trace line before the input is refused."""
 HOPELESS = 2000
 """Lines in a row without one trace line before the input is refused."""
 
@@ -71,15 +74,16 @@ def _count(text: str) -> int:
     return int(text[:18]) if text.isdecimal() else 0
 
 
-class Reader:
+class Reader(Values):
     """Reads one trace; ``events()`` yields what happened.
 
     ``source`` gives the lines. ``era`` is "4.19" or "6.1": where None, the trace itself says (its header, or the bit that an
     isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. Without ``every_unlock``
     only unlocks in and right after calls are told, which is all that the rules look at. While the events are read, ``line``
     and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts trace events by
-    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read, ``bit_era`` which era the
-    bit of isolated pages tells, if any was seen.
+    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read (``refused``: the first of
+    them, and why), ``faults`` the values that a probe could not read, ``touched`` the lines of both, which are no evidence;
+    ``bit_era`` which era the bit of isolated pages tells, if any was seen.
     """
 
     def __init__(
@@ -87,33 +91,25 @@ class Reader:
     ) -> None:
         if era is not None and era not in FLAG_LAYOUTS:
             raise UsageError(f"unknown era {era!r} of a trace; known are {', '.join(FLAG_LAYOUTS)}")
+        super().__init__(era or "6.1", vmemmap_base)
         self.source = source
         self.every_unlock = every_unlock
-        self.layout = era or "6.1"
         self.layout_known = era is not None
         self.bit_era = ""
-        self.base = UNSEEN if vmemmap_base is None else vmemmap_base
-        self.base_from = "" if vmemmap_base is None else "given"
         self.drivers: dict[int, str] = {}
         self.header: dict[str, str] = {}
         self.lost = 0
         self.missed = 0
         self.orphans = 0
         self.unended = False
-        self.damaged = 0
-        self.damaged_at = 0
-        self.line = 0
         self.trace_lines = 0
+        self.odd = 0
         self.text = ""
         self.caller = ""
         self.is_model = False
         self._layouts: dict[str, Layout | None] = {}
         self._tasks: dict[str, Task] = {}
         self._by_pid: dict[str, Task] = {}
-        self._flags: dict[str, int] = {}
-        self._mappings: dict[str, int] = {}
-        self._counts: dict[str, int] = {}
-        self._pages: dict[str, int] = {}
         self._returning: set[str] = set()
         self.told = Told(self)
 
@@ -176,7 +172,7 @@ class Reader:
     @property
     def holes(self) -> int:
         """How many events are known to be missing."""
-        return self.lost + self.missed + self.unpaired + self.unreadable
+        return self.lost + self.missed + self.unpaired + self.unreadable + self.faults
 
     @property
     def unreadable(self) -> int:
@@ -201,8 +197,13 @@ class Reader:
         if self.base < 0:
             self.base, self.base_from = find_base(chain.from_iterable(first))
         read = self.told.block if self.is_model else self._block
+        barren = 0
         for block in chain(first, blocks):
+            before = self.odd
             yield from read(block)
+            barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
+            if barren > BARREN:
+                raise UsageError(f"{self.source.name}: more than {BARREN >> 20} MiB without one trace line, up to line {self.line}")
         if self.is_model:
             self.told.finish()
         else:
@@ -247,6 +248,8 @@ class Reader:
                         refs = counts[tokens[layout.refs]]
                     except (KeyError, IndexError):
                         task, tokens, pfn, flags, mapping, refs = self._with_care(layout, head, rest)
+                    if ": " in tokens[-1]:
+                        raise Damaged(JOINED)
                     if action == PLAIN:
                         event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, _EMPTY))
                     elif action == UNLOCK:
@@ -262,9 +265,10 @@ class Reader:
                         args = self._args(layout, tokens)
                         args["owner"] = self._owner(task, args.get("ops", 0))
                         event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, args))
-            except ValueError:
-                self.damaged += 1
-                self.damaged_at = number
+            except ValueError as error:
+                self._refuse(str(error))
+                if action == CALL and isinstance(error, Damaged):
+                    self._open_unread(layout, head)
                 continue
             layout.count += 1
             if event is not None:
@@ -274,6 +278,8 @@ class Reader:
     def _with_care(self, layout: Layout, head: str, rest: str) -> tuple[Task, list[str], int, int, int, int]:
         """The parts of a line that has something new. Raises ValueError for a damaged one."""
         task = self._tasks.get(head[: head.rfind("]")]) or self._task(head)
+        if ": " in rest:
+            raise Damaged(JOINED)
         tokens = rest.split()
         if layout.whole and len(tokens) >= layout.split:
             try:
@@ -330,21 +336,6 @@ class Reader:
         )
         return event
 
-    def _args(self, layout: Layout, tokens: list[str]) -> dict[str, Any]:
-        args: dict[str, Any] = {}
-        for name, at in layout.values:
-            token = tokens[at]
-            if name == "newpage":
-                value = self._pages.get(token)
-                args[name] = self._page(token) if value is None else value
-            elif name == "new_flags":
-                value = self._flags.get(token)
-                args[name] = self._flag_word(token) if value is None else value
-            else:
-                value = self._counts.get(token)
-                args[name] = self._number(token, self._counts) if value is None else value
-        return args
-
     # calls and returns
 
     def _call(
@@ -374,7 +365,10 @@ class Reader:
                 layout.ret = True
                 self.damaged += layout.count  # so the lines before this one have lost theirs
         elif layout.ret:
-            raise ValueError(rest)
+            raise Damaged("a return without its value")
+        ret = self._returned(rest[at:]) if at >= 0 else None
+        if frame is not None and frame.pfn == UNREAD_CALL:
+            return None
         if frame is None:
             # at the beginning of a trace it is a call that began before, maybe around one that was seen to begin;
             # an ordinary page's move shows its return only
@@ -383,10 +377,9 @@ class Reader:
             return None
         layout.paired = True
         args: dict[str, Any] = {}
-        if at >= 0:
-            token = rest[at:]
-            value = self._counts.get(token)
-            ret: Any = self._number(token, self._counts) if value is None else value
+        if ret is not None:
+            if ret < 0 and means.kind == "isolate_page_ret":
+                raise Damaged(f"{shown(rest[at:].strip(), 40)} is no byte, as which the answer is recorded")
             args["ret"] = ret if means.kind != "isolate_page_ret" or ret not in (0, 1) else bool(ret)
         if frame.driver:
             args["driver"] = frame.driver
@@ -397,6 +390,25 @@ class Reader:
             self.caller = self._caller(task, rest)
         event: Event = _new(Event, (self.line, task.name, means.kind, frame.pfn, UNSEEN, UNSEEN, UNSEEN, args))
         return event
+
+    def _returned(self, token: str) -> int:
+        """The value of a return. Raises Damaged where there is none: without it, nothing is known of the call."""
+        value = self._counts.get(token)
+        if value is not None:
+            return value
+        found = number(token.rstrip())
+        if found is None:
+            self.faults += 1
+            self._touch()
+            raise Fault(f"{token.rstrip()}: the probe could not read it")
+        self._counts[token] = found
+        return found
+
+    def _open_unread(self, layout: Layout, head: str) -> None:
+        """A call whose line is damaged: its return will come, and belongs to no page that is known."""
+        task = self._tasks.get(head[: head.rfind("]")])
+        if task is not None:
+            task.push(Frame(layout.meaning.call, UNREAD_CALL, driver=""))
 
     def _caller(self, task: Task, rest: str) -> str:
         """Who asked for the isolation: a probed function further out, else the function that it returns to."""
@@ -418,44 +430,6 @@ class Reader:
                 self.drivers[ops] = frame.driver
                 return frame.driver
         return ""
-
-    # values
-
-    def _number(self, token: str, cache: dict[str, int], field: str = "") -> int:
-        """A number that is no page and no flag word. Raises ValueError for what is none, or another than ``field``."""
-        name, equals, word = token.partition("=")
-        if not equals or (field and name != field):
-            raise ValueError(token)
-        value = UNSEEN if word.startswith("(") else int(word, 0)  # (fault), (null): the memory could not be read
-        if len(cache) > CACHE_LIMIT:
-            cache.clear()
-        cache[token] = value
-        return value
-
-    def _flag_word(self, token: str) -> int:
-        """A flags word in the bits of the model. Raises ValueError for what is none."""
-        value = self._number(token, self._flags, "nflags" if token[:1] == "n" else "flags")
-        if value >= 0:
-            value = self._flags[token] = model_flags(value, self.layout)
-        return value
-
-    def _page(self, token: str) -> int:
-        """The frame that a page pointer means. Raises ValueError for a token that is none."""
-        name, _, word = token.partition("=")
-        if name not in PAGE_FIELDS:
-            raise ValueError(token)
-        pointer = int(word, 16)
-        if self.base < 0:
-            self.base, self.base_from = guess_base(pointer)
-        pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
-        if pfn < 0 and self.base_from == "guessed":
-            pfn += BELOW_GUESS  # a machine of more than 64 GiB, and the first page was none of the lowest
-        if rest or pfn < 0:
-            raise ValueError(token)
-        if len(self._pages) > CACHE_LIMIT:
-            self._pages.clear()
-        self._pages[token] = pfn
-        return pfn
 
     def _learn_from_unlock(self, layout: Layout, tokens: list[str], task: Task, flags: int) -> int:
         """The unlock at the end of an isolation shows which bit the isolation has set, and so the kernel's layout."""
@@ -485,8 +459,8 @@ class Reader:
         """The task of a line. Raises ValueError where the head of the line names none."""
         key = head[: head.rfind("]")]
         match = HEAD.match(key)
-        if match is None:
-            raise ValueError(key)
+        if match is None or len(match[1].strip()) > COMM:
+            raise Damaged(f"{shown(key, 40)} is no task")
         name, pid, cpu = match.groups()
         if pid == "0":  # every CPU has an idle task
             pid = f"0 on {cpu}"
@@ -505,6 +479,7 @@ class Reader:
     def _odd_line(self, text: str) -> tuple[str, str, Layout | None] | None:
         """A header, a note of lost events, the first line of an event, a task with a colon in its name, or no trace line."""
         line = text.strip()
+        self.odd += 1
         if not line or line.startswith("#"):
             self._header(line)
             return None
@@ -514,9 +489,10 @@ class Reader:
             return None
         match = ODD_LINE.match(text)
         if match is None:
-            self._no_trace_line()
+            self._no_trace_line(text)
             return None
         self.trace_lines += 1
+        self.odd -= 1
         head, name, rest = match.groups()
         if name in self._layouts:
             return head, rest, self._layouts[name]
@@ -543,10 +519,9 @@ class Reader:
             if not self.layout_known and self.header.get("era") in FLAG_LAYOUTS:
                 self.layout = self.header["era"]
 
-    def _no_trace_line(self) -> None:
+    def _no_trace_line(self, text: str) -> None:
         if self.trace_lines:
-            self.damaged += 1
-            self.damaged_at = self.line
+            self._refuse(f"{shown(text.strip(), 40)} is no trace line")
         elif self.line > HOPELESS:
             raise UsageError(f"{self.source.name}: no ftrace text in the first {self.line} lines; {RECORD_HINT}")
 

@@ -29,6 +29,12 @@ FIRST_BYTES = 1 << 20
 """Bytes that are searched for the place of the page array before the first event is told."""
 GZIP_MAGIC = b"\x1f\x8b"
 TRACE_DAT_MAGIC = b"\x17\x08\x44tracing"
+MAX_SPOOL = 4 << 30
+"""Bytes that are kept of what can be read only once."""
+MAX_RATIO = 250
+"""Times its size that compressed text may unpack to; traces unpack to less than fifty times theirs."""
+RATIO_FROM = 64 << 20
+"""Bytes unpacked from which that is looked at."""
 
 Progress = Callable[[int, int], None]
 """Called with bytes read and bytes in total (0 where unknown)."""
@@ -53,20 +59,21 @@ class Source:
     """One trace, readable more than once. A context manager.
 
     ``path`` is a file, or ``-`` for standard input. What can be read only once (standard input, a pipe, a file that the kernel
-    makes up) is kept in a temporary file, so that the lines that prove a finding can be read again. ``progress`` hears how far
-    the reading has come. Raises UsageError for a file that cannot be read.
+    makes up) is kept in a temporary file, so that the lines that prove a finding can be read again; unless ``again`` is False.
+    ``progress`` hears how far the reading has come. Raises UsageError for a file that cannot be read.
     """
 
-    def __init__(self, path: str, progress: Progress | None = None) -> None:
+    def __init__(self, path: str, progress: Progress | None = None, *, again: bool = True) -> None:
         self.path = path
         self.name = "standard input" if path == "-" else path
         self.progress = progress
         self._spool: IO[bytes] | None = None
         self._total = 0
-        if path == "-":
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
-        else:
+        if path != "-":
             self._check_file(Path(path))
+        self._streamed = not self._total
+        if self._streamed and again:
+            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
 
     def _check_file(self, path: Path) -> None:
         try:
@@ -82,8 +89,6 @@ class Source:
             raise UsageError(f"{path}: cannot be read ({error.strerror}); give a trace file, or - for standard input") from None
         if empty:
             raise UsageError(f"{path}: the file is empty; {RECORD_HINT}")
-        if not self._total:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115
 
     def __enter__(self) -> Source:
         return self
@@ -146,10 +151,16 @@ class Source:
             with self._open() as stream:
                 for block in self._counted(stream):
                     if self._spool is not None:
-                        self._spool.write(block)
+                        self._keep(block)
                     yield block
         except OSError as error:
             raise UsageError(f"{self.name}: cannot be read ({error.strerror})") from None
+
+    def _keep(self, block: bytes) -> None:
+        assert self._spool is not None
+        if self._spool.tell() + len(block) > MAX_SPOOL:
+            raise UsageError(f"{self.name}: more than {MAX_SPOOL >> 30} GiB from a pipe; write it to a file, and give that")
+        self._spool.write(block)
 
     def _open(self) -> AbstractContextManager[IO[bytes]]:
         if self.path != "-":
@@ -171,18 +182,26 @@ class Source:
         """Uncompressed blocks of bounded size; several gzip members in a row are one text."""
         inflater = zlib.decompressobj(wbits=31)
         data = first
+        packed, unpacked = len(first), 0
         try:
             while data:
                 out = inflater.decompress(data, BLOCK)
+                unpacked += len(out)
+                if unpacked > RATIO_FROM and unpacked > MAX_RATIO * packed:
+                    raise UsageError(f"{self.name}: gzip data that unpacks to {unpacked // packed} times its size; no trace does")
                 if out:
                     yield out
                 data = inflater.unconsumed_tail
                 if inflater.eof:
-                    data = inflater.unused_data.lstrip(b"\0") or next(raw, b"").lstrip(b"\0")
+                    data = inflater.unused_data.lstrip(b"\0")
+                    if not data:
+                        more = next(raw, b"")
+                        packed, data = packed + len(more), more.lstrip(b"\0")
                     if data:
                         inflater = zlib.decompressobj(wbits=31)
                 elif not data:
                     data = next(raw, b"")
+                    packed += len(data)
         except zlib.error as error:
             raise UsageError(
                 f"{self.name}: corrupt gzip data ({error}); compress the recording again, or copy it once more"
@@ -199,7 +218,7 @@ class Source:
             )
         with tempfile.NamedTemporaryFile(suffix=".dat") as copy, tempfile.TemporaryFile() as errors:
             path = self.path
-            if self._spool is not None:
+            if self._streamed:
                 copy.write(first)
                 for block in raw:
                     copy.write(block)

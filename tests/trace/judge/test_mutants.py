@@ -42,10 +42,10 @@ def test_mutants(tmp_path: Path) -> None:
             assert not found[kind, event][PASSED]
         for kind in ("drop", "double", "other task"):
             assert f"{event}_ret" not in {e for (k, e), fate in found.items() if k == kind and fate[PASSED]}
-    assert found["alter tag in the mapping", "set_page_movable"] == {CAUGHT: 2}
+    assert not found["alter tag in the mapping", "set_page_movable"][PASSED]
     assert not found["free twice", "folio_put_final"][PASSED]
     assert {event for kind, event in found if kind == "keep a reference"} == set(LONGER) - {"folio_put_final"}
-    assert found["alter ret to positive", "migrate_page_ret"] == {CAUGHT: 2}
+    assert not found["alter ret to positive", "migrate_page_ret"][PASSED]
 
 
 @pytest.mark.campaign

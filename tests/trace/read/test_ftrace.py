@@ -391,7 +391,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_values_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.trace.read.ftrace.CACHE_LIMIT", 50)
+    monkeypatch.setattr("movable.trace.read.values.CACHE_LIMIT", 50)
     monkeypatch.setattr("movable.trace.read.ftrace.NAMES_LIMIT", 5)
     script = Script()
     for pfn in range(200):

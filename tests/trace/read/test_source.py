@@ -6,11 +6,13 @@ import gzip
 import io
 import os
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
 from movable.errors import UsageError
+from movable.trace.judge.conformance import check_trace
 from movable.trace.read.source import BLOCK, Source
 from tests.trace.recordings import life
 
@@ -125,3 +127,50 @@ def test_trace_dat_through_trace_cmd(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert lines_of(str(path)) == report.read_text().splitlines()
     tool.write_text("#!/bin/sh\necho 'bad file' >&2\nexit 1\n")
     assert "trace-cmd report failed (bad file)" in refused(path)
+
+
+def bomb(path: Path, chunk: bytes, times: int) -> Path:
+    """A small file that unpacks to very much."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    with path.open("wb") as file:
+        file.write(b"".join(packer.compress(chunk) for _ in range(times)) + packer.flush())
+    return path
+
+
+EVENT = b"  sh-1  [000] .....    13.437812: sched_switch: prev_comm=x ==> next_comm=y\n"
+
+
+def test_gzip_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.trace.read.source.RATIO_FROM", 1 << 20)
+    assert "times its size; no trace does" in refused(bomb(tmp_path / "b.gz", EVENT * 10_000, 40))
+
+
+@pytest.mark.parametrize("chunk", [b"\n" * 5000, b"# nothing\n" * 500, b"junk junk\n" * 500])
+@pytest.mark.parametrize("begin", [b"", life().text().encode()])
+def test_lines_without_end_that_hold_nothing(tmp_path: Path, chunk: bytes, begin: bytes) -> None:
+    path = tmp_path / "b.gz"
+    path.write_bytes(gzip.compress(begin + chunk * 2000))
+    with pytest.raises(UsageError, match=r"without one trace line|no ftrace text"):
+        check_trace(str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_kept_only_where_it_is_read_again_and_not_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("movable.trace.read.source.MAX_SPOOL", 1000)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for again in (False, True):
+        held = os.open(path, os.O_RDWR)
+        os.write(held, b"x\n" * 1000)
+        with Source(str(path), again=again) as source:
+            blocks = source.blocks()
+            if again:
+                with pytest.raises(UsageError, match="from a pipe; write it to a file"):
+                    next(blocks)
+                os.close(held)
+            else:
+                first = next(blocks)
+                os.close(held)
+                assert first + [line for block in blocks for line in block] == ["x"] * 1000

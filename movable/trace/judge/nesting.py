@@ -1,0 +1,83 @@
+"""Calls within calls tell of the same page twice: the core's function and the driver's callback inside it must agree.
+
+So must the lines within a callback: its pages are locked when it begins, and stay so until somebody is seen to unlock them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from movable.events import Event
+from movable.mm.page import LOCKED
+
+INSIDE = {"isolate_page": "isolate_movable_page", "migratepage": "move_to_new_page"}
+"""Callbacks, and the function of the core that calls each."""
+CALLS = frozenset((*INSIDE, *INSIDE.values(), *(f"{kind}_ret" for pair in INSIDE.items() for kind in pair)))
+"""Kinds of events that open and close calls."""
+WITHIN = frozenset(("unlock_page", "set_page_movable", "clear_page_movable"))
+"""Kinds of events that are looked at within callbacks."""
+FIELDS = {"isolate_page": ("mode",), "migratepage": ("mode", "newpage")}
+
+Disagree = Callable[[Event, int, str], None]
+"""Called with an event, the line that it disagrees with, and words."""
+
+
+class Nesting:
+    """Compares the lines of calls within calls, task by task; ``disagree`` hears of those that cannot both be right.
+
+    ``callbacks`` leads from tasks to the callback that they are in, where its page was locked.
+    """
+
+    def __init__(self, disagree: Disagree) -> None:
+        self._disagree = disagree
+        self._outer: dict[str, Event] = {}
+        self.callbacks: dict[str, Event] = {}
+        self._answer: dict[str, Event] = {}
+
+    def feed(self, event: Event) -> None:
+        """Take in one event of CALLS."""
+        kind, task = event.kind, event.task
+        if kind in INSIDE:
+            self._begin(event)
+        elif kind in ("isolate_movable_page", "move_to_new_page"):
+            self._outer[task] = event
+            self._answer.pop(task, None)
+        elif kind in ("migratepage_ret", "isolate_page_ret"):
+            self.callbacks.pop(task, None)
+            self._answer[task] = event
+        elif kind == "move_to_new_page_ret":
+            self._end(event)
+        elif kind == "isolate_movable_page_ret":
+            self._outer.pop(task, None)
+
+    def _begin(self, event: Event) -> None:
+        outer = self._outer.get(event.task)
+        if outer is not None and outer.kind == INSIDE[event.kind]:
+            if outer.pfn != event.pfn:
+                self._disagree(event, outer.seq, f"is given to {event.kind}; the call around it is about page {outer.pfn}")
+            for name in FIELDS[event.kind]:
+                one, two = outer.args.get(name), event.args.get(name)
+                if one is not None and two is not None and one != two:
+                    self._disagree(event, outer.seq, f"has {name}={two} in {event.kind}, and {one} in the call around it")
+        if event.flags >= 0 and event.flags & LOCKED:
+            self.callbacks[event.task] = event
+
+    def _end(self, event: Event) -> None:
+        self._outer.pop(event.task, None)
+        answer = self._answer.pop(event.task, None)
+        if answer is None or answer.kind != "migratepage_ret" or answer.pfn != event.pfn:
+            return
+        one, two = answer.args.get("ret"), event.args.get("ret")
+        if one is not None and two is not None and one != two:
+            self._disagree(event, answer.seq, f"was moved with {two}; its driver had answered {one}")
+
+    def within(self, event: Event) -> None:
+        """Take in one event of WITHIN, of a task that is in a callback."""
+        call = self.callbacks[event.task]
+        if event.pfn not in (call.pfn, call.args.get("newpage")):
+            return
+        if event.kind == "unlock_page":
+            del self.callbacks[event.task]
+        elif event.flags >= 0 and not event.flags & LOCKED:
+            words = "is not locked; it was when the callback began, and the lines between tell of no unlock"
+            self._disagree(event, call.seq, words)

@@ -1,0 +1,105 @@
+"""The values of a line: numbers, flag words and page pointers, each looked up where it was decoded before.
+
+What cannot be read is remembered here too, and which lines are therefore no evidence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from movable.shown import shown
+from movable.trace.read.columns import Layout
+from movable.trace.read.numbers import Damaged, number
+from movable.trace.read.vocabulary import BELOW_GUESS, PAGE_FIELDS, PAGE_STRUCT, UNSEEN, guess_base, model_flags
+
+CACHE_LIMIT = 100_000
+"""Decoded tokens kept before the cache starts afresh."""
+KEPT = 20
+"""Damaged lines that are remembered with what is wrong with them."""
+
+
+class Values:
+    """What the tokens of one trace mean. ``base`` is where the page array begins, ``base_from`` how that is known."""
+
+    def __init__(self, layout: str, vmemmap_base: int | None) -> None:
+        self.layout = layout
+        self.base = UNSEEN if vmemmap_base is None else vmemmap_base
+        self.base_from = "" if vmemmap_base is None else "given"
+        self.line = 0
+        self.damaged = 0
+        self.damaged_at = 0
+        self.faults = 0
+        self.refused: list[tuple[int, str]] = []
+        self.touched: set[int] = set()
+        self._flags: dict[str, int] = {}
+        self._mappings: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._pages: dict[str, int] = {}
+
+    def _args(self, layout: Layout, tokens: list[str]) -> dict[str, Any]:
+        args: dict[str, Any] = {}
+        for name, at in layout.values:
+            token = tokens[at]
+            if name == "newpage":
+                value = self._pages.get(token)
+                args[name] = self._page(token) if value is None else value
+            elif name == "new_flags":
+                value = self._flags.get(token)
+                args[name] = self._flag_word(token) if value is None else value
+            else:
+                value = self._counts.get(token)
+                args[name] = self._number(token, self._counts) if value is None else value
+        return args
+
+    def _number(self, token: str, cache: dict[str, int], field: str = "") -> int:
+        """A number that is no page and no flag word. Raises ValueError for what is none, or another than ``field``."""
+        found = number(token)
+        if field and not token.startswith(field):
+            raise Damaged(f"{shown(token, 40)} is not where {field} must be")
+        if found is None:
+            self.faults += 1
+            self._touch()
+        value = UNSEEN if found is None else found
+        if found is None and field != "flags":
+            return value  # each of them counts
+        if len(cache) > CACHE_LIMIT:
+            cache.clear()
+        cache[token] = value
+        return value
+
+    def _flag_word(self, token: str) -> int:
+        """A flags word in the bits of the model. Raises ValueError for what is none."""
+        value = self._number(token, self._flags, "nflags" if token[:1] == "n" else "flags")
+        if value >= 0:
+            value = self._flags[token] = model_flags(value, self.layout)
+        return value
+
+    def _page(self, token: str) -> int:
+        """The frame that a page pointer means. Raises ValueError for a token that is none."""
+        pointer = number(token) if token.partition("=")[0] in PAGE_FIELDS else None
+        if pointer is None:
+            raise Damaged(f"{shown(token, 40)} is no page")
+        if self.base < 0:
+            self.base, self.base_from = guess_base(pointer)
+        pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
+        if pfn < 0 and self.base_from == "guessed":
+            pfn += BELOW_GUESS  # a machine of more than 64 GiB, and the first page was none of the lowest
+        if rest or pfn < 0:
+            raise Damaged(f"{token} points to no page")
+        if len(self._pages) > CACHE_LIMIT:
+            self._pages.clear()
+        self._pages[token] = pfn
+        return pfn
+
+    def _refuse(self, why: str) -> None:
+        """Count the present line as one that cannot be read, and remember the first of them."""
+        self.damaged += 1
+        self.damaged_at = self.line
+        if len(self.refused) < KEPT:
+            self.refused.append((self.line, why))
+        self._touch()
+
+    def _touch(self) -> None:
+        """The present line is no evidence."""
+        if len(self.touched) < CACHE_LIMIT:
+            self.touched.add(self.line)

@@ -1,0 +1,146 @@
+"""Damage: right traces with one thing changed that no kernel did: a character, a field, a line; by a seeded generator."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from movable.trace.judge.conformance import Result, check_trace
+from tests.trace.mutants import event_of, window
+
+BASES = (("bad/mode_10", 0, 2400), ("bad/mode_00", 2000, 1600), ("e", 58000, 1600), ("z3", 20000, 1600))
+"""Windows of right recordings: name, first line, number of lines."""
+FIELD = re.compile(r"\b(page|src|dst|newpage|mops|flags|nflags|mapping|refs|mode|reason|ret)=(\S+)")
+Change = Callable[[str, random.Random], str]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A damaged trace: what was done to which line of which base."""
+
+    base: str
+    kind: str
+    event: str
+    line: int
+    before: str
+    after: str
+    lines: tuple[str, ...]
+
+
+def value(line: str, dice: random.Random, new: Callable[[str], str]) -> str:
+    """The line with the value of one of its fields changed."""
+    found = list(FIELD.finditer(line))
+    if not found:
+        return line
+    one = dice.choice(found)
+    return line[: one.start(2)] + new(one[2]) + line[one.end(2) :]
+
+
+def digit(text: str, dice: random.Random) -> str:
+    """A number with one of its digits changed."""
+    places = [at for at, letter in enumerate(text) if letter in "0123456789abcdef" and not text.startswith("0x", at)]
+    if not places:
+        return text
+    at = dice.choice(places)
+    letters = "0123456789abcdef" if text.startswith("0x") else "0123456789"
+    return text[:at] + dice.choice(letters.replace(text[at], "")) + text[at + 1 :]
+
+
+def character(line: str, dice: random.Random) -> str:
+    """The line with any of its characters changed, taken out or put in."""
+    at = dice.randrange(len(line))
+    new = dice.choice("0123456789abcdefx_-+=():.,; \t\0\x1b\xff")
+    return line[:at] + dice.choice([new, "", new + line[at]]) + line[at + 1 :]
+
+
+def field(line: str, dice: random.Random) -> str:
+    """The line without one of its fields, with one twice, or with two exchanged."""
+    words = line.split(" ")
+    places = [at for at, word in enumerate(words) if FIELD.fullmatch(word)]
+    if len(places) < 2:
+        return line
+    one, two = dice.sample(places, 2)
+    how = dice.randrange(3)
+    if how == 0:
+        del words[one]
+    elif how == 1:
+        words.insert(two, words[one])
+    else:
+        names = [words[at].partition("=") for at in (one, two)]
+        words[one], words[two] = f"{names[0][0]}={names[1][2]}", f"{names[1][0]}={names[0][2]}"
+    return " ".join(words)
+
+
+CHANGES: dict[str, Change] = {
+    "digit": lambda line, dice: value(line, dice, lambda text: digit(text, dice)),
+    "underscore": lambda line, dice: value(line, dice, lambda text: f"{text[:-1]}_{text[-1]}" if len(text) > 1 else f"{text}_0"),
+    "sign": lambda line, dice: value(line, dice, lambda text: dice.choice("+-") + text),
+    "octal": lambda line, dice: value(line, dice, lambda text: "0o" + text.removeprefix("0x")),
+    "binary": lambda line, dice: value(line, dice, lambda text: "0b1"),
+    "zeros": lambda line, dice: value(line, dice, lambda text: "00" + text.removeprefix("0x")),
+    "fault": lambda line, dice: value(line, dice, lambda text: dice.choice(["(fault)", "(null)"])),
+    "empty": lambda line, dice: value(line, dice, lambda text: ""),
+    "blank": lambda line, dice: value(line, dice, lambda text: f"{text[:1]} {text[1:]}"),
+    "huge": lambda line, dice: value(line, dice, lambda text: text + "0" * dice.choice([1, 20, 5000])),
+    "letters": lambda line, dice: value(line, dice, lambda text: dice.choice(["nan", "inf", "1e3", "0x", "-", "None", "٣", "0xé"])),
+    "character": character,
+    "field": field,
+    "cut": lambda line, dice: line[: dice.randrange(len(line))],
+    "head cut": lambda line, dice: line[dice.randrange(1, len(line)) :],
+}
+"""Changes within a line."""
+MOVES = ("drop", "double", "swap", "join", "interleave")
+"""Changes of whole lines."""
+
+
+def damaged(seed: int, number: int) -> Iterator[Damage]:
+    """So many damaged traces; the same seed gives the same ones."""
+    dice = random.Random(seed)
+    bases = {name: window(name, first, count) for name, first, count in BASES}
+    places = {name: [at for at in range(200, len(lines) - 100) if event_of(lines[at])] for name, lines in bases.items()}
+    kinds = [*CHANGES, *MOVES]
+    for count in range(number):
+        name = dice.choice(list(bases))
+        kind = kinds[count % len(kinds)]
+        lines = list(bases[name])
+        at = dice.choice(places[name])
+        before = lines[at]
+        if kind in CHANGES:
+            lines[at] = CHANGES[kind](before, dice)
+        elif kind == "drop":
+            del lines[at]
+        elif kind == "double":
+            lines.insert(at, before)
+        elif kind == "swap":
+            lines[at], lines[at + 1] = lines[at + 1], lines[at]
+        elif kind == "join":
+            lines[at : at + 2] = [lines[at] + lines[at + 1]]
+        else:
+            half = dice.randrange(len(before))
+            lines[at : at + 2] = [before[:half] + lines[at + 1], before[half:]]
+        if lines != bases[name]:
+            yield Damage(name, kind, event_of(before), at, before, lines[at], tuple(lines))
+
+
+REASONS = (
+    (r"digit|huge|character", "isolate_page_ret", {"D8"}, "an answer to isolate is one number, which no other line repeats"),
+)
+"""Damage after which a rule counts as broken all the same: kind, event, rules, and why nothing can tell."""
+
+
+def reason(one: Damage, broken: list[str]) -> str:
+    """Why a damaged line may break rules; empty where grammar or context can tell."""
+    for kind, event, rules, why in REASONS:
+        if re.fullmatch(kind, one.kind) and re.fullmatch(event, one.event) and set(broken) <= rules:
+            return why
+    return ""
+
+
+def judge(one: Damage, folder: Path) -> Result:
+    """The verdicts on a damaged trace."""
+    path = folder / "damaged.txt"
+    path.write_text("\n".join(one.lines) + "\n", encoding="latin-1", errors="replace")
+    return check_trace(str(path))

@@ -1,0 +1,71 @@
+"""A damaged recording makes no driver guilty: what is damaged is refused and named, and proves nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from movable.trace.judge.conformance import check_trace
+from movable.trace.judge.proof import doubts
+from movable.trace.read.source import Source
+from tests.trace.damage import BASES, CHANGES, MOVES, REASONS, damaged, judge, reason
+from tests.trace.mutants import window
+
+DOCS = Path(__file__).parents[3] / "docs" / "tracing.md"
+REFUSED = ("underscore", "octal", "binary", "zeros", "empty", "letters")
+"""Changes that the grammar of numbers always sees."""
+
+
+def fates(seed: int, number: int, folder: Path) -> tuple[Counter[str], list[str]]:
+    """What became of damaged traces by kind of damage, and those that broke a rule without a reason."""
+    found: Counter[str] = Counter()
+    false = []
+    for one in damaged(seed, number):
+        result = judge(one, folder)
+        found[one.kind] += 1
+        if result.broken and not reason(one, result.broken):
+            false.append(f"{result.broken} by {one.kind} of {one.event} at {one.base}:{one.line}: {one.after!r}")
+        if one.kind in REFUSED and one.event != "free_unref_page":
+            assert result.holes and any(f"line {one.line + 1} is refused" in note for note in result.notes), (one.kind, one.after)
+        if one.kind == "fault":
+            assert any("could not read (fault)" in note for note in result.notes), one.after
+    return found, false
+
+
+@pytest.mark.parametrize(("name", "first", "count"), BASES)
+def test_bases_are_right(name: str, first: int, count: int, tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(window(name, first, count)) + "\n", encoding="latin-1")
+    result = check_trace(str(path))
+    assert not result.broken and not result.holes
+
+
+def test_damage_breaks_no_rule(tmp_path: Path) -> None:
+    found, false = fates(1, 140, tmp_path)
+    assert not false
+    assert set(found) == {*CHANGES, *MOVES}
+
+
+@pytest.mark.campaign
+def test_five_thousand_damaged_traces(tmp_path: Path) -> None:
+    found, false = fates(7, 5000, tmp_path)
+    assert not false
+    assert found.total() > 4800
+
+
+def test_the_documentation_names_every_reason() -> None:
+    text = " ".join(DOCS.read_text().split())
+    assert not [why for _, _, _, why in REASONS if why not in text]
+
+
+def test_the_same_seed_gives_the_same_damage() -> None:
+    assert list(damaged(5, 8)) == list(damaged(5, 8)) != list(damaged(6, 8))
+
+
+def test_nothing_found_is_nothing_doubted(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("x")
+    with Source(str(path)) as source:
+        assert doubts(source, [], set()) == {}
