@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,8 @@ TRIES = 400
 """Executions spent on making one schedule smaller."""
 SMALLER = 60
 """Executions spent on each smaller scenario that might fail in the same way."""
+BOUND, AGAIN = 2, 1000
+"""Pre-emptions and executions of a search for a failure whose own schedule, with every point in place, leads elsewhere."""
 LEAST = 20
 """Executions spent on making a schedule smaller where the time is over."""
 
@@ -80,12 +83,23 @@ def full(trial: Trial, scenario: Scenario | None = None) -> Trial:
     return made
 
 
-def explain_failure(trial: Trial, failure: Failure, options: Options, end: float | None = None) -> Told:
-    """Make ``failure`` of a reduced execution small, and tell it, by the moment ``end``; None: it does not depend on the clock."""
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A failure as a search met it: of which trial, how executions were run, and which locations it knew to be shared then."""
+
+    trial: Trial
+    failure: Failure
+    options: Options
+    shared: frozenset[Hashable] | None = None
+
+
+def explain_failure(sighting: Sighting, end: float | None = None) -> Told:
+    """Make the failure of a reduced execution small, and tell it, by the moment ``end``; None: it does not depend on the clock."""
+    trial, failure, options = sighting.trial, sighting.failure, sighting.options
     rule = rule_of_failure(failure)
     if failure.choices:
         program = full(trial)
-        found = _expanded(program, trial, failure, options, rule)
+        found = _expanded(program, sighting, rule) or _searched(program, options, rule)
         if found is not None:
             return tell_failure(program, found, options, rule, end)
     return Told(rule, trial.scenario, f"{words_of(failure)} (no schedule can show it again, so there is no token)")
@@ -117,16 +131,21 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
     return told
 
 
-def _expanded(program: Trial, trial: Trial, failure: Failure, options: Options, rule: str) -> Failure | None:
+def _expanded(program: Trial, sighting: Sighting, rule: str) -> Failure | None:
     """The failure again with every scheduling point in place, first without and then with the monitor."""
     for monitored in (False, True):
         program.monitored = monitored
-        sharing = trial.sharing
-        strategy = Expanded(failure.choices, sharing.at_failure.get(failure.choices, sharing.shared))
-        run = execute(program, strategy, options)
+        strategy = Expanded(sighting.failure.choices, sighting.shared)
+        run = execute(program, strategy, sighting.options)
         if run is not None and run.failure is not None and rule_of_failure(run.failure) == rule:
             return run.failure
     return None
+
+
+def _searched(program: Trial, options: Options, rule: str) -> Failure | None:
+    """The same rule broken by any schedule with few pre-emptions, where the one that was met leads elsewhere."""
+    program.monitored = True
+    return _search(program, BOUND, options, rule, AGAIN)
 
 
 def _tries(most: int, end: float | None, cost: float) -> int:
@@ -167,10 +186,9 @@ def _smaller(scenario: Scenario) -> list[Scenario]:
     return found
 
 
-def _search(program: Trial, preemptions: int, options: Options, rule: str) -> Failure | None:
+def _search(program: Trial, preemptions: int, options: Options, rule: str, left: int = SMALLER) -> Failure | None:
     if program.orders.errors and not program.orders.outcomes:
         return None
-    left = SMALLER
     for bound in range(max(0, preemptions) + 1):
         strategy = Bounded(bound)
         while left > 0:
@@ -186,4 +204,4 @@ def _search(program: Trial, preemptions: int, options: Options, rule: str) -> Fa
     return None
 
 
-__all__ = ["OPTIONS", "Told", "explain_failure", "full", "rule_of_failure", "tell_failure", "words_of"]
+__all__ = ["OPTIONS", "Sighting", "Told", "explain_failure", "full", "rule_of_failure", "tell_failure", "words_of"]

@@ -230,11 +230,10 @@ class Sharing:
         self.passed: dict[str, set[tuple[str, Hashable]]] = {}
         self.grew = False
         self.everything = False
-        self.at_failure: dict[tuple[int, ...], frozenset[Hashable]] = {}
 
-    def keep(self, choices: tuple[int, ...]) -> None:
-        """Remember what is shared now, when the execution of ``choices`` has failed: its choices mean steps on just these."""
-        self.at_failure[choices] = frozenset(self.shared)
+    def now(self) -> frozenset[Hashable] | None:
+        """The shared locations as they are known now; None while no point is left out."""
+        return None if self.everything else frozenset(self.shared)
 
     def learn(self, base: Hashable, op: str, task: str) -> bool:
         """Take in one use of a location; True when it is shared now."""
@@ -299,9 +298,12 @@ class Reduced(Scheduler):
 
 
 class Expanded(Follow):
-    """Follows the choices of a `Reduced` execution where no point is left out: points that were are passed without a switch."""
+    """Follows the choices of a `Reduced` execution where no point is left out: points that were are passed without a switch.
 
-    def __init__(self, choices: Sequence[int], shared: Set[Hashable]) -> None:
+    ``shared`` are the locations that were known to be shared in that execution; None: it left no point out.
+    """
+
+    def __init__(self, choices: Sequence[int], shared: frozenset[Hashable] | None) -> None:
         super().__init__()
         self.left = list(reversed(choices))
         self.shared = shared
@@ -324,4 +326,4 @@ class Expanded(Follow):
 
     def _counts(self, task: Task) -> bool:
         key = task.key
-        return (key.base if type(key) is Part else key) in self.shared
+        return self.shared is None or (key.base if type(key) is Part else key) in self.shared

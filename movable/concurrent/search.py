@@ -15,13 +15,13 @@ from typing import Any
 
 from movable.concurrent.derive import derive
 from movable.concurrent.execution import Trial, unfit
-from movable.concurrent.explain import OPTIONS, Told, explain_failure, rule_of_failure, words_of
+from movable.concurrent.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
 from movable.concurrent.precheck import Watch, look, suspicious
 from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Stage, Subject
 from movable.contract.report import Explored
 from movable.errors import MovableError, UsageError
-from movable.explore import ExploreError, Failure, NonDeterminism, Options
+from movable.explore import ExploreError, Failure, NonDeterminism
 from movable.explore import failure as kinds
 from movable.explore.instrument.python import require_known
 from movable.explore.runner import compare, tidy
@@ -108,8 +108,8 @@ class Hunt:
             self.done = True
             self.report.left_out = f"it fails without any interleaving: {orders.errors[0]}"
 
-    def run(self, executions: int, deadline: float | None) -> Iterator[tuple[Failure, Options]]:
-        """Up to ``executions`` more; yields failures of rules that it has not met yet, and how they were run."""
+    def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:
+        """Up to ``executions`` more; yields failures of rules that it has not met yet."""
         self.prepare()
         if self.done:
             return
@@ -129,7 +129,7 @@ class Hunt:
                 raise
             except Hang as hang:
                 self.done = True
-                yield Failure(kinds.LIVELOCK, f"{hang}, without a single scheduling point"), self.options
+                yield Sighting(self.trial, Failure(kinds.LIVELOCK, f"{hang}, without a single scheduling point"), self.options)
                 return
             complaint = None if run.failure is None else unfit(run.failure.error)
             if complaint is not None:
@@ -143,10 +143,9 @@ class Hunt:
             if self.trial.sharing.grew:
                 self._restart()
             elif run.failure is not None:
-                options = self.options
+                sighting = Sighting(self.trial, run.failure, self.options, self.trial.sharing.now())
                 if self._news(run.failure):
-                    self.trial.sharing.keep(run.failure.choices)
-                    yield run.failure, options
+                    yield sighting
             if self._barren >= BARREN:
                 break
         else:
@@ -222,9 +221,6 @@ class Hunt:
         self.report.unwatched = list(self.trial.unwatched)
 
 
-Found = tuple[Hunt, Failure, Options]
-
-
 def interleavings(
     subject: Subject,
     *,
@@ -249,7 +245,7 @@ def interleavings(
     result = Interleavings()
     began = time.monotonic()
     deadline = limit if seconds is None else began + seconds
-    found: dict[str, Found] = {}
+    found: dict[str, Sighting] = {}
     try:
         hunts = _hunts(look_first(subject, scenarios, deadline), subject, known, seed)
         result.scenarios = [hunt.report for hunt in hunts]
@@ -262,8 +258,8 @@ def interleavings(
         # What the driver does in its set-up must not cost what was found so far.
         result.refused = refusal(subject, error)
     end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
-    for rule, (hunt, failure, options) in found.items():
-        result.broken[rule] = _explained(hunt.trial, failure, options, end)
+    for rule, sighting in found.items():
+        result.broken[rule] = _explained(sighting, end)
     leave(subject)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
@@ -272,13 +268,14 @@ def interleavings(
     return result
 
 
-def _explained(trial: Trial, failure: Failure, options: Options, end: float | None) -> Told:
+def _explained(sighting: Sighting, end: float | None) -> Told:
     """A failure with its story; without one where the driver does not even come to its scenario again."""
     try:
-        return explain_failure(trial, failure, options, end)
+        return explain_failure(sighting, end)
     except (Exception, Blocked) as error:
-        rule = rule_of_failure(failure)
-        return Told(rule, trial.scenario, f"{words_of(failure)} (it could not be run again: {_one_line(error)})")
+        rule = rule_of_failure(sighting.failure)
+        what = f"{words_of(sighting.failure)} (it could not be run again: {_one_line(error)})"
+        return Told(rule, sighting.trial.scenario, what)
 
 
 def leave(subject: Subject) -> None:
@@ -314,7 +311,7 @@ class _Turns:
     """Lets the scenarios take turns; enters the first failure of each rule in ``found``."""
 
     hunts: list[Hunt]
-    found: dict[str, Found]
+    found: dict[str, Sighting]
     result: Interleavings
     deadline: float | None
     executions: int | None
@@ -348,9 +345,9 @@ class _Turns:
     def _turn(self, hunt: Hunt, portion: int) -> None:
         before = hunt.report.executions
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
-        for failure, options in hunt.run(most, self.deadline):
-            rule = rule_of_failure(failure)
-            self.found.setdefault(rule, (hunt, failure, options))
+        for sighting in hunt.run(most, self.deadline):
+            rule = rule_of_failure(sighting.failure)
+            self.found.setdefault(rule, sighting)
             spent = self.spent + hunt.report.executions - before
             self.result.first.setdefault(rule, (spent, time.monotonic() - self.began))
             if self.until and self.until <= self.found.keys():

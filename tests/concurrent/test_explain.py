@@ -1,0 +1,40 @@
+"""A failure that a search met is always shown again: with a story, and with a token that replays it."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs.drivers.ring import RingWorkload
+from movable.concurrent.execution import Trial
+from movable.concurrent.explain import Sighting, explain_failure, rule_of_failure
+from movable.concurrent.replay import Replay
+from movable.concurrent.search import Hunt
+from movable.concurrent.stage import Subject
+from movable.contract import migrate, op, scenario
+from tests.drivers_for_tests import racy
+
+MADE = scenario("s", op("write", slot=0, data=b"new"), migrate(0), prefix=[op("write", slot=0, data=b"old")])
+
+
+def sighted(driver: type) -> Sighting:
+    """The first failure that a search meets."""
+    hunt = Hunt(Trial(Subject(RingWorkload, driver), MADE), 0)
+    return next(hunt.run(2000, None))
+
+
+@pytest.mark.parametrize("driver", [racy.CopiesOutsideTheLock, racy.CopiesUnderAnotherLock], ids=lambda driver: driver.__name__)
+def test_what_is_learnt_later_does_not_take_the_token_away(driver: type) -> None:
+    """The choices of an execution count the points that it had: those of the locations known to be shared at that moment."""
+    met = sighted(driver)
+    met.trial.sharing.shared |= set(met.trial.sharing.users)
+    told = explain_failure(met)
+    assert told.token and told.lines
+    again = Replay(driver, told.token, RingWorkload)
+    assert again.rule == told.rule == rule_of_failure(met.failure)
+
+
+def test_a_failure_whose_schedule_leads_elsewhere_is_searched_for() -> None:
+    met = sighted(racy.CopiesOutsideTheLock)
+    wrong = Sighting(met.trial, met.failure, met.options, frozenset())
+    told = explain_failure(wrong)
+    assert told.token and told.rule == rule_of_failure(met.failure)
