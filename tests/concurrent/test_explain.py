@@ -11,7 +11,7 @@ from movable.concurrent.replay import Replay
 from movable.concurrent.search import Hunt
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario
-from tests.drivers_for_tests import racy
+from tests.drivers_for_tests import racy_drivers as racy
 
 MADE = scenario("s", op("write", slot=0, data=b"new"), migrate(0), prefix=[op("write", slot=0, data=b"old")])
 
