@@ -107,7 +107,8 @@ def spread(
     result = Interleavings()
     began = time.monotonic()
     try:
-        found = look_first(chosen, scenarios)
+        found = look_first(chosen, scenarios, executions=executions)
+        result.left_out = dict(getattr(found, "left_out", {}))
         share = max(LEAST, executions // max(1, len(found)))
         for number, scenario in enumerate(found):
             trial = Trial(chosen, scenario)

@@ -1,395 +1,337 @@
-"""Derives small concurrent scenarios from a workload: which operations there are, what they touch, and what to run beside them.
+"""Plans the concurrent scenarios of a driver: each operation beside itself, beside every other, and beside what the core does.
 
-Each operation is tried alone first, to learn which pages it touches, makes or frees, and which arguments show. From that follow
-the prefixes (empty, one page, a few, nearly full, all isolated) and the pairs. The same workload and seed give the same list.
+Every kind of scenario has its quota, so that no kind is hidden by the names or the number of another, and the plan grows with the
+budget. Inside a kind come first those whose tasks use one location with no lock in common; equals are turned by the seed, so that
+another seed begins elsewhere. What did not fit is counted by kind. The same workload, seed and size give the same plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import combinations_with_replacement
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import Any
 
-from movable.concurrent.linearizability import ALONE
-from movable.concurrent.stage import Stage, Subject, operations
-from movable.errors import DeadlockError
-from movable.mm.seam import Seam
-from movable.sequential.faults import Blocked, over, passes, watchdog
+from movable.concurrent.probe import APART, UNORDERED, Effect, meeting
+from movable.concurrent.stage import Subject, operations
+from movable.concurrent.states import State, States
+from movable.sequential.faults import over
 from movable.workload.action import Action
-from movable.workload.generate import pool
 from movable.workload.scenario import Scenario
-from movable.workload.workload import Handle, Operation
+from movable.workload.workload import Handle
 
-MOST = 40
-"""Scenarios that are derived at most."""
-CANDIDATES = 10
-"""Arguments of one operation that are tried."""
-FULL = 24
-"""Actions of the longest prefix."""
-ROOM = 3
-"""Frames that stay free in a nearly full machine: a migration needs a target."""
+SIZE = 60
+"""Scenarios of a plan where nobody says how many executions there are for them."""
+SMALLEST, EXECUTIONS_EACH = 40, 100
+"""A plan has so many scenarios at least, and one more for so many executions beyond what these get."""
+VARIANT_PART = 4
+"""Each further configuration of the driver gets a plan of its own, so many times smaller."""
 
-
-class _Notes:
-    """A scheduler that runs nothing else and writes down what is used."""
-
-    current = "main"
-
-    def __init__(self) -> None:
-        self.keys: set[Hashable] = set()
-
-    def point(self, op: str, key: Hashable) -> None:
-        self.keys.add(key)
-
-    def wait(
-        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Any = None, *, op: str = "wait"
-    ) -> None:
-        self.keys.add(key)
-        if not ready():
-            raise DeadlockError(f"nobody else runs, and the only task waits for {what}")
-
-    def spawn(self, name: str, fn: Callable[[], object]) -> None:
-        pass
-
-    def note(self, text: str, **facts: object) -> None:
-        pass
+KINDS = {
+    "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
+    "two at one place": 1, "operation and itself": 3, "two operations": 4, "operation and put-back": 1, "queued work": 1,
+    "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
+    "operation and contiguous allocation": 1, "two operations from one page": 1, "other effects": 2,
+}  # fmt: skip
+"""Kinds of scenarios, and how many of each are taken in one round."""
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What an action did alone: frame numbers ``touched``, ``made`` and ``gone``; handles ``gained`` and ``lost``; whether anything
-    reads otherwise now; whether work was ``queued``; whether it refused."""
+class Planned:
+    """One scenario of a plan. ``meets`` says how its tasks meet: `UNORDERED`, `ORDERED` or `APART`."""
 
-    action: Action
-    touched: tuple[int, ...]
-    made: tuple[int, ...]
-    gone: tuple[int, ...]
-    gained: int
-    lost: int
-    changed: bool
-    queued: bool
-    refused: bool
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """Two arguments of one operation with the same kind of effect need not both be tried."""
-        return (bool(self.touched), bool(self.made), bool(self.gone), self.gained > 0, self.lost > 0, self.queued, self.refused)
-
-    @property
-    def page(self) -> int | None:
-        """The frame that a migration should be after."""
-        return next(iter((*self.touched, *self.made)), None)
+    scenario: Scenario
+    kind: str
+    meets: int
 
 
-@dataclass(slots=True)
-class State:
-    """A prefix, and what can be done after it: effects by operation, best first."""
+class Plan(list[Scenario]):
+    """Scenarios in the order of their turns; ``meets`` by name, and how many of each kind were ``left_out``."""
 
-    name: str
-    prefix: tuple[Action, ...]
-    pages: list[int] = field(default_factory=list)
-    handles: int = 0
-    free: int = 0
-    effects: dict[str, list[Effect]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        super().__init__()
+        self.meets: dict[str, int] = {}
+        self.left_out: Counter[str] = Counter()
+
+    def take(self, planned: Planned) -> None:
+        """Add one, under a name that nobody else has."""
+        name, nth = planned.scenario.name, 2
+        while name in self.meets:
+            name, nth = f"{planned.scenario.name} #{nth}", nth + 1
+        self.meets[name] = planned.meets
+        self.append(replace(planned.scenario, name=name))
 
 
-def derive(subject: Subject, most: int = MOST, deadline: float | None = None) -> list[Scenario]:
-    """The author's scenarios, then derived ones, ``most`` of these at most, and as far as it comes by then; the names differ."""
-    found: list[Scenario] = list(subject.workload.scenarios)
-    names = {scenario.name for scenario in found}
-    for scenario in _Deriver(subject).scenarios():
-        if len(found) >= most + len(subject.workload.scenarios):
-            break
-        name, nth = scenario.name, 2
-        while name in names:
-            name, nth = f"{scenario.name} #{nth}", nth + 1
-        names.add(name)
-        found.append(Scenario(name, scenario.tasks, scenario.prefix, scenario.settled))
+def size_for(executions: int | None) -> int:
+    """How many scenarios to plan for a budget."""
+    if executions is None:
+        return SIZE
+    return SMALLEST + max(0, executions // EXECUTIONS_EACH - SMALLEST)
+
+
+def derive(subject: Subject, size: int = SIZE, deadline: float | None = None) -> Plan:
+    """The author's scenarios, then ``size`` derived ones at most, and as many as are planned by the deadline."""
+    plan = Plan()
+    for own in subject.workload.scenarios:
+        plan.take(Planned(own, "the author's", UNORDERED))
+    variants = range(len(subject.workload.variants))
+    for variant in variants:
+        part = size if not variant else max(len(KINDS) // 2, size // (VARIANT_PART * (len(variants) - 1)))
+        _add(plan, _Planner(States(subject, variant), deadline).kinds(), part, subject.seed)
         if over(deadline):
             break
-    return found
+    return plan
 
 
-@lru_cache(maxsize=64)
-def _candidates(workload: Any, seed: int) -> dict[str, list[Action]]:
-    """Arguments for each operation, the simplest first; content that is all zeros comes last, for nobody could tell it is lost."""
-    drawn: dict[str, dict[str, Action]] = {name: {} for name in operations(workload)}
-    smallest = [("op", name, _smallest(operation)) for name, operation in operations(workload).items()]
-    for step in (*smallest, *pool(workload, seed)):
-        if step[0] == "op" and step[1] in drawn:
-            arguments = dict(step[2])
-            for name, kind in operations(workload)[step[1]].arguments.items():
-                if isinstance(kind, Handle):
-                    arguments[name] = 0
-            action = ("op", step[1], dict(sorted(arguments.items())))
-            drawn[step[1]][repr(action)] = action
-    return {name: sorted(found.values(), key=_simplicity)[:CANDIDATES] for name, found in drawn.items()}
+def _add(plan: Plan, kinds: dict[str, list[Planned]], size: int, seed: int) -> None:
+    """Take of every kind in turn, by its quota, until the plan is full."""
+    queues = {name: _in_order(found, seed) for name, found in kinds.items()}
+    taken = 0
+    while taken < size and any(queues.values()):
+        for name, quota in KINDS.items():
+            queue = queues.get(name, [])
+            for _ in range(min(quota, size - taken, len(queue))):
+                plan.take(queue.pop(0))
+                taken += 1
+    for name, queue in queues.items():
+        if queue:
+            plan.left_out[name] += len(queue)
 
 
-def _smallest(operation: Operation) -> dict[str, Any]:
-    """The smallest arguments that the strategies of an operation can give: what Hypothesis tries first."""
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import strategies as st
-
-    found: list[dict[str, Any]] = []
-    strategies = {name: st.just(0) if isinstance(kind, Handle) else kind for name, kind in operation.arguments.items()}
-
-    @settings(database=None, deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(st.fixed_dictionaries(strategies))
-    def draw(value: dict[str, Any]) -> None:
-        found.append(value)
-
-    draw()
-    return found[0]
+def _in_order(found: list[Planned], seed: int) -> list[Planned]:
+    """The most promising first; equals in the order in which they were derived, turned by the seed."""
+    unique = list({(repr(one.scenario.tasks), repr(one.scenario.prefix)): one for one in found}.values())
+    ordered: list[Planned] = []
+    for meets in sorted({one.meets for one in unique}):
+        equals = [one for one in unique if one.meets == meets]
+        turn = seed % len(equals)
+        ordered += equals[turn:] + equals[:turn]
+    return ordered
 
 
-def _simplicity(action: Action) -> tuple[object, ...]:
-    blank = any(isinstance(value, bytes) and not value.strip(b"\0") for value in action[2].values())
-    text = repr(action)
-    return (blank, len(text), text)
+class _Planner:
+    """Derives all scenarios of one configuration, by kind."""
 
+    def __init__(self, states: States, deadline: float | None) -> None:
+        self.states = states
+        self.deadline = deadline
+        self.known = states.states()
+        self._other: dict[str, Effect | None] = {}
 
-class _Deriver:
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        workload: Any = subject.workload
-        self.candidates = _candidates(workload, subject.seed)
-
-    # states
-
-    def _probe(self, prefix: tuple[Action, ...], action: Action) -> Effect | None:
-        """Do one action after a prefix, alone; None when it raises."""
-        try:
-            stage = Stage(self.subject, Scenario("", ((action,),), prefix))
-        except BaseException as error:
-            if passes(error):
-                raise
-            return None
-        notes = _Notes()
-        vm, user = stage.vm, stage.users[0]
-        before = set(stage.pages or ())
-        reads = stage.readings(())
-        vm.install(Seam(notes))
-        try:
-            with watchdog(ALONE):
-                answer = stage.do(user, action)
-        except (KeyboardInterrupt, Blocked):
-            raise
-        except BaseException:
-            return None
-        vm.install(None)
-        queued = any(queue.items for queue in vm.workqueues)
-        after = {page.pfn for page in stage.workload.pages()}
-        touched = {key[1] for key in notes.keys if isinstance(key, tuple) and key[0] == "page" and len(key) == 3}
-        gained = sum(1 for key in user.model if key not in stage.before)
-        lost = sum(1 for key in stage.before if key not in user.model)
-        nothing = not gained and not lost and after == before
-        return Effect(
-            action, tuple(sorted(touched & before)), tuple(sorted(after - before)), tuple(sorted(before - after)),
-            gained, lost, stage.readings((0,)) != reads, queued, answer is False or (answer is None and nothing),
-        )  # fmt: skip
-
-    def state(self, name: str, prefix: tuple[Action, ...]) -> State | None:
-        """What there is after a prefix, and what operations do then; None when the prefix raises."""
-        try:
-            stage = Stage(self.subject, Scenario("", ((),), prefix))
-        except BaseException as error:
-            if passes(error):
-                raise
-            return None
-        found = State(name, prefix, list(stage.pages or ()), len(stage.live or ()), stage.vm.zones[0].nr_free)
-        for operation, actions in self.candidates.items():
-            if operations(self.subject.workload)[operation].needs_handle and not found.handles:
-                continue
-            effects = [effect for action in actions if (effect := self._probe(prefix, action)) is not None]
-            effects.sort(key=lambda effect: (effect.refused, not effect.changed, not effect.touched))
-            if effects:
-                found.effects[operation] = effects
+    def kinds(self) -> dict[str, list[Planned]]:
+        """Every kind that this driver has, as far as it comes by the deadline."""
+        known = self.known
+        if "one" not in known or "few" not in known:
+            return {}
+        sources = {
+            "removal": self._removals, "operation and migration": self._migration, "two migrations": self._migrations,
+            "operation and end of an isolation": self._late, "two at one place": self._one_place,
+            "operation and itself": self._itself, "two operations": self._pairs, "operation and put-back": self._put_back,
+            "queued work": self._workers,
+            "operation and compaction": self._compaction, "from nothing and from full": self._fresh,
+            "two operations and migration": self._triples, "operation and contiguous allocation": self._contig,
+            "two operations from one page": self._from_one, "other effects": self._others,
+        }  # fmt: skip
+        found: dict[str, list[Planned]] = {}
+        for kind, source in sources.items():
+            found[kind] = [Planned(made, kind, meets) for made, meets in source()]
+            if over(self.deadline):
+                break
         return found
 
-    def grown(self, state: State, name: str) -> State | None:
-        """One more action that makes pages or handles, the simplest; None when nothing grows any more."""
-        growers = [effect for effects in state.effects.values() for effect in effects if effect.made or effect.gained]
-        if not growers and not state.prefix:
-            growers = [effect for effects in state.effects.values() for effect in effects if effect.changed and not effect.lost]
-        growers.sort(key=lambda effect: (not (effect.made and effect.gained), not effect.made, _simplicity(effect.action)))
-        return self.state(name, (*state.prefix, growers[0].action)) if growers else None
+    # parts
 
-    def states(self) -> dict[str, State]:
-        """The prefixes that this driver has."""
-        found: dict[str, State] = {}
-        empty = self.state("empty", ())
-        if empty is None:
-            return found
-        found["empty"] = empty
-        one = self.grown(empty, "one page") or empty
-        found["one"] = one
-        few: State = one
-        for _ in range(5):
-            if len(few.pages) >= 2 and few.handles != 1:
-                break
-            few = self.grown(few, "a few pages") or few
-        few.name = "a few pages"
-        found["few"] = few
-        held = self.state("all isolated", (*few.prefix, ("isolate_all",)))
-        if held is not None and few.pages:
-            found["held"] = held
-        full = self._full(few)
-        if full is not None:
-            found["full"] = full
-        return found
+    def _made(
+        self, state: State, *tasks: Effect | Action, settled: bool = True, prefix: tuple[Action, ...] | None = None
+    ) -> tuple[Scenario, int]:
+        """A scenario from a state, and how its first two tasks meet."""
+        actions = [task.action if isinstance(task, Effect) else task for task in tasks]
+        lists = tuple((action,) for action in actions)
+        variant = self.states.variant
+        made = Scenario("", lists, state.prefix if prefix is None else prefix, settled, variant)
+        name = f"{' beside '.join(made.task_names)}, {state.name}"
+        if variant:
+            name += f", variant {variant}"
+        effects = [task if isinstance(task, Effect) else self.states.alone(state, task) for task in tasks]
+        known = [effect for effect in effects if effect is not None]
+        if len(known) < len(effects):
+            return replace(made, name=name), 1
+        return replace(made, name=name), min(meeting(one, two) for one, two in combinations(known, 2))
 
-    def _full(self, few: State) -> State | None:
-        """Grow by the same action while it helps; only then look at what can be done there."""
-        prefix, free = few.prefix, few.free
-        for _ in range(FULL):
-            best = next((step for step in self._steps(few, prefix) if step is not None and 0 < len(step.made) <= free - ROOM), None)
-            if best is None:
-                break
-            prefix, free = (*prefix, best.action), free - len(best.made)
-        return self.state("nearly full", prefix) if prefix != few.prefix else None
-
-    def _steps(self, few: State, prefix: tuple[Action, ...]) -> Iterator[Effect | None]:
-        for effects in few.effects.values():
-            for effect in effects:
-                if effect.made:
-                    yield self._probe(prefix, effect.action)
-
-    # scenarios
-
-    def scenarios(self) -> Iterator[Scenario]:
-        """Derived scenarios, those that found most historic bugs first."""
-        states = self.states()
-        one, few = states.get("one"), states.get("few")
-        if one is None or few is None:
-            return
-        yield from self._removals(few, states.get("held"))
-        yield from self._beside_migration(one)
-        yield from self._two_migrations(few)
-        yield from self._late(states.get("held"))
-        yield from self._one_place(states["empty"])
-        yield from self._pairs(few, False)
-        yield from self._beside_put_back(one)
-        yield from self._workers(few)
-        yield from self._beside_compaction(few)
-        yield from self._fresh(states["empty"], states.get("full"))
-        yield from self._pairs(few, True)
-
-    def _named(self, state: State, *tasks: Action, settled: bool = True, prefix: tuple[Action, ...] | None = None) -> Scenario:
-        lists = tuple((task,) for task in tasks)
-        made = Scenario("", lists, state.prefix if prefix is None else prefix, settled)
-        return Scenario(f"{' beside '.join(made.task_names)}, {state.name}", lists, made.prefix, settled)
-
-    def _variants(self, effects: list[Effect], most: int = 2) -> list[Effect]:
-        """The simplest arguments for each kind of effect; what changes something first."""
+    def _kinds_of(self, effects: list[Effect]) -> list[Effect]:
+        """The simplest arguments for each kind of effect; what changes something first, refusals last."""
         kinds: dict[tuple[object, ...], Effect] = {}
         for effect in effects:
             kinds.setdefault(effect.kind, effect)
-        return list(kinds.values())[:most]
+        return list(kinds.values())
 
-    def _removals(self, few: State, held: State | None) -> Iterator[Scenario]:
+    def _known(self, *names: str) -> list[State]:
+        return [self.known[name] for name in names if name in self.known]
+
+    def _best(self, state: State) -> list[Effect]:
+        return [effects[0] for effects in state.effects.values()]
+
+    # kinds
+
+    def _removals(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
         if few.pages:
-            yield self._named(few, ("teardown",), ("migrate", 0))
-            yield self._named(few, ("teardown",), ("put_back", 0))
-        if held is not None:
-            yield self._named(held, ("teardown",), ("finish",))
+            for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0)):
+                yield self._made(few, ("teardown",), core)
+        for held in self._known("held"):
+            yield self._made(held, ("teardown",), ("finish",))
+            yield self._made(held, ("teardown",), ("give_back",))
 
-    def _beside_migration(self, state: State) -> Iterator[Scenario]:
-        for effects in state.effects.values():
-            for effect in self._variants(effects):
-                page = effect.page if effect.page is not None else next(iter(state.pages), None)
-                if page is not None:
-                    yield self._named(state, effect.action, ("migrate_frame", page))
+    def _migration(self) -> Iterator[tuple[Scenario, int]]:
+        """First each operation with its best arguments, then its other kinds of effect."""
+        one = self.known["one"]
+        by_operation = [self._kinds_of(effects) for effects in one.effects.values()]
+        for nth in range(max(map(len, by_operation), default=0)):
+            for effects in by_operation:
+                if nth < len(effects):
+                    page = effects[nth].page if effects[nth].page is not None else next(iter(one.pages), None)
+                    if page is not None:
+                        yield self._made(one, effects[nth], ("migrate_frame", page))
 
-    def _beside_put_back(self, state: State) -> Iterator[Scenario]:
-        for effects in state.effects.values():
-            page = effects[0].page if effects[0].page is not None else next(iter(state.pages), None)
-            if page is not None:
-                yield self._named(state, effects[0].action, ("put_back_frame", page))
-
-    def _two_migrations(self, few: State) -> Iterator[Scenario]:
+    def _migrations(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
         if few.pages:
-            yield self._named(few, ("migrate", 0), ("migrate", 0))
-        unit = next((effect.made for effects in few.effects.values() for effect in effects if len(effect.made) > 1), ())
+            yield self._made(few, ("migrate", 0), ("migrate", 0))
         maker = next((effect for effects in few.effects.values() for effect in effects if len(effect.made) > 1), None)
         if maker is not None:
             prefix = (*few.prefix, maker.action)
-            yield self._named(few, ("migrate_frame", unit[0]), ("migrate_frame", unit[1]), prefix=prefix)
+            yield self._made(few, ("migrate_frame", maker.made[0]), ("migrate_frame", maker.made[1]), prefix=prefix)
         elif len(few.pages) > 1:
-            yield self._named(few, ("migrate", 0), ("migrate", 1))
+            yield self._made(few, ("migrate", 0), ("migrate", 1))
+        if few.pages:
+            yield self._made(few, ("migrate", 0), ("put_back", 0))
 
-    def _late(self, held: State | None) -> Iterator[Scenario]:
-        if held is None:
-            return
-        for effects in held.effects.values():
-            yield self._named(held, effects[0].action, ("finish",))
-        for effects in held.effects.values():
-            yield self._named(held, effects[0].action, ("give_back",))
+    def _late(self) -> Iterator[tuple[Scenario, int]]:
+        for held in self._known("held"):
+            for end in ("finish", "give_back"):
+                for effect in self._best(held):
+                    yield self._made(held, effect, (end,))
 
-    def _pairs(self, few: State, migrating: bool) -> Iterator[Scenario]:
-        for first, second in combinations_with_replacement(few.effects, 2):
-            pair = self._pair(few, few.effects[first][0], few.effects[second])
-            if pair is None:
-                continue
-            one, two = pair
-            if not migrating:
-                yield self._named(few, one.action, two.action)
-                continue
-            page = one.page if one.page is not None else two.page
-            if page is not None:
-                yield self._named(few, one.action, two.action, ("migrate_frame", page))
-
-    def _one_place(self, empty: State) -> Iterator[Scenario]:
+    def _one_place(self) -> Iterator[tuple[Scenario, int]]:
         """Two operations that both come first to one place: alike in all arguments but content, from nothing."""
+        empty = self.known["empty"]
         for effects in empty.effects.values():
             one = next((effect for effect in effects if effect.made or effect.gained), None)
             if one is not None and not one.lost:
-                made = self._named(empty, one.action, self._other_content(one.action))
-                yield Scenario(f"{' beside '.join(made.task_names)} in one place, empty", made.tasks, made.prefix, made.settled)
+                made, meets = self._made(empty, one, self._other_content(one.action))
+                name = f"{' beside '.join(made.task_names)} in one place, empty"
+                yield replace(made, name=name + (f", variant {made.variant}" if made.variant else "")), meets
 
     def _other_content(self, action: Action) -> Action:
         """The same action with other bytes, taken from another one of its kind; as it is where there are none."""
-        for other in self.candidates[action[1]]:
+        for other in self.states.candidates[action[1]]:
             content = {name: value for name, value in other[2].items() if isinstance(value, bytes) and value.strip(b"\0")}
             if any(action[2][name] != value for name, value in content.items()):
                 return ("op", action[1], {**action[2], **content})
         return action
 
-    def _pair(self, few: State, one: Effect, others: list[Effect]) -> tuple[Effect, Effect] | None:
+    def _itself(self) -> Iterator[tuple[Scenario, int]]:
+        """Each operation beside itself: with other arguments of the same effect, and with the very same."""
+        for state in (self.known["few"], self.known["one"]):
+            for effects in state.effects.values():
+                yield from self._pair(state, effects[0], effects)
+            for one in self._best(state):
+                if not one.lost:
+                    yield self._made(state, one, one)
+
+    def _pairs(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
+        for one, two in combinations(few.effects.values(), 2):
+            yield from self._pair(few, one[0], two)
+
+    def _from_one(self) -> Iterator[tuple[Scenario, int]]:
+        one = self.known["one"]
+        for first, second in combinations(one.effects.values(), 2):
+            yield from self._pair(one, first[0], second)
+
+    def _others(self) -> Iterator[tuple[Scenario, int]]:
+        """Further kinds of effect, refusals too, beside the best arguments of every operation; and beside put-back."""
+        few = self.known["few"]
+        further = [effect for effects in few.effects.values() for effect in self._kinds_of(effects)[1:]]
+        for one, two in product(further, self._best(few)):
+            yield from self._pair(few, one, [two])
+        for state in self._known("held", "full"):
+            for one, two in combinations(self._best(state), 2):
+                yield from self._pair(state, one, [two])
+
+    def _triples(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
+        effects = list(few.effects.values())
+        pairs = [(one[0], one) for one in effects] + [(one[0], two) for one, two in combinations(effects, 2)]
+        for one, others in pairs:
+            for first, second in self._chosen(few, one, others):
+                page = first.page if first.page is not None else second.page
+                if page is not None:
+                    yield self._made(few, first, second, ("migrate_frame", page))
+
+    def _pair(self, state: State, one: Effect, others: list[Effect]) -> Iterator[tuple[Scenario, int]]:
+        for first, second in self._chosen(state, one, others):
+            yield self._made(state, first, second)
+
+    def _chosen(self, state: State, one: Effect, others: list[Effect]) -> Iterator[tuple[Effect, Effect]]:
         """Two operations that may run at the same time; nobody uses a handle that another gives up."""
         two = next((effect for effect in others if effect.action != one.action and effect.kind == one.kind), others[0])
         if not (one.lost or two.lost) or not self._handles(one.action) or not self._handles(two.action):
-            return one, two
-        moved = self._probe(few.prefix, self._other_handle(two.action)) if few.handles > 1 else None
-        return None if moved is None else (one, moved)
+            yield one, two
+            return
+        moved = self._with_other_handle(state, two.action) if state.handles > 1 else None
+        if moved is not None:
+            yield one, moved
+
+    def _with_other_handle(self, state: State, action: Action) -> Effect | None:
+        other = ("op", action[1], {**action[2], **dict.fromkeys(self._handles(action), 1)})
+        return self.states.alone(state, other)
 
     def _handles(self, action: Action) -> list[str]:
-        arguments = operations(self.subject.workload)[action[1]].arguments
+        arguments = operations(self.states.subject.workload)[action[1]].arguments
         return [name for name, kind in arguments.items() if isinstance(kind, Handle)]
 
-    def _other_handle(self, action: Action) -> Action:
-        return ("op", action[1], {**action[2], **dict.fromkeys(self._handles(action), 1)})
+    def _put_back(self) -> Iterator[tuple[Scenario, int]]:
+        one = self.known["one"]
+        for effect in self._best(one):
+            page = effect.page if effect.page is not None else next(iter(one.pages), None)
+            if page is not None:
+                yield self._made(one, effect, ("put_back_frame", page))
 
-    def _workers(self, few: State) -> Iterator[Scenario]:
+    def _workers(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
         for effects in few.effects.values():
             queued = next((effect for effect in effects if effect.queued), None)
             if queued is not None and few.pages:
                 prefix = (*few.prefix, queued.action)
-                yield self._named(few, ("migrate", 0), ("put_back", len(few.pages) - 1), settled=False, prefix=prefix)
+                yield self._made(few, ("migrate", 0), ("put_back", len(few.pages) - 1), settled=False, prefix=prefix)
 
-    def _beside_compaction(self, few: State) -> Iterator[Scenario]:
-        for effects in few.effects.values():
-            yield self._named(few, effects[0].action, ("compact",))
+    def _compaction(self) -> Iterator[tuple[Scenario, int]]:
+        for effect in self._best(self.known["few"]):
+            yield self._made(self.known["few"], effect, ("compact",))
 
-    def _fresh(self, empty: State, full: State | None) -> Iterator[Scenario]:
-        for state in (empty, full):
-            if state is None:
-                continue
+    def _contig(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
+        for effect in self._best(few) if few.pages else ():
+            yield self._made(few, effect, ("contig", 0))
+
+    def _fresh(self) -> Iterator[tuple[Scenario, int]]:
+        """What makes pages, or takes frames without marking them, from nothing and where hardly anything is free."""
+        for state in self._known("empty", "full"):
             for effects in state.effects.values():
                 maker = next((effect for effect in effects if effect.made), None)
                 if maker is not None:
-                    yield self._named(state, maker.action, ("migrate_frame", maker.made[0]))
+                    yield self._made(state, maker, ("migrate_frame", maker.made[0]))
                     other = next((effect for effect in effects if effect.made and effect is not maker), maker)
-                    yield self._named(state, maker.action, other.action)
+                    yield self._made(state, maker, other)
+                taker = next((effect for effect in effects if effect.took and not effect.made), None)
+                if taker is not None:
+                    yield self._made(state, taker, taker)
+                    yield self._made(state, taker, ("compact",))
+
+
+def weight(plan: Any, name: str) -> float:
+    """How many turns a scenario gets, against the usual ones."""
+    meets: dict[str, int] = getattr(plan, "meets", {})
+    return {UNORDERED: 2.0, APART: 0.5}.get(meets.get(name, 1), 1.0)

@@ -219,7 +219,8 @@ class Execution:
         beside = list(self.beside.values()) if self.beside else ()
         self.state = end_state(self.stage, beside)
         state = number(self.state)
-        self.ended = ended = (state, repr(self.answers), precedence(self.spans))
+        self.ended = (state, repr(self.answers))
+        ended = (self.ended, precedence(self.spans))
         if state is not None and trial.was_right(ended):
             trial.judged(self._reading_rule())
             return

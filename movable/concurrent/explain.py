@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from movable.concurrent import timeline as lanes
@@ -174,15 +174,15 @@ def _fewer_actions(
 
 
 def _smaller(scenario: Scenario) -> list[Scenario]:
-    name, tasks, prefix, settled = scenario.name, scenario.tasks, scenario.prefix, scenario.settled
+    tasks, prefix = scenario.tasks, scenario.prefix
     found = []
     if len(tasks) > 2:
-        found += [Scenario(name, (*tasks[:at], *tasks[at + 1 :]), prefix, settled) for at in range(len(tasks))]
-    found += [Scenario(name, tasks, (*prefix[:at], *prefix[at + 1 :]), settled) for at in range(len(prefix))]
+        found += [replace(scenario, tasks=(*tasks[:at], *tasks[at + 1 :])) for at in range(len(tasks))]
+    found += [replace(scenario, prefix=(*prefix[:at], *prefix[at + 1 :])) for at in range(len(prefix))]
     for at, actions in enumerate(tasks):
         if len(actions) > 1:
             parts = [(*actions[:i], *actions[i + 1 :]) for i in range(len(actions))]
-            found += [Scenario(name, (*tasks[:at], part, *tasks[at + 1 :]), prefix, settled) for part in parts]
+            found += [replace(scenario, tasks=(*tasks[:at], part, *tasks[at + 1 :])) for part in parts]
     return found
 
 

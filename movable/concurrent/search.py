@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from movable.concurrent.derive import derive
+from movable.concurrent.derive import derive, size_for, weight
 from movable.concurrent.execution import Trial, unfit
 from movable.concurrent.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
 from movable.concurrent.precheck import Watch, look, suspicious
@@ -29,7 +29,8 @@ from movable.explore.schedulers.portfolio import Portfolio
 from movable.explore.schedulers.replay import Choices
 from movable.explore.schedulers.strategy import Strategy
 from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
-from movable.workload.scenario import Scenario
+from movable.workload.scenario import Scenario, words
+from movable.workload.workload import Workload
 
 PORTION = 24
 """Executions of a scenario's first turn; each turn is twice as long as the one before."""
@@ -54,7 +55,8 @@ class Interleavings:
     """The result: scenarios in order, broken rules with their stories, how often rules had a chance to be broken.
 
     ``refused`` is a line that says why nothing could be explored. ``cut`` says that the limit came before the executions were run,
-    ``first`` after how many executions and seconds each broken rule was met.
+    ``first`` after how many executions and seconds each broken rule was met. ``left_out`` counts, by kind, the scenarios for
+    which the plan had no room.
     """
 
     scenarios: list[Explored] = field(default_factory=list)
@@ -65,6 +67,7 @@ class Interleavings:
     stopped: str = ""
     cut: bool = False
     first: dict[str, tuple[int, float]] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def executions(self) -> int:
@@ -79,11 +82,15 @@ SUSPECTS = 200
 
 
 class Hunt:
-    """The search of one scenario, a portion at a time."""
+    """The search of one scenario, a portion at a time; ``weight`` is how large its portions are against those of others."""
 
-    def __init__(self, trial: Trial, seed: int) -> None:
+    def __init__(self, trial: Trial, seed: int, weight: float = 1.0) -> None:
         self.trial = trial
-        self.report = Explored(trial.scenario.name, str(trial.scenario), operations=trial.scenario.operations)
+        self.weight = weight
+        scenario = trial.scenario
+        self.report = Explored(scenario.name, str(scenario), operations=scenario.operations)
+        self.report.tasks = [" and ".join(map(words, actions)) for actions in scenario.tasks]
+        self.report.variant = named_variant(trial.subject.workload, scenario.variant)
         self.options = replace(OPTIONS, races="D53" not in trial.known)
         self.done = False
         self._seed = seed
@@ -247,8 +254,10 @@ def interleavings(
     deadline = limit if seconds is None else began + seconds
     found: dict[str, Sighting] = {}
     try:
-        hunts = _hunts(look_first(subject, scenarios, deadline), subject, known, seed)
+        plan = look_first(subject, scenarios, deadline, executions)
+        hunts = _hunts(plan, subject, known, seed)
         result.scenarios = [hunt.report for hunt in hunts]
+        result.left_out = dict(getattr(plan, "left_out", {}))
         turns = _Turns(hunts, found, result, deadline, executions, until, progress)
         turns.go()
         result.cut = turns.cut
@@ -284,17 +293,27 @@ def leave(subject: Subject) -> None:
         subject.beside.reset()
 
 
-def look_first(subject: Subject, scenarios: list[Scenario] | None, deadline: float | None = None) -> list[Scenario]:
-    """The scenarios to explore.
+def look_first(
+    subject: Subject, scenarios: list[Scenario] | None, deadline: float | None = None, executions: int | None = None
+) -> list[Scenario]:
+    """The scenarios to explore, with a budget of so many executions.
 
     Raises UsageError for a driver with what no schedule governs, or what cannot be copied, and ExploreError in a Python whose
     objects and bytecode are not known.
     """
     require_known()
     subject.beside.reset()
-    found = derive(subject, deadline=deadline) if scenarios is None else scenarios
+    found = derive(subject, size_for(executions), deadline) if scenarios is None else scenarios
     look(subject, found, deadline)
     return found
+
+
+def named_variant(workload: type[Workload], number: int) -> str:
+    """A configuration in words, "" for the first one where there is no other."""
+    if len(workload.variants) < 2:
+        return ""
+    options = workload.variants[number % len(workload.variants)]
+    return ", ".join(f"{name}={value!r}" for name, value in options.items()) or "no options"
 
 
 def _hunts(scenarios: list[Scenario], subject: Subject, known: frozenset[str], seed: int) -> list[Hunt]:
@@ -302,7 +321,7 @@ def _hunts(scenarios: list[Scenario], subject: Subject, known: frozenset[str], s
     for scenario in scenarios:
         trial = Trial(subject, scenario)
         trial.known = known
-        hunts.append(Hunt(trial, seed))
+        hunts.append(Hunt(trial, seed, weight(scenarios, scenario.name)))
     return hunts
 
 
@@ -344,6 +363,7 @@ class _Turns:
 
     def _turn(self, hunt: Hunt, portion: int) -> None:
         before = hunt.report.executions
+        portion = max(LEAST, int(portion * hunt.weight))
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
         for sighting in hunt.run(most, self.deadline):
             rule = rule_of_failure(sighting.failure)

@@ -22,6 +22,7 @@ from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.page import ISOLATED
+from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.workload.action import Action
@@ -129,7 +130,8 @@ class Stage:
         self.held = ListHead("isolated before")
         self.pages: list[int] | None = None
         self.live: list[Any] | None = None
-        self.workload = subject.workload(vm, subject.factory)
+        variants = subject.workload.variants
+        self.workload = subject.workload(vm, subject.factory, variants[scenario.variant % len(variants)])
         self.operations = operations(subject.workload)
         for action in scenario.prefix:
             self.do(self.workload, action)
@@ -228,6 +230,16 @@ class Stage:
 
     def _do_compact(self, user: Workload) -> list[Phase]:
         return [lambda: compact_memory(self.vm)]
+
+    def _do_contig(self, user: Workload, number: int) -> list[Phase]:
+        page = self._page(number)
+        return [] if page is None else [lambda: self._contig(page.pfn)]
+
+    def _contig(self, pfn: int) -> None:
+        size = 1 << self.vm.pageblock_order
+        start = pfn // size * size
+        if alloc_contig_range(self.vm, start, start + size) == 0:
+            free_contig_range(self.vm, start, size)
 
     def _do_teardown(self, user: Workload) -> list[Phase]:
         return [user.finish]

@@ -282,7 +282,7 @@ class Check:
         report.callbacks, report.stopped, report.refused = search.callbacks, self.stopped, self.refused
         report.first_failure, report.phase_seconds = self.first_failure, self.seconds
         if explored is not None:
-            report.scenarios = explored.scenarios
+            report.scenarios, report.left_out = explored.scenarios, explored.left_out
         names = (*search.workload.operations(), *search.workload.hostile)
         report.operations = Counter({name: search.operations[name] for name in names})
         report.uncalled = [] if names else [name for name, code in doors(factory).items() if code not in search.entered]

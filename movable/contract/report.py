@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.budget import Budget
+from movable.contract.matrix import matrix, matrix_text
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
 
@@ -54,7 +55,7 @@ class Explored:
     ``what`` says what its tasks do. ``covered`` says in words which interleavings were tried, ``complete`` that it was all of them.
     ``rules`` are the broken ones that it showed. ``left_out`` says why it was not explored at all, else "". ``unwatched`` names
     what may change without a scheduling point, so that nothing is claimed about it. ``operations`` are those of the workload
-    that it runs.
+    that it runs, ``tasks`` what runs at the same time, ``variant`` the configuration, where there are several.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Explored:
     left_out: str = ""
     unwatched: list[str] = field(default_factory=list)
     operations: list[str] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    variant: str = ""
 
 
 @dataclass(slots=True)
@@ -76,8 +79,9 @@ class Report:
     ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes; ``replay`` is the command that a token
     completes. ``examples`` programs of ``steps`` steps
     in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
-    says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored, ``refused`` in one line what
-    part of the search could not be done and why, else "". ``hint`` says what to do where no callback of the driver was ever made,
+    says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored,
+    ``left_out`` counts by kind those for which the plan had no room. ``refused`` says in one line what part of the search could not
+    be done and why, else "". ``hint`` says what to do where no callback of the driver was ever made,
     ``not_asked`` which must rules the workload gives no occasion for, and need not.
 
     ``budget`` is what was to be done, and ``cut`` says that its limit came first. ``operations`` counts how often programs ran each
@@ -99,6 +103,7 @@ class Report:
     callbacks: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
     scenarios: list[Explored] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     hint: str = ""
     not_asked: frozenset[str] = frozenset()
@@ -235,20 +240,36 @@ def text(report: Report, verbose: bool = False) -> str:
 
 
 def interleavings(report: Report) -> list[str]:
-    """What was explored: scenarios by what is claimed about them."""
-    claims: dict[str, list[str]] = {}
-    for one in report.scenarios:
-        failed = f"failed ({', '.join(one.rules)})" if one.rules else ""
-        covered = f"{one.covered} of what is watched" if one.unwatched and one.covered != "nothing" else one.covered
-        claims.setdefault(f"left out, {one.left_out}" if one.left_out else failed or covered, []).append(one.name)
-    lines = []
-    for claim, names in claims.items():
-        text = f"{claim}: {'; '.join(names)}" if claim != "nothing" else _not_reached(len(names))
-        lines += textwrap.wrap(text, WIDTH, initial_indent="explored ", subsequent_indent=" " * 9)
+    """What was explored: a matrix of what ran beside what and how far it got, what failed, and what was left out."""
+    if not report.scenarios:
+        return []
+    lines = [*matrix_text(report.scenarios), *_remarks(report)]
     unwatched = dict.fromkeys(name for one in report.scenarios for name in one.unwatched)
     if unwatched:
         text = f"not watched, so that no task was interrupted between two uses of it: {'; '.join(unwatched)}"
         lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 9)
+    return lines
+
+
+def _remarks(report: Report) -> list[str]:
+    """Scenarios that failed or could not be run, and how many were left out."""
+    claims: dict[str, list[str]] = {}
+    for one in report.scenarios:
+        if one.left_out or one.rules:
+            claim = f"left out, {one.left_out}" if one.left_out else f"failed ({', '.join(one.rules)})"
+            claims.setdefault(claim, []).append(one.name)
+    lines = []
+    for claim, names in claims.items():
+        lines += textwrap.wrap(f"{claim}: {'; '.join(names)}", WIDTH, initial_indent="explored ", subsequent_indent=" " * 9)
+    missing = []
+    not_reached = sum(1 for one in report.scenarios if not one.executions and not one.left_out)
+    if not_reached:
+        missing.append(f"{not_reached} planned scenario{'s were' if not_reached > 1 else ' was'} not reached")
+    if report.left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in report.left_out.items())
+        missing.append(f"{sum(report.left_out.values())} more did not fit into the plan ({kinds}); a larger budget takes them in")
+    if missing:
+        lines += textwrap.wrap(f"left out: {'; '.join(missing)}", WIDTH, subsequent_indent=" " * 9)
     return lines
 
 
@@ -265,10 +286,6 @@ def _first_failure(report: Report) -> str:
     if first is None:
         return ""
     return f"first failure: {first.rule}, after {first.programs} programs and {first.executions} executions"
-
-
-def _not_reached(count: int) -> str:
-    return f"nothing: {count} {'scenario was' if count == 1 else 'scenarios were'} not reached"
 
 
 def failure(report: Report, found: Verdict) -> list[str]:
@@ -329,6 +346,8 @@ def to_json(report: Report) -> dict[str, Any]:
             "executions": report.executions,
             "refused": report.refused,
             "scenarios": [asdict(one) for one in report.scenarios],
+            "matrix": matrix(report.scenarios),
+            "left_out": report.left_out,
         },
         "rules": [
             {

@@ -53,6 +53,11 @@ def compact() -> Action:
     return ("compact",)
 
 
+def contig(page: int = 0) -> Action:
+    """The core takes the pageblock of the ``page``-th page for somebody who wants contiguous memory, and gives it back."""
+    return ("contig", page)
+
+
 def teardown() -> Action:
     """The driver is removed."""
     return ("teardown",)
@@ -60,12 +65,16 @@ def teardown() -> Action:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``prefix`` happens first, then each of ``tasks`` does its actions. ``settled``: queued work has run before they begin."""
+    """``prefix`` happens first, then each of ``tasks`` does its actions. ``settled``: queued work has run before they begin.
+
+    ``variant`` is the number of the configuration, of ``Workload.variants``.
+    """
 
     name: str
     tasks: tuple[tuple[Action, ...], ...]
     prefix: tuple[Action, ...] = ()
     settled: bool = True
+    variant: int = 0
 
     @property
     def task_names(self) -> list[str]:
@@ -107,7 +116,7 @@ def scenario(
 WORDS = {
     "op": "", "migrate": "migration", "migrate_frame": "migration", "put_back": "put-back", "put_back_frame": "put-back",
     "isolate": "isolation", "isolate_all": "isolation", "finish": "rest of a migration", "give_back": "late put-back",
-    "compact": "compaction", "teardown": "tear-down",
+    "compact": "compaction", "contig": "contiguous allocation", "teardown": "tear-down",
 }  # fmt: skip
 """Every action, and what its task is called."""
 
@@ -132,7 +141,8 @@ How = tuple[bool, bool]
 """How a failure was found: looking for races, and under the monitor."""
 ALL_HOW = [(races, monitored) for races in (False, True) for monitored in (False, True)]
 FIELDS = (str, tuple, tuple, bool, str, tuple, tuple)
-"""Of a token: name, tasks, prefix, settled, schedule, features, how."""
+"""Of a token: name, tasks, prefix, settled, schedule, features, how; and the number of the variant, where it is not the first."""
+MAX_VARIANTS = 1000
 MAX_TASKS = 8
 MAX_ACTIONS = 200
 
@@ -145,12 +155,15 @@ def encode(
     Raises UsageError for what cannot be in one.
     """
     content = (scenario.name, scenario.tasks, scenario.prefix, scenario.settled, schedule, features, how)
-    return token.encode(token.SCENARIO, content)
+    return token.encode(token.SCENARIO, (*content, scenario.variant) if scenario.variant else content)
 
 
 def decode(text: str, workload: type[Workload]) -> tuple[Scenario, str, tuple[tuple[str, Any], ...], How]:
     """What ``encode`` was given. Raises UsageError that says why a token cannot be read, or not be run by ``workload``."""
     content = token.decode(token.SCENARIO, text)
+    variant = 0
+    if len(content) == len(FIELDS) + 1 and type(content[-1]) is int and 0 < content[-1] < MAX_VARIANTS:
+        content, variant = content[:-1], content[-1]
     if len(content) != len(FIELDS) or not all(isinstance(part, kind) for part, kind in zip(content, FIELDS, strict=True)):
         raise UsageError("the token cannot be read (it holds something else than a scenario); was it copied whole?")
     name, tasks, prefix, settled, schedule, features, how = content
@@ -161,4 +174,4 @@ def decode(text: str, workload: type[Workload]) -> tuple[Scenario, str, tuple[tu
     if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in features):
         raise UsageError("the token cannot be read (its features have no names); was it copied whole?")
     check_actions(actions, workload)
-    return Scenario(name, tasks, prefix, settled), schedule, features, how
+    return Scenario(name, tasks, prefix, settled, variant), schedule, features, how

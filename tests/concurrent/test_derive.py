@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import FunctionType
+from typing import Any
+
 import pytest
+from hypothesis import strategies as st
 
 from docs.drivers.aio_ring import AioRing, AioRingWorkload
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache, SlabWorkload
 from movable import GFP_HIGHUSER_MOVABLE, SetPageMovable, UsageError, list_add_tail, lock_page, unlock_page
-from movable.concurrent.derive import derive
+from movable.concurrent.derive import derive, size_for
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import Orders, in_time
 from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Stage, Subject, subject
-from movable.contract import Workload, compact, finish, isolate, migrate, op, put_back, scenario, teardown
+from movable.contract import Workload, compact, finish, isolate, migrate, op, operation, put_back, scenario, teardown
 from movable.explore.detect.commutativity import audit
 from movable.explore.engine import Scheduler
 from movable.explore.runner import Options, execute
@@ -96,6 +101,56 @@ def test_scenarios_follow_from_the_operations() -> None:
         stage = Stage(RING, one)
         target = next((action[1] for actions in one.tasks for action in actions if action[0] == "migrate_frame"), None)
         assert target is None or target in (stage.pages or []) or "write" in one.name
+
+
+def test_every_operation_runs_beside_itself_whatever_its_name() -> None:
+    """With nine operations, the one that races comes first, although it is last in the alphabet."""
+    names = [f"aa{number}" for number in range(7)]
+
+    def reads(self: Any, slot: int) -> bool:
+        return self.driver.read(slot, 1) is not None
+
+    made = {name: operation(slot=st.integers(0, 1))(FunctionType(reads.__code__, globals(), name)) for name in names}
+    many: Any = type("Many", (RingWorkload,), made)
+    found = derive(Subject(many, racy.Counts), size=40)
+    beside = [one.name for one in found if " beside " in one.name and len(one.tasks) == 2]
+    assert any(name.startswith("write beside write #2") for name in beside[:16])
+    assert {"removal", "operation and itself"}.isdisjoint(found.left_out) or found.left_out
+    assert sum(found.left_out.values()) > 40
+
+
+def test_the_plan_grows_with_the_budget_and_turns_with_the_seed() -> None:
+    assert size_for(100) == 40 < size_for(5000) < size_for(20_000)
+    small, large = derive(RING, 20), derive(RING, 400)
+    assert len(small) == 20 and not large.left_out
+    assert sum(small.left_out.values()) == len(large) - 20
+    assert {one.name for one in small} < {one.name for one in large}
+    turned = [one.name for one in derive(replace(RING, seed=3), 20)]
+    assert turned != [one.name for one in small] and turned == [one.name for one in derive(replace(RING, seed=3), 20)]
+
+
+def test_every_configuration_has_a_plan() -> None:
+    class Sized(Ring):
+        def __init__(self, vm: Any, size: int = 8) -> None:
+            super().__init__(vm)
+            self.size = size
+
+    class SizedWorkload(RingWorkload):
+        factory = Sized
+        variants = ({}, {"size": 4})
+
+    chosen = Subject(SizedWorkload, Sized)
+    found = derive(chosen)
+    second = [one for one in found if one.variant == 1]
+    assert second and all("variant 1" in one.name for one in second)
+    stage = Stage(chosen, second[0])
+    assert stage.workload.driver.size == 4
+    token = encode(second[0], "x1-abc")
+    assert decode(token, SizedWorkload)[0] == second[0]
+    from movable.concurrent.search import interleavings
+
+    result = interleavings(chosen, executions=60, scenarios=second[:1])
+    assert result.scenarios[0].variant == "size=4"
 
 
 def test_two_operations_come_first_to_one_place() -> None:

@@ -102,9 +102,9 @@ def test_a_table_that_is_only_read_is_no_state() -> None:
 
 
 def test_nothing_is_claimed_of_what_is_not_watched() -> None:
-    one = Explored("writes", "x", 10, 10, "all interleavings", True, unwatched=["Ring.ids (generator)"])
+    one = Explored("writes", "x", 10, 10, "all interleavings", True, unwatched=["Ring.ids (generator)"], tasks=["write", "write"])
     report = Report("x", "x", "x", "4.19", 0, scenarios=[one])
-    assert "explored all interleavings of what is watched: writes" in text(report)
+    assert "a write  some" in text(report)
     assert "not watched, so that no task was interrupted between two uses of it: Ring.ids (generator)" in text(report)
 
 

@@ -1,0 +1,148 @@
+"""What an action does when it runs alone: pages, handles, answers, and every location that it uses with the locks it holds there.
+
+Two actions that use one location, one of them to change it, with no lock in common are where a race is most likely (as in the
+lockset analysis of Eraser: Savage et al., TOCS 1997). Here that decides only what is explored first, never what is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from movable.concurrent.linearizability import ALONE
+from movable.concurrent.seam import READS, watch
+from movable.concurrent.stage import Stage, Subject
+from movable.errors import DeadlockError
+from movable.explore.dependence import Part
+from movable.explore.instrument.hooks import Hooks
+from movable.sequential.faults import Blocked, passes, watchdog
+from movable.workload.action import Action
+from movable.workload.scenario import Scenario
+
+Uses = dict[Hashable, tuple[bool, frozenset[Hashable], bool]]
+"""By location: whether it is changed, the locks that were held at every use, whether every use was atomic."""
+
+UNORDERED, ORDERED, APART = range(3)
+"""How two actions meet: on a location with no lock in common; only under a common lock or atomically; not at all."""
+
+_TAKES = ("lock", "rlock", "try", "rtry")
+
+
+class _Notes:
+    """A scheduler that runs nothing else and writes down what is used, and under which locks."""
+
+    current = "main"
+
+    def __init__(self) -> None:
+        self.uses: Uses = {}
+        self._held: list[Hashable] = []
+
+    def point(self, op: str, key: Hashable) -> None:
+        if op in _TAKES:
+            self._held.append(key)
+        elif op in ("unlock", "runlock"):
+            if key in self._held:
+                self._held.remove(key)
+        else:
+            base = key.base if type(key) is Part else key
+            write, locks, atomic = self.uses.get(base, (False, None, True))
+            held = frozenset(self._held)
+            self.uses[base] = (write or op not in READS, held if locks is None else locks & held, atomic and op[0] == "a")
+
+    def wait(
+        self, key: Hashable, ready: Callable[[], bool], what: str, condition: Any = None, *, op: str = "wait", daemon: bool = False
+    ) -> None:
+        self.point(op, key)
+        if not ready():
+            raise DeadlockError(f"nobody else runs, and the only task waits for {what}")
+
+    def spawn(self, name: str, fn: Callable[[], object]) -> None:
+        pass
+
+    def note(self, text: str, **facts: object) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an action did alone: frame numbers ``touched``, ``made`` and ``gone``; handles ``gained`` and ``lost``; whether anything
+    reads otherwise now; whether work was ``queued``; whether it refused; whether it ``took`` frames that it did not mark movable;
+    and what it ``uses``."""
+
+    action: Action
+    touched: tuple[int, ...]
+    made: tuple[int, ...]
+    gone: tuple[int, ...]
+    gained: int
+    lost: int
+    changed: bool
+    queued: bool
+    refused: bool
+    took: bool
+    uses: Uses = field(compare=False, repr=False)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Two arguments of one operation with the same kind of effect need not both be tried."""
+        moves = (bool(self.touched), bool(self.made), bool(self.gone), self.gained > 0, self.lost > 0)
+        return (*moves, self.queued, self.refused, self.took)
+
+    @property
+    def page(self) -> int | None:
+        """The frame that a migration should be after."""
+        return next(iter((*self.touched, *self.made)), None)
+
+
+def meeting(one: Effect, two: Effect) -> int:
+    """UNORDERED, ORDERED or APART."""
+    found = APART
+    for location, (write, locks, atomic) in one.uses.items():
+        other = two.uses.get(location)
+        if other is not None and (write or other[0]):
+            if not locks & other[1] and not (atomic and other[2]):
+                return UNORDERED
+            found = ORDERED
+    return found
+
+
+def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant: int = 0) -> Effect | None:
+    """Do one action after a prefix, alone; None when it raises."""
+    try:
+        stage = Stage(subject, Scenario("", ((action,),), prefix, variant=variant))
+    except BaseException as error:
+        if passes(error):
+            raise
+        return None
+    notes = _Notes()
+    vm, user = stage.vm, stage.users[0]
+    before, in_use = set(stage.pages or ()), stage.frames_in_use()
+    reads = stage.readings(())
+    hooks: Hooks | None = None
+    try:
+        _, hooks = watch(notes, vm, stage.workload)
+        if subject.beside:
+            subject.beside.watch(hooks)
+        notes.uses.clear()
+        with watchdog(ALONE):
+            answer = stage.do(user, action)
+    except (KeyboardInterrupt, Blocked):
+        raise
+    except BaseException:
+        return None
+    finally:
+        vm.install(None)
+        if hooks is not None:
+            hooks.release()
+    queued = any(queue.items for queue in vm.workqueues)
+    after = {page.pfn for page in stage.workload.pages()}
+    touched = {key[1] for key in notes.uses if isinstance(key, tuple) and key[0] == "page" and len(key) == 3}
+    gained = sum(1 for key in user.model if key not in stage.before)
+    lost = sum(1 for key in stage.before if key not in user.model)
+    nothing = not gained and not lost and after == before
+    made = after - before
+    return Effect(
+        action, tuple(sorted(touched & before)), tuple(sorted(made)), tuple(sorted(before - after)), gained, lost,
+        stage.readings((0,)) != reads, queued, answer is False or (answer is None and nothing),
+        stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses,
+    )  # fmt: skip

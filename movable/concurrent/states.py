@@ -1,0 +1,168 @@
+"""The states of a driver from which scenarios start, and what each operation does there: empty, one page, a few, full, isolated.
+
+Each operation is tried alone first, to learn which pages it touches, makes or frees, and which arguments show. From that follow
+the prefixes. The same workload and seed give the same states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from movable.concurrent.probe import Effect, probe
+from movable.concurrent.stage import Stage, Subject, operations
+from movable.sequential.faults import passes
+from movable.workload.action import Action
+from movable.workload.generate import pool
+from movable.workload.scenario import Scenario
+from movable.workload.workload import Handle, Operation
+
+CANDIDATES = 10
+"""Arguments of one operation that are tried."""
+FULL = 24
+"""Actions of the longest prefix."""
+ROOM = 3
+"""Frames that stay free in a nearly full machine: a migration needs a target."""
+
+
+@dataclass(slots=True)
+class State:
+    """A prefix, and what can be done after it: effects by operation, best first."""
+
+    name: str
+    prefix: tuple[Action, ...]
+    pages: list[int] = field(default_factory=list)
+    handles: int = 0
+    free: int = 0
+    effects: dict[str, list[Effect]] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=64)
+def _candidates(workload: Any, seed: int) -> dict[str, list[Action]]:
+    """Arguments for each operation, the simplest first; content that is all zeros comes last, for nobody could tell it is lost."""
+    drawn: dict[str, dict[str, Action]] = {name: {} for name in operations(workload)}
+    smallest = [("op", name, _smallest(operation)) for name, operation in operations(workload).items()]
+    for step in (*smallest, *pool(workload, seed)):
+        if step[0] == "op" and step[1] in drawn:
+            arguments = dict(step[2])
+            for name, kind in operations(workload)[step[1]].arguments.items():
+                if isinstance(kind, Handle):
+                    arguments[name] = 0
+            action = ("op", step[1], dict(sorted(arguments.items())))
+            drawn[step[1]][repr(action)] = action
+    return {name: sorted(found.values(), key=_simplicity)[:CANDIDATES] for name, found in drawn.items()}
+
+
+def _smallest(operation: Operation) -> dict[str, Any]:
+    """The smallest arguments that the strategies of an operation can give: what Hypothesis tries first."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import strategies as st
+
+    found: list[dict[str, Any]] = []
+    strategies = {name: st.just(0) if isinstance(kind, Handle) else kind for name, kind in operation.arguments.items()}
+
+    @settings(database=None, deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(st.fixed_dictionaries(strategies))
+    def draw(value: dict[str, Any]) -> None:
+        found.append(value)
+
+    draw()
+    return found[0]
+
+
+def _simplicity(action: Action) -> tuple[object, ...]:
+    blank = any(isinstance(value, bytes) and not value.strip(b"\0") for value in action[2].values())
+    text = repr(action)
+    return (blank, len(text), text)
+
+
+class States:
+    """The states of a driver from which scenarios start: empty, one page, a few, nearly full, all isolated."""
+
+    def __init__(self, subject: Subject, variant: int = 0) -> None:
+        self.subject = subject
+        self.variant = variant
+        workload: Any = subject.workload
+        self.candidates = _candidates(workload, subject.seed)
+        self._core: dict[str, Effect | None] = {}
+
+    # states
+
+    def probe(self, prefix: tuple[Action, ...], action: Action) -> Effect | None:
+        """Do one action after a prefix, alone; None when it raises."""
+        return probe(self.subject, prefix, action, self.variant)
+
+    def alone(self, state: State, action: Action) -> Effect | None:
+        """What the core does after a state, alone; remembered."""
+        key = repr((state.prefix, action))
+        if key not in self._core:
+            self._core[key] = self.probe(state.prefix, action)
+        return self._core[key]
+
+    def state(self, name: str, prefix: tuple[Action, ...]) -> State | None:
+        """What there is after a prefix, and what operations do then; None when the prefix raises."""
+        try:
+            stage = Stage(self.subject, Scenario("", ((),), prefix, variant=self.variant))
+        except BaseException as error:
+            if passes(error):
+                raise
+            return None
+        found = State(name, prefix, list(stage.pages or ()), len(stage.live or ()), stage.vm.zones[0].nr_free)
+        for operation, actions in self.candidates.items():
+            if operations(self.subject.workload)[operation].needs_handle and not found.handles:
+                continue
+            effects = [effect for action in actions if (effect := self.probe(prefix, action)) is not None]
+            effects.sort(key=lambda effect: (effect.refused, not effect.changed, not effect.touched))
+            if effects:
+                found.effects[operation] = effects
+        return found
+
+    def grown(self, state: State, name: str) -> State | None:
+        """One more action that makes pages or handles, the simplest; None when nothing grows any more."""
+        growers = [effect for effects in state.effects.values() for effect in effects if effect.made or effect.gained]
+        if not growers and not state.prefix:
+            growers = [effect for effects in state.effects.values() for effect in effects if effect.changed and not effect.lost]
+        growers.sort(key=lambda effect: (not (effect.made and effect.gained), not effect.made, _simplicity(effect.action)))
+        return self.state(name, (*state.prefix, growers[0].action)) if growers else None
+
+    def states(self) -> dict[str, State]:
+        """The prefixes that this driver has."""
+        found: dict[str, State] = {}
+        empty = self.state("empty", ())
+        if empty is None:
+            return found
+        found["empty"] = empty
+        one = self.grown(empty, "one page") or empty
+        found["one"] = one
+        few: State = one
+        for _ in range(5):
+            if len(few.pages) >= 2 and few.handles != 1:
+                break
+            few = self.grown(few, "a few pages") or few
+        few.name = "a few pages"
+        found["few"] = few
+        held = self.state("all isolated", (*few.prefix, ("isolate_all",)))
+        if held is not None and few.pages:
+            found["held"] = held
+        full = self._full(few)
+        if full is not None:
+            found["full"] = full
+        return found
+
+    def _full(self, few: State) -> State | None:
+        """Grow by the same action while it helps; only then look at what can be done there."""
+        prefix, free = few.prefix, few.free
+        for _ in range(FULL):
+            best = next((step for step in self._steps(few, prefix) if step is not None and 0 < len(step.made) <= free - ROOM), None)
+            if best is None:
+                break
+            prefix, free = (*prefix, best.action), free - len(best.made)
+        return self.state("nearly full", prefix) if prefix != few.prefix else None
+
+    def _steps(self, few: State, prefix: tuple[Action, ...]) -> Iterator[Effect | None]:
+        for effects in few.effects.values():
+            for effect in effects:
+                if effect.made:
+                    yield self.probe(prefix, effect.action)
