@@ -29,7 +29,7 @@ from movable.mm.watched import WatchedData
 from movable.workload.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Sequence
 
     from movable.concurrent.journal import Entry
 
