@@ -1,8 +1,8 @@
 """The machine of a scenario as it stands before its tasks begin, put back instead of built anew for every execution.
 
 Set-up and prefix do the same each time. Once they have run, everything they built is kept (machine, driver, hooks, monitor) and
-put back in place for the next execution; only the scheduler is another one. A driver with state in modules or classes, or with
-something that cannot be put back, is built anew each time, as in a replay: both give the same executions.
+put back in place for the next execution; only the scheduler is another one. A driver with something that cannot be put back, or
+whose code has to be traced, is built anew each time, as in a replay: both give the same executions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONSTANT = (memoryview, mmap.mmap, Hooks, Seen, Era, Subject, Scenario, Operati
 
 def keep(execution: Execution, scheduler: Scheduler) -> Rewind | None:
     """What can bring ``execution`` back to where it is, which is before its tasks begin; None where that cannot be done."""
-    if execution.beside or execution.wrappers or type(scheduler).spawn is not Scheduler.spawn or "spawn" in vars(scheduler):
+    if execution.wrappers or type(scheduler).spawn is not Scheduler.spawn or "spawn" in vars(scheduler):
         return None
     try:
         return Rewind(execution, scheduler)
@@ -48,9 +48,11 @@ class Rewind:
         vm = execution.stage.vm
         self._content = None if vm._memory is None else vm._memory.tobytes()
         self._memory = vm._memory
+        slots = execution.beside.slots if execution.beside else []
+        self._slots = [(slot, slot.get()) for slot in slots]
         seen, _, looked, boxes, *_ = self._hooks
         roots = [execution.stage, execution.seam, *looked.values(), *(box[2] for box in boxes.values())]
-        roots += [one.obj for one in seen.values()]
+        roots += [one.obj for one in seen.values()] + [value for _, value in self._slots]
         seam = execution.seam
         seam.scheduler, seam.journal, journal = None, None, seam.journal
         try:
@@ -64,7 +66,12 @@ class Rewind:
         made = copy(self._first)
         vm = made.stage.vm
         used = list(vm.pages)
+        if made.beside:
+            made.beside.reset()
         self._snapshot.restore()
+        for slot, value in self._slots:
+            if slot.get() is not value:
+                slot.put(value)
         if self._content is not None:
             content, memory = self._content, self._memory
             assert memory is not None
