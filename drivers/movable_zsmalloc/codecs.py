@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import lz4.block
@@ -47,7 +48,9 @@ def _identity() -> Codec:
     return Codec("identity", bytes, bytes)
 
 
-CODECS: dict[str, Callable[[], Codec]] = {"lz4": _lz4, "zstd": _zstd, "zlib": _zlib, "identity": _identity}
+CODECS: Mapping[str, Callable[[], Codec]] = MappingProxyType(
+    {"lz4": _lz4, "zstd": _zstd, "zlib": _zlib, "identity": _identity}
+)
 """How to make each codec, by name; "identity" stores pages as they are."""
 
 
