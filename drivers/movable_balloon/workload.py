@@ -27,6 +27,10 @@ class BalloonWorkload(Workload):
         owned: set[int] = self.driver.host.owned
         return owned
 
+    def given(self) -> Iterable[int]:
+        """The frames of the balloon."""
+        return [page.pfn for page in self.pages()]
+
     @operation(count=st.integers(1, 12))
     def inflate(self, count: int) -> None:
         """Give up to ``count`` pages to the host."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.end_state import end_state, number
@@ -25,6 +25,7 @@ from movable.explore.program import Body
 from movable.mm.isolation import putback_movable_pages
 from movable.mm.validate import validate_vm
 from movable.rules.monitor import rule_of
+from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import passes, place_of
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
@@ -122,6 +123,11 @@ class Trial:
         if self._orders is None:
             self._orders = Orders(self.subject, self.scenario)
         return self._orders
+
+    @cached_property
+    def counters(self) -> dict[str, int]:
+        """The machine's counters before there is a driver."""
+        return machine_counters(self.subject.machine(), set())
 
     @property
     def removed(self) -> bool:
@@ -272,6 +278,10 @@ class Execution:
             trial.judged("D34")
             if left and "D34" not in trial.known:
                 raise broken("D34")(f"{left} page(s) are still in use after the driver was removed")
+            trial.judged("D61")
+            differ = changed(trial.counters, machine_counters(stage.vm, set()))
+            if differ and "D61" not in trial.known:
+                raise broken("D61")(f"after the driver was removed, {'; '.join(differ[:3])}")
 
     def _validate(self, when: str) -> None:
         try:

@@ -15,9 +15,12 @@ from typing import Any
 from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.isolation import putback_movable_pages
+from movable.rules.table import RULES
+from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
+from movable.workload.workload import Workload
 
 MOST = 120
 """Orders that are tried at most."""
@@ -175,7 +178,8 @@ class Orders:
             found = invariant(stage) if books else ""
             if not found or any(one.invariant for one in same):
                 return None
-            wrong = ("D54", found)
+            rule, _, what = found.partition(": ")
+            wrong = (rule, what) if rule in RULES else ("D54", found)
         return wrong
 
     def _agrees(self, model: Answers, answers: list[list[Any]]) -> bool:
@@ -315,6 +319,10 @@ def invariant(stage: Stage) -> str:
         for rule, name, counted, there in stage.workload.ledger():
             if counted != there:
                 return f"{rule}: {name} is {counted}, there are {there}"
+        if type(stage.workload).outside is not Workload.outside:
+            for rule, kept, what in outside_books(stage.workload):
+                if not kept:
+                    return f"{rule}: {what}"
     except Exception as error:
         return str(error) or type(error).__name__
     return ""

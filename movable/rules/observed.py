@@ -65,7 +65,7 @@ D43 = rule(
     "At no moment is a page both free in the guest and held by the device, or in use and given to the host.",
     why="Between two side effects the host may act on either.",
     kernel="drivers/virtio/virtio_balloon.c: virtballoon_migratepage",
-    bugs="B05", judged_by="sequential.bookkeeping:Audit.books",
+    bugs="B05", judged_by="sequential.bookkeeping:outside_books",
 )  # fmt: skip
 
 D44 = rule(
@@ -136,6 +136,22 @@ D55 = rule(
     why="Under pressure every task of a machine calls the same shrinker.",
     kernel="mm/zsmalloc.c: zs_compact",
     bugs="Z13", kind=UNTESTED,
+)  # fmt: skip
+
+D61 = rule(
+    "D61", MUST, "the machine's counters are as before",
+    "After a driver's removal every counter of the zones, the nodes and the machine says what it said before the driver came.",
+    why="What is counted once too often, or given back in another zone, adds up until the numbers mean nothing.",
+    kernel="drivers/virtio/virtio_balloon.c: virtballoon_migratepage, mm/zsmalloc.c: zs_page_migrate",
+    bugs="Z09 B14", judged_by="sequential.harness:Machine._teardown",
+)  # fmt: skip
+
+D62 = rule(
+    "D62", MUST, "no final error again and again",
+    "An idle page that nobody uses does not answer each MIGRATE_SYNC with an error that is final.",
+    why="Such an error tells the core that trying on is no use, so the page is never moved and its block never free.",
+    kernel="mm/migrate.c: migrate_pages",
+    bugs="S03", judged_by="sequential.harness:Machine._final_errors",
 )  # fmt: skip
 
 V20 = rule(

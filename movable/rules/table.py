@@ -51,7 +51,12 @@ def rule(id: str) -> Rule:
 
 def _near(id: str) -> str:
     near = difflib.get_close_matches(id.upper(), RULES, n=4, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else "rules are D1 to D60 and V1 to V44"
+    return f"did you mean {', '.join(near)}?" if near else f"rules are {_spans()}"
+
+
+def _spans() -> str:
+    """The numbers that there are, in words."""
+    return " and ".join(f"{scope}1 to {[id for id in RULES if id[0] == scope][-1]}" for scope in "DV")
 
 
 def source_text(found: Rule) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from movable.events import Event
 from movable.mm.gfp import GFP_MOVABLE
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
-from movable.workload.workload import ISOLATION_COUNT, Workload
+from movable.workload.workload import ISOLATION_COUNT, Workload, named, snapshot
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
@@ -52,8 +52,7 @@ class Audit:
         for rule, name, counted, found in self.workload.ledger():
             yield rule, counted == found, f"{name}: the books say {counted}, there are {found}"
         if self.outside:
-            free = [pfn for pfn in self.workload.outside() if self.vm.page(pfn)._refcount == 0]
-            yield "D43", not free, f"the outside world has page {free[0] if free else ''}, which is free in the guest"
+            yield from outside_books(self.workload)
         wrong = [
             f"node {node.nid}: {name} {count}"
             for node in self.vm.nodes
@@ -70,6 +69,25 @@ class Audit:
         plain = [page.pfn for page in pages if page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE]
         if pages:
             yield "D45", not plain, f"page {plain[0] if plain else ''} was asked for as movable memory and is not marked movable"
+
+
+def outside_books(workload: Workload) -> Iterator[Finding]:
+    """What the outside world has against what it was given: no free page, nobody else's, and what the driver thinks it has."""
+    vm, outside = workload.vm, set(workload.outside())
+    free = sorted(pfn for pfn in outside if vm.page(pfn)._refcount == 0)
+    yield "D43", not free, f"the outside world has page {free[0] if free else ''}, which is free in the guest"
+    strange = outside.difference(free, (page.pfn for page in workload.pages()))
+    if any(queue.items for queue in vm.workqueues):
+        strange = set()  # what is queued may still tell the outside world
+    elif strange:
+        kept = snapshot(workload.driver)
+        strange = {pfn for pfn in strange if not named(kept, pfn)}
+    yield "D43", not strange, f"the outside world has page {min(strange, default='')}, which is in use, and not by the driver"
+    if type(workload).given is not Workload.given:
+        given = set(workload.given())
+        less, more = sorted(given - outside), sorted(outside - given)
+        what = f"the driver has given away {less}, which the outside world has not; that has {more}, which the driver has not given"
+        yield "D43", not less and not more, what
 
 
 def isolation_counts(driver: object) -> Iterator[tuple[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from errno import EAGAIN, ENOMEM
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import InvalidState, MovableError
@@ -27,13 +28,14 @@ from movable.mm.vm import VM
 from movable.registry import bind
 from movable.rules.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
+from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog
 from movable.sequential.observers import Onlooker
 from movable.shown import shown
 from movable.supervise import board
 from movable.supervise.channel import cut
 from movable.workload.program import Program, Step, show
-from movable.workload.workload import Workload
+from movable.workload.workload import GenericWorkload, Workload
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -79,9 +81,16 @@ class Machine:
         self.fillers: list[Page] = []
         self.holes = False
         self.leave = 0
+        self.levels: set[str] = set()
+        self.vmstat: dict[str, int] = {}
+        self.answers: list[int] = []
         self._last_event = EVENT_LIMIT
         self._feed = self.monitor.feed
-        self._notices = dict.fromkeys(CALLBACKS, self._count) | {"alloc_page": self._alloc_page, "free_page": self._free_page}
+        self._notices = dict.fromkeys(CALLBACKS, self._count) | {
+            "migratepage_ret": self._answer,
+            "alloc_page": self._alloc_page,
+            "free_page": self._free_page,
+        }
         if keep:
             self.vm.observe(self.events.append)
         self.seam = self.vm.observe(self._observe)
@@ -104,6 +113,11 @@ class Machine:
 
     def _count(self, event: Event) -> None:
         self.callbacks[event.kind] += 1
+
+    def _answer(self, event: Event) -> None:
+        ret = event.args["ret"]
+        if type(ret) is int:
+            self.answers.append(ret)
 
     def _alloc_page(self, event: Event) -> None:
         if self.audit is not None:
@@ -184,6 +198,7 @@ class Machine:
 
     def _setup(self) -> None:
         self.baseline = self._frames_in_use()
+        self.counters = machine_counters(self.vm, self.levels)
         options = self._workload.variants[self.variant % len(self._workload.variants)]
         self.workload = self._workload(self.vm, self._factory, options)
         self.audit = Audit(self.vm, self.workload)
@@ -212,6 +227,9 @@ class Machine:
             findings = [] if problem or self.audit is None else list(self.audit.books())
             if not problem and self._workload.invariant is not Workload.invariant:
                 findings.append(("D54", True, ""))
+        now = dict(self.vm.vmstat)
+        self.levels |= {name for name, count in now.items() if count < self.vmstat.get(name, count)}
+        self.vmstat = now
         for finding in findings:
             self.say(*finding)
         if problem:
@@ -409,6 +427,7 @@ class Machine:
         self.say("V19", not forgotten, f"all is quiet, and page {forgotten[:1]} is still isolated")
         with self.seam.quiet():
             findings = list(self.audit.settled())
+            findings += [("D44", kept, what) for kept, what in self.onlooker.ends.settled()]
         for finding in findings:
             self.say(*finding)
 
@@ -424,7 +443,9 @@ class Machine:
                 mapped = {page.pfn for page in self.workload.mapped()}
             in_use = self._frames_in_use()
             for page in [page for page in pages if page.pfn not in mapped][:PROGRESS_PAGES]:
+                self.answers.clear()
                 moved = any(self._try_move(page) for _ in range(TRIES))
+                self._final_errors(page)
                 if not self.workload.may_refuse:
                     self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
             self._check()
@@ -433,6 +454,16 @@ class Machine:
             given_up = max(0, in_use - self._frames_in_use())
             if left + given_up < len(pages) and not self.workload.may_release_isolated:
                 self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
+
+    def _final_errors(self, page: Page) -> None:
+        """What the driver answered each time that an idle page was asked to move."""
+        declared = self._workload.may_refuse and not issubclass(self._workload, GenericWorkload)
+        if not self.answers or declared:
+            return
+        final = all(answer < 0 and answer not in (-EAGAIN, -ENOMEM) for answer in self.answers)
+        often = final and len(self.answers) >= TRIES
+        text = f"page {page.pfn} is idle, and {len(self.answers)} times in MIGRATE_SYNC the driver answered {self.answers[-1:]}"
+        self.say("D62", not often, text)
 
     def _try_move(self, page: Page) -> bool:
         if isolate_movable_page(page, 8) != 0:
@@ -462,5 +493,7 @@ class Machine:
         if found[0]:
             self._broken(found[0], f"after tear-down: {found[1]}")
             return
+        differ = changed(self.counters, machine_counters(self.vm, self.levels))
+        self.say("D61", not differ, f"after the driver was removed, {'; '.join(differ[:3])}")
         left = self._frames_in_use() - self.baseline
         self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
-from movable.workload.workload import Workload, snapshot
+from movable.sequential.counters import Ends
+from movable.workload.workload import Workload, named, snapshot
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
@@ -29,6 +30,7 @@ class Onlooker:
         self.changes = 0
         self.reads_back = type(workload).read is not Workload.read
         self.differs = ""
+        self.ends = Ends(workload.driver)
 
     def watch(self) -> None:
         """Wrap the callbacks of every address space that the driver owns now."""
@@ -67,7 +69,9 @@ class Onlooker:
 
     def _isolate(self, raw: Any, page: Page, mode: int) -> bool:
         before, held, refs, word = self.look(), list(self.vm.current.held), page._refcount, page._mapping
+        self.ends.before()
         answer: bool = raw.isolate_page(page, mode)
+        self.ends.isolated(page.pfn) if answer is True else self.ends.other()
         self._locks(page, "isolate_page", held)
         if answer is True:
             self.say(page, "D9", page._lru.list is None, "isolate_page returned True with the page still on a list")
@@ -85,7 +89,9 @@ class Onlooker:
         state = (page._refcount, page._mapping, page._private, page._lru.list)
         pinned = {user.pfn for user in self.workload.mapped()}
         self.changes += 1
+        self.ends.before()
         rc: int = raw.migratepage(mapping, newpage, page, mode)
+        self.ends.ended(page.pfn, "moved") if rc == 0 else self.ends.other()
         self._locks(page, "migratepage", held)
         if page.pfn in pinned:
             self.say(page, "D39", rc != 0, f"migratepage moved page {page.pfn} while a user has an object of it mapped")
@@ -102,7 +108,9 @@ class Onlooker:
     def _putback(self, raw: Any, page: Page) -> None:
         held = list(self.vm.current.held)
         stamp, before = self.before_isolation.pop(page.pfn, (0, None))
+        self.ends.before()
         raw.putback_page(page)
+        self.ends.ended(page.pfn, "put back")
         self._locks(page, "putback_page", held)
         released = page._mapping == PAGE_MAPPING_MOVABLE  # which a put-back may do
         if stamp and stamp == self.changes and not released:
@@ -205,14 +213,3 @@ def _home(state: object, pfn: int, path: tuple[str, ...]) -> Iterator[tuple[str,
     else:
         for part in state:
             yield from _home(part, pfn, path)
-
-
-def named(state: object, pfn: int) -> int:
-    """In how many places a snapshot names a page."""
-    if not isinstance(state, tuple):
-        return 0
-    if len(state) == 3 and state[0] == "list":
-        return int(pfn in state[2])
-    if state == ("page", pfn):
-        return 1
-    return sum(named(part, pfn) for part in state)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from movable.errors import UsageError
 from movable.mm.list import ListHead
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.mm.watched import WatchedData
 from movable.workload.declared import check_declarations
 
 if TYPE_CHECKING:
@@ -170,6 +171,10 @@ class Workload:
         """The frame numbers that the outside world (a host, a device) believes it has. Never called unless it is overridden."""
         return ()
 
+    def given(self) -> Iterable[int]:
+        """The frame numbers that the driver believes the outside world has: a list of its own, which must equal ``outside``."""
+        return ()
+
     def snapshot(self) -> object:
         """What a refused isolation or a failed migration must leave as it was. Override it for a driver with unusual books."""
         return snapshot(self.driver)
@@ -238,6 +243,17 @@ def snapshot(driver: Any, depth: int = 5) -> object:
     return _snapshot(driver, depth, set())
 
 
+def named(state: object, pfn: int) -> int:
+    """In how many places a snapshot names a page."""
+    if not isinstance(state, tuple):
+        return 0
+    if len(state) == 3 and state[0] == "list":
+        return int(pfn in state[2])
+    if state == ("page", pfn):
+        return 1
+    return sum(named(part, pfn) for part in state)
+
+
 ISOLATION_COUNT = re.compile(r"_?(nr_)?isolated(_pages|_count)?")
 """Attributes that count what is isolated now. Others that speak of isolation may be statistics."""
 ISOLATION_MARK = re.compile(r"_?(is_)?isolated")
@@ -249,6 +265,8 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     """None stands for "no pages in there"."""
     if isinstance(value, Page):
         return ("page", value.pfn)
+    if type(value) is WatchedData:  # bytes of a page, or a part of them, which lead to it as well as its name does
+        return ("page", value._page.pfn)
     if isinstance(value, ListHead):
         return ("list", value.name, tuple(page.pfn for page in value)) if value.owner is None and value else None
     if depth == 0 or isinstance(value, _LEAVES) or id(value) in seen or callable(value):
@@ -264,7 +282,7 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     elif isinstance(value, Iterable) and hasattr(value, "__len__"):
         parts = [(place, _snapshot(item, depth - 1, seen)) for place, item in enumerate(value)]
     else:
-        parts = [(name, _attribute(name, item, depth, seen)) for name, item in _attributes(value)]
+        parts = [(name, _attribute(name, item, depth, seen)) for name, item in attributes_of(value)]
     kept = tuple(sorted((part for part in parts if part[1] is not None), key=repr))
     return (type(value).__name__, kept) if kept else None
 
@@ -284,7 +302,8 @@ def _attribute(name: str, value: Any, depth: int, seen: set[int]) -> object:
     return _snapshot(value, depth - 1, seen)
 
 
-def _attributes(value: Any) -> list[tuple[str, Any]]:
+def attributes_of(value: Any) -> list[tuple[str, Any]]:
+    """The attributes of an object, from its dict and its slots, in order of name."""
     names = dict(getattr(value, "__dict__", {}))
     for cls in type(value).__mro__:
         slots = cls.__dict__.get("__slots__", ())

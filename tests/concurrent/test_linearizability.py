@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
+from movable import AddressSpace, Page, adjust_managed_page_count
 from movable.concurrent.execution import Trial
-from movable.concurrent.linearizability import LEFT_OUT, _same
+from movable.concurrent.linearizability import LEFT_OUT, _same, invariant
 from movable.concurrent.stage import HandleAnswer, Stage, subject
 from movable.contract import migrate, op, scenario
 from movable.explore import explore
@@ -26,6 +27,31 @@ def failure(workload: type[Workload], one: Scenario, executions: int = 800) -> F
 def test_an_operation_that_was_busy_was_not_done(workload: type[Workload], one: Scenario) -> None:
     found = failure(workload, one)
     assert found is None, found
+
+
+def test_the_books_of_a_device_are_looked_at_in_scenarios_too() -> None:
+    one = scenario("move", op("write", slot=0, data=b"b"), migrate(), prefix=[op("write", slot=0, data=b"A")])
+    for driver, found in ((just.DeviceRing, ""), (just.TellsNobody, "D43: the driver has given away")):
+        stage = Stage(subject(just.DeviceWorkload, driver), one)
+        stage.do(stage.users[1], migrate())
+        assert invariant(stage).startswith(found) and bool(invariant(stage)) == bool(found)
+
+
+def test_counters_are_compared_after_scenarios_too() -> None:
+    one = scenario("move", migrate(), migrate(), prefix=[op("write", slot=0, data=b"A")])
+    trial = Trial(subject(just.DeviceWorkload, MovesTheCount), one)
+    found = explore(trial, executions=200, strategy="dpor").failure
+    assert found is not None and "D61" in str(found)
+
+
+class MovesTheCount(just.DeviceRing):
+    """Counts each move as a page less."""
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            adjust_managed_page_count(newpage, -1)
+        return answer
 
 
 class Forgets(just.BusyRing):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from errno import EAGAIN, EINVAL
+from errno import EAGAIN, EBUSY, EINVAL
 from typing import Any
 
 import movable
@@ -17,9 +17,11 @@ from movable import (
     Page,
     PageIsolated,
     SetPageMovable,
+    adjust_managed_page_count,
     get_page,
     list_add_tail,
     lock_page,
+    mod_zone_page_state,
     put_page,
     unlock_page,
 )
@@ -252,3 +254,169 @@ class PoolWorkload(RingWorkload):
     @operation(slot=handle())
     def overwrite(self, slot: int) -> bool:
         return self.write(slot, b"again")
+
+
+class CountingRing(Ring):
+    """Counts its pages on the machine, and those that are away, in all and by slot."""
+
+    counts_moves = True
+    takes_back = True
+    follows = True
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.out = 0
+        self.out_by_slot = [0] * size
+        self.views: dict[int, memoryview] = {}
+
+    def _fill(self, slot: int) -> bool:
+        filled = super()._fill(slot)
+        page = self.slots[slot]
+        if filled and page is not None:
+            adjust_managed_page_count(page, -1)
+            mod_zone_page_state(page.zone, "nr_ring", 1)
+            self.views[slot] = page.data
+        return filled
+
+    def _forget(self, slot: int, page: Page) -> bool:
+        ours = super()._forget(slot, page)
+        if ours:
+            adjust_managed_page_count(page, 1)
+            mod_zone_page_state(page.zone, "nr_ring", -1)
+            del self.views[slot]
+            if PageIsolated(page):
+                self._let_in(slot)
+        return ours
+
+    def _let_in(self, slot: int) -> None:
+        self.out -= 1
+        self.out_by_slot[slot] -= 1
+
+    @movable.hookimpl
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        self.out += 1
+        self.out_by_slot[page.private] += 1
+        return super().isolate_page(page, mode)
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        slot = page.private
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            adjust_managed_page_count(page, 1)
+            adjust_managed_page_count(newpage, -1)
+            if self.counts_moves:
+                mod_zone_page_state(page.zone, "nr_ring", -1)
+                mod_zone_page_state(newpage.zone, "nr_ring", 1)
+            if self.follows:
+                self.views[slot] = newpage.data
+            if self.takes_back:
+                self._let_in(slot)
+            else:
+                self.out -= 1
+        return answer
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        self._let_in(page.private)
+        super().putback_page(page)
+
+
+class ForgetsTheZone(CountingRing):
+    counts_moves = False
+
+
+class ForgetsTheSlot(CountingRing):
+    takes_back = False
+
+
+class KeepsTheView(CountingRing):
+    follows = False
+
+
+class CountingWorkload(RingWorkload):
+    factory = CountingRing
+
+
+class Stubborn(Ring):
+    """Takes a page that was moved once for one that it cannot move."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.moved: set[int] = set()
+
+    def drop(self, slot: int) -> None:
+        super().drop(slot)
+        self.moved.discard(slot)
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        slot = page.private
+        if slot in self.moved:
+            return -EBUSY
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            self.moved.add(slot)
+        return answer
+
+
+class DeviceRing(Ring):
+    """A device works on the pages; the ring keeps a list of what it has given to it."""
+
+    tells = True
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.device: set[int] = set()
+        self.given: set[int] = set()
+
+    def _fill(self, slot: int) -> bool:
+        filled = super()._fill(slot)
+        page = self.slots[slot]
+        if filled and page is not None:
+            self.device.add(page.pfn)
+            self.given.add(page.pfn)
+        return filled
+
+    def _forget(self, slot: int, page: Page) -> bool:
+        ours = super()._forget(slot, page)
+        if ours:
+            self.device.discard(page.pfn)
+            self.given.discard(page.pfn)
+        return ours
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            self.device.discard(page.pfn)
+            self.given.discard(page.pfn)
+            self.given.add(newpage.pfn)
+            if self.tells:
+                self.device.add(newpage.pfn)
+        return answer
+
+
+class TellsNobody(DeviceRing):
+    tells = False
+
+
+class KeepsTheDevice(DeviceRing):
+    """Gives a page up and leaves it to the device."""
+
+    def _forget(self, slot: int, page: Page) -> bool:
+        ours = Ring._forget(self, slot, page)
+        if ours:
+            self.given.discard(page.pfn)
+        return ours
+
+
+class DeviceWorkload(RingWorkload):
+    factory = DeviceRing
+    driver: DeviceRing
+
+    def outside(self) -> Iterator[int]:
+        return iter(set(self.driver.device))
+
+    def given(self) -> Iterator[int]:
+        return iter(set(self.driver.given))

@@ -20,6 +20,7 @@ def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | 
 
 
 RIGHT = [just.PinWorkload, just.WaitingWorkload, just.TwoWorkload, just.CopiesWorkload, just.PoolWorkload]
+RIGHT += [just.CountingWorkload, just.DeviceWorkload]
 
 
 @pytest.mark.parametrize("workload", RIGHT)
@@ -74,6 +75,12 @@ def test_an_invariant_that_ran_was_exercised() -> None:
         (just.TwoWorkload, just.TakesThree, "D17"),
         (just.CopiesWorkload, just.CopiesTooLittle, "D15"),
         (just.PoolWorkload, just.PoolKeeps, "D18"),
+        (just.CountingWorkload, just.ForgetsTheZone, "D61"),
+        (just.CountingWorkload, just.ForgetsTheSlot, "D44"),
+        (just.CountingWorkload, just.KeepsTheView, "D14"),
+        (just.CountingWorkload, just.Stubborn, "D62"),
+        (just.DeviceWorkload, just.TellsNobody, "D43"),
+        (just.DeviceWorkload, just.KeepsTheDevice, "D43"),
     ],
 )
 def test_their_broken_twins_are(workload: type[Workload], factory: type[Any], rule: str) -> None:
