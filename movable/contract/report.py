@@ -11,6 +11,7 @@ from movable.contract.budget import Budget
 from movable.contract.matrix import matrix, matrix_text
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
+from movable.shown import name, shown
 
 if TYPE_CHECKING:
     from movable.sequential.search import Found
@@ -19,6 +20,10 @@ HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/
 VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
 SCHEMA = "movable.certificate/1"
 WIDTH = 100
+MAX_LINES = 20
+"""Lines of what happened that are shown."""
+LONGEST_LINE = 150_000
+"""A line with a token in it may be as long as a command line."""
 
 
 @dataclass(slots=True)
@@ -217,7 +222,8 @@ def text(report: Report, verbose: bool = False) -> str:
 
     It is the same each time, on any machine, if the search was one by work; ``verbose`` adds the seconds.
     """
-    lines = [f"{report.target}: {report.driver} with {report.workload}, era {report.era}, seed {report.seed}", ""]
+    who = f"{name(report.target)}: {name(report.driver)} with {name(report.workload)}"
+    lines = [f"{who}, era {report.era}, seed {report.seed}", ""]
     for id in report.broken:
         lines += failure(report, report.verdicts[id])
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
@@ -236,7 +242,7 @@ def text(report: Report, verbose: bool = False) -> str:
     if report.idle:
         lines.append(f"NOTHING WAS EXERCISED: no callback of the driver was ever made; {report.hint}")
     lines.append(report.summary)
-    return "\n".join(lines)
+    return "\n".join(shown(line, LONGEST_LINE) for line in lines)  # a name with a line end in it makes no line
 
 
 def interleavings(report: Report) -> list[str]:
@@ -294,12 +300,12 @@ def failure(report: Report, found: Verdict) -> list[str]:
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     if found.scenario:
-        lines += textwrap.wrap(f"Scenario: {found.scenario}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(f"Scenario: {shown(found.scenario)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
     first, *others = found.what.splitlines() or [""]
-    lines += textwrap.wrap(f"What happened: {first}", WIDTH, initial_indent="  ", subsequent_indent="    ")
-    for other in others:
-        lines += textwrap.wrap(other.strip(), WIDTH, initial_indent="    ", subsequent_indent="      ")
-    lines += [f"    {line}" for line in found.story]
+    lines += textwrap.wrap(f"What happened: {shown(first, 1000)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    for other in others[:MAX_LINES]:
+        lines += textwrap.wrap(shown(other.strip()), WIDTH, initial_indent="    ", subsequent_indent="      ")
+    lines += [f"    {shown(line)}" for line in found.story]
     if found.token:
         lines.append(f"  See it again: {report.replay} {found.token}")
     return [*lines, ""]

@@ -1,0 +1,49 @@
+"""Commands in odd surroundings: no home, strange encodings, a narrow terminal, standard output closed or full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRACE = str(Path(__file__).parent / "data" / "traces" / "soft" / "trace.txt.gz")
+COMMANDS = {"rules": ["rules", "D17"], "summary": ["trace", "summary", TRACE], "help": ["check", "--help"]}
+ODD = {
+    "C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "utf-16": {"PYTHONIOENCODING": "utf-16"},
+    "EBCDIC": {"PYTHONIOENCODING": "cp037"},
+    "no such locale": {"LANG": "xx_YY.bogus", "LC_ALL": "xx_YY.bogus", "PYTHONUTF8": "0"},
+    "20 columns": {"COLUMNS": "20"},
+}
+pytestmark = pytest.mark.slow
+
+
+def run(arguments: list[str], redirect: str = "", **surroundings: str) -> tuple[int, str]:
+    """Exit code and standard error of a command without a home; ``redirect`` is the shell's."""
+    kept = {name: value for name, value in os.environ.items() if name != "HOME" and not name.startswith(("LC_", "LANG", "PYTHON"))}
+    command = ["sh", "-c", f'exec "$@" {redirect}', "sh", sys.executable, "-m", "movable", *arguments]
+    done = subprocess.run(command, env=kept | surroundings, capture_output=True, timeout=120)
+    return done.returncode, done.stderr.decode("latin-1")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_surroundings(odd: str) -> None:
+    assert run(COMMANDS["summary"], **ODD[odd]) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_standard_output_that_is_closed(command: str) -> None:
+    code, err = run(COMMANDS[command], ">&-")
+    assert code in (0, 1) and err.count("\n") <= 1 and "Traceback" not in err
+    assert run(COMMANDS[command], ">&- 2>&-")[0] in (0, 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_standard_output_that_is_full() -> None:
+    code, err = run(COMMANDS["summary"], ">/dev/full")
+    assert code == 1 and err == "movable: standard output: No space left on device\n"
