@@ -17,6 +17,7 @@ from movable.sequential.faults import passes
 from movable.workload.action import Action
 from movable.workload.generate import pool
 from movable.workload.scenario import Scenario
+from movable.workload.values import Values
 from movable.workload.workload import Handle, Operation
 
 CANDIDATES = 10
@@ -56,20 +57,9 @@ def _candidates(workload: Any, seed: int) -> dict[str, list[Action]]:
 
 
 def _smallest(operation: Operation) -> dict[str, Any]:
-    """The smallest arguments that the strategies of an operation can give: what Hypothesis tries first."""
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import strategies as st
-
-    found: list[dict[str, Any]] = []
-    strategies = {name: st.just(0) if isinstance(kind, Handle) else kind for name, kind in operation.arguments.items()}
-
-    @settings(database=None, deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(st.fixed_dictionaries(strategies))
-    def draw(value: dict[str, Any]) -> None:
-        found.append(value)
-
-    draw()
-    return found[0]
+    """The smallest arguments that the strategies of an operation can give."""
+    values = Values(0, simplest=True)
+    return {name: 0 if isinstance(kind, Handle) else values.draw(kind) for name, kind in operation.arguments.items()}
 
 
 def _simplicity(action: Action) -> tuple[object, ...]:

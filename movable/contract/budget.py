@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from movable.errors import UsageError
 
-PROGRAMS = 600
+PROGRAMS = 400
 """Programs of a check by default: about as long as EXECUTIONS."""
 EXECUTIONS = 5000
 """Interleavings of a check by default."""
 EXECUTIONS_PER_PROGRAM = 5
 """Interleavings for each program, where somebody says how many programs: both take about as long."""
 LIMIT = 60.0
-"""Seconds after which a search by default work is cut short."""
+"""Seconds of processor time after which a search by default work is cut short."""
 SHARE = 0.5
 """The part of a check that goes to interleavings."""
 OPENING = 0.15
@@ -22,8 +22,8 @@ OPENING = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Either ``programs`` and ``executions`` are counted, and ``limit`` is the seconds after which that is cut short (None: never);
-    or ``seconds`` is what the search may take, of which ``share`` goes to interleavings.
+    """Either ``programs`` and ``executions`` are counted, and ``limit`` is the seconds of processor time after which that
+    is cut short (None: never); or ``seconds`` is what the search may take, of which ``share`` goes to interleavings.
     """
 
     programs: int = PROGRAMS

@@ -17,7 +17,7 @@ from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.registry import find
 from movable.rules.table import rule
-from movable.sequential.faults import place_of
+from movable.sequential.faults import Limit, place_of
 from movable.sequential.replay import replay_command, spoken
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
 from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
@@ -65,7 +65,8 @@ def check(
     ``target`` is a driver class or a name for ``registry.find``. By default the work is counted, so that the same ``seed`` gives
     the same report everywhere: ``examples`` programs, and ``executions`` interleavings of all scenarios together (with
     ``examples`` alone: five for each program). ``interleavings``, from 0 to 1, is their part of the whole. ``limit`` is the seconds
-    after which that is cut short: 60, and none where work is asked for by number. ``budget`` asks for seconds instead of work.
+    of processor time after which that is cut short: 60, and none where work is asked for by number. ``budget`` asks for seconds
+    instead of work.
 
     ``waive`` leads from rule ids to reasons. ``until`` names rules that are expected to break: once all of them have, the search is
     over, and only their failures are made small. ``features`` are fields of ``movable.eras.Era`` to change for the interleavings;
@@ -120,6 +121,7 @@ class Check:
     refused: str = ""
     stopped: str = ""
     first_failure: Found | None = None
+    limit: Limit | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -141,12 +143,9 @@ class Check:
     def _alone(self) -> bool:
         return self.budget.share < 1 if self.budget.by_time else self.budget.programs > 0
 
-    @property
-    def _limit(self) -> float | None:
-        return None if self.budget.limit is None else self.search.began + self.budget.limit
-
     def go(self) -> None:
         """Run the phases. What goes wrong inside one is told in the report, and costs none of the others their result."""
+        self.limit = None if self.budget.limit is None else Limit.of(self.budget.limit)
         for what, phase in self.phases:
             began = time.monotonic()
             try:
@@ -211,7 +210,7 @@ class Check:
         if not self._alone:
             return ""
         if not self.budget.by_time:
-            return self.search.go(self.budget.opening, limit=self._limit, progress=self.progress)
+            return self.search.go(self.budget.opening, limit=self.limit, progress=self.progress)
         part = OPENING if self._together else 1
         return self.search.go(None, seconds=self.budget.seconds_alone * part, progress=self.progress)
 
@@ -231,7 +230,7 @@ class Check:
         if not self._alone:
             return ""
         if not self.budget.by_time:
-            return self.search.go(self.budget.programs, limit=self._limit, progress=self.progress)
+            return self.search.go(self.budget.programs, limit=self.limit, progress=self.progress)
         if not self._together:
             return ""
         return self.search.go(None, seconds=self.budget.seconds_alone * (1 - OPENING), progress=self.progress)
@@ -252,7 +251,7 @@ class Check:
             self._subject(),
             seconds=self.budget.seconds_together if by_time else None,
             executions=None if by_time else self.budget.executions,
-            limit=self._limit,
+            limit=self.limit,
             known=frozenset(search.first),
             until=search.until - search.first.keys(),
             seed=search.seed,

@@ -43,6 +43,10 @@ NEXT_TO_NOTHING = 0.04
 """The part of a tick's time that code which blocks may take of the processor."""
 
 
+PATIENCE = 4
+"""How many times as long as its processor time something may take by the clock."""
+
+
 class Hang(BaseException):
     """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
 
@@ -127,9 +131,24 @@ def _of_the_library(file: str) -> bool:
     return file.startswith((_STDLIB, "<frozen")) and "site-packages" not in file
 
 
+class Limit(float):
+    """A moment of the clock, or of processor time if that comes first: work takes the same of it on a busy machine."""
+
+    processor: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Limit:
+        """Work that begins now may take so many seconds of processor time, or PATIENCE times as long by the clock."""
+        limit = cls(time.monotonic() + PATIENCE * seconds)
+        limit.processor = time.process_time() + seconds
+        return limit
+
+
 def over(deadline: float | None) -> bool:
-    """Whether a moment of the monotonic clock has come; None never does."""
-    return deadline is not None and time.monotonic() >= deadline
+    """Whether a moment of the monotonic clock, or a Limit, has come; None never does."""
+    if deadline is None:
+        return False
+    return time.monotonic() >= deadline or (isinstance(deadline, Limit) and time.process_time() >= deadline.processor)
 
 
 def passes(error: BaseException) -> bool:
@@ -183,6 +202,7 @@ class Faults:
         self.reenter_at = 0
         self.oom_at = 0
         self.lock_next = False
+        self.short_of_targets = 0
         self._target_locked: Page | None = None
 
     def arm(self, kind: str, number: int) -> None:
@@ -255,6 +275,7 @@ class Faults:
                 return None
             nid = 1 - page.node if kind == "node" else page.node
             target = page_alloc.alloc_pages(self.vm, GFP_HIGHUSER_MOVABLE, 0, nid)
+            self.short_of_targets += target is None
             if kind == "zone" and target is not None and target.zone is page.zone:
                 spare, target = target, page_alloc.alloc_pages(self.vm, GFP_HIGHUSER_MOVABLE, 0, 1 - page.node)
                 put_page(spare)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """How often an idle page is asked to move before it counts as one that never does."""
+READ_AT_ONCE = 12
+"""Handles that are read after an operation, in turn; after a step that may have moved pages it is all of them."""
 PROGRESS_PAGES = 4
 EVENT_LIMIT = 100_000
 CALLBACKS = ("isolate_page", "migratepage", "putback_page")
@@ -74,12 +76,16 @@ class Machine:
         self.events: list[Event] = []
         self.callbacks: Counter[str] = Counter()
         self.operations: Counter[str] = Counter()
+        self.grown: Counter[str] = Counter()
+        self.shrunk: Counter[str] = Counter()
         self.states: set[int] = set()
         self.steps = 0
         self.stopped = self.migrating = False
         self.isolated = ListHead("isolated pages")
         self.fillers: list[Page] = []
         self.holes = False
+        self.thorough = True
+        self.checks = 0
         self.leave = 0
         self.levels: set[str] = set()
         self.vmstat: dict[str, int] = {}
@@ -210,6 +216,7 @@ class Machine:
 
     def _step(self, step: Step) -> None:
         name, *arguments = step
+        self.thorough = name != "op"
         getattr(self, f"_do_{name}")(*arguments)
         if name != "fault":
             self.faults.clear()
@@ -248,14 +255,22 @@ class Machine:
 
     def _unreadable(self) -> str:
         """The first handle that does not read back, as rule and words."""
-        assert self.workload is not None
-        if self.workload.preserves_content:
-            for key, expected in list(self.workload.model.items()):
-                found = self.workload.read(key)
+        workload = self.workload
+        assert workload is not None
+        self.checks += 1
+        everything = self.thorough or len(workload.model) <= READ_AT_ONCE
+        if workload.preserves_content:
+            keys = list(workload.model)
+            if not everything:
+                start = self.checks * READ_AT_ONCE % len(keys)
+                keys = (keys[start:] + keys[:start])[:READ_AT_ONCE]
+            for key in keys:
+                found, expected = workload.read(key), workload.model[key]
                 if found != expected:
                     why = f"; {self.onlooker.differs}" if self.onlooker.differs else ""
                     return f"D15\0{key!r} reads {found!r}; {expected!r} was stored{why}"
-        self.workload.invariant()
+        if everything or not self.checks % 4:
+            workload.invariant()
         return ""
 
     # steps
@@ -269,11 +284,21 @@ class Machine:
         self.onlooker.changes += 1
         self.operations[name] += 1
         self.audit.operating = True
+        held, used = len(self.workload.model), self._frames_in_use()
         try:
             self.workload.run(name, operation.resolve(self.workload, drawn))
         finally:
             self.audit.operating = False
+        self._note_role(name, len(self.workload.model) - held, used)
         self.onlooker.watch()
+
+    def _note_role(self, name: str, more: int, used: int) -> None:
+        """Whether an operation made the driver hold more or less: things of its model, or else frames."""
+        more = more or self._frames_in_use() - used
+        if more > 0:
+            self.grown[name] += 1
+        elif more < 0:
+            self.shrunk[name] += 1
 
     def _pick(self, number: int) -> Page | None:
         """The n-th page of the driver that is not isolated."""
@@ -377,7 +402,7 @@ class Machine:
         assert self.workload is not None
         self.onlooker.changes += 1
         if kind == "hostile":
-            for name in self.workload.hostile:
+            for name in self.workload.hostile[(number - 1) % max(1, len(self.workload.hostile)) :][:1]:
                 self.operations[name] += 1
                 self.workload.run(name, {})
         else:
@@ -444,9 +469,10 @@ class Machine:
             in_use = self._frames_in_use()
             for page in [page for page in pages if page.pfn not in mapped][:PROGRESS_PAGES]:
                 self.answers.clear()
+                short = self.faults.short_of_targets
                 moved = any(self._try_move(page) for _ in range(TRIES))
                 self._final_errors(page)
-                if not self.workload.may_refuse:
+                if not self.workload.may_refuse and self.faults.short_of_targets == short:
                     self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
             self._check()
             with self.seam.quiet():

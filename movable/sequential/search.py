@@ -15,8 +15,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from movable.rules.table import RULES
+from movable.sequential.faults import over
 from movable.sequential.harness import Machine
-from movable.workload.generate import programs, shrink
+from movable.workload.generate import Roles, programs, shrink
 from movable.workload.program import Program
 from movable.workload.workload import GenericWorkload, Workload
 
@@ -72,6 +73,7 @@ class Search:
     steps: int = 0
     barren: int = 0
     hangs: int = 0
+    roles: Roles = field(default_factory=Roles)
     hurry: bool = False
     shrink_steps: int = SHRINK_ALL_STEPS
     programs: Iterator[Program] | None = None
@@ -90,6 +92,8 @@ class Search:
         self.steps += machine.steps
         self.callbacks.update(machine.callbacks)
         self.operations.update(machine.operations)
+        self.roles.grown.update(machine.grown)
+        self.roles.shrunk.update(machine.shrunk)
         self.exercised.update(machine.monitor.exercised)
         self.states |= machine.states
         new = [id for id in machine.monitor.broken if id not in self.first]
@@ -130,10 +134,10 @@ class Search:
         The next call goes on with the next program. Returns why it ended early, or "".
         """
         start = time.monotonic()
-        self.programs = self.programs or programs(self.workload, self.seed)
+        self.programs = self.programs or programs(self.workload, self.seed, self.roles)
         try:
             while not self._enough(examples, seconds, time.monotonic() - start):
-                if limit is not None and self.examples and time.monotonic() >= limit:
+                if self.examples and over(limit):
                     return ""
                 self.learn(next(self.programs))
                 if progress is not None:

@@ -158,19 +158,10 @@ def _annotated(function: Callable[..., Any], argument: str) -> tuple[type, ...]:
 
 def _draws_others(strategy: Any, kinds: tuple[type, ...]) -> bool:
     """Whether a strategy draws what its argument's annotation does not allow, so that the annotation says nothing."""
-    from hypothesis import given
+    from movable.workload.values import Values
 
-    from movable.workload.generate import quietly
-
-    drawn: list[Any] = []
-
-    @quietly(20)
-    @given(strategy)
-    def draw(value: Any) -> None:
-        drawn.append(value)
-
-    draw()
-    return not all(isinstance(value, kinds) for value in drawn)
+    values = Values(0)
+    return not all(isinstance(values.draw(strategy), kinds) for _ in range(20))
 
 
 def _out_of_bounds(strategy: Any, value: Any) -> str:

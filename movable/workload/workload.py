@@ -41,6 +41,10 @@ def handle() -> Any:
     return Handle()
 
 
+NEWEST = 0xFFFF
+"""The number of the last handle, however many there are."""
+
+
 class Operation:
     """One named operation: ``arguments`` leads from names to Hypothesis strategies, or to ``handle()``."""
 
@@ -57,11 +61,15 @@ class Operation:
         return any(isinstance(value, Handle) for value in self.arguments.values())
 
     def resolve(self, workload: Workload, drawn: dict[str, Any]) -> dict[str, Any]:
-        """``drawn`` with every handle's number replaced by the handle itself: number n is the n-th live one, counted around."""
+        """``drawn`` with every handle's number replaced by the handle itself: number n is the n-th live one, counted around, and
+        NEWEST the last.
+        """
         live = list(workload.model)
-        return {
-            name: live[drawn[name] % len(live)] if isinstance(self.arguments[name], Handle) else drawn[name] for name in drawn
-        }
+        found = dict(drawn)
+        for name, number in drawn.items():
+            if isinstance(self.arguments[name], Handle):
+                found[name] = live[-1 if number == NEWEST else number % len(live)]
+        return found
 
 
 Method = TypeVar("Method", bound=Callable[..., object])
@@ -259,10 +267,13 @@ ISOLATION_COUNT = re.compile(r"_?(nr_)?isolated(_pages|_count)?")
 ISOLATION_MARK = re.compile(r"_?(is_)?isolated")
 """Attributes that say of one thing whether it is isolated now."""
 _LEAVES = (int, float, str, bytes, bytearray, memoryview, bool, type(None))
+_LEAF_TYPES = frozenset(_LEAVES)
 
 
 def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     """None stands for "no pages in there"."""
+    if type(value) in _LEAF_TYPES:  # most of all there is
+        return None
     if isinstance(value, Page):
         return ("page", value.pfn)
     if type(value) is WatchedData:  # bytes of a page, or a part of them, which lead to it as well as its name does
@@ -280,7 +291,7 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     elif isinstance(value, set | frozenset):
         parts = [("", _snapshot(item, depth - 1, seen)) for item in value]
     elif isinstance(value, Iterable) and hasattr(value, "__len__"):
-        parts = [(place, _snapshot(item, depth - 1, seen)) for place, item in enumerate(value)]
+        parts = [(place, _snapshot(item, depth - 1, seen)) for place, item in enumerate(value) if type(item) not in _LEAF_TYPES]
     else:
         parts = [(name, _attribute(name, item, depth, seen)) for name, item in attributes_of(value)]
     kept = tuple(sorted((part for part in parts if part[1] is not None), key=repr))
