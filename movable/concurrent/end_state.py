@@ -113,6 +113,8 @@ def _reader(kind: type) -> Reader:
         return _nothing
     if issubclass(kind, (*UNCHANGING, Enum, type, itertools.count)):
         return lambda value: (repr(value),)
+    if hasattr(kind, "__end_state__"):  # it knows itself what of it is state
+        return lambda value: value.__end_state__()
     for known, reader in ((Page, _page), (Zone, _zone), (VM, _machine), (Node, _node)):
         if issubclass(kind, known):
             return reader
@@ -184,7 +186,7 @@ def _page(page: Any) -> Iterable[Any]:
 
 
 _FIXED_IN_VM = frozenset(
-    ("era", "seed", "pageblock_order", "page_poisoning", "seam", "page_class", "nr_frames", "binder", "_memory", "_map")
+    ("era", "seed", "pageblock_order", "page_poisoning", "seam", "page_class", "nr_frames", "binder", "_memory", "_map", "backing")
 )
 _FIXED_IN_NODE = ("contexts", "vm", "zones")
 _FIXED_IN_ZONE = ("free_lists", "free_area", "vm", "node", "lowmem_reserve", "pageblock_order", "start_pfn", "name", "index")
@@ -192,7 +194,8 @@ _FIXED_IN_ZONE = ("free_lists", "free_area", "vm", "node", "lowmem_reserve", "pa
 
 def _machine(vm: VM) -> Iterable[Any]:
     """What an execution may change of a machine."""
-    return [part for name, part in vars(vm).items() if name not in _FIXED_IN_VM]
+    found = [part for name, part in vars(vm).items() if name not in _FIXED_IN_VM]
+    return found if vm.backing is None else [*found, vm.backing.fingerprint()]
 
 
 def _node(node: Node) -> Iterable[Any]:

@@ -53,10 +53,12 @@ class Rewind:
         seen, _, looked, boxes, *_ = self._hooks
         roots = [execution.stage, execution.seam, *looked.values(), *(box[2] for box in boxes.values())]
         roots += [one.obj for one in seen.values()] + [value for _, value in self._slots]
-        seam = execution.seam
+        backing, seam = vm.backing, execution.seam
+        self._backing = None if backing is None else backing.keep()
+        constant = () if backing is None else backing.constant
         seam.scheduler, seam.journal, journal = None, None, seam.journal
         try:
-            self._snapshot = Snapshot(roots, constant=_CONSTANT, never=[scheduler])
+            self._snapshot = Snapshot(roots, constant=(*_CONSTANT, *constant), never=[scheduler])
         finally:
             seam.scheduler, seam.journal = execution.scheduler, journal
         self._journal = journal
@@ -68,6 +70,8 @@ class Rewind:
         used = list(vm.pages)
         if made.beside:
             made.beside.reset()
+        if vm.backing is not None:
+            vm.backing.put_back(self._backing)
         self._snapshot.restore()
         for slot, value in self._slots:
             if slot.get() is not value:

@@ -103,7 +103,7 @@ class Hunt:
     def prepare(self) -> None:
         """Learn what the scenario may come to, which takes as long as some dozen executions."""
         try:
-            Stage(self.trial.subject, self.trial.scenario)
+            Stage(self.trial.subject, self.trial.scenario, lambda vm: vm.observe(lambda event: None))
             orders = self.trial.orders
         except UsageError:
             raise

@@ -53,8 +53,21 @@ class Backing(Protocol):
     def page_class(self, seam: Seam | None) -> type[Page]:
         """The class of pages while ``seam`` watches."""
 
+    @property
+    def constant(self) -> tuple[type, ...]:
+        """Classes whose objects are the same for every machine, or that are put back here."""
+
     def installed(self, seam: Seam | None) -> None:
         """Somebody watches from now on, or nobody any more."""
+
+    def keep(self) -> Any:
+        """The memory as it is now, for `put_back`."""
+
+    def put_back(self, kept: Any) -> None:
+        """The memory as it was."""
+
+    def fingerprint(self) -> int:
+        """A number for what an owner has in memory of its own."""
 
 
 class VM:

@@ -330,6 +330,12 @@ class Bridge:
             self.memory.activate()
         return self.runtime.readable(address, 1)
 
+    def __end_state__(self) -> list[Any]:
+        """What an execution leaves behind here: locks that are held, and how far threads are. The rest is C memory."""
+        held = [(at, one.name) for at, one in self.locks.items() if getattr(one, "_owner", None) or getattr(one, "_writer", None)]
+        threads = [(one.name, one.started, one.done, one.answer) for one in self.threads.all.values()]
+        return [str(held), str(threads)]
+
     def page(self, address: int) -> Page:
         """The page at an address. Raises VMBug for what is no struct page of this machine."""
         pfn, rest = divmod(address - PAGES, PAGE_BYTES)

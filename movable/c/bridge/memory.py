@@ -85,6 +85,27 @@ class Memory:
         self.aside = ctypes.create_string_buffer(int(lib.k_save(None, self.frames)))
         lib.k_save(self.aside, self.frames)
 
+    @property
+    def constant(self) -> tuple[type, ...]:
+        """What is the same for every machine, or is put back here."""
+        return (Memory, Image, type(self.runtime))
+
+    def keep(self) -> Any:
+        """All of it as it is now, for `put_back`."""
+        if _active[0] is not self:
+            self.activate()
+        lib = self.runtime.lib
+        kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames)))
+        lib.k_save(kept, self.frames)
+        return kept
+
+    def put_back(self, kept: Any) -> None:
+        """All of it as it was."""
+        if _active[0] is not self:
+            self.aside = None
+            self.activate()
+        self.runtime.lib.k_restore(kept, self.frames)
+
     def peek(self, address: int, size: int = 8, signed: bool = False) -> int:
         """A number in the driver's memory."""
         if _active[0] is not self:
