@@ -118,6 +118,12 @@ def exhibit(id: str) -> Exhibit:
     return chosen
 
 
+def piece_in_c(one: Exhibit) -> Path | None:
+    """The same bug as a small driver in C, where there is one: it is wrong with the macro BROKEN, and right without."""
+    path = folder() / "c" / f"{one.id.lower()}.c"
+    return path if path.is_file() else None
+
+
 # --- a wrong core ---
 
 

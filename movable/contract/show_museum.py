@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from movable.contract.examine import check
-from movable.contract.museum import Exhibit, difference, exhibits
+from movable.contract.museum import Exhibit, difference, exhibits, piece_in_c
 from movable.contract.report import Report, failure
 from movable.rules.table import RULES
 from movable.sequential.replay import replay_program
@@ -62,6 +62,9 @@ def story_text(one: Exhibit) -> str:
     head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}"
     code = "\n".join(f"  {line}" for line in difference(one))
     bug = f"The bug (+) beside the code that is right (-):\n{code}"
+    in_c = piece_in_c(one)
+    if in_c is not None:
+        bug += f"\n\nThe same bug in C: movable check {in_c}:-DBROKEN (and without -DBROKEN what is right)"
     return f"{head}\n\n{what}\n{cure}\n\nThe rules that it breaks:\n{expected}\n\n{bug}\n"
 
 

@@ -18,7 +18,7 @@ pytestmark = needs_compiler
 def test_the_wrong_one_is_caught(tmp_path: Path, what: str) -> None:
     _, wrong, rules = PAIRS[what]
     name = written(tmp_path, source(wrong))
-    report = check(name, examples=2, executions=200, era="6.1")
+    report = check(name, examples=2, executions=120, era="6.1")
     assert report.refused == ""
     assert set(report.broken) & rules, report.broken
     verdict = report.verdicts[sorted(set(report.broken) & rules)[0]]
@@ -29,6 +29,6 @@ def test_the_wrong_one_is_caught(tmp_path: Path, what: str) -> None:
 
 @pytest.mark.parametrize("what", PAIRS)
 def test_the_right_one_passes(tmp_path: Path, what: str) -> None:
-    report = check(written(tmp_path, source(PAIRS[what][0])), examples=2, executions=60, era="6.1")
+    report = check(written(tmp_path, source(PAIRS[what][0])), examples=2, executions=30, era="6.1")
     assert report.refused == ""
     assert [(rule, report.verdicts[rule].what) for rule in report.broken if RULES[rule].level == "must"] == []

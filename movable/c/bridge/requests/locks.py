@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.runtime import A0, A1, PC, SHARED
+from movable.c.bridge.runtime import A0, A1, HEAP, HEAP_SIZE, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
@@ -41,10 +41,10 @@ def _alive(bridge: Bridge) -> None:
     """A lock inside freed memory is used after free, whoever has it."""
     address = bridge.request[A0]
     if not bridge.runtime.readable(address, 1):
-        from movable.c.bridge.requests.faults import heap
+        from movable.c.bridge.requests.faults import heap, pointer
 
         bridge.request[A1], bridge.request[A1 + 1] = 8, 1
-        heap(bridge)
+        (heap if HEAP <= address < HEAP + HEAP_SIZE else pointer)(bridge)
 
 
 def lock(bridge: Bridge) -> None:
