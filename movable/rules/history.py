@@ -95,6 +95,7 @@ class Call:
     that it took and still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of
     isolate_page. ``touched`` and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile; ``filled`` that this
     task has written to the new page or its fields.
+    ``hook`` is what a balloon's device answered inside.
     """
 
     newpfn = UNSEEN
@@ -111,6 +112,7 @@ class Call:
     touched = False
     foreign = False
     filled = False
+    hook: Any = None
 
     def __init__(self, kind: str, event: Event) -> None:
         self.kind = kind
@@ -411,6 +413,12 @@ class Lives:
         stack = self.calls.get(event.task)
         if stack is not None and stack[-1].pfn == event.pfn:
             stack[-1].old_mark = False
+
+    def balloon_hook_ret(self, event: Event) -> None:
+        """A balloon's device has answered, inside the migrate callback of the balloon core."""
+        stack = self.calls.get(event.task)
+        if stack is not None:
+            stack[-1].hook = event.args.get("ret")
 
     def set_private(self, event: Event) -> None:
         """Where marks stay: a page has an owner."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, ENOMEM
+from errno import EAGAIN, ENOENT, ENOMEM
 from typing import Any
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PG_writeback
+from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, PG_writeback
 from movable.rules.history import UNSEEN, Call, Lives, Run, marked
 from movable.rules.isolation import D30, may_be_called
 from movable.rules.locking import D29
 from movable.rules.marking import D7, D19, MISLEADING, misleading
 from movable.rules.migrate_loop import V17
 from movable.rules.putback import V12
-from movable.rules.references import given_up
+from movable.rules.references import D27, given_up
 from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Report, rule, who
 
 D16 = rule(
@@ -151,6 +151,10 @@ class Migration(Check):
         fresh = args.get("new_mapping", 0) <= 0 and not args.get("new_list") and refs in (UNSEEN, 1)
         if fresh and args.get("new_flags", UNSEEN) & LOCKED:
             return
+        if self._kept(event):
+            text = f"target {newpfn} of page {event.pfn} is not as it came, after the driver had answered -EAGAIN"
+            self.broken(D27, event, text)
+            return
         if not args.get("new_flags", UNSEEN) & LOCKED:
             self.broken(V7, event, f"migratepage was called with target {newpfn} unlocked")
         if args.get("new_mapping", 0) > 0:
@@ -159,6 +163,13 @@ class Migration(Check):
             self.broken(V7, event, f"migratepage was called with target {newpfn} on list {args['new_list']!r}")
         if refs == 0 or (refs > 1 and len(self.lives.calls) == 1):
             self.broken(V7, event, f"migratepage was called with target {newpfn} holding {refs} references instead of one")
+
+    def _kept(self, event: Event) -> bool:
+        """Whether the driver has had this target before, in the same part of the run: what is wrong with it is its own doing."""
+        run = None if self.lives.call is None else self.lives.call.run
+        if run is None or not self.era.async_first or run.answers.get(event.pfn) != -EAGAIN:
+            return False
+        return bool(run.modes.get(event.pfn) == event.args.get("mode", UNSEEN))
 
     def _in_turn(self, event: Event, run: Run) -> None:
         pfn, mode = event.pfn, event.args.get("mode", UNSEEN)
@@ -219,6 +230,8 @@ class Migration(Check):
 
     def _moved(self, event: Event, call: Call | None) -> None:
         args = event.args
+        if self.era.sticky_mark and call is not None and call.new_mark is None and _unwanted(call):
+            return
         newpfn = args.get("newpage", UNSEEN if call is None else call.newpfn)
         new_mapping = args.get("new_mapping", UNSEEN)
         if new_mapping >= 0 and not (self.era.sticky_mark and call is not None and call.new_mark):
@@ -253,3 +266,8 @@ class Migration(Check):
         for name, (count, first) in self.streaks.items():
             if count >= HOPELESS and first is not None:
                 self.broken(D24, first, f"{name} answered -EAGAIN {count} times and never anything else")
+
+
+def _unwanted(call: Call) -> bool:
+    """Whether a target is not wanted: the old page was deflated instead, or its owner had released it before."""
+    return bool(call.hook == -ENOENT) or call.event.mapping == PAGE_MAPPING_MOVABLE

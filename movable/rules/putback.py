@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED
+from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE
 from movable.rules.history import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, UNSEEN, Life, Lives, marked, unmarked
 from movable.rules.isolation import D11, may_be_called
 from movable.rules.locking import D29
@@ -209,7 +209,8 @@ class Settling(Check):
         pfn, refs = event.pfn, event.refs
         if kind == "target":
             self.targets += 1
-            if refs < 2 and life.marked_at != UNSEEN:  # an unmarked target of an owner that gave up goes back to the core
+            gone = self.era.sticky_mark and event.mapping == PAGE_MAPPING_MOVABLE  # its owner has let go of it already
+            if refs < 2 and life.marked_at != UNSEEN and not gone:  # an unmarked target goes back to the core
                 self.broken(D17, event, f"page {pfn} was moved to and has no reference of its owner, only the core's")
         elif kind != MIGRATE:
             return

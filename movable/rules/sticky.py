@@ -13,6 +13,7 @@ from movable.eras import ERAS, Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.rules.history import MIGRATE, UNSEEN, Call, Lives, Run
+from movable.rules.isolation import D30
 from movable.rules.rule import MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule, who
 
 CORE_BALLOON = tuple(name for name, era in ERAS.items() if era.balloon_core)
@@ -102,6 +103,9 @@ V40 = rule(
 )  # fmt: skip
 
 ASYNC = 0
+FRESH_AND_OWNED = 2
+"""References on a new page that the balloon core has put into a balloon: the core's and the owner's."""
+SEVERAL = 3
 BALLOON_LOCK = "balloon_pages_lock"
 
 
@@ -125,6 +129,9 @@ class Sticky(Check):
         self.owed: dict[str, set[int]] = {}
         self.in_hook: dict[str, Event] = {}
         self.balloon_locked: set[str] = set()
+        self.new_pages: dict[str, int] = {}
+        self.inserted = 0
+        self.held_more: list[Event] = []
 
     @classmethod
     def concerns(cls, era: Era) -> bool:
@@ -146,6 +153,7 @@ class Sticky(Check):
                 self.broken(D56, event, text)
         elif ret == 0:
             self.moved_pages += 1
+            self.new_pages[event.task] = call.newpfn
         else:
             self.failed_moves += 1
             if call.new_mark:
@@ -185,8 +193,24 @@ class Sticky(Check):
         life = self.pages.get(event.pfn)
         if life is not None and life.pointer:
             self.broken(D59, event, f"page {event.pfn} is freed with its back pointer still set")
-        if event.flags >= 0 and event.flags & ISOLATED:
+        call = self.lives.top(event.task)
+        inside = call is not None and call.callback  # then it is a driver's drop too many
+        if event.flags >= 0 and event.flags & ISOLATED and not inside:
             self.broken(V39, event, f"page {event.pfn} is freed while its isolated bit is set")
+
+    # flags that are the core's
+
+    def clear_page_isolated(self, event: Event) -> None:
+        """The core clears the bit at the end of an isolation, and finds it as it left it."""
+        if event.flags >= 0 and not event.flags & ISOLATED:
+            self.broken(D30, event, f"the isolated bit of page {event.pfn} was cleared before the core did")
+
+    def unlock_page(self, event: Event) -> None:
+        """A target leaves the loop."""
+        if self.new_pages.get(event.task) == event.pfn:
+            del self.new_pages[event.task]
+            if event.flags >= 0 and event.flags & ISOLATED:
+                self.broken(D30, event, f"the isolated bit of page {event.pfn} is set, which has just been moved to")
 
     # the second part of a run
 
@@ -269,6 +293,18 @@ class Sticky(Check):
         """Nor are marks."""
         if self.in_hook:
             self._in_hook(event, "marked")
+        call = self.lives.top(event.task)
+        if call is not None and call.kind == MIGRATE and call.hook == 0 and call.newpfn == event.pfn:
+            self.inserted += 1  # by the balloon core, which has just taken the owner's reference
+            if event.refs > FRESH_AND_OWNED:
+                self.held_more.append(event)
+
+    def finish(self, last: Event, quiescent: bool) -> None:
+        """A new page that is held once more may have a passer-by; most of them have none."""
+        if len(self.held_more) >= SEVERAL and 2 * len(self.held_more) > self.inserted:
+            for event in self.held_more:
+                text = f"page {event.pfn} has {event.refs} references as it goes into the balloon: the hook took one more"
+                self.broken(D57, event, text)
 
     def touch(self, event: Event) -> None:
         """Nor are lists."""

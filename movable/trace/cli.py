@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
+from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.files import check_place, whole
 
@@ -58,7 +59,7 @@ def _add_probes(parts: Verbs) -> None:
 
 def _add_input(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", metavar="FILE", help="ftrace text (also .gz), trace.dat, model events, or - for standard input")
-    verb.add_argument("--era", choices=("4.19", "6.1"), help="flag bits of the kernel (default: worked out)")
+    verb.add_argument("--era", choices=tuple(ERAS), help="flag bits of the kernel (default: worked out)")
     verb.add_argument("--vmemmap-base", type=_address, metavar="ADDRESS", help="where the page array lies (default: worked out)")
 
 

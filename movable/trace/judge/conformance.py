@@ -234,7 +234,7 @@ class _TraceMonitor(Monitor):
         super().__init__(None, era)
         self.era = era
         self.leaks: list[Violation] = []
-        self.consistency = Consistency()
+        self.consistency = Consistency(era_called(era).sticky_mark)
         self.checks.append(NewMark(self.lives, era_called(era), self._report, None if simulated else self.consistency))
         self.feed = feeder(self._compile(), self._recent)
         self.contradictions = 0

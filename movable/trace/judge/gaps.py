@@ -29,7 +29,8 @@ class Consistency:
     which one is wrong. Pages are known from their first event on, and forgotten when they are freed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sticky: bool = False) -> None:
+        self.sticky = sticky  # where marks stay, an owner lets go of a page without a word
         self.holes = 0
         self.found: list[tuple[int, int, str, str]] = []
         self.touched: set[int] = set()
@@ -50,7 +51,11 @@ class Consistency:
                 self.nesting.within(event)
         elif kind in CALLS:
             self._nested(event)
-        if mapping >= 0:
+        if self.sticky and mapping > 0:
+            mapping = PAGE_MAPPING_MOVABLE
+        if kind in _FLAG_CHANGES:  # they show the flag as it was before
+            self._isolated[pfn] = kind == "set_page_isolated"
+        elif mapping >= 0:
             left = self._mapping
             if left.get(pfn, mapping) != mapping and not (kind == "set_page_movable" and mapping == 0):
                 self._hole(event, f"has mapping {mapping:#x}; the lines before leave it with {left[pfn]:#x}")
@@ -66,7 +71,7 @@ class Consistency:
                 if kind == "set_page_movable":
                     self._sees_marks = True
                     self._freed.pop(pfn, None)
-                mapping = args.get("ops", 0) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
+                mapping = (0 if self.sticky else args.get("ops", 0)) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
             left[pfn] = mapping
             self._last[pfn] = seq
         elif kind in _RETURNS:
@@ -97,7 +102,7 @@ class Consistency:
         """PG_isolated differs. When the owner has let go of the page, the core just clears it."""
         if now:
             self._hole(event, "is isolated; the lines before tell of no isolation")
-        elif event.mapping > PAGE_MAPPING_FLAGS:
+        elif event.mapping > PAGE_MAPPING_FLAGS and not self.sticky:
             self._hole(event, "is not isolated any more; the lines before tell of no end of its isolation")
 
     def _returned(self, event: Event) -> None:
@@ -157,6 +162,8 @@ class NewMark(Check):
             self.broken(D16, event, f"{text} ({was - PAGE_MAPPING_MOVABLE:#x})")
 
 
+_EMPTY: dict[str, int] = {}
+_FLAG_CHANGES = frozenset(("set_page_isolated", "clear_page_isolated"))
 _CHANGES = frozenset(("set_page_movable", "clear_page_movable", "free_page"))
 _RETURNS = frozenset(
     ("isolate_page_ret", "isolate_movable_page_ret", "putback_page_ret", "migratepage_ret", "move_to_new_page_ret")

@@ -8,10 +8,11 @@ and returns pair up by PID, as a stack, since the probed functions sleep. ``Even
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
@@ -21,6 +22,7 @@ from movable.trace.read.columns import Layout
 from movable.trace.read.model_file import FOLLOWS, Told
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
+from movable.trace.read.sticky import STAYS, signs, translated
 from movable.trace.read.values import Values
 from movable.trace.read.vocabulary import (
     CALL,
@@ -60,6 +62,9 @@ ODD_LINE = re.compile(r"(.*?-\d+\s+(?:\(\s*[-\d]+\)\s+)?\[\d+\].*?\s[\d.]+): (\w
 FILLED = re.compile(r"# entries-in-buffer/entries-written: (\d+)/(\d+)")
 LOST = re.compile(r"LOST (\d+) EVENTS|(\d+) EVENTS DROPPED|EVENTS DROPPED")
 OWN_HEADER = re.compile(r"# movable: (.*=.*)")
+LATEST_ERA = list(ERAS)[-1]
+"""Which era a kernel whose marks stay is taken for, where nothing says more."""
+
 ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
 
 ENDS = frozenset(("migratepage", "putback_page"))
@@ -96,6 +101,7 @@ class Reader(Values):
         self.every_unlock = every_unlock
         self.layout_known = era is not None
         self.bit_era = ""
+        self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
         self.header: dict[str, str] = {}
         self.lost = 0
@@ -198,7 +204,8 @@ class Reader(Values):
             self.base, self.base_from = find_base(chain.from_iterable(first))
         read = self.told.block if self.is_model else self._block
         barren = 0
-        for block in chain(first, blocks):
+        told = chain(first, blocks)
+        for block in told if self.is_model else self._in_known_words(told):
             before = self.odd
             yield from read(block)
             barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
@@ -208,6 +215,28 @@ class Reader(Values):
             self.told.finish()
         else:
             self._finish()
+
+    def _in_known_words(self, blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+        """The blocks; those of a kernel whose marks stay in the words of older ones. The first line that tells decides."""
+        for block in blocks:
+            if self.marks_stay is None:
+                sign = next(signs(block), "")
+                if sign:
+                    self._recognise(sign == STAYS)
+            yield translated(block) if self.marks_stay else block
+
+    def _recognise(self, stays: bool) -> None:
+        """Raises UsageError where ``--era`` contradicts what the lines are."""
+        self.marks_stay = stays
+        given = self.layout if self.layout_known else ""
+        if given and ERAS[given].sticky_mark is not stays:
+            what = "has events of kernels from 6.17 on" if stays else "has events that kernels from 6.17 on do not have"
+            raise UsageError(f"{self.source.name}: {what}, and --era {given} was given; leave --era out")
+        if stays:
+            told = self.header.get("era", "")
+            self.layout = given or (told if told in ERAS and ERAS[told].sticky_mark else LATEST_ERA)
+            self.layout_known, self.bit_era = True, self.layout
+            self._flags.clear()
 
     def _block(self, block: list[str]) -> Iterator[Event]:
         """One block of ftrace lines; the loop that everything else is built around.

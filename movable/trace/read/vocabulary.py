@@ -49,6 +49,9 @@ CORE = {
         CALL, "move_to_new_page", "src", "move_to_new_folio", "", (("newpage", "dst"), ("mode", "mode"))
     ),
     "move_to_new_folio_ret": Meaning(RETURN, "move_to_new_page_ret", "", "move_to_new_folio"),
+    "clear_private": Meaning(PLAIN, "clear_private", "page"),
+    "set_page_isolated": Meaning(PLAIN, "set_page_isolated", "page"),
+    "clear_page_isolated": Meaning(PLAIN, "clear_page_isolated", "page"),
     "folio_unlock": Meaning(UNLOCK, "unlock_page", "page"),
     "folio_put_final": Meaning(FREE, "free_page", "page"),
     "free_unref_page": Meaning(FREE, "free_page", "page"),
@@ -65,9 +68,14 @@ CORE = {
 
 CALLBACKS = {
     "isolate": ("isolate_page", (("mode", "mode"),)),
-    "migrate": ("migratepage", (("newpage", "newpage"), ("mode", "mode"), ("new_flags", "nflags"))),
+    "migrate": (
+        "migratepage",
+        (("newpage", "newpage"), ("mode", "mode"), ("new_flags", "nflags"), ("new_refs", "nrefs"), ("new_mapping", "nmapping")),
+    ),
     "putback": ("putback_page", ()),
 }
+HOOK_EVENT = re.compile(r"\w+_hook(_ret)?")
+"""What the balloon core calls of a device, under whatever name it is probed."""
 CALLBACK_EVENT = re.compile(r"(\w+)_(isolate|migrate|putback)(_ret)?")
 
 PAGE_FIELDS = frozenset({"page", "newpage", "src", "dst"})
@@ -84,6 +92,11 @@ def meaning(event: str) -> Meaning | None:
     event = ALIASES.get(event, event)
     if event in CORE:
         return CORE[event]
+    hook = HOOK_EVENT.fullmatch(event)
+    if hook is not None:
+        if hook[1]:
+            return Meaning(RETURN, "balloon_hook_ret", "", "balloon_hook")
+        return Meaning(CALL, "balloon_hook", "page", "balloon_hook", "", (("newpage", "newpage"), ("mode", "mode")))
     match = CALLBACK_EVENT.fullmatch(event)
     if match is None:
         return None
@@ -119,10 +132,10 @@ NEEDED = frozenset(
 
 # --- flag words ---
 
-FLAG_LAYOUTS = {name: era.flag_names for name, era in ERAS.items() if not era.sticky_mark}
+FLAG_LAYOUTS = {name: era.flag_names for name, era in ERAS.items()}
 """Names of the flag bits by bit number, for each era."""
 
-LAYOUT_BY_ISOLATED_BIT = {names.index("reclaim"): era for era, names in FLAG_LAYOUTS.items()}
+LAYOUT_BY_ISOLATED_BIT = {era.flag_names.index("reclaim"): name for name, era in ERAS.items() if not era.sticky_mark}
 """Which layout a kernel has, told by the bit that a successful isolation sets."""
 
 

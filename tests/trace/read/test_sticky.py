@@ -1,0 +1,81 @@
+"""Traces of a 7.3 kernel: recognised, read in the words of older ones, and judged; right drivers pass, wrong hooks are told."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from movable.errors import UsageError
+from movable.trace.judge.conformance import check_trace
+from movable.trace.read.sticky import in_old_words, slot
+
+DATA = Path(__file__).parents[2] / "data" / "traces-7.3"
+PLAIN = "sh-1 [001] ..... 47.7: "
+STATE = "flags=0xfffffc0010009 type=0xf6 refs=2 mapping=0x0 lru=0xffffea00004de008 private=0xffff888008569ee0"
+
+
+@pytest.mark.parametrize("name", ["zsmalloc-compaction", "zsmalloc-released", "balloon-busy", "hook-busy", "hook-enoent"])
+def test_right_drivers_pass(name: str) -> None:
+    result = check_trace(str(DATA / f"{name}.txt.gz"))
+    assert result.era == "7.3" and result.broken == [] and result.count("held") > 10, result.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [
+        ("hook-takes-a-reference", {"D57"}),
+        ("hook-positive", {"D16", "D57"}),
+        ("hook-unlocks", {"D29"}),
+        ("hook-clears-the-pointer", {"D26", "D56"}),
+    ],
+)
+def test_wrong_hooks_are_told(name: str, rules: set[str]) -> None:
+    assert set(check_trace(str(DATA / f"{name}.txt.gz")).broken) == rules
+
+
+def edited(tmp_path: Path, name: str, old: str, new: str, count: int = -1) -> str:
+    text = gzip.open(DATA / f"{name}.txt.gz", "rt").read()  # noqa: SIM115
+    assert old in text
+    file = tmp_path / "edited.txt"
+    file.write_text(text.replace(old, new, count))
+    return str(file)
+
+
+def test_a_cleared_bit_of_the_cores(tmp_path: Path) -> None:
+    """The core finds the isolated bit gone when it clears it."""
+    text = gzip.open(DATA / "hook-busy.txt.gz", "rt").read()  # noqa: SIM115
+    lines = text.splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if " clear_isolated: (migrate_pages_batch" in line)
+    lines[at] = lines[at].replace("10009 type", "00009 type")
+    file = tmp_path / "edited.txt"
+    file.write_text("".join(lines))
+    assert "D30" in check_trace(str(file)).broken
+
+
+def test_an_era_that_contradicts_the_lines() -> None:
+    with pytest.raises(UsageError, match=r"has events of kernels from 6\.17 on, and --era 6\.1 was given"):
+        check_trace(str(DATA / "hook-busy.txt.gz"), era="6.1")
+    assert check_trace(str(DATA / "hook-busy.txt.gz"), era="6.17").era == "6.17"
+
+
+def test_an_older_trace_is_not_of_7_3() -> None:
+    old = next((Path(__file__).parents[2] / "data" / "traces").rglob("*.txt.gz"))
+    with pytest.raises(UsageError, match=r"that kernels from 6\.17 on do not have, and --era 7\.3 was given"):
+        check_trace(str(old), era="7.3")
+
+
+def test_one_line() -> None:
+    line = f"{PLAIN}isolate_movable_ops_page: (isolate_movable_ops_page+0x4/0x120) page=0xffffea00004dd000 mode=0x8 {STATE}\n"
+    told = in_old_words(line)
+    assert ": isolate_movable_page: " in told and f"mapping={slot(0xF6) + 2:#x} refs=2" in told
+    released = in_old_words(line.replace("private=0xffff888008569ee0", "private=0x0"))
+    assert "mapping=0x2 " in released
+    unmarked = in_old_words(line.replace("10009", "10001"))
+    assert "mapping=0x0 " in unmarked
+    ret = in_old_words(f"{PLAIN}isolate_movable_ops_page_ret: (x <- y) ret=1\n")
+    assert ret.endswith("isolate_movable_page_ret: (x <- y) ret=0\n")
+    assert in_old_words("# tracer: nop\n") == "# tracer: nop\n"
+    assert in_old_words(f"{PLAIN}page_fault: type=7\n") == f"{PLAIN}page_fault: type=7\n"
+    assert "(fault)" in in_old_words(line.replace("type=0xf6", "type=(fault)"))
