@@ -139,6 +139,13 @@ from movable.mm.migrate import (
     MR_SYSCALL,
     migrate_pages,
 )
+from movable.mm.movable_ops import (
+    PageMovableOpsIsolated,
+    SetPageMovableOps,
+    SetPageOffline,
+    SetPageZsmalloc,
+    page_has_movable_ops,
+)
 from movable.mm.page import (
     PAGE_POISON,
     PAGE_SHIFT,
@@ -292,11 +299,15 @@ __all__ = [
     "PageLocked",
     "PageMovable",
     "PageMovableHint",
+    "PageMovableOpsIsolated",
     "PageReporting",
     "RWLock",
     "SetPageBalloon",
     "SetPageIsolated",
     "SetPageMovable",
+    "SetPageMovableOps",
+    "SetPageOffline",
+    "SetPageZsmalloc",
     "Shrinker",
     "SleepInAtomic",
     "SpinLock",
@@ -335,6 +346,7 @@ __all__ = [
     "mod_node_page_state",
     "mod_zone_page_state",
     "page_count",
+    "page_has_movable_ops",
     "page_mapping",
     "page_reporting_register",
     "page_reporting_unregister",

@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from movable.contract import cli_check
 from movable.contract.cli_check import progress, seconds
+from movable.eras import DEFAULT
+from movable.eras import era as era_called
 from movable.errors import UsageError
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -22,6 +24,8 @@ def add_arguments(verbs: Verbs) -> None:
     cli_check.add_arguments(verbs)
     _add_replay(verbs)
     _add_museum(verbs)
+    _add_port(verbs)
+    _add_eras(verbs)
     _add_new(verbs)
 
 
@@ -84,19 +88,58 @@ def _add_new(verbs: Verbs) -> None:
     verb = verbs.add_parser("new", help="write a complete driver distribution to begin with")
     verb.add_argument("name", metavar="NAME", help="of the distribution, such as my-driver")
     verb.add_argument("--c", action="store_true", help="a driver in C, with a description of its operations and a test")
+    verb.add_argument("--era", default=None, help="the kernel that the driver is for (default 4.19)")
     verb.set_defaults(run=_new)
 
 
 def _new(arguments: argparse.Namespace) -> int:
     from movable.contract.scaffold import TEMPLATES, TEMPLATES_C, scaffold
 
-    written = scaffold(arguments.name, Path(), TEMPLATES_C if arguments.c else TEMPLATES)
+    if arguments.c and arguments.era is not None:
+        raise UsageError("a driver in C says its kernel by the headers that it includes; leave --era out")
+    written = scaffold(arguments.name, Path(), TEMPLATES_C if arguments.c else TEMPLATES, arguments.era or DEFAULT)
     for path in written:
         print(path)
     if arguments.c:
         print(f"next: cd {arguments.name} && movable check {arguments.name.replace('-', '_')}.c")
         return 0
     print(f"next: cd {arguments.name} && python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m pytest")
+    return 0
+
+
+def _add_port(verbs: Verbs) -> None:
+    verb = verbs.add_parser(
+        "port",
+        help="say what a driver has to change for another kernel",
+        description="Say what the contract of another kernel asks a driver to change, rule by rule, with the lines that it "
+        "concerns.",
+    )
+    verb.add_argument("target", metavar="DRIVER", help="an installed name, module:Class or file.py:Class")
+    verb.add_argument("--from", dest="old", required=True, metavar="ERA", help="the kernel that it is written for")
+    verb.add_argument("--to", dest="new", required=True, metavar="ERA", help="the kernel that it shall be for")
+    verb.set_defaults(run=_port)
+
+
+def _port(arguments: argparse.Namespace) -> int:
+    from movable.contract.port import report
+    from movable.registry import find
+
+    old, new = era_called(arguments.old), era_called(arguments.new)
+    if old is new:
+        raise UsageError(f"--from and --to are both {old.name}: there is nothing to change")
+    print(report(find(arguments.target), old, new))
+    return 0
+
+
+def _add_eras(verbs: Verbs) -> None:
+    verb = verbs.add_parser("eras", help="show what differs between the kernels that the machine runs as")
+    verb.set_defaults(run=_eras)
+
+
+def _eras(arguments: argparse.Namespace) -> int:
+    from movable.eras.table import markdown
+
+    print(markdown(), end="")
     return 0
 
 
@@ -110,6 +153,7 @@ def _add_museum(verbs: Verbs) -> None:
     verb.add_argument("exhibit", nargs="?", metavar="ID", help="such as F02")
     verb.add_argument("token", nargs="?", metavar="TOKEN", help="run the failure of this token again, step by step")
     verb.add_argument("--budget", type=seconds, metavar="30s", help="search each of the two for so long, instead of by work")
+    verb.add_argument("--era", metavar="E", help="those that are bugs in this kernel; with ID: on a machine that runs as it")
     verb.set_defaults(run=_museum)
 
 
@@ -124,10 +168,13 @@ def _museum_here(arguments: argparse.Namespace) -> int:
     from movable.contract.museum import exhibit
     from movable.contract.show_museum import caught_text, judge, museum_text, replay_exhibit, story_text, twin_text
 
+    era = None if arguments.era is None else era_called(arguments.era).name
     if arguments.exhibit is None:
-        print(museum_text())
+        print(museum_text(era))
         return 0
     chosen = exhibit(arguments.exhibit)
+    if era is not None and era not in chosen.eras:
+        raise UsageError(f"{chosen.id} is no bug in kernels of era {era}; it is one in {', '.join(chosen.eras)}")
     if arguments.token is not None:
         lines, ids = replay_exhibit(chosen, arguments.token)
         _print_lines(lines)
@@ -135,10 +182,10 @@ def _museum_here(arguments: argparse.Namespace) -> int:
     print(story_text(chosen), flush=True)
     budget = arguments.budget
     with progress(chosen.id) as step:
-        broken = judge(chosen, budget, progress=step)
+        broken = judge(chosen, budget, era=era, progress=step)
     print(caught_text(chosen, broken), flush=True)
     with progress(f"the twin of {chosen.id}") as step:
-        twin = judge(chosen, budget, twin=True, progress=step)
+        twin = judge(chosen, budget, twin=True, era=era, progress=step)
     print(twin_text(chosen, twin))
     return 0 if set(chosen.rules) <= set(broken.broken) and not twin.broken else 1
 

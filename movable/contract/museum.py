@@ -19,6 +19,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.rooms import MODULES
 from movable.workload.workload import Workload
@@ -72,6 +73,19 @@ class Exhibit:
         if not self.year:
             return f"invented; {self.kin}" if self.kin else "invented"
         return f"{self.year}, {f'commit {self.commit}' if self.commit else 'commit not confirmed'}"
+
+    @property
+    def eras(self) -> tuple[str, ...]:
+        """The kernels in which it is a bug: those that have every rule it breaks, and call its driver."""
+        from movable.rules.table import RULES
+
+        later = self.core_patch or self.features  # a bug of the core as it was then
+        return tuple(
+            name
+            for name, era in ERAS.items()
+            if all(name in RULES[id].eras for id in self.rules)
+            and (name == self.era or not (later or (era.sticky_mark and not ERAS[self.era].sticky_mark)))
+        )
 
     @contextmanager
     def shown(self, twin: bool = False) -> Iterator[None]:

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from string import Template
 
+from movable.contract.scaffold_era import for_era
+from movable.eras import DEFAULT
+from movable.eras import era as era_called
 from movable.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -15,12 +18,13 @@ TEMPLATES_C = Path(__file__).parents[1] / "c" / "templates"
 """Of a driver in C: its source, what its operations are, a test."""
 
 
-def scaffold(name: str, parent: Path, templates: Path = TEMPLATES) -> list[Path]:
+def scaffold(name: str, parent: Path, templates: Path = TEMPLATES, era: str = DEFAULT) -> list[Path]:
     """Write a distribution called ``name`` into a new folder of that name below ``parent``; returns the files.
 
-    ``templates`` are those of a Python driver, or of one in C (TEMPLATES_C).
+    ``templates`` are those of a Python driver, or of one in C (TEMPLATES_C). ``era`` is the kernel that a Python driver is for.
     Raises UsageError for a name that is no Python package name, and for a folder that exists: nothing is overwritten.
     """
+    known = era_called(era)
     package = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or keyword.iskeyword(package):
         raise UsageError(f"{name!r} cannot name a driver; use small letters, digits and dashes, a letter first")
@@ -35,6 +39,6 @@ def scaffold(name: str, parent: Path, templates: Path = TEMPLATES) -> list[Path]
         relative = template.relative_to(templates).with_suffix("")
         path = root / Template(str(relative)).substitute(words)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(Template(template.read_text()).substitute(words))
+        path.write_text(for_era(Template(template.read_text()).substitute(words), known))
         written.append(path)
     return written

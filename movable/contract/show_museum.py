@@ -15,9 +15,9 @@ from movable.workload.token import SCENARIO
 WIDTH = 100
 
 
-def museum_text() -> str:
-    """The list: id, year, what must catch it, and the title."""
-    found = exhibits()
+def museum_text(era: str | None = None) -> str:
+    """The list: id, year, what must catch it, and the title; of one kernel only, where ``era`` is given."""
+    found = {id: one for id, one in exhibits().items() if era is None or era in one.eras}
     lines = [f"{'id':4} {'year':4} {'rules':9} {'layer':24} title"]
     for one in found.values():
         year = str(one.year) if one.year else "-"
@@ -59,7 +59,7 @@ def story_text(one: Exhibit) -> str:
     cure = textwrap.fill(f"The fix: {one.fix}", WIDTH)
     rules = (textwrap.wrap(f"{id} ({RULES[id].level}): {RULES[id].sentence}", WIDTH - 2) for id in one.rules)
     expected = "\n".join(f"  {line}" for lines in rules for line in lines)
-    head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}"
+    head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}; a bug in {', '.join(one.eras)}"
     code = "\n".join(f"  {line}" for line in difference(one))
     bug = f"The bug (+) beside the code that is right (-):\n{code}"
     in_c = piece_in_c(one)
@@ -96,17 +96,21 @@ def judge(
     budget: float | None = None,
     *,
     twin: bool = False,
+    era: str | None = None,
     examples: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Report:
-    """The certificate of an exhibit, or of its twin. The search on a broken driver ends once the expected rules are broken."""
+    """The certificate of an exhibit, or of its twin, on a machine of ``era`` where that is not the exhibit's own.
+
+    The search on a broken driver ends once the expected rules are broken.
+    """
     with one.shown(twin):
         driver = one.twin if twin else one.broken
         until = () if twin else one.rules
         features = {} if twin else one.features
         report = check(
-            driver, one.workload, era=one.era, budget=budget, examples=examples, seed=seed, until=until,
+            driver, one.workload, era=era or one.era, budget=budget, examples=examples, seed=seed, until=until,
             features=features, progress=progress,
         )  # fmt: skip
     report.target, report.replay = one.id, f"movable museum {one.id}"

@@ -16,7 +16,7 @@ class Era:
     The form of a driver (movable/registry.py):
     ``migrate_name``: what the migrate callback is called;
     ``mapping_argument``: it gets the mapping in front of (newpage, page, mode);
-    ``former_forms``: eras whose form of the callback is called too, with a note that says what to change.
+    ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed.
 
     struct page (mm/page.py, mm/page_types.py):
     ``flag_names``: names of the flag bits, by bit, as a trace shows them;

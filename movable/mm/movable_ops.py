@@ -113,6 +113,28 @@ def stick(page: Page, mapping: AddressSpace) -> None:
     page._flags |= MOVABLE_OPS
 
 
+def _set_page_type(page: Page, name: str) -> None:
+    """Give a page a type, unless it has it. Raises VMBug for a page of another type, and for one that is mapped."""
+    if page.seam is not None:
+        page.seam.point("aw", ("page", page.pfn, "type"))
+    word = page.vm.era.page_types[name]
+    if page._mapcount == word:
+        return
+    if page._mapcount != -1:
+        raise VMBug("D7", f"the {name} type for a page that is mapped, or has another", "no type and no mapping", page)
+    page._mapcount = word
+
+
+def SetPageZsmalloc(page: Page) -> None:
+    """Give a page the zsmalloc type; it stays until the page is free (__SetPageZsmalloc)."""
+    _set_page_type(page, "zsmalloc")
+
+
+def SetPageOffline(page: Page) -> None:
+    """Give a page the offline type, which balloons use; it stays until the page is free (__SetPageOffline)."""
+    _set_page_type(page, "offline")
+
+
 def SetPageMovableOps(page: Page) -> None:
     """Mark a typed page movable, for good. The caller holds the page lock, or is the only one who knows the page.
 
@@ -166,6 +188,8 @@ __all__ = [
     "PG_movable_ops",
     "PageMovableOpsIsolated",
     "SetPageMovableOps",
+    "SetPageOffline",
+    "SetPageZsmalloc",
     "StickyPage",
     "page_has_movable_ops",
     "registered",

@@ -16,12 +16,17 @@ from movable import (
     ListHead,
     Page,
     PageIsolated,
+    PageMovableOpsIsolated,
     SetPageMovable,
+    SetPageMovableOps,
+    SetPageOffline,
+    SetPageZsmalloc,
     get_page,
     isolate_movable_page,
     list_add_tail,
     lock_page,
     migrate_pages,
+    page_has_movable_ops,
     put_page,
     putback_movable_pages,
     trylock_page,
@@ -306,3 +311,26 @@ def test_a_driver_that_raises() -> None:
         driver.mapping.a_ops = driver.mapping.a_ops._replace(migratepage=raising(ValueError("no")))
         with pytest.raises((DriverError, VMBug)):
             migrate_pages(taken, lambda page, vm: vm.alloc_page(), None, vm, MIGRATE_SYNC, MR_COMPACTION)
+
+
+def test_typed_and_marked_by_hand() -> None:
+    """A driver of its own in a slot: type, then mark; neither goes before the page is free."""
+    vm = VM(era="7.3")
+    driver = Scripted.__new__(Scripted)
+    driver.vm, driver.log, driver.answers, driver.put_back, driver.others_locked, driver.targets = vm, [], {}, [], [], {}
+    assert vm.set_movable_ops(driver, "zsmalloc", "scripted") == 0 and vm.set_movable_ops(driver, "zsmalloc") == -EBUSY
+    page = vm.alloc_page()
+    assert page is not None
+    SetPageZsmalloc(page)
+    assert not page_has_movable_ops(page)
+    page.private = 1
+    SetPageMovableOps(page)
+    assert page_has_movable_ops(page) and page.mapping == 0 and not PageMovableOpsIsolated(page)
+    taken = isolated([page])
+    assert PageMovableOpsIsolated(page)
+    with pytest.raises(VMBug, match="D7"):
+        SetPageOffline(page)
+    putback_movable_pages(taken)
+    release(page)
+    assert page._refcount == 0 and page._mapcount == -1 and not page_has_movable_ops(page)
+    validate_vm(vm)

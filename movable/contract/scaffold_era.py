@@ -1,0 +1,56 @@
+"""What the driver of ``movable new`` looks like in another era than the first."""
+
+from __future__ import annotations
+
+from movable.eras import Era
+from movable.errors import UsageError
+
+LATER_FORM = (
+    ("def migratepage(self, mapping: AddressSpace, newpage: Page,", "def migrate_page(self, newpage: Page,"),
+    ("            SetPageMovable(newpage, mapping)\n", "            SetPageMovable(newpage, self.mapping)\n"),
+    ("    AddressSpace,\n", ""),
+)
+NO_MODE = (
+    ("        if mode == MIGRATE_SYNC_NO_COPY:\n            return -EINVAL\n", ""),
+    ("from errno import EINVAL\n\n", ""),
+    ("    MIGRATE_SYNC_NO_COPY,\n", ""),
+)
+MARKS_STAY = (
+    ("    ClearPageMovable,\n", ""),
+    ("                    ClearPageMovable(page)\n", ""),
+    ("            ClearPageMovable(page)\n", ""),
+    ("                page.private = number\n", "                page.private = number + 1  # the back pointer: 0 is nobody's\n"),
+    ("            self.boxes[page.private] = newpage\n", "            self.boxes[page.private - 1] = newpage\n"),
+    (
+        "        with self.lock:\n            list_del(page.lru)\n        return True\n",
+        "        with self.lock:\n            if not page.private:\n                return False\n            list_del(page.lru)\n"
+        "        return True\n",
+    ),
+    (
+        "        with self.lock:\n            copy_highpage(newpage, page)\n",
+        "        with self.lock:\n            if not page.private:\n                return 0  # dropped while it was isolated\n"
+        "            copy_highpage(newpage, page)\n",
+    ),
+    (
+        "        with self.lock:\n            list_add_tail(page.lru, self.pages)\n",
+        "        with self.lock:\n            if page.private:\n                list_add_tail(page.lru, self.pages)\n",
+    ),
+)
+
+
+def for_era(text: str, era: Era) -> str:
+    """The text of a template as ``era`` wants it; a text that holds none of it is returned as it is."""
+    edits: tuple[tuple[str, str], ...] = ()
+    if not era.mapping_argument:
+        edits += LATER_FORM
+    if not era.no_copy_mode:
+        edits += NO_MODE
+    if era.sticky_mark:
+        edits += MARKS_STAY
+    if "def migratepage(" in text:
+        missing = [old for old, _ in edits if old not in text]
+        if missing:
+            raise UsageError(f"the template of a driver has no {missing[0]!r} to change")
+        for old, new in edits:
+            text = text.replace(old, new)
+    return text.replace(", budget=5)", f', budget=5, era="{era.name}")') if not era.mapping_argument else text

@@ -1,0 +1,96 @@
+"""What a driver has to change for another kernel, and drivers that are written for one from the start."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from movable import VM, UsageError
+from movable.cli import main
+from movable.contract import check
+from movable.contract.museum import exhibits
+from movable.contract.scaffold import scaffold
+from movable.eras import ERAS
+from movable.eras.table import differing, markdown, meanings
+from movable.registry import find, load
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_new_driver_is_right_in_its_era(era: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scaffold(f"boxes-{era.replace('.', '-')}", tmp_path, era=era)
+    package = f"boxes_{era.replace('.', '_')}"
+    monkeypatch.syspath_prepend(str(tmp_path / f"boxes-{era.replace('.', '-')}" / "src"))
+    report = check(find(f"{package}:{package.title().replace('_', '')}"), era=era, examples=10)
+    assert report.broken == [], report.broken
+    for name in [name for name in sys.modules if name.startswith(package)]:
+        del sys.modules[name]
+
+
+def driver(tmp_path: Path, era: str = "4.19") -> str:
+    scaffold("boxes", tmp_path, era=era)
+    return f"{tmp_path / 'boxes' / 'src' / 'boxes' / 'driver.py'}:Boxes"
+
+
+def test_a_port_names_rules_and_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = driver(tmp_path)
+    text = Path(target.partition(":")[0]).read_text().splitlines()
+    assert main(["port", target, "--from", "4.19", "--to", "7.3"]) == 0
+    out = capsys.readouterr().out
+    line = next(number for number, words in enumerate(text, 1) if "def migratepage(" in words)
+    assert f"V8: migratepage(mapping, newpage, page, mode) becomes migrate_page(newpage, page, mode) (line {line})" in out
+    clears = [str(number) for number, words in enumerate(text, 1) if "ClearPageMovable(" in words]
+    assert f"D19b: do not take the mark back: type and flag stay until the page is free (lines {', '.join(clears)})" in out
+    assert "D56:" in out and "D59:" in out and "rules no longer: D19 D21 D22 D25 D28" in out and "rules new: D19b D56" in out
+    assert main(["port", target, "--from", "4.19", "--to", "6.1"]) == 0
+    small = capsys.readouterr().out
+    assert "becomes migrate_page" in small and "D56" not in small and "D19b" not in small
+
+
+def test_back_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["port", driver(tmp_path, "7.3"), "--from", "7.3", "--to", "4.19"]) == 0
+    out = capsys.readouterr().out
+    assert "becomes migratepage(mapping" in out and "D28: MIGRATE_SYNC_NO_COPY exists" in out and "D19 D21: clear the mark" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "4.19", "--to", "4.19"], "there is nothing to change"),
+        (["--from", "4.19", "--to", "5.5"], "unknown era '5.5'"),
+    ],
+)
+def test_bad_eras(arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["port", driver(tmp_path), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_driver_of_another_era_is_refused(tmp_path: Path) -> None:
+    for number, (written, run) in enumerate((("4.19", "7.3"), ("7.3", "4.19"), ("6.1", "4.19"))):
+        place = tmp_path / str(number)
+        place.mkdir()
+        with pytest.raises(UsageError, match=r"is written for other kernels: one of era .* calls .*; rename it and"):
+            load(VM(era=run), driver(place, written))
+
+
+def test_the_table_of_eras() -> None:
+    said = meanings()
+    assert set(differing()) <= set(said) and len(differing()) > 25
+    page = (ROOT / "docs" / "eras.md").read_text()
+    assert markdown() in page, "write movable.eras.table.markdown() to docs/eras.md"
+    assert main(["eras"]) == 0
+
+
+def test_exhibits_say_in_which_kernels_they_are_bugs(capsys: pytest.CaptureFixture[str]) -> None:
+    found = exhibits()
+    assert all(one.era in one.eras for one in found.values())
+    assert main(["museum", "--era", "7.3"]) == 0
+    listed = capsys.readouterr().out
+    assert "N07" in listed
+    other = next(one for one in found.values() if "7.3" not in one.eras)
+    assert f"\n{other.id} " not in listed
+    assert main(["museum", other.id, "--era", "7.3"]) == 2
+    assert "is no bug in kernels of era 7.3" in capsys.readouterr().err
