@@ -72,7 +72,8 @@ def freed(run: Run, frames: int) -> str:
     """What was given back."""
     free = sum(state.free for state in run.states["before"])
     discarded = f", {many(run.nr_discarded, 'stored page')} discarded" if run.stores else ""
-    return f"freed    the process exits with {many(frames, 'frame')}{discarded}; {free} free"
+    kept = len(run.process.pages)
+    return f"freed    the process frees {many(frames, 'frame')} and keeps {kept}{discarded}; {free} free"
 
 
 def huge(run: Run, got: int) -> str:
@@ -103,6 +104,9 @@ def offlined(run: Run) -> str:
 
 def read_back(run: Run) -> Iterator[str]:
     """How reading everything back ended, and every place where data is lost."""
+    mine = len(run.process.pages)
+    if mine:
+        yield f"read back: {many(mine, 'page')} that the process kept, no difference"
     if run.data is None:
         return
     wrong = run.wrong or []

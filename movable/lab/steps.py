@@ -32,15 +32,14 @@ def fill_memory(run: Run, terminal: Terminal) -> None:
     run.look("filled")
     run.stored = [store.device.stat._asdict() for store in run.stores]
     run.held = {driver.label: run.frames_of(driver) for driver in run.drivers}
-    run.unmarked = run.vm.nr_frames - run.free() - len(run.process.pages) - sum(run.held.values())
+    run.unmarked = run.vm.nr_frames - run.free() - run.process.frames - sum(run.held.values())
     for line in report.filled(run):
         terminal.say(line)
 
 
 def free_part(run: Run, terminal: Terminal) -> None:
-    """The process exits and a part of the stored pages is discarded: what is free now lies in pieces."""
-    freed = len(run.process.pages)
-    run.process.exit()
+    """The process gives up most of its memory and a part of the stored pages is discarded: what is free now lies in pieces."""
+    freed = run.process.give_up()
     for store in run.stores:
         store.discard(DISCARD_SHARE, run.vm.random)
     run.look("before")
@@ -109,7 +108,7 @@ def busiest_block(vm: VM, frames: int, owners: dict[int, int]) -> tuple[int, int
     for zone in vm.zones:
         for start in range(zone.start_pfn, zone.end_pfn - frames + 1, frames):
             used = [page for pfn in range(start, start + frames) if (page := vm.pages.get(pfn)) and page._refcount > 0]
-            movable = sum(1 for page in used if page._mapping & ~3 in owners)
+            movable = sum(1 for page in used if page._mapping & ~3 in owners or page._mapcount >= 0)
             if movable == len(used) and movable > best[0]:
                 best = movable, start
     return (best[1], best[0]) if best[0] >= 0 else (-1, 0)
@@ -118,6 +117,9 @@ def busiest_block(vm: VM, frames: int, owners: dict[int, int]) -> tuple[int, int
 def read_back(run: Run, terminal: Terminal) -> None:
     """Read every stored page and compare it. Raises RunFailed when one is lost, after saying which."""
     wrong = run.compare()
+    lost = run.process.compare()
+    if lost:
+        raise RunFailed(f"the process's memory is lost: {report.many(len(lost), 'page')}, the first is number {lost[0]}")
     for line in report.read_back(run):
         terminal.say(line)
     if wrong:
@@ -143,6 +145,7 @@ def remove(run: Run, terminal: Terminal) -> None:
     """Give the huge pages back, and let every driver that has ``remove`` go. Raises RunFailed for frames that do not come back."""
     for page in run.huge:
         put_page(page)
+    run.process.exit()
     staying = [driver for driver in run.drivers if not callable(getattr(driver.instance, "remove", None))]
     for driver in reversed(run.drivers):
         if driver not in staying:

@@ -1,4 +1,4 @@
-"""Who uses the machine during a run: drivers that can be asked to take memory, and a process that cannot move."""
+"""Who uses the machine during a run: drivers that can be asked to take memory, and a process."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from movable.errors import MovableError
-from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
-from movable.mm.page import PAGE_SIZE, Page, put_page
+from movable.mm.madvise import madvise_dontneed
+from movable.mm.memory import OutOfMemory
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
+from movable.mm.page import PAGE_SIZE, Page
+from movable.mm.pgtable import PTE_SHIFT
+from movable.mm.userspace import userspace
 
 if TYPE_CHECKING:
     import random
 
     from movable.lab.data import Data
+    from movable.mm.process import Process as Task
     from movable.mm.vm import VM
 
 
@@ -28,29 +34,76 @@ class Taker(Protocol):
 # --- a process ---
 
 
+KEEPS_ONE_IN = 64
+"""Of so many of its pages the process keeps one when it gives up the rest."""
+HEAP = 0x10000000
+"""Where its memory begins, in bytes."""
+
+
 class Process:
-    """Anonymous memory of a process: pages from the movable lists whose owner the model cannot move, as it has no LRU yet."""
+    """A process with anonymous memory: each page holds its own number, and moves as the kernel's LRU pages do.
+
+    ``left`` is how many pages it still wants.
+    """
 
     def __init__(self, vm: VM, left: int) -> None:
         self.vm = vm
         self.left = left
-        self.pages: list[Page] = []
+        self.task: Task | None = None
+        self.touched = 0
+
+    @property
+    def pages(self) -> list[Page]:
+        """The pages that it has in memory."""
+        mm = None if self.task is None else self.task.mm
+        return [] if mm is None else [self.vm.pages[pte >> PTE_SHIFT] for pte in mm.pgtable.values()]
 
     def take(self, frames: int) -> None:
         """Touch ``frames`` more pages; gives up for good where there are none."""
+        if self.task is None and self.left:
+            self.task = userspace(self.vm).spawn("work")
+            do_mmap(self.task, HEAP, self.left * PAGE_SIZE, VM_READ | VM_WRITE)
         for _ in range(min(frames, self.left)):
-            page = self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
-            if page is None:
+            assert self.task is not None
+            try:
+                self.task.write(HEAP + self.touched * PAGE_SIZE, _number(self.touched))
+            except OutOfMemory:
                 self.left = 0
                 return
-            self.pages.append(page)
+            self.touched += 1
             self.left -= 1
 
+    def give_up(self) -> int:
+        """Free all but one page in KEEPS_ONE_IN; returns how many pages were freed."""
+        before = len(self.pages)
+        for first in range(0, self.touched, KEEPS_ONE_IN):
+            last = min(first + KEEPS_ONE_IN, self.touched)
+            if self.task is not None and last - first > 1:
+                madvise_dontneed(self.task, HEAP + (first + 1) * PAGE_SIZE, (last - first - 1) * PAGE_SIZE)
+        if self.task is not None:
+            self.task.user.lru_add_drain_all()  # a batch holds references
+        return before - len(self.pages)
+
+    @property
+    def frames(self) -> int:
+        """The frames that are in use for it: its pages, and the zero page."""
+        return 0 if self.task is None else len(self.pages) + 1
+
+    def compare(self) -> list[int]:
+        """Read what it kept; returns the numbers of the pages that are not what it wrote."""
+        kept = range(0, self.touched, KEEPS_ONE_IN)
+        return [page for page in kept if self.task is not None and self.task.read(HEAP + page * PAGE_SIZE, 16) != _number(page)]
+
     def exit(self) -> None:
-        """Free everything."""
-        for page in self.pages:
-            put_page(page)
-        self.pages.clear()
+        """End, and give everything back, with what the machine needs to run processes."""
+        if self.task is not None:
+            self.task.exit()
+            self.task.user.shut_down()
+            self.task = None
+
+
+def _number(page: int) -> bytes:
+    return page.to_bytes(16, "little")
 
 
 # --- the compressed store ---

@@ -12,7 +12,7 @@ from movable.mm.cpuset import Cpuset
 from movable.mm.gfp import GFP_KERNEL, GFP_ZERO
 from movable.mm.migrate_lru import unmap_and_move_lru
 from movable.mm.mm_types import MmStruct
-from movable.mm.page import Page, PG_reserved
+from movable.mm.page import Page, PG_reserved, put_page
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_page
 from movable.mm.validate_mm import findings
@@ -85,6 +85,13 @@ class Userspace:
     def lru_add_drain_all(self) -> None:
         """Empty the batches of all CPUs."""
         lru_add_drain_all(self)
+
+    def shut_down(self) -> None:
+        """No process is left: give back what was held for them. A later one finds everything made anew."""
+        self.lru_add_drain_all()
+        self.zero_page._flags &= ~(1 << PG_reserved)
+        put_page(self.zero_page)
+        self.vm.userspace = None
 
     def find_task(self, pid: int) -> Process | None:
         """The process with a pid, zombies included (find_task_by_vpid)."""

@@ -11,6 +11,7 @@ from movable import VM
 from movable.errors import MovableError
 from movable.lab.data import Data
 from movable.lab.workloads import Inflation, Population, Process, Store, fill, grows_to_a_target, hands_out_stores
+from movable.mm.validate import validate_vm
 from movable.registry import load
 from tests.lab.broken import Corrupts, Pages
 
@@ -88,13 +89,19 @@ def test_a_page_that_cannot_be_read_is_reported() -> None:
 
 def test_a_process_takes_and_gives_back() -> None:
     vm = VM(1 << 20)
-    process = Process(vm, 10)
+    process = Process(vm, 130)
     free = vm.zones[0].nr_free
     process.take(4)
-    process.take(100)
-    assert (process.left, len(process.pages), vm.zones[0].nr_free) == (0, 10, free - 10)
+    process.take(200)
+    assert (process.left, len(process.pages), vm.zones[0].nr_free) == (0, 130, free - 131)  # and the zero page
+    assert process.give_up() == 127
+    assert len(process.pages) == 3
+    assert process.compare() == []
+    process.pages[1].data[0] ^= 1
+    assert process.compare() == [64]
     process.exit()
     assert (process.pages, vm.zones[0].nr_free) == ([], free)
+    validate_vm(vm)
 
 
 def test_a_process_without_memory_gives_up() -> None:
