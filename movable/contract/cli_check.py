@@ -48,6 +48,7 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("--waive", action="append", default=[], metavar="ID=REASON", help="excuse a rule; may be given again")
     verb.add_argument("--json", metavar="FILE", help="write the certificate as JSON ('-' for standard output, and nothing else)")
     verb.add_argument("--html", metavar="FILE", help="write the certificate as one HTML page")
+    verb.add_argument("--diff", metavar="OLD.json", help="compare with an earlier certificate: what was held and is not, and more")
     verb.add_argument("--verbose", action="store_true", help="say how many seconds it took, too")
     verb.set_defaults(run=_check)
 
@@ -111,10 +112,12 @@ def seeds(text: str) -> list[int]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from movable.contract.report import text
+    from movable.contract.compare import difference_text, read_certificate
+    from movable.contract.report import text, to_json
     from movable.contract.seeds import worst
 
     _can_be_done(arguments)
+    old = None if arguments.diff is None else read_certificate(arguments.diff)
     reports: list[Report] = []
     codes: list[int] = []
     for target in _targets(arguments):
@@ -129,6 +132,8 @@ def _check(arguments: argparse.Namespace) -> int:
                 break
         reports += of_target
         if arguments.json != "-":
+            if old is not None:
+                print(difference_text(old, to_json(report)))
             print(_several(of_target) if arguments.seeds else text(report, arguments.verbose))
             if arguments.strict and report.untried:
                 print(f"strict: must rules that were never exercised: {' '.join(report.untried)}")
@@ -154,6 +159,8 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
         raise UsageError("--html writes a file; '-' is for --json alone")
     if arguments.campaign and not arguments.jobs:
         raise UsageError("--campaign keeps the pieces of work of --jobs; give both")
+    if arguments.diff is not None and (arguments.seeds or arguments.installed):
+        raise UsageError("--diff compares one certificate of one driver with an earlier one; leave --seeds and --installed out")
     if arguments.campaign and arguments.seeds:
         raise UsageError("--campaign keeps the pieces of one seed; give --seed")
     if arguments.seed is not None and arguments.seeds:

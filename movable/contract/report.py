@@ -207,6 +207,15 @@ class Report:
             return "nothing proven"
         return f"passed, but {self.unexercised}" if self.unexercised else "passed"
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the page, in a frame of its own so that its style does not leak."""
+        from html import escape
+
+        from movable.contract.report_html import to_html
+
+        page = escape(to_html([self]), quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:32rem;border:0" title="Certificate"></iframe>'
+
     @property
     def summary(self) -> str:
         """The last line: the outcome, the five verdicts counted, and what was exercised."""
