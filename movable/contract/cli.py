@@ -6,6 +6,8 @@ Exit codes: 0 fine, 1 a must rule is broken, 2 bad usage.
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 from typing import TypeAlias
 
@@ -103,7 +105,7 @@ def _new(arguments: argparse.Namespace) -> int:
     if arguments.c:
         print(f"next: cd {arguments.name} && movable check {arguments.name.replace('-', '_')}.c")
         return 0
-    print(f"next: cd {arguments.name} && python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/python -m pytest")
+    print(f"next: cd {arguments.name} && {shlex.quote(sys.executable)} -m pytest")
     return 0
 
 

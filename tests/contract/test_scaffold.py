@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,21 @@ def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert main(["new", "boxes"]) == 2
     assert "exists; nothing was written" in capsys.readouterr().err
     assert (tmp_path / "boxes" / "README.md").read_text() == before
+
+
+def test_what_it_says_works_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "boxes"]) == 0
+    where, command = capsys.readouterr().out.splitlines()[-1].removeprefix("next: cd ").split(" && ")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV", "PYTEST"))}
+    environment["PIP_NO_INDEX"] = "1"
+    result = subprocess.run(
+        [*shlex.split(command), "-q", "-p", "no:cacheprovider", "-k", "search or D15"],
+        cwd=tmp_path / where, capture_output=True, text=True, timeout=600, check=False, env=environment,
+    )  # fmt: skip
+    assert result.returncode == 0 and "2 passed" in result.stdout, result.stdout + result.stderr
 
 
 @pytest.mark.slow
