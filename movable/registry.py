@@ -134,9 +134,14 @@ def with_options(target: str, options: list[str]) -> str:
     return f"{target}{',' if colon else ':'}{','.join(options)}"
 
 
+def is_built(target: str) -> bool:
+    """Whether a target is the source of a driver in another language."""
+    return Path(target.partition(":")[0]).suffix in LOADERS
+
+
 def era_of(target: str) -> str:
     """The era that a driver is written for, as far as its file says so; the default of all others."""
-    if Path(target.partition(":")[0]).suffix in LOADERS:
+    if is_built(target):
         return str(getattr(find(target), "own_era", DEFAULT))
     return DEFAULT
 

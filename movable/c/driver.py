@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +39,8 @@ class Driver:
     folders of headers; ``params`` values of module parameters, which keyword arguments override; ``kernel_tree`` a kernel's
     sources for headers that are private to drivers; ``era`` the kernel it is written for ("" finds out); ``optimise`` the
     compiler's level.
+    ``excused`` are places, FILE.c:LINE or FILE.c:FUNCTION, whose
+    data races are waived; ``excused_uses`` counts accesses there, and under "" all others.
     ``plain_writes_are_atomic`` says that a plain write beside a marked read is no race, which is the kernel's own default.
     """
 
@@ -49,12 +52,17 @@ class Driver:
     era: ClassVar[str] = ""
     optimise: ClassVar[str] = "1"
     plain_writes_are_atomic: ClassVar[bool] = True
+    excused: ClassVar[tuple[str, ...]] = ()
+    excused_at: ClassVar[dict[int, str]] = {}
+    excused_uses: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, vm: VM, **params: Any) -> None:
         self.vm = vm
         found = type(self).load()
         memory = Memory(vm, found)
         self.c = Bridge(vm, found, memory, "mr" if self.plain_writes_are_atomic else "ar")
+        kind = type(self)
+        self.c.excused, self.c.excused_at, self.c.uses = frozenset(kind.excused), kind.excused_at, kind.excused_uses
         self.c.spaces = Spaces(self.c, self)
         self._params_lock = vm.mutex("kernel_param_lock")
         memory.arrived = self.c.threads.arrived

@@ -3,6 +3,7 @@ generic one."""
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
         "era": settings.era,
         "optimise": (more["O"] or [settings.optimise])[-1],
         "plain_writes_are_atomic": settings.plain_writes_are_atomic,
+        "excused": tuple(more["W"]),
+        "excused_at": {},
+        "excused_uses": Counter(),
     }
     made: type[Driver] = type(path.stem.replace("-", "_"), (Driver,), members)
     made.own_era = made.recipe().era  # type: ignore[attr-defined]
@@ -52,10 +56,12 @@ def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
 def split(name: str, options: str) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Module parameters, and what comes with -D, -I, -O and --kernel-tree, from the part of a target behind its colon."""
     params: dict[str, str] = {}
-    more: dict[str, list[str]] = {"D": [], "I": [], "O": [], "K": []}
+    more: dict[str, list[str]] = {"D": [], "I": [], "O": [], "K": [], "W": []}
     for part in options.split(",") if options else ():
         if part.startswith("--kernel-tree="):
             more["K"].append(part.partition("=")[2])
+        elif part.startswith("--excuse="):
+            more["W"].append(part.partition("=")[2])
         elif part[:2] in ("-D", "-I", "-O") and part[2:]:
             more[part[1]].append(part[2:])
         elif "=" in part and not part.startswith("-"):

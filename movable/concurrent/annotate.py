@@ -69,7 +69,7 @@ class Teller:
         if before is not None:
             value = self._value(before[1])
             if value:
-                self.note(("read " if before[0] in ("r", "ar", "mr") else "now ") + value)
+                self.note(("read " if before[0] in ("r", "ar", "mr", "xr") else "now ") + value)
 
     def _event(self, kind: str, page: Page | None, args: dict[str, Any]) -> None:
         if kind not in TOLD or self.current == OUTSIDE:

@@ -44,7 +44,7 @@ MACHINE = (VM, ListHead, Lock, RWLock, WaitQueue, WorkQueue, Work, AddressSpace,
 PATIENCE = 1000
 """Points that a task may pass in a row as not shared, before none is left out any more."""
 
-READS = frozenset(("r", "ar", "mr", "rlock", "rtry", "runlock"))
+READS = frozenset(("r", "ar", "mr", "xr", "rlock", "rtry", "runlock"))
 
 USES = {"touch": "", "write_data": "data", "lock_page": "lock", "trylock_page": "lock", "unlock_page": "lock"}
 """Events that are a use of a page, which nobody may make of a free one; and of what, where the event does not say."""

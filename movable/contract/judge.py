@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,39 @@ def judge(search: Search, report: Report, waivers: Mapping[str, str], told: Mapp
 
 
 def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:
+    """The verdict on one rule, with waivers for places in mind."""
+    verdict = _verdict_anywhere(search, id, waivers, told)
+    places = {key.partition("@")[2]: reason for key, reason in waivers.items() if key.startswith(f"{id}@")}
+    return _at_places(search, verdict, places) if places and verdict.verdict != NOT_APPLICABLE else verdict
+
+
+def _at_places(search: Search, verdict: Verdict, places: Mapping[str, str]) -> Verdict:
+    """A rule that is waived at places: it may be broken there and nowhere else, and a waiver that nothing needs is out of date."""
+    uses = getattr(search.factory, "excused_uses", {})
+    used = {place for place in places if uses.get(place)}
+    if verdict.verdict == BROKEN:
+        here = {place for place in places if _stands_at(place, verdict)}
+        if not here:
+            return verdict
+        used |= here
+    elif not any(uses.values()) and verdict.rule == "D53" and hasattr(search.factory, "excused_uses"):
+        used = set(places)  # nothing was explored in this process
+    reason = "; ".join(f"{place}: {why}" for place, why in places.items() if place in used)
+    unused = [place for place in places if place not in used]
+    if unused:
+        what = f"it is waived at {', '.join(unused)}, and nothing there breaks it; take the waiver away"
+        return Verdict(verdict.rule, BROKEN, verdict.exercised, what=what, stale=True)
+    return Verdict(verdict.rule, WAIVED, verdict.exercised, reason)
+
+
+def _stands_at(place: str, verdict: Verdict) -> bool:
+    """Whether what broke the rule names a place, as FILE:LINE FUNCTION."""
+    file, _, where = place.rpartition(":")
+    pattern = rf"\b{re.escape(file)}:{where}\b" if where.isdecimal() else rf"\b{re.escape(file)}:\d+ {re.escape(where)}\b"
+    return re.search(pattern, verdict.what) is not None
+
+
+def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:
     found = RULES[id]
     exercised = search.exercised[id]
     if search.era not in found.eras:

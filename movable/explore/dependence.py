@@ -10,15 +10,15 @@ from typing import NamedTuple
 READ, SHARED, EXCLUSIVE, OPAQUE = 0, 1, 2, 3
 
 KINDS: dict[str, int] = {
-    "r": READ, "ar": READ, "mr": READ, "w": EXCLUSIVE, "aw": EXCLUSIVE,
+    "r": READ, "ar": READ, "mr": READ, "xr": READ, "xw": EXCLUSIVE, "w": EXCLUSIVE, "aw": EXCLUSIVE,
     "lock": EXCLUSIVE, "try": EXCLUSIVE, "unlock": EXCLUSIVE,
     "rlock": SHARED, "rtry": SHARED, "runlock": SHARED,
     "wait": EXCLUSIVE, "wake": EXCLUSIVE,
     "opaque": OPAQUE,
 }  # fmt: skip
-"""How each operation uses its location. "mr" is an atomic read beside which a plain write is no race. A try-lock that
-succeeds changes the lock, so it counts as exclusive; two readers of a rw lock do not disturb each other, but a peek at the
-lock sees them."""
+"""How each operation uses its location. "mr" is an atomic read beside which a plain write is no race; "xr" and "xw" are plain
+accesses whose races are excused. A try-lock that succeeds changes the lock, so it counts as exclusive; two readers of a rw
+lock do not disturb each other, but a peek at the lock sees them."""
 
 
 class Part(NamedTuple):

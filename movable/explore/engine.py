@@ -452,7 +452,10 @@ class Scheduler:
 _START = Task(-1, "", _unstarted, -1, False)
 """Stands for: go back to whoever is making this task."""
 
-_VERBS = {"r": "reads", "w": "writes", "ar": "atomically reads", "mr": "reads (marked)", "aw": "atomically changes"}
+_VERBS = {
+    "r": "reads", "w": "writes", "ar": "atomically reads", "aw": "atomically changes", "mr": "reads (marked)",
+    "xr": "reads (excused)", "xw": "writes (excused)",
+}  # fmt: skip
 
 
 def _nobody(me: Task | None, enabled: Sequence[Task]) -> Task | None:

@@ -215,5 +215,5 @@ def source(code: str) -> str:
     """A whole driver around a piece; its functions are exported."""
     import re
 
-    names = re.findall(r"(?<![\w.])(?:int|void|long) (\w+)\(void\) ?\{", re.sub(r"static [\w ]+\w+\([^)]*\)", "", code))
+    names = re.findall(r"(?<![\w.])(?:int|void|long) (\w+)\(void\)\s*\{", re.sub(r"static [\w ]+\w+\([^)]*\)", "", code))
     return BASE + code + "\n" + "\n".join(f"EXPORT_SYMBOL({name});" for name in names) + "\n"
