@@ -19,8 +19,8 @@ from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Re
 
 D16 = rule(
     "D16", SHOULD, "mark the new page",
-    "A successful migratepage marks the new page movable, under its lock, unless it gave the page up and left the new one.",
-    why="An unmarked page never moves again and blocks its pageblock.",
+    "A successful migratepage marks the new page movable, under its lock and for the same owner, unless it gave the page up.",
+    why="An unmarked page never moves again and blocks its pageblock; one marked for another owner is asked of the wrong one.",
     kernel="mm/zsmalloc.c: replace_sub_page, mm/balloon_compaction.c: balloon_page_insert",
     bugs="Z11", exercised_by="moves", trace="set_page_movable migratepage.newpage migratepage_ret.ret",
 )  # fmt: skip
@@ -242,6 +242,9 @@ class Migration(Check):
             self.broken(D16, event, f"{who(event)} moved page {event.pfn} to {newpfn} and did not mark {newpfn} movable")
         if self.era.sticky_mark:
             return
+        owner = UNSEEN if call is None else call.event.mapping
+        if fine and marked(new_mapping) and marked(owner) and new_mapping != owner:
+            self.broken(D16, event, f"{who(event)} moved page {event.pfn} to {newpfn} and marked {newpfn} for another owner")
         if event.mapping >= 0:
             kept = marked(event.mapping)
         else:

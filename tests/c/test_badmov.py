@@ -13,7 +13,7 @@ pytestmark = needs_compiler
 
 WRONG = {
     1: {"D19"}, 2: {"D18", "D34"}, 3: {"D30"}, 4: {"D11", "D29"}, 5: {"D2"}, 6: {"D21"}, 7: {"D21"}, 8: {"D23"}, 11: {"D16", "D20"},
-    12: {"D29"}, 13: {"D29"}, 14: {"D26"}, 15: {"D15", "D17", "D21"}, 16: {"D30"}, 17: {"D21"}, 21: {"D15"},
+    12: {"D29"}, 13: {"D29"}, 14: {"D26"}, 15: {"D15", "D17", "D21"}, 16: {"D30"}, 17: {"D21"}, 21: {"D15"}, 22: {"D16"},
 }  # fmt: skip
 """Modes that are wrong, and rules that fit what is wrong in each: one of them must be broken."""
 LEGAL = (0, 9, 10, 18, 19, 20)
