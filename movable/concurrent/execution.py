@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from movable.concurrent.end_state import end_state, number
 from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
-from movable.concurrent.linearizability import Orders, Span, precedence
+from movable.concurrent.linearizability import Orders, Span, asks_outside, precedence
 from movable.concurrent.rewind import Rewind, keep
 from movable.concurrent.seam import START, DriverHooks, ScenarioSeam, Sharing, watch
 from movable.concurrent.stage import Stage, Subject
-from movable.errors import InvalidState, MovableError
+from movable.errors import InvalidState, MovableError, VMBug
 from movable.explore import ExploreError, Scene
 from movable.explore.engine import TaskExit
 from movable.explore.program import Body
@@ -33,6 +33,7 @@ from movable.workload.workload import Workload
 if TYPE_CHECKING:
     from movable.concurrent.precheck import Watch
     from movable.explore.engine import Scheduler
+    from movable.mm.page import Page
     from movable.mm.vm import VM
 
 __tracebackhide__ = True
@@ -166,6 +167,20 @@ class Execution:
         self.steps = scheduler.steps
         self.ended: Hashable = None
         self.state: list[Any] | None = None
+        self.seam.freed = self._freed if asks_outside(self.trial.subject.workload) else None
+
+    def _freed(self, page: Page) -> None:
+        """A page is about to be free; breaks D43 where the outside world still has it. To ask is no step of the task."""
+        hooks, seam = self.hooks, self.seam
+        before = hooks.point, seam.scheduler
+        hooks.point, seam.scheduler = _no_step, None
+        try:
+            with seam.quiet():
+                kept = page.pfn in set(self.stage.workload.outside())
+        finally:
+            hooks.point, seam.scheduler = before
+        if kept and "D43" not in self.trial.known:
+            raise VMBug("D43", f"{seam.task.name} frees it, and the outside world still has it", "the outside told first", page)
 
     def _before(self, vm: VM) -> None:
         """What is to be known of a machine before there is a driver on it."""
@@ -256,6 +271,8 @@ class Execution:
             trial.judged(self._reading_rule())
         if trial.subject.workload.invariant is not Workload.invariant:
             trial.judged("D54")
+        if asks_outside(trial.subject.workload):
+            trial.judged("D43")
         if wrong is not None and wrong[0] not in trial.known:
             raise broken(wrong[0])(wrong[1])
 
@@ -310,6 +327,10 @@ def named(error: BaseException, where: str = "") -> Broken:
     rule = rule_of(error)
     text = str(error) if rule != "D52" else f"raised {type(error).__name__}: {error} at {place_of(error)}"
     return broken(rule)(prefix + text)
+
+
+def _no_step(op: str, key: Hashable) -> None:
+    pass
 
 
 def _wrap_spawned(scheduler: Any, wrap: Callable[[Body], Body]) -> None:

@@ -14,6 +14,8 @@ from movable.eras import Era
 from movable.events import Event
 from movable.explore.instrument.snapshot import Snapshot, Unfit
 from movable.rules.monitor import Monitor
+from movable.rules.rule import STOCHASTIC
+from movable.rules.table import RULES
 
 Entry = tuple[str, str, int, int, int, int, dict[str, Any]]
 """An event without its number, which is its place in the journal."""
@@ -38,7 +40,7 @@ class Rulings:
         self._last: Monitor
 
     def judge(self, journal: list[Entry], start: int, closed: bool = False) -> tuple[Finding, ...]:
-        """The rules that a journal breaks, in the order in which they were broken.
+        """The rules that a journal breaks, in the order in which they were broken; one small scenario shows no frequencies.
 
         ``start`` is where the tasks begin. ``closed``: nothing was left under way, so that leaks are judged as well.
         """
@@ -71,7 +73,7 @@ class Rulings:
         monitor.finish(quiescent=closed)
         self._last = monitor
         firsts = [(found[0].seqs[-1] if found[0].seqs else 0, rule, found[0].text) for rule, found in monitor.broken.items()]
-        return tuple((rule, text) for _, rule, text in sorted(firsts))
+        return tuple((rule, text) for _, rule, text in sorted(firsts) if RULES[rule].kind != STOCHASTIC)
 
     def _at(self, journal: list[Entry], start: int) -> Monitor:
         """A monitor that has seen what comes before the tasks."""

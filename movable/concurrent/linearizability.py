@@ -313,19 +313,27 @@ def _leave_out() -> object:
 
 
 def invariant(stage: Stage) -> str:
-    """What the driver's invariant, and its ledger, have to say against the state; "" for nothing."""
+    """What the driver's invariant, its ledger, and the outside world have to say against the state; "" for nothing.
+
+    What breaks a rule of its own begins with the rule.
+    """
     try:
         stage.workload.invariant()
         for rule, name, counted, there in stage.workload.ledger():
             if counted != there:
                 return f"{rule}: {name} is {counted}, there are {there}"
-        if type(stage.workload).outside is not Workload.outside:
+        if asks_outside(type(stage.workload)):
             for rule, kept, what in outside_books(stage.workload):
                 if not kept:
                     return f"{rule}: {what}"
     except Exception as error:
         return str(error) or type(error).__name__
     return ""
+
+
+def asks_outside(workload: type[Workload]) -> bool:
+    """Whether a workload says what the outside world believes."""
+    return workload.outside is not Workload.outside
 
 
 def _removable(stage: Stage) -> bool:

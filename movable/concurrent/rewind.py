@@ -56,11 +56,12 @@ class Rewind:
         backing, seam = vm.backing, execution.seam
         self._backing = None if backing is None else backing.keep()
         constant = () if backing is None else backing.constant
-        seam.scheduler, seam.journal, journal = None, None, seam.journal
+        seam.scheduler, seam.journal, seam.freed, journal = None, None, None, seam.journal
         try:
             self._snapshot = Snapshot(roots, constant=(*_CONSTANT, *constant), never=[scheduler])
         finally:
             seam.scheduler, seam.journal = execution.scheduler, journal
+            execution.begin(scheduler)
         self._journal = journal
 
     def execution(self, scheduler: Any) -> Execution:
