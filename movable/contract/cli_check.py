@@ -35,7 +35,7 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("--limit", type=seconds, metavar="2m", help="cut a search by work short after so long (default 60s)")
     verb.add_argument("--budget", type=seconds, metavar="30s", help="search for so long, however much work that is")
     verb.add_argument(
-        "--interleavings", type=share, default=0.5, metavar="SHARE", help="their part of the search, 0 to 1 (default 0.5)"
+        "--interleavings", type=share, metavar="SHARE", help="their part of the search, 0 to 1 (default 0.5)"
     )
     verb.add_argument("--jobs", type=positive, metavar="N", help="explore on N processes; 20000 executions unless given")
     verb.add_argument("--campaign", metavar="DIR", help="with --jobs: keep finished pieces of work there, and go on from them")
@@ -44,8 +44,8 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="of a C driver: a macro")
     verb.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="of a C driver: a folder of headers")
     verb.add_argument("--kernel-tree", metavar="DIR", help="of a C driver: headers private to drivers are in this kernel's sources")
-    verb.add_argument("--strict", action="store_true", help="fail for should rules, and for what was never exercised, too")
-    verb.add_argument("--waive", action="append", default=[], metavar="ID=REASON", help="excuse a rule; may be given again")
+    verb.add_argument("--strict", action="store_true", default=None, help="fail for should rules and unexercised ones, too")
+    verb.add_argument("--waive", action="append", metavar="ID=REASON", help="excuse a rule; may be given again")
     verb.add_argument("--json", metavar="FILE", help="write the certificate as JSON ('-' for standard output, and nothing else)")
     verb.add_argument("--html", metavar="FILE", help="write the certificate as one HTML page")
     verb.add_argument("--diff", metavar="OLD.json", help="compare with an earlier certificate: what was held and is not, and more")
@@ -111,11 +111,20 @@ def seeds(text: str) -> list[int]:
     return found
 
 
+READERS: dict[str, Callable[[str], Any]] = {
+    "examples": positive, "executions": positive, "limit": seconds, "budget": seconds, "interleavings": share, "jobs": positive,
+    "seed": int,
+}  # fmt: skip
+"""Options that may stand in a file too, and what makes values of them."""
+
+
 def _check(arguments: argparse.Namespace) -> int:
+    from movable.contract import settings
     from movable.contract.compare import difference_text, read_certificate
     from movable.contract.report import text, to_json
     from movable.contract.seeds import worst
 
+    settings.apply(arguments, READERS)
     _can_be_done(arguments)
     old = None if arguments.diff is None else read_certificate(arguments.diff)
     reports: list[Report] = []
