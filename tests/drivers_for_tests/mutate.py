@@ -97,7 +97,7 @@ def mutant(origin: Origin, seed: int) -> tuple[type[Workload], type[Any], list[s
         said += [what] if what else []
     made = _run(trees, origin)
     workload, factory = origin.take(made)
-    if rng.random() < 0.3 and hasattr(factory, "isolate_page"):
+    if rng.random() < 0.3 and hasattr(factory, "isolate_page") and workload.setup is Workload.setup:
         workload, factory = pinned(workload, factory)
         said.append("pages are pinned")
     return workload, factory, said
