@@ -65,8 +65,8 @@ struct lock_class_key { char dummy; };
 #define write_unlock_irqrestore(lock, flags) do { (void)(flags); write_unlock(lock); } while (0)
 #define INIT_LOCAL_LOCK(name) { 0 }
 #define local_lock_init(lock) ((void)(lock))
-#define local_lock(lock) ((void)0)		/* ignored: there is one processor, and pre-emption is where steps are */
-#define local_unlock(lock) ((void)0)		/* ignored: there is one processor, and pre-emption is where steps are */
-#define local_lock_irqsave(lock, flags) ((void)((flags) = 0))	/* ignored: there are no interrupts */
-#define local_unlock_irqrestore(lock, flags) ((void)(flags))	/* ignored: there are no interrupts */
+#define local_lock(lock) spin_lock(lock)
+#define local_unlock(lock) spin_unlock(lock)
+#define local_lock_irqsave(lock, flags) spin_lock_irqsave(lock, flags)
+#define local_unlock_irqrestore(lock, flags) spin_unlock_irqrestore(lock, flags)
 #endif
