@@ -40,7 +40,7 @@ class Driver:
     sources for headers that are private to drivers; ``era`` the kernel it is written for ("" finds out); ``optimise`` the
     compiler's level.
     ``excused`` are places, FILE.c:LINE or FILE.c:FUNCTION, whose
-    data races are waived; ``excused_uses`` counts accesses there, and under "" all others.
+    data races are waived.
     ``plain_writes_are_atomic`` says that a plain write beside a marked read is no race, which is the kernel's own default.
     """
 
@@ -53,8 +53,6 @@ class Driver:
     optimise: ClassVar[str] = "1"
     plain_writes_are_atomic: ClassVar[bool] = True
     excused: ClassVar[tuple[str, ...]] = ()
-    excused_at: ClassVar[dict[int, str]] = {}
-    excused_uses: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, vm: VM, **params: Any) -> None:
         self.vm = vm
@@ -62,7 +60,9 @@ class Driver:
         memory = Memory(vm, found)
         self.c = Bridge(vm, found, memory, "mr" if self.plain_writes_are_atomic else "ar")
         kind = type(self)
-        self.c.excused, self.c.excused_at, self.c.uses = frozenset(kind.excused), kind.excused_at, kind.excused_uses
+        self.c.excused = frozenset(kind.excused)
+        if kind.excused:
+            self.c.excused_at, self.c.uses = _excuses(kind)
         self.c.spaces = Spaces(self.c, self)
         self._params_lock = vm.mutex("kernel_param_lock")
         memory.arrived = self.c.threads.arrived
@@ -93,6 +93,11 @@ class Driver:
     def load(cls) -> Image:
         """The built driver. Raises UsageError, in one line, for what cannot be built."""
         return image(cls.recipe())
+
+    @classmethod
+    def excused_uses(cls) -> Counter[str]:
+        """How many accesses were excused, by place; and under "" how many were not."""
+        return _excuses(cls)[1]
 
     @classmethod
     def name(cls) -> str:
@@ -203,6 +208,14 @@ class Driver:
     def putback_page(self, page: Page) -> None:
         """Not called."""
         raise NotImplementedError
+
+
+_excused: dict[type, tuple[dict[int, str], Counter[str]]] = {}
+
+
+def _excuses(kind: type) -> tuple[dict[int, str], Counter[str]]:
+    """Places by instruction, and uses, of a driver class: beside it, for what a class holds counts as state of the driver's."""
+    return _excused.setdefault(kind, ({}, Counter()))
 
 
 def _signed(value: int, size: int) -> int:

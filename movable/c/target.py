@@ -3,7 +3,6 @@ generic one."""
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,8 +42,6 @@ def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
         "optimise": (more["O"] or [settings.optimise])[-1],
         "plain_writes_are_atomic": settings.plain_writes_are_atomic,
         "excused": tuple(more["W"]),
-        "excused_at": {},
-        "excused_uses": Counter(),
     }
     made: type[Driver] = type(path.stem.replace("-", "_"), (Driver,), members)
     made.own_era = made.recipe().era  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from movable.workload.workload import Workload as Base
 class Workload(Base):
     """A workload whose driver is a `movable.c.Driver`; its operations call C functions with ``self.driver.call``."""
 
-    unwatched: ClassVar[tuple[type | str, ...]] = ("c", "vm", "_params_lock", "excused_at", "excused_uses")
+    unwatched: ClassVar[tuple[type | str, ...]] = ("c", "vm", "_params_lock")
 
     def snapshot(self) -> object:
         """Where the driver keeps pages: in its variables and in what it has allocated."""

@@ -114,7 +114,7 @@ def excused(
     if isinstance(target, str) and is_built(target):
         target = with_options(target, [f"--excuse={place}" for place in places])
         return target, find(target)
-    members = {"excused": tuple(places), "excused_at": {}, "excused_uses": Counter(), "__module__": factory.__module__}
+    members = {"excused": tuple(places), "__module__": factory.__module__}
     return target, type(factory.__name__, (factory,), members)  # type: ignore[arg-type]
 
 

@@ -45,14 +45,15 @@ def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | N
 
 def _at_places(search: Search, verdict: Verdict, places: Mapping[str, str]) -> Verdict:
     """A rule that is waived at places: it may be broken there and nowhere else, and a waiver that nothing needs is out of date."""
-    uses = getattr(search.factory, "excused_uses", {})
+    count = getattr(search.factory, "excused_uses", None)
+    uses = {} if count is None else count()
     used = {place for place in places if uses.get(place)}
     if verdict.verdict == BROKEN:
         here = {place for place in places if _stands_at(place, verdict)}
         if not here:
             return verdict
         used |= here
-    elif not any(uses.values()) and verdict.rule == "D53" and hasattr(search.factory, "excused_uses"):
+    elif not any(uses.values()) and verdict.rule == "D53" and count is not None:
         used = set(places)  # nothing was explored in this process
     reason = "; ".join(f"{place}: {why}" for place, why in places.items() if place in used)
     unused = [place for place in places if place not in used]
