@@ -1,4 +1,8 @@
-"""What a scenario may come to: its operations one after the other, in every order, on the driver that runs alone.
+"""Linearizability: some order of a scenario's operations, one after the other on the driver alone, gives what an execution gave.
+
+An execution's history is its operations with their answers and the steps at which they began and ended. A *sequential witness* is
+an order that keeps what had ended before another began in front of it, and gives the same answers and readings (Herlihy and Wing,
+"Linearizability: A Correctness Condition for Concurrent Objects", TOPLAS 1990).
 
 A migration counts as three parts (isolate, migrate, put back), since a driver may answer otherwise while a page is isolated.
 Orders in which the driver has to wait for what would come later are impossible, and those in which it raises are no model.

@@ -121,6 +121,15 @@ WORDS = {
 """Every action, and what its task is called."""
 
 
+SENTENCES = {
+    "migrate": "migrate page number {0}", "migrate_frame": "migrate page {0}", "put_back": "isolate and put back page number {0}",
+    "put_back_frame": "isolate and put back page {0}", "isolate": "isolate page number {0}", "isolate_all": "isolate every page",
+    "finish": "migrate what is isolated", "give_back": "put back what is isolated", "compact": "compact the machine",
+    "contig": "allocate the pageblock of page number {0}", "teardown": "remove the driver",
+}  # fmt: skip
+"""What the core does, in words; pages are those of the driver, counted from 0, or frames."""
+
+
 def words(action: Action) -> str:
     """What an action is called in the name of a task."""
     return str(action[1]) if action[0] == "op" else WORDS[action[0]]
@@ -131,7 +140,7 @@ def show(action: Action) -> str:
     name, *rest = action
     if name == "op":
         return f"{rest[0]}({', '.join(f'{key}={value!r}' for key, value in rest[1].items())})"
-    return " ".join([WORDS[name], *map(str, rest)])
+    return SENTENCES[name].format(*rest)
 
 
 # --- tokens ---

@@ -43,10 +43,13 @@ QUIET = Options(races=False, order=False)
 def test_a_scenario_in_words() -> None:
     made = scenario("both", op("drop", slot=0), [migrate(1), put_back(0)], prefix=[WRITE, isolate(0)])
     assert made.task_names == ["drop", "migration and put-back"]
-    assert str(made) == "after write(slot=0, data=b'old'), isolation 0: drop(slot=0) beside migration 1 2, put-back 0"
+    assert str(made) == (
+        "after write(slot=0, data=b'old'), isolate page number 0: drop(slot=0) beside migrate page number 1, isolate and put back"
+        " page number 0"
+    )
     assert scenario("same", teardown(), teardown()).task_names == ["tear-down", "tear-down #2"]
-    assert show(finish()) == "rest of a migration 2"
-    assert show(compact()) == "compaction"
+    assert show(finish()) == "migrate what is isolated"
+    assert show(compact()) == "compact the machine"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 Delta debugging over the decisions in which the schedule differs from running on; then, while that may pay, a bounded search
 below the pre-emptions reached. If the search ends by itself, the number of pre-emptions is the true minimum.
+
+Delta debugging: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002.
 """
 
 from movable.explore.engine import Scheduler

@@ -3,6 +3,10 @@
 Two schedules are equivalent when one becomes the other by exchanging neighbours that do not conflict. The search runs one
 schedule, looks for *reversible races* in it, and plans for each a schedule in which the two came the other way round.
 
+Source sets are those of Abdulla, Aronis, Jonsson and Sagonas, "Optimal Dynamic Partial Order Reduction", POPL 2014; sleep sets are
+Godefroid's, "Partial-Order Methods for the Verification of Concurrent Systems", 1996; dynamic reduction began with Flanagan and
+Godefroid, POPL 2005.
+
 Words. ``nodes[i]`` is the choice before step i. ``past(j)`` is the set of steps that happen before step j: earlier in the
 same task, the step that spawned the task, and earlier conflicting steps, transitively. Steps i < j race when they belong to
 different tasks, conflict, and nothing else orders them. To reverse them at node i is to perform there the part of past(j)

@@ -1,4 +1,7 @@
-"""POS, partial order sampling: steps carry random priorities, drawn anew for those that conflict with the step taken."""
+"""POS, partial order sampling: steps carry random priorities, drawn anew for those that conflict with the step taken.
+
+Yuan, Yang and Gu, "Partial Order Aware Concurrency Sampling", CAV 2018.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -7,6 +7,9 @@ change what it costs:
  * Each planned reversal at node i is planned a second time at the start of the block that i lies in (the nearest earlier
    switch), where it may be free. Without these *conservative* points schedules within the bound would be missed.
  * No sleep sets and no sharing of initials: what was covered from a sibling may have been covered only at a higher price.
+
+Bounds in turn are those of Musuvathi and Qadeer, "Iterative Context Bounding", PLDI 2007; the conservative points those of Coons,
+Musuvathi and McKinley, "Bounded Partial-Order Reduction", OOPSLA 2013.
 """
 
 from collections.abc import Sequence

@@ -2,6 +2,8 @@
 
 For each sample one shared location is selected. Which task makes the next step on it is drawn in advance, in proportion to
 the steps on it that each task has left; the others are held back when they come to it first.
+
+Zhao, Wolff, Mathur and Roychoudhury, "Selectively Uniform Concurrency Testing", ASPLOS 2025.
 """
 
 from collections.abc import Hashable, Sequence

@@ -1,4 +1,7 @@
-"""URW, the uniform random walk: who has more steps left is more likely to go, so that whole interleavings are equally likely."""
+"""URW, the uniform random walk: who has more steps left is more likely to go, so that whole interleavings are equally likely.
+
+Zhao, Wolff, Mathur and Roychoudhury, "Selectively Uniform Concurrency Testing", ASPLOS 2025.
+"""
 
 import random
 from collections.abc import Sequence
