@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from movable.eras import ERAS
 from movable.errors import UsageError
+from movable.trace.record import sticky_probes
 
 REGISTERS = ("%di", "%si", "%dx", "%cx", "%r8", "%r9")
 """Where x86-64 passes the arguments of a function, in order."""
@@ -35,7 +36,11 @@ TRACE_EVENTS = (
 )
 """Trace events of the kernel that are switched on beside the probes."""
 
-TRACE_ERAS = tuple(name for name, era in ERAS.items() if not era.sticky_mark)
+
+
+def filters(era: str) -> dict[str, str]:
+    """The filters of a recording of ``era``."""
+    return sticky_probes.FILTERS if ERAS[era].sticky_mark else FILTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,22 +212,39 @@ def _era_for(version: str) -> str:
         return f"4.19 serves {ERAS['4.19'].kernels}: give --era 4.19 for {version}"
     if kernel is not None and (6, 0) <= kernel <= (6, 16):
         return f"6.1 serves {ERAS['6.1'].kernels}: give --era 6.1 for {version}"
-    return (
-        "4.19 serves 4.19 to 5.19, and 6.1 serves 6.0 to 6.16 (from 6.17 on pages are not marked in page->mapping, and marking "
-        "is inline, so no probe can see it)"
-    )
+    if kernel is not None and kernel >= (6, 17):
+        era = "6.17" if kernel == (6, 17) else "7.3"
+        return f"{era} serves {ERAS[era].kernels}: give --era {era} for {version}"
+    return "; ".join(f"{name} serves {era.kernels}" for name, era in ERAS.items())
+
+
+def _sticky_probes(driver: Callbacks, balloon: Callbacks, objects: bool) -> Iterator[Probe]:
+    """Every probe for kernels whose marks stay."""
+    yield from sticky_probes.core_probes(Probe)
+    yield from sticky_probes.driver_probes(Probe, balloon)
+    yield from sticky_probes.hook_probes(Probe)
+    yield from BALLOON_PROBES
+    yield from CALLER_PROBES
+    if driver.prefix == "zs":
+        yield from sticky_probes.driver_probes(Probe, driver, ZS_STATE)
+        for probe in (*ZS_PROBES, *(ZS_OBJECT_PROBES if objects else ())):
+            yield replace(probe, other=probe.symbol.rpartition(":")[2])
+    elif driver != balloon:
+        yield from sticky_probes.driver_probes(Probe, driver)
 
 
 def probe_set(driver: Callbacks, era: str = "6.1", *, objects: bool = False, base: bool = False) -> list[Probe]:
     """Every probe for a recording of ``driver``, in the order in which they are set.
 
     The balloon is always among them: it is part of the kernel, and its pages share lists with other drivers' pages.
-    ``objects`` adds zs_malloc and zs_free, ``base`` the place of the page array. Raises UsageError for eras without a
-    mark in ``page->mapping``.
+    ``objects`` adds zs_malloc and zs_free, ``base`` the place of the page array. Raises UsageError for an
+    unknown era.
     """
-    if era not in TRACE_ERAS:
+    if era not in ERAS:
         raise UsageError(f"no probes for era {era!r}; {_era_for(era)}")
     balloon = DRIVERS["balloon"]
+    if ERAS[era].sticky_mark:
+        return [*_sticky_probes(driver, balloon, objects), *([BASE_PROBE] if base else [])]
     probes = [*core_probes(era), *driver_probes(balloon, era), *BALLOON_PROBES, *CALLER_PROBES]
     if driver.prefix == "zs":
         probes += [*driver_probes(driver, era, ZS_STATE), *ZS_PROBES, *(ZS_OBJECT_PROBES if objects else ())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from movable.trace.record.probes import FILTERS, TRACE_EVENTS, Callbacks, Probe, probe_set
+from movable.trace.record.probes import TRACE_EVENTS, Callbacks, Probe, filters, probe_set
 
 SCRIPT = r"""#!/bin/sh
 # Records the movable pages of driver @DRIVER@ (era @ERA@). Run as root on the test machine:
@@ -171,7 +171,7 @@ def recording_script(
         "@ERA@": era,
         "@PROBES@": "\n".join(_set_probe(probe, arch) for probe in probes),
         "@NEEDED@": " ".join(needed),
-        "@FILTERS@": "\n".join(f"set_filter {event} {shlex.quote(filter_)}" for event, filter_ in FILTERS.items()),
+        "@FILTERS@": "\n".join(f"set_filter {event} {shlex.quote(filter_)}" for event, filter_ in filters(era).items()),
         "@EVENTS@": " ".join(TRACE_EVENTS),
     }
     script = SCRIPT

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from movable.errors import UsageError
-from movable.trace.record.probes import DRIVERS, FILTERS, callbacks_of, core_probes, probe_set
+from movable.trace.record.probes import DRIVERS, FILTERS, callbacks_of, core_probes, filters, probe_set
 from movable.trace.record.script import recording_script
 from tests.trace.recordings import TRACES
 
@@ -75,9 +75,19 @@ def test_bad_names_are_refused(arguments: tuple[str, ...], words: str) -> None:
         callbacks_of(*arguments)
 
 
-def test_new_era_has_no_probes() -> None:
-    with pytest.raises(UsageError, match=r"no probes for era '6\.17'"):
-        probe_set(DRIVERS["balloon"], "6.17")
+def test_kernels_whose_marks_stay_have_entries_and_returns_only() -> None:
+    """Marks and releases are instructions there, so no function shows them."""
+    defined = {probe.name: probe.definition() for era in ("6.17", "7.3") for probe in probe_set(DRIVERS["zsmalloc"], era)}
+    assert not {"set_page_movable", "clear_page_movable", "isolate_movable_page"} & set(defined)
+    fields = "flags=+0({0}):x64 type=+51({0}):x8 refs=+52({0}):s32 mapping=+24({0}):x64 lru=+8({0}):x64 private=+40({0}):x64"
+    isolate = "p:kp/isolate_movable_ops_page isolate_movable_ops_page page=%di:x64 mode=%si:x32 " + fields.format("%di")
+    assert defined["isolate_movable_ops_page"] == isolate
+    new = "nflags=+0(%di):x64 nrefs=+52(%di):s32 ntype=+51(%di):x8"
+    migrate = f"p:kp/balloon_migrate balloon_page_migrate newpage=%di:x64 page=%si:x64 mode=%dx:u32 {new} {fields.format('%si')}"
+    assert defined["balloon_migrate"] == migrate
+    assert filters("7.3")["free_frozen_pages"] == "type == 0xf1 || type == 0xf6" and filters("6.1") == FILTERS
+    text = recording_script(DRIVERS["zsmalloc"], "zsmalloc", "7.3")
+    assert "era=7.3" in text and "zsmalloc:zs_page_migrate zs_page_migrate" in text and "set_filter free_frozen_pages" in text
 
 
 @pytest.mark.parametrize(
@@ -86,9 +96,9 @@ def test_new_era_has_no_probes() -> None:
         ("5.4", "4.19 serves 4.19 to 5.19: give --era 4.19"),
         ("v5.15.0-91-generic", "give --era 4.19"),
         ("6.12", "6.1 serves 6.0 to 6.16: give --era 6.1"),
-        ("6.18", "no probe can see it"),
-        ("4.4", "4.19 serves 4.19 to 5.19, and 6.1 serves"),
-        ("old", "4.19 serves 4.19 to 5.19, and 6.1 serves"),
+        ("6.18", "7.3 serves 6.18 to 7.3: give --era 7.3"),
+        ("4.4", "4.19 serves 4.19 to 5.19; 6.1 serves 6.0 to 6.16; 6.17 serves"),
+        ("old", "4.19 serves 4.19 to 5.19; 6.1 serves"),
     ],
 )
 def test_a_kernel_version_is_told_its_era(version: str, words: str) -> None:
