@@ -115,9 +115,10 @@ class BatchLoop:
 
     def unmap_and_move(self, page: Page, force: bool) -> int:
         """One attempt for one page. A failure for good puts it among those that are left; mirrors mm/migrate.c, unmap_and_move."""
-        if self.released(page):
+        seam = self.seam
+        if (seam is not None or page._refcount == 1) and self.released(page):
             return 0
-        newpage = self.target(page)
+        newpage = self.get_new_page(page, self.private) if seam is None else self.target(page)
         if newpage is None:
             return -ENOMEM
         rc = lock_and_move(page, newpage, PageMovableHint(page), force, self.mode)
@@ -231,9 +232,10 @@ class TwoPartLoop(BatchLoop):
 
     def unmap(self, page: Page, mode: int, pairs: list[Pair]) -> int:
         """Target and locks of one page; 0 also where its owner has let go of it. mirrors mm/migrate.c, migrate_folio_unmap."""
-        if self.released(page):
+        seam = self.seam
+        if (seam is not None or page._refcount == 1) and self.released(page):
             return 0
-        newpage = self.target(page)
+        newpage = self.get_new_page(page, self.private) if seam is None else self.target(page)
         if newpage is None:
             return -ENOMEM
         rc = self.lock_source(page, mode)

@@ -37,6 +37,7 @@ PG_NAMES = (
 """Names of the flag bits, by bit number."""
 
 LOCKED = 1 << PG_locked
+MOVABLE_OPS = 1 << PG_uptodate  # where marks stay
 WAITERS = 1 << PG_waiters
 ISOLATED = 1 << PG_isolated
 MISLEADING = 1 << PG_slab | 1 << PG_swapbacked  # with these, page_mapping does not follow the mapping
@@ -305,8 +306,12 @@ def __SetPageMovable(page: Page, mapping: AddressSpace) -> None:
     if page.order:
         raise VMBug("D42", f"__SetPageMovable of a block of order {page.order}", "a single page", page)
     page._mapping = mapping.addr | PAGE_MAPPING_MOVABLE
-    if mapping.page_type:
-        page.vm.stick(page, mapping)
+    if mapping.page_type:  # marks stay: the type, and the flag
+        if page._mapcount == -1:
+            page._mapcount = mapping.page_type
+            page._flags |= MOVABLE_OPS
+        else:
+            page.vm.stick(page, mapping)
 
 
 def __ClearPageMovable(page: Page) -> None:
