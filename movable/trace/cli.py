@@ -48,7 +48,7 @@ def _add_probes(parts: Verbs) -> None:
     verb.add_argument("--isolate", default="", metavar="SYM", help="its isolate_page function, as module:function or function")
     verb.add_argument("--migrate", default="", metavar="SYM", help="its migrate function")
     verb.add_argument("--putback", default="", metavar="SYM", help="its putback_page function")
-    verb.add_argument("--era", default="6.1", help="the kernel: 4.19 (to 5.19), 6.1 (6.0 to 6.16), 6.17 or 7.3 (from 6.18); default 6.1")
+    verb.add_argument("--era", default="6.1", help="4.19 (to 5.19), 6.1 (to 6.16), 6.17 or 7.3 (from 6.18); default 6.1")
     verb.add_argument("--arch", default="x86_64", choices=("x86_64", "aarch64"), help="of the test machine; default x86_64")
     verb.add_argument("--objects", action="store_true", help="zsmalloc: zs_malloc and zs_free too (many lines)")
     verb.add_argument("--base", action="store_true", help="show where the page array lies (exact frame numbers under KASLR)")
