@@ -18,7 +18,7 @@ rewrites a name that begins with two underscores, so ``__SetPageMovable`` and it
 
 from __future__ import annotations
 
-from movable import renamed
+from movable import early, renamed  # noqa: F401  (the first of all: a signal may come while the others are read)
 from movable.errors import (
     DeadlockError,
     DriverError,

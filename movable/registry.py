@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -26,7 +26,7 @@ from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
 from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
-from movable.supervise.board import importing
+from movable.supervise.board import preparing
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -68,14 +68,27 @@ def manager() -> pluggy.PluginManager:
 # --- finding ---
 
 
-def installed() -> list[Found]:
+def installed(
+    known: Mapping[str, str] | None = None, looking: Callable[[str], None] | None = None
+) -> list[Found]:
     """Every driver of the entry-point group, in order of name; one that cannot be used says why and stops nobody.
 
     A name that several distributions offer is a problem of each of them: it must not depend on the order of installation what it
-    means.
+    means. ``known`` leads from "name module:Class" to problems of drivers that are not imported again; ``looking`` is called with
+    the same words before each import.
     """
     points = sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.name, _distribution(point), point.value))
-    return [_found(point, [other for other in points if other.name == point.name and other is not point]) for point in points]
+    found = []
+    for point in points:
+        who = f"{point.name} {point.value}"
+        if known is not None and who in known:
+            version = point.dist.version if point.dist is not None else "-"
+            found.append(Found(point.name, _distribution(point), version, point.value, known[who], None))
+            continue
+        if looking is not None:
+            looking(who)
+        found.append(_found(point, [other for other in points if other.name == point.name and other is not point]))
+    return found
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
@@ -86,7 +99,7 @@ def _found(point: metadata.EntryPoint, others: Sequence[metadata.EntryPoint] = (
     version = point.dist.version if point.dist is not None else "-"
     factory: Factory | None = None
     try:
-        with importing(f"driver {point.name!r}"):
+        with preparing(f"driver {point.name!r} cannot be imported"):
             factory = _as_factory(point.load(), point.name)
         problem = ""
     except UsageError as error:
@@ -109,7 +122,8 @@ def find(target: str) -> Factory:
     loader = LOADERS.get(Path(name).suffix)
     if loader is not None:
         home, _, function = loader.partition(":")
-        made: Factory = getattr(importlib.import_module(home), function)(name, attribute)
+        with preparing(f"driver {target!r} cannot be imported"):
+            made: Factory = getattr(importlib.import_module(home), function)(name, attribute)
         return made
     if not attribute and not name.endswith(".py"):
         points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
@@ -149,7 +163,7 @@ def era_of(target: str) -> str:
 def look_up(target: str) -> Any:
     """What ``module:Class``, ``file.py:Class``, a module or a file is the name of. Raises UsageError, in one line, for nothing."""
     name, _, attribute = target.partition(":")
-    with importing(f"driver {target!r}"):
+    with preparing(f"driver {target!r} cannot be imported"):
         source = _load_file(Path(name)) if name.endswith(".py") else _load_module(name, target)
     if not attribute:
         return source

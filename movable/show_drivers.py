@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from movable.apart import installed_apart
 from movable.files import check_place, write_json
-from movable.registry import Found, installed
+from movable.registry import Found
 
 SCHEMA = "movable.drivers/1"
 
@@ -11,7 +12,7 @@ SCHEMA = "movable.drivers/1"
 def show(json_target: str | None) -> int:
     """Print the installed drivers, a line each; returns 1 when one of them cannot be used."""
     check_place(json_target)
-    found = installed()
+    found = installed_apart()
     if json_target is None:
         print(table(found))
     else:

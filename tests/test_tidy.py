@@ -25,7 +25,7 @@ FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 ARROWS = {
     "mm": {"mm", "names"},
     "supervise": {"supervise", "names"},
-    "explore": {"explore", "supervise"},
+    "explore": {"explore", "supervise", "names"},
     "rules": {"rules", "mm", "names"},
     "workload": {"workload", "mm", "names"},
     "sequential": {"sequential", "supervise", "workload", "rules", "mm", "registry", "names"},
@@ -40,7 +40,7 @@ ARROWS = {
     "lab": {"lab", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
 }
-NAMES = {"errors", "eras", "events", "files", "hookspecs", "rooms", ""}
+NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "rooms", ""}
 HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}
 
 

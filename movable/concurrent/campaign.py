@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -171,6 +172,8 @@ class _Part:
             self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False,
             code=self.code,
         )  # fmt: skip
+        if found.note:
+            print(f"movable: {found.note}", file=sys.stderr)
         told.executions += found.executions
         told.steps += found.steps
         told.covered, told.complete = found.covered, found.complete

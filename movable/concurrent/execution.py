@@ -27,6 +27,7 @@ from movable.mm.validate import validate_vm
 from movable.rules.monitor import rule_of
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import passes, place_of
+from movable.shown import said, shown
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
@@ -323,9 +324,9 @@ def named(error: BaseException, where: str = "") -> Broken:
         return error
     prefix = f"{where}: " if where else ""
     if isinstance(error, AssertionError):
-        return broken("D54")(f"{prefix}{str(error) or 'an assertion failed'} at {place_of(error)}")
+        return broken("D54")(f"{prefix}{shown(error, 1000) or 'an assertion failed'} at {place_of(error)}")
     rule = rule_of(error)
-    text = str(error) if rule != "D52" else f"raised {type(error).__name__}: {error} at {place_of(error)}"
+    text = said(error) if rule != "D52" else f"raised {shown(type(error).__name__)}: {shown(error, 1000)} at {place_of(error)}"
     return broken(rule)(prefix + text)
 
 

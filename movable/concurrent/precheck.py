@@ -24,6 +24,7 @@ from movable.explore.instrument.reachable import Reach
 from movable.explore.program import Body
 from movable.rooms import FOLDERS
 from movable.sequential.faults import Blocked, over, watchdog
+from movable.supervise import board
 
 if TYPE_CHECKING:
     from movable.workload.scenario import Scenario
@@ -56,6 +57,7 @@ def look(subject: Subject, scenarios: list[Scenario], deadline: float | None = N
         if wanted <= seen:
             continue
         seen |= wanted
+        board.enter("interleavings", str(scenario))
         watch = Watch()
         try:
             with watchdog(ALONE * 4), watch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,6 +29,7 @@ from movable.explore.schedulers.portfolio import Portfolio
 from movable.explore.schedulers.replay import Choices
 from movable.explore.schedulers.strategy import Strategy
 from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
+from movable.supervise import board
 from movable.workload.scenario import Scenario, words
 from movable.workload.workload import Workload
 
@@ -48,6 +49,8 @@ EXPLAINING = 2.0
 """Seconds that all failures together may take to be made small and told, after the time of the search."""
 
 Progress = Callable[[int, float], None]
+Notice = Callable[["Interleavings", dict[str, str]], None]
+"""What is called after each turn, with the result so far, and what is broken in words."""
 
 
 @dataclass(slots=True)
@@ -117,6 +120,7 @@ class Hunt:
 
     def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:
         """Up to ``executions`` more; yields failures of rules that it has not met yet."""
+        board.enter("interleavings", self.report.what)
         self.prepare()
         if self.done:
             return
@@ -130,6 +134,7 @@ class Hunt:
             if not self.strategy.begin(run):
                 break
             self.report.executions += 1
+            board.enter("interleavings", self.report.what)
             try:
                 self._execute(run)
             except Blocked:
@@ -239,6 +244,8 @@ def interleavings(
     scenarios: list[Scenario] | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    fatal: Mapping[str, str] | None = None,
+    notice: Notice | None = None,
 ) -> Interleavings:
     """Explore the scenarios of a driver: ``executions`` of all together, for ``seconds`` at most, or until all is covered.
 
@@ -248,17 +255,24 @@ def interleavings(
     ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
     ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time, unless the moment
     ``limit`` comes before they are run. Returns what was found; a driver that cannot be explored is told in ``refused``.
+
+    ``fatal`` leads from the words of a scenario, or from a rule, to what became of the process that ran the one or told the other:
+    neither is done again. ``notice`` is called after each turn.
     """
+    fatal = fatal or {}
     result = Interleavings()
     began = time.monotonic()
     deadline = limit if seconds is None else began + seconds
     found: dict[str, Sighting] = {}
     try:
-        plan = look_first(subject, scenarios, deadline, executions)
+        plan = look_first(subject, scenarios, deadline, executions, fatal)
         hunts = _hunts(plan, subject, known, seed)
+        for hunt in hunts:
+            hunt.done = hunt.report.what in fatal
+            hunt.report.left_out = fatal.get(hunt.report.what, "")
         result.scenarios = [hunt.report for hunt in hunts]
         result.left_out = dict(getattr(plan, "left_out", {}))
-        turns = _Turns(hunts, found, result, deadline, executions, until, progress)
+        turns = _Turns(hunts, found, result, deadline, executions, until, progress, notice=notice)
         turns.go()
         result.cut = turns.cut
     except KeyboardInterrupt:
@@ -268,7 +282,12 @@ def interleavings(
         result.refused = refusal(subject, error)
     end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
     for rule, sighting in found.items():
-        result.broken[rule] = _explained(sighting, end)
+        board.enter("stories", rule)
+        if rule in fatal:
+            what = f"{words_of(sighting.failure)} (when it was told, {fatal[rule]})"
+            result.broken[rule] = Told(rule, sighting.trial.scenario, what)
+        else:
+            result.broken[rule] = _explained(sighting, end)
     leave(subject)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
@@ -294,17 +313,22 @@ def leave(subject: Subject) -> None:
 
 
 def look_first(
-    subject: Subject, scenarios: list[Scenario] | None, deadline: float | None = None, executions: int | None = None
+    subject: Subject,
+    scenarios: list[Scenario] | None,
+    deadline: float | None = None,
+    executions: int | None = None,
+    fatal: Mapping[str, str] | None = None,
 ) -> list[Scenario]:
-    """The scenarios to explore, with a budget of so many executions.
+    """The scenarios to explore, with a budget of so many executions; those that are ``fatal`` are not looked at.
 
     Raises UsageError for a driver with what no schedule governs, or what cannot be copied, and ExploreError in a Python whose
     objects and bytecode are not known.
     """
     require_known()
+    board.enter("scenarios", "while scenarios were planned")
     subject.beside.reset()
     found = derive(subject, size_for(executions), deadline) if scenarios is None else scenarios
-    look(subject, found, deadline)
+    look(subject, [one for one in found if str(one) not in (fatal or {})], deadline)
     return found
 
 
@@ -339,6 +363,7 @@ class _Turns:
     spent: int = 0
     cut: bool = False
     began: float = field(default_factory=time.monotonic)
+    notice: Notice | None = None
 
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
@@ -375,6 +400,8 @@ class _Turns:
                 break
         self.spent += hunt.report.executions - before
         self.result.exercised.update(hunt.trial.exercised())
+        if self.notice is not None:
+            self.notice(self.result, {rule: words_of(sighting.failure) for rule, sighting in self.found.items()})
 
 
 class _no_collection:

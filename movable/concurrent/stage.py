@@ -25,6 +25,7 @@ from movable.mm.page import ISOLATED
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.vm import VM
 from movable.registry import bind
+from movable.supervise import board
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle, Operation, Workload
@@ -152,6 +153,7 @@ class Stage:
 
     def do(self, user: Workload, action: Action) -> object:
         """Do one action as a whole, and return what it answers."""
+        board.tick()
         answer: object = None
         for phase in self.phases(user, action):
             answer = phase()

@@ -28,12 +28,21 @@ class Certificate:
     limit: float | None = None
     strict: bool = False
 
-    @cached_property
-    def factory(self) -> Callable[..., Any]:
-        """The driver. Raises UsageError when it cannot be found."""
-        from movable.registry import find
+    def look(self) -> None:
+        """Raise UsageError when the driver cannot be found, or has no workload. One that is named is imported in a worker only."""
+        from movable.supervise.relay import relayed
 
-        return find(self.target) if isinstance(self.target, str) else self.target
+        if isinstance(self.target, str):
+            relayed(self._look, "the driver")
+        else:
+            self._look()
+
+    def _look(self) -> int:
+        from movable.registry import find
+        from movable.workload.workload import workload_for
+
+        workload_for(find(self.target) if isinstance(self.target, str) else self.target, self.workload)
+        return 0
 
     @cached_property
     def report(self) -> Report:

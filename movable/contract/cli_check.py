@@ -120,12 +120,21 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 def _check(arguments: argparse.Namespace) -> int:
     from movable.contract import settings
-    from movable.contract.compare import difference_text, read_certificate
-    from movable.contract.report import text, to_json
     from movable.contract.seeds import worst
+    from movable.supervise.interrupt import deferred
 
     settings.apply(arguments, READERS)
     _can_be_done(arguments)
+    with deferred() as desk:  # from here on there is a certificate to write
+        code = worst(_certificates(arguments))
+    return 128 + desk.came if desk.came else code
+
+
+def _certificates(arguments: argparse.Namespace) -> list[int]:
+    """Make, show and write a certificate for each target and seed; their exit codes."""
+    from movable.contract.compare import difference_text, read_certificate
+    from movable.contract.report import text, to_json
+
     old = None if arguments.diff is None else read_certificate(arguments.diff)
     reports: list[Report] = []
     codes: list[int] = []
@@ -149,7 +158,7 @@ def _check(arguments: argparse.Namespace) -> int:
         if reports[-1].interrupted:
             break
     _write(arguments, reports)
-    return worst(codes)
+    return codes
 
 
 def _several(reports: list[Report]) -> str:
@@ -180,13 +189,13 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
 
 
 def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
+    from movable.apart import era_apart
     from movable.contract.examine import check
-    from movable.registry import era_of
 
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
-            era=arguments.era or era_of(target),
+            era=arguments.era or era_apart(target),
             budget=arguments.budget,
             examples=arguments.examples,
             seed=seed,
@@ -221,13 +230,14 @@ def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
 
 
 def _targets(arguments: argparse.Namespace) -> list[str]:
-    from movable.registry import installed, with_options
+    from movable.apart import installed_apart
+    from movable.registry import with_options
 
     if bool(arguments.target) == arguments.installed:
         raise UsageError("name one driver to check, or give --installed for all of them")
     if arguments.target:
         return [with_options(arguments.target, _built_with(arguments))]
-    found = installed()
+    found = installed_apart()
     for driver in found:
         if driver.problem:
             print(f"movable: driver {driver.name!r} is left out: {driver.problem}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.contract.budget import OPENING, SHARE, Budget, budget_of
 from movable.contract.judge import judge
-from movable.contract.report import Report
+from movable.contract.report import Report, Verdict
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.registry import find, is_built, with_options
@@ -22,9 +22,16 @@ from movable.sequential.replay import replay_command, spoken
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
 from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
 
+NoticeVerdict = Callable[[Verdict], None]
+
 if TYPE_CHECKING:
-    from movable.concurrent.search import Interleavings
+    from movable.concurrent.search import Interleavings, Notice
     from movable.concurrent.stage import Subject
+
+ISOLATE = True
+"""Whether a driver runs in a process of its own where nobody says."""
+TELLING = 0.85
+"""The part of the time after which programs end where a failure is to be made small and told in what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ def check(
     executor: Executor | None = None,
     campaign: str | None = None,
     progress: Progress | None = None,
+    isolate: bool | None = None,
 ) -> Report:
     """Certify one driver.
 
@@ -74,26 +82,76 @@ def check(
     on any executor; ``campaign`` is then a directory that finished pieces are kept in. ``progress`` is called with (runs so far,
     seconds) now and then.
 
+    The driver runs in a process of its own (movable.supervise), and whatever it does to that costs a verdict; with
+    ``isolate=False`` it runs in this one, for a debugger. On an ``executor`` that is its workers' business.
+
     Raises UsageError for an unknown driver, era, rule or feature, a budget that contradicts itself, and a waiver without a reason.
     """
-    era_called(era)
-    spread = Spread(jobs, executor, campaign)
-    if spread.wanted:
-        if budget is not None:
-            raise UsageError("what runs on several processes is counted in executions, not in seconds; give executions")
-        if executions is None and examples is None and interleavings > 0:
+    asked = Asked(
+        target, workload, era, seed, waive or {}, frozenset(until), features or {}, Spread(jobs, executor, campaign), budget,
+        examples, interleavings, executions, limit,
+    )  # fmt: skip
+    asked.refuse_what_cannot_be()
+    if (ISOLATE if isolate is None else isolate) and executor is None:
+        from movable.contract.supervised import check_supervised
+
+        return check_supervised(asked, progress)
+    return asked.finish(asked.begin(progress))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for, as ``check`` takes it. Nothing of the driver has run."""
+
+    target: str | Callable[..., Any]
+    workload: type[Workload] | None
+    era: str
+    seed: int
+    waive: Mapping[str, str]
+    until: frozenset[str]
+    features: Mapping[str, Any]
+    spread: Spread
+    seconds: float | None
+    examples: int | None
+    share: float
+    executions: int | None
+    limit: float | None
+
+    @property
+    def measure(self) -> Budget:
+        """How much is to be done. Raises UsageError for a budget that contradicts itself."""
+        executions = self.executions
+        if self.spread.wanted and executions is None and self.examples is None and self.share > 0:
             from movable.concurrent.campaign import EXECUTIONS as executions  # more, for there are more hands
-    measure = budget_of(budget, examples, executions, interleavings, limit)
-    waivers = checked_waivers(waive or {})
-    target, factory = excused(target, find(target) if isinstance(target, str) else target, waivers)
-    chosen = workload_for(factory, workload)
-    search = Search(chosen, factory, era, seed, until=frozenset(until), excused=frozenset(waivers))
-    run = Check(target, search, measure, features or {}, spread, progress)
-    run.go()
-    report = run.report()
-    judge(search, report, waivers, {} if run.explored is None else run.explored.broken)
-    report.seconds = time.monotonic() - search.began
-    return report
+        return budget_of(self.seconds, self.examples, executions, self.share, self.limit)
+
+    @property
+    def waivers(self) -> dict[str, str]:
+        """The waivers, looked at."""
+        return checked_waivers(self.waive)
+
+    def refuse_what_cannot_be(self) -> None:
+        """Raise UsageError for what can be refused without a look at the driver."""
+        era_called(self.era)
+        if self.spread.wanted and self.seconds is not None:
+            raise UsageError("what runs on several processes is counted in executions, not in seconds; give executions")
+        _ = self.measure, self.waivers
+
+    def begin(self, progress: Progress | None = None) -> Check:
+        """The check of the driver, which is imported for it."""
+        given = find(self.target) if isinstance(self.target, str) else self.target
+        target, factory = excused(self.target, given, self.waivers)
+        chosen = workload_for(factory, self.workload)
+        search = Search(chosen, factory, self.era, self.seed, until=self.until, excused=frozenset(self.waivers))
+        return Check(target, search, self.measure, self.features, self.spread, progress)
+
+    def finish(self, run: Check, known: Mapping[str, Verdict] | None = None, notice: NoticeVerdict | None = None) -> Report:
+        """Run the check to its end; ``known`` and ``notice`` as for ``judge``."""
+        run.go()
+        report = run.report()
+        judge(run.search, report, self.waivers, {} if run.explored is None else run.explored.broken, known, notice)
+        report.seconds = time.monotonic() - run.search.began
+        return report
 
 
 def checked_waivers(waive: Mapping[str, str]) -> dict[str, str]:
@@ -123,6 +181,7 @@ class Check:
     """One check while it runs. ``go`` runs its phases one after the other; each returns why the search is over, or "".
 
     ``refused`` is a line about a phase that could not do what it was for. A certificate with such a line never says "passed".
+    ``fatal`` and ``notice`` are those of ``interleavings``.
     """
 
     target: str | Callable[..., Any]
@@ -137,6 +196,8 @@ class Check:
     first_failure: Found | None = None
     limit: Limit | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    fatal: Mapping[str, str] = field(default_factory=dict)
+    notice: Notice | None = None
 
     @property
     def phases(self) -> list[tuple[str, Callable[[], str]]]:
@@ -230,6 +291,8 @@ class Check:
 
     def explore(self) -> str:
         """The interleavings; not of a driver that hangs by itself, for each schedule of it would hang too."""
+        if self.explored is not None:  # by a worker before this one
+            return ""
         if self.search.hangs:
             self.refused = f"{self._name}: interleavings were not explored: {self.search.hangs} programs did not end by themselves"
             return ""
@@ -247,7 +310,9 @@ class Check:
             return self.search.go(self.budget.programs, limit=self.limit, progress=self.progress)
         if not self._together:
             return ""
-        return self.search.go(None, seconds=self.budget.seconds_alone * (1 - OPENING), progress=self.progress)
+        end = self.search.began + (self.budget.seconds or 0.0) * (TELLING if self.search.first or self.search.told else 1)
+        left = min(self.budget.seconds_alone * (1 - OPENING), end - time.monotonic())
+        return self.search.go(None, seconds=left, progress=self.progress) if left > 0 else ""
 
     def _subject(self) -> Subject:
         from movable.concurrent.stage import subject
@@ -270,6 +335,8 @@ class Check:
             until=search.until - search.first.keys(),
             seed=search.seed,
             progress=self.progress,
+            fatal=self.fatal,
+            notice=self.notice,
         )
 
     def _spread(self) -> Interleavings:

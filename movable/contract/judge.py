@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
@@ -11,9 +11,9 @@ from movable.errors import UsageError
 from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
-from movable.sequential.faults import place_of
 from movable.sequential.narrate import tell
 from movable.sequential.search import INTERRUPTED, Search
+from movable.supervise import board
 from movable.workload.program import Program, encode
 from movable.workload.workload import GenericWorkload, Workload
 
@@ -21,19 +21,31 @@ if TYPE_CHECKING:
     from movable.concurrent.explain import Told
 
 
-def judge(search: Search, report: Report, waivers: Mapping[str, str], told: Mapping[str, Told]) -> None:
-    """Enter the verdicts into the report; ``told`` are the failures that took two tasks."""
+def judge(
+    search: Search,
+    report: Report,
+    waivers: Mapping[str, str],
+    told: Mapping[str, Told],
+    known: Mapping[str, Verdict] | None = None,
+    notice: Callable[[Verdict], None] | None = None,
+) -> None:
+    """Enter the verdicts into the report; ``told`` are the failures that took two tasks.
+
+    ``known`` are verdicts from elsewhere, and ``notice`` is called with each that is made here.
+    """
     search.hurry = report.stopped == INTERRUPTED
     for id in RULES:
+        if known is not None and id in known:
+            report.verdicts[id] = known[id]
+            continue
+        board.enter("verdicts", f"the failure of {id} is made small and told")
         try:
             report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
         except KeyboardInterrupt:
             search.hurry, report.stopped = True, INTERRUPTED
             report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
-        except Exception as error:
-            why = f"{type(error).__name__}: {error}, raised at {place_of(error)}"
-            report.refused = report.refused or f"{report.driver}: rule {id} was not judged: {why}"
-            report.verdicts[id] = Verdict(id, UNPROVEN, search.exercised[id])
+        if notice is not None:
+            notice(report.verdicts[id])
 
 
 def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:

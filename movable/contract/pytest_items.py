@@ -12,7 +12,6 @@ from movable.contract.certificate import Certificate
 from movable.contract.report import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED, failure
 from movable.errors import UsageError
 from movable.rules.table import RULES
-from movable.workload.workload import workload_for
 
 
 class RuleBroken(Exception):
@@ -104,7 +103,7 @@ class CertificateCollector(pytest.Collector):
 
     def collect(self) -> Iterator[pytest.Item]:
         try:
-            workload_for(self.certificate.factory, self.certificate.workload)
+            self.certificate.look()
         except UsageError as error:
             raise self.CollectError(str(error)) from None
         yield from rule_items(self, self.certificate)

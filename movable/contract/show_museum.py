@@ -111,7 +111,7 @@ def judge(
         features = {} if twin else one.features
         report = check(
             driver, one.workload, era=era or one.era, budget=budget, examples=examples, seed=seed, until=until,
-            features=features, progress=progress,
+            features=features, progress=progress, isolate=False,
         )  # fmt: skip
     report.target, report.replay = one.id, f"movable museum {one.id}"
     return report

@@ -7,7 +7,6 @@ change it. Finished chunks go to a file, one JSON line each; a campaign that was
 
 import gc
 import hashlib
-import json
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from movable.explore.failure import ExploreError, Failure
+from movable.explore.failure import Failure
 from movable.explore.program import Named, Program
+from movable.explore.record_file import RecordFile
 from movable.explore.runner import Options, execute, tidy
 from movable.explore.schedulers.dfs import covered
 from movable.explore.schedulers.dpor import Dpor
@@ -30,8 +30,12 @@ from movable.explore.schedulers.strategy import Strategy
 from movable.explore.schedulers.surw import Surw
 from movable.explore.schedulers.urw import Urw
 from movable.explore.search import Report, explain
+from movable.supervise.schema import Misfit, from_record
 
 VERSION = 1
+_CHANGED = "the source of the program, or of movable, was changed since"
+SHOWN = 8
+"""Numbers of refused lines that are told."""
 _OTHER = "program, its source, budget, seed or options differ"
 _AHEAD = 64  # chunks handed out before the first of them is back
 _RANDOM: dict[str, Callable[[int, int], Strategy]] = {"surw": Surw, "urw": Urw, "pos": Pos}
@@ -139,45 +143,32 @@ def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
 
 
 class _Log:
-    """The campaign file."""
+    """The campaign file, if there is one, and what of it is done."""
 
     def __init__(self, path: Path | None, head: dict[str, Any]) -> None:
-        self.path = path
         self.done: dict[int, Done] = {}
-        if path is None:
-            return
-        if path.exists() and path.stat().st_size:
-            self._load(path, head)
-        else:
-            path.write_text(json.dumps(head) + "\n", encoding="utf-8")
-
-    def _load(self, path: Path, head: dict[str, Any]) -> None:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        try:
-            found = json.loads(lines[0])
-        except ValueError:
-            found = None
-        wanted = json.loads(json.dumps(head))
-        if found != wanted:
-            differ = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
-            what = "the source of the program, or of movable, was changed since" if differ == ["code"] else _OTHER
-            raise ExploreError(f"{path}: belongs to another campaign ({what}); use another file, or remove this one")
-        whole = [lines[0]]
-        for line in lines[1:]:
+        self._file = None if path is None else RecordFile(path, head, _OTHER, _CHANGED)
+        for record in () if self._file is None else self._file.records:
             try:
-                done = Done(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # the line that was being written when the campaign was killed
+                done = from_record(Done, record)
+            except Misfit:
+                continue
             self.done[done.number] = done
-            whole.append(line)
-        path.write_text("\n".join(whole) + "\n", encoding="utf-8")
+
+    @property
+    def note(self) -> str:
+        """Which lines of the file were refused, in words, or ""."""
+        if self._file is None or not self._file.refused:
+            return ""
+        lines = ", ".join(map(str, self._file.refused[:SHOWN])) + (", ..." if len(self._file.refused) > SHOWN else "")
+        many = "lines" if len(self._file.refused) > 1 else "line"
+        return f"{self._file.path}: {many} {lines}: cut, changed, or of another campaign; that work is done again"
 
     def add(self, done: Done) -> None:
         """Keep a finished chunk."""
         self.done[done.number] = done
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(done)) + "\n")
+        if self._file is not None:
+            self._file.add(asdict(done))
 
 
 def campaign(
@@ -206,6 +197,7 @@ def campaign(
     log = _Log(Path(file) if file is not None else None, head)
     chunks = plan(loaded, executions, seed, options)
     report = Report("campaign")
+    report.note = log.note
     verdict = _Verdict(chunks)
     for done in _results(program, executor, chunks, options, log):
         report.executions += done.executions

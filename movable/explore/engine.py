@@ -26,6 +26,11 @@ from movable.explore.detect.lock_order import ACQUIRES, LOCK_OPS, Locks
 from movable.explore.failure import ExploreError, Failure
 from movable.explore.program import Program, Scene
 from movable.explore.schedulers.strategy import Strategy
+from movable.shown import said
+from movable.supervise import board
+
+LONGEST_WORDS = 4000
+"""Characters of what an exception says that are kept."""
 
 OUTSIDE = "main"
 """What `Scheduler.current` says while no task runs: set-up, check, teardown."""
@@ -196,6 +201,7 @@ class Scheduler:
 
     def run(self) -> None:
         """Run the program once. Raises what set-up raises, and NonDeterminism from a replay that diverges."""
+        board.tick()
         collecting = gc.isenabled()
         gc.disable()
         self._main = getcurrent()
@@ -475,5 +481,6 @@ def _key(key: Hashable) -> str:
 
 
 def _words(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text = said(error)[:LONGEST_WORDS]
+    name = type(error).__name__[:LONGEST_WORDS]
+    return f"{name}: {text}" if text else name

@@ -39,7 +39,10 @@ _COLLECTION, _FULL_COLLECTION = 16, 256  # executions between two garbage collec
 
 @dataclass(slots=True)
 class Report:
-    """What a search did. ``covered`` says in words what is proved; ``complete`` that it is everything."""
+    """What a search did. ``covered`` says in words what is proved; ``complete`` that it is everything.
+
+    ``note`` is a line about the file of a campaign, which lines of it could not be used.
+    """
 
     strategy: str
     covered: str = "nothing"
@@ -49,6 +52,7 @@ class Report:
     steps: int = 0
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
+    note: str = ""
 
     @property
     def failure(self) -> Failure | None:

@@ -24,6 +24,7 @@ from movable.mm.page import (
     unlock_page,
 )
 from movable.mm.swap import ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE, end_lru_isolation, is_lru_page
+from movable.shown import said, shown
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -84,8 +85,9 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exce
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = "" if trace is None else f" at {PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-    text = next(iter(str(error).splitlines()), "")
-    return DriverError(mapping.name, callback, rule, f"raised {type(error).__name__}{': ' if text else ''}{text}{place}")
+    text = next(iter(said(error).splitlines()), "")
+    words = f"raised {shown(type(error).__name__)}{': ' if text else ''}{shown(text, 1000)}{place}"
+    return DriverError(mapping.name, callback, rule, words)
 
 
 def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:

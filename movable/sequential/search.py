@@ -14,17 +14,21 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
+from movable.errors import UsageError
 from movable.rules.table import RULES
 from movable.sequential.faults import over
 from movable.sequential.harness import Machine
+from movable.supervise import board
 from movable.workload.generate import Roles, programs, shrink
-from movable.workload.program import Program
+from movable.workload.program import Program, encode
 from movable.workload.workload import GenericWorkload, Workload
 
 MAX_BARREN_PROGRAMS = 40
 """After so many failing programs in a row without a new rule, more of the same teaches nothing."""
 MIN_PROGRAMS, PATIENCE = 25, 3
 """In a search by time so many programs are run at least, unless that takes so many times as long as there is time for."""
+MAX_FATAL = 8
+"""After so many programs that ended the process they ran in the search ends too."""
 MAX_HANGS = 3
 """After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_STEPS, SHRINK_ALL_STEPS = 4000, 24_000
@@ -53,7 +57,10 @@ class Search:
     """What the programs run so far have shown.
 
     ``until`` are rules that are expected to break, ``told`` those that interleavings broke already, ``excused`` the waived ones.
-    ``operations`` counts how often each operation ran, ``entered`` is the code that ran where there are none.
+    ``fatal`` leads from keys of programs that ended their process to the rule that says they may not, ``words`` from broken rules
+    to what was seen first. Of rules in ``hurried``, and after the moment ``end``, nothing is made small. ``history`` is what each
+    program did to ``roles``. ``operations`` counts how often each operation ran, ``entered`` is the code that ran where there are
+    none.
     """
 
     workload: type[Workload]
@@ -63,7 +70,9 @@ class Search:
     until: frozenset[str] = frozenset()
     excused: frozenset[str] = frozenset()
     told: frozenset[str] = frozenset()
+    fatal: dict[str, str] = field(default_factory=dict)
     first: dict[str, Program] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     exercised: Counter[str] = field(default_factory=Counter)
     callbacks: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
@@ -74,7 +83,10 @@ class Search:
     barren: int = 0
     hangs: int = 0
     roles: Roles = field(default_factory=Roles)
+    history: list[dict[str, dict[str, int]]] = field(default_factory=list)
     hurry: bool = False
+    hurried: frozenset[str] = frozenset()
+    end: float = float("inf")
     shrink_steps: int = SHRINK_ALL_STEPS
     programs: Iterator[Program] | None = None
     began: float = field(default_factory=time.monotonic)
@@ -85,15 +97,21 @@ class Search:
         return Machine(self.workload, self.factory, era=self.era, seed=self.seed, keep=keep).run(program)
 
     def learn(self, program: Program) -> None:
-        """Run a program and add up what it showed."""
+        """Run a program and add up what it showed; of one that is known to end its process only that."""
+        token = self.key(program)
+        self.examples += 1
+        if token in self.fatal:
+            self.hangs += self.fatal[token] == "D51"
+            self.history.append({})
+            return
+        board.enter("programs", "setup", token)
         with self._listening():
             machine = self.run(program)
-        self.examples += 1
         self.steps += machine.steps
         self.callbacks.update(machine.callbacks)
         self.operations.update(machine.operations)
-        self.roles.grown.update(machine.grown)
-        self.roles.shrunk.update(machine.shrunk)
+        self.history.append({"grown": dict(machine.grown), "shrunk": dict(machine.shrunk)})
+        self._play_role(self.history[-1])
         self.exercised.update(machine.monitor.exercised)
         self.states |= machine.states
         new = [id for id in machine.monitor.broken if id not in self.first]
@@ -101,6 +119,7 @@ class Search:
         self.hangs += "D51" in machine.monitor.broken
         for id in new:
             self.first[id] = program
+            self.words[id] = machine.monitor.broken[id][0].text
             if self.first_failure is None and self.counts({id}):
                 self.first_failure = Found(id, self.examples, 0, time.monotonic() - self.began)
 
@@ -122,6 +141,25 @@ class Search:
         finally:
             sys.setprofile(before)
 
+    def _play_role(self, seen: dict[str, dict[str, int]]) -> None:
+        self.roles.grown.update(seen.get("grown", {}))
+        self.roles.shrunk.update(seen.get("shrunk", {}))
+
+    def _from_where_it_was(self) -> Iterator[Program]:
+        """The programs after those that ran already: they depend on what was seen of those before them."""
+        found = programs(self.workload, self.seed, self.roles)
+        for seen in self.history:
+            next(found)
+            self._play_role(seen)
+        return found
+
+    def key(self, program: Program) -> str:
+        """What the next program is known by: its token, or its number where its arguments can be in none."""
+        try:
+            return encode(program, self.seed)
+        except UsageError:
+            return f"program {self.examples + 1}"
+
     def counts(self, broken: Collection[str]) -> bool:
         """Whether one of these rules fails a certificate."""
         return any(RULES[id].level == "must" and id not in self.excused for id in broken)
@@ -134,12 +172,14 @@ class Search:
         The next call goes on with the next program. Returns why it ended early, or "".
         """
         start = time.monotonic()
-        self.programs = self.programs or programs(self.workload, self.seed, self.roles)
+        self.programs = self.programs or self._from_where_it_was()
         try:
             while not self._enough(examples, seconds, time.monotonic() - start):
                 if self.examples and over(limit):
                     return ""
-                self.learn(next(self.programs))
+                with board.preparing(f"arguments of the operations of {self.workload.__name__} cannot be drawn"):
+                    program = next(self.programs)
+                self.learn(program)
                 if progress is not None:
                     progress(self.examples, time.monotonic() - start)
                 reason = self._reason()
@@ -160,8 +200,10 @@ class Search:
         """Why more programs would not help, or ""."""
         if self.hangs >= MAX_HANGS:
             return f"stopped early: {MAX_HANGS} programs did not end by themselves"
+        if len(self.fatal) >= MAX_FATAL:
+            return f"stopped early: {len(self.fatal)} programs ended the process that they ran in"
         if self.until:
-            over = self.until <= self.first.keys() | self.told
+            over = self.until <= self.first.keys() | self.told | set(self.fatal.values())
             return f"stopped early: {', '.join(sorted(self.until))} broken, as expected" if over else ""
         if self.barren >= MAX_BARREN_PROGRAMS:
             return f"stopped early: {MAX_BARREN_PROGRAMS} failing programs in a row broke no rule that was not broken already"
@@ -169,13 +211,13 @@ class Search:
 
     def smallest(self, id: str) -> Program:
         """The smallest program found that breaks a rule, within the steps that are left for it."""
-        if self.hurry or (self.until and id not in self.until):
+        if self.hurry or id in self.hurried or (self.until and id not in self.until) or time.monotonic() > self.end:
             return self.first[id]
         left = spare = min(SHRINK_STEPS, self.shrink_steps)
 
         def fails(program: Program) -> bool:
             nonlocal left
-            if left <= 0:
+            if left <= 0 or time.monotonic() > self.end:
                 return False
             machine = self.run(program)
             left -= machine.steps + 1 + HANG_STEPS * ("D51" in machine.monitor.broken)

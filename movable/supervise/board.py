@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-IMPORT = "import"
-"""The phase in which a driver is imported."""
+PREPARE = "prepare"
+"""The phase in which a driver is imported and its workload read: what ends the process then was never run as a driver."""
 _HEAD = struct.Struct("<QQIIII")
 _TEXTS = 64
 PHASE, WHERE, FORKED, TOKEN = 128, 2048, 2048, 56 << 10
@@ -69,6 +69,11 @@ class Board:
         self._moves += 1
         self._stamp()
 
+    def tick(self) -> None:
+        """Nothing new to say, but it goes on."""
+        self._moves += 1
+        self._stamp()
+
     def fork(self) -> None:
         """A fork is about to happen."""
         if not self._forks:
@@ -117,12 +122,18 @@ def at(where: str) -> None:
 
 
 @contextmanager
-def importing(what: str) -> Iterator[None]:
-    """Inside the block somebody's code is imported: what ends the process then was never run as a driver."""
+def preparing(what: str) -> Iterator[None]:
+    """Inside the block something is prepared; ``what`` says in words that it cannot be."""
     if current is None:
         yield
         return
     before = current.read()
-    current.enter(IMPORT, what)
+    current.enter(PREPARE, what)
     yield  # after an exception the board stays as it is: it is what there is to tell
     current.enter(before.phase, before.where, before.token)
+
+
+def tick() -> None:
+    """Say on the board of this process, if it has one, that it goes on."""
+    if current is not None:
+        current.tick()

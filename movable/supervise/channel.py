@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 Record = dict[str, Any]
-LONGEST_TEXT = 16 << 10
+LONGEST_TEXT = 64 << 10
 """Characters of one text in a record; the rest is cut off, and how much it was is said."""
 LONGEST_LINE = 8 << 20
 """Bytes of one record."""
@@ -18,8 +18,8 @@ DEEPEST = 40
 """How far values in a record may lie in each other."""
 
 
-class Closed(Exception):
-    """The other end has gone, or somebody closed the descriptor."""
+class Closed(BaseException):
+    """The other end has gone, or somebody closed the descriptor. Nobody who takes care of errors can do anything about it."""
 
 
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from movable.errors import MovableError, UsageError
 from movable.files import abandon_stdout
-from movable.supervise.board import IMPORT
+from movable.supervise.board import PREPARE
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import Interrupted, came
-from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, MEMORY_LIMIT, PATIENCE, STILL, Ending, Supervisor
+from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, MEMORY_LIMIT, PATIENCE, STILL, TIME, Ending, Supervisor
 
 PIECE = 12_000
 """Characters that one record carries."""
@@ -118,11 +118,11 @@ def _where(ending: Ending) -> str:
 
 
 def complain(ending: Ending, what: str) -> None:
-    """Raise what a worker told of an error of its own, and a UsageError where it ended during an import."""
+    """Raise what a worker told of an error of its own, and a UsageError where it ended in preparations."""
     if ending.how == FAILED:
         raise error_of(ending)
-    if ending.how != DONE and ending.place.phase == IMPORT:
-        raise UsageError(f"{ending.place.where or what} cannot be imported: {ending.words}")
+    if ending.how not in (DONE, TIME, INTERRUPTED) and ending.place.phase == PREPARE:
+        raise UsageError(f"{ending.place.where or what}: {ending.words}")
 
 
 def error_of(ending: Ending) -> BaseException:

@@ -29,9 +29,17 @@ def to_record(value: Any) -> Any:
     return value
 
 
+_known: dict[str, Any] = {}
+
+
+def know(*kinds: type) -> None:
+    """Classes that a dataclass names in annotations, and that its module imports for the type checker only."""
+    _known.update({kind.__name__: kind for kind in kinds})
+
+
 @lru_cache(maxsize=64)
 def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+    return get_type_hints(kind, localns=_known)
 
 
 def from_record(kind: type[T], value: Any) -> T:

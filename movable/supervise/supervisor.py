@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from movable.shown import visible
-from movable.supervise.board import Board, Place
+from movable.supervise.board import PREPARE, Board, Place
 from movable.supervise.channel import Receiver, Record
 from movable.supervise.interrupt import deferred
 from movable.supervise.keeper import CANNOT_TELL, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
@@ -32,6 +32,8 @@ MEMORY_LIMIT = 2 << 30
 """Bytes that a worker may have beside what the kit itself has."""
 PATIENCE = 3.0
 """Seconds of the processor that one thing may take, and seconds for which it may stand still."""
+PREPARATIONS = 10
+"""How many times as long preparations may take: an import reads large libraries, or waits for a compiler."""
 TICK = 0.05
 GRACE = 0.4
 """Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
@@ -53,7 +55,7 @@ class Ending:
     """How one worker ended: ``how`` is a word from above, ``number`` the exit code or the signal, ``place`` where it was.
 
     Of an error, ``text`` is a line about it, ``code`` the exit code that goes with that, and ``trace`` the traceback; of one of the
-    system's about no file ``number`` is its number.
+    system's about no file ``number`` is its number. ``lasted`` is how long the last thing took, by the processor's clock or still.
     """
 
     how: str
@@ -62,6 +64,7 @@ class Ending:
     text: str = ""
     code: int = 0
     trace: str = ""
+    lasted: float = 0.0
 
     @property
     def words(self) -> str:
@@ -73,9 +76,11 @@ class Ending:
         if self.how == MEMORY:
             return f"the process wanted more than {MEMORY_LIMIT >> 30} GiB of memory"
         if self.how == HUNG:
-            return f"it did not end in {PATIENCE:g} seconds of processor time, and had to be killed"
+            return f"it did not end in {self.lasted:.1f} seconds of processor time, and had to be killed"
         if self.how == STILL:
-            return f"it stood still for {PATIENCE:g} seconds, and had to be killed"
+            return f"it stood still for {self.lasted:.1f} seconds, and had to be killed"
+        if self.how == TIME:
+            return f"it had not ended after {self.lasted:.1f} seconds, when the time was over, and had to be killed"
         if self.how == FLOODED:
             return "the process was ended because its output had no end"
         return "the process closed the descriptors of the kit" if self.how == CLOSED else self.how
@@ -310,9 +315,12 @@ class _Watch:
         else:
             self.still = 0.0
         self.looked, self.last = now, load.seconds
-        if load.seconds - self.used > self.supervisor.patience:
+        most = self.supervisor.patience
+        if max(load.seconds - self.used, self.still) > most and self.board.read().phase == PREPARE:
+            most *= PREPARATIONS
+        if load.seconds - self.used > most:
             return HUNG
-        return STILL if self.still > self.supervisor.patience else ""
+        return STILL if self.still > most else ""
 
     def _kill(self, reason: str) -> Ending:
         send(self.control, {"do": "end"})
@@ -324,7 +332,7 @@ class _Watch:
             self.supervisor.close()
         if self.end is not None:
             return self._told()
-        return Ending(reason, self.board.read())
+        return Ending(reason, self.board.read(), lasted=max(self.last - self.used, self.still))
 
     def _ended(self, came: int) -> Ending:
         """It ended by itself."""

@@ -2,8 +2,11 @@
 
 import json
 import multiprocessing
+import os
+import random
 import subprocess
 import sys
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from movable.explore import ExploreError, Named, Report, replay
 from movable.explore.campaign import campaign, plan
 from movable.explore.runner import Options
 
+ROOT = Path(__file__).parents[2]
 TOYS = str(Path(__file__).parent / "toys.py")
 PLAIN = Options(order=False)
 BUGGY = Named(f"{TOYS}:depth_three", (False, 4))
@@ -178,3 +182,42 @@ def test_a_campaign_does_not_go_on_when_the_source_was_changed(tmp_path: Path) -
     assert once() == "went on\n"
     source.write_text(source.read_text() + "# another\n")
     assert "was changed since" in once()
+
+
+KILLED = """
+import json, sys
+from tests.explore.test_campaign import Inline, PLAIN, TOYS, told
+from movable.explore import Named
+from movable.explore.campaign import campaign
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(told(campaign(Named(f"{TOYS}:counter"), Inline(), executions=1200, options=PLAIN, file=sys.argv[1])), default=str))
+"""
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(4))
+def test_a_campaign_killed_at_random_moments_comes_to_the_same(seed: int, tmp_path: Path) -> None:
+    """Fifty kills for each seed, each while the campaign is at work, and then one that is let alone."""
+
+    def run(file: Path, seconds: float | None) -> str:
+        command = [sys.executable, "-c", KILLED, str(file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            assert process.stdin is not None and process.stdout is not None and process.stdout.readline() == "ready\n"
+            process.stdin.write("\n")
+            process.stdin.flush()
+            if seconds is not None:
+                time.sleep(seconds)
+                process.kill()
+            return process.stdout.read()
+
+    began = time.monotonic()
+    expected = run(tmp_path / "undisturbed", None)
+    length = time.monotonic() - began
+    dice = random.Random(seed)
+    for kill in range(50):
+        file = tmp_path / f"killed-{kill // 5}"  # five kills of each, some before its first line
+        run(file, dice.uniform(0, length / 3))
+        if kill % 5 == 4:
+            assert run(file, None) == expected
+            assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]

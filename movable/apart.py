@@ -1,0 +1,67 @@
+"""What a command asks about drivers before it runs one, answered by a worker: none of them is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from movable.eras import DEFAULT
+from movable.registry import LOADERS, Found, era_of, installed
+from movable.supervise.channel import Record, Sender
+from movable.supervise.interrupt import Interrupted, came
+from movable.supervise.relay import complain, error_of
+from movable.supervise.supervisor import DONE, FAILED, INTERRUPTED, Supervisor
+
+FIELDS = ("name", "distribution", "version", "where", "problem")
+MOST = 100
+"""Drivers that may end the process that imports them before nobody looks any more."""
+
+
+def installed_apart() -> list[Found]:
+    """As ``registry.installed``, without factories. A driver that ends its process or hangs has that as its problem."""
+    problems: dict[str, str] = {}
+    found: list[Found] = []
+    looked_at = ""
+
+    def work(tell: Sender, given: Record) -> None:
+        for driver in installed(given["problems"], lambda who: tell("looking", who=who)):
+            tell("driver", **{**asdict(driver), "factory": None})
+
+    def take(record: Record) -> str | None:
+        nonlocal looked_at
+        if record["kind"] == "looking":
+            looked_at = str(record["who"])
+        elif record["kind"] == "driver":
+            name, distribution, version, where, problem = (str(record.get(field, "")) for field in FIELDS)
+            found.append(Found(name, distribution, version, where, problem, None))
+        return None
+
+    with Supervisor(work) as supervisor:
+        for _ in range(MOST):
+            found.clear()
+            ending = supervisor.run({"problems": problems}, take)
+            if ending.how == DONE:
+                break
+            if ending.how == INTERRUPTED:
+                raise Interrupted(came() or 2)
+            if ending.how == FAILED:
+                raise error_of(ending)
+            problems[looked_at] = f"cannot be imported: {ending.words}"
+    return list(found)
+
+
+def era_apart(target: str) -> str:
+    """As ``registry.era_of``. Raises UsageError for a driver that cannot be imported."""
+    if Path(target.partition(":")[0]).suffix not in LOADERS:
+        return DEFAULT
+    eras: list[str] = []
+
+    def work(tell: Sender, given: Record) -> None:
+        tell("era", era=era_of(target))
+
+    with Supervisor(work) as supervisor:
+        ending = supervisor.run({}, lambda record: eras.append(str(record.get("era"))))
+    if ending.how == INTERRUPTED:
+        raise Interrupted(came() or 2)
+    complain(ending, target)
+    return eras[-1] if eras else DEFAULT

@@ -1,0 +1,88 @@
+"""How far a check has come, as plain values: a fresh worker goes on from there, and a certificate can be made of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Explored, Report, Verdict
+from movable.rules.rule import CHECKED
+from movable.rules.table import RULES
+
+if TYPE_CHECKING:
+    from movable.concurrent.explain import Told
+
+
+@dataclass(slots=True)
+class ToldFailure:
+    """A failure of two tasks with its story, as ``movable.concurrent.explain.Told`` has it; of the scenario only the words."""
+
+    rule: str
+    scenario: str
+    what: str
+    token: str = ""
+    lines: list[str] = field(default_factory=list)
+    rows: dict[str, Any] = field(default_factory=dict)
+    preemptions: int = -1
+    switches: int = -1
+
+
+@dataclass(slots=True)
+class Standing:
+    """What a check knows after some of its work.
+
+    ``report`` is the certificate so far, all but the verdicts. ``first`` leads from broken rules to tokens of the programs that
+    broke them first, ``what`` to words; ``exercised`` counts chances to be broken. ``away`` says which rules do not bind the
+    driver. ``barren`` and ``hangs`` are those of the search. ``explored`` says that the interleavings are done, ``told`` what they
+    broke, ``seen`` what they broke and has no story yet. ``verdicts`` are the finished ones.
+    """
+
+    report: Report
+    first: dict[str, str] = field(default_factory=dict)
+    what: dict[str, str] = field(default_factory=dict)
+    exercised: Counter[str] = field(default_factory=Counter)
+    away: dict[str, str] = field(default_factory=dict)
+    barren: int = 0
+    hangs: int = 0
+    explored: bool = False
+    scenarios: list[Explored] = field(default_factory=list)
+    told: dict[str, ToldFailure] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def told_failure(told: Told) -> ToldFailure:
+    """A failure with its story, to be sent."""
+    return ToldFailure(
+        told.rule, str(told.scenario), told.what, told.token, told.lines, told.rows, told.preemptions, told.switches
+    )  # fmt: skip
+
+
+def verdict_of(standing: Standing, id: str, waivers: Mapping[str, str]) -> Verdict:
+    """The verdict on a rule from what is known: a failure that nobody could look at again has its words and its token."""
+    found, exercised = RULES[id], standing.exercised[id]
+    if standing.report.era not in found.eras:
+        return Verdict(id, NOT_APPLICABLE, reason=f"not in era {standing.report.era}")
+    if id in standing.first or id in standing.told or id in standing.seen:
+        return Verdict(id, WAIVED, exercised, waivers[id]) if id in waivers else _broken(standing, id, exercised)
+    if id in waivers and found.kind == CHECKED and exercised:
+        what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
+        return Verdict(id, BROKEN, exercised, what=what, stale=True)
+    if id in standing.away:
+        return Verdict(id, NOT_APPLICABLE, exercised, standing.away[id])
+    return Verdict(id, HELD if exercised else UNPROVEN, exercised)
+
+
+def _broken(standing: Standing, id: str, exercised: int) -> Verdict:
+    if id in standing.first:
+        what = standing.what.get(id, "")
+        return Verdict(id, BROKEN, exercised, what=f"{what} (there was no time to tell more)", token=standing.first[id])
+    if id in standing.told:
+        told = standing.told[id]
+        return Verdict(
+            id, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.scenario,
+            preemptions=told.preemptions, switches=told.switches, lanes=told.rows,
+        )  # fmt: skip
+    return Verdict(id, BROKEN, exercised, what=f"{standing.seen[id]} (there was no time to tell more)")

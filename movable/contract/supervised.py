@@ -1,0 +1,339 @@
+"""A check in workers: takes what they tell, goes on with a fresh one where one ended, and always has a certificate to give."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from movable.contract.budget import Budget
+from movable.contract.examine import Asked, Check
+from movable.contract.judge import declared_away
+from movable.contract.report import BROKEN, WAIVED, Report, Verdict
+from movable.contract.standing import Standing, told_failure, verdict_of
+from movable.errors import MovableError, UsageError
+from movable.rules.table import RULES
+from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
+from movable.sequential.search import Found, Progress
+from movable.supervise import board
+from movable.supervise.channel import Record, Sender
+from movable.supervise.relay import complain
+from movable.supervise.schema import Misfit, from_record, know, to_record
+from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, PATIENCE, STILL, TIME, Ending, Supervisor
+from movable.workload import token
+from movable.workload.program import Program, decode, encode, show
+
+if TYPE_CHECKING:
+    from movable.concurrent.search import Interleavings
+
+know(Found, Budget)
+
+EVERY = 0.25
+"""Seconds of the processor between two reports of how far a worker has come: that much is done again after its end."""
+AFTER = 0.25
+"""Seconds after its limit when a check is ended that has not ended by itself."""
+STUCK = 0.5
+"""Seconds that one thing took, when time was over, after which that is what is wrong."""
+PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
+"""What a fresh worker can go on with."""
+WAITING = 3600.0
+"""Seconds for which a worker may wait for other processes that explore."""
+MAX_WORKERS = 40
+"""Workers of one check."""
+MAX_FATAL_SCENARIOS = 4
+"""Scenarios that ended their process, after which no more are explored."""
+
+
+@dataclass(slots=True)
+class Given:
+    """What a fresh worker goes on from: how far the check has come, and what not to do again.
+
+    ``spent`` are the seconds so far, ``states`` the fingerprints seen. ``fatal`` leads from tokens of programs that ended their
+    process to rules, ``scenarios`` from scenarios and from rules that were told to what became of the process; ``hurried`` are
+    rules whose failures are not made small, and ``verdicts`` those that are finished. ``unexplored`` says why interleavings are not
+    gone on with, and ``history`` is what each program did to the roles of operations.
+    """
+
+    standing: Standing | None = None
+    spent: float = 0.0
+    states: list[int] = field(default_factory=list)
+    fatal: dict[str, str] = field(default_factory=dict)
+    scenarios: dict[str, str] = field(default_factory=dict)
+    hurried: list[str] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    unexplored: str = ""
+    history: list[dict[str, dict[str, int]]] = field(default_factory=list)
+
+
+# --- in the worker ---
+
+
+class _Teller:
+    """Tells the supervisor what a check has found, while it runs."""
+
+    def __init__(self, tell: Sender, asked: Asked, given: Given) -> None:
+        self.tell = tell
+        self.asked = asked
+        self.check = asked.begin(self.progress)
+        self.states: set[int] = set()
+        self.seen: dict[str, str] = {}
+        self.last = -EVERY
+        self.told = len(given.history)
+        _go_on(self.check, given)
+        self.states |= self.check.search.states
+        self.check.notice = self.turn
+
+    def progress(self, runs: int, seconds: float) -> None:
+        """After each program and each turn of a scenario."""
+        now = time.process_time()
+        if now - self.last >= EVERY:
+            self.last = now
+            self.standing()
+            self.tell("progress", runs=runs, seconds=seconds)
+
+    def turn(self, result: Interleavings, seen: dict[str, str]) -> None:
+        """After each turn of a scenario."""
+        self.seen = seen
+        self.partly = result
+
+    partly: Interleavings | None = None
+
+    def standing(self) -> None:
+        """Tell how far it is."""
+        check, search = self.check, self.check.search
+        new = search.states - self.states
+        self.states |= new
+        explored = check.explored
+        partly = explored or self.partly
+        standing = Standing(
+            check.report(),
+            {id: _token(program, search.seed) for id, program in search.first.items()},
+            search.words,
+            search.exercised,
+            {id: reason for id in RULES if (reason := declared_away(search.workload, id))},
+            search.barren,
+            search.hangs,
+            explored is not None,
+            [] if partly is None else partly.scenarios,
+            {} if explored is None else {id: told_failure(told) for id, told in explored.broken.items()},
+            {} if explored is not None else self.seen,
+            time.monotonic() - search.began,
+        )
+        self.tell("standing", standing=to_record(standing), states=sorted(new), history=search.history[self.told :])
+        self.told = len(search.history)
+
+    def verdict(self, found: Verdict) -> None:
+        """One verdict is ready."""
+        if found.verdict in (BROKEN, WAIVED):
+            self.tell("verdict", verdict=to_record(found))
+
+
+def _go_on(check: Check, given: Given) -> None:
+    """Put a check where another worker left it."""
+    search, standing = check.search, given.standing
+    search.began -= given.spent
+    search.fatal, check.fatal, search.states = given.fatal, given.scenarios, set(given.states)
+    if check.budget.by_time:
+        search.end = search.began + (check.budget.seconds or 0.0)
+        check.budget = replace(check.budget, seconds=max(0.1, (check.budget.seconds or 0.0) - given.spent - AFTER))
+    elif check.budget.limit is not None:
+        search.end = search.began + check.budget.limit
+    if given.unexplored:
+        check.refused = given.unexplored
+    if standing is None:
+        return
+    report = standing.report
+    search.first = {id: decode(token, search.workload)[0] for id, token in standing.first.items() if token}
+    search.words, search.exercised, search.barren, search.hangs = standing.what, standing.exercised, standing.barren, standing.hangs
+    search.examples, search.steps, search.callbacks, search.operations = (
+        report.examples, report.steps, report.callbacks, report.operations,
+    )  # fmt: skip
+    search.history = given.history
+    search.first_failure = check.first_failure = report.first_failure
+    if standing.explored or given.unexplored:
+        from movable.concurrent.search import Interleavings
+
+        check.explored = Interleavings(standing.scenarios, cast(Any, standing.told))
+        search.told = frozenset(standing.told)
+
+
+def _token(program: Program, seed: int) -> str:
+    try:
+        return encode(program, seed)
+    except UsageError:
+        return ""
+
+
+def _work(asked: Asked, tell: Sender, given: Record) -> None:
+    """A worker's work: the check from where it was, and its certificate."""
+    begun = from_record(Given, given)
+    with board.preparing("the driver cannot be looked at"):
+        teller = _Teller(tell, asked, begun)
+    teller.standing()
+    teller.check.search.hurried = frozenset(begun.hurried)
+    report = asked.finish(teller.check, begun.verdicts, teller.verdict)
+    teller.standing()
+    tell("report", report=to_record(report))
+
+
+# --- in the supervisor ---
+
+
+def check_supervised(asked: Asked, progress: Progress | None) -> Report:
+    """``check`` for a driver that may do anything. Raises what a check raises."""
+    case = _Case(asked, progress)
+    with Supervisor(lambda tell, given: _work(asked, tell, given), patience=case.patience, preload=PRELOAD) as supervisor:
+        while True:
+            case.given.spent = time.monotonic() - case.began
+            ending = supervisor.run(to_record(case.given), case.take, case.deadline)
+            if not case.goes_on(ending):
+                return case.report(ending)
+
+
+PRELOAD = ("hypothesis", "hypothesis.strategies", "movable.concurrent.search")
+"""What every worker needs, and imports from the keeper."""
+
+
+class _Case:
+    """One check, as its supervisor sees it."""
+
+    def __init__(self, asked: Asked, progress: Progress | None) -> None:
+        self.asked = asked
+        self.progress = progress
+        self.given = Given()
+        self.states: set[int] = set()
+        self.deaths: dict[str, Verdict] = {}
+        self.whole: Report | None = None
+        self.workers = 0
+        measure = asked.measure
+        seconds = measure.seconds if measure.by_time else measure.limit
+        self.began = time.monotonic()
+        self.deadline = None if seconds is None else self.began + seconds + AFTER
+        self.patience = PATIENCE if seconds is None else max(0.5, min(PATIENCE, seconds / 2))
+        if asked.spread.wanted:  # the worker waits for those that work for it
+            self.patience = WAITING
+
+    def take(self, record: Record) -> str | None:
+        """A record of a worker; one that does not fit is none."""
+        try:
+            self._take(record)
+        except (Misfit, KeyError, TypeError, ValueError):
+            pass
+        return None
+
+    def _take(self, record: Record) -> None:
+        kind = record["kind"]
+        if kind == "standing":
+            new = from_record(Given, {"history": record["history"]}).history
+            self.given.standing = from_record(Standing, record["standing"])
+            self.given.history += new
+            self.states |= {int(state) for state in record["states"]}
+        elif kind == "verdict":
+            verdict = from_record(Verdict, record["verdict"])
+            self.given.verdicts[verdict.rule] = verdict
+        elif kind == "report":
+            self.whole = from_record(Report, record["report"])
+        elif kind == "progress" and self.progress is not None:
+            self.progress(int(record["runs"]), float(record["seconds"]))
+
+    # what a worker's end means
+
+    def goes_on(self, ending: Ending) -> bool:
+        """Take what a worker's end says; whether a fresh one goes on."""
+        self.workers += 1
+        if ending.place.forks:
+            self._death("D52", f"{ending.place.forked}: the process was forked; the child was ended", ending.place.token)
+        complain(ending, "the driver")
+        if self.whole is not None or ending.how in (DONE, INTERRUPTED):
+            return False
+        if ending.how == TIME and (ending.lasted < STUCK or ending.place.phase not in ("programs", "interleavings")):
+            return False
+        rule = "D51" if ending.how in (HUNG, STILL, TIME) else "D52"
+        self._death(rule, f"{ending.place.where}: {ending.words}", ending.place.token if ending.place.phase == "programs" else "")
+        if ending.how == TIME or self.workers >= MAX_WORKERS or ending.place.phase not in PHASES:
+            return False
+        self._not_again(rule, ending)
+        self.given.states = sorted(self.states)
+        return self.deadline is None or time.monotonic() < self.deadline - AFTER
+
+    def _death(self, rule: str, what: str, program: str) -> None:
+        if rule in self.deaths:
+            return
+        verdict = Verdict(rule, BROKEN, 1, what=what)
+        if program:
+            verdict.token, verdict.story = _until(program, what)
+        self.deaths[rule] = verdict
+
+    def _not_again(self, rule: str, ending: Ending) -> None:
+        """What ended one worker is left out by the next."""
+        phase, where = ending.place.phase, ending.place.where
+        if phase == "programs" and ending.place.token:
+            self.given.fatal[ending.place.token] = rule
+            return
+        id = next(iter(re.findall(r"\b[DV]\d+\b", where)), "")
+        if phase == "verdicts" and id:
+            if id in self.given.hurried and self.given.standing is not None:
+                self.given.verdicts[id] = verdict_of(self.given.standing, id, self.asked.waivers)
+            self.given.hurried.append(id)
+            return
+        self.given.scenarios[where] = ending.words
+        if phase == "scenarios" or len(self.given.scenarios) > MAX_FATAL_SCENARIOS:
+            self.given.unexplored = f"interleavings were not explored to the end: {ending.words} {where}"
+
+    # the certificate
+
+    def report(self, ending: Ending) -> Report:
+        """The certificate: the worker's, or what can be made of what it told."""
+        report = self.whole or self._of_standing(ending)
+        waivers = self.asked.waivers
+        for rule, verdict in self.deaths.items():
+            found = report.verdicts[rule]
+            if found.verdict == BROKEN and not found.stale:
+                continue
+            verdict.exercised = max(1, found.exercised)
+            report.verdicts[rule] = Verdict(rule, WAIVED, verdict.exercised, waivers[rule]) if rule in waivers else verdict
+        report.states, report.budget = len(self.states), self.asked.measure
+        report.seconds = time.monotonic() - self.began
+        if ending.how == INTERRUPTED:
+            report.stopped = STOPPED_BY_HAND
+        return report
+
+    def _of_standing(self, ending: Ending) -> Report:
+        standing = self.given.standing
+        if standing is None:
+            raise _nothing(ending)
+        report = standing.report
+        report.scenarios = standing.scenarios
+        for id in RULES:
+            report.verdicts[id] = self.given.verdicts.get(id) or verdict_of(standing, id, self.asked.waivers)
+        report.cut = ending.how != INTERRUPTED
+        if not report.stopped:
+            report.stopped = "stopped early: the driver's process had to be ended" if self.deaths else ""
+        return report
+
+
+def _nothing(ending: Ending) -> BaseException:
+    """There is nothing to certify: the driver did not even come to be looked at."""
+    if ending.how == INTERRUPTED:
+        from movable.supervise.interrupt import Interrupted, came
+
+        return Interrupted(came() or 2)
+    if ending.how == TIME:
+        return UsageError(f"{ending.place.where or 'the driver cannot be looked at'}: it did not end in the time of the check")
+    return MovableError(f"the check came to nothing: {ending.words}")
+
+
+_STEP = re.compile(r"step (\d+): ")
+
+
+def _until(text: str, what: str) -> tuple[str, list[str]]:
+    """The token of a program up to the step that ``what`` names, and its steps as a story."""
+    try:
+        seed, program = token.decode(token.PROGRAM, text)
+        found = _STEP.match(what)
+        if found:
+            program = program[: int(found[1])]
+        return encode(program, seed), [f"step {number}: {show(step)}" for number, step in enumerate(program, 1)]
+    except (MovableError, ValueError, TypeError):
+        return "", []

@@ -1,0 +1,96 @@
+"""The file of a campaign: a line of JSON for each finished piece of work, with a checksum that binds it to this campaign.
+
+Lines are only ever added, each with one write. A line that was cut, changed, or is another campaign's does not fit its checksum:
+it is refused by its number, and that piece is done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from movable.explore.failure import ExploreError
+from movable.files import whole
+
+Record = dict[str, Any]
+LONGEST = 16 << 20
+"""Bytes of a line that are read."""
+
+
+class RecordFile:
+    """``records`` are the whole lines of ``path``, ``refused`` the numbers of the others.
+
+    ``head`` says which campaign it is. Raises ExploreError for a file of another one.
+    """
+
+    def __init__(self, path: Path, head: Record, other: str, changed: str) -> None:
+        self.path = path
+        self.records: list[Record] = []
+        self.refused: list[int] = []
+        self._head = json.loads(json.dumps(head))
+        self._key = hashlib.sha256(json.dumps(self._head, sort_keys=True).encode()).hexdigest()
+        self._whole_line = True
+        if path.exists() and path.stat().st_size:
+            self._load(other, changed)
+        else:
+            with whole(path) as place:
+                place.write_text(json.dumps(head) + "\n", encoding="utf-8")
+
+    def _load(self, other: str, changed: str) -> None:
+        with self.path.open("rb") as file:
+            self._look_at_head(file.readline(LONGEST), other, changed)
+            number = 1
+            while line := file.readline(LONGEST):
+                number += 1
+                self._whole_line = line.endswith(b"\n")
+                record = self._read(line)
+                if record is not None:
+                    self.records.append(record)
+                elif line.strip():
+                    self.refused.append(number)
+
+    def _look_at_head(self, line: bytes, other: str, changed: str) -> None:
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if found != self._head:
+            wanted = self._head
+            differ = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
+            what = changed if differ == ["code"] else other
+            raise ExploreError(f"{self.path}: belongs to another campaign ({what}); use another file, or remove this one")
+
+    def _read(self, line: bytes) -> Record | None:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(record, dict):
+            return None
+        found = record.pop("sum", None)
+        return record if found == self._sum(record) else None
+
+    def _sum(self, record: Record) -> str:
+        return hashlib.sha256(f"{self._key}{json.dumps(record, sort_keys=True)}".encode()).hexdigest()[:16]
+
+    def add(self, record: Record) -> None:
+        """Add a line. Raises OSError where that cannot be done, and then leaves the file as it was."""
+        plain = json.loads(json.dumps(record))
+        data = json.dumps({**plain, "sum": self._sum(plain)}).encode() + b"\n"
+        if not self._whole_line:  # the line before was cut
+            data = b"\n" + data
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(28, os.strerror(28))
+            except OSError as error:
+                os.ftruncate(descriptor, size)
+                raise OSError(error.errno, error.strerror, str(self.path)) from None
+        finally:
+            os.close(descriptor)
+        self._whole_line = True

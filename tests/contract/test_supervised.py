@@ -1,0 +1,138 @@
+"""A check of a driver that does what it likes to its process: one verdict, in time, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from movable.contract import check
+from movable.contract.report import Report
+from movable.errors import UsageError
+from tests.drivers_for_tests import hostile_drivers as hostile
+
+SUPERVISED = True
+ROOT = Path(__file__).parents[2]
+BUSY = 3.0
+"""Seconds that a check may take more on a machine that is busy with other things."""
+
+ENDS = [
+    (hostile.Exits, "D52", "ended itself with exit status 0"),
+    (hostile.ExitsWithTwo, "D52", "ended itself with exit status 2"),
+    (hostile.Crashes, "D52", "SIGSEGV"),
+    (hostile.Forks, "D52", "was forked"),
+    (hostile.Sleeps, "D51", "killed"),
+    (hostile.LocksForReal, "D51", "killed"),
+    (hostile.CallsC, "D51", "killed"),
+    (hostile.Backtracks, "D51", "killed"),
+    (hostile.Deaf, "D51", "killed"),
+    (hostile.Swallows, "D51", "killed"),
+    (hostile.EndlessFinalizer, "D51", "processor time|killed"),
+    (hostile.Recurses, "D23", "RecursionError"),
+    (hostile.OutgrowsMemory, "D23|D52", "MemoryError|memory"),
+    (hostile.Closes, "D52", "closed the descriptors"),
+    (hostile.Floods, "D52", "output"),
+    (hostile.Forges, "D52", "ended itself with exit status 0"),
+    (hostile.Unspeakable, "D23", "cannot be shown"),
+    (hostile.Talkative, "D23", "xxx"),
+    (hostile.Stops, "D51", "killed"),
+    (hostile.KillsItsKeeper, "D52", "SIGKILL"),
+    (hostile.LowersTheLimit, "D23|D52", ""),
+]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing takes long here. Workers are forks of this process."""
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.4)
+
+
+def checked(driver: type) -> Report:
+    return check(driver, examples=5, interleavings=0.0)
+
+
+@pytest.mark.parametrize(("driver", "rules", "words"), ENDS, ids=lambda value: getattr(value, "__name__", None))
+def test_whatever_a_driver_does_to_its_process_costs_a_verdict(driver: type, rules: str, words: str) -> None:
+    report = checked(driver)
+    found = [report.verdicts[rule] for rule in rules.split("|") if rule in report.broken]
+    assert found and not report.passed() and report.code() == 1
+    assert any(word in found[0].what for word in words.split("|")) and len(found[0].what) < 5000
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("driver", [hostile.Deaf, hostile.Sleeps, hostile.Backtracks])
+def test_a_check_ends_in_its_time(driver: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 60)
+    for options in ({"limit": 1.5}, {"budget": 1.5}):
+        began = time.monotonic()
+        report = check(driver, **options)  # type: ignore[arg-type]
+        assert time.monotonic() - began < 2.5 + BUSY and not report.passed()
+
+
+def test_a_verdict_names_the_operation_and_repeats() -> None:
+    found = checked(hostile.Exits).verdicts["D52"]
+    assert found.what.partition(":")[0].startswith(("step", "at the end")) and found.token and found.story
+    done = movable("replay", "tests/drivers_for_tests/hostile_drivers.py:Exits", found.token)
+    assert done.returncode == 1 and "D52" in done.stderr and "exit status 0" in done.stderr
+
+
+def test_the_search_goes_on_where_it_was_and_comes_to_the_same() -> None:
+    """One program of forty ends its process: the others count as if it were not there."""
+
+    def count(driver: type) -> Report:
+        return check(driver, examples=40, interleavings=0.0)
+
+    class ExitsLate(hostile.Hostile):
+        calls = 0
+
+        def act(self) -> None:
+            self.calls += 1
+            if self.calls == 10:
+                os._exit(0)
+
+    whole, broken = count(hostile.Hostile), count(ExitsLate)
+    assert broken.broken == ["D52"] and broken.examples == whole.examples
+    assert 0 < whole.steps - broken.steps < 50 and not whole.broken
+
+
+def test_threads_and_processes_that_are_left_end_with_the_check() -> None:
+    for driver in (hostile.LeavesThreads, hostile.LeavesProcesses):
+        report = checked(driver)
+        assert report.broken == []
+    assert not subprocess.run(["pgrep", "-f", "^sleep 747$"], capture_output=True, check=False).stdout
+
+
+def test_with_isolate_off_the_driver_runs_here() -> None:
+    hostile.LeavesProcesses.started = False
+
+    class Here(hostile.Hostile):
+        pids: set[int] = set()
+
+        def act(self) -> None:
+            Here.pids.add(os.getpid())
+
+    check(Here, examples=3, interleavings=0.0)
+    assert not Here.pids
+    check(Here, examples=3, interleavings=0.0, isolate=False)
+    assert Here.pids == {os.getpid()}
+
+
+def movable(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'drivers'}"}
+    return subprocess.run(
+        [sys.executable, "-m", "movable", *words], capture_output=True, text=True, cwd=folder, env=env, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["import os; os._exit(0)", "import time; time.sleep(1000)", "sum(range(10**14))", "raise SystemExit(0)"]
+)
+def test_a_driver_that_ends_while_it_is_imported_is_one_line(line: str, tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text(f"{line}\n\nclass Driver: pass\n")
+    with pytest.raises(UsageError, match="cannot be imported") as caught:
+        check(f"{tmp_path / 'ends.py'}:Driver", limit=2.0)
+    assert "\n" not in str(caught.value)
