@@ -25,6 +25,7 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
+    from movable import early
     from movable.shown import guarded_streams
     from movable.supervise.interrupt import code_of, raised
 
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _run_verb(build_parser().parse_args(argv))
         except KeyboardInterrupt as error:  # which may say where it came
             return _complain(f"interrupted {error}".strip(), code_of(error))
+        finally:
+            early.over()
 
 
 def _run_verb(arguments: argparse.Namespace) -> int:

@@ -30,3 +30,10 @@ if _is_command():
     for _number in SIGNALS:
         if signal.getsignal(_number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(_number, _end)
+
+
+def over() -> None:
+    """The command has its exit code: while the interpreter takes itself down, no signal changes it any more."""
+    if _is_command():
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
