@@ -369,7 +369,7 @@ class _Turns:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
         portion = LEAST if self.deadline is not None else PORTION
         if self.executions is not None:
-            portion = min(PORTION, max(LEAST, self.executions // max(1, len(self.hunts))))
+            portion = min(PORTION, max(LEAST, self.executions // max(1, 2 * len(self.hunts))))
         with tidy(), _no_collection():
             while any(not hunt.done for hunt in self.hunts):
                 for hunt in self.hunts:
