@@ -76,6 +76,10 @@ class Generic(Workload):
             return self.model.get(key)
         return self.driver.call(self.settings.read, key)
 
+    def reads_back(self) -> bool:
+        """Only a file that names its reading function promises less than whole pages."""
+        return bool(self.settings.read)
+
     def invariant(self) -> None:
         """The driver's count is the number of handles."""
         if self.settings.count and self.alone:

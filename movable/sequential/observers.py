@@ -28,7 +28,7 @@ class Onlooker:
         self.workload = workload
         self.before_isolation: dict[int, tuple[int, object]] = {}
         self.changes = 0
-        self.reads_back = type(workload).read is not Workload.read
+        self.reads_back = workload.reads_back()
         self.differs = ""
         self.ends = Ends(workload.driver)
 

@@ -151,6 +151,10 @@ class Workload:
         """What the driver says now about one handle; compared with ``model[key]``."""
         raise NotImplementedError(f"{type(self).__name__}.read() is missing: say how to read a handle")
 
+    def reads_back(self) -> bool:
+        """Whether ``read()`` says which bytes are promised. Where nothing is read back, a page must keep all of its content."""
+        return type(self).read is not Workload.read
+
     def invariant(self) -> None:
         """Raise AssertionError when the driver's own books disagree. Called at quiet moments."""
 
@@ -242,6 +246,9 @@ class GenericWorkload(Workload):
 
     def read(self, key: Any) -> Any:
         raise AssertionError("a generic workload stores nothing")
+
+    def reads_back(self) -> bool:
+        return False
 
 
 def snapshot(driver: Any, depth: int = 5) -> object:
