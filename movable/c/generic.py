@@ -197,3 +197,13 @@ def _strategy(operation: str, name: str, value: Any) -> Any:
     except ValueError:
         pass
     raise UsageError(f'operation {operation}: {name} = {value!r}: write "1..100", a number, a list of numbers or "handle"')
+
+
+def __getattr__(name: str) -> Any:
+    """The workload of a target, ``FILE.c:OPTIONS``: other processes name classes by their module and qualified name."""
+    file, colon, options = name.partition(":")
+    if not colon:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from movable.c.target import find
+
+    return vars(find(file, options))["workload"]

@@ -46,7 +46,9 @@ def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
     made: type[Driver] = type(path.stem.replace("-", "_"), (Driver,), members)
     made.own_era = made.recipe().era  # type: ignore[attr-defined]
     made.load()
-    made.workload = workload_of(made, settings, source.read(path))  # type: ignore[attr-defined]
+    workload = workload_of(made, settings, source.read(path))
+    workload.__qualname__ = f"{name}:{options}"  # how another process finds it, see generic.__getattr__
+    made.workload = workload  # type: ignore[attr-defined]
     return made
 
 

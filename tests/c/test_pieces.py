@@ -32,3 +32,10 @@ def test_the_right_one_passes(tmp_path: Path, what: str) -> None:
     report = check(written(tmp_path, source(PAIRS[what][0])), examples=2, executions=30, era="6.1")
     assert report.refused == ""
     assert [(rule, report.verdicts[rule].what) for rule in report.broken if RULES[rule].level == "must"] == []
+
+
+@pytest.mark.slow
+def test_other_processes_find_the_driver_and_its_workload(tmp_path: Path) -> None:
+    report = check(written(tmp_path, source(PAIRS["a counter without its lock"][1])), examples=1, executions=60, jobs=2, era="6.1")
+    assert report.refused == ""
+    assert "D53" in report.broken
