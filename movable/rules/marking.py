@@ -153,7 +153,8 @@ class Marks(Check):
     def set_page_movable(self, event: Event) -> None:
         """The page must be locked, single and ordinary, the mapping untagged."""
         self.marks += 1
-        if not event.flags & LOCKED and not (self.era.sticky_mark and event.refs == 1):  # or nobody else can know the page
+        passing = sum(self.lives.at.taken.values())  # of who only looks at a frame
+        if not event.flags & LOCKED and not (self.era.sticky_mark and event.refs - passing == 1):  # or nobody else knows the page
             self.broken(D2, event, f"page {event.pfn} was marked movable without its lock")
         ops = event.args.get("ops", UNSEEN)
         if ops >= 0 and ops & PAGE_MAPPING_FLAGS:
