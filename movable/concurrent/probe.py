@@ -109,7 +109,8 @@ def meeting(one: Effect, two: Effect) -> int:
 def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant: int = 0) -> Effect | None:
     """Do one action after a prefix, alone; None when it raises."""
     try:
-        stage = Stage(subject, Scenario("", ((action,),), prefix, variant=variant))
+        with watchdog(ALONE * 4):
+            stage = Stage(subject, Scenario("", ((action,),), prefix, variant=variant))
     except BaseException as error:
         if passes(error):
             raise

@@ -280,6 +280,8 @@ def interleavings(
     except (Exception, Blocked) as error:
         # What the driver does in its set-up must not cost what was found so far.
         result.refused = refusal(subject, error)
+    except Hang as error:
+        result.refused = f"interleavings were not explored: the driver does not end by itself ({error})"
     end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
     for rule, sighting in found.items():
         board.enter("stories", rule)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from movable.concurrent.linearizability import ALONE
 from movable.concurrent.probe import Effect, probe
 from movable.concurrent.stage import Stage, Subject, operations
-from movable.sequential.faults import passes
+from movable.sequential.faults import passes, watchdog
 from movable.workload.action import Action
 from movable.workload.generate import pool
 from movable.workload.scenario import Scenario
@@ -94,7 +95,8 @@ class States:
     def state(self, name: str, prefix: tuple[Action, ...]) -> State | None:
         """What there is after a prefix, and what operations do then; None when the prefix raises."""
         try:
-            stage = Stage(self.subject, Scenario("", ((),), prefix, variant=self.variant))
+            with watchdog(ALONE * 4):
+                stage = Stage(self.subject, Scenario("", ((),), prefix, variant=self.variant))
         except BaseException as error:
             if passes(error):
                 raise

@@ -209,11 +209,11 @@ class Report:
 
     def _repr_html_(self) -> str:
         """How a notebook shows it: the page, in a frame of its own so that its style does not leak."""
-        from html import escape
-
         from movable.contract.report_html import to_html
+        from movable.shown import in_html
 
-        page = escape(to_html([self]), quote=True)
+        whole = to_html([self])
+        page = in_html(whole, len(whole))
         return f'<iframe srcdoc="{page}" style="width:100%;height:32rem;border:0" title="Certificate"></iframe>'
 
     @property

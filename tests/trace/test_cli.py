@@ -39,7 +39,7 @@ def test_probes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         run("probes", "nosuch")
     with pytest.raises(UsageError):
-        run("probes", "balloon", "--era", "6.17")
+        run("probes", "balloon", "--era", "2.6")
 
 
 @pytest.mark.parametrize(("name", "code"), [("soft", 0), ("bad/mode_09", 0), ("bad/mode_11", 1)])
