@@ -296,10 +296,10 @@ class Corrupts(Zsmalloc):
 class ReadQuits(Zsmalloc):
     """What it stores cannot be read back."""
 
-    def zs_map_object(self, *arguments: Any, **options: Any) -> Any:
+    def read(self, *arguments: Any, **options: Any) -> Any:
         if self.quitting:
             raise Quits("unreadable")
-        return super().zs_map_object(*arguments, **options)
+        return super().read(*arguments, **options)
 
     quitting = False
 

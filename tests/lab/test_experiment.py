@@ -200,7 +200,7 @@ def test_a_driver_that_corrupts_and_then_raises_is_found_too(tmp_path: Path, cap
 
 
 def test_a_store_whose_reader_quits_has_lost_its_data(tmp_path: Path) -> None:
-    text, found = failure(tmp_path, drivers=f"{BROKEN}:ReadQuits,balloon", memory="64M")
+    text, found = failure(tmp_path, drivers=f"{BROKEN}:ReadQuits,balloon", memory="32M")
     assert text.startswith("stored data is lost: ")
     assert {entry["what"] for entry in found["check"]["lost"]} == {"cannot be read: Quits: unreadable"}
 
