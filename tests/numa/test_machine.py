@@ -66,7 +66,9 @@ def test_random_programs(era: str, texts: list[str], window: int) -> None:
     begin = [f"P0 mmap r={region} kind={KINDS[region]} len=10 prot=rw addr={START[region]:#x}" for region in "ACDE"]
     made = [parse_step(text) for text in begin + texts]
     player = Checked(Program(1, 0, 0, {"a": "0-1"}, "root", window, made, {}, [], {}), era)
-    for step in made:
+    for text, step in zip(begin + texts, made, strict=True):
+        if text.split()[0] not in ("S", *player.tasks):  # nobody of that name was forked
+            continue
         player.step(step)
         player.forget(step)
         player.check()

@@ -38,6 +38,7 @@ static int b05_migrate(struct page *newpage, struct page *page, enum migrate_mod
 {
 	if (mode == MIGRATE_SYNC_NO_COPY)
 		return -EINVAL;
+	copy_highpage(newpage, page);
 	get_page(newpage);
 	__SetPageMovable(newpage, &b05_ops);
 	spin_lock(&pages_lock);

@@ -56,6 +56,7 @@ static int b17_migrate(struct page *newpage, struct page *page, enum migrate_mod
 
 	if (mode == MIGRATE_SYNC_NO_COPY)
 		return -EINVAL;
+	copy_highpage(newpage, page);
 	get_page(newpage);
 	spin_lock(LOCK(b));
 	set_page_private(newpage, (unsigned long)b);
