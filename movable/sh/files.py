@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -73,7 +74,7 @@ def number(text: str) -> int:
             return int(word)
     except ValueError:
         pass
-    raise OSError(errno.EINVAL, "Invalid argument")
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def _set_huge_pages(machine: Machine, text: str) -> None:
@@ -122,17 +123,7 @@ def _set_state(machine: Machine, start: int, size: int, text: str) -> None:
     else:
         ret = -errno.EINVAL
     if ret:
-        raise OSError(-ret, WORDS.get(-ret, f"error {-ret}"))
-
-
-WORDS = {
-    errno.EBUSY: "Device or resource busy",
-    errno.EINVAL: "Invalid argument",
-    errno.EINTR: "Interrupted system call",
-    errno.ENOMEM: "Cannot allocate memory",
-    errno.EIO: "Input/output error",
-    errno.ENXIO: "No such device or address",
-}
+        raise OSError(-ret, os.strerror(-ret))
 
 
 def _soft_offline(machine: Machine, text: str) -> None:
@@ -143,4 +134,4 @@ def _soft_offline(machine: Machine, text: str) -> None:
     except UsageError:
         ret = -errno.ENXIO
     if ret:
-        raise OSError(abs(ret), WORDS.get(abs(ret), "Input/output error"))
+        raise OSError(abs(ret), os.strerror(abs(ret)))
