@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from movable.concurrent.execution import Trial
-from movable.concurrent.explain import OPTIONS, full, rule_of_failure, tell_failure
-from movable.concurrent.precheck import Watch, suspicious
+from movable.concurrent.failures.explain import OPTIONS, full, rule_of_failure, tell_failure
+from movable.concurrent.plan.precheck import Watch, suspicious
 from movable.concurrent.search import Interleavings, leave, look_first, refusal
 from movable.concurrent.stage import Subject, subject
 from movable.contract.report import Explored

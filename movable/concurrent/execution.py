@@ -32,7 +32,7 @@ from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
 if TYPE_CHECKING:
-    from movable.concurrent.precheck import Watch
+    from movable.concurrent.plan.precheck import Watch
     from movable.explore.engine import Scheduler
     from movable.mm.page import Page
     from movable.mm.vm import VM
@@ -344,6 +344,6 @@ def _teller(scheduler: Any, execution: Execution) -> Any:
     """The scheduler that tasks speak to: one that also notes what they saw, where the execution is being written down."""
     if not hasattr(scheduler, "lines"):
         return scheduler
-    from movable.concurrent.annotate import Teller
+    from movable.concurrent.failures.annotate import Teller
 
     return Teller(scheduler, execution)

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from movable.concurrent.derive import derive, size_for, weight
 from movable.concurrent.execution import Trial, unfit
-from movable.concurrent.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
-from movable.concurrent.precheck import Watch, look, suspicious
+from movable.concurrent.failures.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
+from movable.concurrent.plan.derive import derive, size_for, weight
+from movable.concurrent.plan.precheck import Watch, look, suspicious
 from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Stage, Subject
 from movable.contract.report import Explored

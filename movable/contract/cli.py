@@ -193,7 +193,7 @@ def _museum_here(arguments: argparse.Namespace) -> int:
 
 
 def _replay_interleaving(arguments: argparse.Namespace) -> int:
-    from movable.concurrent.replay import Replay
+    from movable.concurrent.failures.replay import Replay
     from movable.files import write_text
     from movable.sequential.replay import named_workload
 

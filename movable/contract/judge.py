@@ -18,7 +18,7 @@ from movable.workload.program import Program, encode
 from movable.workload.workload import GenericWorkload, Workload
 
 if TYPE_CHECKING:
-    from movable.concurrent.explain import Told
+    from movable.concurrent.failures.explain import Told
 
 
 def judge(

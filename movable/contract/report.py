@@ -35,7 +35,7 @@ class Verdict:
 
     Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
     changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values
-    (movable.concurrent.timeline.rows).
+    (movable.concurrent.failures.timeline.rows).
     ``stale`` says that what is broken is a waiver that is not needed any more.
     """
 

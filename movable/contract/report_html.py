@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from movable.concurrent import timeline as lanes
+from movable.concurrent.failures import timeline as lanes
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, Verdict
 from movable.rules.table import RULES
 from movable.shown import in_html

@@ -124,7 +124,7 @@ def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
     """
     with one.shown():
         if token.strip().startswith(SCENARIO):
-            from movable.concurrent.replay import Replay
+            from movable.concurrent.failures.replay import Replay
 
             again = Replay(one.broken, token, one.workload, era=one.era)
             return again.lines(), [again.rule] if again.rule else []

@@ -12,12 +12,12 @@ from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
 
 if TYPE_CHECKING:
-    from movable.concurrent.explain import Told
+    from movable.concurrent.failures.explain import Told
 
 
 @dataclass(slots=True)
 class ToldFailure:
-    """A failure of two tasks with its story, as ``movable.concurrent.explain.Told`` has it; of the scenario only the words."""
+    """A failure of two tasks and its story, as ``concurrent.failures.explain.Told`` has it; of the scenario only the words."""
 
     rule: str
     scenario: str

@@ -20,8 +20,8 @@ from movable import UsageError
 from movable.cli import main
 from movable.concurrent.campaign import spread
 from movable.concurrent.execution import Trial, broken
-from movable.concurrent.explain import LEAST, RULE_OF_KIND, _tries, rule_of_failure
-from movable.concurrent.replay import Replay
+from movable.concurrent.failures.explain import LEAST, RULE_OF_KIND, _tries, rule_of_failure
+from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject, subject
 from movable.contract import check, finish, isolate, migrate, op, scenario, teardown

@@ -9,7 +9,7 @@ import pytest
 from docs.drivers.aio_ring import AioRing, AioRingWorkload
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache, SlabWorkload
-from movable.concurrent.replay import Replay
+from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import op, scenario

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
-from movable.concurrent.probe import APART, UNORDERED, Effect, meeting
+from movable.concurrent.plan.probe import APART, UNORDERED, Effect, meeting
+from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Subject, operations
-from movable.concurrent.states import State, States
 from movable.sequential.faults import over
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario

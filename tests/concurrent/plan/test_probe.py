@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable.concurrent.probe import APART, ORDERED, UNORDERED, meeting, probe
+from movable.concurrent.plan.probe import APART, ORDERED, UNORDERED, meeting, probe
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op
 from tests.drivers_for_tests import racy_drivers as racy

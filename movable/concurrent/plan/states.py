@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from movable.concurrent.linearizability import ALONE
-from movable.concurrent.probe import Effect, probe
+from movable.concurrent.plan.probe import Effect, probe
 from movable.concurrent.stage import Stage, Subject, operations
 from movable.sequential.faults import passes, watchdog
 from movable.workload.action import Action

@@ -7,8 +7,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from movable.concurrent import timeline as lanes
 from movable.concurrent.execution import Broken, Trial
+from movable.concurrent.failures import timeline as lanes
 from movable.concurrent.seam import Expanded
 from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain

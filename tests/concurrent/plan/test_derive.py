@@ -13,9 +13,9 @@ from docs.drivers.aio_ring import AioRing, AioRingWorkload
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache, SlabWorkload
 from movable import GFP_HIGHUSER_MOVABLE, SetPageMovable, UsageError, list_add_tail, lock_page, unlock_page
-from movable.concurrent.derive import derive, size_for
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import Orders, in_time
+from movable.concurrent.plan.derive import derive, size_for
 from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Stage, Subject, subject
 from movable.contract import Workload, compact, finish, isolate, migrate, op, operation, put_back, scenario, teardown

@@ -6,8 +6,8 @@ import pytest
 
 from docs.drivers.ring import RingWorkload
 from movable.concurrent.execution import Trial
-from movable.concurrent.explain import Sighting, explain_failure, rule_of_failure
-from movable.concurrent.replay import Replay
+from movable.concurrent.failures.explain import Sighting, explain_failure, rule_of_failure
+from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Hunt
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario

@@ -6,8 +6,8 @@ from collections import deque
 
 import pytest
 
-from movable.concurrent import timeline as lanes
-from movable.concurrent.annotate import _item, show
+from movable.concurrent.failures import timeline as lanes
+from movable.concurrent.failures.annotate import _item, show
 
 
 @pytest.mark.parametrize(

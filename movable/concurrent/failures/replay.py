@@ -10,9 +10,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from movable.concurrent import timeline as lanes
 from movable.concurrent.execution import Trial
-from movable.concurrent.explain import OPTIONS, rule_of_failure, words_of
+from movable.concurrent.failures import timeline as lanes
+from movable.concurrent.failures.explain import OPTIONS, rule_of_failure, words_of
 from movable.concurrent.stage import subject
 from movable.errors import UsageError
 from movable.explore import ExploreError, replay

@@ -13,7 +13,7 @@ from movable import Page
 from movable.cli import main
 from movable.concurrent.campaign import spread
 from movable.concurrent.execution import unfit
-from movable.concurrent.precheck import suspicious
+from movable.concurrent.plan.precheck import suspicious
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import check, migrate, op, scenario
