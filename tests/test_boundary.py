@@ -48,7 +48,7 @@ def test_one_line_with_the_place(error: BaseException, start: str, code: int) ->
 
 
 def test_a_fault_of_the_products_own_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from movable.contract import show_rules
+    from movable.contract.show import rules as show_rules
 
     monkeypatch.setattr(show_rules, "RULES", None)
     assert main(["rules"]) == 2

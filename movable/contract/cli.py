@@ -38,7 +38,7 @@ def _add_rules(verbs: Verbs) -> None:
 
 
 def _rules(arguments: argparse.Namespace) -> int:
-    from movable.contract.show_rules import rule_text, rules_text
+    from movable.contract.show.rules import rule_text, rules_text
 
     print(rules_text() if arguments.rule is None else rule_text(arguments.rule))
     return 0
@@ -95,7 +95,7 @@ def _add_new(verbs: Verbs) -> None:
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from movable.contract.scaffold import TEMPLATES, TEMPLATES_C, scaffold
+    from movable.contract.new.scaffold import TEMPLATES, TEMPLATES_C, scaffold
 
     if arguments.c and arguments.era is not None:
         raise UsageError("a driver in C says its kernel by the headers that it includes; leave --era out")
@@ -123,7 +123,7 @@ def _add_port(verbs: Verbs) -> None:
 
 
 def _port(arguments: argparse.Namespace) -> int:
-    from movable.contract.port import report
+    from movable.contract.new.port import report
     from movable.registry import find
 
     old, new = era_called(arguments.old), era_called(arguments.new)
@@ -168,7 +168,7 @@ def _museum(arguments: argparse.Namespace) -> int:
 
 def _museum_here(arguments: argparse.Namespace) -> int:
     from movable.contract.museum import exhibit
-    from movable.contract.show_museum import caught_text, judge, museum_text, replay_exhibit, story_text, twin_text
+    from movable.contract.show.museum import caught_text, judge, museum_text, replay_exhibit, story_text, twin_text
 
     era = None if arguments.era is None else era_called(arguments.era).name
     if arguments.exhibit is None:

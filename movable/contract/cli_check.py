@@ -120,7 +120,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 def _check(arguments: argparse.Namespace) -> int:
     from movable.contract import settings
-    from movable.contract.seeds import worst
+    from movable.contract.show.seeds import worst
     from movable.supervise.interrupt import deferred
 
     settings.apply(arguments, READERS)
@@ -132,8 +132,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _certificates(arguments: argparse.Namespace) -> list[int]:
     """Make, show and write a certificate for each target and seed; their exit codes."""
-    from movable.contract.compare import difference_text, read_certificate
     from movable.contract.report import text, to_json
+    from movable.contract.show.compare import difference_text, read_certificate
 
     old = None if arguments.diff is None else read_certificate(arguments.diff)
     reports: list[Report] = []
@@ -162,7 +162,7 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
 
 
 def _several(reports: list[Report]) -> str:
-    from movable.contract.seeds import table
+    from movable.contract.show.seeds import table
 
     return table(reports)
 
@@ -212,7 +212,7 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
 def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
     """The files that were asked for; one that cannot be written does not cost the other."""
     from movable.contract.report import to_json
-    from movable.contract.report_html import to_html
+    from movable.contract.show.html import to_html
     from movable.files import write_json, write_text
 
     failed: list[Exception] = []

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.budget import Budget
-from movable.contract.matrix import matrix, matrix_text
+from movable.contract.show.matrix import matrix, matrix_text
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
 from movable.shown import name, shown
@@ -209,7 +209,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """How a notebook shows it: the page, in a frame of its own so that its style does not leak."""
-        from movable.contract.report_html import to_html
+        from movable.contract.show.html import to_html
         from movable.shown import in_html
 
         whole = to_html([self])

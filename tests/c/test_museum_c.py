@@ -6,7 +6,7 @@ import pytest
 
 from movable.contract.examine import check
 from movable.contract.museum import exhibit, piece_in_c
-from movable.contract.show_museum import story_text
+from movable.contract.show.museum import story_text
 from movable.rules.table import RULES
 from tests.c.building import needs_compiler
 

@@ -13,7 +13,7 @@ import pytest
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import subject
 from movable.contract.museum import Exhibit, exhibits
-from movable.contract.show_museum import judge, replay_exhibit
+from movable.contract.show.museum import judge, replay_exhibit
 
 RACES = {id: one for id, one in exhibits().items() if one.depth[0] > 1}
 EXECUTIONS = 2500

@@ -14,7 +14,7 @@ from movable.contract import Workload, certify, check, operation
 from movable.contract.examine import checked_waivers
 from movable.contract.judge import judge
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, text, to_json
-from movable.contract.report_html import to_html
+from movable.contract.show.html import to_html
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
 from movable.sequential.replay import replay, replay_command

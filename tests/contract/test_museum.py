@@ -11,7 +11,7 @@ from movable import Page, UsageError
 from movable.cli import main
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
 from movable.contract.report import HELD
-from movable.contract.show_museum import caught_text, judge, render_markdown, twin_text
+from movable.contract.show.museum import caught_text, judge, render_markdown, twin_text
 from movable.mm import isolation
 from movable.rules.bugs import BUGS
 from movable.rules.table import RULES
@@ -150,7 +150,7 @@ def test_what_is_not_caught_is_said() -> None:
 
 def test_the_page_lists_every_exhibit() -> None:
     page = Path(__file__).parents[2] / "docs" / "museum.md"
-    again = "python -c 'from movable.contract.show_museum import render_markdown as r; print(r(), end=\"\")' > docs/museum.md"
+    again = "python -c 'from movable.contract.show.museum import render_markdown as r; print(r(), end=\"\")' > docs/museum.md"
     assert page.read_text() == render_markdown(), f"write it again: {again}"
 
 

@@ -13,7 +13,7 @@ from movable import UsageError
 from movable.cli import main
 from movable.contract import GenericWorkload, certify, check
 from movable.contract.report import text, to_json
-from movable.contract.report_html import to_html
+from movable.contract.show.html import to_html
 from movable.eras import ERAS
 from movable.workload.program import encode
 from tests.drivers_for_tests import bad_drivers as bad

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.contract.show_rules import rule_text, rules_text
+from movable.contract.show.rules import rule_text, rules_text
 from movable.eras import ERAS as KNOWN_ERAS
 from movable.errors import UsageError
 from movable.events import KINDS as EVENTS

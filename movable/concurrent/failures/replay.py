@@ -71,7 +71,7 @@ class Replay:
     def html(self) -> str:
         """The lanes as one HTML page."""
 
-        from movable.contract.report_html import STYLE
+        from movable.contract.show.html import STYLE
         from movable.shown import in_html
 
         title = in_html(f"{self.subject.factory.__qualname__}: {self.scenario.name}")

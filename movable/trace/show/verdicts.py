@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
-from movable.contract.report_html import STYLE, css
+from movable.contract.show.html import STYLE, css
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
 from movable.shown import in_html

@@ -13,9 +13,9 @@ import pytest
 from movable import UsageError
 from movable.cli import main
 from movable.contract import check
-from movable.contract.scaffold import scaffold
+from movable.contract.new.scaffold import scaffold
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_what_it_writes(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from string import Template
 
-from movable.contract.scaffold_era import for_era
+from movable.contract.new.scaffold_era import for_era
 from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
-TEMPLATES_C = Path(__file__).parents[1] / "c" / "templates"
+TEMPLATES_C = Path(__file__).parents[2] / "c" / "templates"
 """Of a driver in C: its source, what its operations are, a test."""
 
 

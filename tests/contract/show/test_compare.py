@@ -11,8 +11,8 @@ import pytest
 from docs.drivers.ring import Ring
 from movable.cli import main
 from movable.contract import check
-from movable.contract.compare import compare, difference_text
 from movable.contract.report import to_json
+from movable.contract.show.compare import compare, difference_text
 from tests.drivers_for_tests import bad_drivers as bad
 
 RING = "docs/drivers/ring.py:Ring"

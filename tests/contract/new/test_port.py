@@ -11,12 +11,12 @@ from movable import VM, UsageError
 from movable.cli import main
 from movable.contract import check
 from movable.contract.museum import exhibits
-from movable.contract.scaffold import scaffold
+from movable.contract.new.scaffold import scaffold
 from movable.eras import ERAS
 from movable.eras.table import differing, markdown, meanings
 from movable.registry import find, load
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -17,7 +17,7 @@ import pytest
 
 from movable.contract import check
 from movable.contract.report import BROKEN, WAIVED, Report
-from movable.contract.report_html import to_html
+from movable.contract.show.html import to_html
 from movable.rules.table import RULES
 from tests.drivers_for_tests import bad_drivers as bad
 

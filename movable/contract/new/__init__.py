@@ -1,0 +1,1 @@
+"""Drivers that are begun, or brought to another kernel: what ``movable new`` and ``movable port`` print and write."""
