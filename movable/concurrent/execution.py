@@ -24,7 +24,7 @@ from movable.explore.engine import TaskExit
 from movable.explore.program import Body
 from movable.mm.isolation import putback_movable_pages
 from movable.mm.validate import validate_vm
-from movable.rules.monitor import rule_of
+from movable.rules.stream.monitor import rule_of
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import passes, place_of
 from movable.shown import said, shown

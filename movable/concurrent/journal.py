@@ -13,8 +13,8 @@ from typing import Any
 from movable.eras import Era
 from movable.events import Event
 from movable.explore.instrument.snapshot import Snapshot, Unfit
-from movable.rules.monitor import Monitor
 from movable.rules.rule import STOCHASTIC
+from movable.rules.stream.monitor import Monitor
 from movable.rules.table import RULES
 
 Entry = tuple[str, str, int, int, int, int, dict[str, Any]]

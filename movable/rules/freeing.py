@@ -14,8 +14,8 @@ from movable.mm.page import (
     PG_slab,
     PG_writeback,
 )
-from movable.rules.history import UNSEEN, Lives, marked
 from movable.rules.rule import CLEARED, MUST, Check, Report, rule
+from movable.rules.stream.history import UNSEEN, Lives, marked
 
 D20 = rule(
     "D20", MUST, "free pages clean",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.gfp import GFP_DIRECT_RECLAIM
-from movable.rules.history import ISOLATE, MIGRATE, Call, Lives, marked
 from movable.rules.isolation import D11
 from movable.rules.rule import MAY, MUST, SHOULD, Check, Report, rule
+from movable.rules.stream.history import ISOLATE, MIGRATE, Call, Lives, marked
 
 D29 = rule(
     "D29", MUST, "the page locks are the core's",

@@ -10,8 +10,8 @@ from typing import ClassVar
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_RW
-from movable.rules.history import Lives
 from movable.rules.rule import MUST, SHOULD, UNTESTED, Check, Report, rule
+from movable.rules.stream.history import Lives
 
 V28 = rule(
     "V28", MUST, "exactly the expected references",

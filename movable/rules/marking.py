@@ -16,8 +16,8 @@ from movable.mm.page import (
     PG_unevictable,
 )
 from movable.rules.freeing import D21
-from movable.rules.history import CALLBACKS, PUTBACK, RUN, UNSEEN, Life, Lives, marked, unmarked
 from movable.rules.rule import CLEARED, MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule
+from movable.rules.stream.history import CALLBACKS, PUTBACK, RUN, UNSEEN, Life, Lives, marked, unmarked
 
 D2 = rule(
     "D2", MUST, "mark under the page lock",

@@ -6,8 +6,8 @@ from errno import ENOMEM
 
 from movable.eras import Era
 from movable.events import Event
-from movable.rules.history import RUN, UNSEEN, Lives, Run
 from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Check, Report, rule
+from movable.rules.stream.history import RUN, UNSEEN, Lives, Run
 
 V15 = rule(
     "V15", MUST, "targets are returned once",

@@ -8,7 +8,6 @@ from typing import Any
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, PG_writeback
-from movable.rules.history import UNSEEN, Call, Lives, Run, marked
 from movable.rules.isolation import D30, may_be_called
 from movable.rules.locking import D29
 from movable.rules.marking import D7, D19, MISLEADING, misleading
@@ -16,6 +15,7 @@ from movable.rules.migrate_loop import V17
 from movable.rules.putback import V12
 from movable.rules.references import D27, given_up
 from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Report, rule, who
+from movable.rules.stream.history import UNSEEN, Call, Lives, Run, marked
 
 D16 = rule(
     "D16", SHOULD, "mark the new page",

@@ -89,7 +89,7 @@ D49 = rule(
     "No task waits for ever: no deadlock, no wait for one's own lock, no wake-up that is lost.",
     why="A stuck callback stops compaction, and with it every allocation that waits for it.",
     kernel="mm/filemap.c: __lock_page, mm/z3fold.c: z3fold_destroy_pool",
-    bugs="F08 B08 B09 C01 C10 F09 C07 B03", judged_by="rules.monitor:rule_of",
+    bugs="F08 B08 B09 C01 C10 F09 C07 B03", judged_by="rules.stream.monitor:rule_of",
 )  # fmt: skip
 
 D50 = rule(

@@ -8,11 +8,11 @@ from typing import Any
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE
-from movable.rules.history import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, UNSEEN, Life, Lives, marked, unmarked
 from movable.rules.isolation import D11, may_be_called
 from movable.rules.locking import D29
 from movable.rules.references import D17, D18, D26
 from movable.rules.rule import CLEARED, MUST, SHOULD, Check, Report, rule
+from movable.rules.stream.history import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, UNSEEN, Life, Lives, marked, unmarked
 
 D32 = rule(
     "D32", MUST, "put-back cannot fail",

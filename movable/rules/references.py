@@ -5,9 +5,9 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, LOCKED, WAITERS, PG_referenced
-from movable.rules.history import UNSEEN, Call, Lives, marked, unmarked
 from movable.rules.marking import D12, D46
 from movable.rules.rule import MUST, Check, Report, rule, who
+from movable.rules.stream.history import UNSEEN, Call, Lives, marked, unmarked
 
 D17 = rule(
     "D17", MUST, "the owner's references on the new page",

@@ -9,7 +9,7 @@ from typing import ClassVar
 from movable.eras import ERAS as KNOWN
 from movable.eras import Era
 from movable.events import Event
-from movable.rules.history import Lives
+from movable.rules.stream.history import Lives
 
 MUST, SHOULD, MAY = "must", "should", "may"
 LEVELS = {

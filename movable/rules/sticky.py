@@ -12,9 +12,9 @@ from typing import ClassVar
 from movable.eras import ERAS, Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
-from movable.rules.history import MIGRATE, UNSEEN, Call, Lives, Run
 from movable.rules.isolation import D30
 from movable.rules.rule import MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule, who
+from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, Run
 
 CORE_BALLOON = tuple(name for name, era in ERAS.items() if era.balloon_core)
 ASKS_RELEASED = tuple(name for name, era in ERAS.items() if era.sticky_mark and not era.released_by_refs)

@@ -26,7 +26,7 @@ from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 from movable.registry import bind
-from movable.rules.monitor import Monitor
+from movable.rules.stream.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog

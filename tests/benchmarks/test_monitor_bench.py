@@ -24,7 +24,7 @@ from movable import (
 from movable.events import Event
 from movable.lab.experiment import main
 from movable.lab.options import Options
-from movable.rules.monitor import Monitor
+from movable.rules.stream.monitor import Monitor
 from tests.drivers_for_tests.ring import Ring
 
 pytestmark = pytest.mark.benchmark

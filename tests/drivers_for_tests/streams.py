@@ -22,7 +22,7 @@ from movable import (
     putback_movable_pages,
 )
 from movable.events import Event
-from movable.rules.monitor import Monitor
+from movable.rules.stream.monitor import Monitor
 from tests.drivers_for_tests.ring import Ring
 
 

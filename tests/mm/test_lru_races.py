@@ -26,7 +26,7 @@ from movable.mm.seam import Seam
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import Userspace, userspace
 from movable.mm.validate import validate_vm
-from movable.rules.monitor import Monitor
+from movable.rules.stream.monitor import Monitor
 
 START = 0x100000
 RW = VM_READ | VM_WRITE

@@ -14,7 +14,7 @@ from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_
 from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import list_add_tail, list_del
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
-from movable.rules.monitor import Monitor
+from movable.rules.stream.monitor import Monitor
 
 
 class One:

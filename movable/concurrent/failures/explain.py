@@ -18,7 +18,7 @@ from movable.explore.failures.token import decode
 from movable.explore.runner import execute, follow
 from movable.explore.schedulers.preemption_bounded import Bounded
 from movable.rooms import PATHS
-from movable.rules.monitor import rule_of
+from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES
 from movable.sequential.faults import over
 from movable.workload.scenario import Scenario, encode

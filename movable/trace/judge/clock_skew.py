@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from movable.rules.monitor import Violation
+from movable.rules.stream.monitor import Violation
 from movable.rules.table import RULES
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source

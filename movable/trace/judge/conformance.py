@@ -13,8 +13,8 @@ from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.rules.lru import ABOUT_PROCESSES
-from movable.rules.monitor import Monitor, Violation, feeder
 from movable.rules.rule import BROKEN_ONLY, HELD_OR_BROKEN, MAY
+from movable.rules.stream.monitor import Monitor, Violation, feeder
 from movable.rules.table import RULES
 from movable.shown import shown
 from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of

@@ -9,9 +9,9 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
-from movable.rules.history import MIGRATE, UNSEEN, Call, Lives, marked
 from movable.rules.migration import D16
 from movable.rules.rule import Check, Report
+from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, marked
 from movable.trace.judge.nesting import CALLS, WITHIN, Nesting
 
 KEPT = 20

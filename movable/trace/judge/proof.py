@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from movable.rules.monitor import Violation
+from movable.rules.stream.monitor import Violation
 from movable.trace.judge.clock_skew import text_of
 from movable.trace.read.source import Source
 

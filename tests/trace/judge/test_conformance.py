@@ -13,8 +13,8 @@ import pytest
 
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.errors import UsageError
-from movable.rules.monitor import Monitor
 from movable.rules.rule import HELD_OR_BROKEN, NOTHING
+from movable.rules.stream.monitor import Monitor
 from movable.rules.table import RULES
 from movable.trace.judge.conformance import PATIENCE, Result, check_trace
 from movable.trace.judge.gaps import Consistency

@@ -11,7 +11,7 @@ import pytest
 from movable import VM, isolate_movable_page
 from movable.errors import DeadlockError, DriverError, ListCorruption, SleepInAtomic, UsageError, VMBug
 from movable.events import Event, read_events, write_events
-from movable.rules.monitor import KEPT, STORY, Monitor, error_event, rule_of
+from movable.rules.stream.monitor import KEPT, STORY, Monitor, error_event, rule_of
 from movable.rules.table import RULES
 from tests.drivers_for_tests.breaks import BREAKS
 from tests.drivers_for_tests.ring import Ring

@@ -14,8 +14,8 @@ from typing import Any
 from movable.eras import era as era_called
 from movable.errors import DeadlockError, DriverError, UsageError, VMBug
 from movable.events import KINDS, Event
-from movable.rules.history import Lives
 from movable.rules.rule import MUST, Check
+from movable.rules.stream.history import Lives
 from movable.rules.table import CHECKS, RULES, rule
 
 HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
