@@ -1,7 +1,7 @@
 """The contract as pluggy hook specifications: what a driver implements, and which numbered rules bind it.
 
 A page leads straight to its driver, as in the kernel, so these hooks are never broadcast over pages; pluggy finds, validates
-and wraps drivers (movable/registry.py).
+and wraps drivers (movable/registry/__init__.py).
 """
 
 from __future__ import annotations

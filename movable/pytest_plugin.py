@@ -36,9 +36,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """With --movable, add the rules of every installed driver."""
     if not config.getoption("--movable"):
         return
-    from movable.apart import installed_apart
     from movable.contract.certificate import certify
     from movable.contract.pytest_items import Unusable, rule_items
+    from movable.registry.apart import installed_apart
 
     excused = excuses(config.rootpath)
     for driver in installed_apart():

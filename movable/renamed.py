@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 MOVED = {
+    "apart": "registry.apart",
     "concurrent.annotate": "concurrent.failures.annotate",
     "concurrent.derive": "concurrent.plan.derive",
     "concurrent.explain": "concurrent.failures.explain",
@@ -93,6 +94,8 @@ MOVED = {
     "mm.zone": "mm.mmzone",
     "rules.history": "rules.stream.history",
     "rules.monitor": "rules.stream.monitor",
+    "show_api": "cli.api",
+    "show_drivers": "cli.drivers",
     "trace.again": "trace.judge.clock_skew",
     "trace.calls": "trace.read.call_stack",
     "trace.columns": "trace.read.columns",

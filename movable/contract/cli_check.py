@@ -189,8 +189,8 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
 
 
 def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
-    from movable.apart import era_apart
     from movable.contract.examine import check
+    from movable.registry.apart import era_apart
 
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
@@ -230,8 +230,8 @@ def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
 
 
 def _targets(arguments: argparse.Namespace) -> list[str]:
-    from movable.apart import installed_apart
     from movable.registry import with_options
+    from movable.registry.apart import installed_apart
 
     if bool(arguments.target) == arguments.installed:
         raise UsageError("name one driver to check, or give --installed for all of them")

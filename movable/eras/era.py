@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 class Era:
     """One era. ``name`` is the version it is called by, ``kernels`` the versions that behave so, in words.
 
-    The form of a driver (movable/registry.py):
+    The form of a driver (movable/registry/__init__.py):
     ``migrate_name``: what the migrate callback is called;
     ``mapping_argument``: it gets the mapping in front of (newpage, page, mode);
     ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed.

@@ -22,7 +22,7 @@ import pytest
 from movable.cli import main
 from movable.events import read_events
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "lab" / "broken.py"
 SMALL = ["--memory", "16M", "--nodes", "1"]
 MOVABLE = [sys.executable, "-m", "movable.cli"]

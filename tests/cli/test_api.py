@@ -8,13 +8,13 @@ import pytest
 
 import movable
 from movable import bench
-from movable.show_api import MAY_SLEEP, render
+from movable.cli.api import MAY_SLEEP, render
 
-PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    assert PAGE.read_text() == render(), "write it again: python -m movable.show_api > docs/api.md"
+    assert PAGE.read_text() == render(), "write it again: python -m movable.cli.api > docs/api.md"
 
 
 def test_every_public_name_is_on_the_page() -> None:

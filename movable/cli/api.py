@@ -1,6 +1,6 @@
 """The reference of the public names, made from their signatures and docstrings: docs/api.md is what this prints.
 
-    python -m movable.show_api > docs/api.md
+    python -m movable.cli.api > docs/api.md
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEAD = """\
 # Reference of the public names
 
 A driver uses names of `movable`; a test bench uses `movable.bench` beside them. This page is made from the code
-(`python -m movable.show_api > docs/api.md`) and a test holds the two together.
+(`python -m movable.cli.api > docs/api.md`) and a test holds the two together.
 
 *May sleep* marks what must not be called, or has methods that must not be called, while a spin lock is held. Kernel files and
 functions are named where a name mirrors one. Sizes are in bytes, orders in powers of two of pages of 4096 bytes, unless a name

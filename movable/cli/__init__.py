@@ -180,10 +180,6 @@ def _add_drivers(verbs: Verbs) -> None:
 
 
 def _drivers(arguments: argparse.Namespace) -> int:
-    from movable.show_drivers import show
+    from movable.cli.drivers import show
 
     return show(arguments.json)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from movable.apart import installed_apart
 from movable.files import check_place, write_json
 from movable.registry import Found
+from movable.registry.apart import installed_apart
 
 SCHEMA = "movable.drivers/1"
 

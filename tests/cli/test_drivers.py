@@ -93,7 +93,7 @@ def test_interruption_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     def interrupted(target: str | None) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("movable.show_drivers.show", interrupted)
+    monkeypatch.setattr("movable.cli.drivers.show", interrupted)
     assert main(["drivers"]) == 130
     assert capsys.readouterr().err == "movable: interrupted\n"
 
