@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from movable_zsmalloc.codecs import CODECS, make_codec
 from movable_zsmalloc.driver import Zsmalloc
 from movable_zsmalloc.geometry import (
     RULES,
@@ -16,7 +15,8 @@ from movable_zsmalloc.geometry import (
     zs_huge_class_size,
 )
 from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO
-from movable_zsmalloc.zram import MmStat, ZramDevice
+from movable_zsmalloc.zram.codecs import CODECS, make_codec
+from movable_zsmalloc.zram.zram_drv import MmStat, ZramDevice
 
 __all__ = [
     "CODECS",

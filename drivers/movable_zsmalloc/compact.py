@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from movable import SHRINK_STOP, bit_spin_trylock, bit_spin_unlock
 from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED
-from movable_zsmalloc.objects import heads_in_page, obj_free, obj_malloc, read_object, write_object
-from movable_zsmalloc.pages import free_zspage
+from movable_zsmalloc.obj import heads_in_page, obj_free, obj_malloc, read_object, write_object
 from movable_zsmalloc.zspage import ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_EMPTY
+from movable_zsmalloc.zspage_alloc import free_zspage
 
 if TYPE_CHECKING:
     from movable import Page

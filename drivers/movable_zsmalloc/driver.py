@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE, UsageError, VMBug, hookimpl
 from movable_zsmalloc import compact, mapping, stats
-from movable_zsmalloc.pins import Pins
 from movable_zsmalloc.pool import Pool
-from movable_zsmalloc.pool_lock import PoolLock
-from movable_zsmalloc.zram import ZramDevice, pool_pages
+from movable_zsmalloc.ways.pins import Pins
+from movable_zsmalloc.ways.pool_lock import PoolLock
+from movable_zsmalloc.zram.zram_drv import ZramDevice, pool_pages
 
 if TYPE_CHECKING:
     from movable import VM, AddressSpace, Page

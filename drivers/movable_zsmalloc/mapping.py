@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE, UsageError, bit_spin_lock, bit_spin_unlock
 from movable_zsmalloc.handles import HANDLE_PIN_BIT, ZS_HANDLE_SIZE
-from movable_zsmalloc.objects import kmap, read_object, write_object
+from movable_zsmalloc.obj import kmap, read_object, write_object
 from movable_zsmalloc.zspage import get_zspage
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from movable import (
     put_page,
 )
 from movable_zsmalloc.handles import HANDLE_PIN_BIT, PINNED
-from movable_zsmalloc.objects import heads_in_page
-from movable_zsmalloc.pages import kick_deferred_free, replace_sub_page, reset_page
+from movable_zsmalloc.obj import heads_in_page
 from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
+from movable_zsmalloc.zspage_alloc import kick_deferred_free, replace_sub_page, reset_page
 
 if TYPE_CHECKING:
     from movable import Page

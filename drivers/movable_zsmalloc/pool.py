@@ -21,10 +21,10 @@ from movable_zsmalloc.geometry import (
 )
 from movable_zsmalloc.handles import ZS_HANDLE_SIZE, HandleCache, ObjWord
 from movable_zsmalloc.mapping import MapAreas
-from movable_zsmalloc.objects import obj_malloc
-from movable_zsmalloc.pages import alloc_zspage, async_free_zspage, set_zspage_movable
+from movable_zsmalloc.obj import obj_malloc
 from movable_zsmalloc.ways import way_of
 from movable_zsmalloc.zspage import SizeClass, Zspage, size_classes
+from movable_zsmalloc.zspage_alloc import alloc_zspage, async_free_zspage, set_zspage_movable
 
 if TYPE_CHECKING:
     from movable import VM, AddressSpace

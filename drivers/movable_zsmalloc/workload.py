@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from movable.contract import Workload, handle, operation
-from movable_zsmalloc.check import validate_pool
 from movable_zsmalloc.driver import Zsmalloc
 from movable_zsmalloc.handles import HandleCache, ObjWord
-from movable_zsmalloc.pins import Pins
-from movable_zsmalloc.pool_lock import PoolLock
-from movable_zsmalloc.zspage_lock import ZspageLock
+from movable_zsmalloc.validate import validate_pool
+from movable_zsmalloc.ways.pins import Pins
+from movable_zsmalloc.ways.pool_lock import PoolLock
+from movable_zsmalloc.ways.zspage_lock import ZspageLock
 
 SIZES = (24, 100, 504, 1200, 2000, 2440, 3000, 3256, 4096)
 """From 128 objects in a page to one object in a page; those of 1200, 2440, 3000 and 3256 bytes span pages."""

@@ -18,7 +18,7 @@ from movable import (
 )
 from movable.mm.validate import validate_vm
 from movable_zsmalloc import ZS_MM_RO, ZS_MM_WO, Zsmalloc
-from movable_zsmalloc.check import validate_pool
+from movable_zsmalloc.validate import validate_pool
 from movable_zsmalloc.zspage import Zspage
 
 

@@ -12,9 +12,9 @@ from movable.eras import ERAS
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION
 from movable.mm.validate import validate_vm
 from movable_zsmalloc import Zsmalloc
-from movable_zsmalloc.check import validate_pool
 from movable_zsmalloc.mapping import ZS_MM_RO
-from movable_zsmalloc.replay import read_recording, replay
+from movable_zsmalloc.validate import validate_pool
+from movable_zsmalloc.zram.replay import read_recording, replay
 
 RECORDING = Path(__file__).parents[2] / "data" / "parity" / "parity-7.3.jsonl.gz"
 MIXES = {mix["mix"]: mix for mix in read_recording(RECORDING)}

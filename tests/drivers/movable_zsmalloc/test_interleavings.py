@@ -33,10 +33,10 @@ from movable.explore.instrument.hooks import Hooks
 from movable.mm.seam import Seam
 from movable.mm.validate import validate_vm
 from movable.registry import load
-from movable_zsmalloc import Zsmalloc, compact, migrate, pages
-from movable_zsmalloc.check import validate_pool
+from movable_zsmalloc import Zsmalloc, compact, migrate, zspage_alloc
 from movable_zsmalloc.handles import Handle
-from movable_zsmalloc.objects import heads_in_page
+from movable_zsmalloc.obj import heads_in_page
+from movable_zsmalloc.validate import validate_pool
 from movable_zsmalloc.zspage import SizeClass, Zspage
 from tests.drivers.movable_zsmalloc.movers import load as read
 from tests.drivers.movable_zsmalloc.movers import pattern, store
@@ -216,7 +216,7 @@ WRONG: dict[str, tuple[str, Any, str, Any]] = {
     "object compaction drops the pin": ("object compaction beside rewrite", compact, "PINNED", 0),
     "pinned objects move": ("free beside migration", migrate, "_pin_objects", move_pinned),
     "an empty zspage is forgotten": ("free beside migration", migrate, "kick_deferred_free", lambda pool: None),
-    "a locked page is forgotten": ("free beside putback", pages, "kick_deferred_free", lambda pool: None),
+    "a locked page is forgotten": ("free beside putback", zspage_alloc, "kick_deferred_free", lambda pool: None),
     "nobody wakes the destroyer": ("removal beside putback", migrate, "_forget_isolated", lambda pool: pool.isolated.add(-1)),
 }
 

@@ -24,7 +24,7 @@ from movable import (
     putback_movable_pages,
     unlock_page,
 )
-from movable_zsmalloc import ClassRow, Zsmalloc, distinct_classes, migrate, pages
+from movable_zsmalloc import ClassRow, Zsmalloc, distinct_classes, migrate, zspage_alloc
 from movable_zsmalloc.handles import HANDLE_PIN_BIT
 from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
 from tests.drivers.movable_zsmalloc.movers import check, isolate, load, move, pages_of, pattern, store
@@ -167,7 +167,7 @@ def test_pin_survives_the_move(zs: Zsmalloc, monkeypatch: pytest.MonkeyPatch) ->
         replace(*arguments)  # type: ignore[arg-type]
         seen.append(zs.handles[handle].word & 1)
 
-    replace = pages.replace_sub_page
+    replace = zspage_alloc.replace_sub_page
     monkeypatch.setattr(migrate, "replace_sub_page", spy)
     assert move(zs, isolate(pages_of(zs)[:1])) == 0
     assert seen == [1, 1]

@@ -19,7 +19,7 @@ from movable import (
     unlock_page,
 )
 from movable_zsmalloc import Zsmalloc, size_class_table
-from movable_zsmalloc.objects import LAST_LINK
+from movable_zsmalloc.obj import LAST_LINK
 from movable_zsmalloc.zspage import (
     ZS_ALMOST_EMPTY,
     ZS_ALMOST_FULL,

@@ -9,7 +9,7 @@ import pytest
 from movable import MIGRATE_SYNC_NO_COPY, VM, AddressSpace, InvalidState, Page, hookimpl
 from movable.contract import GenericWorkload, check
 from movable.workload.workload import workload_for
-from movable_zsmalloc import Zsmalloc, migrate, pages
+from movable_zsmalloc import Zsmalloc, migrate, zspage_alloc
 from movable_zsmalloc.workload import SIZES, ZsmallocWorkload, content
 from tests.drivers.movable_zsmalloc.movers import isolate, pages_of
 
@@ -83,7 +83,7 @@ def test_a_driver_that_ignores_the_mode_is_found_out() -> None:
 WRONG: dict[str, tuple[Any, str, Any]] = {
     "D15": (migrate, "copy_highpage", lambda newpage, page: None),
     "D41": (migrate, "kick_deferred_free", lambda pool: None),
-    "D19": (pages, "ClearPageMovable", lambda page: None),
+    "D19": (zspage_alloc, "ClearPageMovable", lambda page: None),
     "D17": (migrate, "get_page", lambda page: None),
 }
 

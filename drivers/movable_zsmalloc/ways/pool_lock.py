@@ -21,9 +21,9 @@ from movable import (
 from movable_zsmalloc import compact
 from movable_zsmalloc.handles import ZS_HANDLE_SIZE
 from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO, MapArea, object_view
-from movable_zsmalloc.objects import heads_in_page, obj_free, write_object
-from movable_zsmalloc.pages import free_zspage, replace_sub_page, reset_page
+from movable_zsmalloc.obj import heads_in_page, obj_free, write_object
 from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
+from movable_zsmalloc.zspage_alloc import free_zspage, replace_sub_page, reset_page
 
 if TYPE_CHECKING:
     from movable import Page

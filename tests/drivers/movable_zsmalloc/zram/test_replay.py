@@ -12,11 +12,11 @@ import pytest
 
 from movable import VM, UsageError
 from movable_zsmalloc import ClassRow, Zsmalloc, compact, pool
-from movable_zsmalloc.check import validate_pool
-from movable_zsmalloc.replay import read_recording, replay
+from movable_zsmalloc.validate import validate_pool
+from movable_zsmalloc.zram.replay import read_recording, replay
 from movable_zsmalloc.zspage import ZS_ALMOST_EMPTY, ZS_ALMOST_FULL, ZS_EMPTY, SizeClass, Zspage
 
-RECORDING = Path(__file__).parents[2] / "data" / "parity" / "parity.jsonl.gz"
+RECORDING = Path(__file__).parents[3] / "data" / "parity" / "parity.jsonl.gz"
 MIXES = {mix["mix"]: mix for mix in read_recording(RECORDING)}
 SMALL = 26
 

@@ -25,7 +25,7 @@ from movable import (
     trylock_page,
     unlock_page,
 )
-from movable_zsmalloc.objects import init_zspage
+from movable_zsmalloc.obj import init_zspage
 from movable_zsmalloc.zspage import ZS_EMPTY, Zspage
 
 if TYPE_CHECKING:

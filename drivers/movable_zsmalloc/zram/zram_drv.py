@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable import PAGE_SIZE, AtomicLong, UsageError, bit_spin_lock, bit_spin_unlock
-from movable_zsmalloc.codecs import make_codec
 from movable_zsmalloc.geometry import size_class_index, size_class_table, zs_huge_class_size
+from movable_zsmalloc.zram.codecs import make_codec
 
 if TYPE_CHECKING:
     from movable import VM

@@ -52,9 +52,9 @@ class Way(Protocol):
 
 def way_of(vm: VM) -> Way:
     """The way of a machine's era."""
-    from movable_zsmalloc.pins import Pins
-    from movable_zsmalloc.pool_lock import PoolLock
-    from movable_zsmalloc.zspage_lock import ZspageLock
+    from movable_zsmalloc.ways.pins import Pins
+    from movable_zsmalloc.ways.pool_lock import PoolLock
+    from movable_zsmalloc.ways.zspage_lock import ZspageLock
 
     made: dict[str, type[Way]] = {"pins": Pins, "pool": PoolLock, "zspage": ZspageLock}
     return made[vm.era.zs_locking]()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from movable import bit_spin_lock, bit_spin_unlock
 from movable_zsmalloc import compact, mapping, migrate
 from movable_zsmalloc.handles import HANDLE_PIN_BIT
-from movable_zsmalloc.objects import obj_free
-from movable_zsmalloc.pages import free_zspage
+from movable_zsmalloc.obj import obj_free
 from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
+from movable_zsmalloc.zspage_alloc import free_zspage
 
 if TYPE_CHECKING:
     from movable import Page

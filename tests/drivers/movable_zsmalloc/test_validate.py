@@ -8,7 +8,7 @@ import pytest
 
 from movable import VM, ClearPageMovable, InvalidState, PG_owner_priv_1, PG_private, lock_page, set_page_flag, unlock_page
 from movable_zsmalloc import Zsmalloc
-from movable_zsmalloc.check import validate_pool
+from movable_zsmalloc.validate import validate_pool
 from movable_zsmalloc.zspage import get_zspage
 from tests.drivers.movable_zsmalloc.movers import pages_of, pattern, store
 

@@ -14,7 +14,7 @@ from movable.mm.seam import Seam
 from movable.mm.validate import validate_vm
 from movable.registry import load
 from movable_zsmalloc import ZramDevice, Zsmalloc
-from movable_zsmalloc.check import validate_pool
+from movable_zsmalloc.validate import validate_pool
 from tests.drivers.movable_zsmalloc.test_interleavings import LOCKS, scan
 
 HUGE = bytes(range(256)) * 16

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable import InvalidState, PageIsolated, PageMovableHint, PG_owner_priv_1, PG_private, page_count, test_page_flag
-from movable_zsmalloc.objects import heads_in_page, slot_link
+from movable_zsmalloc.obj import heads_in_page, slot_link
 from movable_zsmalloc.zspage import Zspage
 
 if TYPE_CHECKING:

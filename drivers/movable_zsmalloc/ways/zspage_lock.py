@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from movable import PAGE_SIZE, mod_zone_page_state, put_page, unlock_page
 from movable_zsmalloc.handles import ZS_HANDLE_SIZE
-from movable_zsmalloc.objects import (
+from movable_zsmalloc.obj import (
     heads_in_page,
     kmap,
     obj_free,
@@ -19,9 +19,9 @@ from movable_zsmalloc.objects import (
     read_object,
     write_object,
 )
-from movable_zsmalloc.pages import free_zspage, kick_deferred_free, reset_page, trylock_zspage
-from movable_zsmalloc.pool_lock import end_move, move_page
+from movable_zsmalloc.ways.pool_lock import end_move, move_page
 from movable_zsmalloc.zspage import ZS_EMPTY, SizeClass, Zspage, get_zspage
+from movable_zsmalloc.zspage_alloc import free_zspage, kick_deferred_free, reset_page, trylock_zspage
 
 if TYPE_CHECKING:
     from movable import Page
