@@ -1,6 +1,6 @@
 """The museum: historic bugs as small broken drivers, each beside a twin that is right, and the kit at work on both.
 
-Exhibits are found by looking at the files of the museum's folder; none of them is imported by name. A bug of the core is kept as
+Exhibits are found by looking at the files of the museum's folders; none of them is imported by name. A bug of the core is kept as
 a function to put in the place of the right one while the exhibit is shown.
 """
 
@@ -114,9 +114,9 @@ def exhibits() -> dict[str, Exhibit]:
 
 
 def _modules() -> Iterator[Any]:
-    for path in sorted(folder().glob("*.py")):
+    for path in sorted(folder().rglob("*.py")):
         if not path.stem.startswith("_"):
-            yield importlib.import_module(f"{PACKAGE}.{path.stem}")
+            yield importlib.import_module(".".join((PACKAGE, *path.relative_to(folder()).with_suffix("").parts)))
 
 
 def exhibit(id: str) -> Exhibit:

@@ -1,0 +1,1 @@
+"""Bugs that need two tasks, and an interruption at the wrong moment."""
