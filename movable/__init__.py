@@ -92,14 +92,6 @@ from movable.mm.gfp import (
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
-from movable.mm.isolation import (
-    ISOLATE_ASYNC_MIGRATE,
-    ISOLATE_UNEVICTABLE,
-    ISOLATE_UNMAPPED,
-    isolate_movable_page,
-    putback_movable_page,
-    putback_movable_pages,
-)
 from movable.mm.list import (
     ListHead,
     list_add,
@@ -126,6 +118,9 @@ from movable.mm.locks import (
     clear_bit_unlock,
 )
 from movable.mm.migrate import (
+    ISOLATE_ASYNC_MIGRATE,
+    ISOLATE_UNEVICTABLE,
+    ISOLATE_UNMAPPED,
     MIGRATE_ASYNC,
     MIGRATE_SYNC,
     MIGRATE_SYNC_LIGHT,
@@ -137,7 +132,10 @@ from movable.mm.migrate import (
     MR_MEMPOLICY_MBIND,
     MR_NUMA_MISPLACED,
     MR_SYSCALL,
+    isolate_movable_page,
     migrate_pages,
+    putback_movable_page,
+    putback_movable_pages,
 )
 from movable.mm.movable_ops import (
     PageMovableOpsIsolated,

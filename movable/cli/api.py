@@ -21,7 +21,6 @@ SECTIONS = {
     "movable.mm.address_space": "Owners",
     "movable.mm.movable_ops": "Page types and operations (kernels from 6.18 on)",
     "movable.mm.balloon": "The balloon core (kernels from 6.18 on)",
-    "movable.mm.isolation": "What the core does to a page",
     "movable.mm.migrate": "What the core does to a page",
     "movable.mm.vmstat": "Counters",
     "movable.mm.page_reporting": "Free page reporting",

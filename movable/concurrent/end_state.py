@@ -24,8 +24,7 @@ from movable.explore.engine import Scheduler
 from movable.explore.instrument.class_swap import plain
 from movable.explore.instrument.hooks import UNCHANGING, Hooks
 from movable.explore.instrument.snapshot import members_of
-from movable.mm.mmzone import Zone
-from movable.mm.node import Node
+from movable.mm.mmzone import Node, Zone
 from movable.mm.page import PAGE_POISON, Page
 from movable.mm.seam import Seam
 from movable.mm.vm import VM

@@ -22,7 +22,7 @@ from movable.errors import InvalidState, MovableError, VMBug
 from movable.explore import ExploreError, Scene
 from movable.explore.engine import TaskExit
 from movable.explore.program import Body
-from movable.mm.isolation import putback_movable_pages
+from movable.mm.migrate import putback_movable_pages
 from movable.mm.validate import validate_vm
 from movable.rules.stream.monitor import rule_of
 from movable.sequential.counters import changed, machine_counters

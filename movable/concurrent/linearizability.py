@@ -18,7 +18,7 @@ from typing import Any
 
 from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
 from movable.errors import DeadlockError
-from movable.mm.isolation import putback_movable_pages
+from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog

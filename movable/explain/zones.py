@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from movable.explain.material import FreeBlocks, Marks, Material, Request
-from movable.mm.fragmentation import count_blocks, index_of, unusable_of
+from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
 DEFAULT_ORDER = 9
 """A huge page of 2 MiB where pages have 4 KiB."""

@@ -7,8 +7,8 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.address_space import AddressSpace, MovableOperations
-from movable.mm.fragmentation import fragmentation_index, unusable_index
 from movable.mm.page import ISOLATED
+from movable.mm.vmstat import fragmentation_index, unusable_index
 
 if TYPE_CHECKING:
     from movable.mm.page import Page

@@ -12,12 +12,6 @@ from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
 from movable.mm.buddy import find_suitable_fallback
-from movable.mm.compact_defer import (
-    compaction_defer_reset,
-    compaction_deferred,
-    compaction_restarting,
-    defer_compaction,
-)
 from movable.mm.compaction_control import (
     COMPACT_CLUSTER_MAX,
     COMPACT_COMPLETE,
@@ -46,16 +40,23 @@ from movable.mm.compaction_scan import (
     isolate_migratepages,
     release_freepages,
 )
-from movable.mm.fragmentation import fragmentation_index
 from movable.mm.gfp import __GFP_IO, GFP_KERNEL, MIGRATE_CMA, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER
-from movable.mm.isolation import ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE, putback_movable_pages
-from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_LIGHT, MR_COMPACTION, migrate_pages
+from movable.mm.migrate import (
+    ISOLATE_ASYNC_MIGRATE,
+    ISOLATE_UNEVICTABLE,
+    MIGRATE_ASYNC,
+    MIGRATE_SYNC,
+    MIGRATE_SYNC_LIGHT,
+    MR_COMPACTION,
+    migrate_pages,
+    putback_movable_pages,
+)
 from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
 from movable.mm.page_alloc import preferred_node
+from movable.mm.vmstat import fragmentation_index
 
 if TYPE_CHECKING:
-    from movable.mm.mmzone import Zone
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node, Zone
     from movable.mm.vm import VM
 
 EXTFRAG_THRESHOLD = 500
@@ -305,6 +306,44 @@ def compact_memory(vm: VM) -> None:
         vm.userspace.lru_add_drain_all()
     for node in vm.nodes:
         compact_node(node)
+
+
+# --- deferral: a zone that failed at an order lets the next ``1 << compact_defer_shift`` attempts there pass, less one ---
+
+COMPACT_MAX_DEFER_SHIFT = 6
+
+
+def defer_compaction(zone: Zone, order: int) -> None:
+    """An attempt at ``order`` failed: wait twice as long as last time, 64 attempts at most."""
+    zone.compact_considered = 0
+    zone.compact_defer_shift = min(zone.compact_defer_shift + 1, COMPACT_MAX_DEFER_SHIFT)
+    zone.compact_order_failed = min(zone.compact_order_failed, order)
+
+
+def compaction_deferred(zone: Zone, order: int) -> bool:
+    """Whether this attempt must wait; counts it. Orders below the one that failed never wait."""
+    if order < zone.compact_order_failed:
+        return False
+    limit = 1 << zone.compact_defer_shift
+    zone.compact_considered = min(zone.compact_considered + 1, limit)
+    return zone.compact_considered < limit
+
+
+def compaction_defer_reset(zone: Zone, order: int, alloc_success: bool) -> None:
+    """Compaction reached ``order``; with ``alloc_success`` the allocation got its block too, and the back-off ends."""
+    if alloc_success:
+        zone.compact_considered = 0
+        zone.compact_defer_shift = 0
+    zone.compact_order_failed = max(zone.compact_order_failed, order + 1)
+
+
+def compaction_restarting(zone: Zone, order: int) -> bool:
+    """Whether this is the attempt that follows the longest wait, so that old hints are worth nothing."""
+    return (
+        order >= zone.compact_order_failed
+        and zone.compact_defer_shift == COMPACT_MAX_DEFER_SHIFT
+        and zone.compact_considered >= 1 << COMPACT_MAX_DEFER_SHIFT
+    )
 
 
 __all__ = [

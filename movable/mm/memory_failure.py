@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 from movable.mm.buddy import add_to_free_list
 from movable.mm.gfp import MIGRATE_ISOLATE
-from movable.mm.isolation import ISOLATE_UNEVICTABLE, isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add
-from movable.mm.migrate import MIGRATE_SYNC, MR_MEMORY_FAILURE, migrate_pages
+from movable.mm.migrate import (
+    ISOLATE_UNEVICTABLE,
+    MIGRATE_SYNC,
+    MR_MEMORY_FAILURE,
+    isolate_movable_page,
+    migrate_pages,
+    putback_movable_pages,
+)
 from movable.mm.page import (
     PageMovableHint,
     PG_hwpoison,

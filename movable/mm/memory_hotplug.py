@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 
 from movable.mm.buddy import del_from_free_list, free_one_page
 from movable.mm.gfp import MIGRATE_MOVABLE
-from movable.mm.isolation import ISOLATE_UNEVICTABLE, isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import keep_poisoned_pages_out
-from movable.mm.migrate import MIGRATE_SYNC, MR_MEMORY_HOTPLUG, migrate_pages
+from movable.mm.migrate import (
+    ISOLATE_UNEVICTABLE,
+    MIGRATE_SYNC,
+    MR_MEMORY_HOTPLUG,
+    isolate_movable_page,
+    migrate_pages,
+    putback_movable_pages,
+)
 from movable.mm.mmzone import setup_per_zone_wmarks
 from movable.mm.obstacles import note_failure
 from movable.mm.page import PageMovableHint, PG_hwpoison, get_page_unless_zero, page_count, put_page

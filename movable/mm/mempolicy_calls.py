@@ -7,7 +7,6 @@ from errno import EFAULT, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.gup import get_user_pages
-from movable.mm.isolation import putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory import vm_normal_page
 from movable.mm.mempolicy import (
@@ -26,7 +25,7 @@ from movable.mm.mempolicy import (
     mpol_new,
     mpol_set_nodemask,
 )
-from movable.mm.migrate import MIGRATE_SYNC, MR_MEMPOLICY_MBIND, MR_SYSCALL, migrate_pages
+from movable.mm.migrate import MIGRATE_SYNC, MR_MEMPOLICY_MBIND, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.mm_types import TASK_PAGES, VMA
 from movable.mm.mmap import WORD, change_vma, page_align
 from movable.mm.move_pages import (

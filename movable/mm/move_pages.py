@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_THISNODE
 from movable.mm.gup import follow_page, follow_page_watched
-from movable.mm.isolation import putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.mempolicy import alloc_page_nodemask
-from movable.mm.migrate import MIGRATE_SYNC, MR_SYSCALL, migrate_pages
+from movable.mm.migrate import MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.nodemask import MAX_NUMNODES, NUMA_NO_NODE
 from movable.mm.page import PAGE_SHIFT
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_cache_disable, lru_cache_enable

@@ -9,7 +9,7 @@ from movable.mm.shmem import FileMapping
 from movable.mm.swap import LRU_NAMES
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
     from movable.mm.userspace import Userspace
 
 LOCAL_DISTANCE, REMOTE_DISTANCE = 10, 20

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from movable.mm.gfp import GFP_DIRECT_RECLAIM, GFP_HIGHUSER_MOVABLE, GFP_NOMEMALLOC, GFP_NORETRY, GFP_NOWARN, GFP_THISNODE
 from movable.mm.gup import follow_page, follow_page_watched
-from movable.mm.isolation import putback_movable_pages
 from movable.mm.list import ListHead, list_add
 from movable.mm.mempolicy import alloc_page_nodemask
-from movable.mm.migrate import MIGRATE_ASYNC, MR_NUMA_MISPLACED, migrate_pages
+from movable.mm.migrate import MIGRATE_ASYNC, MR_NUMA_MISPLACED, migrate_pages, putback_movable_pages
 from movable.mm.mmzone import WMARK_HIGH
 from movable.mm.page import PG_dirty
 from movable.mm.swap import count_isolated, isolate_lru_page, page_is_file_lru
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
     from movable.mm.page import Page
     from movable.mm.process import Process
 

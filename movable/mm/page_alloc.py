@@ -56,7 +56,7 @@ from movable.mm.page import (
 from movable.mm.seam import held
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
     from movable.mm.vm import VM
 
 REFUSED_AT_FREE = (

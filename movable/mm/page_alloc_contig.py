@@ -9,9 +9,8 @@ from movable.mm.buddy import take_free_block
 from movable.mm.compaction_control import CompactControl
 from movable.mm.compaction_scan import isolate_migratepages_range, map_pages, release_freepages
 from movable.mm.gfp import GFP_KERNEL, MAX_ORDER, MIGRATE_MOVABLE
-from movable.mm.isolation import ISOLATE_UNEVICTABLE, putback_movable_pages
 from movable.mm.list import list_del
-from movable.mm.migrate import MIGRATE_SYNC, MR_CONTIG_RANGE, migrate_pages
+from movable.mm.migrate import ISOLATE_UNEVICTABLE, MIGRATE_SYNC, MR_CONTIG_RANGE, migrate_pages, putback_movable_pages
 from movable.mm.obstacles import note_failure
 from movable.mm.page import put_page
 from movable.mm.page_isolation import (

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from movable.errors import DeadlockError
-from movable.mm.compact_defer import compaction_defer_reset
+from movable.mm.compaction import compaction_defer_reset
 from movable.mm.compaction_control import (
     COMPACT_COMPLETE,
     COMPACT_CONTENDED,
@@ -50,7 +50,7 @@ from movable.mm.mmzone import (
 from movable.mm.page_alloc import SHRINK_STOP, get_page_from_freelist, unreserve_highatomic_pageblock
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
     from movable.mm.page import Page
     from movable.mm.page_alloc import Shrinker
     from movable.mm.vm import VM

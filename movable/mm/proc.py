@@ -15,8 +15,7 @@ from movable.mm.gfp import MAX_ORDER, MIGRATETYPE_NAMES, ZONE_NAMES
 from movable.mm.proc_page import kpagecount, kpagecount_chunks, kpageflags, kpageflags_chunks
 
 if TYPE_CHECKING:
-    from movable.mm.mmzone import Zone
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node, Zone
     from movable.mm.vm import VM
 
 __all__ = [

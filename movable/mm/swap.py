@@ -26,7 +26,7 @@ from movable.mm.page import (
 )
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
     from movable.mm.page import Page
     from movable.mm.seam import Seam
     from movable.mm.userspace import Userspace

@@ -20,9 +20,8 @@ from movable.mm.address_space import AddressSpace, MovableOperations, migrate_fo
 from movable.mm.gfp import GFP_KERNEL
 from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
 from movable.mm.migrate_batch import loop_of
-from movable.mm.mmzone import Zone, setup_per_zone_wmarks
+from movable.mm.mmzone import Node, Zone, setup_per_zone_wmarks
 from movable.mm.movable_ops import TYPE_SHIFT, StickyPage, registered, set_movable_ops, stick, sticky_owner
-from movable.mm.node import Node
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page, movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 

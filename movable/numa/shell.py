@@ -43,7 +43,7 @@ from movable.numa.shapes import DATA, launch
 from movable.numa.why import why
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
 
 POLICIES = {
     "membind": MPOL_BIND,

@@ -16,11 +16,18 @@ from movable.errors import InvalidState, MovableError
 from movable.events import Event
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
-from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.locks import Work
 from movable.mm.memory_hotplug import offline_pages, online_pages
-from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY, MR_COMPACTION, migrate_pages
+from movable.mm.migrate import (
+    MIGRATE_ASYNC,
+    MIGRATE_SYNC,
+    MIGRATE_SYNC_NO_COPY,
+    MR_COMPACTION,
+    isolate_movable_page,
+    migrate_pages,
+    putback_movable_pages,
+)
 from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.validate import validate_vm

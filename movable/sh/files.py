@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from movable.errors import UsageError
 from movable.mm.compaction import compact_memory, compact_node
-from movable.mm.fragmentation import extfrag_index_text, unusable_index_text
 from movable.mm.gfp import GFP_TRANSHUGE
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import offline_pages, online_pages
 from movable.mm.page import PAGE_SHIFT, put_page
 from movable.mm.page_isolation import is_offline
 from movable.mm.proc import buddyinfo, meminfo, pagetypeinfo, vmstat, zoneinfo
+from movable.mm.vmstat import extfrag_index_text, unusable_index_text
 from movable.sh.machine import Machine
 
 if TYPE_CHECKING:
-    from movable.mm.node import Node
+    from movable.mm.mmzone import Node
 
 MAX_BLOCK = 128 << 20
 """Bytes of a memory block on x86-64; an eighth of a node where that is less."""

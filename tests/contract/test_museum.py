@@ -12,7 +12,7 @@ from movable.cli import main
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
 from movable.contract.report import HELD
 from movable.contract.show.museum import caught_text, judge, render_markdown, twin_text
-from movable.mm import isolation
+from movable.mm import migrate
 from movable.rules.bugs import BUGS
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
@@ -95,15 +95,15 @@ def test_an_exhibit_is_short(path: Path) -> None:
 
 
 def test_a_patch_ends_with_its_block() -> None:
-    right = isolation.end_isolation
+    right = migrate.end_isolation
 
     def wrong(page: Page) -> None:
         raise AssertionError
 
     with pytest.raises(KeyError), patched({right: wrong}):
-        assert isolation.end_isolation is wrong
+        assert migrate.end_isolation is wrong
         raise KeyError
-    assert isolation.end_isolation is right
+    assert migrate.end_isolation is right
     with pytest.raises(UsageError, match="nowhere"), patched({wrong: right}):
         pass
 

@@ -13,7 +13,7 @@ from movable.explain.answers import answers
 from movable.explain.material import Material
 from movable.explain.reading import read
 from movable.explain.record import record
-from movable.mm.fragmentation import count_blocks, index_of
+from movable.mm.vmstat import count_blocks, index_of
 from tests.explain.material import (
     BUDDY,
     CMA,

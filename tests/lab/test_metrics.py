@@ -11,8 +11,7 @@ from movable import VM, AddressSpace, ClearPageMovable, ListHead, Page, list_add
 from movable.lab.metrics import Tally, tally_callbacks, thousandths, zone_states
 from movable.mm.address_space import MovableOperations
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_TRANSHUGE_LIGHT
-from movable.mm.isolation import isolate_movable_page, putback_movable_pages
-from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, isolate_movable_page, migrate_pages, putback_movable_pages
 from tests.lab.broken import Again, Pages, Pinned
 
 

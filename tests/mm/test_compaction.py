@@ -51,10 +51,10 @@ from movable.mm.compaction import (
     try_to_compact_pages,
 )
 from movable.mm.compaction_scan import compaction_alloc
-from movable.mm.fragmentation import fragmentation_index
 from movable.mm.memory_hotplug import offline_pages
 from movable.mm.mmzone import Zone
 from movable.mm.validate import validate_vm
+from movable.mm.vmstat import fragmentation_index
 from tests.drivers_for_tests.keeper import Keeper, free_frames, machine, settle
 
 FRAMES = 256

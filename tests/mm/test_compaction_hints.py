@@ -25,20 +25,18 @@ from movable import (
     put_page,
     putback_movable_pages,
 )
-from movable.mm.compact_defer import (
-    COMPACT_MAX_DEFER_SHIFT,
-    compaction_defer_reset,
-    compaction_deferred,
-    compaction_restarting,
-    defer_compaction,
-)
 from movable.mm.compaction import (
     COMPACT_COMPLETE,
+    COMPACT_MAX_DEFER_SHIFT,
     COMPACT_PARTIAL_SKIPPED,
     COMPACT_PRIO_SYNC_LIGHT,
     CompactControl,
     compact_memory,
     compact_zone,
+    compaction_defer_reset,
+    compaction_deferred,
+    compaction_restarting,
+    defer_compaction,
     reset_isolation_suitable,
     reset_zone_hints,
     try_to_compact_pages,

@@ -6,12 +6,11 @@ import pytest
 
 from movable import VM
 from movable.mm.compaction import compact_memory
-from movable.mm.isolation import putback_movable_pages
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.locks import Work
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import offline_pages
-from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap

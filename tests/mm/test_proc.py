@@ -22,7 +22,7 @@ from movable.mm.gfp import (
     MIGRATE_UNMOVABLE,
     MIGRATETYPE_NAMES,
 )
-from movable.mm.isolation import isolate_movable_page
+from movable.mm.migrate import isolate_movable_page
 from movable.mm.mmzone import Zone
 from movable.mm.page import (
     PAGE_MAPPING_ANON,

@@ -11,9 +11,15 @@ import pytest
 from movable import VM, ListHead, Page, SetPageMovable, get_page, lock_page, put_page, unlock_page
 from movable.events import Event
 from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_enqueue
-from movable.mm.isolation import isolate_movable_page, putback_movable_pages
 from movable.mm.list import list_add_tail, list_del
-from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.migrate import (
+    MIGRATE_ASYNC,
+    MIGRATE_SYNC,
+    MR_COMPACTION,
+    isolate_movable_page,
+    migrate_pages,
+    putback_movable_pages,
+)
 from movable.rules.stream.monitor import Monitor
 
 

@@ -20,8 +20,8 @@ from movable import (
     unlock_page,
 )
 from movable.contract.museum import Exhibit
-from movable.mm.isolation import end_isolation, finish_released, putback_movable_page
 from movable.mm.memory_hotplug import do_migrate_range
+from movable.mm.migrate import end_isolation, finish_released, putback_movable_page
 from movable.mm.page import movable_owner
 from movable.mm.page_isolation import new_node_page
 from movable.mm.swap import putback_lru_page

@@ -21,7 +21,7 @@ from movable import (
 )
 from movable.contract import operation
 from movable.contract.museum import Exhibit
-from movable.mm.isolation import _isolate as isolate
+from movable.mm.migrate import _isolate as isolate
 from movable.mm.page import (
     PAGE_MAPPING_MOVABLE,
     PG_slab,

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from movable import VM
 from movable.mm.buddy import add_to_free_list, del_from_free_list
-from movable.mm.fragmentation import (
+from movable.mm.gfp import MIGRATE_MOVABLE, MIGRATE_UNMOVABLE
+from movable.mm.mmzone import Zone
+from movable.mm.vmstat import (
     extfrag_for_order,
     extfrag_index_text,
     fill_contig_page_info,
@@ -16,8 +18,6 @@ from movable.mm.fragmentation import (
     unusable_index,
     unusable_index_text,
 )
-from movable.mm.gfp import MIGRATE_MOVABLE, MIGRATE_UNMOVABLE
-from movable.mm.mmzone import Zone
 
 FRAMES = 8192
 
