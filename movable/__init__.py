@@ -32,6 +32,12 @@ from movable.errors import (
 from movable.events import Event
 from movable.hookspecs import hookimpl
 from movable.mm.address_space import AddressSpace, MovableOperations
+from movable.mm.filemap import (
+    lock_page,
+    spin_on_page_locked,
+    trylock_page,
+    unlock_page,
+)
 from movable.mm.gfp import (
     __GFP_ACCOUNT,
     __GFP_ATOMIC,
@@ -148,10 +154,18 @@ from movable.mm.page import (
     PAGE_POISON,
     PAGE_SHIFT,
     PAGE_SIZE,
+    Page,
+    clear_highpage,
+    copy_highpage,
+    get_page,
+    get_page_unless_zero,
+    page_count,
+    put_page,
+)
+from movable.mm.page_flags import (
     ClearPageBalloon,
     ClearPageIsolated,
     ClearPageMovable,
-    Page,
     PageBalloon,
     PageIsolated,
     PageLocked,
@@ -169,24 +183,14 @@ from movable.mm.page import (
     __ClearPageMovable,
     __PageMovable,
     __SetPageMovable,
-    clear_highpage,
     clear_page_flag,
-    copy_highpage,
-    get_page,
-    get_page_unless_zero,
-    lock_page,
-    page_count,
     page_mapping,
-    put_page,
     set_page_flag,
-    spin_on_page_locked,
     test_page_flag,
-    trylock_page,
-    unlock_page,
 )
-from movable.mm.page_alloc import SHRINK_STOP, Shrinker
 from movable.mm.page_reporting import PageReporting, page_reporting_register, page_reporting_unregister
 from movable.mm.vm import VM
+from movable.mm.vmscan import SHRINK_STOP, Shrinker
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state, mod_zone_page_state
 
 __version__ = "0.1.0"

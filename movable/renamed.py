@@ -93,6 +93,7 @@ MOVED = {
     "mm.isolation": "mm.migrate",
     "mm.lru": "mm.swap",
     "mm.node": "mm.mmzone",
+    "mm.page_reclaim": "mm.page_alloc_slowpath",
     "mm.soft_offline": "mm.memory_failure",
     "mm.steps": "mm.seam",
     "mm.zone": "mm.mmzone",

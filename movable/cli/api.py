@@ -15,7 +15,9 @@ import movable
 from movable import bench
 
 SECTIONS = {
-    "movable.mm.page": "Pages: flags, references, the lock, content",
+    "movable.mm.page": "Pages: references, content",
+    "movable.mm.page_flags": "Page flags, marks and types",
+    "movable.mm.filemap": "The page lock",
     "movable.mm.list": "Lists",
     "movable.mm.locks": "Locks, waiting and work",
     "movable.mm.address_space": "Owners",
@@ -24,7 +26,7 @@ SECTIONS = {
     "movable.mm.migrate": "What the core does to a page",
     "movable.mm.vmstat": "Counters",
     "movable.mm.page_reporting": "Free page reporting",
-    "movable.mm.page_alloc": "Shrinkers",
+    "movable.mm.vmscan": "Shrinkers",
     "movable.mm.vm": "The machine",
     "movable.events": "Events",
     "pluggy._decorators": "Plug-ins",

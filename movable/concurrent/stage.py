@@ -20,8 +20,8 @@ from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, isolate_movable_page, migrate_pages, putback_movable_pages
-from movable.mm.page import ISOLATED
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.supervise import board

@@ -18,7 +18,7 @@ class Era:
     ``mapping_argument``: it gets the mapping in front of (newpage, page, mode);
     ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed.
 
-    struct page (mm/page.py, mm/page_types.py):
+    struct page (mm/page_flags.py, mm/page_types.py):
     ``flag_names``: names of the flag bits, by bit, as a trace shows them;
     ``atomic_isolated_flag``: PG_isolated is set and cleared atomically;
     ``sticky_mark``: a mark is a flag and a page type that stay until the page is free, and never a pointer in ``mapping``;

@@ -7,7 +7,7 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.address_space import AddressSpace, MovableOperations
-from movable.mm.page import ISOLATED
+from movable.mm.page_flags import ISOLATED
 from movable.mm.vmstat import fragmentation_index, unusable_index
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from movable.errors import UsageError, VMBug
 from movable.mm.gfp import __GFP_NOMEMALLOC, __GFP_NORETRY, GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add, list_del, list_first
 from movable.mm.movable_ops import TYPE_SHIFT, SetPageMovableOps
-from movable.mm.page import SetPageBalloon, get_page, put_page
+from movable.mm.page import get_page, put_page
+from movable.mm.page_flags import SetPageBalloon
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state
 
 if TYPE_CHECKING:

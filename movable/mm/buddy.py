@@ -17,7 +17,7 @@ from movable.mm.gfp import (
     MIGRATE_UNMOVABLE,
 )
 from movable.mm.mmzone import ALLOC_CMA, ALLOC_HARDER, WMARK_MIN, FreeArea, Zone, zone_watermark_ok
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_lru
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_lru
 
 FALLBACKS = (
     (MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE),

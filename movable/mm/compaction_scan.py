@@ -14,8 +14,9 @@ from movable.mm.compaction_control import COMPACT_CLUSTER_MAX, CompactControl
 from movable.mm.gfp import GFP_MOVABLE, MIGRATE_CMA, MIGRATE_MOVABLE
 from movable.mm.list import list_add, list_del, list_first
 from movable.mm.migrate import MIGRATE_ASYNC, isolate_movable_page, putback_movable_pages
-from movable.mm.page import PageIsolated, PageMovableHint, put_page
+from movable.mm.page import put_page
 from movable.mm.page_alloc import free_pages_prepare, prep_new_page
+from movable.mm.page_flags import PageIsolated, PageMovableHint
 from movable.mm.page_isolation import covering_free_block, zone_lock_point
 from movable.mm.swap import isolate_lru_for_compaction, too_many_isolated
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from movable.mm.memory import DIRTY, handle_mm_fault
 from movable.mm.mm_types import VM_READ
-from movable.mm.page import PG_referenced, get_page
+from movable.mm.page import get_page
+from movable.mm.page_flags import PG_referenced
 from movable.mm.pgtable import PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
 from movable.mm.swap import mark_page_accessed
 

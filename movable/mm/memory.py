@@ -10,11 +10,13 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from movable.errors import MovableError
+from movable.mm.filemap import unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_vma
 from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
-from movable.mm.page import LOCKED, PG_dirty, put_page, unlock_page
+from movable.mm.page import put_page
+from movable.mm.page_flags import LOCKED, PG_dirty
 from movable.mm.pgtable import (
     PTE_ACCESSED,
     PTE_DIRTY,

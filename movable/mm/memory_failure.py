@@ -6,6 +6,7 @@ from errno import EBUSY, EIO
 from typing import TYPE_CHECKING
 
 from movable.mm.buddy import add_to_free_list
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import MIGRATE_ISOLATE
 from movable.mm.list import ListHead, list_add
 from movable.mm.migrate import (
@@ -16,14 +17,8 @@ from movable.mm.migrate import (
     migrate_pages,
     putback_movable_pages,
 )
-from movable.mm.page import (
-    PageMovableHint,
-    PG_hwpoison,
-    get_page_unless_zero,
-    lock_page,
-    put_page,
-    unlock_page,
-)
+from movable.mm.page import get_page_unless_zero, put_page
+from movable.mm.page_flags import PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
 from movable.mm.swap import LRU, count_isolated, isolate_lru_page, wait_on_page_writeback
 

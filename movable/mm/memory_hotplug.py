@@ -23,7 +23,8 @@ from movable.mm.migrate import (
 )
 from movable.mm.mmzone import setup_per_zone_wmarks
 from movable.mm.obstacles import note_failure
-from movable.mm.page import PageMovableHint, PG_hwpoison, get_page_unless_zero, page_count, put_page
+from movable.mm.page import get_page_unless_zero, page_count, put_page
+from movable.mm.page_flags import PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import (
     is_offline,
     new_node_page,

@@ -16,19 +16,16 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import DriverError, MovableError, UsageError, VMBug
+from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.list import ListHead, list_del, list_name
-from movable.mm.page import (
+from movable.mm.page import get_page_unless_zero, put_page
+from movable.mm.page_flags import (
     ISOLATED,
     ClearPageIsolated,
     PageMovable,
     PageMovableHint,
     PG_writeback,
     SetPageIsolated,
-    get_page_unless_zero,
-    lock_page,
-    put_page,
-    trylock_page,
-    unlock_page,
 )
 from movable.mm.swap import (
     ISOLATE_ASYNC_MIGRATE,

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
 from typing import TYPE_CHECKING, Any
 
+from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.list import ListHead, list_del, list_move
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
@@ -29,7 +30,8 @@ from movable.mm.migrate import (
     move_to_new_page,
     return_target,
 )
-from movable.mm.page import PageMovableHint, PG_writeback, lock_page, put_page, trylock_page, unlock_page
+from movable.mm.page import put_page
+from movable.mm.page_flags import PageMovableHint, PG_writeback
 from movable.mm.swap import is_lru_page, release_isolated_lru_page, unmap_and_move_lru, wait_on_page_writeback
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from __future__ import annotations
 from errno import EAGAIN
 from typing import TYPE_CHECKING
 
-from movable.mm.page import (
+from movable.mm.page import copy_highpage
+from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
     PG_active,
@@ -28,7 +29,6 @@ from movable.mm.page import (
     PG_referenced,
     PG_swapbacked,
     PG_uptodate,
-    copy_highpage,
 )
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
 from movable.mm.swap import count_isolated, lru_cache_add

@@ -13,12 +13,12 @@ from errno import EBUSY, EINVAL
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError, VMBug
-from movable.mm.page import (
+from movable.mm.page import Page
+from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
-    Page,
     PG_uptodate,
 )
 

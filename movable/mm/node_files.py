@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movable.mm.page import PAGE_MAPPING_ANON, PG_dirty, PG_mlocked, PG_reserved, PG_swapbacked, PG_writeback
+from movable.mm.page_flags import (
+    PAGE_MAPPING_ANON,
+    PG_dirty,
+    PG_mlocked,
+    PG_reserved,
+    PG_swapbacked,
+    PG_writeback,
+)
 from movable.mm.shmem import FileMapping
 from movable.mm.swap import LRU_NAMES
 

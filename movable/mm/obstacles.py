@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.movable_ops import MOVABLE_OPS, TYPE_SHIFT
-from movable.mm.page import (
+from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,

@@ -1,14 +1,14 @@
 """Handing out and taking back pages (mm/page_alloc.c).
 
 The fast path takes a block from the first zone that stays above its low watermark. What happens when there is none is
-in page_reclaim.py. A page that comes back in a state that would hurt its next owner is kept out of circulation for
+in page_alloc_slowpath.py. A page that comes back in a state that would hurt its next owner is kept out of circulation for
 ever.
 """
 
 from __future__ import annotations
 
 from errno import ENOMEM
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from movable.errors import SleepInAtomic, UsageError
 from movable.mm.buddy import free_one_page, move_freepages_block, rmqueue
@@ -35,11 +35,13 @@ from movable.mm.mmzone import (
 )
 from movable.mm.page import (
     FIELD_POISON,
-    PAGE_MAPPING_FLAGS,
     PAGE_POISON,
     PAGE_SIZE,
-    PG_NAMES,
     Page,
+)
+from movable.mm.page_flags import (
+    PAGE_MAPPING_FLAGS,
+    PG_NAMES,
     PG_active,
     PG_head,
     PG_hwpoison,
@@ -78,18 +80,7 @@ HWPOISON = 1 << PG_hwpoison
 SPECIAL_AT_FREE = CHECK_AT_FREE | HWPOISON
 HEAD = 1 << PG_head
 ZEROS = bytes(PAGE_SIZE)
-SHRINK_STOP = -1
 """What ``scan_objects`` returns when it must be left alone for now."""
-
-
-class Shrinker(Protocol):
-    """What an owner of reclaimable objects registers (include/linux/shrinker.h)."""
-
-    def count_objects(self) -> int:
-        """How many objects could be freed."""
-
-    def scan_objects(self, nr: int) -> int:
-        """Try ``nr`` objects; returns how many were freed, SHRINK_STOP (-1) to be left alone."""
 
 
 # --- allocation ---
@@ -157,7 +148,7 @@ def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
     _prepare(vm, gfp)
     page = get_page_from_freelist(vm, node, gfp, order, WMARK_LOW, 0)
     if page is None:
-        from movable.mm.page_reclaim import alloc_pages_slowpath
+        from movable.mm.page_alloc_slowpath import alloc_pages_slowpath
 
         page = alloc_pages_slowpath(vm, node, gfp, order)
         if page is None and order > PAGE_ALLOC_COSTLY_ORDER:

@@ -20,7 +20,12 @@ from movable.mm.gfp import (
     MIGRATE_ISOLATE,
     ZONE_MOVABLE,
 )
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_lru, PG_reserved
+from movable.mm.page_flags import (
+    PAGE_MAPPING_FLAGS,
+    PAGE_MAPPING_MOVABLE,
+    PG_lru,
+    PG_reserved,
+)
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone

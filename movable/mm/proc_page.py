@@ -11,12 +11,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from movable.mm.page import (
+from movable.mm.page import Page
+from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_KSM,
     PAGE_TYPE_BASE,
-    Page,
     PG_active,
     PG_arch_1,
     PG_balloon,

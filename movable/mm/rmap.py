@@ -12,14 +12,13 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_WRITE, VMA
-from movable.mm.page import (
+from movable.mm.page import get_page, put_page
+from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
     PG_dirty,
     PG_mappedtodisk,
     PG_swapbacked,
-    get_page,
-    put_page,
 )
 from movable.mm.pgtable import PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_THERE
 from movable.mm.rwsem import RWSem

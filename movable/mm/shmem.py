@@ -9,17 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from movable.mm.address_space import AddressSpace, MovableOperations
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import SharedPolicy, alloc_page_mpol
-from movable.mm.page import (
-    PG_swapbacked,
-    PG_uptodate,
-    get_page,
-    get_page_unless_zero,
-    lock_page,
-    put_page,
-    unlock_page,
-)
+from movable.mm.page import get_page, get_page_unless_zero, put_page
+from movable.mm.page_flags import PG_swapbacked, PG_uptodate
 from movable.mm.rwsem import RWSem
 from movable.mm.swap import lru_cache_add
 

@@ -11,7 +11,8 @@ from errno import EBUSY
 from typing import TYPE_CHECKING
 
 from movable.mm.list import ListHead, list_add, list_del
-from movable.mm.page import (
+from movable.mm.page import get_page, put_page
+from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PageMovableHint,
     PG_active,
@@ -21,8 +22,6 @@ from movable.mm.page import (
     PG_swapbacked,
     PG_unevictable,
     PG_writeback,
-    get_page,
-    put_page,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from movable.mm.memory import vm_normal_page
 from movable.mm.mempolicy import get_vma_policy
 from movable.mm.nodemask import nodes
-from movable.mm.page import PG_active, PG_dirty, PG_reserved, PG_swapcache, PG_unevictable, PG_writeback
+from movable.mm.page_flags import (
+    PG_active,
+    PG_dirty,
+    PG_reserved,
+    PG_swapcache,
+    PG_unevictable,
+    PG_writeback,
+)
 from movable.mm.pgtable import PTE_DIRTY, PTE_THERE
 from movable.mm.rmap import PageAnon
 

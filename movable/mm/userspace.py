@@ -12,7 +12,8 @@ from movable.mm.cpuset import Cpuset
 from movable.mm.gfp import GFP_KERNEL, GFP_ZERO
 from movable.mm.migrate_lru import unmap_and_move_lru
 from movable.mm.mm_types import MmStruct
-from movable.mm.page import Page, PG_reserved, put_page
+from movable.mm.page import Page, put_page
+from movable.mm.page_flags import PG_reserved
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_page
 from movable.mm.validate_mm import findings

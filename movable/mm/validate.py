@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 from movable.errors import InvalidState
 from movable.mm.gfp import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPE_NAMES
 from movable.mm.list import ListHead
-from movable.mm.page import (
-    FIELD_POISON,
+from movable.mm.page import FIELD_POISON, PAGE_POISON, Page
+from movable.mm.page_alloc import HWPOISON
+from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
-    PAGE_POISON,
-    Page,
     PG_slab,
 )
-from movable.mm.page_alloc import HWPOISON
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone

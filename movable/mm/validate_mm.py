@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable.mm.mm_types import VM_LOCKED, VM_SHARED
-from movable.mm.page import PAGE_MAPPING_ANON, PG_reserved
+from movable.mm.page_flags import PAGE_MAPPING_ANON, PG_reserved
 from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE, pte_words
 from movable.mm.rmap import EXCLUSIVE, mappings
 from movable.mm.shmem import FileMapping

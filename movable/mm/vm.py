@@ -22,13 +22,14 @@ from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, Wor
 from movable.mm.migrate_batch import loop_of
 from movable.mm.mmzone import Node, Zone, setup_per_zone_wmarks
 from movable.mm.movable_ops import TYPE_SHIFT, StickyPage, registered, set_movable_ops, stick, sticky_owner
-from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page, movable_owner
+from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page
+from movable.mm.page_flags import movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
     from movable.mm.obstacles import Failure, Obstacle
-    from movable.mm.page_alloc import Shrinker
     from movable.mm.userspace import Userspace
+    from movable.mm.vmscan import Shrinker
 
 Layout = Sequence[tuple[int, str, int]]
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from movable.mm.list import list_name, watch
 from movable.mm.movable_ops import cleared_private
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.mm.page import Page
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 
 if TYPE_CHECKING:
     from movable.mm.list import ListHead

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import (
+from movable.mm.page_flags import (
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
     PG_hwpoison,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, PG_head, PG_reserved, PG_slab
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PAGE_MAPPING_MOVABLE,
+    PG_head,
+    PG_reserved,
+    PG_slab,
+)
 from movable.rules.marking import D6, D7, MISLEADING, misleading
 from movable.rules.rule import CLEARED, MUST, SHOULD, Check, Report, rule, who
 from movable.rules.stream.history import ATTEMPT, CALLBACKS, ISOLATE, MIGRATE, PUTBACK, Call, Lives, marked, unmarked

@@ -7,7 +7,12 @@ from typing import Any
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, PG_writeback
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PAGE_MAPPING_MOVABLE,
+    PG_writeback,
+)
 from movable.rules.isolation import D30, may_be_called
 from movable.rules.locking import D29
 from movable.rules.marking import D7, D19, MISLEADING, misleading

@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE
 from movable.rules.isolation import D11, may_be_called
 from movable.rules.locking import D29
 from movable.rules.references import D17, D18, D26

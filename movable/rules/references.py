@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, WAITERS, PG_referenced
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    WAITERS,
+    PG_referenced,
+)
 from movable.rules.marking import D12, D46
 from movable.rules.rule import MUST, Check, Report, rule, who
 from movable.rules.stream.history import UNSEEN, Call, Lives, marked, unmarked

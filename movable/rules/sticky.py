@@ -11,7 +11,12 @@ from typing import ClassVar
 
 from movable.eras import ERAS, Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PAGE_MAPPING_FLAGS,
+    PAGE_MAPPING_MOVABLE,
+)
 from movable.rules.isolation import D30
 from movable.rules.rule import MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule, who
 from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, Run

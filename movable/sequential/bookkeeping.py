@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from movable.events import Event
 from movable.mm.gfp import GFP_MOVABLE
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.workload.workload import ISOLATION_COUNT, Workload, named, snapshot
 
 if TYPE_CHECKING:

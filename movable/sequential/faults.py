@@ -16,6 +16,7 @@ import pluggy
 from movable.hookspecs import hookimpl
 from movable.mm import page_alloc
 from movable.mm.compaction import compact_memory
+from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.gfp import (
     GFP_DIRECT_RECLAIM,
     GFP_HIGHUSER_MOVABLE,
@@ -23,7 +24,7 @@ from movable.mm.gfp import (
     GFP_RETRY_MAYFAIL,
     GFP_THISNODE,
 )
-from movable.mm.page import lock_page, put_page, trylock_page, unlock_page
+from movable.mm.page import put_page
 from movable.registry import manager
 
 if TYPE_CHECKING:

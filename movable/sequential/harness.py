@@ -28,8 +28,14 @@ from movable.mm.migrate import (
     migrate_pages,
     putback_movable_pages,
 )
-from movable.mm.page import ISOLATED, PageIsolated, PG_slab, PG_swapbacked, put_page
+from movable.mm.page import put_page
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.page_flags import (
+    ISOLATED,
+    PageIsolated,
+    PG_slab,
+    PG_swapbacked,
+)
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 from movable.registry import bind

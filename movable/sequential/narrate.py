@@ -7,7 +7,7 @@ from errno import errorcode
 
 from movable.events import Event
 from movable.mm.migrate import MIGRATE_MODES
-from movable.mm.page import ISOLATED, LOCKED
+from movable.mm.page_flags import ISOLATED, LOCKED
 
 LINES = 24
 """A story is no longer than this; what is left out is said."""

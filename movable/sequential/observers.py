@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from movable.mm.address_space import AddressSpace, MovableOperations
-from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.mm.page import Page
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PAGE_MAPPING_FLAGS,
+    PAGE_MAPPING_MOVABLE,
+)
 from movable.sequential.counters import Ends
 from movable.workload.workload import Workload, named, snapshot
 

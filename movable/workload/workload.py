@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from movable.errors import UsageError
 from movable.mm.list import ListHead
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, Page
+from movable.mm.page import Page
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.mm.watched import WatchedData
 from movable.workload.declared import check_declarations
 

@@ -16,17 +16,15 @@ from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import subject
 from movable.explore.schedulers.portfolio import Portfolio
 from movable.mm.address_space import AddressSpace
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.page import (
-    ClearPageMovable,
     Page,
-    SetPageMovable,
     copy_highpage,
     get_page,
-    lock_page,
     put_page,
-    unlock_page,
 )
+from movable.mm.page_flags import ClearPageMovable, SetPageMovable
 from movable.mm.vm import VM
 from movable.workload.scenario import Scenario, migrate, teardown
 from movable.workload.workload import Workload, workload_for

@@ -6,7 +6,13 @@ from errno import EAGAIN, EBUSY, ENOMEM
 
 from movable import GFP_KERNEL
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PG_lru, PG_reserved, PG_slab
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PG_lru,
+    PG_reserved,
+    PG_slab,
+)
 from tests.drivers_for_tests.streams import Edit, changed, dropped, inserted, renumbered, where
 
 OTHER = "other task"

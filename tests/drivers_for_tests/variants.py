@@ -6,7 +6,15 @@ from errno import EAGAIN, EBUSY, ENOMEM
 
 from movable import GFP_KERNEL
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PG_lru, PG_owner_priv_1, PG_private, PG_slab, PG_swapbacked
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PG_lru,
+    PG_owner_priv_1,
+    PG_private,
+    PG_slab,
+    PG_swapbacked,
+)
 from tests.drivers_for_tests.streams import Edit, changed, dropped, inserted, where
 
 SWAP = 1 << PG_swapbacked | 1 << PG_owner_priv_1

@@ -10,7 +10,7 @@ import pytest
 
 from movable import VM, UsageError
 from movable.eras import DEFAULT, ERAS, Era, era
-from movable.mm.page import PG_NAMES
+from movable.mm.page_flags import PG_NAMES
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import movable
 from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_SYNC_NO_COPY, VM, AddressSpace, ListHead, Page
-from movable.mm.page import SetPageIsolated
+from movable.mm.page_flags import SetPageIsolated
 from movable_zsmalloc import Zsmalloc
 
 

@@ -15,6 +15,7 @@ from movable.mm.buddy import (
     rmqueue,
     take_free_block,
 )
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import (
     GFP_HIGHUSER_MOVABLE,
     MIGRATE_CMA,
@@ -26,7 +27,7 @@ from movable.mm.gfp import (
     MIGRATETYPE_NAMES,
 )
 from movable.mm.mmzone import ALLOC_HARDER, Zone
-from movable.mm.page import SetPageMovable, lock_page, unlock_page
+from movable.mm.page_flags import SetPageMovable
 from movable.mm.vm import VM
 from tests.drivers_for_tests.ring import Ring
 

@@ -28,7 +28,8 @@ from movable.mm.gfp import (
     MIGRATE_UNMOVABLE,
 )
 from movable.mm.mmzone import WMARK_MIN, Zone, zone_watermark_ok
-from movable.mm.page import Page, PG_private, put_page
+from movable.mm.page import Page, put_page
+from movable.mm.page_flags import PG_private
 from movable.mm.page_isolation import start_isolate_page_range, undo_isolate_page_range
 from movable.mm.proc import kpageflags
 from movable.mm.validate import validate_vm

@@ -9,7 +9,7 @@ import pytest
 from movable import GFP_HIGHUSER_MOVABLE, GFP_MEMALLOC, MIGRATE_MOVABLE, Event, UsageError, get_page, put_page
 from movable.mm.compaction import compact_memory
 from movable.mm.memory_failure import HWPOISON, soft_offline_page
-from movable.mm.page import PG_hwpoison
+from movable.mm.page_flags import PG_hwpoison
 from movable.mm.page_isolation import start_isolate_page_range
 from movable.mm.validate import validate_vm
 from tests.drivers_for_tests.keeper import Keeper, free_frames, machine, settle

@@ -38,7 +38,7 @@ from movable import (
     unlock_page,
 )
 from movable.mm.migrate import PASSES
-from movable.mm.page import PG_writeback
+from movable.mm.page_flags import PG_writeback
 from movable.mm.validate import validate_vm
 from tests.drivers_for_tests.ring import Ring
 

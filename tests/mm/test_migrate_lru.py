@@ -6,6 +6,7 @@ import pytest
 
 from movable import VM
 from movable.mm.compaction import compact_memory
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.locks import Work
 from movable.mm.memory_failure import soft_offline_page
@@ -15,8 +16,9 @@ from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.page import Page, PG_hwpoison, PG_writeback, get_page, lock_page, put_page, unlock_page
+from movable.mm.page import Page, get_page, put_page
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.page_flags import PG_hwpoison, PG_writeback
 from movable.mm.pgtable import PTE_DIRTY, PTE_MIGRATION, PTE_RW, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all

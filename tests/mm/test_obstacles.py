@@ -10,7 +10,8 @@ import movable
 from movable.bench import VM, alloc_contig_range, load, offline_pages, online_pages
 from movable.mm.address_space import AddressSpace
 from movable.mm.obstacles import LIMIT, obstacle_of
-from movable.mm.page import Page, PG_hwpoison, PG_writeback
+from movable.mm.page import Page
+from movable.mm.page_flags import PG_hwpoison, PG_writeback
 from tests.drivers_for_tests.ring import Ring
 
 

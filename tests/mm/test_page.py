@@ -30,7 +30,13 @@ from movable import (
     trylock_page,
     unlock_page,
 )
-from movable.mm.page import FIELD_POISON, PAGE_MAPPING_ANON, PAGE_MAPPING_KSM, PAGE_POISON, PG_slab, PG_swapbacked
+from movable.mm.page import FIELD_POISON, PAGE_POISON
+from movable.mm.page_flags import (
+    PAGE_MAPPING_ANON,
+    PAGE_MAPPING_KSM,
+    PG_slab,
+    PG_swapbacked,
+)
 from tests.drivers_for_tests.ring import Ring
 
 

@@ -28,9 +28,13 @@ from movable.mm.gfp import (
 from movable.mm.list import ListHead, list_add, list_del
 from movable.mm.page import (
     FIELD_POISON,
-    PAGE_MAPPING_MOVABLE,
     PAGE_POISON,
     Page,
+    put_page,
+)
+from movable.mm.page_alloc import unreserve_highatomic_pageblock
+from movable.mm.page_flags import (
+    PAGE_MAPPING_MOVABLE,
     PG_head,
     PG_hwpoison,
     PG_lru,
@@ -38,9 +42,7 @@ from movable.mm.page import (
     PG_referenced,
     PG_reserved,
     PG_writeback,
-    put_page,
 )
-from movable.mm.page_alloc import unreserve_highatomic_pageblock
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 from tests.drivers_for_tests.taking import alloc, take_all

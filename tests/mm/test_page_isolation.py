@@ -17,7 +17,7 @@ from movable import (
     unlock_page,
 )
 from movable.mm.memory_hotplug import offline_pages
-from movable.mm.page import PG_lru, PG_reserved
+from movable.mm.page_flags import PG_lru, PG_reserved
 from movable.mm.page_isolation import (
     change_pageblock_type,
     covering_free_block,

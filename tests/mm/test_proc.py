@@ -24,10 +24,10 @@ from movable.mm.gfp import (
 )
 from movable.mm.migrate import isolate_movable_page
 from movable.mm.mmzone import Zone
-from movable.mm.page import (
+from movable.mm.page import Page, put_page
+from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_KSM,
-    Page,
     PG_balloon,
     PG_hwpoison,
     PG_locked,
@@ -38,7 +38,6 @@ from movable.mm.page import (
     PG_slab,
     PG_swapbacked,
     PG_uptodate,
-    put_page,
 )
 from movable.mm.proc import (
     BuddyRow,

@@ -37,7 +37,7 @@ from movable import (
 )
 from movable.events import KINDS, Event, from_json, read_events, to_json, write_events
 from movable.mm.list import list_add_after, watch
-from movable.mm.page import WAITERS
+from movable.mm.page_flags import WAITERS
 from movable.mm.seam import Seam
 from movable.mm.watched import WatchedData
 from tests.drivers_for_tests.ring import Ring

@@ -12,7 +12,7 @@ from movable.mm.mempolicy import MPOL_BIND
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
-from movable.mm.page import PG_dirty
+from movable.mm.page_flags import PG_dirty
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.shmem import Inode

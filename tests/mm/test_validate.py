@@ -8,7 +8,7 @@ import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, InvalidState, Page, get_page, isolate_movable_page, lock_page, put_page
 from movable.mm.buddy import add_to_free_list, del_from_free_list
-from movable.mm.page import PAGE_MAPPING_MOVABLE, PG_balloon, PG_dirty
+from movable.mm.page_flags import PAGE_MAPPING_MOVABLE, PG_balloon, PG_dirty
 from movable.mm.validate import validate_vm
 from tests.drivers_for_tests.ring import Ring
 

@@ -11,7 +11,8 @@ from movable.errors import InvalidState
 from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
-from movable.mm.page import Page, PG_lru, get_page
+from movable.mm.page import Page, get_page
+from movable.mm.page_flags import PG_lru
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.rmap import EXCLUSIVE

@@ -11,7 +11,8 @@ from movable.cli import main
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.mprotect import do_mprotect
-from movable.mm.page import PG_writeback, get_page
+from movable.mm.page import get_page
+from movable.mm.page_flags import PG_writeback
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.swap import isolate_lru_page
 from movable.mm.validate import validate_vm

@@ -145,10 +145,10 @@ def headers_digest() -> str:
 @lru_cache(maxsize=1)
 def model_header() -> str:
     """What headers take from the model: GFP flags and the numbers of page flags."""
-    from movable.mm import gfp, page
+    from movable.mm import gfp, page_flags
 
     lines = [f"#define {name} {value:#x}u" for name, value in vars(gfp).items() if "GFP_" in name and isinstance(value, int)]
-    bits = [(name, value) for name, value in vars(page).items() if name.startswith("PG_") and isinstance(value, int)]
+    bits = [(name, value) for name, value in vars(page_flags).items() if name.startswith("PG_") and isinstance(value, int)]
     lines += [f"#define {name} {value}" for name, value in bits if name not in ("PG_buddy", "PG_balloon")]
     return "/* Taken from the model. */\n" + "\n".join(lines) + "\n"
 

@@ -10,18 +10,15 @@ from typing import Any
 
 from movable.lab.answers.lines import Event, Line, Script
 from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_enqueue, balloon_page_list_dequeue
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.list import ListHead, list_del
-from movable.mm.page import (
+from movable.mm.page import Page, get_page, put_page
+from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
     ClearPageMovable,
-    Page,
     PageMovableHint,
     SetPageMovable,
-    get_page,
-    lock_page,
-    put_page,
-    unlock_page,
 )
 from movable.mm.vm import VM
 

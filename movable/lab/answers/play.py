@@ -11,13 +11,15 @@ from movable.events import Event as VMEvent
 from movable.lab.answers.drivers import Item, ScriptedDriver, bits, scripted
 from movable.lab.answers.lines import DRIVERS, Event, Group, Line
 from movable.mm.compaction import compact_memory
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import offline_pages
 from movable.mm.migrate import isolate_movable_page, migrate_pages, putback_movable_pages
-from movable.mm.page import LOCKED, Page, PageMovableHint, PG_hwpoison, get_page, lock_page, put_page, unlock_page
+from movable.mm.page import Page, get_page, put_page
 from movable.mm.page_alloc_contig import alloc_contig_range
+from movable.mm.page_flags import LOCKED, PageMovableHint, PG_hwpoison
 from movable.mm.vm import VM
 
 FRAMES_OF_A_PAGE = 64

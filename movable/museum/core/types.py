@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from movable import VM, AddressSpace, MovableOperations, Page
 from movable.contract.museum import Exhibit
-from movable.mm.page import LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, movable_owner
+from movable.mm.page_flags import (
+    LOCKED,
+    PAGE_MAPPING_FLAGS,
+    PAGE_MAPPING_MOVABLE,
+    movable_owner,
+)
 from movable.museum.bases.ring import Ring, RingWorkload
 
 NOTHING = MovableOperations(None, None, None)

@@ -20,7 +20,7 @@ from movable import (
 )
 from movable.contract import operation
 from movable.contract.museum import Exhibit
-from movable.mm.page_reclaim import SlowPath, alloc_pages_slowpath
+from movable.mm.page_alloc_slowpath import SlowPath, alloc_pages_slowpath
 from movable.museum.balloon_locks import InflatesLocked
 from movable.museum.bases.balloon import Balloon, BalloonWorkload
 from movable.workload.scenario import op, scenario

@@ -16,9 +16,7 @@ from movable import (
 )
 from movable.contract.museum import Exhibit
 from movable.mm.compaction_scan import _isolate as compaction_isolates
-from movable.mm.page import (
-    PAGE_MAPPING_FLAGS,
-)
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS
 from movable.museum.bases.ring import Ring, RingWorkload
 from movable.workload.scenario import compact, op, scenario, teardown
 

@@ -22,11 +22,7 @@ from movable import (
 from movable.contract import operation
 from movable.contract.museum import Exhibit
 from movable.mm.migrate import _isolate as isolate
-from movable.mm.page import (
-    PAGE_MAPPING_MOVABLE,
-    PG_slab,
-    movable_owner,
-)
+from movable.mm.page_flags import PAGE_MAPPING_MOVABLE, PG_slab, movable_owner
 from movable.museum.bases.ring import Ring, RingWorkload
 from movable.workload.scenario import op, scenario
 

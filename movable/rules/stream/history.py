@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from movable.events import Event
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 
 UNSEEN = -1
 """What ``flags``, ``mapping`` and ``refs`` hold where the source cannot tell."""

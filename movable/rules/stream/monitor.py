@@ -59,7 +59,7 @@ class Monitor:
     """Judges a stream of events by the rules.
 
     ``rules`` are the numbers to judge (None: all that hold in ``era``); raises UsageError for an unknown one. In events, ``flags``,
-    ``mapping`` and ``refs`` are -1 where the source cannot tell, and flag bits are numbered as in ``movable.mm.page``. A stream may
+    ``mapping`` and ``refs`` are -1 where the source cannot tell; flag bits are those of ``movable.mm.page_flags``. A stream may
     begin and end anywhere. ``feed`` takes in one event; kinds that no rule looks at are ignored. ``broken`` holds violations by
     rule, ``times`` how many there were.
     """

@@ -11,7 +11,7 @@ from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERD
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.events import Event
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import BROKEN_ONLY, HELD_OR_BROKEN, MAY
 from movable.rules.stream.monitor import Monitor, Violation, feeder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.rules.migration import D16
 from movable.rules.rule import Check, Report
 from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, marked

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from movable.events import Event
-from movable.mm.page import LOCKED
+from movable.mm.page_flags import LOCKED
 
 INSIDE = {"isolate_page": "isolate_movable_page", "migratepage": "move_to_new_page"}
 """Callbacks, and the function of the core that calls each."""

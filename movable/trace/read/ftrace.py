@@ -15,7 +15,7 @@ from typing import Any
 from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.events import Event
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from movable.events import Event, from_json
-from movable.mm.page import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.judge.visible import BITS, Shown, shown_by
 from movable.trace.read.model_types import check_types
 from movable.trace.read.vocabulary import FLAG_LAYOUTS

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from movable.mm.page import PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_MOVABLE
 
 ISOLATE = "isolate_movable_ops_page"
 SIGNS = (f" {ISOLATE}: ", f" {ISOLATE}_ret: ", " type=0xf1 ", " type=0xf6 ")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from movable.eras import ERAS
-from movable.mm.page import PG_NAMES
+from movable.mm.page_flags import PG_NAMES
 from movable.trace.record.probes import DRIVER_NAMES
 
 UNSEEN = -1

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from movable.events import Event
-from movable.mm.page import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import (
+    ISOLATED,
+    LOCKED,
+    PAGE_MAPPING_FLAGS,
+    PAGE_MAPPING_MOVABLE,
+)
 from movable.trace.read.vocabulary import UNSEEN
 
 MIGRATED, PUT_BACK, FREED, OPEN = "migrated", "put back", "freed while isolated", "still isolated"

@@ -23,7 +23,7 @@ from movable.explore.detect.commutativity import audit
 from movable.explore.engine import Scheduler
 from movable.explore.runner import Options, execute
 from movable.explore.schedulers.dpor import Dpor
-from movable.mm.page import ISOLATED
+from movable.mm.page_flags import ISOLATED
 from movable.registry import find
 from movable.workload.scenario import Scenario, decode, encode, show
 from movable.workload.token import SCENARIO

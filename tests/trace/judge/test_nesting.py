@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from movable.events import Event
-from movable.mm.page import LOCKED
+from movable.mm.page_flags import LOCKED
 from movable.trace.judge.nesting import CALLS, WITHIN, Nesting
 
 

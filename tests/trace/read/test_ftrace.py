@@ -11,9 +11,9 @@ import pytest
 
 from movable.errors import UsageError
 from movable.events import write_events
-from movable.mm.page import ISOLATED as MODEL_ISOLATED
-from movable.mm.page import LOCKED as MODEL_LOCKED
-from movable.mm.page import PG_NAMES
+from movable.mm.page_flags import ISOLATED as MODEL_ISOLATED
+from movable.mm.page_flags import LOCKED as MODEL_LOCKED
+from movable.mm.page_flags import PG_NAMES
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import told_events

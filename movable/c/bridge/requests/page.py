@@ -8,7 +8,8 @@ from typing import Any
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.runtime import A0, A1, A2, PAGE_BYTES, PAGES
-from movable.mm import page as model
+from movable.mm import filemap, page_flags
+from movable.mm import page as page_struct
 from movable.mm.page import Page
 
 ZONES = 0x3000
@@ -48,9 +49,9 @@ def trylock(bridge: Bridge) -> int:
     """trylock_page."""
     address, call = bridge.request[A0], bridge.now
     page = bridge.page(address)
-    taken = model.trylock_page(page)
+    taken = filemap.trylock_page(page)
     if not taken:
-        bridge.waiting_for(call, address, lambda: not page._flags & model.LOCKED, ("page", page.pfn, "lock"))
+        bridge.waiting_for(call, address, lambda: not page._flags & page_flags.LOCKED, ("page", page.pfn, "lock"))
     return int(taken)
 
 
@@ -58,31 +59,31 @@ def set_movable(bridge: Bridge) -> None:
     """__SetPageMovable, with a mapping or with operations."""
     address, owner, with_mapping = bridge.request[A0], bridge.request[A1], bridge.request[A2]
     page = bridge.page(address)
-    model.SetPageMovable(page, bridge.spaces.space(owner, bool(with_mapping), bridge.line()))
+    page_flags.SetPageMovable(page, bridge.spaces.space(owner, bool(with_mapping), bridge.line()))
 
 
 def mapping(bridge: Bridge) -> int:
     """page_mapping."""
-    found = model.page_mapping(bridge.page(bridge.request[A0]))
+    found = page_flags.page_mapping(bridge.page(bridge.request[A0]))
     return 0 if found is None else found.addr
 
 
 def set_flag(bridge: Bridge) -> None:
     """set_bit on the flags of a page."""
     page, bit = bridge.page(bridge.request[A0]), bridge.request[A1]
-    (model.SetPageIsolated(page) if bit == model.PG_isolated else model.set_page_flag(page, bit))
+    (page_flags.SetPageIsolated(page) if bit == page_flags.PG_isolated else page_flags.set_page_flag(page, bit))
 
 
 def clear_flag(bridge: Bridge) -> None:
     """clear_bit on the flags of a page."""
     page, bit = bridge.page(bridge.request[A0]), bridge.request[A1]
-    (model.ClearPageIsolated(page) if bit == model.PG_isolated else model.clear_page_flag(page, bit))
+    (page_flags.ClearPageIsolated(page) if bit == page_flags.PG_isolated else page_flags.clear_page_flag(page, bit))
 
 
 def test_flag(bridge: Bridge) -> int:
     """test_bit on the flags of a page."""
     address, bit, call = bridge.request[A0], bridge.request[A1], bridge.now
-    found = model.test_page_flag(bridge.page(address), bit)
+    found = page_flags.test_page_flag(bridge.page(address), bit)
     bridge.looked(call, address, 8)
     return int(found)
 
@@ -97,10 +98,10 @@ def _test_and(on: bool) -> Handler:
         was = page._flags >> bit & 1
         if call.seam is not None and bool(was) != on:
             by = call.seam.task.callbacks[-1][0] if call.seam.task.callbacks else ""
-            if bit == model.PG_isolated:
+            if bit == page_flags.PG_isolated:
                 call.seam.event("set_page_isolated" if on else "clear_page_isolated", page, by=by)
             else:
-                name = model.PG_NAMES[bit]
+                name = page_flags.PG_NAMES[bit]
                 call.seam.event("touch", page, field=f"flag {name}", write=True, changed=1 << bit, list="")
         page._flags = page._flags | 1 << bit if on else page._flags & ~(1 << bit)
         return was
@@ -114,7 +115,7 @@ def copy(bridge: Bridge) -> None:
     for page in (to, source):
         if not page._refcount:
             raise memory_error("D46", "copies from or to a free page", "pages that somebody holds", bridge.line(), page)
-    model.copy_highpage(to, source)
+    page_struct.copy_highpage(to, source)
 
 
 def alloc(bridge: Bridge) -> int:
@@ -132,7 +133,7 @@ def alloc(bridge: Bridge) -> int:
 
 def offline(bridge: Bridge) -> int:
     """PageOffline, and PageBalloon before it."""
-    return int(model.PageBalloon(bridge.page(bridge.request[A0])))
+    return int(page_flags.PageBalloon(bridge.page(bridge.request[A0])))
 
 
 def zone(bridge: Bridge) -> int:
@@ -151,16 +152,18 @@ def vm_event(bridge: Bridge) -> None:
 
 
 TABLE: dict[str, Handler] = {
-    "K_GET_PAGE": _simple(model.get_page), "K_PUT_PAGE": _simple(model.put_page), "K_PAGE_COUNT": _looking(model.page_count, 52, 4),
-    "K_GET_UNLESS_ZERO": _simple(model.get_page_unless_zero), "K_LOCK_PAGE": _held(model.lock_page), "K_TRYLOCK_PAGE": trylock,
-    "K_UNLOCK_PAGE": _simple(model.unlock_page), "K_PAGE_LOCKED": _looking(model.PageLocked, 0, 8),
-    "K_WAIT_PAGE_LOCKED": _simple(model.spin_on_page_locked), "K_SET_MOVABLE": set_movable,
-    "K_CLEAR_MOVABLE": _simple(model.ClearPageMovable), "K_PAGE_MOVABLE": _simple(model.PageMovable),
-    "K_PAGE_MOVABLE_HINT": _looking(model.PageMovableHint, 24, 8), "K_PAGE_MAPPING": mapping,
-    "K_PAGE_ISOLATED": _looking(model.PageIsolated, 0, 8), "K_SET_FLAG": set_flag, "K_CLEAR_FLAG": clear_flag,
+    "K_GET_PAGE": _simple(page_struct.get_page), "K_PUT_PAGE": _simple(page_struct.put_page),
+    "K_PAGE_COUNT": _looking(page_struct.page_count, 52, 4), "K_GET_UNLESS_ZERO": _simple(page_struct.get_page_unless_zero),
+    "K_LOCK_PAGE": _held(filemap.lock_page), "K_TRYLOCK_PAGE": trylock,
+    "K_UNLOCK_PAGE": _simple(filemap.unlock_page), "K_PAGE_LOCKED": _looking(page_flags.PageLocked, 0, 8),
+    "K_WAIT_PAGE_LOCKED": _simple(filemap.spin_on_page_locked), "K_SET_MOVABLE": set_movable,
+    "K_CLEAR_MOVABLE": _simple(page_flags.ClearPageMovable), "K_PAGE_MOVABLE": _simple(page_flags.PageMovable),
+    "K_PAGE_MOVABLE_HINT": _looking(page_flags.PageMovableHint, 24, 8), "K_PAGE_MAPPING": mapping,
+    "K_PAGE_ISOLATED": _looking(page_flags.PageIsolated, 0, 8), "K_SET_FLAG": set_flag, "K_CLEAR_FLAG": clear_flag,
     "K_TEST_FLAG": test_flag, "K_TEST_SET_FLAG": _test_and(True), "K_TEST_CLEAR_FLAG": _test_and(False),
-    "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(model.clear_highpage), "K_ALLOC_PAGES": alloc,
-    "K_SET_OFFLINE": _simple(model.SetPageBalloon), "K_CLEAR_OFFLINE": _simple(model.ClearPageBalloon), "K_PAGE_OFFLINE": offline,
+    "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(page_struct.clear_highpage), "K_ALLOC_PAGES": alloc,
+    "K_SET_OFFLINE": _simple(page_flags.SetPageBalloon), "K_CLEAR_OFFLINE": _simple(page_flags.ClearPageBalloon),
+    "K_PAGE_OFFLINE": offline,
     "K_ZONE_STAT": zone_stat, "K_PAGE_ZONE": zone, "K_PAGE_NODE": lambda bridge: bridge.page(bridge.request[A0]).node,
     "K_VM_EVENT": vm_event,
 }  # fmt: skip

@@ -16,10 +16,10 @@ from movable.mm.gfp import (
     GFP_THISNODE,
 )
 from movable.mm.page import Page, put_page
-from movable.mm.page_alloc import SHRINK_STOP
-from movable.mm.page_reclaim import SlowPath, try_to_free_pages
+from movable.mm.page_alloc_slowpath import SlowPath
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
+from movable.mm.vmscan import SHRINK_STOP, try_to_free_pages
 from tests.drivers_for_tests.ring import Ring
 from tests.drivers_for_tests.taking import alloc, take_all
 

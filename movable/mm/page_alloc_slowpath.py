@@ -1,8 +1,6 @@
-"""What an allocation does when no zone has enough: compaction, shrinkers, the last resort (mm/page_alloc.c,
-mm/vmscan.c).
+"""What an allocation does when no zone has enough: compaction, reclaim, the last resort (mm/page_alloc.c).
 
-There is no kswapd and there are no LRU lists in this model, so that reclaim means shrinkers. Every loop has the
-kernel's limit.
+Every loop has the kernel's limit.
 """
 
 from __future__ import annotations
@@ -47,12 +45,12 @@ from movable.mm.mmzone import (
     WMARK_HIGH,
     WMARK_MIN,
 )
-from movable.mm.page_alloc import SHRINK_STOP, get_page_from_freelist, unreserve_highatomic_pageblock
+from movable.mm.page_alloc import get_page_from_freelist, unreserve_highatomic_pageblock
+from movable.mm.vmscan import try_to_free_pages
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node
     from movable.mm.page import Page
-    from movable.mm.page_alloc import Shrinker
     from movable.mm.vm import VM
 
 WITHDRAWN = (COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_CONTENDED, COMPACT_PARTIAL_SKIPPED)
@@ -60,9 +58,6 @@ WITHDRAWN = (COMPACT_SKIPPED, COMPACT_DEFERRED, COMPACT_CONTENDED, COMPACT_PARTI
 MAX_COMPACT_RETRIES = 16
 MAX_RECLAIM_RETRIES = 16
 MAX_OOM_ROUNDS = 64
-DEF_PRIORITY = 12
-SWAP_CLUSTER_MAX = 32
-SHRINK_BATCH = 128
 
 
 def gfp_to_alloc_flags(gfp: int) -> int:
@@ -250,33 +245,3 @@ def memalloc(vm: VM) -> Iterator[None]:
         yield
     finally:
         task.memalloc = before
-
-
-def try_to_free_pages(vm: VM) -> int:
-    """Press the shrinkers ever harder until a batch of pages is free; returns how many frames came free."""
-    before = sum(zone.nr_free for zone in vm.zones)
-    for priority in range(DEF_PRIORITY, -1, -1):
-        for shrinker in list(vm.shrinkers):
-            shrink_slab(vm, shrinker, priority)
-        freed = sum(zone.nr_free for zone in vm.zones) - before
-        if freed >= SWAP_CLUSTER_MAX:
-            break
-    return max(0, freed)
-
-
-def shrink_slab(vm: VM, shrinker: Shrinker, priority: int) -> int:
-    """One shrinker at one priority; returns how many objects it freed (do_shrink_slab)."""
-    freeable = shrinker.count_objects()
-    if freeable <= 0:
-        return 0
-    left = min(2 * (freeable >> priority), 2 * freeable)
-    freed = 0
-    while left > 0 and (left >= SHRINK_BATCH or left >= freeable):
-        batch = min(SHRINK_BATCH, left)
-        done = shrinker.scan_objects(batch)
-        if done == SHRINK_STOP:
-            break
-        freed += done
-        vm.vmstat["slabs_scanned"] += batch
-        left -= batch
-    return freed

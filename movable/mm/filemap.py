@@ -1,0 +1,87 @@
+"""The page lock: who waits for it, and who wakes them (include/linux/pagemap.h, mm/filemap.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.errors import DeadlockError, VMBug
+from movable.mm.page_flags import LOCKED, WAITERS
+
+if TYPE_CHECKING:
+    from movable.mm.page import Page
+    from movable.mm.seam import Seam
+
+
+def trylock_page(page: Page) -> bool:
+    """Take the page lock if it is free; never waits."""
+    if page.seam is not None:
+        seam = page.seam
+        seam.point("try", ("page", page.pfn, "lock"))
+        free = not page._flags & LOCKED
+        seam.event("trylock_page", page, ret=free)
+        if free:
+            page.lock_owner = seam.task.name
+    flags = page._flags
+    if flags & LOCKED:
+        return False
+    page._flags = flags | LOCKED
+    return True
+
+
+def lock_page(page: Page) -> None:
+    """Take the page lock, waiting for it. Raises DeadlockError where the wait could never end."""
+    if page.seam is not None:
+        _lock_page_watched(page, page.seam)
+        return
+    if page._flags & LOCKED:
+        raise DeadlockError(f"task main waits for the lock of {page!r} for ever: nobody else runs who could unlock it")
+    page._flags |= LOCKED
+
+
+def _lock_page_watched(page: Page, seam: Seam) -> None:
+    """The slow path too: sleepers set PG_waiters, and are woken only by an unlock that sees it."""
+    seam.point("lock", ("page", page.pfn, "lock"))
+    while page._flags & LOCKED:
+        seam.point("aw", ("page", page.pfn, "flags"))
+        seam.point("ar", ("page", page.pfn, "lock"))  # the lock bit is in the same word, and unlocking looks at ours
+        if page._flags & LOCKED:
+            page._flags |= WAITERS
+            _sleep_on_page(page, seam)
+    seam.event("lock_page", page)
+    page._flags |= LOCKED
+    page.lock_owner = seam.task.name
+
+
+def _sleep_on_page(page: Page, seam: Seam) -> None:
+    wakes = page.vm.page_wakes
+    before = wakes.get(page.pfn, 0)
+    seam.wait(
+        ("page", page.pfn, "lock"),
+        lambda: wakes.get(page.pfn, 0) != before,
+        f"the page lock of page {page.pfn}, held by {page.lock_owner or 'nobody'}",
+        lambda: not page._flags & LOCKED,
+    )
+
+
+def spin_on_page_locked(page: Page) -> None:
+    """Wait until the page is unlocked as a loop around ``trylock_page`` and ``cond_resched`` does: no sleeper is queued.
+
+    For who may not touch PG_waiters, which the core loses where it sets PG_isolated without atomic operations. The caller
+    holds a reference. Raises DeadlockError where the loop could never end.
+    """
+    page.vm.wait(("page", page.pfn, "lock"), lambda: not page._flags & LOCKED, f"page {page.pfn} to be unlocked")
+
+
+def unlock_page(page: Page) -> None:
+    """Release the page lock and wake who sleeps for it. Raises VMBug when it is not locked."""
+    if page.seam is not None:
+        seam = page.seam
+        seam.point("unlock", ("page", page.pfn, "lock"))
+        seam.event("unlock_page", page)
+        page.lock_owner = ""
+        if page._flags & WAITERS:
+            page._flags &= ~WAITERS
+            page.vm.page_wakes[page.pfn] = page.vm.page_wakes.get(page.pfn, 0) + 1
+    if not page._flags & LOCKED:
+        raise VMBug("D29", "unlock_page of an unlocked page", "the page lock to be held", page)
+    page._flags &= ~LOCKED
