@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ OURS = [ROOT / name for name in ("movable", "drivers", "tests", "docs", ".ci", "
 FILE_LIMIT = 600
 MEDIAN_LIMIT = 200
 FUNCTION_LIMIT = 35
+FOLDER_LIMIT = 15
+FLAT_AS_THE_KERNEL = {"movable/mm", "tests/mm"}
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 
 # Which rooms of movable a file of a room may import. "names" are the package file, errors, eras and hookspecs.
@@ -51,6 +54,11 @@ def lines(path: Path) -> int:
 def test_no_file_is_too_long() -> None:
     long = {str(path.relative_to(ROOT)): lines(path) for path in EVERYTHING if lines(path) > FILE_LIMIT}
     assert not long
+
+
+def test_no_folder_has_too_many_files() -> None:
+    counts = Counter(str(path.parent.relative_to(ROOT)) for path in EVERYTHING)
+    assert not {folder: count for folder, count in counts.items() if count > FOLDER_LIMIT and folder not in FLAT_AS_THE_KERNEL}
 
 
 def test_median_file_is_short() -> None:

@@ -8,9 +8,9 @@ from movable.events import Event
 from movable.rules import lru, sticky
 from movable.rules.rule import CHECKED, HELD_OR_BROKEN, OBSERVATION, STOCHASTIC, Rule
 from movable.rules.table import RULES
-from tests.drivers_for_tests.breaks import BREAKS
-from tests.drivers_for_tests.streams import as_trace, everything, judge
-from tests.drivers_for_tests.variants import TRACE_VARIANTS, VARIANTS
+from tests.streams.breaks import BREAKS
+from tests.streams.recorded import as_trace, everything, judge
+from tests.streams.variants import TRACE_VARIANTS, VARIANTS
 
 OPEN_END = {"D24", "V34"}
 """Edits whose stream ends with pages isolated."""

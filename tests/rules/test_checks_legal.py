@@ -29,7 +29,7 @@ from movable import (
 from movable.events import Event
 from movable.rules.table import RULES
 from tests.drivers_for_tests.ring import Ring
-from tests.drivers_for_tests.streams import LockedRing, Scene, changed, judge, renumbered, where
+from tests.streams.recorded import LockedRing, Scene, changed, judge, renumbered, where
 
 
 def unmark(page: Page) -> None:

@@ -13,9 +13,9 @@ from movable.errors import DeadlockError, DriverError, ListCorruption, SleepInAt
 from movable.events import Event, read_events, write_events
 from movable.rules.stream.monitor import KEPT, STORY, Monitor, error_event, rule_of
 from movable.rules.table import RULES
-from tests.drivers_for_tests.breaks import BREAKS
 from tests.drivers_for_tests.ring import Ring
-from tests.drivers_for_tests.streams import Scene, as_trace, changed, everything, judge, where
+from tests.streams.breaks import BREAKS
+from tests.streams.recorded import Scene, as_trace, changed, everything, judge, where
 
 
 @pytest.fixture(scope="module")

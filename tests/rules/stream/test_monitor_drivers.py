@@ -27,7 +27,7 @@ from movable.rules.stream.monitor import Monitor
 from movable_balloon import Balloon
 from movable_zsmalloc import Zsmalloc
 from tests.drivers_for_tests.ring import Ring
-from tests.drivers_for_tests.streams import judge
+from tests.streams.recorded import judge
 
 ADVICE = {"D25", "D38"}
 """What a driver may do knowingly: the balloon waits for its host whatever the mode."""

@@ -169,20 +169,20 @@ def offered(tmp_path: Path, distribution: str, *points: tuple[str, str]) -> list
 
 def test_a_name_that_two_distributions_offer_means_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
-        *offered(tmp_path, "other", ("ring", "tests.test_registry:OtherRing"), ("alone", "tests.drivers_for_tests.ring:Ring")),
+        *offered(tmp_path, "other", ("ring", f"{__name__}:OtherRing"), ("alone", "tests.drivers_for_tests.ring:Ring")),
         *offered(tmp_path, "first", ("ring", "tests.drivers_for_tests.ring:Ring")),
     ]
     monkeypatch.setattr(metadata, "entry_points", lambda group: points)
     with pytest.raises(UsageError) as caught:
         find("ring")
-    both = "first (tests.drivers_for_tests.ring:Ring) and other (tests.test_registry:OtherRing)"
+    both = "first (tests.drivers_for_tests.ring:Ring) and other (tests.registry.test_registry:OtherRing)"
     assert str(caught.value) == f"driver 'ring' is offered by {both}; name one of them as module:Class"
     assert find("alone") is Ring and find("tests.drivers_for_tests.ring:Ring") is Ring
     found = [(driver.name, driver.distribution, driver.problem) for driver in installed()]
     assert found == [
         ("alone", "other", ""),
         ("ring", "first", "offered by other too; name it as tests.drivers_for_tests.ring:Ring"),
-        ("ring", "other", "offered by first too; name it as tests.test_registry:OtherRing"),
+        ("ring", "other", "offered by first too; name it as tests.registry.test_registry:OtherRing"),
     ]
 
 

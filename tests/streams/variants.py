@@ -15,7 +15,7 @@ from movable.mm.page_flags import (
     PG_slab,
     PG_swapbacked,
 )
-from tests.drivers_for_tests.streams import Edit, changed, dropped, inserted, where
+from tests.streams.recorded import Edit, changed, dropped, inserted, where
 
 SWAP = 1 << PG_swapbacked | 1 << PG_owner_priv_1
 

@@ -13,7 +13,7 @@ from movable.mm.page_flags import (
     PG_reserved,
     PG_slab,
 )
-from tests.drivers_for_tests.streams import Edit, changed, dropped, inserted, renumbered, where
+from tests.streams.recorded import Edit, changed, dropped, inserted, renumbered, where
 
 OTHER = "other task"
 
