@@ -16,12 +16,13 @@ from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
 from movable.concurrent.linearizability import Orders, Span, asks_outside, precedence
 from movable.concurrent.rewind import Rewind, keep
-from movable.concurrent.seam import START, DriverHooks, ScenarioSeam, Sharing, watch
+from movable.concurrent.seam import DriverHooks, ScenarioSeam, watch
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import InvalidState, MovableError, VMBug
 from movable.explore import ExploreError, Scene
 from movable.explore.engine import TaskExit
 from movable.explore.program import Body
+from movable.explore.schedulers.shared_locations import START, Sharing
 from movable.mm.migrate import putback_movable_pages
 from movable.mm.validate import validate_vm
 from movable.rules.stream.monitor import rule_of

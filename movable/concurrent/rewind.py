@@ -11,12 +11,12 @@ import mmap
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from movable.concurrent.seam import Sharing
 from movable.concurrent.stage import Subject
 from movable.eras import Era
 from movable.explore.engine import Scheduler
 from movable.explore.instrument.hooks import Hooks, Seen
 from movable.explore.instrument.snapshot import Snapshot, Unfit
+from movable.explore.schedulers.shared_locations import Sharing
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle, Operation

@@ -17,7 +17,6 @@ from movable.concurrent.execution import Trial, unfit
 from movable.concurrent.failures.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
 from movable.concurrent.plan.derive import derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, look, suspicious
-from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Stage, Subject
 from movable.contract.report import Explored
 from movable.errors import MovableError, UsageError
@@ -27,6 +26,7 @@ from movable.explore.instrument.python import require_known
 from movable.explore.runner import compare, tidy
 from movable.explore.schedulers.portfolio import Portfolio
 from movable.explore.schedulers.replay import Choices
+from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
 from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
 from movable.supervise import board

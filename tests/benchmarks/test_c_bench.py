@@ -12,9 +12,9 @@ import pytest
 from movable.c.build.recipe import Recipe, build
 from movable.c.target import find
 from movable.concurrent.execution import Trial
-from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import subject
 from movable.explore.schedulers.portfolio import Portfolio
+from movable.explore.schedulers.shared_locations import Reduced
 from movable.mm.address_space import AddressSpace
 from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE

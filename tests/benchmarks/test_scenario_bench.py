@@ -12,12 +12,12 @@ import pytest
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, lock_page, put_page, unlock_page
 from movable.concurrent.execution import Trial
-from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario
 from movable.explore.engine import Scheduler
 from movable.explore.program import Program, Scene
 from movable.explore.runner import Options, execute, tidy
+from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.urw import Sampler
 from movable.mm.seam import Seam
 

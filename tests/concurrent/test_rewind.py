@@ -8,13 +8,13 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.concurrent.execution import BUILT, Trial
-from movable.concurrent.seam import Reduced
 from movable.concurrent.search import look_first
 from movable.concurrent.stage import Subject, subject
 from movable.contract import migrate, op, scenario
 from movable.contract.museum import exhibits
 from movable.explore.runner import Options, tidy
 from movable.explore.schedulers.replay import Choices
+from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.urw import Sampler
 from movable.registry import find
 from movable.workload.workload import workload_for

@@ -9,7 +9,6 @@ from typing import Any
 
 from movable.concurrent.execution import Broken, Trial
 from movable.concurrent.failures import timeline as lanes
-from movable.concurrent.seam import Expanded
 from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
@@ -17,6 +16,7 @@ from movable.explore.failures.recorder import record
 from movable.explore.failures.token import decode
 from movable.explore.runner import execute, follow
 from movable.explore.schedulers.preemption_bounded import Bounded
+from movable.explore.schedulers.shared_locations import Expanded
 from movable.rooms import PATHS
 from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from movable.concurrent.linearizability import ALONE
-from movable.concurrent.seam import READS, watch
+from movable.concurrent.seam import watch
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import DeadlockError
 from movable.explore.dependence import Part
 from movable.explore.instrument.hooks import Hooks
+from movable.explore.schedulers.shared_locations import READS
 from movable.sequential.faults import Blocked, passes, watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario

@@ -16,13 +16,13 @@ from movable import GFP_HIGHUSER_MOVABLE, SetPageMovable, UsageError, list_add_t
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import Orders, in_time
 from movable.concurrent.plan.derive import derive, size_for
-from movable.concurrent.seam import Reduced
 from movable.concurrent.stage import Stage, Subject, subject
 from movable.contract import Workload, compact, finish, isolate, migrate, op, operation, put_back, scenario, teardown
 from movable.explore.detect.commutativity import audit
 from movable.explore.engine import Scheduler
 from movable.explore.runner import Options, execute
 from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.shared_locations import Reduced
 from movable.mm.page_flags import ISOLATED
 from movable.registry import find
 from movable.workload.scenario import Scenario, decode, encode, show
