@@ -37,10 +37,11 @@ ARROWS = {
     "c": {"c", "workload", "mm", "explore", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
-    "explain": {"explain", "trace", "mm", "names"},
+    "explain": {"explain", "frames", "trace", "mm", "names"},
+    "frames": {"frames", "mm", "names"},
     "numa": {"numa", "mm", "explore", "names"},
     "sh": {"sh", "lab", "mm", "names"},
-    "lab": {"lab", "supervise", "mm", "registry", "trace", "names"},
+    "lab": {"lab", "frames", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
 }
 NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "rooms", ""}

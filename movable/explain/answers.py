@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from movable.explain import tallies, zones
+from movable.explain import levels, tallies, zones
 from movable.explain.hostages import judge
 from movable.explain.material import CmaFailure, FreeBlocks, Mapped, Material
 from movable.explain.meanings import of_return
@@ -14,6 +14,7 @@ from movable.trace.read.tracepoints import tracepoints
 from movable.trace.show.compaction import compaction_text
 
 MAX_PAGES_TOLD = 10
+LOOK = "add the report's tables: Mem-Info, /proc/buddyinfo or /proc/zoneinfo, and /proc/vmstat"
 KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
 
 
@@ -29,10 +30,12 @@ class Answer:
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
     found = [*_requests(material), *_pages(material), *(_zone(material, row, order, why) for row in zones.last(material))]
+    found += levels.answers(material, order)
     found += [*_pageblocks(material), *(_cma(one) for one in material.cma), *tallies.answers(material), *_maps(material)]
     if material.events:
         found.append(_traced(material))
-    return [one for one in found if one.facts]
+    none = Answer("Nothing to judge", [f"{material.recognised} lines were recognised, none of them with a number."], [LOOK])
+    return [one for one in found if one.facts] or [none]
 
 
 def _traced(material: Material) -> Answer:

@@ -8,9 +8,12 @@ import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from movable.errors import UsageError
+
+if TYPE_CHECKING:
+    from movable.explain.material import Material
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 MAX_BYTES = 64 << 20
@@ -41,26 +44,24 @@ def _order(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, answer, and show."""
-    from movable.explain.answers import answers
+    from movable.explain.frames import is_words
     from movable.explain.reading import LOOKED_FOR, read
-    from movable.explain.record import record
-    from movable.explain.show import html, text
-    from movable.explain.zones import wanted_order
-    from movable.files import check_place, write_json, write_text
+    from movable.files import check_place
 
     check_place(arguments.json)
     check_place(arguments.html)
-    material = read((name, _text(name)) for name in arguments.files)
-    if not material.recognised:
+    texts, words = [], []
+    for name in arguments.files:
+        data = _bytes(name)
+        if is_words(name, data):
+            words.append((name, data))
+        else:
+            texts.append((name, _text(data)))
+    material = read(texts)
+    if not material.recognised and not words:
         raise UsageError(f"{', '.join(arguments.files)}: nothing was recognised; looked for {LOOKED_FOR}")
-    order, why = wanted_order(material, arguments.order)
-    found = answers(material, order, why)
-    if arguments.html:
-        write_text(arguments.html, html(material, found, order))
-    if arguments.json:
-        write_json(arguments.json, record(material, found, order))
-    if "-" not in (arguments.json, arguments.html):
-        write_text("-", "\n".join(text(material, found)).rstrip() + "\n")
+    material.frames = words
+    _show(material, arguments.order, arguments.json, arguments.html)
     return 0
 
 
@@ -69,17 +70,12 @@ def explain_log(path: Path, json: str | None) -> bool:
 
     Only a small, regular, readable file can be one.
     """
-    from movable.explain.answers import answers
     from movable.explain.reading import read
-    from movable.explain.record import record
-    from movable.explain.show import text
-    from movable.explain.zones import wanted_order
-    from movable.files import write_json, write_text
 
     if not path.is_file() or path.stat().st_size > MAX_LOG:
         return False
     try:
-        written = _text(str(path))
+        written = _text(_bytes(str(path)))
     except UsageError:
         return False
     if not any(mark in written for mark in LOG_MARKS):
@@ -87,17 +83,32 @@ def explain_log(path: Path, json: str | None) -> bool:
     material = read([(str(path), written)])
     if material.events or not (material.pages or material.cma):
         return False
-    order, why = wanted_order(material, None)
-    found = answers(material, order, why)
-    if json != "-":
-        write_text("-", "\n".join(text(material, found)).rstrip() + "\n")
-    if json:
-        write_json(json, record(material, found, order))
+    _show(material, None, json, None)
     return True
 
 
-def _text(name: str) -> str:
-    """The text of a file or of standard input; what is no UTF-8 is replaced. Raises UsageError for what cannot be read."""
+def _show(material: Material, wanted: int | None, json: str | None, page: str | None) -> None:
+    """Answer, and write the answers as text, as JSON and as a page."""
+    from movable.explain.answers import answers
+    from movable.explain.frames import count, frame_answers
+    from movable.explain.record import record
+    from movable.explain.show import html, text
+    from movable.explain.zones import wanted_order
+    from movable.files import write_json, write_text
+
+    order, why = wanted_order(material, wanted)
+    counts = count(material)
+    found = frame_answers(material) + (answers(material, order, why) if material.recognised else [])
+    if page:
+        write_text(page, html(material, found, order))
+    if json:
+        write_json(json, record(material, found, order) | counts)
+    if "-" not in (json, page):
+        write_text("-", "\n".join(text(material, found)).rstrip() + "\n")
+
+
+def _bytes(name: str) -> bytes:
+    """A file or standard input, unpacked. Raises UsageError for what cannot be read."""
     if name == "-":
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
@@ -114,6 +125,11 @@ def _text(name: str) -> str:
             raise UsageError(f"{name}: is damaged gzip; unpack it by hand") from None
     if len(data) > MAX_BYTES:
         raise UsageError(f"{name}: more than {MAX_BYTES >> 20} MiB; give the part that matters")
+    return data
+
+
+def _text(data: bytes) -> str:
+    """What was read, as text; what is no UTF-8 is replaced."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     return data.decode("utf-8", "replace")

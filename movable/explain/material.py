@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -162,6 +163,17 @@ class CompactionRun:
 
 
 @dataclass(slots=True)
+class Reclaim:
+    """One direct reclaim as a tracing tool reported it: how long the task waited, and the pages that came free."""
+
+    line: Line
+    task: str
+    pid: int
+    latency_ms: float
+    pages: int
+
+
+@dataclass(slots=True)
 class Material:
     """Everything that was recognised, in the order it stood; ``unread`` is the rest."""
 
@@ -177,6 +189,14 @@ class Material:
     zram: list[Zram] = field(default_factory=list)
     maps: list[Mapped] = field(default_factory=list)
     runs: list[CompactionRun] = field(default_factory=list)
+    reclaims: list[Reclaim] = field(default_factory=list)
+    event_counts: Counter[str] = field(default_factory=Counter)
+    """How often events came, as perf stat, bpftrace and the like count them."""
+    meminfo: dict[str, int] = field(default_factory=dict)
+    """/proc/meminfo: kB, the numbers of huge pages as they are."""
+    frames: list[tuple[str, bytes]] = field(default_factory=list)
+    """Dumps of /proc/kpageflags: name, and a word of 8 bytes for each frame."""
+    node_meminfo: dict[int, dict[str, int]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     """Lines of compaction and migration tracepoints, for ``movable trace summary``."""
     unread: list[Line] = field(default_factory=list)

@@ -26,8 +26,8 @@ _STAMPS = re.compile(
 )
 _COMMAND = re.compile(
     r"^\s*(?:\[?[\w.-]+@[\w.-]+[^#$%]{0,80}|[\w.-]{0,40}:?[~/][^\s#$%]{0,80}|\([\w.-]+\)\s*)?\s*[#$%]\s*"
-    r"(?:sudo\s+)?(?:cat|head|tail|grep|egrep|zgrep|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|"
-    r"while|for|sleep|sysctl|tee|migratepages|perf|trace-cmd|bpftrace|compsnoop|python3?|uname|free|date|ls|cd)\b"
+    r"(?:sudo\s+)?(?:\S*/)?(?:cat|head|tail|grep|egrep|zgrep|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|"
+    r"(?:compactsnoop|drsnoop)-bpfcc|while|for|sleep|sysctl|tee|migratepages|perf|trace-cmd|bpftrace|compactsnoop|compsnoop|drsnoop|python3?|uname|free|date|ls|cd)\b"
 )
 _GREP = re.compile(r"^(/(?:proc|sys)/[\w/.-]+):(?:\d+:)?")
 _FENCE = re.compile(r"^\s*(?:```|~~~)\S*\s*$")

@@ -7,18 +7,19 @@ from collections.abc import Iterable
 from movable.errors import UsageError
 from movable.explain.material import Material
 from movable.explain.paste import lines
-from movable.explain.readers import cma, failures, numa_maps
-from movable.explain.readers.compsnoop import Compsnoop
+from movable.explain.readers import cma, failures, meminfo, numa_maps
 from movable.explain.readers.counters import Snapshots
 from movable.explain.readers.free_blocks import Tables
 from movable.explain.readers.page_dumps import Dumps
+from movable.explain.readers.tool_tables import ToolTables
 from movable.explain.readers.zone_marks import Zones
 
 MAX_CHARACTERS = 64 << 20  # of all that is pasted together
 
 LOOKED_FOR = (
-    "/proc/buddyinfo, /proc/pagetypeinfo, extfrag_index, unusable_index, /proc/zoneinfo, /proc/vmstat, numa_maps, mm_stat of zram, "
-    "the report of a failed allocation or of the OOM killer, page dumps, failures of CMA, tables or tracepoints of compaction"
+    "/proc/buddyinfo, /proc/pagetypeinfo, extfrag_index, unusable_index, /proc/zoneinfo, /proc/vmstat, /proc/meminfo, numa_maps, "
+    "/proc/kpageflags, mm_stat of zram, the report of a failed allocation or of the OOM killer, page dumps, failures of CMA, "
+    "tables, counts or tracepoints of compaction; cat /proc/buddyinfo is a beginning"
 )
 
 
@@ -31,7 +32,8 @@ def read(texts: Iterable[tuple[str, str]]) -> Material:
         if left < 0:
             raise UsageError(f"{source}: more than {MAX_CHARACTERS >> 20} Mi characters in all; give the part that matters")
         readers = (
-            Tables().read, Zones().read, Snapshots().read, Dumps().read, cma.read, numa_maps.read, Compsnoop().read, failures.read,
+            Tables().read, Zones().read, Snapshots().read, meminfo.read, Dumps().read, cma.read, numa_maps.read, ToolTables().read,
+            failures.read,
         )  # fmt: skip
         for line in lines(source, text):
             if line.text and any(reader(line, material) for reader in readers):

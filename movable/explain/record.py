@@ -34,6 +34,10 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
             _row(one, "task", "pid", "node", "zone", "order", "mode", "status", "latency_ms", "fragmentation_index")
             for one in material.runs
         ],
+        "reclaims": [_row(one, "task", "pid", "latency_ms", "pages") for one in material.reclaims],
+        "event_counts": dict(material.event_counts),
+        "meminfo": material.meminfo,
+        "node_meminfo": {str(node): values for node, values in material.node_meminfo.items()},
         "tracepoint_lines": len(material.events),
         "answers": [asdict(one) for one in found],
         "unread": [{"source": one.source, "line": one.number, "text": one.raw[:500]} for one in material.unread],

@@ -12,6 +12,7 @@ from movable.explain.meanings import of_status
 if TYPE_CHECKING:
     from movable.explain.answers import Answer
 
+MOST_TOLD = 12
 MANY_SCANNED = 50
 """Pages scanned for each that moved, above which scanning is mostly in vain."""
 
@@ -48,6 +49,11 @@ def answers(material: Material) -> Iterator[Answer]:
         yield Answer("zram", list(_zram(one.values)), ["echo 1 > /sys/block/zramN/compact gives partly empty pages back"])
     if material.runs:
         yield Answer("Compactions that were traced", list(_runs(material)))
+    if material.reclaims:
+        yield Answer("Direct reclaim that was traced", list(_reclaims(material)))
+    if material.event_counts:
+        top = [f"{name}: {count}" for name, count in material.event_counts.most_common(MOST_TOLD)]
+        yield Answer("Events that were counted", [*_scanners(material.event_counts), *(f"{one}." for one in top)])
 
 
 def _compaction(values: Mapping[str, int]) -> Iterator[str]:
@@ -99,6 +105,27 @@ def _advice(values: Mapping[str, int]) -> list[str]:
     return advice
 
 
+def _reclaims(material: Material) -> Iterator[str]:
+    waits, pages = [one.latency_ms for one in material.reclaims], sum(one.pages for one in material.reclaims)
+    yield f"{len(waits)} requests reclaimed memory themselves, {pages} pages in all: memory was short, not only broken up."
+    yield f"They waited {sum(waits):.1f} ms in all, {max(waits):.1f} ms at most."
+    tasks = Counter(one.task for one in material.reclaims)
+    yield "Who waited: " + ", ".join(f"{task} ({count})" for task, count in tasks.most_common(5)) + "."
+
+
+def _scanners(counts: Mapping[str, int]) -> Iterator[str]:
+    """What perf's report of compaction times adds up to."""
+    scanned, taken = counts.get("migration_scanner scanned", 0), counts.get("migration_scanner isolated", 0)
+    if scanned and taken:
+        yield f"{scanned / taken:.1f} pages were scanned for each that was isolated."
+    moved, failed = counts.get("migration moved", 0), counts.get("migration failed", 0)
+    if moved or failed:
+        yield f"{moved} pages moved, {failed} did not ({100 * failed // (moved + failed)} %)."
+    begun = counts.get("compaction:mm_compaction_begin")
+    if begun is not None:
+        yield f"{begun} compactions began."
+
+
 def _zram(values: Mapping[str, int]) -> Iterator[str]:
     stored, packed, used = values["orig_data_size"], values["compr_data_size"], values["mem_used_total"]
     yield f"{stored >> 10} kB are stored in {used >> 10} kB of memory; compressed they are {packed >> 10} kB."
@@ -106,7 +133,9 @@ def _zram(values: Mapping[str, int]) -> Iterator[str]:
         yield f"{100 * (used - packed) // used} % of that memory is overhead and unused slots of zsmalloc." if used >= packed else (
             "More is stored than memory is used: same-filled pages need none."
         )
-    yield f"{values['same_pages']} pages are filled with one word; {values['pages_compacted']} pages were given back by compaction."
+    if "same_pages" in values and "pages_compacted" in values:
+        same, compacted = values["same_pages"], values["pages_compacted"]
+        yield f"{same} pages are filled with one word; {compacted} pages were given back by compaction."
 
 
 def _runs(material: Material) -> Iterator[str]:

@@ -43,8 +43,8 @@ def _hostages(arguments: argparse.Namespace) -> int:
 
     from movable.errors import UsageError
     from movable.files import check_place, write_json, write_text
-    from movable.lab.frames.hostages import count, lines, record
-    from movable.lab.frames.snapshot import take
+    from movable.frames.hostages import count, lines, record
+    from movable.frames.snapshot import take
 
     if arguments.live == (arguments.folder is not None):
         raise UsageError("give a folder with kpageflags and zoneinfo, or --live for this machine, and not both")

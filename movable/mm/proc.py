@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuddyRow",
+    "MemInfoRow",
     "NodeTypes",
     "TypeRow",
     "buddyinfo",
@@ -32,6 +33,7 @@ __all__ = [
     "meminfo",
     "pagetypeinfo",
     "parse_buddyinfo",
+    "parse_mem_info_row",
     "parse_pagetypeinfo",
     "vmstat",
     "zoneinfo",
@@ -100,7 +102,8 @@ def parse_buddyinfo(text: str) -> list[BuddyRow]:
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            rows.append(_mem_info_row(line) or _buddy_row(line))
+            found = parse_mem_info_row(line)
+            rows.append(_buddy_row(line) if found is None or not found.whole else BuddyRow(*found[:3]))
         except (ValueError, IndexError):
             raise UsageError(f"line {number}: {line!r} is no line of /proc/buddyinfo") from None
     return rows
@@ -111,15 +114,50 @@ def _buddy_row(line: str) -> BuddyRow:
     return BuddyRow(nid, zone, [int(count) for count in counts])
 
 
-def _mem_info_row(line: str) -> BuddyRow | None:
-    """``Node 0 Normal: 1056*4kB (UMEH) 1027*8kB ... = 59704kB`` (show_free_areas); None for another line."""
-    found = re.fullmatch(r"\s*(?:Node (\d+) )?(\w+): ((?:\d+\*\d+kB (?:\([A-Z]*\) )?)+)= (\d+)kB\s*", line)
+# --- rows of Mem-Info ---
+
+MAX_COLUMNS = 20
+_MEM_INFO = re.compile(r"(?:\bNode\s+(\d{1,9})\s+)?\b(\w+):\s+(?=\d+\*\d+kB)(.*)$")
+_RUN = re.compile(r"(\d+)\*(\d+)kB(?:\s*\(([A-Z]*)\))?")
+_SUM = re.compile(r"=\s*(\d+)kB\s*$")
+
+
+class MemInfoRow(NamedTuple):
+    """Free blocks of one zone as the report of a failed allocation has them.
+
+    ``page_kb`` is the size of a page, ``letters`` the migratetypes that have free blocks of an order; ``whole`` is False where the
+    row was cut or its sum does not fit.
+    """
+
+    nid: int
+    zone: str
+    counts: list[int]
+    page_kb: int
+    letters: dict[int, str]
+    whole: bool
+
+
+def parse_mem_info_row(line: str) -> MemInfoRow | None:
+    """``Node 0 Normal: 1056*4kB (UMEH) 1027*8kB ... = 59704kB`` (show_free_areas), whatever stands before; None for another line.
+
+    Kernels of one node once left the node out.
+    """
+    found = _MEM_INFO.search(line)
     if found is None:
         return None
-    runs = [(int(count), int(size)) for count, size in re.findall(r"(\d+)\*(\d+)kB", found[3])]
-    if [size for _, size in runs] != [runs[0][1] << order for order in range(len(runs))]:
-        raise ValueError(line)
-    return BuddyRow(int(found[1] or 0), found[2], [count for count, _ in runs])
+    runs = [(int(count[:18]), int(size[:9]), letters) for count, size, letters in _RUN.findall(found[3])]
+    page = runs[0][1]
+    sizes = {size for _, size, _ in runs}
+    if page == 0 or any(size % page or size // page & size // page - 1 for size in sizes) or len(sizes) < len(runs):
+        return None
+    by_order = {(size // page).bit_length() - 1: (count, letters) for count, size, letters in runs}
+    counts = [by_order.get(order, (0, ""))[0] for order in range(max(by_order) + 1)]
+    if len(counts) > MAX_COLUMNS:
+        return None
+    total, free = _SUM.search(found[3]), sum(count << order for order, count in enumerate(counts)) * page
+    whole = len(by_order) == len(counts) and total is not None and int(total[1][:18]) == free
+    letters = {order: letters for order, (count, letters) in by_order.items() if letters and count}
+    return MemInfoRow(int(found[1] or 0), found[2], counts, page, letters, whole)
 
 
 # --- /proc/pagetypeinfo ---

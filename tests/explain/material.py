@@ -144,3 +144,51 @@ EVERYTHING = {
     "vmstat": VMSTAT_BEFORE, "dump": DUMP, "cma": CMA, "numa_maps": NUMA_MAPS, "mm_stat": MM_STAT, "compsnoop": COMPSNOOP,
     "trace": TRACE,
 }  # fmt: skip
+MEMINFO = """\
+MemTotal:         984856 kB
+MemFree:          536456 kB
+MemAvailable:     467304 kB
+Active(anon):       7912 kB
+AnonPages:        307496 kB
+AnonHugePages:     30720 kB
+SUnreclaim:         9188 kB
+CmaTotal:          65536 kB
+CmaFree:           60000 kB
+HugePages_Total:      20
+HugePages_Free:        3
+Hugepagesize:       2048 kB
+"""
+DRSNOOP = """\
+COMM           PID     LAT(ms) PAGES
+summond        17678      0.19   143
+my task        17669      0.55   313
+"""
+PERF_STAT = """\
+ Performance counter stats for 'system wide':
+
+         1.234.567      compaction:mm_compaction_begin
+             4,400      compaction:mm_compaction_end           (99.1%)
+
+      10.002212333 seconds time elapsed
+"""
+COMPACTION_TIMES = """\
+total: 2444505743ns migration: moved=357738 failed=39275
+free_scanner: scanned=2705578 isolated=387875
+migration_scanner: scanned=814426 isolated=397013
+"""
+BPFTRACE = """\
+$ bpftrace -e 'tracepoint:compaction:mm_compaction_begin { @[comm] = count(); }'
+Attaching 1 probe...
+@[kcompactd0]: 12
+@[khugepaged]: 3
+"""
+ZRAMCTL = """\
+NAME       ALGORITHM DISKSIZE  DATA COMPR TOTAL STREAMS MOUNTPOINT
+/dev/zram0 lzo-rle       7,7G  1,2G  311M  330M       8 [SWAP]
+/dev/zram1 zstd          256M    4K   59B    4K       8
+"""
+ALONE = {
+    "meminfo": MEMINFO, "drsnoop": DRSNOOP, "perf stat": PERF_STAT, "compaction times": COMPACTION_TIMES, "bpftrace": BPFTRACE,
+    "zramctl": ZRAMCTL, "zoneinfo": ZONEINFO, "indices": INDICES, "unusable": UNUSABLE,
+}  # fmt: skip
+"""Kinds that have to answer by themselves."""

@@ -6,15 +6,13 @@ import re
 
 from movable.explain.material import FreeBlocks, Indices, Material, Pageblocks, TypeBlocks
 from movable.explain.paste import Line
+from movable.mm.proc import parse_mem_info_row
 
 _HEAD = r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)"
 _CUT = r"(\s*(?:\.{2,}|…)\s*)?"
 _ROW = re.compile(_HEAD + r"\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
 _TYPES = re.compile(_HEAD + r"\s*,\s*type\s+(\w+)\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
 _INDEX = re.compile(_HEAD + r"\s+((?:-?\d\.-?\d+\s+)*-?\d\.-?\d+)" + _CUT + r"\s*$")
-_MEM_INFO = re.compile(r"(?:\bNode\s+(\d+)\s+)?\b(\w+):\s+(?=\d+\*\d+kB)(.*)$")
-_RUN = re.compile(r"(\d+)\*(\d+)kB(?:\s*\(([A-Z]*)\))?")
-_SUM = re.compile(r"=\s*(\d+)kB\s*$")
 _MORE = re.compile(r"^\s*((?:>?\d+\s+)*>?\d+)\s*$")
 _BLOCK_TITLE = re.compile(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
 _TITLES = re.compile(
@@ -116,22 +114,9 @@ def _thousandths(word: str) -> int:
 
 
 def _mem_info(line: Line, material: Material) -> bool:
-    """``Node 0 Normal: 1056*4kB (UMEH) 1027*8kB ... = 59704kB``; kernels of one node once left the node out."""
-    found = _MEM_INFO.search(line.text)
+    """A row of Mem-Info; one that was cut before its sum counts as cut."""
+    found = parse_mem_info_row(line.text)
     if found is None:
         return False
-    runs = [(int(count[:18]), int(size[:9]), letters) for count, size, letters in _RUN.findall(found[3])]
-    sizes = [size for _, size, _ in runs]
-    page = sizes[0]
-    if page == 0 or any(size % page or size // page & size // page - 1 for size in sizes) or len(set(sizes)) < len(sizes):
-        return False
-    by_order = {(size // page).bit_length() - 1: (count, letters) for count, size, letters in runs}
-    counts = [by_order.get(order, (0, ""))[0] for order in range(max(by_order) + 1)]
-    if len(counts) > MOST_ORDERS:
-        return False
-    total = _SUM.search(found[3])
-    row = FreeBlocks(line, int(found[1] or 0), found[2], counts, page_kb=page)
-    row.whole = len(by_order) == len(counts) and (total is None or int(total[1]) == row.free * page)
-    row.types = {order: letters for order, (count, letters) in by_order.items() if letters and count}
-    material.free.append(row)
+    material.free.append(FreeBlocks(line, found.nid, found.zone, found.counts, found.whole, found.page_kb, found.letters))
     return True

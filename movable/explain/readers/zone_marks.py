@@ -48,7 +48,7 @@ class Zones:
             self._pagesets = True
         value = _VALUE.match(line.text)
         if value is not None:
-            if (value[1] in MARKS or value[1].startswith("nr_")) and not self._pagesets:
+            if value[1] == "start_pfn" or ((value[1] in MARKS or value[1].startswith("nr_")) and not self._pagesets):
                 zone.values.setdefault(value[1], int(value[2]))
             return True
         return _OTHER.match(line.text) is not None

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from movable.lab.frames.kinds import KINDS, Kind, kind_of
-from movable.lab.frames.snapshot import Snapshot, Span
+from movable.frames.kinds import KINDS, Kind, kind_of
+from movable.frames.snapshot import Snapshot, Span
 
 SCHEMA = "movable.hostages/1"
 BLOCKS_TOLD = 8

@@ -11,12 +11,12 @@ import pytest
 
 from movable.cli import main
 from movable.errors import UsageError
-from movable.lab.frames.hostages import count, lines
-from movable.lab.frames.kinds import ANON, COMPOUND, FILE, FREE, HOLE, KERNEL, SHMEM, SLAB, kind_of
-from movable.lab.frames.snapshot import Snapshot, Span, take
+from movable.frames.hostages import count, lines
+from movable.frames.kinds import ANON, COMPOUND, FILE, FREE, HOLE, KERNEL, SHMEM, SLAB, kind_of
+from movable.frames.snapshot import Snapshot, Span, take
 from movable.mm.proc import parse_buddyinfo
 
-PRESSURE = Path(__file__).parents[2] / "data" / "frames" / "pressure"
+PRESSURE = Path(__file__).parents[1] / "data" / "frames" / "pressure"
 FREE_WORD, ANON_WORD, SLAB_WORD, KERNEL_WORD = 1 << 10, 1 << 5 | 1 << 12, 1 << 7, 0
 
 

@@ -1,0 +1,121 @@
+"""What is said of a zone where no table of free blocks is: its watermarks, the kernel's own indices, and /proc/meminfo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from movable.explain import zones
+from movable.explain.material import Marks, Material
+
+if TYPE_CHECKING:
+    from movable.explain.answers import Answer
+
+BLOCKS = "cat /proc/buddyinfo, or /proc/pagetypeinfo as root: they say in which blocks the free pages lie"
+WAYS = {"fragmentation_index": "fragmentation index", "unusable_index": "unusable index"}
+
+
+def answers(material: Material, order: int) -> Iterator[Answer]:
+    """Watermarks and indices of zones that have no table of free blocks, then the whole machine's memory."""
+    known = {(row.node, row.zone) for row in zones.last(material)}
+    marks = {(one.node, one.zone): one for one in material.marks if (one.node, one.zone) not in known and one.values}
+    populated = [one for one in marks.values() if one.values.get("managed", one.values.get("present", 1))]
+    for one in populated or list(marks.values())[:1]:
+        yield _watermarks(one, order)
+    yield from _indices(material, order, known)
+    if material.meminfo:
+        yield _meminfo("Memory of the whole machine (meminfo)", material.meminfo)
+    for node, values in sorted(material.node_meminfo.items()):
+        yield _meminfo(f"Memory of node {node} (meminfo)", values)
+
+
+def _watermarks(marks: Marks, order: int) -> Answer:
+    from movable.explain.answers import Answer
+
+    values = marks.values
+    answer = Answer(f"Node {marks.node}, zone {marks.zone}: watermarks", [], [BLOCKS])
+    free, size = values.get("free", values.get("nr_free_pages")), values.get("managed", values.get("present"))
+    if not size and not free:
+        answer.facts.append("The zone has no memory.")
+        answer.advice.clear()
+        return answer
+    if free is None:
+        answer.facts.append("How much is free is not there: the text was cut.")
+        return answer
+    answer.facts.append(f"{free} pages are free{f' of {size}' if size else ''}.")
+    low, minimum, high = values.get("low"), values.get("min"), values.get("high")
+    if low is not None and minimum is not None:
+        state = "below min: only emergency requests get any" if free < minimum else (
+            "below low: kswapd runs, and requests above order 0 wait" if free < low else
+            "below high: kswapd goes on where it runs" if high is not None and free < high else "above all of them: no pressure"
+        )  # fmt: skip
+        answer.facts.append(f"Watermarks: min {minimum}, low {low}, high {high}; free memory is {state}.")
+        needs = low + (2 << order)
+        answer.facts.append(
+            f"Compaction for order {order} wants {needs} free pages: "
+            + (f"it would be skipped, {needs - free} are missing." if free < needs else "it would begin.")
+        )
+        if free < needs:
+            answer.advice.insert(0, "free memory first: compaction has nowhere to move pages to")
+    answer.facts.append(f"A perfect compaction could give at most {free >> order} blocks of order {order}.")
+    if values.get("free_cma") or values.get("nr_free_cma"):
+        answer.facts.append(f"{values.get('free_cma') or values['nr_free_cma']} of the free pages are CMA: movable requests only.")
+    return answer
+
+
+def _indices(material: Material, order: int, known: set[tuple[int, str]]) -> Iterator[Answer]:
+    from movable.explain.answers import Answer
+
+    for one in material.indices:
+        if (one.node, one.zone) in known or not one.values:
+            continue
+        at = min(order, len(one.values) - 1)
+        value = one.values[at]
+        answer = Answer(f"Node {one.node}, zone {one.zone}: {WAYS[one.which]} of order {at}")
+        if one.which == "unusable_index":
+            answer.facts.append(f"{value / 1000:.3f}: {value / 10:.1f} % of free memory is in blocks below order {at}.")
+            if value == 1000:
+                answer.facts.append(f"No block of order {at} is free.")
+        elif value == -1000:
+            answer.facts.append(f"-1: a block of order {at} is free, so that a request does not fail.")
+        else:
+            lack = value <= zones.EXTFRAG_THRESHOLD
+            answer.facts.append(
+                f"{value / 1000:.3f}: none is free, "
+                + ("for lack of memory more than fragmentation." if lack else "because free memory is broken up.")
+            )
+            answer.advice.append("free memory first, then compact" if lack else "compact: echo 1 > /proc/sys/vm/compact_memory")
+        yield answer
+
+
+def _meminfo(title: str, values: dict[str, int]) -> Answer:
+    """/proc/meminfo, as far as it speaks of huge pages, CMA and memory that cannot move. Values are in kB, huge pages are counts."""
+    from movable.explain.answers import Answer
+
+    answer = Answer(title)
+    total, free = values.get("MemTotal"), values.get("MemFree")
+    if free is not None:
+        of, available = f" of {total} kB" if total else "", values.get("MemAvailable")
+        answer.facts.append(f"{free} kB{of} are free" + (f"; {available} kB are available." if available is not None else "."))
+    pool = values.get("HugePages_Total")
+    if pool is not None:
+        size = values.get("Hugepagesize", 2048)
+        answer.facts.append(
+            f"The pool has {pool} huge pages of {size} kB, {values.get('HugePages_Free', 0)} of them free"
+            f" and {values.get('HugePages_Rsvd', 0)} promised."
+        )
+    if "AnonHugePages" in values and values.get("AnonPages"):
+        huge, anon = values["AnonHugePages"], values["AnonPages"]
+        answer.facts.append(f"{100 * huge // anon} % of anonymous memory is in huge pages ({huge} of {anon} kB).")
+    if values.get("CmaTotal"):
+        answer.facts.append(f"CMA has {values['CmaTotal']} kB, {values.get('CmaFree', 0)} kB of them free.")
+    fixed = sum(values.get(name, 0) for name in ("SUnreclaim", "KernelStack", "PageTables", "Percpu"))
+    if fixed and total:
+        share = f"{fixed} kB ({100 * fixed // total} %)"
+        answer.facts.append(f"{share} are the kernel's own (slab, stacks, page tables) and cannot move.")
+    if values.get("Mlocked"):
+        locked = f"{values['Mlocked']} kB are locked (mlock)"
+        answer.facts.append(f"{locked}: compaction moves them unless vm.compact_unevictable_allowed is 0.")
+    answer.facts = answer.facts or [f"{len(values)} values, none about free memory or huge pages."]
+    answer.advice.append(BLOCKS)
+    return answer
