@@ -89,7 +89,7 @@ def _indices(material: Material, order: int, known: set[tuple[int, str]]) -> Ite
 
 
 def _meminfo(title: str, values: dict[str, int]) -> Answer:
-    """/proc/meminfo, as far as it speaks of huge pages, CMA and memory that cannot move. Values are in kB, huge pages are counts."""
+    """/proc/meminfo, as far as it speaks of huge pages, CMA and memory that cannot move. In kB; huge pages are counts."""
     from movable.explain.answers import Answer
 
     answer = Answer(title)

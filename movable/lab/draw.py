@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from movable.mm.mmzone import Zone
+    from movable.mm.page import Page
     from movable.mm.vm import VM
 
 COLUMNS = 64
@@ -77,10 +78,10 @@ class FrameMap(NamedTuple):
         return [kind for kind in range(len(self.kinds)) if any(kind in stretch.frames for stretch in self.stretches)]
 
 
-def take_map(vm: VM, title: str, kinds: list[Kind], owners: Mapping[int, int], process: set[int]) -> FrameMap:
+def take_map(vm: VM, title: str, kinds: list[Kind], kind_of: Callable[[Page], int | None], process: set[int]) -> FrameMap:
     """The map of a machine as it is now.
 
-    ``owners`` says for the address of each address space which kind its pages are, ``process`` are the frames of the process.
+    ``kind_of`` says which kind a page in use is, None for nobody known; ``process`` are the frames of the process.
     """
     codes = bytearray(vm.nr_frames)
     for zone in vm.zones:
@@ -89,13 +90,9 @@ def take_map(vm: VM, title: str, kinds: list[Kind], owners: Mapping[int, int], p
         if page._refcount <= 0:
             continue
         size = 1 << page.order
-        kind = OTHER
-        if page.order >= HUGE_ORDER:
-            kind = HUGE
-        elif page.pfn in process:
-            kind = PROCESS
-        elif page._mapping:
-            kind = owners.get(page._mapping & ~3, OTHER)
+        kind = PROCESS if page.pfn in process else kind_of(page)
+        if kind is None:
+            kind = HUGE if page.order >= HUGE_ORDER else OTHER
         codes[page.pfn : page.pfn + size] = bytes([kind]) * size
     per_cell = 1 << max(0, (vm.nr_frames // CELLS_WANTED).bit_length() - 1)
     stretches = [Stretch(z.node.nid, z.name, z.start_pfn, bytes(codes[z.start_pfn : z.end_pfn])) for z in vm.zones]

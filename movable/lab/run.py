@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from movable.lab.data import Data, read_input, read_standard_library
 from movable.lab.draw import FIRST_DRIVER, FrameMap, kinds_for, take_map
 from movable.lab.metrics import Tally, ZoneState, tally_callbacks, zone_states
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER, Settings, readable, size_text
+from movable.lab.page_owner import PageOwner
 from movable.lab.workloads import Inflation, Population, Process, Store, Taker, grows_to_a_target, hands_out_stores
 from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.vm import VM
@@ -53,7 +55,8 @@ class Run:
     """Everything about one run, for its steps and for the report.
 
     ``failure`` says what stopped it, ``unwritten`` of every output that could not be written why. ``places`` are files that are
-    being written. ``held`` and ``unmarked`` are the frames of each driver, and those of nobody known, when memory was full.
+    being written. ``held`` and ``unmarked`` are the frames of each driver, and those of nobody known, when memory was full;
+    ``page_owner`` knows who allocated what nobody marked.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,6 +66,7 @@ class Run:
         self.drivers = [Loaded(label, target, FIRST_DRIVER + i) for i, (label, target, _) in enumerate(settings.drivers)]
         self.kinds = kinds_for([driver.label for driver in self.drivers])
         self.owners: dict[int, int] = {}
+        self.page_owner = PageOwner(self.vm)
         self.data: Data | None = None
         self.stores: list[Store] = []
         self.takers: list[Taker] = []
@@ -98,13 +102,14 @@ class Run:
     def map(self, title: str) -> FrameMap:
         """Draw the machine as it is."""
         process = {page.pfn for page in self.process.pages}
-        self.maps.append(take_map(self.vm, title, self.kinds, self.owners, process))
+        self.maps.append(take_map(self.vm, title, self.kinds, partial(self.page_owner.kind_of, owners=self.owners), process))
         return self.maps[-1]
 
     def frames_of(self, driver: Loaded) -> int:
-        """How many frames one driver has marked now."""
-        owners, kind = self.owners, driver.kind
-        return sum(1 for page in self.vm.pages.values() if page._refcount > 0 and owners.get(page._mapping & ~3) == kind)
+        """How many frames one driver has now: those that it has marked, and those that it allocated and did not mark."""
+        owners, kind, kind_of = self.owners, driver.kind, self.page_owner.kind_of
+        pages = (page for page in self.vm.pages.values() if page._refcount > 0)
+        return sum(1 << page.order for page in pages if kind_of(page, owners) == kind)
 
     def free(self) -> int:
         """Free frames of the whole machine."""
@@ -137,7 +142,8 @@ class Run:
 def load_drivers(run: Run) -> None:
     """Make one instance of each driver. Raises UsageError as ``registry.load`` does."""
     for driver, (_, _, factory) in zip(run.drivers, run.settings.drivers, strict=True):
-        driver.instance = registry.load(run.vm, factory)
+        with run.page_owner.allocating(driver.kind):
+            driver.instance = registry.load(run.vm, factory)
         run.adopt(driver)
 
 
@@ -183,11 +189,13 @@ def _can_fill(instance: Any) -> bool:
 
 
 def _filler(run: Run, driver: Loaded, share: int) -> Taker:
+    allocating = partial(run.page_owner.allocating, driver.kind)
     if grows_to_a_target(driver.instance):
-        return Inflation(driver.instance, share)
+        return Inflation(driver.instance, share, allocating)
 
     def populate(count: int) -> Any:
-        answer = driver.instance.populate(count)
+        with allocating():
+            answer = driver.instance.populate(count)
         run.adopt(driver)
         return answer
 

@@ -132,9 +132,10 @@ def validate(run: Run, terminal: Terminal) -> None:
 
 
 def may_keep(run: Run, staying: list[Loaded]) -> int:
-    """How many frames drivers that stay may have: those that they have marked, or as many as when memory was full.
+    """How many frames drivers that stay may have: those that are known to be theirs, or as many as when memory was full.
 
-    A driver need not mark its pages, and whose an unmarked frame is nobody knows: they all count as those of drivers that stay.
+    A driver need not mark its pages, and may allocate them when nobody looks: frames of nobody known count as those of drivers that
+    stay.
     """
     marked = sum(run.frames_of(driver) for driver in staying)
     when_full = run.unmarked + sum(run.held[driver.label] for driver in staying) if staying else 0

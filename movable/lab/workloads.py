@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from movable.errors import MovableError
+from movable.mm.gfp import MAX_ORDER
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
 from movable.mm.mm_types import VM_READ, VM_WRITE
@@ -180,32 +182,45 @@ def grows_to_a_target(driver: Any) -> bool:
 
 
 class Inflation:
-    """A balloon whose host asks for more, step by step."""
+    """A balloon whose host asks for more, step by step; ``allocating`` is entered while it works."""
 
-    def __init__(self, balloon: Any, left: int) -> None:
+    def __init__(self, balloon: Any, left: int, allocating: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self.balloon = balloon
         self.left = left
+        self.allocating = allocating
 
     def take(self, frames: int) -> None:
         """Ask for ``frames`` more, and let the balloon's worker run; gives up for good where it gets nothing."""
         before = self.balloon.num_pages
-        self.balloon.set_target(before + min(frames, self.left))
-        self.balloon.vm.run_work()
+        with self.allocating():
+            self.balloon.set_target(before + min(frames, self.left))
+            self.balloon.vm.run_work()
         grown = self.balloon.num_pages - before
         self.left = self.left - grown if grown > 0 else 0
 
 
+LARGEST_BLOCK = 1 << MAX_ORDER - 1
+"""Frames that a driver of any order can use."""
+
+
 class Population:
-    """A driver with a method ``populate(count)`` that allocates up to ``count`` pages and returns how many it got."""
+    """A driver with a method ``populate(count)`` that allocates up to ``count`` pages and returns how many it got.
+
+    A driver of higher order gets nothing out of a small share: what it did not get is asked for again with the next one, until a
+    block of any order would fit.
+    """
 
     def __init__(self, name: str, populate: Callable[[int], Any], left: int) -> None:
         self.name = name
         self.populate = populate
         self.left = left
+        self.saved = 0
 
     def take(self, frames: int) -> None:
         """Ask for ``frames`` more; gives up for good where there are none. Raises MovableError for any answer but a count."""
-        frames = min(frames, self.left)
+        frames = min(frames + self.saved, self.left)
+        if not frames:
+            return
         try:
             got = self.populate(frames)
         except (MovableError, KeyboardInterrupt):
@@ -214,7 +229,9 @@ class Population:
             raise MovableError(f"{self.name}.populate raised {spoken(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
             raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")
-        self.left = self.left - got if got else 0
+        self.saved = frames - got
+        gives_up = not got and frames >= min(self.left, LARGEST_BLOCK)
+        self.left = 0 if gives_up else self.left - got
 
 
 def fill(takers: list[Taker], process: Process, cycles: int, chance: random.Random) -> None:

@@ -6,7 +6,7 @@ from errno import EAGAIN, EINVAL, ENOMEM
 from typing import Any
 
 import movable
-from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_SYNC_NO_COPY, VM, AddressSpace, ListHead, Page
+from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, MIGRATE_SYNC_NO_COPY, VM, AddressSpace, ListHead, Page
 from movable.mm.page_flags import SetPageIsolated
 from movable_zsmalloc import Zsmalloc
 
@@ -52,6 +52,21 @@ class Pages:
     @movable.hookimpl
     def putback_page(self, page: Page) -> None:
         movable.list_add(page.lru, self.held)
+
+
+class Blocks(Pages):
+    """A cache of unmovable blocks of order 6, as a file system has for its nodes; none of them is marked."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.blocks: list[Page] = []
+
+    def populate(self, count: int) -> int:
+        got = 0
+        while got + 64 <= count and (page := self.vm.alloc_pages(GFP_KERNEL, 6)) is not None:
+            self.blocks.append(page)
+            got += 64
+        return got
 
 
 class Late(Pages):

@@ -37,7 +37,8 @@ def drawn() -> FrameMap:
     assert vm.alloc_page() is not None  # of nobody
     assert vm.alloc_pages(GFP_TRANSHUGE_LIGHT, 9, 1) is not None
     assert offline_pages(vm, 2048, 512) == 0
-    return take_map(vm, "now", kinds_for(["pages"]), {driver.mapping.addr: FIRST_DRIVER}, {page.pfn for page in process if page})
+    frames = {page.pfn for page in process if page}
+    return take_map(vm, "now", kinds_for(["pages"]), lambda page: FIRST_DRIVER if page._mapping else None, frames)
 
 
 def test_every_frame_is_counted_once() -> None:
@@ -102,7 +103,7 @@ def test_the_legend_names_what_is_there() -> None:
 
 def test_small_machines_have_a_character_for_each_frame() -> None:
     vm = VM(64 << 12)
-    found = take_map(vm, "now", kinds_for([]), {}, set())
+    found = take_map(vm, "now", kinds_for([]), lambda page: None, set())
     assert found.per_cell == 1
     assert [letters for _, letters in map_lines(found)] == ["-" * 64]
     assert "one frame" in legend_lines(found)[0]

@@ -92,6 +92,13 @@ def test_an_idle_driver_is_only_loaded(tmp_path: Path) -> None:
     assert found["drivers"][1]["frames"] == 0 and found["ok"]
 
 
+def test_a_driver_of_higher_order_takes_part_and_its_unmarked_frames_are_known(tmp_path: Path) -> None:
+    found = record(tmp_path, memory="64M", drivers=f"zsmalloc,{BROKEN}:Blocks", svg=str(tmp_path / "map.svg"))
+    frames = found["drivers"][1]["frames"]
+    assert found["ok"] and frames > 1000 and frames % 64 == 0 and found["drivers"][1]["migrated"] == 0
+    assert "Blocks" in (tmp_path / "map.svg").read_text()
+
+
 def test_frames_that_a_driver_leaks_are_counted_and_fail_the_run(tmp_path: Path) -> None:
     message, found = failure(tmp_path, drivers=f"{BROKEN}:Leaky")
     assert message.startswith("3 frames did not come back when the drivers went: one of them leaks pages; ")

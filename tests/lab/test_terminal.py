@@ -19,7 +19,7 @@ class Tty(io.StringIO):
 
 
 def use(quiet: bool = False) -> None:
-    frame_map = take_map(VM(64 << 12), "now", kinds_for([]), {}, set())
+    frame_map = take_map(VM(64 << 12), "now", kinds_for([]), lambda page: None, set())
     terminal = Terminal(2, quiet)
     terminal.step("one")
     terminal.say("a line")
@@ -78,7 +78,7 @@ class Gone(io.StringIO):
 def test_a_stream_that_takes_no_more_is_tried_once(error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Gone(error)
     monkeypatch.setattr(sys, "stdout", gone)
-    frame_map = take_map(VM(64 << 12), "now", kinds_for([]), {}, set())
+    frame_map = take_map(VM(64 << 12), "now", kinds_for([]), lambda page: None, set())
     terminal = Terminal(2)
     terminal.show(frame_map)
     terminal.say("a line")

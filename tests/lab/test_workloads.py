@@ -146,9 +146,23 @@ def test_a_driver_is_asked_to_populate() -> None:
     assert Population("none", lambda count: 0, 5).left == 5
 
 
-def test_a_driver_that_gets_nothing_is_not_asked_again() -> None:
-    population = Population("none", lambda count: 0, 5)
-    population.take(2)
+def test_a_driver_that_gets_nothing_out_of_all_is_not_asked_again() -> None:
+    asked: list[int] = []
+
+    def populate(count: int) -> int:
+        asked.append(count)
+        return 0
+
+    population = Population("none", populate, 3000)
+    for _ in range(20):
+        population.take(200)
+    assert population.left == 0 and asked == [200, 400, 600, 800, 1000, 1200]
+
+
+def test_a_driver_of_higher_order_is_asked_for_more_until_a_block_fits() -> None:
+    population = Population("blocks", lambda count: count // 64 * 64, 640)
+    for _ in range(12):
+        population.take(54)
     assert population.left == 0
 
 
