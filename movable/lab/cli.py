@@ -30,6 +30,49 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("--live", action="store_true", help="this machine, as root")
     verb.add_argument("--json", metavar="FILE", help="write the counts as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_hostages)
+    _add_import(inner)
+
+
+def _add_import(inner: Any) -> None:
+    verb = inner.add_parser(
+        "import",
+        help="make a machine with the layout of a real one, compact it, and compare with what the real kernel did",
+        description="Read kpageflags, zoneinfo and, where they are, buddyinfo, pagetypeinfo and vmstat, saved in a folder or of "
+        "this machine (--live, as root). Make a machine with the same zones, free blocks and frames in use, compact it, and print "
+        "free blocks by order. With the files saved later (--after, or folders before and after in DIR) the two are compared.",
+    )
+    verb.add_argument("folder", nargs="?", metavar="DIR", help="folder with the files, or with folders before and after")
+    verb.add_argument("--live", action="store_true", help="this machine, as root")
+    verb.add_argument("--after", metavar="DIR", help="the files of the real machine after its compaction")
+    verb.add_argument("--era", metavar="E", help="the kernel whose compaction is played (default: what uname says there, or 6.1)")
+    verb.add_argument("--no-compact", action="store_true", help="import and show, and compact nothing")
+    verb.add_argument("--json", metavar="FILE", help="write the result as JSON ('-' for standard output, and nothing else)")
+    verb.set_defaults(run=_import)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from movable.errors import UsageError
+    from movable.files import check_place, write_json, write_text
+    from movable.frames.play import lines, play, record
+    from movable.frames.snapshot import era_of, take
+
+    if arguments.live == (arguments.folder is not None):
+        raise UsageError("give a folder with kpageflags and zoneinfo, or --live for this machine, and not both")
+    check_place(arguments.json)
+    folder = Path("/proc" if arguments.live else arguments.folder)
+    after = None if arguments.after is None else Path(arguments.after)
+    if (folder / "before").is_dir():
+        folder, after = folder / "before", after or ((folder / "after") if (folder / "after").is_dir() else None)
+    before = take(folder)
+    later = None if after is None else take(after, flags=False)
+    played = play(before, later, arguments.era or era_of(folder), compact=not arguments.no_compact)
+    if arguments.json != "-":
+        write_text("-", "\n".join(lines(played)) + "\n")
+    if arguments.json:
+        write_json(arguments.json, record(played))
+    return 0
 
 
 def _answers(arguments: argparse.Namespace) -> int:
