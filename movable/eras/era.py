@@ -37,6 +37,7 @@ class Era:
     ``target_lru_detour``: an unmarked target takes a round trip through the LRU batch before it is freed;
     ``keeps_poisoned_source``: for soft offline the core leaves the last reference to who retires the frame;
     ``migrate_reasons``: why pages are migrated, in the order of the enum;
+    ``migrate_trace_fields``: what the tracepoint mm_migrate_pages counts, in front of mode and reason;
     ``weaker_modes``: a driver may be called in a weaker mode than the caller of the loop asked for;
     ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused.
 
@@ -102,6 +103,7 @@ class Era:
     target_lru_detour: bool
     keeps_poisoned_source: bool
     migrate_reasons: tuple[str, ...]
+    migrate_trace_fields: tuple[str, ...]
     weaker_modes: bool
     no_copy_mode: bool
     # callers of the loop

@@ -40,6 +40,7 @@ ERA = Era(
             "compaction memory_failure memory_hotplug syscall_or_cpuset mempolicy_mbind numa_misplaced contig_range"
         ).split()
     ),
+    migrate_trace_fields=("nr_succeeded", "nr_failed"),
     weaker_modes=False,
     no_copy_mode=True,
     # callers of the loop

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from errno import EINVAL, ENOMEM
 
-from movable.eras.era import Era
+from movable.eras.linux_4_19 import ERA as BEFORE
 
-ERA = Era(
+ERA = replace(
+    BEFORE,
     name="6.1",
     kernels="6.0 to 6.16",
     # the form of a driver
@@ -21,59 +23,27 @@ ERA = Era(
         ).split()
     ),
     atomic_isolated_flag=True,
-    sticky_mark=False,
     page_types={"balloon": ~0x100, "offline": ~0x100, "table": ~0x200, "guard": ~0x400},
-    movable_types=(),
     # the loop
     batch_pages=512,
-    async_first=0,
-    passes=10,
-    sync_passes=10,
-    force_after=2,
-    released_by_refs=True,
     core_puts_back=False,
-    enomem_aborts=True,
     target_lru_detour=False,
     keeps_poisoned_source=True,
-    migrate_reasons=tuple(
-        (
-            "compaction memory_failure memory_hotplug syscall_or_cpuset mempolicy_mbind numa_misplaced contig_range "
-            "longterm_pin demotion"
-        ).split()
-    ),
+    migrate_reasons=(*BEFORE.migrate_reasons, "longterm_pin", "demotion"),
+    migrate_trace_fields=(*BEFORE.migrate_trace_fields, "nr_thp_succeeded", "nr_thp_failed", "nr_thp_split"),
     weaker_modes=True,
-    no_copy_mode=True,
     # callers of the loop
-    compact_gap_limit=0,
-    compaction_frees_targets=False,
     compaction_overfills=True,
     contig_ends_on_enomem=True,
     offline_pages_at_once=0,
     offline_stops_at_refusal=False,
     soft_offline_busy=True,
     soft_offline_again=0,
-    # the memory of processes
-    absent_anon_enoent=False,
-    protnone_pages_seen=False,
-    weighted_interleave=False,
-    balancing_preferred_many=False,
-    balancing_keeps_user_mask=True,
-    file_interleave_by_inode=False,
-    mbind_places_by_call=False,
-    migrate_counts_untaken=False,
-    merge_into_fresh=False,
-    empty_mems_with_tasks=False,
     # zsmalloc
     zs_locking="pool",
-    zs_chain=4,
-    zs_class_rule="percent",
-    zs_fullness_groups=4,
-    zs_obj_bits=(0, 23, 1),
     zs_busy_error=0,
     zs_free_takes_pool_lock=True,
-    zs_frees_outside_lock=False,
     zs_malloc_errors=(-EINVAL, -EINVAL, -ENOMEM),
     # the balloon
-    balloon_core=False,
     balloon_oom="notifier",
 )

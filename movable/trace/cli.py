@@ -196,6 +196,7 @@ def _is_a_log(arguments: argparse.Namespace) -> bool:
 def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summary | None, Compaction | None]:
     """Of a trace what its drivers did, and what its tracepoints of compaction tell; None for what it does not hold."""
     from movable.trace.judge.compaction import Overhearing
+    from movable.trace.read.era_signs import Untold
     from movable.trace.read.ftrace import Reader
     from movable.trace.show.summary import summarise
 
@@ -203,8 +204,8 @@ def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summ
     with Overhearing(arguments.file, progress) as source:
         try:
             summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
-        except UsageError:
-            if not source.follower.found.events:
+        except UsageError as error:
+            if isinstance(error, Untold) or not source.follower.found.events:
                 raise
         return summary, source.follower.end() if source.follower.found.events else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import fields, replace
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_every_field_is_read(field: str) -> None:
     """A field that nobody asks for is a claim that nobody keeps."""
     asked = re.compile(rf"\.{field}\b")
     assert any(asked.search(path.read_text()) for path in SOURCES), f"nobody reads Era.{field}"
+
+
+@pytest.mark.parametrize(("before", "after"), [("4.19", "6.1"), ("6.1", "6.17"), ("6.17", "7.3")])
+def test_an_era_states_only_what_changed(before: str, after: str) -> None:
+    """The file of an era begins with the one before, and says nothing that this one says already."""
+    source = (ROOT / "movable" / "eras" / f"linux_{after.replace('.', '_')}.py").read_text()
+    call = next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    stated = {keyword.arg for keyword in call.keywords if keyword.arg}
+    older, newer = ERAS[before], ERAS[after]
+    assert stated == {field.name for field in fields(Era) if getattr(older, field.name) != getattr(newer, field.name)}
 
 
 def test_nobody_compares_names_of_eras() -> None:

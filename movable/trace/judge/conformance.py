@@ -210,11 +210,6 @@ def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
         )
         lost = ", ".join(f"{number} {what}" for number, what in numbers if number)
         notes.append(f"{lost}: nothing counts as held, nor as broken unless one line alone proves it")
-    if reader.bit_era not in ("", monitor.era):
-        notes.append(
-            f"the bit that marks isolated pages is the one of era {reader.bit_era}, and --era {monitor.era} was given: "
-            "what is broken may come of that; leave --era out"
-        )
     if reader.base_from == "guessed":
         notes.append(
             f"page numbers assume that the page array lies at {reader.base:#x}; give --vmemmap-base if the machine has more "

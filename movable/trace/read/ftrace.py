@@ -19,10 +19,11 @@ from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
+from movable.trace.read.era_signs import STAYS, contradicted, counted, heading, sign, untold
 from movable.trace.read.model_file import FOLLOWS, Told
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
-from movable.trace.read.sticky import STAYS, signs, translated
+from movable.trace.read.sticky import translated
 from movable.trace.read.values import Values
 from movable.trace.read.vocabulary import (
     CALL,
@@ -54,6 +55,8 @@ UNREAD_CALL = -2
 JOINED = "it holds the beginning of another line"
 BARREN = 1 << 20
 """Bytes in a row without a trace line before the input is refused."""
+ABOUT_PAGES = NEEDED - {"migrate_pages"}
+"""Kinds of events that only movable pages take part in."""
 HOPELESS = 2000
 """Lines in a row without one trace line before the input is refused."""
 
@@ -82,12 +85,13 @@ def _count(text: str) -> int:
 class Reader(Values):
     """Reads one trace; ``events()`` yields what happened.
 
-    ``source`` gives the lines. ``era`` is "4.19" or "6.1": where None, the trace itself says (its header, or the bit that an
-    isolation sets). ``vmemmap_base`` is the address of the page array; where None it is worked out. Without ``every_unlock``
-    only unlocks in and right after calls are told, which is all that the rules look at. While the events are read, ``line``
-    and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards ``seen`` counts trace events by
-    name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be read (``refused``: the first of
-    them, and why), ``faults`` the values that a probe could not read, ``touched`` the lines of both, which are no evidence;
+    ``source`` gives the lines. ``era`` is the kernel's; where None, the trace itself says (its heading, its lines, or the bit that
+    an isolation sets), and one that says nothing is refused. ``vmemmap_base`` is the address of the page array; where None it is
+    worked out. Without ``every_unlock`` only unlocks in and right after calls are told, which is all that the rules look at. While
+    the events are read, ``line`` and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards
+    ``seen`` counts trace events by name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be
+    read (``refused``: the first of them, and why), ``faults`` the values that a probe could not read, ``touched`` the lines of
+    both, which are no evidence;
     ``bit_era`` which era the bit of isolated pages tells, if any was seen.
     """
 
@@ -99,8 +103,9 @@ class Reader(Values):
         super().__init__(era or "6.1", vmemmap_base)
         self.source = source
         self.every_unlock = every_unlock
-        self.layout_known = era is not None
+        self.given = self.layout_known = era is not None
         self.bit_era = ""
+        self.counted_era = ""
         self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
         self.header: dict[str, str] = {}
@@ -220,20 +225,22 @@ class Reader(Values):
         """The blocks; those of a kernel whose marks stay in the words of older ones. The first line that tells decides."""
         for block in blocks:
             if self.marks_stay is None:
-                sign = next(signs(block), "")
-                if sign:
-                    self._recognise(sign == STAYS)
+                told = sign(block)
+                if told:
+                    self._recognise(told == STAYS, block)
+                else:
+                    self.counted_era = self.counted_era or counted(block)
             yield translated(block) if self.marks_stay else block
 
-    def _recognise(self, stays: bool) -> None:
+    def _recognise(self, stays: bool, block: list[str]) -> None:
         """Raises UsageError where ``--era`` contradicts what the lines are."""
         self.marks_stay = stays
         given = self.layout if self.layout_known else ""
         if given and ERAS[given].sticky_mark is not stays:
-            what = "has events of kernels from 6.17 on" if stays else "has events that kernels from 6.17 on do not have"
-            raise UsageError(f"{self.source.name}: {what}, and --era {given} was given; leave --era out")
+            what = "events of kernels from 6.17 on" if stays else "events that kernels from 6.17 on do not have"
+            raise contradicted(self.source.name, what, given)
         if stays:
-            told = self.header.get("era", "")
+            told = self.header.get("era", "") or heading(block)
             self.layout = given or (told if told in ERAS and ERAS[told].sticky_mark else LATEST_ERA)
             self.layout_known, self.bit_era = True, self.layout
             self._flags.clear()
@@ -572,3 +579,16 @@ class Reader(Values):
                 f"{name}: a trace without the needed events (isolate_movable_page, set_page_movable, the driver's callbacks); "
                 f"it has {others}; {RECORD_HINT}"
             )
+        self._settle_era()
+
+    def _settle_era(self) -> None:
+        """Refuses a trace that tells no era although it is about movable pages, and one that contradicts ``--era``."""
+        if self.given and self.bit_era and ERAS[self.bit_era].flag_names != ERAS[self.layout].flag_names:
+            bit = ERAS[self.bit_era].flag_names.index("reclaim")
+            what = f"isolated pages with bit {bit}, which is the one of era {self.bit_era}"
+            raise contradicted(self.source.name, what, self.layout)
+        if self.bits_known or self.marks_stay is not None:
+            return
+        if not self.counted_era or any(layout.kind in ABOUT_PAGES for layout in self.layouts):
+            raise untold(self.source.name)
+        self.layout, self.layout_known = self.counted_era, True

@@ -9,16 +9,11 @@ names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from movable.mm.page_flags import PAGE_MAPPING_MOVABLE
 
 ISOLATE = "isolate_movable_ops_page"
-SIGNS = (f" {ISOLATE}: ", f" {ISOLATE}_ret: ", " type=0xf1 ", " type=0xf6 ")
-"""What only lines of these kernels hold."""
-OLD_SIGNS = (" isolate_movable_page: ", " isolate_movable_page_ret: ", " clear_page_movable: ")
-"""What their lines never hold."""
-
 NAMES = {
     ISOLATE: "isolate_movable_page",
     f"{ISOLATE}_ret": "isolate_movable_page_ret",
@@ -103,14 +98,3 @@ def translated(block: Iterable[str]) -> list[str]:
     """A block of lines, each in old words."""
     return [in_old_words(text) for text in block]
 
-
-STAYS, CLEARED = "stays", "cleared"
-
-
-def signs(lines: Iterable[str]) -> Iterator[str]:
-    """STAYS for a line that only these kernels print, CLEARED for one that only older ones do."""
-    for text in lines:
-        if any(sign in text for sign in SIGNS):
-            yield STAYS
-        elif any(sign in text for sign in OLD_SIGNS):
-            yield CLEARED
