@@ -42,15 +42,15 @@ def _add_probes(parts: Verbs) -> None:
         "probes",
         help="print the shell script that records a driver",
         description="Print a POSIX shell script that sets the probes for a driver, records, checks for lost events and removes "
-        "the probes again. Known by name: zsmalloc, balloon, z3fold; any other by the symbols of its three callbacks.",
+        "the probes again. A driver that brings its probes is known by name; any other by the symbols of its three callbacks.",
     )
-    verb.add_argument("driver", metavar="DRIVER", help="zsmalloc, balloon, z3fold, or a short name of your own")
+    verb.add_argument("driver", metavar="DRIVER", help="one that brings its probes, such as zsmalloc, or a short name of your own")
     verb.add_argument("--isolate", default="", metavar="SYM", help="its isolate_page function, as module:function or function")
     verb.add_argument("--migrate", default="", metavar="SYM", help="its migrate function")
     verb.add_argument("--putback", default="", metavar="SYM", help="its putback_page function")
     verb.add_argument("--era", default="6.1", help="4.19 (to 5.19), 6.1 (to 6.16), 6.17 or 7.3 (from 6.18); default 6.1")
     verb.add_argument("--arch", default="x86_64", choices=("x86_64", "aarch64"), help="of the test machine; default x86_64")
-    verb.add_argument("--objects", action="store_true", help="zsmalloc: zs_malloc and zs_free too (many lines)")
+    verb.add_argument("--objects", action="store_true", help="zs_malloc, zs_free and the like too (many lines)")
     verb.add_argument("--base", action="store_true", help="show where the page array lies (exact frame numbers under KASLR)")
     verb.add_argument("--definitions", action="store_true", help="print only the lines for kprobe_events")
     verb.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")

@@ -24,7 +24,7 @@ from movable.trace.judge.visible import missing
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import shown_in
 from movable.trace.read.source import Progress, Source
-from movable.trace.record.probes import DRIVER_NAMES
+from movable.trace.record.driver_probes import driver_of
 
 SHOWN = 3
 """Findings of one rule that are shown with their lines."""
@@ -184,7 +184,7 @@ def check_source(
 
 def _known(driver: str, reader: Reader) -> str:
     """The name of a driver as events carry it. Raises UsageError for one that the trace does not show."""
-    name = DRIVER_NAMES.get(driver, driver)
+    name = driver_of(driver)
     seen = sorted(set(reader.drivers.values()))
     if name not in seen:
         others = f"it shows {', '.join(seen)}" if seen else "it shows no callback of any driver"

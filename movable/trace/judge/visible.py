@@ -5,14 +5,20 @@ from __future__ import annotations
 from movable.errors import UsageError
 from movable.rules.table import RULES
 from movable.trace.read.columns import Layout
+from movable.trace.read.sticky import in_old_words
 from movable.trace.read.vocabulary import CALL, RETURN, meaning
-from movable.trace.record.probes import DRIVERS, Callbacks, probe_set
+from movable.trace.record.driver_probes import Callbacks, known
+from movable.trace.record.probes import probe_set
+from movable.trace.record.sticky_probes import STATE
 
 BITS = "bits"
 """What rules call the layout of the flag bits, without which a bit above the lowest cannot be told."""
 
 LACKS = {BITS: "isolation with its unlock, which tells the bits of the flags (or give --era)"}
 """What to say is missing, where the name alone says too little."""
+
+SAME = {"ntype": "nmapping"}
+"""Fields of kernels whose marks stay, by what the reader makes of them."""
 
 Shown = dict[str, set[str]]
 """Kinds of events, with the fields of each."""
@@ -25,15 +31,17 @@ def recorded(header: dict[str, str]) -> Shown:
         return {}
     symbols = (name + "_isolate", name + "_migrate", name + "_putback")
     try:
-        probes = probe_set(DRIVERS.get(name) or Callbacks(name, *symbols), header.get("era", ""))
+        probes = probe_set(known().get(name) or Callbacks(name, *symbols), header.get("era", ""))
     except UsageError:
         return {}
     refused = set(header.get("refused", "").split(","))
+    set_ = [(probe.name, probe.fetch) for probe in probes if probe.name not in refused]
+    set_ += [(name, f"page= {STATE} mops=") for name in header.get("instructions", "").split(",") if name]
     found: Shown = {}
-    for probe in probes:
-        means = meaning(probe.name)
-        if means is not None and probe.name not in refused:
-            fields = {word.partition("=")[0] for word in probe.fetch.split()}
+    for name, fetch in set_:
+        means = meaning(in_old_words(f": {name}: ").split(": ")[1])
+        if means is not None:
+            fields = {SAME.get(word.partition("=")[0], word.partition("=")[0]) for word in fetch.split()}
             found.setdefault(means.kind, set()).update(fields)
     return found
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from movable.eras import ERAS
 from movable.mm.page_flags import PG_NAMES
-from movable.trace.record.probes import DRIVER_NAMES
+from movable.trace.record.driver_probes import driver_of
 
 UNSEEN = -1
 """What ``flags``, ``mapping`` and ``refs`` of an event hold where the trace does not show them."""
@@ -102,7 +102,7 @@ def meaning(event: str) -> Meaning | None:
         return None
     prefix, callback, returns = match.groups()
     kind, values = CALLBACKS[callback]
-    driver = DRIVER_NAMES.get(prefix, prefix)
+    driver = driver_of(prefix)
     call = f"{driver} {kind}"
     if returns:
         return Meaning(RETURN, f"{kind}_ret", "", call, driver)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.trace.record import sticky_probes
-
-REGISTERS = ("%di", "%si", "%dx", "%cx", "%r8", "%r9")
-"""Where x86-64 passes the arguments of a function, in order."""
-ARCHES = {"x86_64": REGISTERS, "aarch64": ("%x0", "%x1", "%x2", "%x3", "%x4", "%x5")}
+from movable.trace.record.driver_probes import Callbacks, Probe, known
 
 PAGE_STATE = (
     "flags=+0({0}):x64 mapping=+24({0}):x64 refs=+52({0}):s32 mapcount=+48({0}):s32 lru=+8({0}):x64 private=+40({0}):x64"
@@ -43,50 +40,8 @@ def filters(era: str) -> dict[str, str]:
     return sticky_probes.FILTERS if ERAS[era].sticky_mark else FILTERS
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One kprobe, or one return probe.
-
-    ``name`` is the event, ``symbol`` the probed function (``module:function``), ``fetch`` what is fetched, with ``{0}`` to
-    ``{5}`` for the arguments of the function. ``returns`` makes it a return probe. ``other`` is what the function was
-    called in later kernels of the same era, tried where ``symbol`` is refused.
-    """
-
-    name: str
-    symbol: str
-    fetch: str = ""
-    returns: bool = False
-    other: str = ""
-
-    def definition(self, arch: str = "x86_64", maxactive: int = 10, symbol: str = "") -> str:
-        """The line for ``kprobe_events``, just as the kernel prints it again.
-
-        ``maxactive`` is how many calls may be under way at once before returns are missed.
-        """
-        kind = f"r{maxactive}" if self.returns else "p"
-        words = f"{kind}:kp/{self.name} {symbol or self.symbol} {self.fetch.format(*ARCHES[arch])}"
-        return words.rstrip()
-
-
-@dataclass(frozen=True, slots=True)
-class Callbacks:
-    """The three functions of a driver: symbols, with ``module:`` in front where the driver is a module."""
-
-    prefix: str
-    isolate: str
-    migrate: str
-    putback: str
-
-
-DRIVERS = {
-    "zsmalloc": Callbacks("zs", "zsmalloc:zs_page_isolate", "zsmalloc:zs_page_migrate", "zsmalloc:zs_page_putback"),
-    "balloon": Callbacks("balloon", "balloon_page_isolate", "balloon_page_migrate", "balloon_page_putback"),
-    "z3fold": Callbacks("z3", "z3fold:z3fold_page_isolate", "z3fold:z3fold_page_migrate", "z3fold:z3fold_page_putback"),
-}
-"""Drivers whose symbols are known."""
-
-DRIVER_NAMES = {callbacks.prefix: name for name, callbacks in DRIVERS.items()}
-"""The driver behind a prefix of event names."""
+BALLOON = Callbacks("balloon", "balloon_page_isolate", "balloon_page_migrate", "balloon_page_putback")
+"""The kernel's own balloon layer, whose pages are on lists with everybody's: it is recorded along with every driver."""
 
 
 def _state(argument: int) -> str:
@@ -122,11 +77,12 @@ def core_probes(era: str) -> Iterator[Probe]:
     yield Probe("free_unref_page", "free_unref_page", f"page={{0}}:x64{order} {_state(0)}")
 
 
-def driver_probes(driver: Callbacks, era: str, extra: str = "") -> Iterator[Probe]:
-    """The three callbacks of a driver, entry and return; ``extra`` is fetched too, with ``{0}`` for the page."""
+def driver_probes(driver: Callbacks, era: str) -> Iterator[Probe]:
+    """The three callbacks of a driver, entry and return."""
     first = 1 if ERAS[era].mapping_argument else 0  # there the migrate callback gets the mapping in front
     name = driver.prefix
     new, page, mode = (f"{{{first + i}}}" for i in range(3))
+    extra = driver.state
     at_page = extra.replace("{0}", page)
     yield Probe(f"{name}_isolate", driver.isolate, f"page={{0}}:x64 mode={{1}}:x32 {extra}{_state(0)}")
     yield Probe(f"{name}_isolate_ret", driver.isolate, "ret=$retval:u8", True)
@@ -158,21 +114,6 @@ CALLER_PROBES = (
 )
 """Who else than compaction asks for migration."""
 
-ZS_STATE = "zspage=+40({0}):x64 zsbits=+0(+40({0})):x32 inuse=+4(+40({0})):u32 "
-ZS_PROBES = (
-    Probe("zs_create_pool", "zsmalloc:zs_create_pool", "name=+0({0}):string"),
-    Probe("zs_create_pool_ret", "zsmalloc:zs_create_pool", "pool=$retval:x64", True),
-    Probe("zs_destroy_pool", "zsmalloc:zs_destroy_pool", "pool={0}:x64"),
-    Probe("zs_destroy_pool_ret", "zsmalloc:zs_destroy_pool", "", True),
-    Probe("zs_compact", "zsmalloc:zs_compact", "pool={0}:x64"),
-    Probe("zs_compact_ret", "zsmalloc:zs_compact", "pages_freed=$retval:u64", True),
-    Probe("zs_async_free", "zsmalloc:async_free_zspage"),
-)
-ZS_OBJECT_PROBES = (
-    Probe("zs_malloc", "zsmalloc:zs_malloc", "pool={0}:x64 size={1}:u64"),
-    Probe("zs_malloc_ret", "zsmalloc:zs_malloc", "handle=$retval:x64 obj=+0($retval):x64", True),
-    Probe("zs_free", "zsmalloc:zs_free", "pool={0}:x64 handle={1}:x64 obj=+0({1}):x64"),
-)
 BASE_PROBE = Probe("memory_base", "putback_movable_pages", "base=@vmemmap_base:x64")
 """Shows where the array of struct page lies, for exact page frame numbers under KASLR."""
 
@@ -185,14 +126,14 @@ def callbacks_of(driver: str, isolate: str = "", migrate: str = "", putback: str
     Raises UsageError for an unknown driver without symbols, and for names that are none.
     """
     given = (isolate, migrate, putback)
-    if driver in DRIVERS and not any(given):
-        return DRIVERS[driver]
+    if driver in known() and not any(given):
+        return known()[driver]
     if not all(given):
-        known = ", ".join(DRIVERS)
+        names = ", ".join(known())
         raise UsageError(
-            f"driver {driver!r}: known by name are {known}; for any other give --isolate SYM --migrate SYM --putback SYM"
+            f"driver {driver!r}: known by name are {names}; for any other give --isolate SYM --migrate SYM --putback SYM"
         )
-    if driver == DRIVERS["balloon"].prefix:
+    if driver == BALLOON.prefix:
         raise UsageError(
             f"driver {driver!r}: the kernel's own balloon is recorded along with every driver under this name; give yours another"
         )
@@ -218,36 +159,32 @@ def _era_for(version: str) -> str:
     return "; ".join(f"{name} serves {era.kernels}" for name, era in ERAS.items())
 
 
-def _sticky_probes(driver: Callbacks, balloon: Callbacks, objects: bool) -> Iterator[Probe]:
+def _sticky_probes(driver: Callbacks, objects: bool) -> Iterator[Probe]:
     """Every probe for kernels whose marks stay."""
-    yield from sticky_probes.core_probes(Probe)
-    yield from sticky_probes.driver_probes(Probe, balloon)
-    yield from sticky_probes.hook_probes(Probe)
+    yield from sticky_probes.core_probes()
+    yield from sticky_probes.driver_probes(BALLOON)
+    yield from sticky_probes.hook_probes([driver] if driver.hook else known().values())
     yield from BALLOON_PROBES
     yield from CALLER_PROBES
-    if driver.prefix == "zs":
-        yield from sticky_probes.driver_probes(Probe, driver, ZS_STATE)
-        for probe in (*ZS_PROBES, *(ZS_OBJECT_PROBES if objects else ())):
-            yield replace(probe, other=probe.symbol.rpartition(":")[2])
-    elif driver != balloon:
-        yield from sticky_probes.driver_probes(Probe, driver)
+    if driver.prefix != BALLOON.prefix:
+        yield from sticky_probes.driver_probes(driver)
+    for probe in (*driver.probes, *(driver.objects if objects else ())):
+        yield replace(probe, other=probe.symbol.rpartition(":")[2])
 
 
 def probe_set(driver: Callbacks, era: str = "6.1", *, objects: bool = False, base: bool = False) -> list[Probe]:
-    """Every probe for a recording of ``driver``, in the order in which they are set.
+    """Every probe of a function for a recording of ``driver``, in the order in which they are set.
 
     The balloon is always among them: it is part of the kernel, and its pages share lists with other drivers' pages.
-    ``objects`` adds zs_malloc and zs_free, ``base`` the place of the page array. Raises UsageError for an
+    ``objects`` adds what is probed for every object, ``base`` the place of the page array. Raises UsageError for an
     unknown era.
     """
     if era not in ERAS:
         raise UsageError(f"no probes for era {era!r}; {_era_for(era)}")
-    balloon = DRIVERS["balloon"]
     if ERAS[era].sticky_mark:
-        return [*_sticky_probes(driver, balloon, objects), *([BASE_PROBE] if base else [])]
-    probes = [*core_probes(era), *driver_probes(balloon, era), *BALLOON_PROBES, *CALLER_PROBES]
-    if driver.prefix == "zs":
-        probes += [*driver_probes(driver, era, ZS_STATE), *ZS_PROBES, *(ZS_OBJECT_PROBES if objects else ())]
-    elif driver != balloon:
+        return [*_sticky_probes(driver, objects), *([BASE_PROBE] if base else [])]
+    probes = [*core_probes(era), *driver_probes(BALLOON, era), *BALLOON_PROBES, *CALLER_PROBES]
+    if driver.prefix != BALLOON.prefix:
         probes += driver_probes(driver, era)
+    probes += (*driver.probes, *(driver.objects if objects else ()))
     return [*probes, BASE_PROBE] if base else probes

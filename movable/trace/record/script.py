@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from movable.trace.record.probes import TRACE_EVENTS, Callbacks, Probe, filters, probe_set
+from movable.eras import ERAS
+from movable.trace.record.driver_probes import Callbacks, Probe
+from movable.trace.record.instructions import instruction_commands
+from movable.trace.record.probes import TRACE_EVENTS, filters, probe_set
 
 SCRIPT = r"""#!/bin/sh
 # Records the movable pages of driver @DRIVER@ (era @ERA@). Run as root on the test machine:
@@ -93,7 +96,8 @@ set_probe() { # EVENT TYPE FETCH SYMBOL...: the first symbol that the kernel tak
   REFUSED="$REFUSED $E"
 }
 @PROBES@
-for E in isolate_movable_page isolate_movable_page_ret @NEEDED@; do
+@INSTRUCTIONS@
+for E in @NEEDED@; do
   case " $DEFINED " in *" $E "*) ;; *) die "no probe $E: is the driver loaded, is its symbol in /proc/kallsyms?";; esac
 done
 [ -n "$REFUSED" ] && say "the kernel refused:$REFUSED (rules that need them will be unproven)"
@@ -134,7 +138,7 @@ MISSED=0
 done
 
 {
-  echo "# movable: driver=@DRIVER@ era=@ERA@ lost=$LOST missed=$MISSED refused=$(echo $REFUSED | tr ' ' ,)"
+  echo "# movable: driver=@DRIVER@ era=@ERA@ lost=$LOST missed=$MISSED refused=$(echo $REFUSED | tr ' ' ,)@TOLD@"
   cat "$INSTANCE/trace"
 } > "$TMP" || die "cannot write $TMP"
 case $OUT in
@@ -164,12 +168,17 @@ def recording_script(
     Parameters as for ``probe_set``; ``arch`` is a key of ARCHES. Raises UsageError for an era without probes.
     """
     probes = probe_set(driver, era, objects=objects, base=base)
+    sticky = ERAS[era].sticky_mark
     needed = [f"{driver.prefix}_{callback}" for callback in ("isolate", "migrate", "putback")]
     needed += [f"{event}_ret" for event in needed[:2]]
+    isolate = probes[0].name
+    needed = [isolate, f"{isolate}_ret", *needed]
     words = {
         "@DRIVER@": name,
         "@ERA@": era,
         "@PROBES@": "\n".join(_set_probe(probe, arch) for probe in probes),
+        "@INSTRUCTIONS@": instruction_commands(driver.instructions, arch) if sticky else "",
+        "@TOLD@": " instructions=${INSTRUCTIONS#,}" if sticky else "",
         "@NEEDED@": " ".join(needed),
         "@FILTERS@": "\n".join(f"set_filter {event} {shlex.quote(filter_)}" for event, filter_ in filters(era).items()),
         "@EVENTS@": " ".join(TRACE_EVENTS),

@@ -13,7 +13,7 @@ from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import header_line, trailer_line
 from movable.trace.read.source import Source
 from movable.trace.read.vocabulary import PAGE_STRUCT, VMEMMAP_BASE, kernel_flags
-from movable.trace.record.probes import DRIVERS
+from movable.trace.record.driver_probes import prefix_of
 from movable.trace.show.isolations import Isolation, Life, Lives
 
 # --- Chrome trace ---
@@ -137,7 +137,6 @@ def _title(event: Event) -> str:
 
 # --- ftrace text ---
 
-PREFIXES = {driver: callbacks.prefix for driver, callbacks in DRIVERS.items()}
 _STATE = ("isolate_movable_page", "clear_page_movable", "unlock_page", "free_page", "putback_page")
 _NAMES = {"unlock_page": "folio_unlock", "free_page": "folio_put_final"}
 _HEADER = "# tracer: nop\n#\n#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION\n"
@@ -276,4 +275,4 @@ def _pointer(pfn: int) -> str:
 
 def _prefix(driver: str) -> str:
     """The driver's name as the beginning of an event name."""
-    return PREFIXES.get(driver) or re.sub(r"\W", "_", driver) or "driver"
+    return re.sub(r"\W", "_", prefix_of(driver)) or "driver"

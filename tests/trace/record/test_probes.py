@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from movable.errors import UsageError
-from movable.trace.record.probes import DRIVERS, FILTERS, callbacks_of, core_probes, filters, probe_set
+from movable.trace.record.driver_probes import known
+from movable.trace.record.probes import FILTERS, callbacks_of, core_probes, filters, probe_set
 from movable.trace.record.script import recording_script
 from tests.trace.recordings import TRACES
 
+DRIVERS = known()
 BAD = callbacks_of("bad", "badmov:bad_isolate", "badmov:bad_migrate", "badmov:bad_putback")
 
 
@@ -63,7 +65,7 @@ def test_arm_passes_arguments_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("nosuch",), "known by name are zsmalloc, balloon, z3fold"),
+        (("nosuch",), "known by name are balloon, vmballoon, zsmalloc, z3fold"),
         (("x", "a", "b"), "--putback SYM"),
         (("x", "a", "b", "c; reboot"), "expected a function"),
         (("my driver", "a", "b", "c"), "letters, digits and underscores"),
@@ -75,8 +77,8 @@ def test_bad_names_are_refused(arguments: tuple[str, ...], words: str) -> None:
         callbacks_of(*arguments)
 
 
-def test_kernels_whose_marks_stay_have_entries_and_returns_only() -> None:
-    """Marks and releases are instructions there, so no function shows them."""
+def test_functions_of_kernels_whose_marks_stay() -> None:
+    """Marks and releases are instructions there, which the script looks for (test_instructions.py)."""
     defined = {probe.name: probe.definition() for era in ("6.17", "7.3") for probe in probe_set(DRIVERS["zsmalloc"], era)}
     assert not {"set_page_movable", "clear_page_movable", "isolate_movable_page"} & set(defined)
     fields = "flags=+0({0}):x64 type=+51({0}):x8 refs=+52({0}):s32 mapping=+24({0}):x64 lru=+8({0}):x64 private=+40({0}):x64"
@@ -86,6 +88,9 @@ def test_kernels_whose_marks_stay_have_entries_and_returns_only() -> None:
     migrate = f"p:kp/balloon_migrate balloon_page_migrate newpage=%di:x64 page=%si:x64 mode=%dx:u32 {new} {fields.format('%si')}"
     assert defined["balloon_migrate"] == migrate
     assert filters("7.3")["free_frozen_pages"] == "type == 0xf1 || type == 0xf6" and filters("6.1") == FILTERS
+    assert {"vb_hook", "vmballoon_hook_ret"} <= set(defined)
+    one = {probe.name for probe in probe_set(DRIVERS["vmballoon"], "7.3")}
+    assert "vmballoon_hook" in one and "vb_hook" not in one and "balloon_migrate" in one
     text = recording_script(DRIVERS["zsmalloc"], "zsmalloc", "7.3")
     assert "era=7.3" in text and "zsmalloc:zs_page_migrate zs_page_migrate" in text and "set_filter free_frozen_pages" in text
 
