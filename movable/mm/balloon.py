@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from movable.errors import UsageError, VMBug
 from movable.mm.gfp import __GFP_NOMEMALLOC, __GFP_NORETRY, GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add, list_del, list_first
-from movable.mm.movable_ops import TYPE_SHIFT, SetPageMovableOps
+from movable.mm.movable_ops import TYPE_SHIFT, SetPageMovableOps, SetPageOffline
 from movable.mm.page import get_page, put_page
-from movable.mm.page_flags import SetPageBalloon
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class BalloonDevInfo:
 
 def _insert(dev_info: BalloonDevInfo, page: Page) -> None:
     """Type, mark, back pointer, list; under the balloon lock, which is what the isolate callback takes before it trusts them."""
-    SetPageBalloon(page)
+    SetPageOffline(page)  # does nothing to a page that comes back because its device could not deflate it
     SetPageMovableOps(page)
     page.private = dev_info
     list_add(page.lru, dev_info.pages)

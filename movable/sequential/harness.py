@@ -485,6 +485,8 @@ class Machine:
                 short = self.faults.short_of_targets
                 moved = any(self._try_move(page) for _ in range(TRIES))
                 self._final_errors(page)
+                if not moved and not self._is_the_drivers(page):
+                    continue  # given up by a move that half failed
                 if not self.workload.may_refuse and self.faults.short_of_targets == short:
                     self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
             self._check()
@@ -493,6 +495,11 @@ class Machine:
             given_up = max(0, in_use - self._frames_in_use())
             if left + given_up < len(pages) and not self.workload.may_release_isolated:
                 self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
+
+    def _is_the_drivers(self, page: Page) -> bool:
+        assert self.workload is not None
+        with self.seam.quiet():
+            return any(other is page for other in self.workload.pages())
 
     def _final_errors(self, page: Page) -> None:
         """What the driver answered each time that an idle page was asked to move."""

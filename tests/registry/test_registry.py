@@ -116,7 +116,7 @@ def test_a_driver_that_cannot_be_used_is_one_line(tmp_path: Path, case: str) -> 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, zsmalloc"),
+        ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, vmballoon, zsmalloc"),
         ("tests.nonesuch:X", "unknown driver"),
         ("tests.drivers_for_tests.ring:Rong", "has no 'Rong'; it has Ring"),
     ],

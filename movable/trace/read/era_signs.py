@@ -16,11 +16,12 @@ from movable.errors import UsageError
 STAYS, CLEARED = "stays", "cleared"
 
 _STAYS = re.compile(
-    r" isolate_movable_ops_page(?:_ret)?: | free_frozen_pages: | flags=\S+ type=0x| nflags=\S+ nrefs=\S+ ntype=0x"
+    r" isolate_movable_ops_page(?:_ret)?: | set_movable_ops(?:_ret)?: | free_frozen_pages: "
+    r"| flags=\S+ type=0x| nflags=\S+ nrefs=\S+ ntype=0x"
 )
 """What only lines of kernels hold whose marks stay: their functions, and a type beside the flags of a page."""
 _CLEARED = re.compile(
-    r" isolate_movable_page(?:_ret)?: | clear_page_movable: | mops=0x| n?mapping=0x[0-9a-f]*[26ae](?![0-9a-f])"
+    r" isolate_movable_page(?:_ret)?: | clear_page_movable: | set_page_movable: .* mops=0x| n?mapping=0x[0-9a-f]*[26ae](?![0-9a-f])"
 )
 """What their lines never hold: functions that are gone, and a mapping with the tag of a movable page."""
 _HEADING = re.compile(r"# movable: .*?\bera=(\S+)")

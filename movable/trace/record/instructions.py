@@ -1,9 +1,9 @@
 """Shell that finds single instructions in the running kernel, and sets probes on them.
 
-In kernels whose marks stay, a mark is set by ``lock orb $0x8,(page)``, the isolated bit by ``lock orb $0x1,0x2(page)``; it is cleared
-by ``lock andb $0xfe,0x2(page)``, and a page of zsmalloc released right after ``lock andb $0xbf,0x1(page)``, all in the middle of
-functions that each build inlines in its own way. /proc/kallsyms says where a function lies, /proc/kcore holds its code, and the bytes of the
-instruction tell the register that holds the page. The kernel itself refuses a probe that does not lie at an instruction.
+In kernels whose marks stay, a mark is set by ``lock orb $0x8,(page)``, and the isolated bit by ``lock orb $0x1,0x2(page)``; it is
+cleared by ``lock andb $0xfe,0x2(page)``, and a page of zsmalloc is released right after ``lock andb $0xbf,0x1(page)``. All lie in
+the middle of functions that each build inlines in its own way. /proc/kallsyms says where a function is, /proc/kcore holds its code,
+and the bytes of the instruction tell the register that holds the page. The kernel refuses a probe that lies at no instruction.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ CALL = f"{LINE}migrate_pages: (migrate_pages+0x0/0x10) list=0xffff8880 first=0xf
         (STAYS, "isolate_movable_ops_page_ret: (x <- y) ret=1"),
         (STAYS, "folio_unlock: (folio_unlock+0x4/0x10) page=0xffffea0000001400 flags=0x1 type=0xff refs=1 mapping=0x0"),
         (STAYS, "zs_migrate: (z) newpage=0x1 page=0x2 mode=0 nflags=0x1 nrefs=1 ntype=0xff flags=0x1"),
+        (STAYS, "set_movable_ops: (set_movable_ops+0x4/0x70) mops=0xffffffffc059f130 pgty=0xf5"),
         (CLEARED, "isolate_movable_page: (isolate_movable_page+0x0/0x10) page=0xffffea0000001400 mode=0x8"),
         (CLEARED, "zs_putback: (zs_page_putback+0x0/0x10) page=0xffffea0000001400 flags=0x1 mapping=0xffffffffc0100002 refs=1"),
         (CLEARED, "set_page_movable: (z) page=0xffffea0000001400 mops=0xffffffffc0100000 flags=0x1"),
