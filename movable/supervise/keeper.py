@@ -76,8 +76,7 @@ class Keeper:
             os.dup2(null, descriptor)
         close_all_but(self._control.fileno())
         adopt_orphans()
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # a collection would write to every object that was inherited, and so copy the memory that is shared
 
     def _turn(self) -> bool:
         """Wait for a command or for the worker's end; False when the supervisor has gone."""
