@@ -57,8 +57,8 @@ class Blocked(Hang):
 
 
 @contextmanager
-def watchdog(seconds: float = SECONDS) -> Iterator[None]:
-    """Raise Hang inside the block when it takes more processor time than it may, and Blocked when it stands still.
+def watchdog(seconds: float | None = None) -> Iterator[None]:
+    """Raise Hang inside the block when it takes more processor time than it may (SECONDS), and Blocked when it stands still.
 
     Only the main thread can be watched. It comes again each time that as much time has passed, for the code inside may have
     swallowed it.
@@ -67,6 +67,7 @@ def watchdog(seconds: float = SECONDS) -> Iterator[None]:
         yield
         return
 
+    seconds = SECONDS if seconds is None else seconds
     barked = ""
 
     def bark(number: int, frame: FrameType | None) -> None:
