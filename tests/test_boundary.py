@@ -53,7 +53,7 @@ def test_a_fault_of_the_products_own_says_so(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(show_rules, "RULES", None)
     assert main(["rules"]) == 2
     line = capsys.readouterr().err
-    assert line.count("\n") == 1 and "show_rules.py" in line and "a fault of movable's own" in line
+    assert line.count("\n") == 1 and "rules.py" in line and "a fault of movable's own" in line
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "rules", "D999"], ["rules", "D999", "--debug"]])
