@@ -185,5 +185,7 @@ class _Part:
         if rule not in told.rules:
             told.rules.append(rule)
         if rule not in self.result.broken:
-            self.result.broken[rule] = tell_failure(full(self.trial), found.failure, options, rule)
+            program = full(self.trial)
+            program.equivalents = True  # the schedule came from another process, without the equivalent one that shows more
+            self.result.broken[rule] = tell_failure(program, found.failure, options, rule)
         return rule

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from movable.concurrent.end_state import end_state, number
 from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
-from movable.concurrent.linearizability import Orders, Span, asks_outside, precedence
+from movable.concurrent.linearizability import Orders, asks_outside, precedence
+from movable.concurrent.real_time import History, Place, Span, refuted
 from movable.concurrent.rewind import Rewind, keep
 from movable.concurrent.seam import DriverHooks, ScenarioSeam, watch
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import InvalidState, MovableError, VMBug
-from movable.explore import ExploreError, Scene
+from movable.explore import ExploreError, Failure, Scene
 from movable.explore.engine import TaskExit
 from movable.explore.program import Body
 from movable.explore.schedulers.shared_locations import START, Sharing
@@ -45,9 +46,13 @@ BUILT = 3
 
 
 class Broken(Exception):
-    """A rule was broken in one execution. The subclass in use is named after the rule, so that failures of two rules differ."""
+    """A rule was broken in one execution. The subclass in use is named after the rule, so that failures of two rules differ.
+
+    ``choices``: the tasks, step by step, of an equivalent schedule in which it shows; () for the one that ran.
+    """
 
     rule = "D52"
+    choices: tuple[int, ...] = ()
 
 
 @lru_cache(maxsize=256)
@@ -56,13 +61,20 @@ def broken(rule: str) -> type[Broken]:
     return type(rule, (Broken,), {"rule": rule})
 
 
+def shown_by(failure: Failure) -> Failure:
+    """A failure with the schedule that shows it, where that is not the one that ran but one that is equivalent."""
+    choices = failure.error.choices if isinstance(failure.error, Broken) else ()
+    return failure.but(choices=choices) if choices else failure
+
+
 class Trial:
     """A program for ``movable.explore``: one scenario of one driver.
 
     ``known`` are rules that are not reported, ``monitored`` says whether the monitor watches (None: yes). ``audited`` keeps end
     states for ``movable.explore.detect.commutativity``. ``unwatched`` collects what may change without scheduling points.
     ``watch``, if set, watches the tasks for what no schedule governs. ``last`` is the last execution. ``anew``: build the machine
-    for the next ones, although what set-up has built could be put back.
+    for the next ones, although what set-up has built could be put back. ``equivalents``: judge the real-time orders of all
+    schedules that are equivalent to the one that runs, and not of that one alone.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario, orders: Orders | None = None) -> None:
@@ -80,8 +92,10 @@ class Trial:
         self.watch: Watch | None = None
         self.last: Execution | None = None
         self.anew = False
+        self.equivalents = True
         self.count = 0
         self._right: set[Hashable] = set()
+        self._witnesses: dict[Hashable, tuple[tuple[Place, ...], ...]] = {}
         self._built = 0
         self._rewind: Rewind | None = None
         self._removed = any(action[0] == "teardown" for actions in scenario.tasks for action in actions)
@@ -119,6 +133,15 @@ class Trial:
     def right(self, ended: Hashable) -> None:
         """Remember that one that ended so is."""
         self._right.add(ended)
+
+    def witnesses(self, execution: Execution, state: int | None) -> tuple[tuple[Place, ...], ...]:
+        """The orders of operations that give what an execution gave; () where each of them may be told apart from none."""
+        if state is None:
+            return self.orders.witnesses(execution.stage, execution.answers)
+        found = self._witnesses.get(execution.ended)
+        if found is None:
+            found = self._witnesses[execution.ended] = self.orders.witnesses(execution.stage, execution.answers)
+        return found
 
     @property
     def orders(self) -> Orders:
@@ -167,6 +190,7 @@ class Execution:
         self.answers: list[list[Any]] = [[] for _ in self.trial.scenario.tasks]
         self.spans: list[list[Span]] = [[] for _ in self.trial.scenario.tasks]
         self.steps = scheduler.steps
+        self.run_tasks = scheduler.tasks
         self.ended: Hashable = None
         self.state: list[Any] | None = None
         self.seam.freed = self._freed if asks_outside(self.trial.subject.workload) else None
@@ -246,8 +270,10 @@ class Execution:
         ended = (self.ended, precedence(self.spans))
         if state is not None and trial.was_right(ended):
             trial.judged(self._reading_rule())
+            self._judge_equivalents(state)
             return
         self._judge_answers()
+        self._judge_equivalents(state)
         self._judge_machine()
         if state is not None:
             trial.right(ended)
@@ -277,6 +303,22 @@ class Execution:
             trial.judged("D43")
         if wrong is not None and wrong[0] not in trial.known:
             raise broken(wrong[0])(wrong[1])
+
+    def _judge_equivalents(self, state: int | None) -> None:
+        """The answers and readings again, by the real-time orders of all schedules that are equivalent to this one."""
+        trial = self.trial
+        if not trial.equivalents or self._reading_rule() in trial.known:
+            return
+        witnesses = trial.witnesses(self, state)
+        if not witnesses:
+            return
+        history = History(self.steps, self.spans, [task.born for task in self.run_tasks])
+        pairs = refuted(witnesses, history)
+        if pairs is not None:
+            rule, what = trial.orders.out_of_time(pairs, self.answers, self.stage)
+            error = broken(rule)(what)
+            error.choices = history.rearranged(pairs)
+            raise error
 
     def _judge_machine(self) -> None:
         """The census, and the removal of the driver after which nothing may be left."""

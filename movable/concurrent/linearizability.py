@@ -14,8 +14,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from math import factorial, prod
 from typing import Any
 
+from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, refuted
 from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.migrate import putback_movable_pages
@@ -34,10 +36,6 @@ ALONE = 0.3
 HANGS = 2
 """After so many orders that did not end no further ones are tried."""
 
-Span = tuple[int, int]
-"""The steps at which an operation began and ended."""
-Place = tuple[int, int]
-"""An operation: the number of its task, and its number there."""
 Answers = tuple[tuple[Any, ...], ...]
 
 MAX_LEFT_OUT = 4
@@ -88,6 +86,7 @@ class Orders:
         self.removable = True
         actions = [action for actions in scenario.tasks for action in actions]
         self.torn = any(action[0] == "teardown" for action in actions)
+        self.all_orders = multinomial(_parts_by_task(scenario)) <= MOST
         self.hangs = 0
         self.fewer: dict[frozenset[Place], list[Outcome]] = {}
         self.outcomes = self._come_to(frozenset())
@@ -148,6 +147,46 @@ class Orders:
                 if self._judge(self.fewer[left_out], stage, answers, spans, books) is None:
                     return None
         return wrong
+
+    def witnesses(self, stage: Stage, answers: list[list[Any]], books: bool = True) -> tuple[tuple[Place, ...], ...]:
+        """The orders that give what an execution gave, whatever the real time; () where no real-time order can refute them all.
+
+        Also () where not every order is known: then nothing more is said than of the real time that was seen.
+        """
+        operations = sum(action[0] == "op" for actions in self.scenario.tasks for action in actions)
+        if not 1 < operations <= MAX_OPERATIONS or self.errors or self.hangs or not self.all_orders:
+            return ()
+        found = self._accepted(self.outcomes, stage, answers, books)
+        if found and refuted(found, None) is None:
+            return ()
+        for left_out in self._choices(answers):
+            if left_out not in self.fewer:
+                self.fewer[left_out] = self._come_to(left_out)
+            found += self._accepted(self.fewer[left_out], stage, answers, books)
+        found = list(dict.fromkeys(found))
+        return () if refuted(found, None) is None else tuple(found)
+
+    def _accepted(self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], books: bool) -> list[tuple[Place, ...]]:
+        """The sequences of all outcomes that an execution agrees with."""
+        fitting = [one for one in outcomes if self._agrees(one.answers, answers)]
+        if self.torn:
+            return list(dict.fromkeys(one.sequence for one in fitting))
+        found: list[tuple[Place, ...]] = []
+        for merge in dict.fromkeys(one.merge for one in fitting):
+            readings = stage.readings(merge)
+            same = [one for one in fitting if one.merge == merge and one.readings == readings]
+            if same and (not books or any(one.invariant for one in same) or not invariant(stage)):
+                found += [one.sequence for one in same]
+        return list(dict.fromkeys(found))
+
+    def out_of_time(self, pairs: tuple[tuple[Place, Place], ...], answers: list[list[Any]], stage: Stage) -> tuple[str, str]:
+        """The rule that is broken where no witness has a real-time order, and what was wrong."""
+        names = self.scenario.task_names
+        said = "; ".join(self._said(answers, stage))
+        order = " and ".join(f"{names[one]} can be over before {names[two]} begins" for (one, _), (two, _) in pairs)
+        kept = stage.subject.workload.preserves_content
+        text = f"{said}: {order}, and no order of the operations in which that is so gives these answers and what can be read now"
+        return ("D15" if kept else "D54", text)
 
     def _choices(self, answers: list[list[Any]]) -> Iterator[frozenset[Place]]:
         """Which operations may not have been done: those that answered "busy" and may, all of them first."""
@@ -228,22 +267,25 @@ def _hashable(outcome: Outcome) -> bool:
     return True
 
 
+def _parts_by_task(scenario: Scenario) -> tuple[int, ...]:
+    return tuple(sum(_parts(action) for action in actions) for actions in scenario.tasks)
+
+
 def _orders(scenario: Scenario, seed: int) -> list[tuple[int, ...]]:
     """Sequences of task numbers, one for each part that is done; all of them, or MOST drawn ones."""
-    parts = [sum(_parts(action) for action in actions) for actions in scenario.tasks]
-    total = 1
-    so_far = 0
-    for count in parts:
-        for i in range(1, count + 1):
-            so_far += 1
-            total = total * so_far // i
-    if total <= MOST:
-        return list(_merges(tuple(parts)))
+    parts = _parts_by_task(scenario)
+    if multinomial(parts) <= MOST:
+        return list(_merges(parts))
     rng = random.Random(seed)
     pool = [task for task, count in enumerate(parts) for _ in range(count)]
     serial = [tuple(sorted(pool)), tuple(sorted(pool, reverse=True))]
     drawn = [tuple(rng.sample(pool, len(pool))) for _ in range(MOST - len(serial))]
     return list(dict.fromkeys(serial + drawn))
+
+
+def multinomial(parts: tuple[int, ...]) -> int:
+    """In how many ways rows of so many parts can be merged into one."""
+    return factorial(sum(parts)) // prod(map(factorial, parts))
 
 
 def _merges(parts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

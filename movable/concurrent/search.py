@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from movable.concurrent.execution import Trial, unfit
+from movable.concurrent.execution import Trial, shown_by, unfit
 from movable.concurrent.failures.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
 from movable.concurrent.plan.derive import derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, look, suspicious
@@ -155,7 +155,7 @@ class Hunt:
             if self.trial.sharing.grew:
                 self._restart()
             elif run.failure is not None:
-                sighting = Sighting(self.trial, run.failure, self.options, self.trial.sharing.now())
+                sighting = Sighting(self.trial, shown_by(run.failure), self.options, self.trial.sharing.now())
                 if self._news(run.failure):
                     yield sighting
             if self._barren >= BARREN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from movable.concurrent.execution import Broken, Trial
@@ -79,7 +80,7 @@ def full(trial: Trial, scenario: Scenario | None = None) -> Trial:
     """The same trial, to be run with every scheduling point and under the monitor if that saw the failure."""
     made = Trial(trial.subject, scenario or trial.scenario, None if scenario else trial.orders)
     made.known = trial.known
-    made.monitored = False
+    made.monitored = made.equivalents = False
     return made
 
 
@@ -132,9 +133,8 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
 
 
 def _expanded(program: Trial, sighting: Sighting, rule: str) -> Failure | None:
-    """The failure again with every scheduling point in place, first without and then with the monitor."""
-    for monitored in (False, True):
-        program.monitored = monitored
+    """The failure again with every scheduling point in place, first by what it shows itself and without the monitor."""
+    for program.equivalents, program.monitored in product((False, True), (False, True)):
         strategy = Expanded(sighting.failure.choices, sighting.shared)
         run = execute(program, strategy, sighting.options)
         if run is not None and run.failure is not None and rule_of_failure(run.failure) == rule:
@@ -164,7 +164,7 @@ def _fewer_actions(
             if over(end):
                 return program, failure
             other = full(program, scenario)
-            other.monitored = program.monitored
+            other.monitored, other.equivalents = program.monitored, program.equivalents
             found = _search(other, failure.preemptions, options, rule)
             if found is not None:
                 tries = _tries(TRIES // 2, end, cost)
