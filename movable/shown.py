@@ -12,12 +12,16 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 NAME = 100
 """Characters of a name that are shown."""
 LINE = 400
 """Characters of a message or of a line of a file that are shown."""
+
+SHORT, AROUND = 40, 12
+"""Characters of values that are shown whole, and items shown of longer ones from where they begin to differ."""
 
 PAGE = 4000
 """Characters of one piece of text of a page."""
@@ -69,6 +73,29 @@ def literal(what: object, most: int = NAME) -> str:
         return shown(repr(what), most)
     except Exception as error:
         return f"a {type(what).__name__} whose __repr__ raises {type(error).__name__}"
+
+
+def alike(one: object, two: object) -> int:
+    """How many items, bytes or characters two values begin with that are the same."""
+    try:
+        pairs: Any = zip(one, two, strict=False)  # type: ignore[call-overload]
+    except TypeError:
+        return 0
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def apart(found: object, expected: object) -> tuple[str, str]:
+    """Two values that are not equal, in words: whole where both are short, else from where they begin to differ."""
+    one, two = literal(found, PAGE), literal(expected, PAGE)
+    sized = type(found) is type(expected) and isinstance(found, bytes | str | tuple | list)
+    if max(len(one), len(two)) <= SHORT or not sized:
+        return one, two
+    at = alike(found, expected)
+    where = "byte" if isinstance(found, bytes) else "character" if isinstance(found, str) else "item"
+    parts: list[Any] = [found, expected]
+    shown_parts = [literal(part[at : at + AROUND]) + ("..." if len(part) > at + AROUND else "") for part in parts]
+    lengths = "" if len(parts[0]) == len(parts[1]) else f" ({len(parts[0])} and not {len(parts[1])} long)"
+    return f"{shown_parts[0]} from {where} {at} on{lengths}", f"{shown_parts[1]} there"
 
 
 def in_html(what: object, most: int = PAGE) -> str:

@@ -118,7 +118,7 @@ def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
     pairs = list(combinations_with_replacement(calls, 2))[:PAIRS]
     prefix = tuple(calls.values())
     return tuple(
-        Scenario(f"{a} beside {b}{', each called before' if before else ''}", ((calls[a],), (calls[b],)), before)
+        Scenario(f"{a} || {b}{', each called before' if before else ''}", ((calls[a],), (calls[b],)), before)
         for a, b in pairs
         for before in ((), prefix)
     )

@@ -24,6 +24,7 @@ from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
+from movable.shown import alike, apart, literal
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
@@ -409,14 +410,14 @@ def precedence(spans: list[list[Span]]) -> tuple[tuple[Place, Place], ...]:
 
 def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) -> str:
     """The first handle that reads as in none of the orders."""
-    best = models[0].readings
-    expected = dict(best)
     for label, found in readings:
-        wanted = [dict(model.readings).get(label) for model in models]
+        wanted = list({repr(value): value for value in (dict(model.readings).get(label) for model in models)}.values())
         if found not in wanted:
-            others = " or ".join(sorted({repr(value)[:80] for value in wanted}))
-            return f"{_words(label)} reads {found!r}; after the operations one by one it reads {others}"
-    missing = [label for label in expected if label not in dict(readings)]
+            near = max(wanted, key=lambda value: alike(found, value))
+            others = "".join(f" or {literal(value)}" for value in wanted if value is not near)
+            one, two = apart(found, near)
+            return f"{_words(label)} reads {one}; after the operations one by one it reads {two}{others}"
+    missing = [label for label, _ in models[0].readings if label not in dict(readings)]
     if missing:
         return f"{_words(missing[0])} is gone"
     return f"the readings {readings!r} together fit no order of the operations"
@@ -424,4 +425,4 @@ def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) 
 
 def _words(label: Label) -> str:
     who, number = label
-    return f"handle {number} of the prefix" if who == "before" else f"handle {number} of task {who}"
+    return f"h{number}" if who == "before" else f"handle {number} of task {who}"

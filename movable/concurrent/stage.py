@@ -48,7 +48,8 @@ class HandleAnswer:
     value: Any
 
     def __repr__(self) -> str:
-        return repr(("handle", self.name))
+        who, number = self.name
+        return f"h{number}" if who == "before" else "a new handle"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _operations(workload: Any) -> dict[str, Operation]:
 class Stage:
     """A machine after the prefix of ``scenario``; ``watch`` is called with the machine before the driver comes.
 
-    ``live`` are the handles of the prefix, ``pages`` the frame numbers of the driver's pages, ``users`` the copies of the workload,
+    ``live`` are the handles of the prefix, ``history`` those that there were before each of its actions, ``pages`` the frame
+    numbers of the driver's pages, ``users`` the copies of the workload,
     ``held`` the list of pages that the prefix isolated.
     """
 
@@ -130,10 +132,12 @@ class Stage:
         self.held = ListHead("isolated before")
         self.pages: list[int] | None = None
         self.live: list[Any] | None = None
+        self.history: list[list[Any]] = []
         variants = subject.workload.variants
         self.workload = subject.workload(vm, subject.factory, variants[scenario.variant % len(variants)])
         self.operations = operations(subject.workload)
         for action in scenario.prefix:
+            self.history.append(list(self.workload.model))
             self.do(self.workload, action)
         if scenario.settled:
             vm.run_work()

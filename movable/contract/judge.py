@@ -104,7 +104,7 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told:
 
 def _broken_by_tasks(told: Told, exercised: int) -> Verdict:
     return Verdict(
-        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=str(told.scenario),
+        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.does,
         preemptions=told.preemptions, switches=told.switches, lanes=told.rows,
     )  # fmt: skip
 

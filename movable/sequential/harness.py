@@ -44,9 +44,10 @@ from movable.sequential.bookkeeping import Audit
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog
 from movable.sequential.observers import Onlooker
-from movable.shown import shown
+from movable.shown import apart, shown
 from movable.supervise import board
 from movable.supervise.channel import cut
+from movable.workload.handle_names import HandleNames, assigned, call, meant
 from movable.workload.program import Program, Step, show
 from movable.workload.workload import GenericWorkload, Workload
 
@@ -103,6 +104,8 @@ class Machine:
         self.levels: set[str] = set()
         self.vmstat: dict[str, int] = {}
         self.answers: list[int] = []
+        self.names = HandleNames()
+        self.note: dict[str, Any] = {"text": ""}
         self._last_event = EVENT_LIMIT
         self._feed = self.monitor.feed
         self._notices = dict.fromkeys(CALLBACKS, self._count) | {
@@ -172,15 +175,33 @@ class Machine:
             if self.stopped:
                 break
             self.steps += 1
-            text = f"step {number}: {show(step)}"
-            board.at(text)
-            self.seam.event("note", text=text)
+            self._heading(f"step {number}: ", self._words(step))
             self._guard(step[0], lambda step=step: self._step(step))  # type: ignore[misc]
+            self._name_handles()
         for heading, end in ENDS.items():
             if not self.stopped:
                 board.at(heading)
                 self.seam.event("note", text=heading)
                 self._guard(heading, getattr(self, end))
+
+    def _words(self, step: Step) -> str:
+        """A step, with handles by name."""
+        if step[0] != "op" or self.workload is None:
+            return show(step)
+        _, name, drawn = step
+        return call(name, drawn, meant(self._operations.get(name), drawn, self.workload.model, self.names))
+
+    def _heading(self, number: str, words: str) -> None:
+        board.at(number + words)
+        self.note = {"text": number + words}
+        self.seam.event("note", **self.note)
+        self.note = self.events[-1].args if self.events else self.note
+
+    def _name_handles(self) -> None:
+        """What a step made gets its names, and the step's heading tells them."""
+        made = [] if self.workload is None else self.names.meet(self.workload.model)
+        number, found, words = self.note["text"].partition(": ")
+        self.note["text"] = number + found + assigned(made, words)
 
     def _guard(self, where: str, work: Callable[[], object]) -> None:
         """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
@@ -221,6 +242,7 @@ class Machine:
         options = self._workload.variants[self.variant % len(self._workload.variants)]
         self.workload = self._workload(self.vm, self._factory, options)
         self.audit = Audit(self.vm, self.workload)
+        self.names.meet(self.workload.model)
         self.onlooker = Onlooker(self.vm, self.workload)
         self.onlooker.watch()
 
@@ -280,8 +302,10 @@ class Machine:
             for key in keys:
                 found, expected = workload.read(key), workload.model[key]
                 if found != expected:
+                    self.names.meet(workload.model)
                     why = f"; {self.onlooker.differs}" if self.onlooker.differs else ""
-                    return f"D15\0{key!r} reads {found!r}; {expected!r} was stored{why}"
+                    one, two = apart(found, expected)
+                    return f"D15\0{self.names.of(key)} reads {one}; {two} was stored{why}"
         if everything or not self.checks % 4:
             workload.invariant()
         return ""

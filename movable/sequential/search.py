@@ -21,6 +21,7 @@ from movable.sequential.harness import Machine
 from movable.supervise import board
 from movable.workload.generate import Roles, programs, shrink
 from movable.workload.program import Program, encode
+from movable.workload.simplify import simplified
 from movable.workload.workload import GenericWorkload, Workload
 
 MAX_BARREN_PROGRAMS = 40
@@ -223,6 +224,6 @@ class Search:
             left -= machine.steps + 1 + HANG_STEPS * ("D51" in machine.monitor.broken)
             return id in machine.monitor.broken
 
-        small = shrink(self.first[id], fails)
+        small = simplified(shrink(self.first[id], fails), self.workload, fails)
         self.shrink_steps -= spare - left
         return small

@@ -11,6 +11,7 @@ from typing import Any
 from movable.errors import UsageError
 from movable.workload import token
 from movable.workload.action import check_steps
+from movable.workload.handle_names import call
 from movable.workload.workload import Workload
 
 Step = tuple[Any, ...]
@@ -39,5 +40,5 @@ def show(step: Step) -> str:
     """A step in plain words."""
     name, *rest = step
     if name == "op":
-        return f"{rest[0]}({', '.join(f'{key}={value!r}' for key, value in rest[1].items())})"
+        return call(*rest)
     return " ".join([name, *map(str, rest)])

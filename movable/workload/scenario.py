@@ -94,7 +94,7 @@ class Scenario:
 
     def __str__(self) -> str:
         before = f"after {', '.join(show(action) for action in self.prefix)}: " if self.prefix else ""
-        return before + " beside ".join(", ".join(show(action) for action in actions) for actions in self.tasks)
+        return before + " || ".join(", ".join(show(action) for action in actions) for actions in self.tasks)
 
 
 def scenario(

@@ -1,12 +1,17 @@
-"""Writes down, while a failure is being explained, what each task saw and did: values behind the steps, and calls of the driver."""
+"""Writes down, while a failure is being explained, what each task saw and did: values behind the steps, and calls of the driver.
+
+And says what a scenario does, with the handles that are meant by name.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.globals import MISSING
+from movable.concurrent.stage import Stage, Subject, operations
 from movable.events import Event
 from movable.explore.dependence import Part
 from movable.explore.engine import OUTSIDE
@@ -14,6 +19,11 @@ from movable.explore.instrument.attributes import vars_of
 from movable.explore.instrument.containers import LENGTH
 from movable.mm.page import Page
 from movable.sequential.narrate import sentence
+from movable.workload.action import Action
+from movable.workload.handle_names import assigned, call
+from movable.workload.scenario import Scenario
+from movable.workload.scenario import show as core_words
+from movable.workload.workload import Handle
 
 if TYPE_CHECKING:
     from movable.concurrent.execution import Execution
@@ -26,6 +36,31 @@ TOLD = {
 }  # fmt: skip
 """Kinds of events that become notes."""
 LONGEST = 40
+
+
+def in_words(subject: Subject, scenario: Scenario) -> str:
+    """What a scenario does: ``after h0 = store(data=b'a'): free(h0) || compact the machine``."""
+    stage = Stage(subject, scenario)
+    live = stage.live or []
+    ever = dict.fromkeys([*live, *(handle for there in stage.history for handle in there)])
+    names = {handle: f"h{number}" for number, handle in enumerate(ever)}
+    before = []
+    for action, (there, then) in zip(scenario.prefix, pairwise([*stage.history, live]), strict=True):
+        made = [names[handle] for handle in then if handle not in there]
+        before.append(assigned(made, _action(subject, action, there, names)))
+    tasks = (", ".join(_action(subject, action, live, names) for action in actions) for actions in scenario.tasks)
+    return (f"after {', '.join(before)}: " if before else "") + " || ".join(tasks)
+
+
+def _action(subject: Subject, action: Action, live: list[Any], names: dict[Any, str]) -> str:
+    """An action; a number that means a handle becomes the name of that handle."""
+    if action[0] != "op":
+        return core_words(action)
+    _, name, drawn = action
+    operation = operations(subject.workload).get(name)
+    kinds = {} if operation is None or not live else operation.arguments
+    picked = {key: names[live[value % len(live)]] for key, value in drawn.items() if isinstance(kinds.get(key), Handle)}
+    return call(name, drawn, picked)
 
 
 class Teller:

@@ -10,6 +10,7 @@ from typing import Any
 
 from movable.concurrent.execution import Broken, Trial
 from movable.concurrent.failures import timeline as lanes
+from movable.concurrent.failures.annotate import in_words
 from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
@@ -38,7 +39,10 @@ LEAST = 20
 
 @dataclass(slots=True)
 class Told:
-    """A failure, explained: ``what`` in a few words, ``lines`` as text with a lane for each task, ``rows`` as plain values."""
+    """A failure, explained: ``what`` in a few words, ``lines`` as text with a lane for each task, ``rows`` as plain values.
+
+    ``spoken`` is the scenario in words, with handles by name.
+    """
 
     rule: str
     scenario: Scenario
@@ -48,6 +52,12 @@ class Told:
     rows: dict[str, Any] = field(default_factory=dict)
     preemptions: int = -1
     switches: int = -1
+    spoken: str = ""
+
+    @property
+    def does(self) -> str:
+        """What the tasks do, in words."""
+        return self.spoken or str(self.scenario)
 
 
 RULE_OF_KIND = {
@@ -121,6 +131,7 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
         told.what += f" ({str(error).splitlines()[0]})"
         return told
     told.scenario = program.scenario
+    told.spoken = in_words(program.subject, program.scenario)
     told.what = words_of(story.failure or small)
     try:
         told.token = encode(program.scenario, small.token, program.subject.features, (options.races, bool(program.monitored)))

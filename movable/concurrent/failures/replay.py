@@ -12,6 +12,7 @@ from typing import Any
 
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures import timeline as lanes
+from movable.concurrent.failures.annotate import in_words
 from movable.concurrent.failures.explain import OPTIONS, rule_of_failure, words_of
 from movable.concurrent.stage import subject
 from movable.errors import UsageError
@@ -61,7 +62,7 @@ class Replay:
 
     def lines(self) -> list[str]:
         """The lanes as text, and the verdict."""
-        told = [f"scenario: {self.scenario}", *lanes.text(self.story)]
+        told = [f"scenario: {in_words(self.subject, self.scenario)}", *lanes.text(self.story)]
         failure = self.story.failure
         if failure is None:
             return [*told, "no rule was broken"]
@@ -79,7 +80,7 @@ class Replay:
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{title}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body><h1>{title}</h1>"
-            f"<p>{in_html(str(self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
+            f"<p>{in_html(in_words(self.subject, self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
         )
 
     def chrome(self, path: str | Path) -> None:

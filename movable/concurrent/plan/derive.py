@@ -150,7 +150,7 @@ class _Planner:
         lists = tuple((action,) for action in actions)
         variant = self.states.variant
         made = Scenario("", lists, state.prefix if prefix is None else prefix, settled, variant)
-        name = f"{' beside '.join(made.task_names)}, {state.name}"
+        name = f"{' || '.join(made.task_names)}, {state.name}"
         if variant:
             name += f", variant {variant}"
         effects = [task if isinstance(task, Effect) else self.states.alone(state, task) for task in tasks]
@@ -220,7 +220,7 @@ class _Planner:
             one = next((effect for effect in effects if effect.made or effect.gained), None)
             if one is not None and not one.lost:
                 made, meets = self._made(empty, one, self._other_content(one.action))
-                name = f"{' beside '.join(made.task_names)} in one place, empty"
+                name = f"{' || '.join(made.task_names)} in one place, empty"
                 yield replace(made, name=name + (f", variant {made.variant}" if made.variant else "")), meets
 
     def _other_content(self, action: Action) -> Action:

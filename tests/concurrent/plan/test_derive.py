@@ -44,7 +44,7 @@ def test_a_scenario_in_words() -> None:
     made = scenario("both", op("drop", slot=0), [migrate(1), put_back(0)], prefix=[WRITE, isolate(0)])
     assert made.task_names == ["drop", "migration and put-back"]
     assert str(made) == (
-        "after write(slot=0, data=b'old'), isolate page number 0: drop(slot=0) beside migrate page number 1, isolate and put back"
+        "after write(slot=0, data=b'old'), isolate page number 0: drop(slot=0) || migrate page number 1, isolate and put back"
         " page number 0"
     )
     assert scenario("same", teardown(), teardown()).task_names == ["tear-down", "tear-down #2"]
@@ -92,12 +92,12 @@ def test_an_unreadable_token_says_why(token: str) -> None:
 def test_scenarios_follow_from_the_operations() -> None:
     found = {one.name: one for one in derive(RING)}
     assert found.keys() >= {
-        "tear-down beside migration, a few pages", "tear-down beside rest of a migration, all isolated",
-        "drop beside migration, one page", "overwrite beside migration, one page", "write beside migration, one page",
-        "migration beside migration #2, a few pages", "drop beside drop #2, a few pages", "drop beside put-back, one page",
-        "write beside compaction, a few pages", "write beside migration, empty", "write beside write #2, empty",
-        "drop beside write beside migration, a few pages", "write beside late put-back, all isolated",
-        "write beside write #2 in one place, empty",
+        "tear-down || migration, a few pages", "tear-down || rest of a migration, all isolated",
+        "drop || migration, one page", "overwrite || migration, one page", "write || migration, one page",
+        "migration || migration #2, a few pages", "drop || drop #2, a few pages", "drop || put-back, one page",
+        "write || compaction, a few pages", "write || migration, empty", "write || write #2, empty",
+        "drop || write || migration, a few pages", "write || late put-back, all isolated",
+        "write || write #2 in one place, empty",
     }  # fmt: skip
     assert derive(RING) == list(found.values())
     for one in found.values():
@@ -116,8 +116,8 @@ def test_every_operation_runs_beside_itself_whatever_its_name() -> None:
     made = {name: operation(slot=st.integers(0, 1))(FunctionType(reads.__code__, globals(), name)) for name in names}
     many: Any = type("Many", (RingWorkload,), made)
     found = derive(Subject(many, racy.Counts), size=40)
-    beside = [one.name for one in found if " beside " in one.name and len(one.tasks) == 2]
-    assert any(name.startswith("write beside write #2") for name in beside[:16])
+    beside = [one.name for one in found if " || " in one.name and len(one.tasks) == 2]
+    assert any(name.startswith("write || write #2") for name in beside[:16])
     assert {"removal", "operation and itself"}.isdisjoint(found.left_out) or found.left_out
     assert sum(found.left_out.values()) > 40
 
@@ -190,9 +190,9 @@ def test_a_place_that_is_filled_twice_is_found_without_a_word_of_the_author() ->
 
 
 def test_no_task_uses_a_handle_that_another_gives_up() -> None:
-    pair = next(one for one in derive(RING) if one.name == "drop beside overwrite, a few pages")
+    pair = next(one for one in derive(RING) if one.name == "drop || overwrite, a few pages")
     assert [actions[0][2]["slot"] for actions in pair.tasks] == [0, 1]
-    pair = next(one for one in derive(RING) if one.name.startswith("overwrite beside overwrite #2, a few"))
+    pair = next(one for one in derive(RING) if one.name.startswith("overwrite || overwrite #2, a few"))
     assert [actions[0][2]["slot"] for actions in pair.tasks] == [0, 0]
 
 
@@ -224,7 +224,7 @@ class Populated(Unspoken):
 def test_a_driver_without_a_workload_still_has_scenarios() -> None:
     assert derive(Subject(GenericWorkload, Unspoken)) == []
     found = derive(Subject(GenericWorkload, Populated))
-    assert {"tear-down beside migration, a few pages", "migration beside migration #2, a few pages"} <= {one.name for one in found}
+    assert {"tear-down || migration, a few pages", "migration || migration #2, a few pages"} <= {one.name for one in found}
 
 
 def test_an_authors_own_scenarios_come_first() -> None:

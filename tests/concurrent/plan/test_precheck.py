@@ -157,7 +157,7 @@ def test_an_exception_that_is_none_breaks_a_rule_and_no_check() -> None:
     assert "raised Odd: drop at outside_drivers.py" in report.verdicts["D52"].what
     alone = check(outside.OddRing, interleavings=1.0, executions=60)
     assert not alone.refused
-    assert all("Odd: drop" in one.left_out for one in alone.scenarios if one.name.startswith("drop beside"))
+    assert all("Odd: drop" in one.left_out for one in alone.scenarios if one.name.startswith("drop ||"))
 
 
 def test_a_chain_of_exceptions_may_be_a_ring() -> None:
