@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.shown import Guarded, below, guarded_streams, in_html, name, shown, visible
+from movable.shown import Guarded, apart, below, guarded_streams, in_html, name, shown, visible
 
 
 def test_every_character_that_cannot_be_seen_is_escaped() -> None:
@@ -89,3 +89,11 @@ def test_names_and_messages_of_a_driver_make_no_lines_of_their_own() -> None:
     shown_text = text(report)
     assert "\x1b" not in shown_text and "\u202e" not in shown_text and len(shown_text) < 20_000
     assert not [line for line in shown_text.splitlines() if line.startswith("BROKEN D2")]
+
+
+def test_two_values_are_told_by_where_they_differ() -> None:
+    assert apart(b"old", b"new") == ("b'old'", "b'new'")
+    one, two = b"a" * 100 + b"xyz" + b"b" * 50, b"a" * 100 + b"uvw" + b"b" * 50
+    assert apart(one, two) == ("b'xyzbbbbbbbbb'... from byte 100 on", "b'uvwbbbbbbbbb'... there")
+    assert apart("c" * 60, "c" * 50)[0] == "'cccccccccc' from character 50 on (60 and not 50 long)"
+    assert apart(None, b"d" * 60) == ("None", repr(b"d" * 60))

@@ -9,15 +9,15 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.concurrent.execution import Trial
-from movable.concurrent.explain import rule_of_failure
+from movable.concurrent.failures.explain import rule_of_failure
+from movable.concurrent.failures.replay import Replay
 from movable.concurrent.real_time import History, refuted
-from movable.concurrent.replay import Replay
-from movable.concurrent.seam import Reduced
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import op, scenario
 from movable.explore.schedulers.dfs import Dfs
 from movable.explore.schedulers.dpor import Dpor
+from movable.explore.schedulers.shared_locations import Reduced
 from movable.mm.locks import AtomicLong
 from movable.workload.scenario import Scenario
 
