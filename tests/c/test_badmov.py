@@ -32,26 +32,25 @@ def must_rules(report: Report) -> list[str]:
 
 @pytest.mark.parametrize("mode", WRONG)
 def test_a_wrong_mode_breaks_a_rule_that_fits(mode: int) -> None:
-    report = None
-    for rule in sorted(WRONG[mode]):
-        report = check(target(mode), examples=120, interleavings=0, until={rule}, waive={"D28": REASON})
-        if rule in report.broken:
-            return
-    assert report is not None
+    executions = 120 if mode == 7 else 0  # its thread looks for isolated pages: it needs another task that isolates
+    report = check(
+        target(mode), examples=8, executions=executions, interleavings=0 if not executions else 0.5, waive={"D28": REASON},
+        until={min(WRONG[mode])} if mode in (7, 8) else (),
+    )  # fmt: skip
     assert set(report.broken) & WRONG[mode], report.broken
 
 
 @pytest.mark.parametrize("mode", LEGAL)
 def test_a_legal_mode_breaks_no_must_rule(mode: int) -> None:
-    report = check(target(mode), examples=12, interleavings=0, waive={"D28": REASON})
+    report = check(target(mode), examples=8, interleavings=0, waive={"D28": REASON})
     assert must_rules(report) == []
 
 
 @pytest.mark.parametrize("mode", (0, 20))
 def test_a_right_mode_is_right_in_interleavings(mode: int) -> None:
-    report = check(target(mode), examples=3, executions=150, interleavings=0.5, waive={"D28": REASON})
+    report = check(target(mode), examples=2, executions=60, interleavings=0.5, waive={"D28": REASON})
     assert report.refused == ""
-    assert sum(one.executions for one in report.scenarios) >= 100
+    assert sum(one.executions for one in report.scenarios) >= 40
     assert must_rules(report) == []
 
 

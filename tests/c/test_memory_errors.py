@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from movable.c import Driver
+from movable.c.bridge.runtime import runtime
 from movable.errors import MovableError, VMBug
 from tests.c.building import loaded, needs_compiler
 
@@ -76,8 +79,12 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
-    return loaded(tmp_path_factory.mktemp("faults"), FAULTS)
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    made = loaded(tmp_path_factory.mktemp("faults"), FAULTS)
+    ticks = ctypes.c_int.in_dll(runtime().lib, "k_ticks")
+    usual, ticks.value = ticks.value, 1  # an endless loop is told after a quarter of a second of processor time
+    yield made
+    ticks.value = usual
 
 
 @pytest.mark.parametrize("how", CASES)

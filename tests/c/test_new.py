@@ -15,7 +15,7 @@ from tests.c.building import needs_compiler
 def test_a_new_driver_is_certified_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["new", "--c", "my-pool"]) == 0
-    report = check("my-pool/my_pool.c", examples=20, executions=150, era="6.1")
+    report = check("my-pool/my_pool.c", examples=8, executions=60, era="6.1")
     assert report.refused == ""
     assert report.broken == []
     assert report.passed()

@@ -11,7 +11,7 @@ static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
 #define NR_CRASHES (sizeof crashes / sizeof *crashes)
 static struct sigaction before[NR_CRASHES];
 #define TICK_NS 250000000l		/* of processor time */
-#define TICKS 4				/* so many without a request are no end */
+int k_ticks = 4;			/* so many without a request are no end */
 static int ticking;
 
 /* An address of the driver's: where it stands, or the nearest caller on the stack. */
@@ -56,7 +56,7 @@ static void on_tick(int number, siginfo_t *info, void *context)
 		same = 0;
 		return;
 	}
-	if (++same < TICKS)
+	if (++same < k_ticks)
 		return;
 	if (sp - stack_lo >= stack_span)
 		return;
