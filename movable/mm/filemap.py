@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 def trylock_page(page: Page) -> bool:
     """Take the page lock if it is free; never waits."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("try", ("page", page.pfn, "lock"))
-        free = not page._flags & LOCKED
-        seam.event("trylock_page", page, ret=free)
-        if free:
-            page.lock_owner = seam.task.name
+        page.seam.trylock_page(page)
     flags = page._flags
     if flags & LOCKED:
         return False
@@ -75,13 +70,7 @@ def spin_on_page_locked(page: Page) -> None:
 def unlock_page(page: Page) -> None:
     """Release the page lock and wake who sleeps for it. Raises VMBug when it is not locked."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("unlock", ("page", page.pfn, "lock"))
-        seam.event("unlock_page", page)
-        page.lock_owner = ""
-        if page._flags & WAITERS:
-            page._flags &= ~WAITERS
-            page.vm.page_wakes[page.pfn] = page.vm.page_wakes.get(page.pfn, 0) + 1
+        page.seam.unlock_page(page)
     if not page._flags & LOCKED:
         raise VMBug("D29", "unlock_page of an unlocked page", "the page lock to be held", page)
     page._flags &= ~LOCKED

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import DriverError, MovableError, UsageError, VMBug
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
-from movable.mm.list import ListHead, list_del, list_name
+from movable.mm.list import ListHead, list_del
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import (
     ISOLATED,
@@ -102,9 +103,11 @@ def _isolate(page: Page, mode: int) -> int:
     mapping = page.vm.owner_of(page)
     if mapping is not None:
         if page.seam is not None:
-            page.seam.point("ar", ("page", page.pfn, "flags"))
+            page.seam.peek(page, "flags")
         if not page._flags & ISOLATED:
-            isolated = _call_isolate_page(mapping, page, mode)
+            isolated = call_driver(mapping, "isolate_page", "D8", page, (page, mode), None, mode)
+            if isolated is not True and isolated is not False:
+                raise DriverError(mapping.name, "isolate_page", "D8", f"returned {isolated!r}; it must return True or False")
     if isolated:
         if page._flags & ISOLATED:
             page.vm.warn("D30", page, "the driver set PG_isolated")
@@ -133,30 +136,26 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exce
     return DriverError(mapping.name, callback, rule, words)
 
 
-def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:
+def call_driver(
+    mapping: AddressSpace,
+    name: str,
+    rule: str,
+    page: Page,
+    args: tuple[Any, ...],
+    newpage: Page | None = None,
+    mode: int | None = None,
+) -> Any:
+    """Call the callback ``name`` of a driver with ``args``; what it answers is for the caller to judge.
+
+    Raises what `callback_failed` makes, by ``rule``, of whatever comes out of it.
+    """
+    function = getattr(mapping.a_ops, name)
     try:
-        if page.seam is None:
-            answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
-        else:
-            answer = _watch_isolate_page(mapping, page, mode)
+        if page.seam is not None:
+            return page.seam.callback(name, partial(function, *args), mapping, page, newpage, mode)
+        return function(*args)
     except (Exception, SystemExit) as error:
-        raise callback_failed(mapping, "isolate_page", "D8", error) from error
-    if answer is True or answer is False:
-        return answer
-    raise DriverError(mapping.name, "isolate_page", "D8", f"returned {answer!r}; it must return True or False")
-
-
-def _watch_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> Any:
-    """The call between its two events."""
-    seam: Any = page.seam
-    seam.event("isolate_page", page, mode=mode, driver=mapping.name, list=list_name(page._lru))
-    seam.task.callbacks.append((mapping.name, "isolate_page", page))
-    try:
-        answer = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
-    finally:
-        seam.task.callbacks.pop()
-    seam.event("isolate_page_ret", page, ret=answer, driver=mapping.name, list=list_name(page._lru))
-    return answer
+        raise callback_failed(mapping, name, rule, error) from error
 
 
 def putback_movable_page(page: Page) -> None:
@@ -172,27 +171,11 @@ def putback_movable_page(page: Page) -> None:
 
 
 def _putback(mapping: AddressSpace, page: Page) -> None:
-    _call_putback_page(mapping, page)
+    call_driver(mapping, "putback_page", "D32", page, (page,))
     ClearPageIsolated(page)
     page.vm.vmstat["movable_putback"] += 1
     if page.seam is not None:
         page.seam.event("putback_page_done", page)
-
-
-def _call_putback_page(mapping: AddressSpace, page: Page) -> None:
-    seam = page.seam
-    if seam is not None:
-        seam.event("putback_page", page, driver=mapping.name, list=list_name(page._lru))
-        seam.task.callbacks.append((mapping.name, "putback_page", page))
-    try:
-        mapping.a_ops.putback_page(page)  # type: ignore[misc]
-    except (Exception, SystemExit) as error:
-        raise callback_failed(mapping, "putback_page", "D32", error) from error
-    finally:
-        if seam is not None:
-            seam.task.callbacks.pop()
-    if seam is not None:
-        seam.event("putback_page_ret", page, driver=mapping.name, list=list_name(page._lru))
 
 
 def end_isolation(page: Page) -> None:
@@ -317,9 +300,7 @@ def _unmap_and_move(
     """One attempt for one page; mirrors mm/migrate.c, unmap_and_move."""
     newpage = get_new_page(page, private)
     if page.seam is not None:
-        seam = page.seam
-        seam.event("get_new_page", page, newpage=newpage.pfn if newpage is not None else -1)
-        seam.point("ar", ("page", page.pfn, "refs"))
+        page.seam.get_new_page(page, newpage)
     if newpage is None:
         return -ENOMEM
     if page._refcount == 1:  # only our reference is left: the owner released the page
@@ -424,56 +405,17 @@ def move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
             ClearPageIsolated(page)
             page.vm.vmstat["movable_migrated"] += 1
     if seam is not None:
-        if rc == 0 and mapping is not None:
-            seam.event("migrated", page, newpage=newpage.pfn)
-        seam.event("move_to_new_page_ret", page, newpage=newpage.pfn, ret=rc)
+        seam.moved_to_new_page(page, newpage, rc, by_driver=mapping is not None)
     return rc
 
 
 def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-    try:
-        if page.seam is None:
-            rc = mapping.a_ops.migratepage(mapping, newpage, page, mode)  # type: ignore[misc]
-        else:
-            rc = _watch_migratepage(mapping, newpage, page, mode)
-    except (Exception, SystemExit) as error:
-        raise callback_failed(mapping, "migratepage", "D23", error) from error
+    rc = call_driver(mapping, "migratepage", "D23", page, (mapping, newpage, page, mode), newpage, mode)
     if type(rc) is not int:
         raise DriverError(mapping.name, "migratepage", "D23", f"returned {rc!r}; it must return 0 or a negative errno")
     if rc > 0:  # which the kernel takes for an error, too
         page.vm.warn("D23", page, f"migratepage returned {rc}; it must return 0 or a negative errno")
     return rc
-
-
-def _watch_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> Any:
-    """The call between its two events."""
-    seam: Any = page.seam
-    _migrate_event(seam, "migratepage", page, newpage, mapping.name, mode=mode)
-    seam.task.callbacks.append((mapping.name, "migratepage", page))
-    try:
-        rc = mapping.a_ops.migratepage(mapping, newpage, page, mode)  # type: ignore[misc]
-    finally:
-        seam.task.callbacks.pop()
-    _migrate_event(seam, "migratepage_ret", page, newpage, mapping.name, ret=rc)
-    return rc
-
-
-def _migrate_event(seam: Any, kind: str, page: Page, newpage: Page, driver: str, **more: Any) -> None:
-    """A migrate event shows both pages."""
-    private = newpage._private
-    seam.event(
-        kind,
-        page,
-        newpage=newpage.pfn,
-        driver=driver,
-        list=list_name(page._lru),
-        new_flags=newpage._flags,
-        new_mapping=newpage._mapping,
-        new_refs=newpage._refcount,
-        new_list=list_name(newpage._lru),
-        new_private=type(private) is not int or private != 0,
-        **more,
-    )
 
 
 __all__ = [

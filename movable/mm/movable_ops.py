@@ -93,7 +93,7 @@ def sticky_owner(page: Page) -> AddressSpace | None:
     Whether the owner has released the page is not asked: that is for the owner to say.
     """
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "type"))
+        page.seam.peek(page, "type")
     if not page._flags & LOCKED:
         raise VMBug("V23", "operations looked up without the page lock", "the page lock to be held", page)
     if not page._flags & MOVABLE_OPS:
@@ -116,7 +116,7 @@ def stick(page: Page, mapping: AddressSpace) -> None:
 def _set_page_type(page: Page, name: str) -> None:
     """Give a page a type, unless it has it. Raises VMBug for a page of another type, and for one that is mapped."""
     if page.seam is not None:
-        page.seam.point("aw", ("page", page.pfn, "type"))
+        page.seam.change(page, "type")
     word = page.vm.era.page_types[name]
     if page._mapcount == word:
         return
@@ -142,10 +142,7 @@ def SetPageMovableOps(page: Page) -> None:
     """
     mapping = page.vm.movable_ops.get(page._mapcount >> TYPE_SHIFT)
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "mapping"))
-        owner = ("", 0) if mapping is None else (mapping.name, mapping.addr)
-        seam.event("set_page_movable", page, ops=owner[1], owner=owner[0])
+        page.seam.set_page_movable(page, mapping)
     if mapping is None:
         raise VMBug("D7", "SetPageMovableOps of a page whose type has no operations", "the offline or zsmalloc type", page)
     if page.order:
@@ -157,14 +154,14 @@ def SetPageMovableOps(page: Page) -> None:
 def page_has_movable_ops(page: Page) -> bool:
     """Whether a page is marked. Needs no lock: true until the page reaches the allocator."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "mapping"))
+        page.seam.peek(page, "mapping")
     return page._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
 
 
 def PageMovableOpsIsolated(page: Page) -> bool:
     """Whether the core holds an isolation of the page."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "flags"))
+        page.seam.peek(page, "flags")
     return bool(page._flags & ISOLATED)
 
 

@@ -95,16 +95,14 @@ for _name in ("flags", "mapping", "private", "index", "lru"):
 def page_count(page: Page) -> int:
     """The reference count; a hint unless the caller can rule out others."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "refs"))
+        page.seam.peek(page, "refs")
     return page._refcount
 
 
 def get_page(page: Page) -> None:
     """Take a reference. The caller must hold one already: raises VMBug on a free page."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "refs"))
-        seam.event("get_page", page)
+        page.seam.get_page(page)
     if page._refcount <= 0:
         raise VMBug("V6", "get_page of a page without references", "a page that somebody holds", page)
     page._refcount += 1
@@ -113,10 +111,7 @@ def get_page(page: Page) -> None:
 def get_page_unless_zero(page: Page) -> bool:
     """Take a reference unless there are none; the only safe way from a page frame number."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "refs"))
-        if page._refcount:
-            seam.event("get_page", page)
+        page.seam.get_page_unless_zero(page)
     if not page._refcount:
         return False
     page._refcount += 1
@@ -126,9 +121,7 @@ def get_page_unless_zero(page: Page) -> bool:
 def put_page(page: Page) -> None:
     """Drop a reference; the last one frees the page. Raises VMBug when there is none to drop."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "refs"))
-        seam.event("put_page", page)
+        page.seam.put_page(page)
     refs = page._refcount - 1
     if refs < 0:
         raise VMBug("D18", "put_page of a page without references", "one drop for every reference taken", page)
@@ -143,7 +136,7 @@ def put_page(page: Page) -> None:
 def copy_highpage(to: Page, source: Page) -> None:
     """Copy the 4096 bytes of ``source`` into ``to`` (include/linux/highmem.h)."""
     if to.seam is not None:
-        _copy_watched(to, source, to.seam)
+        (to.vm.map_page(to) if to._data is None else to._data)[:] = to.seam.copy_page(to, source)
         return
     vm = to.vm
     data = to._data
@@ -151,19 +144,8 @@ def copy_highpage(to: Page, source: Page) -> None:
     (vm.map_page(to) if data is None else data)[:] = vm.map_page(source) if origin is None else origin
 
 
-def _copy_watched(to: Page, source: Page, seam: Seam) -> None:
-    """Two locations, so two steps: what is read is what was there at the first one."""
-    seam.point("r", ("page", source.pfn, "data"))
-    content = bytes(to.vm.map_page(source) if source._data is None else source._data)
-    seam.point("w", ("page", to.pfn, "data"))
-    seam.event("copy_page", to, source=source.pfn)
-    (to.vm.map_page(to) if to._data is None else to._data)[:] = content
-
-
 def clear_highpage(page: Page) -> None:
     """Fill the page with zeros (include/linux/highmem.h)."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("w", ("page", page.pfn, "data"))
-        seam.event("write_data", page)
+        page.seam.write_data(page)
     (page.vm.map_page(page) if page._data is None else page._data)[:] = bytes(PAGE_SIZE)

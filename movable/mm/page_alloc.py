@@ -160,12 +160,9 @@ def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
 
 def _prepare(vm: VM, gfp: int) -> None:
     """A scheduling point, an event for allocations inside a callback, and might_sleep (prepare_alloc_pages)."""
+    if vm.seam is not None:
+        vm.seam.alloc_pages(gfp)
     task = vm.current
-    seam = vm.seam
-    if seam is not None:
-        seam.point("aw", ("buddy",))
-        if task.callbacks:
-            seam.event("alloc_in_callback", task.callbacks[-1][2], gfp=gfp)
     if task.atomic and gfp & GFP_DIRECT_RECLAIM:
         what = f"{task.name} allocates with {gfp_names(gfp)} while it holds {held(task)}"
         raise SleepInAtomic("D48", what, "no spin lock held, or a gfp such as GFP_ATOMIC")
@@ -222,10 +219,8 @@ def prep_new_page(page: Page, order: int, gfp: int = 0) -> None:
     It gets one reference and fresh fields. With __GFP_ZERO the content becomes zeros, with __GFP_COMP a larger block a
     compound page. The other frames stay without references.
     """
-    seam = page.seam
-    if seam is not None:
-        seam.point("aw", ("page", page.pfn, "refs"))  # whoever holds only the frame's number may be trying for a reference
-        seam.event("alloc_page", page, order=order, gfp=gfp, zone=page.zone.name)
+    if page.seam is not None:
+        page.seam.prep_new_page(page, order, gfp)
     page._flags = 0
     page._refcount = 1
     page._mapcount = -1
@@ -327,7 +322,7 @@ def free_pages_prepare(page: Page) -> bool:
         page._mapcount = -1
     if page._mapping & PAGE_MAPPING_FLAGS:
         if seam is not None:
-            seam.point("aw", ("page", page.pfn, "mapping"))  # and scanners look at the tag without holding anything
+            seam.change(page, "mapping")  # and scanners look at the tag without holding anything
         page._mapping = 0
     if page._mapping or page._refcount or page._mapcount != -1 or page._flags & CHECK_AT_FREE:
         bad_page(page, free_pages_check(page))

@@ -11,7 +11,6 @@ from movable.errors import VMBug
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
-    from movable.mm.seam import Seam
 
 # Bit numbers of a 4.19 kernel. Only the aliases are contract.
 PG_locked, PG_error, PG_referenced, PG_uptodate, PG_dirty, PG_lru, PG_active, PG_waiters = range(8)
@@ -49,32 +48,28 @@ PG_balloon = 0x100
 def set_page_flag(page: Page, bit: int) -> None:
     """Set one of the flag bits atomically; ``bit`` is a number such as PG_private."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "flags"))
-        seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
+        page.seam.change_flag(page, bit)
     page._flags |= 1 << bit
 
 
 def clear_page_flag(page: Page, bit: int) -> None:
     """Clear one of the flag bits atomically."""
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "flags"))
-        seam.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
+        page.seam.change_flag(page, bit)
     page._flags &= ~(1 << bit)
 
 
 def test_page_flag(page: Page, bit: int) -> bool:
     """Whether a flag bit is set."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "flags"))
+        page.seam.peek(page, "flags")
     return bool(page._flags >> bit & 1)
 
 
 def PageLocked(page: Page) -> bool:
     """Whether somebody holds the page lock."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "lock"))
+        page.seam.peek(page, "lock")
     return bool(page._flags & LOCKED)
 
 
@@ -84,7 +79,7 @@ def PageLocked(page: Page) -> bool:
 def __PageMovable(page: Page) -> bool:
     """Whether the tag says movable. A hint without the page lock, and true after the mark was cleared."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "mapping"))
+        page.seam.peek(page, "mapping")
     return page._mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
 
 
@@ -99,7 +94,7 @@ def movable_owner(page: Page) -> AddressSpace | None:
     An owner that went away while its mark stayed breaks D41; flags that make page_mapping look elsewhere break D7.
     """
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "mapping"))
+        page.seam.peek(page, "mapping")
     flags = page._flags
     if not flags & LOCKED:
         raise VMBug("V23", "PageMovable without the page lock", "the page lock to be held", page)
@@ -124,9 +119,7 @@ def __SetPageMovable(page: Page, mapping: AddressSpace) -> None:
     Raises VMBug for an unlocked page (D2), a mapping with low bits set (D4) and a page of higher order (D42).
     """
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "mapping"))
-        seam.event("set_page_movable", page, ops=mapping.addr, owner=mapping.name)
+        page.seam.set_page_movable(page, mapping)
     if not page._flags & LOCKED:
         raise VMBug("D2", "__SetPageMovable without the page lock", "the page lock to be held", page)
     if mapping.addr & PAGE_MAPPING_FLAGS:
@@ -148,9 +141,7 @@ def __ClearPageMovable(page: Page) -> None:
     The caller holds the page lock. Raises VMBug for an unlocked page (D21) and for a page that is not marked (D19).
     """
     if page.seam is not None:
-        seam = page.seam
-        seam.point("aw", ("page", page.pfn, "mapping"))
-        seam.event("clear_page_movable", page)
+        page.seam.clear_page_movable(page)
     if not page._flags & LOCKED:
         raise VMBug("D21", "__ClearPageMovable without the page lock", "the page lock to be held", page)
     word = page._mapping
@@ -165,7 +156,7 @@ def page_mapping(page: Page) -> AddressSpace | None:
     Stable only under the page lock.
     """
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "mapping"))
+        page.seam.peek(page, "mapping")
     flags = page._flags
     if flags >> PG_slab & 1:
         return None
@@ -183,14 +174,14 @@ def page_mapping(page: Page) -> AddressSpace | None:
 def PageIsolated(page: Page) -> bool:
     """Whether the core holds an isolation of the page."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "flags"))
+        page.seam.peek(page, "flags")
     return bool(page._flags & ISOLATED)
 
 
 def __SetPageIsolated(page: Page) -> None:
     """Set PG_isolated. For the core only; a driver that calls it breaks D30."""
     if page.seam is not None:
-        _change_isolated(page, page.seam, True)
+        page.seam.change_isolated(page, True)
         return
     page._flags |= ISOLATED
 
@@ -198,25 +189,9 @@ def __SetPageIsolated(page: Page) -> None:
 def __ClearPageIsolated(page: Page) -> None:
     """Clear PG_isolated. For the core only; a driver that calls it breaks D30."""
     if page.seam is not None:
-        _change_isolated(page, page.seam, False)
+        page.seam.change_isolated(page, False)
         return
     page._flags &= ~ISOLATED
-
-
-def _change_isolated(page: Page, seam: Seam, on: bool) -> None:
-    """Plain load and store in kernels before 6.0, so that a bit set in between is lost; atomic later."""
-    key = ("page", page.pfn, "flags")
-    callbacks = seam.task.callbacks
-    if page.vm.era.atomic_isolated_flag:
-        seam.point("aw", key)
-        flags = page._flags
-    else:
-        seam.point("r", key)
-        flags = page._flags
-        seam.point("w", key)
-    by = callbacks[-1][0] if callbacks else ""
-    seam.event("set_page_isolated" if on else "clear_page_isolated", page, by=by)
-    page._flags = flags | ISOLATED if on else flags & ~ISOLATED
 
 
 # Inside a class body Python would rewrite a name that begins with two underscores, so each has a second name.
@@ -233,14 +208,14 @@ ClearPageIsolated = __ClearPageIsolated
 def PageBalloon(page: Page) -> bool:
     """Whether the page's type says that a balloon holds it."""
     if page.seam is not None:
-        page.seam.point("ar", ("page", page.pfn, "type"))
+        page.seam.peek(page, "type")
     return page._mapcount == page.vm.era.page_types["balloon"]
 
 
 def __SetPageBalloon(page: Page) -> None:
     """Give an untyped, unmapped page the balloon type. Raises VMBug when the word it lies in is in use."""
     if page.seam is not None:
-        page.seam.point("aw", ("page", page.pfn, "type"))
+        page.seam.change(page, "type")
     if page._mapcount != -1:
         raise VMBug("D3", "__SetPageBalloon of a page that is mapped or typed", "no type and no mapping", page)
     page._mapcount = page.vm.era.page_types["balloon"]
@@ -249,7 +224,7 @@ def __SetPageBalloon(page: Page) -> None:
 def __ClearPageBalloon(page: Page) -> None:
     """Take the balloon type back, as must be done before the page is freed. Raises VMBug when it has none."""
     if page.seam is not None:
-        page.seam.point("aw", ("page", page.pfn, "type"))
+        page.seam.change(page, "type")
     if page._mapcount != page.vm.era.page_types["balloon"]:
         raise VMBug("D20", "__ClearPageBalloon of a page that is no balloon page", "the balloon type", page)
     page._mapcount = -1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from movable.errors import DeadlockError, SleepInAtomic
 from movable.events import Event
+from movable.mm.tracepoints import Tracepoints
 
 if TYPE_CHECKING:
     from movable.mm.list import ListHead
@@ -78,8 +79,11 @@ class Task:
         return f"<task {self.name}>"
 
 
-class Seam:
-    """Scheduling points and events of one VM. Installed with ``vm.install(seam)``, or by ``vm.observe``."""
+class Seam(Tracepoints):
+    """Scheduling points and events of one VM. Installed with ``vm.install(seam)``, or by ``vm.observe``.
+
+    What each primitive says of itself is in tracepoints.py.
+    """
 
     def __init__(self, scheduler: Scheduler | None = None) -> None:
         self.scheduler = scheduler

@@ -19,7 +19,7 @@ D32 = rule(
     "putback_page copes with whatever happened since the isolation, however long ago, and does not raise.",
     why="There is no way to tell the core that a page could not be taken back.",
     kernel="mm/migrate.c: putback_movable_page",
-    exercised_by="put_backs", judged_by="mm.migrate:_call_putback_page",
+    exercised_by="put_backs", judged_by="mm.migrate:_putback",
 )  # fmt: skip
 
 V4 = rule(

@@ -29,7 +29,10 @@ from movable.rules.table import RULES
 from movable.workload.scenario import decode
 from movable.workload.workload import Workload, workload_for
 
-SKIPPED = [*(f"{name}*" for name in MODULES if name != "movable.mm."), "movable.mm.seam", "movable.mm.watched", "greenlet"]
+SKIPPED = [
+    *(f"{name}*" for name in MODULES if name != "movable.mm."),
+    *("movable.mm.seam", "movable.mm.tracepoints", "movable.mm.watched", "greenlet"),
+]
 """Modules that the debugger does not stop in."""
 
 

@@ -1,0 +1,210 @@
+"""What is seen of each primitive while somebody watches: which location it uses and how, and the event that tells of it.
+
+A primitive of the memory manager has one line about being watched, as a kernel function has one line ``trace_...()``::
+
+    if page.seam is not None:
+        page.seam.put_page(page)
+
+The method stands before the effect of the primitive: first the scheduling point, where another task may run, then the event. What
+needs two steps, because two locations are used, says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+from movable.mm.list import list_name
+from movable.mm.page_flags import ISOLATED, LOCKED, PG_NAMES, WAITERS
+
+if TYPE_CHECKING:
+    from movable.mm.address_space import AddressSpace
+    from movable.mm.page import Page
+    from movable.mm.seam import Scheduler, Task
+
+__tracebackhide__ = True
+
+
+class Tracepoints:
+    """A method for each primitive, by its name; `movable.mm.seam.Seam` says what a point and an event are."""
+
+    if TYPE_CHECKING:
+
+        scheduler: Scheduler | None
+
+        @property
+        def task(self) -> Task: ...
+
+        def point(self, op: str, key: Hashable) -> None: ...
+
+        def event(self, kind: str, page: Page | None = None, **args: Any) -> None: ...
+
+    # any part of a page
+
+    def peek(self, page: Page, part: str) -> None:
+        """An atomic look at one part of a page: flags, lock, refs, mapping, type."""
+        if self.scheduler is not None:
+            self.scheduler.point("ar", ("page", page.pfn, part))
+
+    def change(self, page: Page, part: str) -> None:
+        """An atomic change of one part of a page, of which no event tells."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, part))
+
+    # references
+
+    def get_page(self, page: Page) -> None:
+        """Somebody takes a reference."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "refs"))
+        self.event("get_page", page)
+
+    def get_page_unless_zero(self, page: Page) -> None:
+        """Somebody takes a reference if there is one; a try that fails is no event."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "refs"))
+        if page._refcount:
+            self.event("get_page", page)
+
+    def put_page(self, page: Page) -> None:
+        """Somebody drops a reference."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "refs"))
+        self.event("put_page", page)
+
+    # the page lock
+
+    def trylock_page(self, page: Page) -> None:
+        """Somebody tries for the page lock, and holds it if it is free."""
+        if self.scheduler is not None:
+            self.scheduler.point("try", ("page", page.pfn, "lock"))
+        free = not page._flags & LOCKED
+        self.event("trylock_page", page, ret=free)
+        if free:
+            page.lock_owner = self.task.name
+
+    def unlock_page(self, page: Page) -> None:
+        """Somebody unlocks a page; sleepers are woken only where they have set PG_waiters."""
+        if self.scheduler is not None:
+            self.scheduler.point("unlock", ("page", page.pfn, "lock"))
+        self.event("unlock_page", page)
+        page.lock_owner = ""
+        if page._flags & WAITERS:
+            page._flags &= ~WAITERS
+            page.vm.page_wakes[page.pfn] = page.vm.page_wakes.get(page.pfn, 0) + 1
+
+    # marks and flags
+
+    def set_page_movable(self, page: Page, mapping: AddressSpace | None) -> None:
+        """A page is marked movable; None: for operations that nobody has registered."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "mapping"))
+        ops, owner = (0, "") if mapping is None else (mapping.addr, mapping.name)
+        self.event("set_page_movable", page, ops=ops, owner=owner)
+
+    def clear_page_movable(self, page: Page) -> None:
+        """A mark is taken back."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "mapping"))
+        self.event("clear_page_movable", page)
+
+    def change_isolated(self, page: Page, on: bool) -> None:
+        """PG_isolated is set or cleared: by a plain load and store before 6.0, so that a bit set in between is lost."""
+        key = ("page", page.pfn, "flags")
+        if page.vm.era.atomic_isolated_flag:
+            self.point("aw", key)
+            flags = page._flags
+        else:
+            self.point("r", key)
+            flags = page._flags
+            self.point("w", key)
+        callbacks = self.task.callbacks
+        self.event("set_page_isolated" if on else "clear_page_isolated", page, by=callbacks[-1][0] if callbacks else "")
+        page._flags = flags | ISOLATED if on else flags & ~ISOLATED
+
+    def change_flag(self, page: Page, bit: int) -> None:
+        """A flag that owners may use is set or cleared."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "flags"))
+        self.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
+
+    # content
+
+    def copy_page(self, to: Page, source: Page) -> bytes:
+        """A page is copied in two steps: what is read, and returned, is what was there at the first one."""
+        if self.scheduler is not None:
+            self.scheduler.point("r", ("page", source.pfn, "data"))
+        content = bytes(to.vm.map_page(source) if source._data is None else source._data)
+        if self.scheduler is not None:
+            self.scheduler.point("w", ("page", to.pfn, "data"))
+        self.event("copy_page", to, source=source.pfn)
+        return content
+
+    def write_data(self, page: Page) -> None:
+        """The whole of a page is written."""
+        if self.scheduler is not None:
+            self.scheduler.point("w", ("page", page.pfn, "data"))
+        self.event("write_data", page)
+
+    # the allocator
+
+    def alloc_pages(self, gfp: int) -> None:
+        """The allocator is asked; from within a callback that is an event of the page it is about."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("buddy",))
+        callbacks = self.task.callbacks
+        if callbacks:
+            self.event("alloc_in_callback", callbacks[-1][2], gfp=gfp)
+
+    def prep_new_page(self, page: Page, order: int, gfp: int) -> None:
+        """A block gets its first reference; whoever holds only the frame's number may be trying for one."""
+        if self.scheduler is not None:
+            self.scheduler.point("aw", ("page", page.pfn, "refs"))
+        self.event("alloc_page", page, order=order, gfp=gfp, zone=page.zone.name)
+
+    # the migration loop
+
+    def get_new_page(self, page: Page, newpage: Page | None) -> None:
+        """A target is there, or is not; next comes a look whether the owner has released the page."""
+        self.event("get_new_page", page, newpage=newpage.pfn if newpage is not None else -1)
+        self.peek(page, "refs")
+
+    def moved_to_new_page(self, page: Page, newpage: Page, ret: int, by_driver: bool) -> None:
+        """A move has ended with ``ret``; one that a driver made, and not its absence, is a migration."""
+        if ret == 0 and by_driver:
+            self.event("migrated", page, newpage=newpage.pfn)
+        self.event("move_to_new_page_ret", page, newpage=newpage.pfn, ret=ret)
+
+    # calls of a driver
+
+    def callback(
+        self, name: str, call: Callable[[], Any], mapping: AddressSpace, page: Page, newpage: Page | None, mode: int | None
+    ) -> Any:
+        """Call the callback ``name`` of a driver between its two events; one without a mode has no answer either."""
+        task = self.task
+        self.event(name, page, **_state(mapping, page, newpage, {} if mode is None else {"mode": mode}))
+        task.callbacks.append((mapping.name, name, page))
+        try:
+            answer = call()
+        finally:
+            task.callbacks.pop()
+        self.event(f"{name}_ret", page, **_state(mapping, page, newpage, {} if mode is None else {"ret": answer}))
+        return answer
+
+
+def _state(mapping: AddressSpace, page: Page, newpage: Page | None, more: dict[str, Any]) -> dict[str, Any]:
+    """What an event of a callback shows: the driver, the list that the page is on, and of a migration both pages."""
+    about = {"driver": mapping.name, "list": list_name(page._lru)}
+    if newpage is None:
+        return {**more, **about}
+    private = newpage._private
+    return {
+        "newpage": newpage.pfn,
+        **about,
+        "new_flags": newpage._flags,
+        "new_mapping": newpage._mapping,
+        "new_refs": newpage._refcount,
+        "new_list": list_name(newpage._lru),
+        "new_private": type(private) is not int or private != 0,
+        **more,
+    }
