@@ -390,8 +390,7 @@ def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
     (tmp_path / "lz4.py").unlink()
     (tmp_path / "e.jsonl").write_text("of the last run")
     command = [*MOVABLE, "run", *SMALL, "--events", "e.jsonl"]
-    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  (it may have been ignored)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, preexec_fn=heed) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)

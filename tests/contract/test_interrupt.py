@@ -49,17 +49,20 @@ def interrupted(number: signal.Signals, after: float | Path, folder: Path, *word
     process = subprocess.Popen(
         [sys.executable, "-m", "movable", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env
     )
-    if isinstance(after, Path):
-        end = time.monotonic() + 60
-        while not after.exists() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        time.sleep(1.5)
-    else:
-        time.sleep(after)
-    process.send_signal(number)
-    began = time.monotonic()
-    out, err = process.communicate(timeout=30)
-    took = time.monotonic() - began
+    try:
+        if isinstance(after, Path):
+            end = time.monotonic() + 60
+            while not after.exists() and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+            time.sleep(1.5)
+        else:
+            time.sleep(after)
+        process.send_signal(number)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        took = time.monotonic() - began
+    finally:
+        process.kill()
     time.sleep(0.05)
     assert not workers(mark) and not list(folder.glob("*.part")) and not list(folder.glob(".movable*"))
     return process.returncode, out, err, took
