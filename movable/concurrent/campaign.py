@@ -6,31 +6,34 @@ a directory, finished pieces are kept in one file a scenario, and a campaign tha
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from movable.concurrent.execution import Trial
-from movable.concurrent.failures.explain import OPTIONS, full, rule_of_failure, tell_failure
+from movable.concurrent.failures.ended import token_of
+from movable.concurrent.failures.explain import OPTIONS, Told, full, rule_of_failure, tell_failure, words_of
 from movable.concurrent.plan.precheck import Watch, suspicious
-from movable.concurrent.search import Interleavings, leave, look_first, refusal
+from movable.concurrent.search import Interleavings, Notice, leave, look_first, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
 from movable.contract.report import Explored
 from movable.errors import UsageError
-from movable.explore import ExploreError, Named, Options, Program, Scene
+from movable.explore import ExploreError, Failure, Named, Options, Program, Scene
+from movable.explore import failure as kinds
 from movable.explore.campaign import campaign, code_of
 from movable.explore.engine import Scheduler
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
 from movable.registry import find
 from movable.sequential.faults import Hang, watchdog
+from movable.supervise import board
+from movable.supervise.crew import Crew
 from movable.workload.scenario import Scenario, decode, encode
 from movable.workload.workload import workload_for
 
@@ -84,9 +87,9 @@ def _class(path: str) -> Any:
 
 @contextmanager
 def processes(jobs: int) -> Iterator[Executor]:
-    """An executor with ``jobs`` fresh processes."""
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
+    """An executor with ``jobs`` processes, each supervised by itself."""
+    with Crew(jobs) as crew:
+        yield crew
 
 
 def spread(
@@ -98,8 +101,15 @@ def spread(
     directory: str | None = None,
     known: frozenset[str] = frozenset(),
     scenarios: list[Scenario] | None = None,
+    fatal: Mapping[str, str] | None = None,
+    before: Mapping[str, Explored] | None = None,
+    notice: Notice | None = None,
+    apart: bool = False,
 ) -> Interleavings:
     """Explore the scenarios of the driver called ``target`` on ``executor``.
+
+    ``fatal``, ``before`` and ``notice`` are as for ``interleavings``; ``notice`` is called after each scenario. ``apart`` is that
+    of ``movable.explore.campaign.campaign``.
 
     ``executions`` is the budget of all scenarios together, of which each gets the same part. Raises UsageError when the directory
     belongs to another campaign, or the driver cannot be found by its name.
@@ -108,10 +118,16 @@ def spread(
     result = Interleavings()
     began = time.monotonic()
     try:
-        found = look_first(chosen, scenarios, executions=executions)
+        found = look_first(chosen, scenarios, executions=executions, fatal=fatal)
         result.left_out = dict(getattr(found, "left_out", {}))
         share = max(LEAST, executions // max(1, len(found)))
         for number, scenario in enumerate(found):
+            earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")
+            if ended or (earlier is not None and not earlier.rules):
+                result.scenarios.append(earlier or Explored(scenario.name, str(scenario), operations=scenario.operations))
+                result.scenarios[-1].left_out = ended
+                continue
+            board.enter("interleavings", str(scenario), scenario_token(chosen, scenario))
             trial = Trial(chosen, scenario)
             trial.known = known
             result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
@@ -119,7 +135,9 @@ def spread(
                 result.scenarios[-1].left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
                 continue
             file = None if directory is None else _file(Path(directory), number, scenario)
-            _Part(target, trial, executor, share, file, result).run()
+            _Part(target, trial, executor, share, file, result, apart).run()
+            if notice is not None:
+                notice(result, {rule: told.what for rule, told in result.broken.items()})
     except KeyboardInterrupt:
         result.stopped = "interrupted: this is the report so far"
     except (Exception, Hang) as error:
@@ -143,7 +161,7 @@ class _Part:
     """The campaign of one scenario."""
 
     def __init__(
-        self, target: str, trial: Trial, executor: Executor, executions: int, file: Path | None, result: Interleavings
+        self, target: str, trial: Trial, executor: Executor, executions: int, file: Path | None, result: Interleavings, apart: bool
     ) -> None:
         workload = trial.subject.workload
         token = encode(trial.scenario, "", trial.subject.features)
@@ -154,6 +172,7 @@ class _Part:
         self.executions = executions
         self.file = file
         self.result = result
+        self.apart = apart
         factory = trial.subject.factory
         self.code = code_of([workload, getattr(factory, "module", factory)])
 
@@ -170,7 +189,7 @@ class _Part:
         seed = self.trial.subject.seed
         found = campaign(
             self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False,
-            code=self.code,
+            code=self.code, apart=self.apart,
         )  # fmt: skip
         if found.note:
             print(f"movable: {found.note}", file=sys.stderr)
@@ -185,7 +204,14 @@ class _Part:
         if rule not in told.rules:
             told.rules.append(rule)
         if rule not in self.result.broken:
+            self.result.broken[rule] = self._tell(found.failure, options, rule)
+        return rule
+
+    def _tell(self, failure: Failure, options: Options, rule: str) -> Told:
+        if failure.kind not in (kinds.ENDED, kinds.HUNG):
             program = full(self.trial)
             program.equivalents = True  # the schedule came from another process, without the equivalent one that shows more
-            self.result.broken[rule] = tell_failure(program, found.failure, options, rule)
-        return rule
+            return tell_failure(program, failure, options, rule)
+        scenario = self.trial.scenario
+        token = scenario_token(self.trial.subject, scenario, options.races)
+        return Told(rule, scenario, words_of(failure), token_of(token, [(task, 0) for task in failure.choices]))

@@ -30,7 +30,7 @@ from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
 from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
 from movable.supervise import board
-from movable.workload.scenario import Scenario, words
+from movable.workload.scenario import Scenario, encode, words
 from movable.workload.workload import Workload
 
 PORTION = 24
@@ -84,6 +84,14 @@ SUSPECTS = 200
 """So many executions of a scenario are watched, where the driver's code names what no schedule governs."""
 
 
+def scenario_token(subject: Subject, scenario: Scenario, races: bool = True) -> str:
+    """The scenario as a token without a schedule, for executions that end their process."""
+    try:
+        return encode(scenario, "", subject.features, (races, False))
+    except UsageError:
+        return ""
+
+
 class Hunt:
     """The search of one scenario, a portion at a time; ``weight`` is how large its portions are against those of others."""
 
@@ -101,7 +109,15 @@ class Hunt:
         self._barren = 0
         self._repeated = False
         self._suspicious = suspicious(trial.subject)
+        self._token = scenario_token(trial.subject, scenario, self.options.races)
         self.strategy: Strategy = Portfolio(PORTFOLIO, seed)
+
+    def go_on(self, before: Explored | None, ended: str) -> None:
+        """Take over what another process came to. ``ended`` is how this scenario ended that process, if it did."""
+        self.done = bool(ended) or (before is not None and before.complete and not before.rules)
+        if self.done:
+            self.report = before or self.report
+            self.report.left_out = ended
 
     def prepare(self) -> None:
         """Learn what the scenario may come to, which takes as long as some dozen executions."""
@@ -120,7 +136,7 @@ class Hunt:
 
     def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:
         """Up to ``executions`` more; yields failures of rules that it has not met yet."""
-        board.enter("interleavings", self.report.what)
+        board.enter("interleavings", self.report.what, self._token)
         self.prepare()
         if self.done:
             return
@@ -134,7 +150,7 @@ class Hunt:
             if not self.strategy.begin(run):
                 break
             self.report.executions += 1
-            board.enter("interleavings", self.report.what)
+            board.enter("interleavings", self.report.what, self._token)
             try:
                 self._execute(run)
             except Blocked:
@@ -224,6 +240,7 @@ class Hunt:
         self.report.rules.append(rule)
         if rule == "D53":  # what a race leads to shows only where the race itself does not end the execution: all of them anew
             self.options = replace(OPTIONS, races=False)
+            self._token = scenario_token(self.trial.subject, self.trial.scenario, races=False)
             self.strategy = Portfolio(PORTFOLIO, self._seed)
         return True
 
@@ -245,6 +262,7 @@ def interleavings(
     seed: int = 0,
     progress: Progress | None = None,
     fatal: Mapping[str, str] | None = None,
+    before: Mapping[str, Explored] | None = None,
     notice: Notice | None = None,
 ) -> Interleavings:
     """Explore the scenarios of a driver: ``executions`` of all together, for ``seconds`` at most, or until all is covered.
@@ -257,7 +275,8 @@ def interleavings(
     ``limit`` comes before they are run. Returns what was found; a driver that cannot be explored is told in ``refused``.
 
     ``fatal`` leads from the words of a scenario, or from a rule, to what became of the process that ran the one or told the other:
-    neither is done again. ``notice`` is called after each turn.
+    neither is done again. ``before`` is how far another process came, by the words of scenarios: what it covered without a failure
+    is not done again either. ``notice`` is called after each turn.
     """
     fatal = fatal or {}
     result = Interleavings()
@@ -268,11 +287,11 @@ def interleavings(
         plan = look_first(subject, scenarios, deadline, executions, fatal)
         hunts = _hunts(plan, subject, known, seed)
         for hunt in hunts:
-            hunt.done = hunt.report.what in fatal
-            hunt.report.left_out = fatal.get(hunt.report.what, "")
+            hunt.go_on((before or {}).get(hunt.report.what), fatal.get(hunt.report.what, ""))
         result.scenarios = [hunt.report for hunt in hunts]
         result.left_out = dict(getattr(plan, "left_out", {}))
-        turns = _Turns(hunts, found, result, deadline, executions, until, progress, notice=notice)
+        spent = sum(hunt.report.executions for hunt in hunts)
+        turns = _Turns(hunts, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()
         result.cut = turns.cut
     except KeyboardInterrupt:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.budget import OPENING, SHARE, Budget, budget_of
 from movable.contract.judge import judge
-from movable.contract.report import Report, Verdict
+from movable.contract.report import Explored, Report, Verdict
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.registry import find, is_built, with_options
@@ -36,11 +36,15 @@ TELLING = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Where the interleavings run, if not in this process: on ``jobs`` processes or an ``executor``; ``campaign`` keeps pieces."""
+    """Where the interleavings run, if not in this process: on ``jobs`` processes or an ``executor``; ``campaign`` keeps pieces.
+
+    ``apart``: on the executor each piece of work has a process of its own.
+    """
 
     jobs: int | None = None
     executor: Executor | None = None
     campaign: str | None = None
+    apart: bool = False
 
     @property
     def wanted(self) -> bool:
@@ -87,16 +91,18 @@ def check(
 
     Raises UsageError for an unknown driver, era, rule or feature, a budget that contradicts itself, and a waiver without a reason.
     """
+    isolated = ISOLATE if isolate is None else isolate
     asked = Asked(
-        target, workload, era, seed, waive or {}, frozenset(until), features or {}, Spread(jobs, executor, campaign), budget,
-        examples, interleavings, executions, limit,
+        target, workload, era, seed, waive or {}, frozenset(until), features or {}, Spread(jobs, executor, campaign, isolated),
+        budget, examples, interleavings, executions, limit,
     )  # fmt: skip
     asked.refuse_what_cannot_be()
-    if (ISOLATE if isolate is None else isolate) and executor is None:
+    if isolated and executor is None:
         from movable.contract.supervised import check_supervised
 
         return check_supervised(asked, progress)
-    return asked.finish(asked.begin(progress))
+    with asked.with_hands() as ready:
+        return ready.finish(ready.begin(progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,17 @@ class Asked:
         if self.spread.wanted and self.seconds is not None:
             raise UsageError("what runs on several processes is counted in executions, not in seconds; give executions")
         _ = self.measure, self.waivers
+
+    @contextmanager
+    def with_hands(self) -> Iterator[Asked]:
+        """The same with the processes of ``jobs``, forked before there is a driver."""
+        if self.spread.jobs is None or self.spread.executor is not None:
+            yield self
+            return
+        from movable.concurrent.campaign import processes
+
+        with processes(self.spread.jobs) as crew:
+            yield replace(self, spread=replace(self.spread, executor=crew, apart=False))
 
     def begin(self, progress: Progress | None = None) -> Check:
         """The check of the driver, which is imported for it."""
@@ -181,7 +198,7 @@ class Check:
     """One check while it runs. ``go`` runs its phases one after the other; each returns why the search is over, or "".
 
     ``refused`` is a line about a phase that could not do what it was for. A certificate with such a line never says "passed".
-    ``fatal`` and ``notice`` are those of ``interleavings``.
+    ``fatal``, ``before`` and ``notice`` are those of ``interleavings``.
     """
 
     target: str | Callable[..., Any]
@@ -197,6 +214,7 @@ class Check:
     limit: Limit | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     fatal: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Explored] = field(default_factory=dict)
     notice: Notice | None = None
 
     @property
@@ -336,17 +354,21 @@ class Check:
             seed=search.seed,
             progress=self.progress,
             fatal=self.fatal,
+            before=self.before,
             notice=self.notice,
         )
 
     def _spread(self) -> Interleavings:
         """On an executor, for all rules: with those left out that some programs broke, no campaign could go on."""
-        from movable.concurrent.campaign import processes, spread
+        from movable.concurrent.campaign import spread
 
-        target, spread_on = self.target, self.spread
+        target, on = self.target, self.spread
+        assert on.executor is not None
         name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
-        with nullcontext(spread_on.executor) if spread_on.executor is not None else processes(spread_on.jobs or 1) as pool:
-            return spread(name, self._subject(), pool, executions=self.budget.executions, directory=spread_on.campaign)
+        return spread(
+            name, self._subject(), on.executor, executions=self.budget.executions, directory=on.campaign,
+            fatal=self.fatal, before=self.before, notice=self.notice, apart=on.apart,
+        )  # fmt: skip
 
     # the result
 

@@ -17,6 +17,7 @@ from movable.rules.table import RULES
 from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
 from movable.supervise import board
+from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
@@ -37,8 +38,6 @@ STUCK = 0.5
 """Seconds that one thing took, when time was over, after which that is what is wrong."""
 PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
 """What a fresh worker can go on with."""
-WAITING = 3600.0
-"""Seconds for which a worker may wait for other processes that explore."""
 MAX_WORKERS = 40
 """Workers of one check."""
 MAX_FATAL_SCENARIOS = 4
@@ -52,7 +51,8 @@ class Given:
     ``spent`` are the seconds so far, ``states`` the fingerprints seen. ``fatal`` leads from tokens of programs that ended their
     process to rules, ``scenarios`` from scenarios and from rules that were told to what became of the process; ``hurried`` are
     rules whose failures are not made small, and ``verdicts`` those that are finished. ``unexplored`` says why interleavings are not
-    gone on with, and ``history`` is what each program did to the roles of operations.
+    gone on with, and ``history`` is what each program did to the roles of operations. ``confirm`` is a token that is run instead
+    of all that, to see whether it ends the process again.
     """
 
     standing: Standing | None = None
@@ -64,6 +64,7 @@ class Given:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     unexplored: str = ""
     history: list[dict[str, dict[str, int]]] = field(default_factory=list)
+    confirm: str = ""
 
 
 # --- in the worker ---
@@ -96,6 +97,8 @@ class _Teller:
         """After each turn of a scenario."""
         self.seen = seen
         self.partly = result
+        if self.asked.spread.wanted:  # others do the work, and nobody else says how far it is
+            self.standing()
 
     partly: Interleavings | None = None
 
@@ -106,11 +109,12 @@ class _Teller:
         self.states |= new
         explored = check.explored
         partly = explored or self.partly
+        exercised = search.exercised if explored or partly is None else search.exercised + partly.exercised
         standing = Standing(
             check.report(),
             {id: _token(program, search.seed) for id, program in search.first.items()},
             search.words,
-            search.exercised,
+            exercised,
             {id: reason for id in RULES if (reason := declared_away(search.workload, id))},
             search.barren,
             search.hangs,
@@ -143,6 +147,7 @@ def _go_on(check: Check, given: Given) -> None:
         check.refused = given.unexplored
     if standing is None:
         return
+    check.before = {one.what: one for one in standing.scenarios}
     report = standing.report
     search.first = {id: decode(token, search.workload)[0] for id, token in standing.first.items() if token}
     search.words, search.exercised, search.barren, search.hangs = standing.what, standing.exercised, standing.barren, standing.hangs
@@ -168,13 +173,24 @@ def _token(program: Program, seed: int) -> str:
 def _work(asked: Asked, tell: Sender, given: Record) -> None:
     """A worker's work: the check from where it was, and its certificate."""
     begun = from_record(Given, given)
-    with board.preparing("the driver cannot be looked at"):
-        teller = _Teller(tell, asked, begun)
-    teller.standing()
-    teller.check.search.hurried = frozenset(begun.hurried)
-    report = asked.finish(teller.check, begun.verdicts, teller.verdict)
-    teller.standing()
-    tell("report", report=to_record(report))
+    if begun.confirm:
+        _again(asked, begun.confirm)
+        return
+    with asked.with_hands() as ready:
+        with board.preparing("the driver cannot be looked at"):
+            teller = _Teller(tell, ready, begun)
+        teller.standing()
+        teller.check.search.hurried = frozenset(begun.hurried)
+        report = ready.finish(teller.check, begun.verdicts, teller.verdict)
+        teller.standing()
+        tell("report", report=to_record(report))
+
+
+def _again(asked: Asked, text: str) -> None:
+    """Run the interleaving of a token."""
+    from movable.concurrent.failures.replay import Replay
+
+    Replay(asked.target, text, asked.workload, era=asked.era)
 
 
 # --- in the supervisor ---
@@ -187,7 +203,9 @@ def check_supervised(asked: Asked, progress: Progress | None) -> Report:
         while True:
             case.given.spent = time.monotonic() - case.began
             ending = supervisor.run(to_record(case.given), case.take, case.deadline)
-            if not case.goes_on(ending):
+            further = case.goes_on(ending)
+            case.confirm(supervisor, ending)
+            if not further:
                 return case.report(ending)
 
 
@@ -204,6 +222,7 @@ class _Case:
         self.given = Given()
         self.states: set[int] = set()
         self.deaths: dict[str, Verdict] = {}
+        self.doubtful: Verdict | None = None
         self.whole: Report | None = None
         self.workers = 0
         measure = asked.measure
@@ -211,8 +230,6 @@ class _Case:
         self.began = time.monotonic()
         self.deadline = None if seconds is None else self.began + seconds + AFTER
         self.patience = PATIENCE if seconds is None else max(0.5, min(PATIENCE, seconds / 2))
-        if asked.spread.wanted:  # the worker waits for those that work for it
-            self.patience = WAITING
 
     def take(self, record: Record) -> str | None:
         """A record of a worker; one that does not fit is none."""
@@ -243,27 +260,42 @@ class _Case:
         """Take what a worker's end says; whether a fresh one goes on."""
         self.workers += 1
         if ending.place.forks:
-            self._death("D52", f"{ending.place.forked}: the process was forked; the child was ended", ending.place.token)
+            self._death("D52", f"{ending.place.forked}: the process was forked; the child was ended", ending.place)
         complain(ending, "the driver")
         if self.whole is not None or ending.how in (DONE, INTERRUPTED):
             return False
         if ending.how == TIME and (ending.lasted < STUCK or ending.place.phase not in ("programs", "interleavings")):
             return False
         rule = "D51" if ending.how in (HUNG, STILL, TIME) else "D52"
-        self._death(rule, f"{ending.place.where}: {ending.words}", ending.place.token if ending.place.phase == "programs" else "")
+        self._death(rule, f"{ending.place.where}: {ending.words}", ending.place)
         if ending.how == TIME or self.workers >= MAX_WORKERS or ending.place.phase not in PHASES:
             return False
         self._not_again(rule, ending)
         self.given.states = sorted(self.states)
         return self.deadline is None or time.monotonic() < self.deadline - AFTER
 
-    def _death(self, rule: str, what: str, program: str) -> None:
+    def _death(self, rule: str, what: str, place: Place) -> None:
         if rule in self.deaths:
             return
-        verdict = Verdict(rule, BROKEN, 1, what=what)
-        if program:
-            verdict.token, verdict.story = _until(program, what)
-        self.deaths[rule] = verdict
+        verdict = self.deaths[rule] = Verdict(rule, BROKEN, 1, what=what)
+        if place.phase == "programs":
+            verdict.token, verdict.story = _until(place.token, what)
+        elif place.phase == "interleavings" and place.trail:
+            from movable.concurrent.failures.ended import token_of
+
+            verdict.scenario, verdict.token = place.where, token_of(place.token, place.trail)
+            verdict.what = what.removeprefix(f"{place.where}: ")
+            self.doubtful = verdict if verdict.token else None
+
+    def confirm(self, supervisor: Supervisor, ending: Ending) -> None:
+        """Run a schedule that ended a process once more: a token that leads elsewhere is none."""
+        verdict, self.doubtful = self.doubtful, None
+        if verdict is None or (self.deadline is not None and time.monotonic() + 2 * self.patience > self.deadline):
+            return
+        again = supervisor.run(to_record(Given(confirm=verdict.token)), lambda record: None, self.deadline)
+        if (again.how, again.number) != (ending.how, ending.number) and not ending.place.forks:
+            verdict.token = ""
+            verdict.what += " (its schedule, followed again, did not lead there)"
 
     def _not_again(self, rule: str, ending: Ending) -> None:
         """What ended one worker is left out by the next."""

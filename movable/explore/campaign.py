@@ -11,12 +11,13 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from movable.explore import failure as kinds
 from movable.explore.failure import Failure
 from movable.explore.program import Named, Program
 from movable.explore.record_file import RecordFile
@@ -30,13 +31,18 @@ from movable.explore.schedulers.strategy import Strategy
 from movable.explore.schedulers.surw import Surw
 from movable.explore.schedulers.urw import Urw
 from movable.explore.search import Report, explain
-from movable.supervise.schema import Misfit, from_record
+from movable.supervise import board
+from movable.supervise.crew import Crew, Ended, alone
+from movable.supervise.schema import Misfit, from_record, to_record
+from movable.supervise.supervisor import HUNG, STILL, Ending
 
 VERSION = 1
 _CHANGED = "the source of the program, or of movable, was changed since"
 SHOWN = 8
 """Numbers of refused lines that are told."""
 _OTHER = "program, its source, budget, seed or options differ"
+EXPLORING = "exploring"
+"""The phase on the board of a process that does a chunk; the place is how many executions it has done."""
 _AHEAD = 64  # chunks handed out before the first of them is back
 _RANDOM: dict[str, Callable[[int, int], Strategy]] = {"surw": Surw, "urw": Urw, "pos": Pos}
 
@@ -118,6 +124,12 @@ def plan(program: Program, executions: int, seed: int, options: Options, size: i
     return chunks
 
 
+def planned(program: Named, executions: int, seed: int, options: Options) -> list[dict[str, Any]]:
+    """The chunks of a program as plain dicts. Runs in a worker, for some schedules are run for it."""
+    board.enter(EXPLORING, "0")
+    return [asdict(chunk) for chunk in plan(program.load(), executions, seed, options)]
+
+
 def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
     """Do one chunk; return a `Done` as a plain dict. Runs in a worker."""
     done = Done(chunk.number)
@@ -125,6 +137,7 @@ def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
     loaded = program.load()
     with tidy():
         while done.executions < chunk.executions:
+            board.enter(EXPLORING, str(done.executions))
             run = execute(loaded, strategy, options)
             if run is None:
                 break
@@ -140,6 +153,23 @@ def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
     done.complete = strategy.complete and not getattr(strategy, "cut", False)
     done.refused = bool(getattr(strategy, "refused", False))
     return asdict(done)
+
+
+def apart_from(function: str, arguments: list[Any]) -> Any:
+    """Call a function of this module in a process of its own, for what may end that; a `Done` if it does."""
+    try:
+        return alone(planned if function == planned.__name__ else work, *arguments)
+    except Ended as error:
+        return asdict(_ended(-1, error.ending))
+
+
+def _ended(number: int, ending: Ending) -> Done:
+    """What comes of a chunk that ended its process: a failure, with the schedule as far as it went."""
+    place = ending.place
+    before = int(place.where) if place.phase == EXPLORING and place.where.isdecimal() else 0
+    kind = kinds.HUNG if ending.how in (HUNG, STILL) else kinds.ENDED
+    choices = [task for task, _ in place.trail]
+    return Done(number, before + 1, failure={"kind": kind, "message": ending.words, "cause": "", "choices": choices})
 
 
 class _Log:
@@ -181,8 +211,11 @@ def campaign(
     file: str | Path | None = None,
     shrink: bool = True,
     code: str = "",
+    apart: bool = False,
 ) -> Report:
     """Explore ``program`` on an executor; the budget is in ``executions``.
+
+    On a Crew of movable.supervise, and with ``apart`` on any executor, a piece of work that ends its process is a failure.
 
     ``file`` keeps finished chunks; an existing one is gone on with. ``code`` stands for the source that the program's arguments
     lead to, see `code_of`; that of the program's own module counts anyway, for a verdict on an older source is none on this one.
@@ -195,11 +228,16 @@ def campaign(
         "options": asdict(options), "code": f"{code_of([loaded])}{code}",
     }  # fmt: skip
     log = _Log(Path(file) if file is not None else None, head)
-    chunks = plan(loaded, executions, seed, options)
     report = Report("campaign")
     report.note = log.note
+    hands = _Hands(executor, apart)
+    chunks = hands.plan(program, executions, seed, options)
+    if isinstance(chunks, Done):
+        report.executions = chunks.executions
+        report.failures.append(_explained(loaded, chunks.failure or {}, options, shrink))
+        return report
     verdict = _Verdict(chunks)
-    for done in _results(program, executor, chunks, options, log):
+    for done in _results(program, hands, chunks, options, log):
         report.executions += done.executions
         report.redundant += done.redundant
         report.steps += done.steps
@@ -274,6 +312,8 @@ def _bytes(path: str | Path) -> bytes:
 
 def _explained(program: Program, told: dict[str, Any], options: Options, shrink: bool) -> Failure:
     failure = Failure(told["kind"], told["message"], tuple(told["choices"]), cause=told["cause"])
+    if failure.kind in (kinds.ENDED, kinds.HUNG):  # it would end this process, too
+        return failure
     return explain(program, failure, options, shrink=shrink)
 
 
@@ -311,8 +351,45 @@ class _Verdict:
         return self.complete
 
 
-def _results(program: Named, executor: Executor, chunks: list[Chunk], options: Options, log: _Log) -> Iterator[Done]:
-    """Yield the finished chunks in order, keeping the executor busy."""
+class _Hands:
+    """Those that do the work: an executor, and with ``apart`` a process for each piece on it."""
+
+    def __init__(self, executor: Executor, apart: bool) -> None:
+        self._executor = executor
+        self._apart = apart
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have one of this module's functions called."""
+        if self._apart:
+            return self._executor.submit(apart_from, function.__name__, list(arguments))
+        return self._executor.submit(function, *arguments)
+
+    def finished(self, waiting: Iterable[Future[Any]]) -> Iterable[Future[Any]]:
+        """Wait until something is done; what is."""
+        if isinstance(self._executor, Crew):
+            return self._executor.wait(list(waiting))
+        return wait(waiting, return_when=FIRST_COMPLETED).done
+
+    def outcome(self, number: int, future: Future[Any]) -> Done:
+        """What came of a chunk."""
+        try:
+            return replace(from_record(Done, to_record(future.result())), number=number)
+        except Ended as error:
+            return _ended(number, error.ending)
+
+    def plan(self, program: Named, executions: int, seed: int, options: Options) -> list[Chunk] | Done:
+        """The chunks; what came of it instead, where a schedule that is run for the plan ends its process."""
+        future = self.submit(planned, program, executions, seed, options)
+        self.finished([future])
+        try:
+            found = future.result()
+        except Ended as error:
+            return _ended(-1, error.ending)
+        return from_record(Done, found) if isinstance(found, dict) else [from_record(Chunk, to_record(one)) for one in found]
+
+
+def _results(program: Named, hands: _Hands, chunks: list[Chunk], options: Options, log: _Log) -> Iterator[Done]:
+    """Yield the finished chunks in order, keeping everybody busy."""
     waiting: dict[Future[dict[str, Any]], int] = {}
     todo = [chunk for chunk in chunks if chunk.number not in log.done]
     try:
@@ -320,11 +397,9 @@ def _results(program: Named, executor: Executor, chunks: list[Chunk], options: O
             while chunk.number not in log.done:
                 while todo and len(waiting) < _AHEAD:
                     following = todo.pop(0)
-                    waiting[executor.submit(work, program, following, options)] = following.number
-                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    del waiting[future]
-                    log.add(Done(**future.result()))
+                    waiting[hands.submit(work, program, following, options)] = following.number
+                for future in hands.finished(waiting):
+                    log.add(hands.outcome(waiting.pop(future), future))
             yield log.done[chunk.number]
     finally:
         for future in waiting:

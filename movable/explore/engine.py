@@ -111,6 +111,8 @@ class Scheduler:
         self._handoff: Task | None = None
         self._choose: Callable[[Task | None, Sequence[Task]], Task | None] = _nobody
         self._log = self.steps.append
+        self.left_out = 0
+        """Points since the last step at which nobody was asked; see ``movable.explore.schedulers.shared_locations.Reduced``."""
         self._asleep = 0
         self._crash: BaseException | None = None
         self._races = HappensBefore() if races else None
@@ -201,7 +203,9 @@ class Scheduler:
 
     def run(self) -> None:
         """Run the program once. Raises what set-up raises, and NonDeterminism from a replay that diverges."""
-        board.tick()
+        trail = board.schedule()
+        if trail is not None:
+            self._log = self._written(trail)
         collecting = gc.isenabled()
         gc.disable()
         self._main = getcurrent()
@@ -215,6 +219,17 @@ class Scheduler:
                     gc.enable()
         if self._crash is not None:
             raise self._crash
+
+    def _written(self, trail: Callable[[int, int, int], None]) -> Callable[[Step], None]:
+        """Each step is written where it survives this process, too."""
+        steps = self.steps
+
+        def log(step: Step) -> None:
+            trail(len(steps), step[0], self.left_out)
+            self.left_out = 0
+            steps.append(step)
+
+        return log
 
     def _run(self) -> None:
         self._choose = self.strategy.choose

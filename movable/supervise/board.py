@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 PREPARE = "prepare"
 """The phase in which a driver is imported and its workload read: what ends the process then was never run as a driver."""
+IDLE = "idle"
+"""The phase in which a worker waits for something to do."""
 _HEAD = struct.Struct("<QQIIII")
 _TEXTS = 64
 PHASE, WHERE, FORKED, TOKEN = 128, 2048, 2048, 56 << 10
@@ -21,12 +23,19 @@ _PHASE_AT = _TEXTS
 _WHERE_AT = _PHASE_AT + PHASE
 _FORKED_AT = _WHERE_AT + WHERE
 _TOKEN_AT = _FORKED_AT + FORKED
-SIZE = _TOKEN_AT + TOKEN
+_TRAIL_AT = _TOKEN_AT + TOKEN
+TRAIL = 1 << 15
+"""Steps of a schedule that are written down; of a longer one it is not known how it went."""
+_STEP = struct.Struct("<HHH")
+_STEP_SIZE = 4
+"""A step is the number of its task, from 1, and how many points were left out before it; a zero after it ends the trail."""
+SIZE = _TRAIL_AT + (TRAIL + 2) * _STEP_SIZE
 
 
 class Place(NamedTuple):
     """What a board says: ``moves`` counts changes, ``phase`` and ``where`` are words, ``token`` repeats what runs, if anything
-    can. ``forks`` counts how often the worker forked, and ``forked`` says where it did first."""
+    can. ``forks`` counts how often the worker forked, and ``forked`` says where it did first. ``trail`` is the schedule that was
+    followed, as (task number, points left out before the step)."""
 
     moves: int
     forks: int
@@ -34,6 +43,7 @@ class Place(NamedTuple):
     where: str
     token: str
     forked: str
+    trail: tuple[tuple[int, int], ...] = ()
 
 
 class Board:
@@ -47,6 +57,7 @@ class Board:
         """As new."""
         self._moves = self._forks = 0
         self._lengths = [0, 0, 0, 0]
+        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
         self._stamp()
 
     def _stamp(self) -> None:
@@ -61,6 +72,7 @@ class Board:
         """Something else begins."""
         self._text(0, _PHASE_AT, PHASE, phase)
         self._text(3, _TOKEN_AT, TOKEN, token if len(token) <= TOKEN else "")
+        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
         self.at(where)
 
     def at(self, where: str) -> None:
@@ -73,6 +85,16 @@ class Board:
         """Nothing new to say, but it goes on."""
         self._moves += 1
         self._stamp()
+
+    def schedule(self) -> None:
+        """A schedule begins, with its first step."""
+        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
+        self.tick()
+
+    def step(self, number: int, task: int, left_out: int) -> None:
+        """Step ``number`` of the schedule, from 0, is that of ``task``."""
+        if number < TRAIL:
+            _STEP.pack_into(self._memory, _TRAIL_AT + number * _STEP_SIZE, task + 1, min(left_out, 0xFFFF), 0)
 
     def fork(self) -> None:
         """A fork is about to happen."""
@@ -99,7 +121,17 @@ class Board:
             self._read(_WHERE_AT, min(where, WHERE)),
             self._read(_TOKEN_AT, min(token, TOKEN)),
             self._read(_FORKED_AT, min(forked, FORKED)),
+            self._trail(),
         )
+
+    def _trail(self) -> tuple[tuple[int, int], ...]:
+        found: list[tuple[int, int]] = []
+        for at in range(_TRAIL_AT, _TRAIL_AT + TRAIL * _STEP_SIZE, _STEP_SIZE):
+            task, left_out, _ = _STEP.unpack_from(self._memory, at)
+            if not task:
+                return tuple(found)
+            found.append((task - 1, left_out))
+        return ()  # longer than what is written down
 
     def _read(self, at: int, length: int) -> str:
         return self._memory[at : at + length].decode("utf-8", "replace")
@@ -137,3 +169,11 @@ def tick() -> None:
     """Say on the board of this process, if it has one, that it goes on."""
     if current is not None:
         current.tick()
+
+
+def schedule() -> Callable[[int, int, int], None] | None:
+    """A schedule begins; returns what is called with each step of it, see ``Board.step``, or None in a process without a board."""
+    if current is None:
+        return None
+    current.schedule()
+    return current.step

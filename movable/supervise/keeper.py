@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 from movable.boundary import complaint
 from movable.shown import said
 from movable.supervise import board as boards
+from movable.supervise import forks
 from movable.supervise.board import Board
 from movable.supervise.channel import Closed, Record, Sender
 from movable.supervise.process import (
@@ -67,6 +68,7 @@ class Keeper:
 
     def _begin(self, parent: int) -> None:
         os.setsid()
+        forks.allow()
         usual_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -166,7 +168,7 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         boards.current = terms.board
-        watch_forks(terms.board)
+        forks.watch(terms.board)
         limit_memory(terms.memory)
         code = _do(terms.work, Sender(channel, terms.key), given)
     except BaseException:  # nothing may come back to where the keeper was forked
@@ -205,8 +207,3 @@ def tell_error(tell: Sender, error: BaseException) -> None:
     line, code = complaint(error)
     number = error.errno or 0 if isinstance(error, OSError) and error.filename is None else 0
     tell("error", text=line, code=code, trace=trace[-8000:], number=number)
-
-
-def watch_forks(board: Board) -> None:
-    """A fork of this process is written on its board, and ends at once: two of it would both be the kit."""
-    os.register_at_fork(before=board.fork, after_in_child=lambda: os.kill(os.getpid(), signal.SIGKILL))

@@ -48,6 +48,11 @@ def from_record(kind: type[T], value: Any) -> T:
     return made
 
 
+def from_value(kind: Any, value: Any) -> Any:
+    """A value as an annotation wants it. Raises Misfit."""
+    return _read(kind, value, getattr(kind, "__name__", str(kind)))
+
+
 def _read(kind: Any, value: Any, where: str) -> Any:
     """One value as an annotation wants it."""
     if kind is Any:

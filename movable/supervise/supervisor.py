@@ -13,14 +13,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from movable.shown import visible
-from movable.supervise.board import PREPARE, Board, Place
+from movable.supervise import forks
+from movable.supervise.board import IDLE, PREPARE, Board, Place
 from movable.supervise.channel import Receiver, Record
 from movable.supervise.interrupt import deferred
 from movable.supervise.keeper import CANNOT_TELL, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
-from movable.supervise.process import load_of
+from movable.supervise.process import Load, load_of
 
 DONE, EXITED, KILLED, MEMORY, HUNG, STILL, FLOODED, CLOSED, TIME, INTERRUPTED, FAILED = (
     "done", "exited", "killed", "out of memory", "hung", "still", "flooded", "closed", "time", "interrupted", "failed",
@@ -35,6 +35,8 @@ PATIENCE = 3.0
 PREPARATIONS = 10
 """How many times as long preparations may take: an import reads large libraries, or waits for a compiler."""
 TICK = 0.05
+MISSED = 0.25
+"""Seconds that are counted at most between two looks at a worker."""
 GRACE = 0.4
 """Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
 GARBAGE = 64 << 10
@@ -109,7 +111,7 @@ class Supervisor:
         self._passed_on = 0
 
     def __enter__(self) -> Supervisor:
-        self._open()
+        self.open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -130,7 +132,8 @@ class Supervisor:
             time.sleep(0.002)
         self._keeper = 0
 
-    def _open(self) -> socket.socket:
+    def open(self) -> socket.socket:
+        """Fork a keeper, if there is none; returns the way to it."""
         if self._control is not None:
             return self._control
         for name in self._preload:
@@ -140,7 +143,7 @@ class Supervisor:
             if stream is not None:
                 stream.flush()
         parent = os.getpid()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), forks.meant():
             warnings.simplefilter("ignore", DeprecationWarning)  # other threads of ours do not exist in the keeper
             pid = os.fork()
         if pid == 0:
@@ -158,9 +161,12 @@ class Supervisor:
         ``deadline`` is a moment of the monotonic clock; what still works then is killed.
         """
         with deferred() as desk:
-            watch = _Watch(self, take, deadline)
+            watch = Watch(self, take, deadline)
             try:
-                return watch.until_the_end(given, desk)
+                watch.begin(given)
+                while (ending := watch.look(TICK, desk.came)) is None:
+                    pass
+                return ending
             finally:
                 watch.close()
 
@@ -180,8 +186,8 @@ class Supervisor:
             pass
 
 
-class _Watch:
-    """One worker's time."""
+class Watch:
+    """One worker's time: ``begin``, and then ``look`` until it gives the ending, and ``close``. ``files`` is what to wait for."""
 
     def __init__(self, supervisor: Supervisor, take: Take, deadline: float | None) -> None:
         self.supervisor = supervisor
@@ -189,12 +195,12 @@ class _Watch:
         self.take = take
         self.deadline = deadline
         self.receiver = Receiver(supervisor._key)
-        self.control = supervisor._open()
+        self.control = supervisor.open()
         self._channel, channel = socket.socketpair()
         self.channel = self._channel.fileno()
         self.output, output = os.pipe()
         self._theirs = [channel.detach(), output]
-        self._open = {self.channel, self.output, self.control.fileno()}
+        self.files = {self.channel, self.output, self.control.fileno()}
         self.pid = 0
         self.status: int | None = None
         self.end: Record | None = None
@@ -204,7 +210,7 @@ class _Watch:
         self.used = 0.0
         self.last = 0.0
         self.still = 0.0
-        self.looked = 0.0
+        self.looked = time.monotonic()
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -213,25 +219,29 @@ class _Watch:
             os.close(descriptor)
         self._theirs = []
 
-    def until_the_end(self, given: Record, desk: Any) -> Ending:
-        """The main loop."""
+    def begin(self, given: Record) -> None:
+        """Send the worker to work."""
         self.board.clear()
-        send(self.control, {"do": "start", "given": given}, self._theirs)
+        try:
+            send(self.control, {"do": "start", "given": given}, self._theirs)
+        except OSError:  # the keeper has been killed since
+            self.status = -1
         for descriptor in self._theirs:
             os.close(descriptor)
         self._theirs = []
-        while True:
-            self._read(TICK)
-            if self.status is not None:
-                return self._ended(desk.came)
-            reason = self._reason(desk.came)
-            if reason:
-                return self._kill(reason)
+
+    def look(self, seconds: float, came: int) -> Ending | None:
+        """Take what it tells, for which to wait so long; its ending, or None where it goes on. ``came`` is a signal that came."""
+        self._read(seconds)
+        if self.status is not None:
+            return self._ended(came)
+        reason = self._reason(came)
+        return self._kill(reason) if reason else None
 
     # reading
 
     def _read(self, seconds: float) -> bool:
-        ready, _, _ = select.select(list(self._open), [], [], seconds)
+        ready, _, _ = select.select(list(self.files), [], [], seconds)
         if self.channel in ready:
             self._records()
         if self.output in ready:
@@ -246,16 +256,17 @@ class _Watch:
         except ConnectionError:
             data = b""
         if not data:
-            self._open.discard(self.channel)
+            self.files.discard(self.channel)
             self.closed = time.monotonic()
         for record in self.receiver.feed(data):
             if record["kind"] in ("end", "interrupted", "error"):
                 self.end = record
                 self.asked = self.asked or time.monotonic()
             else:
-                self._answer(self.take(record))
+                self.answer(self.take(record))
 
-    def _answer(self, line: str | None) -> None:
+    def answer(self, line: str | None) -> None:
+        """Send a line to the worker, which waits for it."""
         if line is not None:
             try:
                 self._channel.send(f"{line}\n".encode(), socket.MSG_DONTWAIT)
@@ -265,14 +276,14 @@ class _Watch:
     def _output(self) -> None:
         data = os.read(self.output, READ)
         if not data:
-            self._open.discard(self.output)
+            self.files.discard(self.output)
         self.printed += len(data)
         self.supervisor.pass_on(data)
 
     def _message(self) -> None:
         message, _ = receive(self.control)
         if message is None:  # the keeper was killed
-            self._open.discard(self.control.fileno())
+            self.files.discard(self.control.fileno())
             self.status = -1
         elif "started" in message:
             self.pid = message["started"]
@@ -280,7 +291,7 @@ class _Watch:
             self.status = message["ended"]
 
     def _drain(self) -> None:
-        while {self.channel, self.output} & self._open and self._read(0):
+        while {self.channel, self.output} & self.files and self._read(0):
             pass
 
     # deciding
@@ -290,7 +301,7 @@ class _Watch:
         now = time.monotonic()
         if came and not self.asked:
             self.asked = now
-            send(self.control, {"do": "signal", "number": int(signal.SIGINT)})
+            self._order("signal", number=int(signal.SIGINT))
         if self.asked and now > self.asked + GRACE:
             return INTERRUPTED if came else DONE
         if self.closed and self.end is None and now > self.closed + 2 * TICK:
@@ -306,24 +317,32 @@ class _Watch:
         """Whether one thing has taken too long, by the processor's clock or standing still."""
         moves = self.board.moves
         load = load_of(self.pid) if self.pid else None
-        if load is None:
-            return ""
+        if load is None:  # it has not begun, or cannot be looked at: the clock says how long
+            load = Load(0.0, moves == self.moves)
         if moves != self.moves:
             self.moves, self.used, self.still, self.printed = moves, load.seconds, 0.0, 0
         elif load.still and load.seconds == self.last:
-            self.still += now - self.looked
+            self.still += min(now - self.looked, MISSED)  # somebody may have stopped this process, and not that one
         else:
             self.still = 0.0
         self.looked, self.last = now, load.seconds
         most = self.supervisor.patience
-        if max(load.seconds - self.used, self.still) > most and self.board.read().phase == PREPARE:
+        if max(load.seconds - self.used, self.still) > most and (not self.pid or self.board.read().phase == PREPARE):
             most *= PREPARATIONS
+        if max(load.seconds - self.used, self.still) > most and self.board.read().phase == IDLE:
+            self.used, self.still = load.seconds, 0.0
         if load.seconds - self.used > most:
             return HUNG
         return STILL if self.still > most else ""
 
+    def _order(self, do: str, **more: int) -> None:
+        try:
+            send(self.control, {"do": do, **more})
+        except OSError:  # the keeper has gone, which the next look at it tells
+            pass
+
     def _kill(self, reason: str) -> Ending:
-        send(self.control, {"do": "end"})
+        self._order("end")
         end = time.monotonic() + GRACE
         while self.status is None and time.monotonic() < end:
             self._read(TICK)

@@ -29,6 +29,7 @@ from movable.contract.report import BROKEN, HELD, WAIVED, Report, text, to_json
 from movable.contract.show.html import to_html
 from movable.explore import Failure
 from movable.explore import failure as kinds
+from movable.explore.campaign import planned
 from movable.registry import find
 from movable.rules.table import RULES
 from movable.workload.scenario import Scenario, decode
@@ -380,9 +381,9 @@ class Inline(Executor):
         self.left = after
 
     def submit(self, fn: Any, /, *arguments: Any, **more: Any) -> Future[Any]:
-        if self.left == 0:
+        if self.left == 0 and fn is not planned:
             raise KeyboardInterrupt
-        self.left -= 1
+        self.left -= fn is not planned
         future: Future[Any] = Future()
         future.set_result(fn(*arguments, **more))
         return future

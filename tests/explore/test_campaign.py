@@ -1,21 +1,22 @@
 """Campaigns: the same verdict for any number of workers, and a killed one goes on where it was."""
 
 import json
-import multiprocessing
 import os
 import random
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from movable.explore import ExploreError, Named, Report, replay
-from movable.explore.campaign import campaign, plan
+from movable.explore.campaign import campaign, plan, planned
+from movable.explore.failure import ENDED, HUNG
 from movable.explore.runner import Options
+from movable.supervise.crew import Crew
 
 ROOT = Path(__file__).parents[2]
 TOYS = str(Path(__file__).parent / "toys.py")
@@ -33,6 +34,9 @@ class Inline(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
         future: Future[Any] = Future()
+        if fn is planned:
+            future.set_result(fn(*args, **more))
+            return future
         if self.left <= 0:
             raise KeyboardInterrupt
         self.left -= 1
@@ -52,8 +56,22 @@ def told(report: Report) -> dict[str, Any]:
 def test_the_verdict_is_the_same_for_any_number_of_workers(program: Named) -> None:
     expected = told(campaign(program, Inline(), executions=1500, options=PLAIN))
     for workers in (1, 2):
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        with Crew(workers) as pool:
             assert told(campaign(program, pool, executions=1500, options=PLAIN)) == expected
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "apart"), [("os._exit(0)", ENDED, False), ("time.sleep(99)", HUNG, False), ("os._exit(0)", ENDED, True)]
+)
+def test_a_schedule_that_ends_its_process_is_a_failure(how: str, kind: str, apart: bool, tmp_path: Path) -> None:
+    """On the project's own workers, and on those of somebody else."""
+    program = Named(f"{TOYS}:ends_itself", (how,))
+    for _ in range(2):  # the second time from the file
+        with ThreadPoolExecutor(1) if apart else Crew(1, patience=0.4) as pool:
+            report = campaign(program, pool, executions=300, options=PLAIN, file=tmp_path / "c", apart=apart)
+        assert report.failure is not None and report.failure.kind == kind
+        assert report.failure.choices == (0, 1)
+    assert report.executions < 300
 
 
 def test_a_failure_comes_back_shrunk_and_replayable() -> None:

@@ -1,5 +1,7 @@
 """Six toy races in the shape of page drivers, each with its repaired twin, with padding steps around what matters."""
 
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -259,3 +261,25 @@ def counter(tasks: int = 4, steps: int = 4) -> Program:
         return Scene([(f"t{i}", body) for i in range(tasks)])
 
     return build
+
+
+def ends_itself(how: str) -> Program:
+    """A process that ends, or does not go on, where the second task comes between the two steps of the first."""
+
+    def program(scheduler: Any) -> Scene:
+        state = {"busy": False}
+
+        def first() -> None:
+            scheduler.point("aw", "x")
+            state["busy"] = True
+            scheduler.point("aw", "x")
+            state["busy"] = False
+
+        def second() -> None:
+            scheduler.point("aw", "x")
+            if state["busy"]:
+                exec(how, {"os": os, "time": time})
+
+        return Scene([("first", first), ("second", second)])
+
+    return program

@@ -62,7 +62,7 @@ class Told:
 
 RULE_OF_KIND = {
     kinds.DEADLOCK: "D49", kinds.SELF_DEADLOCK: "D49", kinds.LOST_WAKEUP: "D49", kinds.LOCK_ORDER: "D49",
-    kinds.LIVELOCK: "D51", kinds.RACE: "D53",
+    kinds.LIVELOCK: "D51", kinds.RACE: "D53", kinds.HUNG: "D51", kinds.ENDED: "D52",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Tokens: a schedule as a short printable word that can be pasted into a report and replayed exactly.
 
 A token is ``x1-`` and URL-safe base64 of: a CRC of the rest (2 bytes), a CRC of what the tasks did (4 bytes), the number of
-steps, and the decisions, all as variable-length integers.
+steps, and the decisions, all as variable-length integers. An execution that nobody saw the end of has no steps in its token.
 """
 
 import base64

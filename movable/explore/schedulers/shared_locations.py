@@ -84,6 +84,7 @@ class Reduced(Scheduler):
                 use = (op, base)
                 if use in passed or not self.sharing.learn(base, op, me.name):
                     passed.add(use)
+                    self.left_out += 1
                     self._passed += 1
                     if self._passed < MAX_POINTS_IN_A_ROW:
                         return
@@ -101,6 +102,7 @@ class Reduced(Scheduler):
         if me is not None and key not in self._shared and not self.sharing.everything:
             shared = self.sharing.learn(key, op, me.name)
             if not shared and ready():
+                self.left_out += 1
                 return
         super().wait(key, ready, what, condition, op=op, daemon=daemon)
 
