@@ -20,13 +20,13 @@ def _end(number: int, frame: FrameType | None) -> None:
         os._exit(128 + number)
 
 
-def _is_command() -> bool:
+def is_command() -> bool:
     """Whether this process was started as ``movable`` or ``python -m movable``."""
     first = sys.argv[0] if sys.argv else ""
     return os.path.basename(first) == "movable" or (first == "-m" and "movable" in sys.orig_argv)
 
 
-if _is_command():
+if is_command():
     for _number in SIGNALS:
         if signal.getsignal(_number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(_number, _end)
@@ -34,6 +34,6 @@ if _is_command():
 
 def over() -> None:
     """The command has its exit code: while the interpreter takes itself down, no signal changes it any more."""
-    if _is_command():
+    if is_command():
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)

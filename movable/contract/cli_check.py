@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+from movable.early import is_command
 from movable.errors import MovableError, UsageError
 
 if TYPE_CHECKING:
@@ -132,9 +134,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _certificates(arguments: argparse.Namespace) -> list[int]:
     """Make, show and write a certificate for each target and seed; their exit codes."""
+    from movable.contract import supervised
     from movable.contract.report import text, to_json
     from movable.contract.show.compare import difference_text, read_certificate
+    from movable.supervise.process import age
 
+    if is_command():
+        supervised.command_began = time.monotonic() - age()
     old = None if arguments.diff is None else read_certificate(arguments.diff)
     reports: list[Report] = []
     codes: list[int] = []
@@ -192,10 +198,11 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     from movable.contract.examine import check
     from movable.registry.apart import era_apart
 
+    era = arguments.era or era_apart(target)
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
-            era=arguments.era or era_apart(target),
+            era=era,
             budget=arguments.budget,
             examples=arguments.examples,
             seed=seed,

@@ -34,6 +34,8 @@ EVERY = 0.25
 """Seconds of the processor between two reports of how far a worker has come: that much is done again after its end."""
 AFTER = 0.25
 """Seconds after its limit when a check is ended that has not ended by itself."""
+START = 0.3
+"""Seconds that a command may take to start before they count as time of its check."""
 STUCK = 0.5
 """Seconds that one thing took, when time was over, after which that is what is wrong."""
 PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
@@ -209,6 +211,17 @@ def check_supervised(asked: Asked, progress: Progress | None) -> Report:
                 return case.report(ending)
 
 
+command_began: float | None = None
+"""When the command was started that makes the next check: a budget is counted from there."""
+
+
+def _late(seconds: float | None) -> float:
+    """How many seconds of a check's time the command took to start: a third of it at most."""
+    global command_began
+    began, command_began = command_began, None
+    return 0.0 if began is None or seconds is None else max(0.0, min(time.monotonic() - began - START, seconds / 3))
+
+
 PRELOAD = ("hypothesis", "hypothesis.strategies", "movable.concurrent.search")
 """What every worker needs, and imports from the keeper."""
 
@@ -227,7 +240,7 @@ class _Case:
         self.workers = 0
         measure = asked.measure
         seconds = measure.seconds if measure.by_time else measure.limit
-        self.began = time.monotonic()
+        self.began = time.monotonic() - _late(seconds)
         self.deadline = None if seconds is None else self.began + seconds + AFTER
         self.patience = PATIENCE if seconds is None else max(0.5, min(PATIENCE, seconds / 2))
 
