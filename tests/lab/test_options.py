@@ -83,7 +83,7 @@ def test_labels_are_short_and_differ() -> None:
         ("", "empty name"),
         ("zsmalloc,", "empty name"),
         ("zsmalloc,zsmalloc", "names 'zsmalloc' twice"),
-        ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, zsmalloc"),
+        ("nonesuch", "unknown driver 'nonesuch'; installed are balloon, vmballoon, zsmalloc"),
         ("nonesuch.py:X", "no file 'nonesuch.py'"),
         (f"{BROKEN}:Nonesuch", "has no 'Nonesuch'"),
     ],

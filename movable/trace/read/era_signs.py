@@ -1,8 +1,9 @@
 """How a trace tells the kernel it is of: by lines that only kernels of some eras print.
 
 What a function is called, and how a page shows that it is movable, tells whether marks stay (6.17 and later) or are cleared. The
-bit that isolated pages have tells 4.19 from 6.1 (ftrace.py). The counts of the tracepoint mm_migrate_pages changed at other times:
-they tell enough for a trace in which no movable page takes part, and never overrule a line about one.
+bit that isolated pages have tells 4.19 from 6.1 (ftrace.py). The counts of the tracepoint mm_migrate_pages changed at other times,
+and ordinary pages move in every kernel: these tell enough for a trace in which no movable page takes part, and never overrule a
+line about one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _CLEARED = re.compile(
 )
 """What their lines never hold: functions that are gone, and a mapping with the tag of a movable page."""
 _HEADING = re.compile(r"# movable: .*?\bera=(\S+)")
+_MOVED = re.compile(r"_ret: \(\S+ <- (move_to_new_(?:page|folio))\)")
 _COUNTS = re.compile(r" mm_migrate_pages: (?:\([^)]*\) )?((?:nr_\w+=\d+ )+)mode=")
 
 
@@ -47,6 +49,15 @@ def counted(lines: Iterable[str]) -> str:
             eras = [name for name, era in ERAS.items() if era.migrate_trace_fields == fields]
             if eras:
                 return eras[-1]
+    return ""
+
+
+def moved(lines: Iterable[str]) -> str:
+    """The era whose probes tell of the end of a move as the first such line does: those of later kernels set none there."""
+    for text in lines:
+        found = _MOVED.search(text)
+        if found:
+            return "4.19" if found[1] == "move_to_new_page" else "6.1"
     return ""
 
 

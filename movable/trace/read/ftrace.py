@@ -19,7 +19,7 @@ from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
-from movable.trace.read.era_signs import STAYS, contradicted, counted, heading, sign, untold
+from movable.trace.read.era_signs import STAYS, contradicted, counted, heading, moved, sign, untold
 from movable.trace.read.model_file import FOLLOWS, Told
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
@@ -105,7 +105,7 @@ class Reader(Values):
         self.every_unlock = every_unlock
         self.given = self.layout_known = era is not None
         self.bit_era = ""
-        self.counted_era = ""
+        self.counted_era = self.moved_era = ""
         self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
         self.header: dict[str, str] = {}
@@ -230,6 +230,7 @@ class Reader(Values):
                     self._recognise(told == STAYS, block)
                 else:
                     self.counted_era = self.counted_era or counted(block)
+                    self.moved_era = self.moved_era or moved(block)
             yield translated(block) if self.marks_stay else block
 
     def _recognise(self, stays: bool, block: list[str]) -> None:
@@ -589,6 +590,7 @@ class Reader(Values):
             raise contradicted(self.source.name, what, self.layout)
         if self.bits_known or self.marks_stay is not None:
             return
-        if not self.counted_era or any(layout.kind in ABOUT_PAGES for layout in self.layouts):
+        found = self.counted_era or self.moved_era
+        if not found or any(layout.kind in ABOUT_PAGES for layout in self.layouts):
             raise untold(self.source.name)
-        self.layout, self.layout_known = self.counted_era, True
+        self.layout, self.layout_known = found, True

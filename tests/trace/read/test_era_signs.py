@@ -10,7 +10,7 @@ from movable.cli import main
 from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.trace.judge.conformance import check_trace
-from movable.trace.read.era_signs import CLEARED, STAYS, counted, heading, sign
+from movable.trace.read.era_signs import CLEARED, STAYS, counted, heading, moved, sign
 
 LINE = "sh-1 [001] ..... 47.7: "
 BARE = (
@@ -46,6 +46,15 @@ def test_counts_of_the_tracepoint() -> None:
     assert counted([CALL, COUNTS + THP + END]) == "6.1"
     assert counted([COUNTS + THP + "nr_split=0 " + END]) == list(ERAS)[-1]
     assert counted([COUNTS + "nr_of_another_kernel=1 " + END, CALL]) == ""
+
+
+@pytest.mark.parametrize(("name", "era"), [("move_to_new_page", "4.19"), ("move_to_new_folio", "6.1")])
+def test_the_end_of_a_move(name: str, era: str, tmp_path: Path) -> None:
+    line = f"{LINE}move_to_new_folio_ret: (migrate_pages+0x462/0xc70 <- {name}) ret=0\n"
+    assert moved([CALL, line]) == era and not moved([CALL])
+    assert check_trace(written(tmp_path, CALL + line)).era == era
+    with pytest.raises(UsageError, match="no line tells"):
+        check_trace(written(tmp_path, CALL + line + BARE))
 
 
 def test_a_heading() -> None:
