@@ -46,6 +46,11 @@ Pair = tuple["Page", "Page"]
 class BatchLoop:
     """One call of migrate_pages that works in batches; a page is tried from target to move in every pass."""
 
+    __slots__ = (
+        "era", "get_new_page", "keep", "left", "mode", "nr_failed_pages", "pages", "private", "put_new_page", "seam", "succeeded",
+        "vm",
+    )  # fmt: skip
+
     def __init__(
         self,
         vm: VM,
@@ -70,23 +75,29 @@ class BatchLoop:
 
     def run(self) -> int:
         """Batch after batch; returns how many pages were not moved, or -ENOMEM, which ends it."""
-        todo = list(self.pages)
+        todo = list(iter(self.pages))  # a list that is asked for its length is walked twice
         size = self.era.batch_pages
-        failed = 0
-        for start in range(0, len(todo), size):
-            rc = self.batch(todo[start : start + size])
-            if rc < 0:
-                failed = rc
-                break
-            failed += rc
+        if len(todo) <= size:
+            failed = self.batch(todo)
+        else:
+            failed = self._batches(todo, size)
         for page in reversed(self.left):
             list_move(page._lru, self.pages)
         if failed > 0 and not self.pages:
             failed = 0
         return finish_run(self.vm, self.seam, self.succeeded, self.nr_failed_pages, failed, self.pages)
 
+    def _batches(self, todo: list[Page], size: int) -> int:
+        failed = 0
+        for start in range(0, len(todo), size):
+            rc = self.batch(todo[start : start + size])
+            if rc < 0:
+                return rc
+            failed += rc
+        return failed
+
     def begin_pass(self, nr_pass: int, mode: int) -> None:
-        """Tell whoever watches."""
+        """Tell who watches, if anybody does."""
         if self.seam is not None:
             self.seam.event("migrate_pass", nr_pass=nr_pass, mode=mode)
 
@@ -165,6 +176,8 @@ class BatchLoop:
 class TwoPartLoop(BatchLoop):
     """One call of migrate_pages whose batches are collected first and moved then, with all locks held between."""
 
+    __slots__ = ()
+
     def batch(self, todo: list[Page]) -> int:
         """One part for who must not wait; else a part of three hurried passes, and what is left one by one."""
         if self.mode == MIGRATE_ASYNC:
@@ -173,6 +186,8 @@ class TwoPartLoop(BatchLoop):
             self.nr_failed_pages += failed
             return rc
         rc, hard, waiting, failed = self.part(todo, MIGRATE_ASYNC, self.era.async_first)
+        if rc == 0:
+            return 0
         if rc < 0:  # only here do the failures of this part count, since nobody looks at them again
             self.left += hard + waiting
             self.nr_failed_pages += failed
@@ -198,8 +213,7 @@ class TwoPartLoop(BatchLoop):
         pairs: list[Pair] = []
         hard: list[Page] = []
         waiting, short, failed = self.collect(todo, mode, passes, pairs, hard)
-        stuck = self.move(pairs, mode, passes, hard)
-        for page, newpage in stuck:
+        for page, newpage in self.move(pairs, mode, passes, hard) if pairs else ():
             unlock_page(page)
             hard.append(page)
             self.undo_target(page, newpage)
@@ -216,19 +230,22 @@ class TwoPartLoop(BatchLoop):
         out, and how many pages count as failed for that.
         """
         for nr_pass in range(passes):
-            if not todo:
-                break
-            self.begin_pass(nr_pass, mode)
+            if self.seam is not None:
+                self.begin_pass(nr_pass, mode)
             again: list[Page] = []
             for number, page in enumerate(todo):
                 rc = self.unmap(page, mode, pairs)
+                if rc == 0:
+                    continue
                 if rc == -EAGAIN:
                     again.append(page)
                 elif rc == -ENOMEM:
                     rest = {*again, *todo[number:]}
                     return [each for each in todo if each in rest], True, 1 + len(again)
-                elif rc:
+                else:
                     hard.append(page)
+            if not again:
+                return again, False, 0
             todo = again
         return todo, False, 0
 
@@ -240,24 +257,28 @@ class TwoPartLoop(BatchLoop):
         newpage = self.get_new_page(page, self.private) if seam is None else self.target(page)
         if newpage is None:
             return -ENOMEM
-        rc = self.lock_source(page, mode)
-        if rc == 0 and not trylock_page(newpage):
+        if trylock_page(page):
+            rc = self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
+        else:
+            rc = self.lock_source(page, mode)
+        if rc == 0:
+            if trylock_page(newpage):
+                pairs.append((page, newpage))
+                return 0
             rc = -EAGAIN
             unlock_page(page)
-        if rc:
-            return_target(page, newpage, self.put_new_page, self.private)
-        else:
-            pairs.append((page, newpage))
+        return_target(page, newpage, self.put_new_page, self.private)
         return rc
 
     def lock_source(self, page: Page, mode: int) -> int:
-        """The lock of the old page, waiting where that is allowed; 0 with the lock held."""
-        if not trylock_page(page):
-            if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
-                return -EAGAIN
-            lock_page(page)
-        if not page._flags >> PG_writeback & 1:
-            return 0
+        """The lock of the old page, which somebody else has: waits where that is allowed; 0 with the lock held."""
+        if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
+            return -EAGAIN
+        lock_page(page)
+        return self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
+
+    def await_writeback(self, page: Page, mode: int) -> int:
+        """The old page, which is locked, is being written; 0 when that is over."""
         if mode == MIGRATE_SYNC:
             wait_on_page_writeback(page)
             return 0
@@ -267,8 +288,6 @@ class TwoPartLoop(BatchLoop):
     def move(self, pairs: list[Pair], mode: int, passes: int, hard: list[Page]) -> list[Pair]:
         """Ask the drivers, pass after pass; returns the pairs that are still locked, their drivers having said -EAGAIN."""
         for nr_pass in range(passes):
-            if not pairs:
-                break
             if nr_pass:
                 self.begin_pass(nr_pass, mode)
             again: list[Pair] = []
@@ -283,6 +302,8 @@ class TwoPartLoop(BatchLoop):
                     unlock_page(page)
                     hard.append(page)
                     self.undo_target(page, newpage)
+            if not again:
+                return again
             pairs = again
             self.vm.vmstat["migrate_retries"] += len(again)
         return pairs
