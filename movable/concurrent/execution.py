@@ -15,6 +15,7 @@ from movable.concurrent.end_state import end_state, number
 from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
 from movable.concurrent.linearizability import Orders, asks_outside, precedence
+from movable.concurrent.lost_wakeups import cause_of_sleep
 from movable.concurrent.real_time import History, Place, Span, refuted
 from movable.concurrent.rewind import Rewind, keep
 from movable.concurrent.seam import DriverHooks, ScenarioSeam, watch
@@ -105,7 +106,8 @@ class Trial:
         self.count += 1
         execution = self.last = self._execution(scheduler)
         close = execution.beside.reset if execution.beside else None
-        return Scene(execution.tasks(), execution.check, (lambda: execution.ended) if self.audited else None, close)
+        state = (lambda: execution.ended) if self.audited else None
+        return Scene(execution.tasks(), execution.check, state, close, lambda tasks: cause_of_sleep(execution, tasks))
 
     def _execution(self, scheduler: Scheduler) -> Execution:
         """From what set-up has built before, where that can be put back."""

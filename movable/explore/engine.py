@@ -384,10 +384,12 @@ class Scheduler:
 
     # failing
 
-    def fail(self, kind: str, message: str, steps: tuple[int, ...] = (), error: BaseException | None = None) -> None:
+    def fail(
+        self, kind: str, message: str, steps: tuple[int, ...] = (), error: BaseException | None = None, cause: str = ""
+    ) -> None:
         """Record the first failure of this execution; with ``stop`` no further step is chosen."""
         if self.failure is None:
-            cause = "" if error is None else type(error).__name__
+            cause = cause if error is None else type(error).__name__
             self.failure = Failure(kind, message, tuple([step[0] for step in self.steps]), steps, cause, error)
         if self._stop:
             self._choose = _nobody
@@ -414,6 +416,7 @@ class Scheduler:
         running, self._running = self._running, None  # a condition may pass scheduling points: nobody goes on from these
         try:
             lost = [task for task in sleepers if task.condition is not None and task.condition()]
+            cause = self.scene.lost(lost) if lost and self.scene is not None and self.scene.lost is not None else ""
         except Exception as error:
             self.fail(kinds.EXCEPTION, f"what a task waits for was looked at, and raised {_words(error)}", error=error)
             return
@@ -432,7 +435,7 @@ class Scheduler:
         text = "; ".join(self._waits(task) for task in who)
         if lost and not own:
             text += ": what it waits for has come, but nobody wakes it"
-        self.fail(kind, text)
+        self.fail(kind, text, cause="" if own else cause)
 
     def _waits(self, task: Task) -> str:
         text = f"{task.name} waits for {task.what}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from movable.explore.engine import Scheduler
+    from movable.explore.engine import Scheduler, Task
 
 Body = Callable[[], object]
 
@@ -20,13 +20,14 @@ class Scene:
 
     Parameters: ``tasks``, (name, function) pairs with distinct names; ``check``, called when all tasks have ended, raises where
     the end state is wrong; ``state``, returns the end state as a comparable value (needed by the audit); ``close``, gives
-    resources back and is always called.
+    resources back and is always called; ``lost``, is called with the tasks whose wake-up was lost, and names a cause, or "".
     """
 
     tasks: Sequence[tuple[str, Body]]
     check: Callable[[], object] | None = None
     state: Callable[[], Hashable] | None = None
     close: Callable[[], object] | None = None
+    lost: Callable[[Sequence["Task"]], str] | None = None
 
 
 Program = Callable[["Scheduler"], Scene]

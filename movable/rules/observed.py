@@ -154,6 +154,15 @@ D62 = rule(
     bugs="S03", judged_by="sequential.harness:Machine._final_errors",
 )  # fmt: skip
 
+D63 = rule(
+    "D63", SHOULD, "wait for a count of one's own",
+    "Who waits until a page is back waits for something that the driver changes before it wakes, not for PG_isolated.",
+    why="The core clears PG_isolated only after migratepage or putback_page: a sleeper that the callback wakes may look too early, "
+    "and is not woken again.",
+    kernel="mm/migrate.c: putback_movable_page, mm/migrate.c: move_to_new_page",
+    judged_by="concurrent.lost_wakeups:cause_of_sleep",
+)  # fmt: skip
+
 V20 = rule(
     "V20", SHOULD, "not counted as LRU pages",
     "Isolated pages of drivers do not count in NR_ISOLATED.",

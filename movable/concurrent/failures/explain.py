@@ -68,10 +68,10 @@ RULE_OF_KIND = {
 
 def rule_of_failure(failure: Failure) -> str:
     """The number of the rule that a failure breaks."""
-    if failure.kind in RULE_OF_KIND:
-        return RULE_OF_KIND[failure.kind]
     if failure.cause in RULES:
         return failure.cause
+    if failure.kind in RULE_OF_KIND:
+        return RULE_OF_KIND[failure.kind]
     if isinstance(failure.error, Broken):
         return failure.error.rule
     return rule_of(failure.error) if failure.error is not None else "D52"
