@@ -133,6 +133,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.
     if page.stem == "c-drivers" and available():
         pytest.skip(available())
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # a block may import what another one has saved
     namespace: dict[str, Any] = {"__name__": page.stem}
     for block in blocks(page.read_text()):
         assert not problem(block)
