@@ -40,7 +40,7 @@ ARROWS = {
     "explain": {"explain", "frames", "trace", "mm", "names"},
     "frames": {"frames", "mm", "names"},
     "numa": {"numa", "mm", "explore", "names"},
-    "sh": {"sh", "lab", "mm", "names"},
+    "sh": {"sh", "lab", "numa", "mm", "names"},
     "lab": {"lab", "frames", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
 }

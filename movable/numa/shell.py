@@ -37,7 +37,7 @@ from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat
 from movable.mm.process import Process, Signal
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.task_mmu import numa_maps
-from movable.mm.userspace import Userspace
+from movable.mm.userspace import userspace
 from movable.mm.vm import VM
 from movable.numa.shapes import DATA, launch
 from movable.numa.why import why
@@ -70,7 +70,7 @@ class Shell:
 
     def __init__(self, vm: VM) -> None:
         self.vm = vm
-        self.user = vm.userspace = Userspace(vm, cpu_nodes=tuple(node.nid for node in vm.nodes))
+        self.user = userspace(vm)
         self.shell = self.user.spawn("sh")
         self.groups = {"": self.user.top_cpuset}
         self.statuses: dict[tuple[int, int], int] = {}
@@ -292,9 +292,10 @@ class Shell:
         if not words:
             raise UsageError("cat: no file")
         for path in words:
-            yield from self._read(path).splitlines()
+            yield from self.read_file(path).splitlines()
 
-    def _read(self, path: str) -> str:
+    def read_file(self, path: str) -> str:
+        """The text of a file of a process, a node or a cpuset, or of the machine."""
         lru_add_drain_all(self.user)
         maps = re.fullmatch(r"/proc/(\d+)/numa_maps", path)
         if maps:
@@ -327,11 +328,12 @@ class Shell:
         if len(words) < 2 or words[-2] != ">":
             raise UsageError("echo: write echo VALUE > FILE")
         value, path = " ".join(words[:-2]), words[-1]
-        ret = self._write(value, path)
+        ret = self.write_file(value, path)
         if ret:
             yield f"sh: write error: {os.strerror(-ret)}"
 
-    def _write(self, value: str, path: str) -> int:
+    def write_file(self, value: str, path: str) -> int:
+        """What a write of ``value`` to a file answers: 0 or -errno."""
         group = CGROUP.fullmatch(path)
         if path == "/proc/sys/vm/compact_memory":
             compact_memory(self.vm)

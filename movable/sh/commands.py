@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from movable.errors import MovableError, UsageError
 from movable.lab.draw import legend_lines, map_lines
@@ -13,6 +14,7 @@ from movable.mm.validate import validate_vm
 from movable.sh.files import File, tree
 from movable.sh.line import Pipeline, parse
 from movable.sh.machine import Machine
+from movable.sh.numa import TOOLS, NumaTools, ToolFailed
 
 MAX_OBSTACLES = 10
 
@@ -36,11 +38,13 @@ class Shell:
             "help": self._help, "history": self._history, "obstacles": self._obstacles, "balloon": self._balloon,
             "verify": self._verify, "map": self._map, "true": lambda words, given: "",
         }  # fmt: skip
+        self.numa = NumaTools(machine.vm)
+        self.commands |= {name: partial(self._tool, name) for name in TOOLS}
 
     @property
     def files(self) -> dict[str, File]:
         """The files as they are now: a block that went offline keeps its files, a driver may bring more."""
-        return tree(self.machine)
+        return tree(self.machine) | self.numa.files()
 
     def run(self, text: str) -> str:
         """Run one line and return its output. Raises UsageError for what is no command, CommandFailed as a command fails."""
@@ -124,6 +128,12 @@ class Shell:
                 raise CommandFailed(f"ls: cannot access '{path}': No such file or directory", output)
             output += "".join(f"{name}\n" for name in names)
         return output
+
+    def _tool(self, name: str, words: Sequence[str], given: str) -> str:
+        try:
+            return self.numa.run(name, words)
+        except ToolFailed as error:
+            raise CommandFailed(str(error)) from None
 
     def _help(self, words: Sequence[str], given: str) -> str:
         return HELP
@@ -229,6 +239,11 @@ balloon SIZE             what the host asks the balloon for; alone: its size
 obstacles                which frames were in the way of what failed last, and whose they are
 verify                   read everything back that was stored, and count the machine again
 map                      draw the machine's frames
+numactl -H               nodes; numactl --membind=1 -- touch 16M starts a process with its memory there
+numastat [-p PID]        counters of nodes, or where a process has its memory; cat /proc/PID/numa_maps
+migratepages PID 0 1     move a process's pages; move_pages PID PAGES to NODE moves some, why PID PAGE says why one stays
+mkdir /sys/fs/cgroup/A   a cpuset; echo 1 > /sys/fs/cgroup/A/cpuset.mems, echo PID > /sys/fs/cgroup/A/cgroup.procs
+                         also fork, kill, mlock, pin, unpin, read, write, share, file, balance, setuid
 history, help            the lines so far; this list
 """
 

@@ -1,0 +1,63 @@
+"""The NUMA tools at the prompt: on the machine that the other commands see."""
+
+from __future__ import annotations
+
+import pytest
+
+from movable.sh.commands import CommandFailed, Shell
+from movable.sh.machine import boot
+from movable.sh.session import completions, play
+
+
+@pytest.fixture
+def shell() -> Shell:
+    return Shell(boot("16M", 2, "zsmalloc", 0, empty=True))
+
+
+def test_a_process_is_started_moved_and_ended(shell: Shell) -> None:
+    assert shell.run("numactl --membind=0 -- touch 1M") == "[1] 101\n"
+    assert "N0=256" in shell.run("cat /proc/101/numa_maps | grep anon=256")
+    shell.run("migratepages 101 0 1")
+    assert "N1=256" in shell.run("cat /proc/101/numa_maps | grep anon=256")
+    assert "PID 101 (touch)" in shell.run("numastat -p 101")
+    assert shell.run("move_pages 101 0 to 0").endswith(" 0\n")
+    shell.run("kill 101")
+    assert "/proc/101/numa_maps" not in shell.files
+
+
+def test_counters_are_those_of_the_machine(shell: Shell) -> None:
+    shell.run("touch 1M")
+    shell.run("echo 1 > /proc/sys/vm/compact_memory")
+    assert "numa_hit" in shell.run("numastat") and "numa_hit" in shell.run("cat /sys/devices/system/node/node0/numastat")
+    assert "node 1 size: 8 MB" in shell.run("numactl -H")
+
+
+def test_a_cpuset(shell: Shell) -> None:
+    shell.run("touch 1M")
+    shell.run("mkdir /sys/fs/cgroup/A && echo 1 > /sys/fs/cgroup/A/cpuset.mems && echo 101 > /sys/fs/cgroup/A/cgroup.procs")
+    assert shell.run("cat /sys/fs/cgroup/A/cpuset.mems /sys/fs/cgroup/A/cgroup.procs") == "1\n101\n"
+    with pytest.raises(CommandFailed, match="write error: Invalid argument"):
+        shell.run("echo 9 > /sys/fs/cgroup/A/cpuset.mems")
+    with pytest.raises(CommandFailed, match="Permission denied"):
+        shell.run("echo 1 > /sys/fs/cgroup/A/cpuset.mems.effective")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("migratepages 5 0 1", "no process 5"),
+        ("numactl", "numactl: no program"),
+        ("numactl --membind=7 -- touch 1M", "out of range"),
+        ("touch 1G", "needs 262144 pages"),
+        ("mkdir /tmp", "mkdir: write mkdir"),
+        ("why 1", "why: write why PID ADDRESS"),
+    ],
+)
+def test_a_tool_that_fails_says_so_and_the_script_goes_on(line: str, said: str, shell: Shell) -> None:
+    assert said in "".join(play(shell, [line, "cat /proc/buddyinfo"], "script"))
+
+
+def test_tools_and_files_are_completed(shell: Shell) -> None:
+    assert [name for name, _ in completions(shell, "numa")] == ["numactl", "numastat"]
+    assert ("numastat", 2) in completions(shell, "cat /sys/devices/system/node/node1/nu")
+    assert all(name in shell.run("help") for name in ("numactl", "numastat", "migratepages", "mkdir", "pin"))
