@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def explain_log(path: Path, json: str | None) -> bool:
+def explain_log(path: Path, json: str | None, page: str | None = None) -> bool:
     """Explain a kernel log that dumps pages and holds no trace. Returns whether ``path`` was one; quiet where it was not.
 
     Only a small, regular, readable file can be one.
@@ -83,7 +83,7 @@ def explain_log(path: Path, json: str | None) -> bool:
     material = read([(str(path), written)])
     if material.events or not (material.pages or material.cma):
         return False
-    _show(material, None, json, None)
+    _show(material, None, json, page)
     return True
 
 

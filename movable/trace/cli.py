@@ -80,7 +80,8 @@ def _add_summary(parts: Verbs) -> None:
     verb = parts.add_parser("summary", help="count what happened in a trace")
     _add_input(verb)
     verb.add_argument("--json", metavar="FILE", help="write the numbers as JSON ('-' for standard output, and nothing else)")
-    verb.add_argument("--svg", metavar="FILE", help="draw isolated pages over time")
+    verb.add_argument("--svg", metavar="FILE", help="draw isolated pages, or the scanners of compaction, over time")
+    verb.add_argument("--html", metavar="FILE", help="write one HTML page with pictures over time")
     verb.set_defaults(run=_summary)
 
 
@@ -161,9 +162,10 @@ def _summary(arguments: argparse.Namespace) -> int:
     from movable.trace.show.compaction import compaction_svg, compaction_text
     from movable.trace.show.progress import Progress
     from movable.trace.show.summary import summary_text
+    from movable.trace.show.summary_html import summary_html
     from movable.trace.show.svg import isolated_svg
 
-    _check_places(arguments, "json", "svg")
+    _check_places(arguments, "json", "svg", "html")
     if _is_a_log(arguments):
         return 0
     with Progress(arguments.file) as progress:
@@ -183,6 +185,9 @@ def _summary(arguments: argparse.Namespace) -> int:
                 stream.write(isolated_svg(summary))
             elif compaction is not None:
                 stream.write(compaction_svg(compaction, arguments.file))
+    if arguments.html:
+        with _output(arguments.html) as stream:
+            stream.write(summary_html(summary, compaction, arguments.file))
     return 0
 
 
@@ -190,7 +195,7 @@ def _is_a_log(arguments: argparse.Namespace) -> bool:
     """A kernel log without one line of a trace, but with messages about migration, is explained; whether it was one."""
     from movable.explain.cli import explain_log
 
-    return arguments.file != "-" and explain_log(Path(arguments.file), arguments.json)
+    return arguments.file != "-" and explain_log(Path(arguments.file), arguments.json, arguments.html)
 
 
 def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summary | None, Compaction | None]:

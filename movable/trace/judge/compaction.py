@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from movable.trace.read.source import Progress, Source
 from movable.trace.read.tracepoints import Tracepoint, tracepoints
@@ -16,7 +16,35 @@ SCHEMA = "movable.compaction/1"
 REPEATS_TOLD = 5
 """A range that is scanned this often in a row without a page taken is told."""
 MOVABLE_TYPE = 1
-MAX_POINTS = 4000
+SCANNERS = ("migrate", "free")
+DAEMONS = ("kcompactd", "khugepaged")
+"""Who compacts without anybody waiting."""
+MAX_SAMPLES = 3000
+T = TypeVar("T")
+
+
+class Samples(Generic[T]):
+    """Values over a whole trace, however long: above MAX_SAMPLES every second one is let go, then every second of the rest."""
+
+    def __init__(self) -> None:
+        self.kept: list[T] = []
+        self._seen = 0
+        self._every = 1
+
+    def add(self, value: T) -> None:
+        """Take one value, or pass it by."""
+        if self._seen % self._every == 0:
+            self.kept.append(value)
+            if len(self.kept) > MAX_SAMPLES:
+                self.kept = self.kept[::2]
+                self._every *= 2
+        self._seen += 1
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.kept)
+
+    def __len__(self) -> int:
+        return len(self.kept)
 
 
 @dataclass(slots=True)
@@ -68,8 +96,12 @@ class Compaction:
     fallbacks: int = 0
     polluting: int = 0
     cma: Counter[str] = field(default_factory=Counter)
-    points: list[tuple[float, int, str]] = field(default_factory=list)
-    """(time, frame, "migrate" or "free"): where the scanners were."""
+    points: dict[str, Samples[tuple[float, int]]] = field(default_factory=lambda: {name: Samples() for name in SCANNERS})
+    """(time, frame) of each scanner: where it was."""
+    work: Samples[tuple[float, int, int]] = field(default_factory=Samples)
+    """(time, frames scanned so far, frames taken so far) of the migrate scanner."""
+    spans: Samples[tuple[float, float, str]] = field(default_factory=Samples)
+    """(begin, end, task) of whole compactions."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema movable.compaction/1; frames are numbers, times seconds."""
@@ -141,6 +173,7 @@ class Follower:
             took = max(0.0, event.time - begun.time)
             zone.seconds += took
             self.found.waits[event.task] = self.found.waits.get(event.task, 0.0) + took
+            self.found.spans.add((begun.time, begun.time + took, event.task))
         for name, scanner in (("migrate_pfn", "migrate"), ("free_pfn", "free")):
             self._point(event, event.number_of(name), scanner)
 
@@ -170,6 +203,7 @@ class Follower:
         scanned, taken = event.number_of("nr_scanned") or 0, event.number_of("nr_taken") or 0
         self.found.migrate_scanned += scanned
         self.found.migrate_taken += taken
+        self.found.work.add((event.time, self.found.migrate_scanned, self.found.migrate_taken))
         span = _span(event)
         if span is None:
             return
@@ -224,8 +258,8 @@ class Follower:
             self.found.repeats.append(repeat)
 
     def _point(self, event: Tracepoint, pfn: int | None, scanner: str) -> None:
-        if pfn is not None and len(self.found.points) < MAX_POINTS:
-            self.found.points.append((event.time, pfn, scanner))
+        if pfn is not None:
+            self.found.points[scanner].add((event.time, pfn))
 
 
 def _span(event: Tracepoint) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from movable.shown import in_html
-from movable.trace.judge.compaction import Compaction
+from movable.trace.judge.compaction import DAEMONS, Compaction
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 320, 110, 40, 45
 SHOWN = 5
@@ -73,9 +73,9 @@ def _findings(found: Compaction) -> Iterator[str]:
             yield "  Nothing there can move: the block should be skipped; look at what lies in it (page_owner, /proc/kpageflags)."
     if len(found.repeats) > SHOWN:
         yield f"  and {len(found.repeats) - SHOWN} more repeated ranges; --json lists all"
-    payers = {task: seconds for task, seconds in found.waits.items() if not task.startswith("kcompactd")}
+    payers = {task: seconds for task, seconds in found.waits.items() if not task.startswith(DAEMONS)}
     if payers:
-        yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by kcompactd."
+        yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by a daemon."
     if found.deferred:
         yield "Deferred: compaction failed before and waits; a request in that time gets none."
     if found.polluting:
@@ -89,15 +89,14 @@ def compaction_svg(found: Compaction, name: str) -> str:
         f"<title>Scanners of compaction over time: {in_html(name)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
     ]
-    low = min((pfn for _, pfn, _ in found.points), default=0)
-    high = max((pfn for _, pfn, _ in found.points), default=1)
+    places = [pfn for samples in found.points.values() for _, pfn in samples]
+    low, high = min(places, default=0), max(places, default=1)
     span, seconds = max(high - low, 1), max(found.last - found.first, 1e-6)
     wide, tall = WIDTH - LEFT - 20, HEIGHT - TOP - BOTTOM
     for place, (scanner, colour) in enumerate(COLOURS.items()):
         dots = [
             (LEFT + wide * (time - found.first) / seconds, HEIGHT - BOTTOM - tall * (pfn - low) / span)
-            for time, pfn, which in found.points
-            if which == scanner
+            for time, pfn in found.points[scanner]
         ]
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in dots]
         parts.append(f'<circle cx="{LEFT + place * 160}" cy="20" r="5" fill="{colour}"/>')

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from movable.cli import main
-from movable.trace.judge.compaction import Compaction, follow
+from movable.trace.judge.compaction import MAX_SAMPLES, Compaction, follow
 from movable.trace.read.tracepoints import tracepoints, whole_number
 from movable.trace.show.compaction import compaction_svg, compaction_text
+from movable.trace.show.pictures import tasks_svg, work_svg
 from tests.explain.material import TRACE
 
 SCAN = "stress-3923  [007] {:10.6f}: mm_compaction_isolate_migratepages: range=(0x70bb80 ~ 0x70bb80) nr_scanned={} nr_taken={}"
@@ -89,3 +90,37 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads((tmp_path / "a.json").read_text())["schema"] == "movable.compaction/1"
     picture = (tmp_path / "a.svg").read_text()
     assert picture.count("<circle") == 2 + 6 and picture == compaction_svg(of(*TRACE.splitlines()), str(file))
+
+
+def test_a_page_with_pictures_over_time(tmp_path: Path) -> None:
+    file, page = tmp_path / "trace.txt", tmp_path / "a.html"
+    file.write_text(TRACE)
+    assert main(["trace", "summary", str(file), "--html", str(page)]) == 0
+    text = page.read_text()
+    assert text.count("<svg") == 3 and text.endswith("</body></html>\n") and "http-equiv" not in text and "<script" not in text
+    for title in ("Where the two scanners were", "Frames scanned and taken", "Who compacted when", "kcompactd0"):
+        assert title in text
+
+
+def test_a_page_of_a_trace_of_drivers_and_of_a_log(tmp_path: Path) -> None:
+    log, page = tmp_path / "log.txt", tmp_path / "log.html"
+    log.write_text("migrating pfn 2a41c failed ret:-11\npage:0 refcount:3 mapcount:0\npage dumped because: migration failure\n")
+    assert main(["trace", "summary", str(log), "--html", str(page)]) == 0
+    assert "migration failure" in page.read_text()
+
+
+def test_pictures_show_the_whole_of_a_long_trace() -> None:
+    scan = "a-1 [000] {:.6f}: mm_compaction_isolate_{}pages: range=({:#x} ~ {:#x}) nr_scanned=32 nr_taken=1"
+    found = of(*(scan.format(n, ("migrate", "free")[n % 2], n + 1, n + 33) for n in range(20_000)))
+    for samples in found.points.values():
+        times = [time for time, _ in samples]
+        assert 1000 < len(times) <= MAX_SAMPLES and times[0] <= 1 and times[-1] > 19_900
+    assert work_svg(found, "x").count("polyline") == 2 and "unknown" not in tasks_svg(found, "x")
+
+
+def test_a_daemon_does_not_wait() -> None:
+    begin = "{} [000] {}: mm_compaction_{}: zone_start=0x1 migrate_pfn=0x1 free_pfn=0x9 zone_end=0x9, mode=sync{}"
+    who = "khugepaged-7"
+    whole = [begin.format(who, "1.000000", "begin", ""), begin.format(who, "2.000000", "end", " status=success")]
+    assert "Stalls" not in "\n".join(compaction_text(of(*whole)))
+    assert "Stalls" in "\n".join(compaction_text(of(*(line.replace("khugepaged", "postgres") for line in whole))))

@@ -1,0 +1,38 @@
+"""The summary of a trace as one page with pictures over time; it needs no network and fits a phone."""
+
+from __future__ import annotations
+
+from movable.contract.show.html import STYLE
+from movable.shown import in_html
+from movable.trace.judge.compaction import Compaction
+from movable.trace.show.compaction import compaction_svg, compaction_text
+from movable.trace.show.pictures import tasks_svg, work_svg
+from movable.trace.show.summary import Summary, summary_text
+from movable.trace.show.svg import isolated_svg
+
+PAGE = (
+    "svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: .3rem; } "
+    "pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: 13px; white-space: pre-wrap; }"
+)
+
+
+def summary_html(summary: Summary | None, compaction: Compaction | None, name: str) -> str:
+    """Whatever a trace held: what its drivers did, and what its tracepoints of compaction tell."""
+    body = f"<header><h1>{in_html(name)}</h1></header>"
+    if compaction is not None:
+        title, *lines = compaction_text(compaction)
+        body += f"<h2>{in_html(title)}</h2><pre>{in_html(chr(10).join(lines))}</pre>"
+        if any(compaction.points.values()):
+            body += "<h2>Where the two scanners were</h2>" + compaction_svg(compaction, name)
+        if compaction.work:
+            body += "<h2>Frames scanned and taken, added up</h2>" + work_svg(compaction, name)
+        if compaction.spans:
+            body += "<h2>Who compacted when</h2>" + tasks_svg(compaction, name)
+    if summary is not None:
+        body += f"<h2>Pages of drivers</h2><pre>{in_html(summary_text(summary))}</pre>"
+        body += "<h2>Isolated pages over time</h2>" + isolated_svg(summary)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Trace summary: {in_html(name)}</title><style>{STYLE}{PAGE}</style></head>\n<body>{body}</body></html>\n"
+    )
