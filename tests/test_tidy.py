@@ -41,7 +41,7 @@ ARROWS = {
     "frames": {"frames", "mm", "names"},
     "numa": {"numa", "mm", "explore", "names"},
     "sh": {"sh", "lab", "numa", "mm", "names"},
-    "lab": {"lab", "frames", "supervise", "mm", "registry", "trace", "names"},
+    "lab": {"lab", "frames", "explore", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
 }
 NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "rooms", ""}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from movable.lab.loads.cli import add_arguments as add_run
+
 
 def add_arguments(verbs: Any) -> None:
     """Add `lab` and what belongs to it to a parser."""
@@ -31,6 +33,7 @@ def add_arguments(verbs: Any) -> None:
     verb.add_argument("--json", metavar="FILE", help="write the counts as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_hostages)
     _add_import(inner)
+    add_run(inner)
 
 
 def _add_import(inner: Any) -> None:
