@@ -15,6 +15,7 @@ from movable.eras import era as era_called
 from movable.errors import DeadlockError, DriverError, UsageError, VMBug
 from movable.events import KINDS, Event
 from movable.rules.rule import MUST, Check
+from movable.rules.stream.asserted import blamed
 from movable.rules.stream.history import Lives
 from movable.rules.table import CHECKS, RULES, rule
 
@@ -202,11 +203,14 @@ def feeder(handlers: dict[str, tuple[Handler, ...]], recent: deque[Event]) -> Ha
 
 
 def rule_of(error: BaseException) -> str:
-    """The number of the rule that an exception tells of: the core's own say it, any other is a stray one (D52)."""
+    """The number of the rule that an exception tells of: the core's own say it, any other is a stray one (D52).
+
+    An assertion of the core that fails is told as what the driver has broken, see ``asserted``.
+    """
     if isinstance(error, DeadlockError):
         return "D49"
     if isinstance(error, (VMBug, DriverError)):
-        return error.rule if error.rule in RULES else "D52"
+        return blamed(error.rule) if error.rule in RULES else "D52"
     return "D52"
 
 
