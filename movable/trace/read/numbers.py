@@ -18,6 +18,17 @@ GRAMMAR = {
     **dict.fromkeys(("mode", "ret"), EITHER),
 }
 """What a field holds."""
+def _named(grammar: re.Pattern[str]) -> str:
+    """An alternative for the fields of a grammar."""
+    return f"(?:{'|'.join(name for name, one in GRAMMAR.items() if one is grammar)})="
+
+
+_TOKEN = re.compile(
+    f"{_named(HEX)}({HEX.pattern})|{_named(UNSIGNED)}({UNSIGNED.pattern})"
+    f"|(?!{_named(HEX)}|{_named(UNSIGNED)})[^=]*=(?:({HEX.pattern})|({SIGNED.pattern}))"
+)
+"""All of GRAMMAR at once, which is what almost every token is: a group for each way to write a number."""
+_BASE = (0, 16, 10, 16, 10)
 UNREAD = ("(fault)", "(null)")
 """What a probe prints where the memory could not be read."""
 
@@ -32,9 +43,11 @@ class Fault(Damaged):
 
 def number(token: str) -> int | None:
     """The number of a ``name=value``; None where the probe could not read it. Raises Damaged."""
-    name, equals, word = token.partition("=")
+    found = _TOKEN.fullmatch(token)
+    if found is not None:
+        way = found.lastindex or 0
+        return int(found[way], _BASE[way])
+    _, equals, word = token.partition("=")
     if word in UNREAD:
         return None
-    if not equals or GRAMMAR.get(name, EITHER).fullmatch(word) is None:
-        raise Damaged(f"{token} is no number" if equals else f"{token} is no field")
-    return int(word, 16) if word.startswith("0x") else int(word)
+    raise Damaged(f"{token} is no number" if equals else f"{token} is no field")

@@ -18,6 +18,9 @@ KEPT = 20
 """Damaged lines that are remembered with what is wrong with them."""
 
 
+_PAGES = tuple(f"{name}=" for name in sorted(PAGE_FIELDS))
+
+
 class Values:
     """What the tokens of one trace mean. ``base`` is where the page array begins, ``base_from`` how that is known."""
 
@@ -76,7 +79,7 @@ class Values:
 
     def _page(self, token: str) -> int:
         """The frame that a page pointer means. Raises ValueError for a token that is none."""
-        pointer = number(token) if token.partition("=")[0] in PAGE_FIELDS else None
+        pointer = number(token) if token.startswith(_PAGES) else None
         if pointer is None:
             raise Damaged(f"{shown(token, 40)} is no page")
         if self.base < 0:
