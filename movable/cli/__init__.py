@@ -14,11 +14,6 @@ from typing import NoReturn, TypeAlias
 
 from movable import __version__
 
-RUN_MEMORY = 64 << 30
-"""Bytes that the worker of a run may have: the largest machine four times."""
-RUN_PATIENCE = 60.0
-"""Seconds that one step of a run may take, or stand still."""
-
 Run = Callable[[argparse.Namespace], int]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -157,7 +152,7 @@ def _add_run(verbs: Verbs) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from movable.lab.experiment import Options, main
-    from movable.supervise.relay import relayed, status_line
+    from movable.supervise.relay import MACHINE_MEMORY, MACHINE_PATIENCE, relayed, status_line
 
     options = Options(
         memory=arguments.memory,
@@ -170,7 +165,7 @@ def _run(arguments: argparse.Namespace) -> int:
         svg=arguments.svg,
     )
     with status_line() as show:
-        return relayed(lambda: main(options), "the run", memory=RUN_MEMORY, patience=RUN_PATIENCE, show=show)
+        return relayed(lambda: main(options), "the run", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE, show=show)
 
 
 def _add_drivers(verbs: Verbs) -> None:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from movable.contract import cli_check
 from movable.contract.cli_check import progress, seconds
-from movable.eras import DEFAULT
+from movable.eras import DEFAULT, Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
 
@@ -123,13 +123,19 @@ def _add_port(verbs: Verbs) -> None:
 
 
 def _port(arguments: argparse.Namespace) -> int:
-    from movable.contract.new.port import report
-    from movable.registry import find
+    from movable.supervise.relay import relayed
 
     old, new = era_called(arguments.old), era_called(arguments.new)
     if old is new:
         raise UsageError(f"--from and --to are both {old.name}: there is nothing to change")
-    print(report(find(arguments.target), old, new))
+    return relayed(lambda: _port_here(arguments.target, old, new), arguments.target)
+
+
+def _port_here(target: str, old: Era, new: Era) -> int:
+    from movable.contract.new.port import report
+    from movable.registry import find
+
+    print(report(find(target), old, new))
     return 0
 
 

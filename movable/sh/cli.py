@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from movable.errors import UsageError
+
+if TYPE_CHECKING:
+    from movable.sh.commands import Shell
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 MAX_SCRIPT = 1 << 20
@@ -31,25 +34,37 @@ def add_arguments(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Boot, then run the script or talk."""
+    """Boot, then run the script or talk. A script runs in a worker; a person at a terminal is given this very process."""
+    from movable.supervise.relay import MACHINE_MEMORY, MACHINE_PATIENCE, relayed
+
+    name = arguments.script
+    if name is None and sys.stdin is not None and sys.stdin.isatty():
+        from movable.sh.session import talk
+
+        return talk(_shell(arguments))
+    name = name or "-"
+    lines = _read(name).splitlines()
+    return relayed(lambda: _play(arguments, lines, name), "the script", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE)
+
+
+def _shell(arguments: argparse.Namespace) -> Shell:
     from movable.sh.commands import Shell
     from movable.sh.machine import boot
-    from movable.sh.session import play, talk
 
-    lines = None
-    name = arguments.script
-    if name is not None or not sys.stdin.isatty():
-        name = name or "-"
-        lines = _read(name).splitlines()
-    shell = Shell(boot(arguments.memory, arguments.nodes, arguments.drivers, arguments.seed, empty=arguments.empty))
-    if lines is None:
-        return talk(shell)
-    for output in play(shell, lines, "standard input" if name == "-" else name):
+    return Shell(boot(arguments.memory, arguments.nodes, arguments.drivers, arguments.seed, empty=arguments.empty))
+
+
+def _play(arguments: argparse.Namespace, lines: list[str], name: str) -> int:
+    from movable.sh.session import play
+
+    for output in play(_shell(arguments), lines, "standard input" if name == "-" else name):
         sys.stdout.write(output)
     return 0
 
 
 def _read(name: str) -> str:
+    if name == "-" and sys.stdin is None:
+        raise UsageError("standard input is closed; give a file of commands")
     try:
         if name == "-":
             data = sys.stdin.buffer.read(MAX_SCRIPT + 1)

@@ -18,6 +18,10 @@ from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, MEMORY
 
 PIECE = 12_000
 """Characters that one record carries."""
+MACHINE_MEMORY = 64 << 30
+"""Bytes that a worker with a whole machine may have: the largest one four times."""
+MACHINE_PATIENCE = 60.0
+"""Seconds that one step of such a worker may take, or stand still."""
 
 
 class DriverEnded(MovableError):

@@ -132,7 +132,7 @@ def test_pytest_fails_for_a_search_that_was_not_done(tmp_path: Path) -> None:
 
     (tmp_path / "test_it.py").write_text(
         "from movable.contract import certify\nfrom docs.drivers.ring import Ring\n"
-        "test_ring = certify(Ring, examples=100000, limit=1.0)\n"
+        "test_ring = certify(Ring, examples=100000, limit=2.5)\n"
     )
     result = run_pytest(tmp_path, "-k", "search")
     assert "cut short after" in result.stdout and "1 failed" in result.stdout

@@ -89,3 +89,19 @@ def _until(terminal: int, mark: bytes, seconds: float = 20) -> bytes:
         if not part:
             break
     return seen
+
+
+def test_a_driver_of_a_script_runs_in_a_worker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ends = "import os\nfrom docs.drivers.ring import Ring\nclass Ends(Ring):\n    def __init__(self, vm): os._exit(0)\n"
+    (tmp_path / "ends.py").write_text(ends)
+    (tmp_path / "script").write_text("cat /proc/buddyinfo\n")
+    command = ["sh", str(tmp_path / "script"), "--memory", "16M", "--empty", "--drivers"]
+    assert main([*command, f"{tmp_path / 'ends.py'}:Ends"]) in (1, 2)
+    error = capsys.readouterr().err
+    assert "exit status 0" in error and error.count("\n") == 1
+
+
+def test_a_script_from_a_closed_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["sh", "--memory", "16M", "--empty"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err

@@ -94,3 +94,10 @@ def test_exhibits_say_in_which_kernels_they_are_bugs(capsys: pytest.CaptureFixtu
     assert f"\n{other.id} " not in listed
     assert main(["museum", other.id, "--era", "7.3"]) == 2
     assert "is no bug in kernels of era 7.3" in capsys.readouterr().err
+
+
+def test_a_driver_that_ends_its_process_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ends.py").write_text("import os\nos._exit(0)\n")
+    assert main(["port", f"{tmp_path / 'ends.py'}:Ends", "--from", "4.19", "--to", "7.3"]) == 2
+    error = capsys.readouterr().err
+    assert "exit status 0" in error and error.count("\n") == 1
