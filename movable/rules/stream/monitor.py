@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import DeadlockError, DriverError, UsageError, VMBug
 from movable.events import KINDS, Event
@@ -65,10 +66,10 @@ class Monitor:
     rule, ``times`` how many there were.
     """
 
-    def __init__(self, rules: Iterable[str] | None = None, era: str = "4.19") -> None:
+    def __init__(self, rules: Iterable[str] | None = None, era: str | Era = "4.19") -> None:
         known = era_called(era)
         chosen = RULES.values() if rules is None else [rule(id) for id in rules]
-        self.judged = {found.id for found in chosen if era in found.eras}
+        self.judged = {found.id for found in chosen if known.name in found.eras}
         self.broken: dict[str, list[Violation]] = {}
         self.times: Counter[str] = Counter()
         self.lives = Lives()

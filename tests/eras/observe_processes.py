@@ -1,0 +1,108 @@
+"""What can be seen of the features of an era that are about the memory of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import ENOSPC
+from types import SimpleNamespace
+from typing import Any
+
+from movable import VM, ListHead
+from movable.eras import Era
+from movable.mm.cpuset import Cpuset
+from movable.mm.gup import follow_page
+from movable.mm.mempolicy import (
+    MPOL_BIND,
+    MPOL_F_NUMA_BALANCING,
+    MPOL_PREFERRED_MANY,
+    MPOL_WEIGHTED_INTERLEAVE,
+    Mempolicy,
+    interleave_index,
+    mpol_new,
+)
+from movable.mm.mempolicy_calls import QueuePages, mbind_target, split_mode
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
+from movable.mm.move_pages import MPOL_MF_MOVE
+from movable.mm.mprotect import do_mprotect
+from movable.mm.process import Process
+from movable.mm.userspace import userspace
+
+AT = 0x10000000
+PAGE = 4096
+
+
+def process(era: Era) -> Process:
+    """A process with an area of two pages."""
+    task = userspace(VM(256 << 12, era=era)).spawn("work")
+    do_mmap(task, AT, 2 * PAGE, VM_READ | VM_WRITE)
+    return task
+
+
+def looked_up(era: Era, prot: int | None = None) -> object:
+    task = process(era)
+    assert task.mm is not None
+    if prot is not None:
+        task.write(AT, b"x")
+        do_mprotect(task, AT, PAGE, prot)
+    found = follow_page(task.mm.vmas[0], AT // PAGE)
+    return found if isinstance(found, int) else "a page"
+
+
+def areas(era: Era) -> int:
+    """Of two areas side by side, one has pages of its own, and gets the permissions of the other."""
+    task = process(era)
+    do_mprotect(task, AT, 2 * PAGE, VM_READ)
+    do_mmap(task, AT + 2 * PAGE, 2 * PAGE, VM_READ | VM_WRITE)
+    task.write(AT + 2 * PAGE, b"x")
+    do_mprotect(task, AT + 2 * PAGE, 2 * PAGE, VM_READ)
+    assert task.mm is not None
+    return len(task.mm.vmas)
+
+
+def untaken(era: Era) -> bool:
+    """Whether a page that is on no list, and so cannot be taken, is counted."""
+    vm = VM(64 << 12, era=era)
+    page = vm.alloc_page()
+    assert page is not None
+    return QueuePages(userspace(vm), 1, False, MPOL_MF_MOVE, True).take(page)
+
+
+def emptied(era: Era) -> int:
+    user = userspace(VM(256 << 12, nodes=2, era=era))
+    group = Cpuset(user, "group", user.top_cpuset)
+    assert group.write_mems("0") == 0
+    user.spawn("work", cpuset=group)
+    answer = group.write_mems("")
+    assert answer in (0, -ENOSPC)
+    return answer
+
+
+def target_policy(era: Era) -> object:
+    policy = SimpleNamespace(mode=MPOL_BIND)
+    caller: Any = SimpleNamespace(user=SimpleNamespace(era=era), mempolicy=policy)
+    return mbind_target(caller, 0, 1, None, ListHead("pages")).policy
+
+
+def file_index(era: Era) -> int:
+    area: Any = SimpleNamespace(pgoff=0, start=0, file=SimpleNamespace(ino=3))
+    return interleave_index(area, 1, era)
+
+
+def keeps(policy: object) -> bool:
+    assert isinstance(policy, Mempolicy)
+    return policy.keeps_user_mask
+
+
+SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
+    "absent_anon_enoent": ("7.3", False, looked_up),
+    "protnone_pages_seen": ("7.3", False, lambda era: looked_up(era, 0)),
+    "weighted_interleave": ("7.3", False, lambda era: split_mode(MPOL_WEIGHTED_INTERLEAVE, era)),
+    "balancing_preferred_many": ("6.1", True, lambda era: split_mode(MPOL_PREFERRED_MANY | MPOL_F_NUMA_BALANCING, era)),
+    "balancing_keeps_user_mask": ("6.1", False, lambda era: keeps(mpol_new(MPOL_BIND, MPOL_F_NUMA_BALANCING, 1, era))),
+    "file_interleave_by_inode": ("6.1", True, file_index),
+    "mbind_places_by_call": ("6.1", True, target_policy),
+    "migrate_counts_untaken": ("6.1", True, untaken),
+    "merge_into_fresh": ("6.1", True, areas),
+    "empty_mems_with_tasks": ("6.1", True, emptied),
+}
