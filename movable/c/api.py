@@ -25,6 +25,7 @@ PATTERNS = (
     re.compile(r"^typedef .*?(\w+);"),
 )
 FLAGS = ("Page{}", "SetPage{}", "ClearPage{}", "TestSetPage{}", "TestClearPage{}")
+TYPES = ("Page{}", "__SetPage{}", "__ClearPage{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ def _names_in(line: str) -> list[str]:
     flag = re.match(r"^K_FLAG\((\w+),", line)
     if flag:
         return [one.format(flag[1]) for one in FLAGS]
+    typed = re.match(r"^K_TYPE\((\w+),", line)
+    if typed:
+        return [one.format(typed[1]) for one in TYPES]
     listed = re.match(r"^enum \w* ?\{ (.*?),? \};", line)
     if listed:
         return [re.match(r"\w+", part.strip())[0] for part in listed[1].split(",") if part.strip()]  # type: ignore[index]

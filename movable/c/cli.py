@@ -22,6 +22,7 @@ def add_arguments(verbs: Verbs) -> None:
     )
     lacks.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro")
     lacks.add_argument("--kernel-tree", metavar="DIR", help="headers private to the driver come from this kernel's sources")
+    lacks.add_argument("--era", help="the kernel that it is built for, if the file's own calls do not say it")
     lacks.add_argument("--json", metavar="FILE", help="write the list as JSON ('-' for standard output)")
     lacks.set_defaults(run=_missing)
     names = parts.add_parser("api", help="print every name of the headers: modelled, ignored or refused")
@@ -30,14 +31,17 @@ def add_arguments(verbs: Verbs) -> None:
 
 def _missing(arguments: argparse.Namespace) -> int:
     from movable.c.build.recipe import Recipe
+    from movable.c.build.source import read, style
     from movable.c.missing import missing, record, text
+    from movable.eras import era as known_era
     from movable.files import write_json
 
     path = Path(arguments.file)
     if path.suffix != ".c":
         raise UsageError(f"{arguments.file} is no C file; name one that ends in .c")
     tree = Path(arguments.kernel_tree) if arguments.kernel_tree else None
-    recipe = Recipe((path,), tuple(arguments.define), tuple(Path(one) for one in arguments.include), tree)
+    era = known_era(arguments.era).name if arguments.era else style(read(path))
+    recipe = Recipe((path,), tuple(arguments.define), tuple(Path(one) for one in arguments.include), tree, era)
     found = missing(recipe)
     if arguments.json:
         write_json(arguments.json, record(path, found))

@@ -36,7 +36,7 @@ class Settings:
     teardown: str = ""
     read: str = ""
     count: str = ""
-    content_moves: bool = True
+    content_moves: bool | None = None
     may_refuse: bool = True
     may_release_isolated: bool = True
     plain_writes_are_atomic: bool = True

@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +31,8 @@ KINDS = {
 """Bytes and sign of module parameters, by type."""
 PARAM = "k_param_"
 P_OPS, P_ARG, P_TYPE = 8, 16, 32
+BOOT = "k_balloon_boot"
+"""What a kernel with a balloon core does before any module comes (linux/balloon.h)."""
 
 
 class Driver:
@@ -56,7 +59,7 @@ class Driver:
 
     def __init__(self, vm: VM, **params: Any) -> None:
         self.vm = vm
-        found = type(self).load()
+        found = type(self).load(vm.era.name)
         memory = Memory(vm, found)
         self.c = Bridge(vm, found, memory, "mr" if self.plain_writes_are_atomic else "ar")
         kind = type(self)
@@ -68,6 +71,8 @@ class Driver:
         memory.arrived = self.c.threads.arrived
         for name, value in {**type(self).params, **params}.items():
             self.set_param(name, value)
+        if found.has(BOOT):
+            self.call(BOOT)
         self._init()
 
     def _init(self) -> None:
@@ -84,15 +89,15 @@ class Driver:
     # what the class knows
 
     @classmethod
-    def recipe(cls) -> Recipe:
-        """What it is built from."""
+    def recipe(cls, era: str = "") -> Recipe:
+        """What it is built from, for the kernel that it is written for or for another."""
         found: Recipe = _recipe(cls)  # type: ignore[arg-type]
-        return found
+        return replace(found, era=era) if era else found
 
     @classmethod
-    def load(cls) -> Image:
+    def load(cls, era: str = "") -> Image:
         """The built driver. Raises UsageError, in one line, for what cannot be built."""
-        return image(cls.recipe())
+        return image(cls.recipe(era))
 
     @classmethod
     def excused_uses(cls) -> Counter[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import combinations_with_replacement
 from typing import Any
 
-from movable.c.build.source import Function, exported, function
+from movable.c.build.source import Function, exported, function, is_balloon
 from movable.c.config import Settings
 from movable.c.driver import P_OPS, PARAM, Driver
 from movable.c.workload import Workload
@@ -28,7 +28,7 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
         "__doc__": f"What keeps {driver.__name__} busy.",
         "__module__": __name__,
         "factory": driver,
-        "preserves_content": settings.content_moves,
+        "preserves_content": not is_balloon(text) if settings.content_moves is None else settings.content_moves,
         "may_refuse": settings.may_refuse,
         "may_release_isolated": settings.may_release_isolated,
         "settings": settings,

@@ -113,7 +113,7 @@ def stick(page: Page, mapping: AddressSpace) -> None:
     page._flags |= MOVABLE_OPS
 
 
-def _set_page_type(page: Page, name: str) -> None:
+def set_page_type(page: Page, name: str) -> None:
     """Give a page a type, unless it has it. Raises VMBug for a page of another type, and for one that is mapped."""
     if page.seam is not None:
         page.seam.change(page, "type")
@@ -125,14 +125,25 @@ def _set_page_type(page: Page, name: str) -> None:
     page._mapcount = word
 
 
+def clear_page_type(page: Page, name: str) -> None:
+    """Take a type back from a page that was never marked movable. Raises VMBug for another type, and for a mark, which stays."""
+    if page.seam is not None:
+        page.seam.point("aw", ("page", page.pfn, "type"))
+    if page._mapcount >> TYPE_SHIFT != page.vm.era.page_types[name] >> TYPE_SHIFT:
+        raise VMBug("D7", f"the {name} type is taken from a page that does not have it", f"the {name} type", page)
+    if page._flags & MOVABLE_OPS:
+        raise VMBug("D7", f"the {name} type is taken from a page that is marked movable", "both to stay until it is free", page)
+    page._mapcount = -1
+
+
 def SetPageZsmalloc(page: Page) -> None:
     """Give a page the zsmalloc type; it stays until the page is free (__SetPageZsmalloc)."""
-    _set_page_type(page, "zsmalloc")
+    set_page_type(page, "zsmalloc")
 
 
 def SetPageOffline(page: Page) -> None:
     """Give a page the offline type, which balloons use; it stays until the page is free (__SetPageOffline)."""
-    _set_page_type(page, "offline")
+    set_page_type(page, "offline")
 
 
 def SetPageMovableOps(page: Page) -> None:

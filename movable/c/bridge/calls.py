@@ -41,6 +41,7 @@ from movable.c.bridge.runtime import (
 from movable.c.build.image import Image, Line
 from movable.errors import VMBug
 from movable.explore.dependence import Part
+from movable.mm.movable_ops import cleared_private
 from movable.mm.page import Page
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Bridge:
         self.excused: frozenset[str] = frozenset()
         self.excused_at: dict[int, str] = {}
         self.uses: Counter[str] = Counter()
-        self._pending: tuple[Page, int] | None = None
+        self._pending: tuple[Page, str, int] | None = None
 
     # who calls
 
@@ -184,7 +185,7 @@ class Bridge:
             while True:
                 op = resume(co)
                 if self._pending is not None:
-                    self._flags_written()
+                    self._written()
                 if op == POINT:
                     self._point(call)
                 elif op == DONE:
@@ -241,15 +242,17 @@ class Bridge:
                 seam.event("write_data", page)
             return
         field = page_field(address)[1]
-        if field == "flags" and kind & WRITE:
-            self._pending = (page, page._flags)  # what is written shows when C comes back
+        if kind & WRITE and (field == "flags" or (field == "private" and self.memory.sticky)):
+            self._pending = (page, field, page._flags)  # what is written shows when C comes back
         elif field in ("flags", "mapping") or not page._refcount:
             seam.event("touch", page, field=field, write=bool(kind & WRITE), changed=0, list="")
 
-    def _flags_written(self) -> None:
-        page, before = self._pending  # type: ignore[misc]
+    def _written(self) -> None:
+        page, field, before = self._pending  # type: ignore[misc]
         self._pending = None
-        if self.vm.seam is not None:
+        if field == "private":
+            cleared_private(page, page._private)
+        elif self.vm.seam is not None:
             self.vm.seam.event("touch", page, field="flags", write=True, changed=before ^ page._flags, list="")
 
     def key(self, address: int, size: int) -> Any:

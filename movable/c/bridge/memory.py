@@ -76,6 +76,7 @@ class Memory:
             other._put_aside()
         _active[:] = [self, runtime.words, runtime.halves]
         runtime.use(self.image.kept)
+        runtime.private_told.value = self.sticky
         if self.aside is not None:
             runtime.lib.k_restore(self.aside, self.frames)
             self.aside = None

@@ -68,6 +68,7 @@ class Runtime:
         lib.k_use.restype = ctypes.c_void_p
         lib.k_load.restype = lib.k_alloc.restype = ctypes.c_void_p
         lib.k_save.restype = lib.k_cells.restype = ctypes.c_ulong
+        self.private_told = ctypes.c_int.in_dll(lib, "k_private_told")
         self._sharing: Any = lambda: None
         self._cells: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._nr_cells = int(lib.k_cells(None, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EBUSY, EINVAL
 from typing import TYPE_CHECKING, Any
 
 from movable.c.bridge.errors import memory_error
@@ -9,6 +10,7 @@ from movable.c.bridge.pages import _active
 from movable.c.bridge.runtime import PAGE_BYTES, PAGES
 from movable.errors import ListCorruption, VMBug
 from movable.mm.address_space import AddressSpace
+from movable.mm.movable_ops import TYPE_SHIFT
 
 if TYPE_CHECKING:
     from movable.c.bridge.calls import Bridge
@@ -83,9 +85,28 @@ class Spaces:
             self.bridge.memory.activate()
         return self.bridge.runtime.words
 
-    def space(self, address: int, with_mapping: bool, line: Line) -> AddressSpace:
-        """The owner at an address, made known to the core at its first use."""
-        found = self.known.get(address)
+    def register(self, address: int, page_type: str, line: Line) -> int:
+        """set_movable_ops: operations for a page type, or none; 0, -EINVAL, -EBUSY. One table may serve both types."""
+        vm = self.bridge.vm
+        if page_type not in vm.era.movable_types:
+            return -EINVAL
+        word = vm.era.page_types[page_type]
+        taken = vm.movable_ops.get(word >> TYPE_SHIFT)
+        if not address:
+            if taken is not None:
+                self.free(taken.addr)
+            return 0
+        if taken is not None:
+            return -EBUSY
+        mapping = self.space(address, False, line, 8 if address in self.known else 0)
+        mapping.page_type = word
+        vm.movable_ops[word >> TYPE_SHIFT] = mapping
+        return 0
+
+    def space(self, address: int, with_mapping: bool, line: Line, aside: int = 0) -> AddressSpace:
+        """The owner at an address, made known to the core at its first use, ``aside`` bytes on where another has that address."""
+        known_as = address + aside
+        found = self.known.get(known_as)
         if found is not None:
             return found
         if not self.bridge.memory_readable(address):
@@ -95,8 +116,8 @@ class Spaces:
         for name, function in zip(ops._fields, callbacks.functions(), strict=True):
             if not function:
                 ops = ops._replace(**{name: None})
-        found = self.known[address] = AddressSpace(address, self.bridge.spoken(address), ops, self.host)
-        self.bridge.vm.address_spaces[address] = found
+        found = self.known[known_as] = AddressSpace(known_as, self.bridge.spoken(address), ops, self.host)
+        self.bridge.vm.address_spaces[known_as] = found
         return found
 
     def free(self, address: int) -> None:

@@ -151,6 +151,9 @@ def _compile(recipe: Recipe, path: Path, flags: list[str], to: Path) -> Path:
 # --- what the compiler says ---
 
 ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<what>.*)$", re.M)
+INCLUDED = re.compile(r"^(?:In file included| +) from (?P<file>[^:\n]+):(?P<line>\d+)[,:]", re.M)
+SAID = re.compile(r"(?:static assertion failed: |#error )\"(.*)\"$")
+"""What the headers themselves say of a name that kernels of this version do not have."""
 EXPANSION = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? note: in expansion of macro", re.M)
 
 
@@ -161,6 +164,9 @@ def told(stderr: str, path: Path, recipe: Recipe) -> str:
     for found in ERROR.finditer(stderr):
         file, line = _users_line(stderr, found)
         place = f"{file}:{line}"
+        said = SAID.match(found["what"])
+        if said:
+            return f"{place}: {said[1]}"
         missing = _missing(found["what"])
         if missing:
             names.setdefault(missing, place)
@@ -186,13 +192,16 @@ def _missing(what: str) -> str:
 
 
 def _users_line(stderr: str, found: re.Match[str]) -> tuple[str, str]:
-    """Where an error stands; one inside a macro of the headers where the macro is used."""
+    """Where an error stands; one inside the headers where the macro is used, or the header named."""
     if not found["file"].startswith(str(toolchain.HERE)):
         return found["file"], found["line"]
     following = ERROR.search(stderr, found.end())
     for note in EXPANSION.finditer(stderr, found.end(), following.start() if following else len(stderr)):
         if not note["file"].startswith(str(toolchain.HERE)):
             return note["file"], note["line"]
+    for place in reversed(list(INCLUDED.finditer(stderr, 0, found.start()))):
+        if not place["file"].startswith(str(toolchain.HERE)):
+            return place["file"], place["line"]
     return found["file"], found["line"]
 
 

@@ -141,9 +141,19 @@ def _arguments(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+BALLOON = re.compile(r"#\s*include\s*<linux/balloon(_compaction)?\.h>")
+
+
+def is_balloon(text: str) -> bool:
+    """Whether a source belongs to a balloon, whose pages hold nothing."""
+    return BALLOON.search(code_of(text)) is not None
+
+
 def style(text: str) -> str:
-    """The era whose interface a source uses: movable_operations came with 6.0."""
+    """The era whose interface a source uses: movable_operations came with 6.0, marks that stay with 6.17."""
     code = code_of(text)
-    if re.search(r"\bset_movable_ops\s*\(", code):
+    if re.search(r"#\s*include\s*<linux/balloon\.h>", code):  # the balloon core came with 6.18
+        return "7.3"
+    if re.search(r"\b(set_movable_ops|SetPageMovableOps)\s*\(", code):
         return "6.17"
     return "4.19" if re.search(r"\baddress_space_operations\b", code) and "movable_operations" not in code else "6.1"

@@ -6,6 +6,7 @@
 
 u64 image_lo, image_span, data_lo, data_span;
 int stacks_shared;
+int k_private_told;			/* of struct page: in kernels whose marks stay it says whose a page is */
 
 /* ---- which granules tasks share ---- */
 struct cell { u64 granule; u8 owner, wrote, shared; };
@@ -242,7 +243,7 @@ static inline __attribute__((always_inline)) void access_(u64 a, int size, int k
 	} else if (me->mode == FIELDS && a - PAGES < NR_PAGES * 64) {
 		int field = a & 63;
 
-		if (field < 8 || (field >= 24 && field < 32))
+		if (field < 8 || (field >= 24 && field < 32) || (k_private_told && field >= 40 && field < 48))
 			point(a, size, kind, 0, pc);
 	}
 	if (!own)

@@ -7,8 +7,8 @@ from typing import Any
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.runtime import A0, A1, A2, PAGE_BYTES, PAGES
-from movable.mm import filemap, page_flags
+from movable.c.bridge.runtime import A0, A1, A2, A3, PAGE_BYTES, PAGES
+from movable.mm import filemap, movable_ops, page_flags, vmstat
 from movable.mm import page as page_struct
 from movable.mm.page import Page
 
@@ -56,9 +56,12 @@ def trylock(bridge: Bridge) -> int:
 
 
 def set_movable(bridge: Bridge) -> None:
-    """__SetPageMovable, with a mapping or with operations."""
+    """__SetPageMovable, with a mapping or with operations; SetPageMovableOps."""
     address, owner, with_mapping = bridge.request[A0], bridge.request[A1], bridge.request[A2]
     page = bridge.page(address)
+    if bridge.memory.sticky:
+        movable_ops.SetPageMovableOps(page)
+        return
     page_flags.SetPageMovable(page, bridge.spaces.space(owner, bool(with_mapping), bridge.line()))
 
 
@@ -136,6 +139,37 @@ def offline(bridge: Bridge) -> int:
     return int(page_flags.PageBalloon(bridge.page(bridge.request[A0])))
 
 
+def _type_name(bridge: Bridge) -> str:
+    """The type that a request names."""
+    known = {word >> movable_ops.TYPE_SHIFT & 0xFF: name for name, word in bridge.vm.era.page_types.items() if name != "balloon"}
+    return known.get(bridge.request[A1], "")
+
+
+def set_type(bridge: Bridge) -> None:
+    """__SetPageOffline and its relatives, where types stay."""
+    movable_ops.set_page_type(bridge.page(bridge.request[A0]), _type_name(bridge))
+
+
+def clear_type(bridge: Bridge) -> None:
+    """__ClearPageOffline and its relatives, where types stay: only a page that was never marked may lose its own."""
+    movable_ops.clear_page_type(bridge.page(bridge.request[A0]), _type_name(bridge))
+
+
+def page_type(bridge: Bridge) -> int:
+    """PageOffline and its relatives, where types stay."""
+    page, wanted, call = bridge.page(bridge.request[A0]), bridge.request[A1], bridge.now
+    if page.seam is not None:
+        page.seam.point("ar", ("page", page.pfn, "type"))
+    bridge.looked(call, PAGES + page.pfn * PAGE_BYTES + 48, 4)
+    return int(page._mapcount >> movable_ops.TYPE_SHIFT & 0xFF == wanted)
+
+
+def set_ops(bridge: Bridge) -> int:
+    """set_movable_ops."""
+    address = bridge.request[A0]
+    return int(bridge.spaces.register(address, _type_name(bridge), bridge.line()))
+
+
 def zone(bridge: Bridge) -> int:
     """page_zone: a number to be compared."""
     return ZONES + 64 * bridge.vm.zones.index(bridge.page(bridge.request[A0]).zone)
@@ -151,6 +185,28 @@ def vm_event(bridge: Bridge) -> None:
     bridge.vm.vmstat[EVENTS[bridge.request[A0] % len(EVENTS)]] += bridge.request[A1]
 
 
+def balloon_hook(bridge: Bridge) -> None:
+    """The balloon core is about to call a device's hook, or the hook has answered."""
+    seam = bridge.vm.seam
+    if seam is None:
+        return
+    page, newpage, value, back = (bridge.request[at] for at in (A0, A1, A2, A3))
+    pfn = bridge.page(newpage).pfn
+    if back:
+        seam.event("balloon_hook_ret", bridge.page(page), newpage=pfn, ret=value)
+    else:
+        seam.event("balloon_hook", bridge.page(page), newpage=pfn, mode=value)
+
+
+def balloon_count(bridge: Bridge) -> None:
+    """What the balloon core counts about a page: frames that its zone manages, ballooned pages of its node."""
+    page = bridge.page(bridge.request[A0])
+    if bridge.request[A1]:
+        vmstat.adjust_managed_page_count(page, bridge.request[A1])
+    if bridge.request[A2]:
+        vmstat.mod_node_page_state(page.zone.node, "nr_balloon_pages", bridge.request[A2])
+
+
 TABLE: dict[str, Handler] = {
     "K_GET_PAGE": _simple(page_struct.get_page), "K_PUT_PAGE": _simple(page_struct.put_page),
     "K_PAGE_COUNT": _looking(page_struct.page_count, 52, 4), "K_GET_UNLESS_ZERO": _simple(page_struct.get_page_unless_zero),
@@ -163,7 +219,8 @@ TABLE: dict[str, Handler] = {
     "K_TEST_FLAG": test_flag, "K_TEST_SET_FLAG": _test_and(True), "K_TEST_CLEAR_FLAG": _test_and(False),
     "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(page_struct.clear_highpage), "K_ALLOC_PAGES": alloc,
     "K_SET_OFFLINE": _simple(page_flags.SetPageBalloon), "K_CLEAR_OFFLINE": _simple(page_flags.ClearPageBalloon),
-    "K_PAGE_OFFLINE": offline,
+    "K_PAGE_OFFLINE": offline, "K_SET_TYPE": set_type, "K_CLEAR_TYPE": clear_type, "K_PAGE_TYPE": page_type,
+    "K_SET_MOVABLE_OPS": set_ops, "K_BALLOON_HOOK": balloon_hook, "K_BALLOON_COUNT": balloon_count,
     "K_ZONE_STAT": zone_stat, "K_PAGE_ZONE": zone, "K_PAGE_NODE": lambda bridge: bridge.page(bridge.request[A0]).node,
     "K_VM_EVENT": vm_event,
 }  # fmt: skip

@@ -3,6 +3,8 @@
 #define _LINUX_COMPILER_H
 #include <linux/types.h>
 #define K_INLINE static inline __attribute__((always_inline, unused))
+#define K_SINCE_6_17 (MOVABLE_VERSION >= 0x061100)
+#define K_GONE(what) ({ _Static_assert(0, what); 0L; })	/* a name that kernels of this version do not have */
 #define noinline __attribute__((noinline))
 #define __always_inline inline __attribute__((always_inline))
 #define __init			/* ignored: no section is freed after the init function */

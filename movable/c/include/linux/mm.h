@@ -49,9 +49,19 @@ K_FLAG(Unevictable, PG_unevictable)
 #define __ClearPagePrivate(page) ClearPagePrivate(page)
 #define __SetPageReferenced(page) SetPageReferenced(page)
 #define PageLRU(page) test_bit(PG_lru, &(page)->flags)
+enum pagetype { PGTY_buddy = 0xf0, PGTY_offline, PGTY_table, PGTY_guard, PGTY_hugetlb, PGTY_slab, PGTY_zsmalloc, PGTY_unaccepted, PGTY_large_kmalloc };
+#if K_SINCE_6_17
+#define K_TYPE(name, type) \
+	K_INLINE void __SetPage##name(struct page *page) { k_call(K_SET_TYPE, (long)page, type, 0, 0); } \
+	K_INLINE void __ClearPage##name(struct page *page) { k_call(K_CLEAR_TYPE, (long)page, type, 0, 0); } \
+	K_INLINE int Page##name(const struct page *page) { return k_call(K_PAGE_TYPE, (long)page, type, 0, 0); }
+K_TYPE(Offline, PGTY_offline)
+K_TYPE(Zsmalloc, PGTY_zsmalloc)
+#else
 K_PAGE(void, __SetPageOffline, K_SET_OFFLINE)
 K_PAGE(void, __ClearPageOffline, K_CLEAR_OFFLINE)
 K_PAGE(int, PageOffline, K_PAGE_OFFLINE)
+#endif
 #define __SetPageBalloon(page) __SetPageOffline(page)
 #define __ClearPageBalloon(page) __ClearPageOffline(page)
 #define PageBalloon(page) PageOffline(page)
