@@ -124,7 +124,7 @@ def test_the_command_lists_the_exhibits(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_command_tells_shows_and_replays(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["museum", "F02", "--budget", "0.5s"]) == 0
+    assert main(["museum", "F02", "--budget", "4s"]) == 0
     out = capsys.readouterr().out
     assert "2019, commit be03074c9af2" in out
     assert "+    if not trylock_page(page):" in out
