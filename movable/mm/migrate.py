@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
-from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -149,10 +148,10 @@ def call_driver(
 
     Raises what `callback_failed` makes, by ``rule``, of whatever comes out of it.
     """
-    function = getattr(mapping.a_ops, name)
+    function = getattr(mapping.a_ops, name)  # may be nothing that can be called, which is seen as a call too
     try:
         if page.seam is not None:
-            return page.seam.callback(name, partial(function, *args), mapping, page, newpage, mode)
+            return page.seam.callback(name, lambda: function(*args), mapping, page, newpage, mode)
         return function(*args)
     except (Exception, SystemExit) as error:
         raise callback_failed(mapping, name, rule, error) from error
