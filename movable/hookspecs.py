@@ -58,9 +58,3 @@ CALLBACKS = ("isolate_page", "migratepage", "putback_page")
 """Names of the three callbacks, as kernels up to 5.19 spell them."""
 MIGRATE_FORMS = ("migratepage", "migrate_page")
 """The two forms of the migrate callback."""
-
-
-@hookspec
-def movable_drivers() -> dict[str, type]:
-    """Offer drivers by name; for plug-ins that make driver classes at run time."""
-    raise NotImplementedError

@@ -9,7 +9,6 @@ from functools import lru_cache
 from movable import PAGE_SIZE, UsageError
 from movable_zsmalloc.handles import ZS_HANDLE_SIZE
 
-ZS_ALIGN = 8
 ZS_MIN_ALLOC_SIZE = 32
 ZS_MAX_ALLOC_SIZE = PAGE_SIZE
 ZS_SIZE_CLASS_DELTA = PAGE_SIZE >> 8

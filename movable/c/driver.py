@@ -139,11 +139,6 @@ class Driver:
             raise UsageError(f"{address:#x} is no address that {self.name()} may read")
         return self.c.memory.peek(address, size, signed)
 
-    def bytes_at(self, address: int, size: int) -> bytes:
-        """Bytes at an address."""
-        self.peek(address, 1)
-        return ctypes.string_at(address, size)
-
     def page_at(self, address: int) -> Page:
         """The page whose struct page is at an address."""
         return self.c.page(address)

@@ -16,8 +16,6 @@ from movable.frames.snapshot import Snapshot, Span
 
 LEAST_FRAMES = 64
 LAYOUT = "movable lab import FOLDER, with zoneinfo and buddyinfo beside it, plays compaction on this very layout"
-HIGHEST_BIT = 48
-"""Words of /proc/kpageflags have no bit above it; text has one in every eighth byte."""
 FREE_OR_HOLE = 1 << 10 | 1 << 20
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.process import Process
 
-MPOL_MF_STRICT, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, MPOL_MF_LAZY = 1, 2, 4, 8
+MPOL_MF_STRICT, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL = 1, 2, 4
 
 
 class UserArray(list[int]):

@@ -159,11 +159,6 @@ def PageAnon(page: Page) -> bool:
     return bool(page._mapping & PAGE_MAPPING_ANON)
 
 
-def page_mapcount(page: Page) -> int:
-    """How many page table entries map the page."""
-    return page._mapcount + 1
-
-
 def page_add_new_anon_rmap(page: Page, vma: VMA, vpn: int) -> None:
     """The first mapping of a fresh anonymous page: it is this process's alone. Takes over the caller's reference."""
     anon_vma = anon_vma_prepare(vma) if vma.anon_vma is None else vma.anon_vma

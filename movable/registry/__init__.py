@@ -301,7 +301,7 @@ def _checked(owner: Any, name: str) -> str:
     for attribute in vars(owner):
         if attribute.startswith("_") or attribute in _HOOKS:
             continue
-        if getattr(vars(owner)[attribute], "movable_impl", None) and attribute != "movable_drivers":
+        if getattr(vars(owner)[attribute], "movable_impl", None):
             return f"{name}.{attribute} is marked as a hook, but no hook has that name; hooks are {', '.join(CALLBACKS)}"
     if inspect.isclass(owner) and owner.__hash__ is None:
         return f"{name} compares by value (a dataclass with eq=True?); use @dataclass(eq=False), so that instances stay apart"

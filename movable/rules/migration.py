@@ -118,7 +118,7 @@ class Migration(Check):
 
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
         super().__init__(lives, era, report)
-        self.asked_to_move = self.asked_in_run = self.targets_used = self.agains = 0
+        self.asked_to_move = self.asked_in_run = self.targets_used = 0
         self.moves = self.failures = self.no_copy_calls = 0
         self.streaks: dict[str, tuple[int, Event | None]] = {}
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.page import Page
 from movable.mm.page_flags import (
-    ISOLATED,
     LOCKED,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
@@ -22,8 +21,6 @@ from movable.workload.workload import Workload, named, snapshot
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
-
-OURS = LOCKED | ISOLATED
 
 
 class Onlooker:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 
-POINT, DONE, SPIN = REQUESTS["K_POINT"], REQUESTS["K_DONE"], REQUESTS["K_SPIN"]
+POINT, DONE = REQUESTS["K_POINT"], REQUESTS["K_DONE"]
 SCENE_TASKS = 16
 """Task numbers from here on belong to tasks that tasks have spawned."""
 LOOKS = 64

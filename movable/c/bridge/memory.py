@@ -159,11 +159,6 @@ class Memory:
                 links |= {head, head + 8}
         return lists, links
 
-    def _is_node(self, address: int) -> bool:
-        """Whether an address is that of a page's list node."""
-        pfn, rest = divmod(address - PAGES, PAGE_BYTES)
-        return rest == 8 and 0 <= pfn < self.frames
-
     def image_name(self, address: int) -> str:
         """A name for an address of the driver's, the same in every execution."""
         from movable.c.bridge.keys import name_of

@@ -117,7 +117,6 @@ class _Planner:
         self.states = states
         self.deadline = deadline
         self.known = states.states()
-        self._other: dict[str, Effect | None] = {}
 
     def kinds(self) -> dict[str, list[Planned]]:
         """Every kind that this driver has, as far as it comes by the deadline."""

@@ -21,7 +21,6 @@ Spots = dict[CodeType, dict[int, tuple[str, Hashable]]]
 """Code objects, and in each the offsets of opcodes that use a location: (operation, location)."""
 
 STORES = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF", "STORE_ATTR", "DELETE_ATTR"}
-LOADS = {"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_ATTR", "LOAD_METHOD"}
 LOOKS = {"get", "keys", "values", "items", "index", "count", "copy", "issubset", "issuperset", "isdisjoint", "union"}
 """Methods of containers that change nothing."""
 ASKS = {

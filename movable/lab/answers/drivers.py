@@ -39,7 +39,6 @@ class Item:
         self.answers = self.asked = 0  # answers consumed of mig and iso
         self.isolations = self.migrates = self.putbacks = self.triggers = 0
         self.releases_soon = False
-        self.on_list = False
         self.label = 0
         self.log: list[Event] = []
         self.dev_info: BalloonDevInfo | None = None

@@ -25,7 +25,7 @@ ISOLATE, MIGRATE, PUTBACK = "isolate_page", "migratepage", "putback_page"
 CALLBACKS = frozenset((ISOLATE, MIGRATE, PUTBACK))
 RUN, ATTEMPT, ZONE = "migrate_pages", "isolate_movable_page", "compact_zone"
 
-MIGRATED, PUT_BACK, RELEASED = "moved", "put back", "released"
+MIGRATED, PUT_BACK = "moved", "put back"
 
 
 def marked(mapping: int) -> bool:
