@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DRIVER = "docs/drivers/ring.py:Ring"
+RACY = "tests/drivers_for_tests/racy_drivers.py"
 ENV = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'drivers'}"}
 
 
@@ -29,6 +30,12 @@ def workers(mark: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def heed() -> None:
+    """Signals as a shell gives them to what it starts, whatever this process ignores."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 MARKS = """
@@ -82,18 +89,68 @@ def test_an_interruption_gives_the_certificate_so_far(number: signal.Signals, co
     assert told["examples"] > 0 and not told["passed"]
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize(
-    "words",
-    [("check", DRIVER, "--examples", "60"), ("check", DRIVER, "--jobs", "2", "--executions", "300"), ("museum", "F02")],
-    ids=lambda words: words[0] + words[2] if len(words) > 2 else words[0],
+    "words", [("check", DRIVER, "--executions", "100000", "--jobs", "2"), ("museum", "F02")], ids=lambda words: words[0]
 )
-def test_a_hundred_interruptions_at_random_moments(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_other_commands_end_at_once(words: tuple[str, ...], tmp_path: Path) -> None:
+    code, _out, err, _ = interrupted(signal.SIGINT, 1.0, tmp_path, *words)
+    assert code == 130 and "Traceback" not in err
+
+
+COMMANDS = {
+    "check": ("check", DRIVER, "--examples", "60"),
+    "writing": ("check", DRIVER, "--examples", "1", "--executions", "1", "--json", "c.json", "--html", "c.html"),
+    "jobs": ("check", f"{RACY}:CopiesAndWrites", "--interleavings", "1", "--executions", "60", "--jobs", "2"),
+    "museum": ("museum", "F02"),
+}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_hundred_interruptions_at_random_moments(name: str, tmp_path: Path) -> None:
+    """Twenty-five for each command, over its start, its search, its explanations and its writing."""
     dice = random.Random(1)
+    words = [str(tmp_path / word) if word.startswith("c.") else word for word in COMMANDS[name]]
     began = time.monotonic()
-    whole = subprocess.run([sys.executable, "-m", "movable", *words], capture_output=True, cwd=ROOT, env=ENV, check=False)
+    whole = subprocess.run([sys.executable, "-m", "movable", *words], capture_output=True, cwd=ROOT, env=ENV, timeout=300)
     length = time.monotonic() - began
-    for _ in range(34):
-        code, _out, err, took = interrupted(signal.SIGINT, dice.uniform(0.3, length), tmp_path, *words)
-        assert code in (130, whole.returncode) and "Traceback" not in err, (code, err)
-        assert took < 5
+    for _ in range(25):
+        number = dice.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+        code, _out, err, _ = interrupted(number, dice.uniform(0.1, length), tmp_path, *words)
+        assert code in (128 + number, whole.returncode) and "Traceback" not in err, (code, err)
+
+
+@pytest.mark.campaign
+def test_a_check_on_two_processes_killed_at_random_moments_comes_to_the_same(tmp_path: Path) -> None:
+    """Two hundred kills, five for each campaign, and then it is let alone."""
+    dice = random.Random(2)
+    words = ["check", f"{RACY}:CopiesAndWrites", "--interleavings", "1", "--executions", "60", "--jobs", "2"]
+
+    def run(name: str, seconds: float | None) -> object:
+        record = tmp_path / f"{name}.json"
+        mark = f"MOVABLE_TEST={os.urandom(8).hex()}"
+        command = [sys.executable, "-m", "movable", *words, "--campaign", str(tmp_path / name), "--json", str(record)]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env={**ENV, **dict([mark.split("=")])}
+        )
+        try:
+            process.wait(seconds if seconds is not None else 300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.wait()
+        end = time.monotonic() + 5
+        while workers(mark) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not workers(mark) and not [left for left in os.listdir(tmp_path) if left.startswith(".") or left.endswith(".part")]
+        told = json.loads(record.read_text()) if record.exists() else {}
+        return {key: value for key, value in told.items() if "seconds" not in key and key != "first_failure"}
+
+    began = time.monotonic()
+    expected = run("undisturbed", None)
+    length = time.monotonic() - began
+    assert expected
+    for kill in range(200):
+        name = f"killed-{kill // 5}"
+        run(name, dice.uniform(0, length))
+        if kill % 5 == 4:
+            assert run(name, None) == expected
