@@ -15,6 +15,11 @@ from movable.trace.show.compaction import compaction_text
 
 MAX_PAGES_TOLD = 10
 LOOK = "add the report's tables: Mem-Info, /proc/buddyinfo or /proc/zoneinfo, and /proc/vmstat"
+CMA_ERRORS = {
+    -12: "-ENOMEM, no run of free pages is long enough",
+    -16: "-EBUSY, a page that was lent could not be moved away",
+    -4: "-EINTR, a signal ended the attempt",
+}
 KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
 
 
@@ -71,8 +76,12 @@ def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
     answer = Answer(f"Node {row.node}, zone {row.zone}, order {order} ({_size(order, row.page_kb)}, {why})")
     if not row.whole:
         answer.facts.append("The row was cut, or its sum does not fit: what follows counts only what is there.")
+    if any(">" in one.line.text for one in material.types if (one.node, one.zone) == (row.node, row.zone)):
+        answer.facts.append("A list with > is longer than the kernel counts: the numbers are the least that is free.")
     if largest is None:
-        answer.facts.append("Nothing is free.")
+        answer.facts.append("Nothing is free: the zone has no memory, or all of it is in use.")
+        _watermarks(material, row, order, answer)
+        return answer
     else:
         answer.facts.append(
             f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
@@ -152,7 +161,8 @@ def _pages(material: Material) -> Iterator[Answer]:
         found = judge(page)
         name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
         answer = Answer(f"{name}: {page.reason or 'did not migrate'}", [], [found.advice])
-        answer.facts.append(f"It is {found.kind}{' of ' + page.name if page.name and page.aops else ''}: {found.why}.")
+        what = f"It is {found.kind}{' of ' + page.name if page.name and page.aops else ''}: " if found.kind != "unknown" else ""
+        answer.facts.append((what + found.why)[:1].upper() + (what + found.why)[1:] + ".")
         if found.expected is not None:
             answer.facts.append(
                 f"It had {found.held} references, {page.mapcount} of them from page tables; migration counts on {found.expected}."
@@ -176,7 +186,7 @@ def _cma(one: CmaFailure) -> Answer:
         return answer
     longest = max((length for length, _ in one.runs), default=0)
     if one.wanted is not None:
-        said = f" and failed with {of_return(one.ret)}" if one.ret else ""
+        said = f" and failed: {CMA_ERRORS.get(one.ret, of_return(one.ret))}" if one.ret else ""
         answer.facts.append(f"{one.wanted} pages were wanted{said}.")
     if one.runs:
         total = f" of {one.total}" if one.total else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from movable.explain.material import PageDump
-from movable.explain.meanings import AGAIN, OWNERS, of_return
+from movable.explain.meanings import AGAIN, OFFLINING, OWNERS, of_offlining, of_return
 
 PIN_BIAS = 1024
 """What FOLL_PIN adds to a page's reference count (GUP_PIN_COUNTING_BIAS)."""
@@ -68,12 +68,12 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
     flags = set(page.flags)
     extra = None if expected is None or page.refcount is None else page.refcount - expected
     if kind in ("slab", "reserved", "table", "kernel page"):
-        word = {"slab": "kernel objects lie in it", "reserved": "it is reserved", "table": "it holds page tables"}
+        word = {"slab": "kernel objects lie in it", "reserved": "firmware or the kernel keeps it", "table": "it holds page tables"}
         return f"{word.get(kind, 'the kernel itself uses it')}, so nothing can move it", OWNERS
     if "writeback" in flags:
         return "it is being written out", "wait for the disk, then run it again (sync)"
-    if page.refcount is not None and page.refcount >= PIN_BIAS and (extra or 0) >= PIN_BIAS:
-        pins = (extra or 0) // PIN_BIAS
+    pins = page.pins or (max(0, page.refcount - max(page.mapcount or 0, 0)) // PIN_BIAS if page.refcount is not None else 0)
+    if pins:
         return (
             f"it is pinned for DMA ({pins} pin{'s' if pins > 1 else ''} by pin_user_pages)",
             "end what holds it: RDMA, VFIO, io_uring buffers, a guest with a passed-through device; /proc/vmstat: nr_foll_pin_*",
@@ -90,4 +90,8 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
         return "its references were as expected when it was dumped: what held it was gone a moment later", AGAIN
     if page.ret is not None:
         return of_return(page.ret), AGAIN
+    if page.reason.startswith("memory failure"):
+        return "the hardware reported an error in it, and the kernel took it out of use", "replace the memory module"
+    if page.reason.startswith(OFFLINING):
+        return of_offlining(page.reason.removeprefix(OFFLINING))
     return page.reason or "the dump does not say", OWNERS

@@ -23,10 +23,41 @@ def answers(material: Material, order: int) -> Iterator[Answer]:
     for one in populated or list(marks.values())[:1]:
         yield _watermarks(one, order)
     yield from _indices(material, order, known)
+    if material.settings:
+        yield _settings(material.settings)
     if material.meminfo:
         yield _meminfo("Memory of the whole machine (meminfo)", material.meminfo)
     for node, values in sorted(material.node_meminfo.items()):
         yield _meminfo(f"Memory of node {node} (meminfo)", values)
+
+
+ENABLED = {
+    "never": "Transparent huge pages are off (never): no fault asks for one.",
+    "madvise": "Transparent huge pages are given where madvise(MADV_HUGEPAGE) asks (madvise), and nowhere else.",
+    "always": "Every large enough area asks for transparent huge pages (always).",
+}
+DEFRAG = {
+    "never": "A fault takes a huge page only where one is free: it neither compacts nor reclaims (defrag never).",
+    "defer": "A fault wakes kcompactd and does not wait (defrag defer): huge pages come later, by khugepaged.",
+    "defer+madvise": "Areas with MADV_HUGEPAGE wait for compaction, others do not (defrag defer+madvise).",
+    "madvise": "Areas with MADV_HUGEPAGE wait for compaction, others neither compact nor wake anybody (defrag madvise).",
+    "always": "Every fault that asks for a huge page may stall in compaction (defrag always).",
+}
+
+
+def _settings(values: dict[str, str]) -> Answer:
+    from movable.explain.answers import Answer
+
+    answer = Answer("Settings")
+    answer.facts += [table[values[name]] for name, table in (("enabled", ENABLED), ("defrag", DEFRAG)) if values.get(name) in table]
+    if values.get("enabled") == "never":
+        answer.advice.append("echo madvise > /sys/kernel/mm/transparent_hugepage/enabled")
+    if values.get("compaction_proactiveness") == "0":
+        answer.facts.append("Proactive compaction is off (vm.compaction_proactiveness 0).")
+    if values.get("compact_unevictable_allowed") == "0":
+        answer.facts.append("Locked pages are not moved (vm.compact_unevictable_allowed 0).")
+    rest = ", ".join(f"{name} {value}" for name, value in values.items() if name not in ("enabled", "defrag"))
+    return Answer(answer.title, [*answer.facts, *([f"Read: {rest}."] if rest else [])] or [f"Read: {values}."], answer.advice)
 
 
 def _watermarks(marks: Marks, order: int) -> Answer:

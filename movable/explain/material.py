@@ -97,6 +97,8 @@ class PageDump:
     flags: tuple[str, ...] = ()
     page_type: str = ""
     compound: str = ""
+    pins: int = 0
+    """Pins that a large page counts by themselves (its head's pincount)."""
     owner: str = ""
     anon: bool = False
 
@@ -194,6 +196,8 @@ class Material:
     """How often events came, as perf stat, bpftrace and the like count them."""
     meminfo: dict[str, int] = field(default_factory=dict)
     """/proc/meminfo: kB, the numbers of huge pages as they are."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """``enabled`` and ``defrag`` of transparent_hugepage, and vm.* of sysctl by name."""
     frames: list[tuple[str, bytes]] = field(default_factory=list)
     """Dumps of /proc/kpageflags: name, and a word of 8 bytes for each frame."""
     node_meminfo: dict[int, dict[str, int]] = field(default_factory=dict)

@@ -38,6 +38,24 @@ AGAIN = (
 OWNERS = "boot with page_owner=on and read /sys/kernel/debug/page_owner to learn who allocated the page"
 
 
+OFFLINING = "memory offlining failed: "
+"""How the reason of a range begins that did not go offline."""
+OFFLINE_REASONS = {
+    "failure to isolate range": ("a page in it can never move, or its pageblocks are taken by somebody else", OWNERS),
+    "unmovable page": ("a page in it can never move", OWNERS),
+    "signal backoff": ("a signal ended the attempt", "run it again, without a time limit"),
+    "failure to dissolve huge pages": ("a huge page of the pool is in use and none can take its place", "lower nr_hugepages"),
+    "multizone range": ("the block belongs to two zones", "take another block"),
+    "memory holes": ("the block has holes", "take another block"),
+}
+
+
+def of_offlining(reason: str) -> tuple[str, str]:
+    """Why a memory block did not go offline, and what to do: for the kernel's own word."""
+    said = (f"the kernel says '{reason}'", "look at the page dumps around it: they name the page in the way")
+    return next((found for word, found in OFFLINE_REASONS.items() if word in reason), said)
+
+
 def of_return(ret: int) -> str:
     """A return value in words: an error, or how many pages were left."""
     if ret > 0:

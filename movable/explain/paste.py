@@ -25,9 +25,14 @@ _STAMPS = re.compile(
     re.VERBOSE,
 )
 _COMMAND = re.compile(
-    r"^\s*(?:\[?[\w.-]+@[\w.-]+[^#$%]{0,80}|[\w.-]{0,40}:?[~/][^\s#$%]{0,80}|\([\w.-]+\)\s*)?\s*[#$%]\s*"
-    r"(?:sudo\s+)?(?:\S*/)?(?:cat|head|tail|grep|egrep|zgrep|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|"
-    r"(?:compactsnoop|drsnoop)-bpfcc|while|for|sleep|sysctl|tee|migratepages|perf|trace-cmd|bpftrace|compactsnoop|compsnoop|drsnoop|python3?|uname|free|date|ls|cd)\b"
+    r"^\s*(?:"
+    r"\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}[#$%]\s*\S"  # user@host:~#, and whatever was typed
+    r"|\$\s+\w[\w./-]*(?:\s|$)"  # $ command
+    r"|(?:[\w.-]{0,40}:?[~/][^\s#$%]{0,80}|\([\w.-]+\)\s*)?\s*[#$%]\s*(?:sudo\s+)?(?:\S*/)?(?:cat|head|tail|grep|egrep|zgrep|dmesg|journalctl|"
+    r"echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|trace-cmd|bpftrace|(?:compactsnoop|drsnoop)(?:-bpfcc)?|compsnoop|"
+    r"while|for|sleep|sysctl|tee|migratepages|perf|python3?|uname|free|date|ls|cd|diff|paste|sudo|numastat)\b"
+    r"|(?:sudo\s+)?(?:cat|head|tail|grep\s+\S+)\s+/(?:proc|sys)/\S+\s*$"  # no prompt at all
+    r")"
 )
 _GREP = re.compile(r"^(/(?:proc|sys)/[\w/.-]+):(?:\d+:)?")
 _FENCE = re.compile(r"^\s*(?:```|~~~)\S*\s*$")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from movable.errors import UsageError
 from movable.explain.material import Material
 from movable.explain.paste import lines
-from movable.explain.readers import cma, failures, meminfo, numa_maps
+from movable.explain.readers import cma, failures, meminfo, numa_maps, settings
 from movable.explain.readers.counters import Snapshots
 from movable.explain.readers.free_blocks import Tables
 from movable.explain.readers.page_dumps import Dumps
@@ -33,7 +33,7 @@ def read(texts: Iterable[tuple[str, str]]) -> Material:
             raise UsageError(f"{source}: more than {MAX_CHARACTERS >> 20} Mi characters in all; give the part that matters")
         readers = (
             Tables().read, Zones().read, Snapshots().read, meminfo.read, Dumps().read, cma.read, numa_maps.read, ToolTables().read,
-            failures.read,
+            failures.read, settings.read,
         )  # fmt: skip
         for line in lines(source, text):
             if line.text and any(reader(line, material) for reader in readers):

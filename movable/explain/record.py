@@ -37,6 +37,7 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
         "reclaims": [_row(one, "task", "pid", "latency_ms", "pages") for one in material.reclaims],
         "event_counts": dict(material.event_counts),
         "meminfo": material.meminfo,
+        "settings": material.settings,
         "node_meminfo": {str(node): values for node, values in material.node_meminfo.items()},
         "tracepoint_lines": len(material.events),
         "answers": [asdict(one) for one in found],

@@ -80,8 +80,9 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
 
 def _askers(values: Mapping[str, int]) -> Iterator[str]:
     if "thp_fault_alloc" in values or "thp_fault_fallback" in values:
-        got, lost = values.get("thp_fault_alloc", 0), values.get("thp_fault_fallback", 0)
-        yield f"Huge pages at faults: {got} given, {lost} refused ({100 * lost // max(1, got + lost)} %)."
+        got, lost = values.get("thp_fault_alloc", 0), values.get("thp_fault_fallback")
+        refused = "" if lost is None else f", {lost} refused ({100 * lost // max(1, got + lost)} %)"
+        yield f"Huge pages at faults: {got} given{refused}."
     if values.get("thp_collapse_alloc_failed"):
         yield f"khugepaged failed to get {values['thp_collapse_alloc_failed']} huge pages."
     if values.get("numa_pages_migrated"):

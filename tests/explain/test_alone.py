@@ -87,3 +87,65 @@ def test_what_is_no_dump_of_page_flags_is_refused(
     assert main(["explain", str(file)]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and ("page flags" in err or "no /proc/kpageflags" in err)
+
+
+@pytest.mark.parametrize(
+    ("line", "task", "order", "gfp"),
+    [
+        ("java invoked oom-killer: gfp_mask=0x14040c0(GFP_KERNEL|__GFP_COMP), nodemask=(null),  order=3, oom=0", "java", 3, 2),
+        ("gtool invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=1000", "gtool", 0, 1),
+        ("sh invoked oom-killer: gfp_mask=0xd0, order=2, oom_adj=0", "sh", 2, 1),
+        ("kswapd0: page allocation failure. order:5, mode:0x20", "kswapd0", 5, 1),
+        ("cc1: page allocation stalls for 10048ms, order:1, mode:0x14200ca(GFP_HIGHUSER_MOVABLE)", "cc1", 1, 1),
+    ],
+)
+def test_requests_in_the_words_of_several_kernels(line: str, task: str, order: int, gfp: int) -> None:
+    [request] = read([("pasted", f"[ 12.5] {line}\n")]).requests
+    assert (request.task, request.order, len(request.gfp)) == (task, order, gfp)
+
+
+def test_pages_in_the_words_of_several_kernels() -> None:
+    text = """\
+soft offline: 0x123: page migration failed -11, type 0x17ffffc0080000(uptodate)
+failed to isolate pfn 1a2b3d
+page: refcount:1025 mapcount:1 mapping:00000000abcdef01 index:0x7f pfn:0x1a2b3d
+head: order:9 mapcount:1 entire_mapcount:1 nr_pages_mapped:0 pincount:1
+anon flags: 0x17ffffc009007c(uptodate|dirty|lru|head|swapbacked|node=0|zone=2)
+page_type: 0x0()
+page dumped because: isolation failed
+memory offlining [mem 0x100000000-0x107ffffff] failed due to failure to isolate range
+Memory failure: 0x456: recovery action for dirty LRU page: Recovered
+"""
+    material, _ = ask(text)
+    assert not material.unread and [page.pfn for page in material.pages] == [0x123, 0x1A2B3D, None, 0x456]
+    spoken = said(text)
+    assert "pinned for DMA (1 pin" in spoken and "-EAGAIN" in spoken and "can never move" in spoken and "memory module" in spoken
+
+
+def test_areas_of_contiguous_memory_in_newer_words() -> None:
+    failed = "__cma_alloc: linux,cma: alloc failed, req-size: 16 pages, ret: -12\n"
+    material, _ = ask(f"{failed}alloc_contig_range_noprof: [d0, d4) PFNs busy\n")
+    assert [(one.area, one.busy) for one in material.cma] == [("linux,cma", None), ("", (0xD0, 0xD4))]
+    assert "no run of free pages is long enough" in said("cma: cma_alloc: x: alloc failed, req-size: 16 pages, ret: -12\n")
+
+
+def test_a_diff_is_before_and_after() -> None:
+    text = "1c1\n< compact_stall 100\n< compact_fail 1\n---\n> compact_stall 1300\n> compact_fail 2\n"
+    assert "1200 requests stalled" in said(text)
+    assert "1200 requests stalled" in said(text.replace("<", "-").replace(">", "+"))
+    assert "1300 requests stalled" in said("> compact_stall 1300\n") and "44 requests" in said("compact_stall=44\n")
+
+
+def test_settings() -> None:
+    never = "root@db:~# cat /sys/kernel/mm/transparent_hugepage/enabled\nalways madvise [never]\n"
+    text = said(f"{never}vm.compaction_proactiveness = 0\n")
+    assert "off (never)" in text and "Proactive compaction is off" in text
+    text = said("# cat /sys/kernel/mm/transparent_hugepage/defrag\nalways defer [defer+madvise] madvise never\n")
+    assert "MADV_HUGEPAGE wait for compaction" in text and "asks" not in text
+    assert "min_free_kbytes 67584" in said("$ cat /proc/sys/vm/min_free_kbytes\n67584\n")
+    assert read([("x", "always [sometimes] never\n67584\n")]).recognised == 0
+
+
+def test_lists_that_are_longer_than_the_kernel_counts() -> None:
+    assert "the least that is free" in said("Node    0, zone   Normal, type    Movable >100000      1      0\n")
+    assert "no memory, or all of it is in use" in said("Node 1, zone   Device      0      0      0\n")

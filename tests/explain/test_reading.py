@@ -15,6 +15,7 @@ from movable.explain.reading import read
 from movable.explain.record import record
 from movable.mm.vmstat import count_blocks, index_of
 from tests.explain.material import (
+    ALONE,
     BUDDY,
     CMA,
     COMPSNOOP,
@@ -200,7 +201,7 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_damaged_text_is_never_a_traceback_and_never_silent(seed: int) -> None:
     """Edits of lines, truncation, random bytes: each line that says something is read or listed."""
     dice = random.Random(seed)
-    whole = "\n".join(EVERYTHING.values())
+    whole = "\n".join((EVERYTHING | ALONE).values())
     for _ in range(40):
         text = list(whole)
         for _ in range(dice.randint(1, 30)):

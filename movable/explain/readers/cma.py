@@ -8,11 +8,11 @@ from movable.explain.material import CmaFailure, Material
 from movable.explain.paste import Line
 
 _FAILED = re.compile(r"\bcma(?:_alloc)?:.*?\balloc failed, req-size:\s*(\d+) pages?, ret:\s*(-?\d+)")
-_AREA = re.compile(r"\bcma_alloc:\s*(?!alloc failed)([\w.-]+):\s*alloc failed")
+_AREA = re.compile(r"(?:\b|__)cma_alloc:\s*(?!alloc failed)([\w.,@-]+):\s*alloc failed")
 _LIST = re.compile(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages")
 _SHORT = re.compile(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)@(\d+)")
-_BUSY = re.compile(r"\balloc_contig_(?:range|frozen_range): \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
+_BUSY = re.compile(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
 _OTHER = re.compile(
     r"\bcma: number of available pages:|\bcma: Reserved \d+ MiB|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
 )

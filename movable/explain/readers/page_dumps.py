@@ -12,7 +12,14 @@ _CALLED = re.compile(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval_
 _FIELD = re.compile(r"\b(mapcount|mapping|index|pfn):\s?((?:0x)?[0-9a-f]+|\(null\)|-?\d+)", re.IGNORECASE)
 _FLAGS = re.compile(r"\b(anon |ksm )?flags: (?:0x)?[0-9a-f]+\(([^)]*)\)")
 _AOPS = re.compile(r"\baops:\s?(\S+)(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
-_TYPE = re.compile(r"\bpage_type:\s?(?:0x)?[0-9a-f]+\((\w+)\)|\bpage_type:\s?f?\d?\((\w+)\)")
+_TYPE = re.compile(r"\bpage_type:\s?(?:0x)?[0-9a-f]*\((\w*)\)")
+_PINS = re.compile(r"\bpincount:(\d+)")
+_LOST = re.compile(r"\bfailed to isolate pfn ([0-9a-f]{1,16})\s*$")
+_SOFT = re.compile(
+    r"\bsoft[_ ]offline: (?:0x)?([0-9a-f]{1,16}): (.*?(?:failed|hugepage|page is already|isolat)[^,]*?)(?: (-?\d+))?(?:, type .*)?$"
+)
+_POISON = re.compile(r"\bMemory failure: (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
+_NEWS = re.compile(r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:")
 _HEAD = re.compile(r"\bhead:\s?(\S.*)$")
 _WHY = re.compile(r"\bpage dumped because:\s*(.+?)\s*$")
 _OWNER = re.compile(
@@ -33,7 +40,7 @@ class Dumps:
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line tells something about one page."""
-        readers = (self._failed, self._called, self._about, self._range)
+        readers = (self._failed, self._retired, self._called, self._about, self._range)
         return any(reader(line, material) for reader in readers)
 
     def _open(self, line: Line, material: Material) -> PageDump:
@@ -47,6 +54,19 @@ class Dumps:
             return False
         page = self._open(line, material)
         page.pfn, page.ret = int(found[1], 16), None if found[2] is None else int(found[2][:12])
+        return True
+
+    def _retired(self, line: Line, material: Material) -> bool:
+        """A page that could not be isolated, was to be retired, or broke."""
+        lost, soft, poison = (pattern.search(line.text) for pattern in (_LOST, _SOFT, _POISON))
+        found = lost or soft or poison
+        if found is None:
+            return _NEWS.search(line.text) is not None
+        page = self._open(line, material)
+        page.pfn = int(found[1], 16)
+        page.reason = "could not be isolated" if lost else f"soft offline: {found[2]}" if soft else f"memory failure: {found[2]}"
+        if soft and soft[3]:
+            page.ret = int(soft[3][:12])
         return True
 
     def _called(self, line: Line, material: Material) -> bool:
@@ -97,10 +117,12 @@ def _detail(page: PageDump, text: str) -> bool:
         page.owner = f"order {owner[1]}, {owner[2]}, pid {owner[3]}" + (f" ({owner[4]})" if owner[4] else "")
     elif head is not None and not _MORE.search(text):
         page.compound = head[1]
+        pins = _PINS.search(head[1])
+        page.pins = int(pins[1][:12]) if pins is not None else page.pins
     elif re.match(r"^\s*anon\s*$", text):
         page.anon = True
     elif kind is None:
         return False
     if kind is not None:
-        page.page_type = kind[1] or kind[2]
+        page.page_type = kind[1]
     return True
