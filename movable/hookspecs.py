@@ -2,6 +2,10 @@
 
 A page leads straight to its driver, as in the kernel, so these hooks are never broadcast over pages; pluggy finds, validates
 and wraps drivers (movable/registry/__init__.py).
+
+What else a driver may bring: ``workload``, an attribute with the name of its workload ("package.module:Class"); ``counters``,
+the names of the events that it counts on the machine, which then are in every record of a run; and ``probes.toml`` in its package,
+which says what to probe on a live kernel (movable/trace/record/driver_probes.py).
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ class Balloon(VirtioBalloon):
     """
 
     workload = "movable_balloon.workload:BalloonWorkload"
+    counters = ("balloon_inflate", "balloon_deflate", "balloon_migrate")
 
     def __init__(
         self,

@@ -51,6 +51,10 @@ class Era:
     ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
     ``soft_offline_again``: the result for a frame that is retired already.
 
+    Files of /proc (mm/proc.py):
+    ``free_list_limit``: the longest list of free blocks that pagetypeinfo counts, 0 for no limit;
+    ``counts_free_blocks``: vmstat has nr_free_pages_blocks, the free frames of whole free pageblocks.
+
     zsmalloc (drivers/movable_zsmalloc), its three ways to lock, and what follows:
     ``zs_locking``: "pins" in the handles, one lock of the "pool", or a lock in each "zspage" that writers only try;
     ``zs_chain``, ``zs_class_rule``: the longest chain of pages, and the rule that chooses a length;
@@ -115,6 +119,9 @@ class Era:
     offline_stops_at_refusal: bool
     soft_offline_busy: bool
     soft_offline_again: int
+    # files of /proc
+    free_list_limit: int
+    counts_free_blocks: bool
     # zsmalloc
     zs_locking: str
     zs_chain: int

@@ -63,6 +63,9 @@ ERA = Era(
     migrate_counts_untaken=False,
     merge_into_fresh=False,
     empty_mems_with_tasks=False,
+    # files of /proc
+    free_list_limit=0,
+    counts_free_blocks=False,
     # zsmalloc
     zs_locking="pins",
     zs_chain=4,

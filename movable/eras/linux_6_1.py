@@ -39,6 +39,8 @@ ERA = replace(
     offline_stops_at_refusal=False,
     soft_offline_busy=True,
     soft_offline_again=0,
+    # files of /proc
+    free_list_limit=100_000,
     # zsmalloc
     zs_locking="pool",
     zs_busy_error=0,

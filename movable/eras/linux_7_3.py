@@ -18,6 +18,8 @@ ERA = replace(
     migrate_reasons=(*BEFORE.migrate_reasons, "never_migrated"),
     # callers of the loop
     compact_gap_limit=32,
+    # files of /proc
+    counts_free_blocks=True,
     # zsmalloc
     zs_obj_bits=(9, 15, 0),
     zs_busy_error=-EBUSY,

@@ -26,11 +26,8 @@ COUNTERS = (
     "compact_migrate_scanned",
     "compact_free_scanned",
     "compact_isolated",
-    "balloon_inflate",
-    "balloon_deflate",
-    "balloon_migrate",
 )
-"""The counters that every record has; a machine may have more."""
+"""The counters that every record has. A driver brings more (its attribute ``counters``), and so may a machine."""
 
 MANY_NODES = 4
 """With more nodes than these the summary shows ranges."""
@@ -273,5 +270,6 @@ def _check(run: Run) -> dict[str, Any] | None:
 
 
 def _vmstat(run: Run) -> dict[str, int]:
-    counters = {name: run.vm.vmstat[name] for name in COUNTERS}
+    brought = (name for driver in run.drivers for name in getattr(driver.instance, "counters", ()))
+    counters = {name: run.vm.vmstat[name] for name in (*COUNTERS, *brought)}
     return dict(sorted({**run.vm.vmstat, **counters}.items()))

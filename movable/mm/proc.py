@@ -75,8 +75,8 @@ def _zones(node: Node) -> list[Zone]:
     return sorted((zone for zone in node.zones if zone.present_pages), key=lambda zone: (zone.index, zone.start_pfn))
 
 
-def _columns(counts: Iterable[int], width: int = 6) -> str:
-    return "".join(f"{count:{width}d} " for count in counts)
+def _columns(counts: Iterable[int], width: int = 6, limit: int = 0) -> str:
+    return "".join(f">{limit:{width}d} " if limit and count >= limit else f"{count:{width}d} " for count in counts)
 
 
 # --- /proc/buddyinfo ---
@@ -167,18 +167,21 @@ BLOCKS_TITLE = "Number of blocks type "
 MIXED_TITLE = "Number of mixed blocks"
 
 
-def format_pagetypeinfo(nodes: Iterable[NodeTypes]) -> str:
-    """The text of /proc/pagetypeinfo, as a 4.19 kernel without page_owner writes it (pagetypeinfo_show)."""
-    return "".join(line for node in nodes for line in _node_types(node))
+def format_pagetypeinfo(nodes: Iterable[NodeTypes], limit: int = 0) -> str:
+    """The text of /proc/pagetypeinfo, as a kernel without page_owner writes it (pagetypeinfo_show).
+
+    Kernels from 5.4 on count no list further than ``limit`` blocks.
+    """
+    return "".join(line for node in nodes for line in _node_types(node, limit))
 
 
-def _node_types(node: NodeTypes) -> Iterator[str]:
+def _node_types(node: NodeTypes, limit: int) -> Iterator[str]:
     yield f"Page block order: {node.pageblock_order}\n"
     yield f"Pages per block:  {1 << node.pageblock_order}\n\n"
     orders = len(node.free[0].counts) if node.free else MAX_ORDER
     yield f"{FREE_TITLE:<43} {_columns(range(orders))}\n"
     for zone, migratetype, counts in node.free:
-        yield f"Node {node.nid:4d}, zone {zone:>8}, type {migratetype:>12} {_columns(counts)}\n"
+        yield f"Node {node.nid:4d}, zone {zone:>8}, type {migratetype:>12} {_columns(counts, limit=limit)}\n"
     yield f"\n{BLOCKS_TITLE:<23}" + "".join(f"{name:>12} " for name in node.names) + "\n"
     for zone, numbers in node.blocks:
         yield f"Node {node.nid}, zone {zone:>8} {_columns(numbers, 12)}\n"
@@ -186,7 +189,7 @@ def _node_types(node: NodeTypes) -> Iterator[str]:
 
 def pagetypeinfo(vm: VM) -> str:
     """/proc/pagetypeinfo of a machine: for every node the free blocks and the pageblocks, by type."""
-    return format_pagetypeinfo(_count_types(node) for node in vm.nodes if _zones(node))
+    return format_pagetypeinfo((_count_types(node) for node in vm.nodes if _zones(node)), vm.era.free_list_limit)
 
 
 def _count_types(node: Node) -> NodeTypes:
@@ -272,12 +275,20 @@ EVENTS = (
 )
 
 
+def free_in_blocks(zone: Zone) -> int:
+    """How many of a zone's free frames lie in pageblocks that are free as a whole."""
+    return sum(1 << order for _, order in zone.free_blocks() if order >= zone.pageblock_order)
+
+
 def vmstat(vm: VM) -> str:
     """/proc/vmstat of a machine, as far as the model counts: the kernel's names first, then the model's own."""
     values = {"nr_free_pages": sum(zone.nr_free for zone in vm.zones)}
+    if vm.era.counts_free_blocks:
+        values["nr_free_pages_blocks"] = sum(map(free_in_blocks, vm.zones))
     values |= {name: sum(zone.vmstat.get(name, 0) for zone in vm.zones) for name in ZONE_ITEMS}
     values["nr_free_cma"] = sum(zone.nr_free_cma() for zone in vm.zones)
-    values |= {name: sum(node.vmstat.get(name, 0) for node in vm.nodes) for name in NODE_ITEMS}
+    items = (*NODE_ITEMS, "nr_balloon_pages") if vm.era.balloon_core else NODE_ITEMS
+    values |= {name: sum(node.vmstat.get(name, 0) for node in vm.nodes) for name in items}
     for name in ZONE_NAMES:
         values[f"pgalloc_{name.lower()}"] = sum(zone.pgalloc for zone in vm.zones if zone.name == name)
     for name in ZONE_NAMES:

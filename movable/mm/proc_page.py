@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from movable.mm.movable_ops import TYPE_SHIFT
 from movable.mm.page import Page
 from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
@@ -43,6 +44,7 @@ from movable.mm.page_flags import (
 )
 
 if TYPE_CHECKING:
+    from movable.eras import Era
     from movable.mm.vm import VM
 
 KPF_LOCKED, KPF_ERROR, KPF_REFERENCED, KPF_UPTODATE, KPF_DIRTY, KPF_LRU, KPF_ACTIVE, KPF_SLAB = range(8)
@@ -75,6 +77,8 @@ COPIED = (
     (PG_arch_1, KPF_ARCH),
 )
 """(bit of the page's flags, bit of the ABI) of the flags that are shown as they are."""
+STICKY_COPIED = tuple(pair for pair in COPIED if pair[0] not in (PG_error, PG_mappedtodisk))
+"""The same in kernels whose marks stay, which have two flags less. There UPTODATE is the mark of a movable page."""
 SWAPCACHE = 1 << PG_swapbacked | 1 << PG_swapcache
 CHUNK = 1 << 16
 """Frames in a piece: half a megabyte."""
@@ -86,8 +90,8 @@ def stable_page_flags(page: Page) -> int:
     An isolated movable page shows RECLAIM, because PG_isolated is that bit. MMAP can be wrong where an owner keeps
     something else in the map count.
     """
-    flags = page._flags
-    word = sum((flags >> bit & 1) << shown for bit, shown in COPIED)
+    flags, era = page._flags, page.vm.era
+    word = sum((flags >> bit & 1) << shown for bit, shown in (STICKY_COPIED if era.sticky_mark else COPIED))
     if not flags >> PG_slab & 1 and page._mapcount >= 0:
         word |= 1 << KPF_MMAP
     if page._mapping & PAGE_MAPPING_ANON:
@@ -98,11 +102,18 @@ def stable_page_flags(page: Page) -> int:
         word |= 1 << KPF_THP
     if page.zone.buddy_order(page.pfn) >= 0:
         word |= 1 << KPF_BUDDY
-    if page._mapcount & (PAGE_TYPE_BASE | PG_balloon) == PAGE_TYPE_BASE:
+    if _is_offline(page, era):
         word |= 1 << KPF_BALLOON
     if flags & SWAPCACHE == SWAPCACHE:
         word |= 1 << KPF_SWAPCACHE
     return word
+
+
+def _is_offline(page: Page, era: Era) -> bool:
+    """Whether the page's type is the one that balloons have: a bit that is cleared, or a number in the top byte."""
+    if era.sticky_mark:
+        return page._mapcount >> TYPE_SHIFT == era.page_types["offline"] >> TYPE_SHIFT
+    return page._mapcount & (PAGE_TYPE_BASE | PG_balloon) == PAGE_TYPE_BASE
 
 
 def _is_thp(head: Page) -> bool:

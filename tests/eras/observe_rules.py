@@ -26,6 +26,7 @@ from movable.mm.compaction import compact_memory
 from movable.mm.memory_hotplug import do_migrate_range
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.page_alloc_contig import alloc_contig_range
+from movable.mm.proc import pagetypeinfo, vmstat
 from movable.rules.stream.monitor import Monitor
 from movable.trace.read.era_signs import counted
 from movable.trace.read.vocabulary import FLAG_LAYOUTS, model_flags
@@ -189,6 +190,15 @@ def enomem(era: Era) -> object:
     return driver.log, rc, left
 
 
+def free_list(era: Era) -> str:
+    vm = VM(64 << 12, era=era)
+    pages = [vm.alloc_page() for _ in range(8)]
+    for page in pages[::2]:
+        assert page is not None
+        put_page(page)
+    return pagetypeinfo(vm)
+
+
 LATE = ("nr_succeeded", "nr_failed", "nr_late")
 SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "flag_names": ("6.1", ERAS["7.3"].flag_names, flags_of),
@@ -205,6 +215,8 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "contig_ends_on_enomem": ("6.1", False, lambda era: counted_calls(era, contig_without_targets, {})),
     "offline_pages_at_once": ("4.19", 2, lambda era: counted_calls(era, lambda vm, driver: do_migrate_range(vm, 0, 32), {})),
     "offline_stops_at_refusal": ("4.19", False, lambda era: counted_calls(era, offline_with_a_refusal, {})),
+    "free_list_limit": ("6.1", 3, free_list),
+    "counts_free_blocks": ("7.3", False, lambda era: vmstat(VM(64 << 12, era=era))),
     "zs_busy_error": ("7.3", -EAGAIN, busy),
     "zs_free_takes_pool_lock": ("7.3", True, locks_of_a_free),
     "zs_frees_outside_lock": ("7.3", False, locks_of_a_free),

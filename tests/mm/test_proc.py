@@ -29,9 +29,11 @@ from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_KSM,
     PG_balloon,
+    PG_error,
     PG_hwpoison,
     PG_locked,
     PG_lru,
+    PG_mappedtodisk,
     PG_owner_priv_1,
     PG_private,
     PG_reserved,
@@ -41,6 +43,8 @@ from movable.mm.page_flags import (
 )
 from movable.mm.proc import (
     BuddyRow,
+    NodeTypes,
+    TypeRow,
     buddyinfo,
     format_buddyinfo,
     format_pagetypeinfo,
@@ -60,10 +64,12 @@ from movable.mm.proc_page import (
     KPF_BUDDY,
     KPF_COMPOUND_HEAD,
     KPF_COMPOUND_TAIL,
+    KPF_ERROR,
     KPF_HWPOISON,
     KPF_KSM,
     KPF_LOCKED,
     KPF_LRU,
+    KPF_MAPPEDTODISK,
     KPF_MMAP,
     KPF_NOPAGE,
     KPF_OWNER_PRIVATE,
@@ -77,6 +83,7 @@ from movable.mm.proc_page import (
     KPF_UPTODATE,
 )
 from movable.mm.vm import VM
+from movable_balloon import Balloon
 from tests.drivers_for_tests.ring import Ring
 
 RECORDED = Path(__file__).parent.parent / "data" / "proc"
@@ -380,3 +387,32 @@ def test_mem_info_is_read_as_buddyinfo() -> None:
     assert (row.nid, row.zone, list(row.counts)) == (0, "Normal", [3, 0, 1])
     with pytest.raises(UsageError, match="line 1"):
         parse_buddyinfo("Node 0 Normal: 3*4kB (UM) 1*16kB (M) = 28kB\n")
+
+
+def test_long_free_lists_are_counted_to_a_limit() -> None:
+    """From 5.4 on; the reader knows the sign in front of the number."""
+    node = NodeTypes(0, 3, ["Movable"], [TypeRow("Normal", "Movable", [7, 100_000, 99_999])], [("Normal", [1])])
+    assert "type      Movable      7 >100000  99999 \n" in format_pagetypeinfo([node], 100_000)
+    assert "      7 100000  99999 \n" in format_pagetypeinfo([node])
+    assert parse_pagetypeinfo(format_pagetypeinfo([node], 100_000))[0].free[0].counts[1] == 100_000
+
+
+@pytest.mark.parametrize("era", ["4.19", "7.3"])
+def test_a_balloons_page_in_each_encoding(era: str) -> None:
+    """A type is a cleared bit, or a number in the top byte; where marks stay, UPTODATE is the mark, and two flags are gone."""
+    vm = VM(64 << 12, era=era)
+    balloon = Balloon(vm, page_poison=False)
+    balloon.fill_balloon(1)
+    page = next(page for page in vm.pages.values() if page._refcount)
+    page._flags |= 1 << PG_error | 1 << PG_mappedtodisk
+    words = struct.unpack("<64Q", kpageflags(vm))
+    old = bits(KPF_BALLOON, KPF_ERROR, KPF_MAPPEDTODISK)
+    assert words[page.pfn] == (old if era == "4.19" else bits(KPF_BALLOON, KPF_UPTODATE))
+    assert ("nr_balloon_pages 1\n" in vmstat(vm)) == (era == "7.3")
+
+
+def test_free_frames_in_whole_blocks() -> None:
+    vm = VM(64 << 12, era="7.3", pageblock_order=3)
+    vm.alloc_page()
+    assert "nr_free_pages 63\nnr_free_pages_blocks 56\n" in vmstat(vm)
+    assert "nr_free_pages_blocks" not in vmstat(VM(64 << 12, era="6.1"))
