@@ -86,6 +86,7 @@ def _make_streams_safe() -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all verbs."""
     from movable.c import cli as c
+    from movable.cli import completion
     from movable.contract import cli as contract
     from movable.explain import cli as explain
     from movable.lab import cli as lab
@@ -109,6 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     sh.add_arguments(verbs)
     numa.add_arguments(verbs)
     lab.add_arguments(verbs)
+    completion.add_arguments(verbs, build_parser)
     _debug_everywhere(verbs)
     return parser
 

@@ -6,6 +6,7 @@ Exit codes: 0 passed, 1 a must rule is broken, 2 it could not be done, 3 cut sho
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +41,8 @@ def add_arguments(verbs: Any) -> None:
         "--interleavings", type=share, metavar="SHARE", help="their part of the search, 0 to 1 (default 0.5)"
     )
     verb.add_argument("--jobs", type=positive, metavar="N", help="explore on N processes; 20000 executions unless given")
-    verb.add_argument("--campaign", metavar="DIR", help="with --jobs: keep finished pieces of work there, and go on from them")
+    verb.add_argument("--dask", metavar="ADDRESS", help="the same on a dask cluster, such as tcp://scheduler:8786")
+    verb.add_argument("--campaign", metavar="DIR", help="with these: keep finished pieces of work there, and go on from them")
     verb.add_argument("--seed", type=int, metavar="N", help="where the search begins (default 0)")
     verb.add_argument("--seeds", type=seeds, metavar="0-4", help="search once for each of these, and print one table")
     verb.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="of a C driver: a macro")
@@ -127,9 +129,22 @@ def _check(arguments: argparse.Namespace) -> int:
 
     settings.apply(arguments, READERS)
     _can_be_done(arguments)
-    with deferred() as desk:  # from here on there is a certificate to write
+    with _no_folder_left(), deferred() as desk:  # from here on there is a certificate to write
         code = worst(_certificates(arguments))
     return 128 + desk.came if desk.came else code
+
+
+@contextmanager
+def _no_folder_left() -> Iterator[None]:
+    """Python keeps no bytecode beside the modules that a driver imports, here and in the workers, which inherit it."""
+    before = sys.dont_write_bytecode, os.environ.get("PYTHONDONTWRITEBYTECODE")
+    sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before[0]
+        if before[1] is None:
+            del os.environ["PYTHONDONTWRITEBYTECODE"]
 
 
 def _certificates(arguments: argparse.Namespace) -> list[int]:
@@ -181,15 +196,17 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
         check_place(place)
     if arguments.html == "-":
         raise UsageError("--html writes a file; '-' is for --json alone")
-    if arguments.campaign and not arguments.jobs:
-        raise UsageError("--campaign keeps the pieces of work of --jobs; give both")
+    if arguments.dask and arguments.jobs:
+        raise UsageError("--jobs are processes here, --dask is a cluster; give one of the two")
+    if arguments.campaign and not (arguments.jobs or arguments.dask):
+        raise UsageError("--campaign keeps the pieces of work of --jobs or --dask; give both")
     if arguments.diff is not None and (arguments.seeds or arguments.installed):
         raise UsageError("--diff compares one certificate of one driver with an earlier one; leave --seeds and --installed out")
     if arguments.campaign and arguments.seeds:
         raise UsageError("--campaign keeps the pieces of one seed; give --seed")
     if arguments.seed is not None and arguments.seeds:
         raise UsageError("--seed is one, --seeds are several; give one of the two")
-    counted = [name for name in ("examples", "executions", "limit", "jobs") if getattr(arguments, name)]
+    counted = [name for name in ("examples", "executions", "limit", "jobs", "dask") if getattr(arguments, name)]
     if arguments.budget and counted:
         raise UsageError(f"--budget is time, and --{counted[0]} is for a search by work; give one of the two")
 
@@ -197,9 +214,11 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
 def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     from movable.contract.examine import check
     from movable.registry.apart import era_apart
+    from movable.supervise.cluster import dask
 
     era = arguments.era or era_apart(target)
-    with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
+    hands = dask(arguments.dask) if arguments.dask else nullcontext(None)
+    with hands as executor, progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
             era=era,
@@ -211,6 +230,7 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
             executions=arguments.executions,
             limit=arguments.limit,
             jobs=arguments.jobs,
+            executor=executor,
             campaign=arguments.campaign,
             progress=step,
         )

@@ -60,6 +60,8 @@ def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: 
         (["--html", "nowhere/c.html"], "there is no directory 'nowhere'"),
         (["--html", "-"], "'-' is for --json alone"),
         (["--waive", "D15=one", "--waive", "D15=two"], "D15 is waived already, for 'one'"),
+        (["--dask", "tcp://127.0.0.1:1", "--jobs", "2"], "give one of the two"),
+        (["--dask", "nowhere"], "no cluster answers there"),
     ],
 )
 def test_what_cannot_end_well_does_not_begin(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

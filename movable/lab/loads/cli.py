@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from movable.errors import UsageError
+from movable.supervise.cluster import dask
 
 MAX_RUNS = 10_000
 MAX_STEPS = 10_000
@@ -120,7 +121,7 @@ def _seeds(text: str) -> list[int]:
 def _executor(arguments: argparse.Namespace, runs: int) -> Iterator[Executor | None]:
     """Where the runs are done: a dask cluster, processes, or here where there is one run or one process."""
     if arguments.dask:
-        with _dask(arguments.dask) as executor:
+        with dask(arguments.dask, DASK_SECONDS) as executor:
             yield executor
         return
     workers = min(arguments.jobs or os.cpu_count() or 1, runs)
@@ -132,23 +133,6 @@ def _executor(arguments: argparse.Namespace, runs: int) -> Iterator[Executor | N
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[Executor]:
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError("--dask needs the package distributed: pip install 'movable[dask]'") from None
-    connect: Any = distributed.Client  # which has no types
-    try:
-        client = connect(address, timeout=DASK_SECONDS)
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"--dask {address}: no cluster answers there ({type(error).__name__})") from None
-    try:
-        yield client.get_executor()
-    finally:
-        client.close()
 
 
 @contextmanager
