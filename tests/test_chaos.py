@@ -56,7 +56,7 @@ class Chaos:
             return ["run", "--memory", "8M", "--nodes", "1", "--drivers", driver, "--json", str(self.folder / "run.json")]
         certificate = ["--json", str(self.folder / "c.json"), "--html", str(self.folder / "c.html")]
         if kind == "jobs":
-            return ["check", driver, "--examples", "2", "--executions", "60", "--jobs", "2", *certificate]
+            return ["check", driver, "--examples", "2", "--executions", "60", "--jobs", "2", "--limit", "15s", *certificate]
         return ["check", driver, "--budget", "1.5s", *certificate]
 
     def once(self) -> None:

@@ -112,6 +112,8 @@ def _reader(kind: type) -> Reader:
         return _nothing
     if issubclass(kind, (*UNCHANGING, Enum, type, itertools.count)):
         return lambda value: (repr(value),)
+    if hasattr(kind, "fileno"):  # a file, a pipe, a socket: the system has the rest of it
+        raise _Unreadable
     if hasattr(kind, "__end_state__"):  # it knows itself what of it is state
         return lambda value: value.__end_state__()
     for known, reader in ((Page, _page), (Zone, _zone), (VM, _machine), (Node, _node)):

@@ -117,7 +117,14 @@ class WatchedData:
         """Nothing: the machine keeps its memory."""
 
     def __buffer__(self, flags: int) -> memoryview:
-        self._point("w" if flags & WRITABLE else "r")
+        seam = self._page.seam
+        try:
+            self._point("w" if flags & WRITABLE else "r")
+        except Exception as error:  # whoever asked for the buffer would make another of it: it gets the buffer first
+            if seam is not None:
+                seam.late[seam.task.name] = error
+        except BaseException:  # the task is being ended, and will be told again
+            pass
         return self._view
 
 
@@ -136,16 +143,8 @@ def _offer_buffer() -> Any:
     export.argtypes = (ctypes.py_object, ctypes.c_void_p, ctypes.c_int)
 
     def get(data: WatchedData, buffer: int, flags: int) -> int:
-        seam = data._page.seam
         try:
-            data._point("w" if flags & WRITABLE else "r")
-        except Exception as error:  # cannot be raised from here: whoever asked for the buffer gets it first
-            if seam is not None:
-                seam.late[seam.task.name] = error
-        except BaseException:  # the task is being ended, and will be told again
-            pass
-        try:
-            return cast(int, export(data._view, buffer, flags))
+            return cast(int, export(data.__buffer__(flags), buffer, flags))
         except BufferError:
             return -1
 

@@ -167,6 +167,7 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  (it is the empty device, until the process ends)
         sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        tell_strays_in_a_line()
         boards.current = terms.board
         forks.watch(terms.board)
         limit_memory(terms.memory)
@@ -175,6 +176,19 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         pass
     finally:
         os._exit(code)
+
+
+def tell_strays_in_a_line() -> None:
+    """What a finalizer or a thread of the driver's raises is a line, as all that a driver does."""
+    import threading
+
+    def stray(what: str, error: BaseException | None) -> None:
+        if error is not None:
+            line = complaint(error)[0].partition("; this is a fault")[0]
+            print(f"an exception that nobody takes, {what}: {line}", file=sys.stderr)
+
+    sys.unraisablehook = lambda found: stray("as of a finalizer", found.exc_value)
+    threading.excepthook = lambda found: stray("in a thread", found.exc_value)
 
 
 def _do(work: Work, tell: Sender, given: Record) -> int:

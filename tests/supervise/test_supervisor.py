@@ -91,6 +91,14 @@ def test_threads_and_exit_handlers_do_not_keep_a_worker_alive(do: str) -> None:
     assert ended(do)[0].how == DONE and time.monotonic() - began < 2
 
 
+def test_what_nobody_takes_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    do = "class Held:\n def __del__(self): 1 / 0\nHeld()\none = threading.Thread(target=lambda: [][1]); one.start(); one.join()"
+    assert ended(do)[0].how == DONE
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if "ZeroDivisionError" in line and "finalizer" in line]
+    assert [line for line in lines if "IndexError" in line and "thread" in line] and len(lines) == 2
+
+
 def test_a_fork_ends_at_once_and_stands_on_the_board() -> None:
     ending, found = ended("pid = os.fork(); tell('pid', number=pid)")
     assert (ending.how, ending.place.forks, ending.place.forked) == (DONE, 1, "thing 1")

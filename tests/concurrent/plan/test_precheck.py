@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,6 @@ def test_a_lock_that_nobody_names_is_no_matter() -> None:
     assert not explored(outside.Leaves).refused  # its module has a real lock, which another driver uses
 
 
-@pytest.mark.xfail(sys.version_info >= (3, 12), reason="refused there in other words: the schedule did not do the same twice")
 def test_a_task_that_waits_for_the_outside_world_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "TICK", 0.5)
     monkeypatch.setattr(faults, "NEXT_TO_NOTHING", 0.2)
