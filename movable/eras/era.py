@@ -39,7 +39,9 @@ class Era:
     ``migrate_reasons``: why pages are migrated, in the order of the enum;
     ``migrate_trace_fields``: what the tracepoint mm_migrate_pages counts, in front of mode and reason;
     ``weaker_modes``: a driver may be called in a weaker mode than the caller of the loop asked for;
-    ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused.
+    ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused;
+    ``fallback_writes``: a dirty page of a file system without a migrate callback is written out, so that it can move later;
+    ``fallback_gives_up``: where private data cannot be released, only MIGRATE_SYNC tries such a page again.
 
     Callers of the loop:
     ``compact_gap_limit``: the most free frames beyond the watermark that compaction asks for, 0 for no limit;
@@ -110,6 +112,8 @@ class Era:
     migrate_trace_fields: tuple[str, ...]
     weaker_modes: bool
     no_copy_mode: bool
+    fallback_writes: bool
+    fallback_gives_up: bool
     # callers of the loop
     compact_gap_limit: int
     compaction_frees_targets: bool

@@ -29,8 +29,15 @@ def lock_page(page: Page) -> None:
         _lock_page_watched(page, page.seam)
         return
     if page._flags & LOCKED:
-        raise DeadlockError(f"task main waits for the lock of {page!r} for ever: nobody else runs who could unlock it")
+        _await_unlocked(page)
     page._flags |= LOCKED
+
+
+def _await_unlocked(page: Page) -> None:
+    """Nobody else runs: only work of the machine, such as the end of a read, can unlock the page."""
+    if not any(queue._items for queue in page.vm.workqueues):
+        raise DeadlockError(f"task main waits for the lock of {page!r} for ever: nobody else runs who could unlock it")
+    page.vm.wait(("page", page.pfn, "lock"), lambda: not page._flags & LOCKED, f"the page lock of page {page.pfn}")
 
 
 def _lock_page_watched(page: Page, seam: Seam) -> None:
@@ -41,16 +48,16 @@ def _lock_page_watched(page: Page, seam: Seam) -> None:
         seam.point("ar", ("page", page.pfn, "lock"))  # the lock bit is in the same word, and unlocking looks at ours
         if page._flags & LOCKED:
             page._flags |= WAITERS
-            _sleep_on_page(page, seam)
+            _sleep_on_page(page)
     seam.event("lock_page", page)
     page._flags |= LOCKED
     page.lock_owner = seam.task.name
 
 
-def _sleep_on_page(page: Page, seam: Seam) -> None:
+def _sleep_on_page(page: Page) -> None:
     wakes = page.vm.page_wakes
     before = wakes.get(page.pfn, 0)
-    seam.wait(
+    page.vm.wait(
         ("page", page.pfn, "lock"),
         lambda: wakes.get(page.pfn, 0) != before,
         f"the page lock of page {page.pfn}, held by {page.lock_owner or 'nobody'}",

@@ -7,6 +7,7 @@ A fault that meets a migration entry waits for the page's lock and tries again.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from errno import ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.errors import MovableError
@@ -16,7 +17,7 @@ from movable.mm.mempolicy import alloc_page_vma
 from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
 from movable.mm.page import put_page
-from movable.mm.page_flags import LOCKED, PG_dirty
+from movable.mm.page_flags import LOCKED, PG_dirty, PG_uptodate
 from movable.mm.pgtable import (
     PTE_ACCESSED,
     PTE_DIRTY,
@@ -36,11 +37,15 @@ from movable.mm.rmap import (
     page_add_rmap,
     page_move_anon_rmap,
     page_remove_rmap,
+    rmap_areas,
+    rmap_lock,
+    vma_address,
 )
 from movable.mm.shmem import shmem_get_page
 from movable.mm.swap import LRU, lru_add_drain_cpu, lru_cache_add, mark_page_accessed
 
 if TYPE_CHECKING:
+    from movable.mm.fs import Inode
     from movable.mm.mm_types import VMA, MmStruct
     from movable.mm.page import Page
     from movable.mm.process import Process
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 SIGBUS, SIGSEGV = 7, 11
-DIRTY = 1 << PG_dirty
+DIRTY, UPTODATE = 1 << PG_dirty, 1 << PG_uptodate
 ANON_GFP = GFP_HIGHUSER_MOVABLE | GFP_ZERO
 MAX_FAULTS = 1000
 """How often one access may fault before it is an error of the model."""
@@ -190,26 +195,51 @@ def do_fault(task: Process, vma: VMA, vpn: int, write: bool) -> int:
     return _do_cow_fault(task, vma, vpn)
 
 
-def _file_page(task: Process, vma: VMA, vpn: int) -> Page | None:
-    """The file's page behind an address, with a reference; None beyond its end."""
+def _file_page(task: Process, vma: VMA, vpn: int, write: bool = False) -> Page | None:
+    """The file's page behind an address, with a reference; None beyond its end, and where it cannot be read, or written to.
+
+    It is locked where it is a file system's, and where somebody watches.
+    """
     assert vma.file is not None
     inode = vma.file.inode
     index = vma.pgoff + vpn - vma.start
     if index >= inode.size:
         return None
+    if inode.sb is not None:
+        return _of_filesystem(task, inode, index, vpn, write)
     page = shmem_get_page(task, inode, index)
     if page is None:
         raise _oom(task, vpn)
     return page
 
 
+def _of_filesystem(task: Process, inode: Inode, index: int, vpn: int, write: bool) -> Page | None:
+    from movable.mm.pagemap import filemap_get_page, set_page_dirty, write_begin
+
+    rc, page = filemap_get_page(task, inode, index)
+    if rc == -ENOMEM:
+        raise _oom(task, vpn)
+    if page is not None and write:
+        if write_begin(inode, page):
+            unlock_page(page)
+            put_page(page)
+            return None
+        set_page_dirty(page)
+    return page
+
+
+def _is_locked(vma: VMA, page: Page) -> bool:
+    """Whether ``_file_page`` gave the page locked."""
+    return page.seam is not None or (vma.file is not None and vma.file.inode.sb is not None)
+
+
 def _map_file_page(vma: VMA, vpn: int, page: Page, pte: int) -> bool:
-    """Map a page of a file, which is locked where somebody watches, so that it does not migrate meanwhile."""
+    """Map a page that ``_file_page`` gave, which is locked where it could go away meanwhile."""
     mapped = still(vma, vpn, 0)
     if mapped:
         vma.mm.pgtable[vpn] = pte
         page_add_rmap(page, vma)
-    if page.seam is not None:
+    if _is_locked(vma, page):
         unlock_page(page)
     if not mapped:
         put_page(page)
@@ -238,7 +268,7 @@ def _do_fault_around(vma: VMA, vpn: int, window: int) -> bool:
         page = cached.get(index)
         if page is None or at in table or index >= size:
             continue
-        if page._flags & LOCKED or not page._refcount:
+        if page._flags & LOCKED or not page._refcount or not page._flags & UPTODATE:
             continue  # on its way: the fault itself will wait for it
         page._refcount += 1
         page_add_rmap(page, vma)
@@ -247,7 +277,7 @@ def _do_fault_around(vma: VMA, vpn: int, window: int) -> bool:
 
 
 def _do_shared_fault(task: Process, vma: VMA, vpn: int) -> int:
-    page = _file_page(task, vma, vpn)
+    page = _file_page(task, vma, vpn, write=True)
     if page is None:
         return SIGBUS
     page._flags |= DIRTY
@@ -261,7 +291,7 @@ def _do_cow_fault(task: Process, vma: VMA, vpn: int) -> int:
     if source is None:
         return SIGBUS
     _map_copy(task, vma, vpn, source, 0)
-    if source.seam is not None:
+    if _is_locked(vma, source):
         unlock_page(source)
     put_page(source)
     return 0
@@ -289,6 +319,8 @@ def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
     page = vm_normal_page(task.user.vm, pte)
     table = vma.mm.pgtable
     if vma.flags & VM_SHARED:
+        if vma.file is not None and vma.file.inode.sb is not None:
+            return _page_mkwrite(task, vma, vpn, pte)
         if still(vma, vpn, pte):
             table[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
             if page is not None:
@@ -308,6 +340,18 @@ def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
         page_remove_rmap(page, vma)
         put_page(page)  # the mapping's
         put_page(page)  # ours
+    return 0
+
+
+def _page_mkwrite(task: Process, vma: VMA, vpn: int, pte: int) -> int:
+    """The first write through a mapping since the page was read, or written out: its file system makes it ready (page_mkwrite)."""
+    page = _file_page(task, vma, vpn, write=True)
+    if page is None:
+        return SIGBUS
+    if still(vma, vpn, pte) and pte >> PTE_SHIFT == page.pfn:
+        vma.mm.pgtable[vpn] = pte | PTE_RW | PTE_DIRTY | PTE_ACCESSED
+    unlock_page(page)
+    put_page(page)
     return 0
 
 
@@ -358,9 +402,32 @@ def zap_page_range(vma: VMA, start: int, end: int) -> None:
 def _pop_watched(mm: MmStruct, vpn: int, seam: Seam) -> int:
     """Take an entry out as one step."""
     seam.point("aw", entry_location(mm, vpn))
-    pte = mm.pgtable.pop(vpn)
+    pte = mm.pgtable.pop(vpn, 0)
     seam.event("zap_pte", mm.user.vm.pages.get(pte >> PTE_SHIFT), mm=mm.name, vpn=vpn, pte=pte)
     return pte
+
+
+def unmap_mapping_range(inode: Inode, start: int) -> None:
+    """Take every page of a file from ``start`` on, and private copies of them, out of all processes (unmap_mapping_range)."""
+    with inode.mapping.i_mmap_rwsem.read():
+        for vma in inode.mapping.i_mmap:
+            first = vma.start + max(0, start - vma.pgoff)
+            if first < vma.end:
+                zap_page_range(vma, first, vma.end)
+
+
+def unmap_mapping_page(page: Page) -> None:
+    """Take a locked page of a file out of all processes (unmap_mapping_folio)."""
+    user = page.vm.userspace
+    lock = None if user is None else rmap_lock(user, page)
+    if user is None or lock is None:
+        return
+    with lock.read():
+        for vma in rmap_areas(user, page):
+            vpn = vma_address(page, vma)
+            pte = vma.mm.pgtable.get(vpn, 0) if vpn >= 0 else 0
+            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
+                zap_page_range(vma, vpn, vpn + 1)
 
 
 def copy_page_range(child: VMA, parent: VMA) -> None:

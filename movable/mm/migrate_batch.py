@@ -258,6 +258,8 @@ class TwoPartLoop(BatchLoop):
         if newpage is None:
             return -ENOMEM
         if trylock_page(page):
+            if seam is not None:
+                seam.peek(page, "writeback")
             rc = self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
         else:
             rc = self.lock_source(page, mode)
@@ -275,6 +277,8 @@ class TwoPartLoop(BatchLoop):
         if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
             return -EAGAIN
         lock_page(page)
+        if self.seam is not None:
+            self.seam.peek(page, "writeback")
         return self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
 
     def await_writeback(self, page: Page, mode: int) -> int:

@@ -10,7 +10,8 @@ Both pages are locked and writeback has ended (steps 1 to 3, in migrate.py); unl
 15  writeback of the new page ends                   16  migration entries become mappings, of the new page or the old one
 
 An anonymous page outside the swap cache has no tree: then 5, 7, 9 and 11 are nothing, and one reference is expected. What is
-expected otherwise: one for the isolation, one for the tree, one for private data.
+expected otherwise: one for the isolation, one for the tree, one for private data. Of a page on a file system, the steps from 5 on
+are that file system's to do (migrate_file.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from __future__ import annotations
 from errno import EAGAIN
 from typing import TYPE_CHECKING
 
+from movable.errors import VMBug
+from movable.mm.fs import FileMapping
 from movable.mm.page import copy_highpage
 from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
@@ -29,15 +32,18 @@ from movable.mm.page_flags import (
     PG_referenced,
     PG_swapbacked,
     PG_uptodate,
+    PG_writeback,
 )
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
 from movable.mm.swap import count_isolated, lru_cache_add
 
 if TYPE_CHECKING:
+    from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
-    from movable.mm.shmem import FileMapping
 
 DIRTY = 1 << PG_dirty
+PRIVATE = 1 << PG_private
+WRITEBACK = 1 << PG_writeback
 ACTIVE = 1 << PG_active
 SWAPBACKED = 1 << PG_swapbacked
 COPIED = 1 << PG_error | 1 << PG_referenced | 1 << PG_uptodate | ACTIVE
@@ -52,9 +58,12 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     if seam is not None:
         seam.point("ar", ("page", page.pfn, "refs"))
     mapped = page._mapcount >= 0
+    if not page._mapping and page._flags & PRIVATE:  # cut off, and its private data is in use: it will be free soon
+        user.move_file_page(None, newpage, page, mode)
+        return -EAGAIN
     if mapped:
         try_to_migrate(user, page)  # 4
-    rc = -EAGAIN if page._mapcount >= 0 else move_to_new_page(newpage, page)
+    rc = -EAGAIN if page._mapcount >= 0 else move_to_new_page(newpage, page, mode)
     if mapped:
         remove_migration_ptes(user, page, newpage if rc == 0 else page)  # 16
     if seam is not None:
@@ -65,18 +74,39 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     return rc
 
 
-def move_to_new_page(newpage: Page, page: Page) -> int:
-    """Steps 5 to 15; 0 or -EAGAIN (move_to_new_page, migrate_page)."""
-    rc = move_mapping(newpage, page)  # 5 to 11
-    if rc:
-        return rc
+def move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
+    """Steps 5 to 15; 0 or a negative errno, and the page is where it was (move_to_new_page)."""
+    mapping = file_mapping(page)
+    if mapping is not None and mapping.host.sb is not None:
+        user = page.vm.userspace
+        assert user is not None
+        rc = user.move_file_page(mapping, newpage, page, mode)
+    else:
+        rc = migrate_page(mapping, newpage, page, mode)
+    if rc == 0 and not page._mapping & PAGE_MAPPING_ANON:
+        page._mapping = 0
+    return rc
+
+
+def migrate_page(mapping: AddressSpace | None, newpage: Page, page: Page, mode: int) -> int:
+    """Move a page without private data: place, content and flags. 0 or -EAGAIN (mm/migrate.c, migrate_page).
+
+    Raises VMBug for a page under writeback: the loop has waited for its end, and whoever writes since then owes another wait.
+    """
+    if page._flags & WRITEBACK:
+        raise VMBug("F10", "migrate_page of a page under writeback", "a page that nobody writes", page)
+    rc = migrate_page_move_mapping(mapping, newpage, page)  # 5 to 11
+    if rc == 0:
+        migrate_page_copy(newpage, page)
+    return rc
+
+
+def migrate_page_copy(newpage: Page, page: Page) -> None:
+    """The content of the old page, and what is known of it, go to the new one (steps 12 to 14)."""
     if page.seam is not None:
         page.seam.event("copy_lru_page", newpage, source=page.pfn, mapcount=page._mapcount + 1)
-    copy_user_page(newpage, page)  # 12
-    copy_flags(newpage, page)  # 13, 14
-    if not page._mapping & PAGE_MAPPING_ANON:
-        page._mapping = 0
-    return 0
+    copy_user_page(newpage, page)
+    migrate_page_states(newpage, page)
 
 
 def copy_user_page(to: Page, source: Page) -> None:
@@ -98,16 +128,18 @@ def file_mapping(page: Page) -> FileMapping | None:
     word = page._mapping
     if word & PAGE_MAPPING_FLAGS:
         return None
-    return page.vm.address_spaces.get(word)  # type: ignore[return-value]
+    mapping = page.vm.address_spaces.get(word)
+    return mapping if isinstance(mapping, FileMapping) else None
 
 
-def move_mapping(newpage: Page, page: Page) -> int:
+def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page: Page, extra_count: int = 0) -> int:
     """Hand the page's place to ``newpage``, unless somebody holds a reference that is not expected: then -EAGAIN.
 
+    Expected are one for the isolation and, for a page of a file, one for the tree and one for private data, and ``extra_count``.
     While the count is frozen at 0 nobody can take a reference. mirrors mm/migrate.c, migrate_page_move_mapping.
     """
-    mapping = file_mapping(page)
-    expected = 1 if mapping is None else 2 + (page._flags >> PG_private & 1)
+    expected = extra_count + (1 if mapping is None else 2 + (page._flags >> PG_private & 1))
+    assert mapping is None or isinstance(mapping, FileMapping)
     seam = page.seam
     if seam is not None:
         seam.point("aw", ("page", page.pfn, "refs"))
@@ -135,11 +167,19 @@ def move_mapping(newpage: Page, page: Page) -> int:
     return 0
 
 
-def copy_flags(newpage: Page, page: Page) -> None:
-    """What is known of the page goes with it (migrate_page_states)."""
+def migrate_page_states(newpage: Page, page: Page) -> None:
+    """What is known of the page goes with it: flags that say what it holds and how it is used."""
     flags = page._flags
     newpage._flags |= flags & (COPIED | DIRTY)
     page._flags = flags & ~ACTIVE
 
 
-__all__ = ["copy_flags", "file_mapping", "move_mapping", "move_to_new_page", "unmap_and_move_lru"]
+__all__ = [
+    "file_mapping",
+    "migrate_page",
+    "migrate_page_copy",
+    "migrate_page_move_mapping",
+    "migrate_page_states",
+    "move_to_new_page",
+    "unmap_and_move_lru",
+]

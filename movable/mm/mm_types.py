@@ -15,9 +15,9 @@ from movable.mm.pgtable import PTE_ACCESSED, PTE_PRESENT, PTE_PROTNONE, PTE_RW
 from movable.mm.rwsem import RWSem
 
 if TYPE_CHECKING:
+    from movable.mm.fs import File
     from movable.mm.mempolicy import Mempolicy
     from movable.mm.rmap import AnonVma
-    from movable.mm.shmem import File
     from movable.mm.userspace import Userspace
 
 VM_READ = 0x01
@@ -58,11 +58,14 @@ class VMA:
 
     @property
     def page_prot(self) -> int:
-        """The bits of a fresh entry: writable at once only where nobody else's copy could be meant (vm_page_prot)."""
+        """The bits of a fresh entry (vm_page_prot).
+
+        It is writable at once only where nobody else's copy could be meant, and no file system wants to hear of a first write.
+        """
         flags = self.flags
         if not flags & VM_ACCESS_FLAGS:
             return PTE_PROTNONE | PTE_ACCESSED
-        if flags & VM_SHARED and flags & VM_WRITE:
+        if flags & VM_SHARED and flags & VM_WRITE and (self.file is None or self.file.inode.sb is None):
             return PTE_PRESENT | PTE_ACCESSED | PTE_RW
         return PTE_PRESENT | PTE_ACCESSED
 

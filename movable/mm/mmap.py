@@ -20,9 +20,9 @@ from movable.mm.page import PAGE_SHIFT, PAGE_SIZE
 from movable.mm.rmap import AnonVma, anon_vma_clone, unlink_anon_vmas
 
 if TYPE_CHECKING:
+    from movable.mm.fs import File, Inode
     from movable.mm.mempolicy import Mempolicy
     from movable.mm.process import Process
-    from movable.mm.shmem import File, Inode
 
 WORD = 1 << 64
 
@@ -71,7 +71,8 @@ def _map(task: Process, start: int, end: int, flags: int, inode: Inode | None, p
 
 
 def _open(task: Process, flags: int, inode: Inode | None, pages: int) -> File | None:
-    from movable.mm.shmem import File, shmem_file
+    from movable.mm.fs import File
+    from movable.mm.shmem import shmem_file
 
     if inode is None and flags & VM_SHARED:
         inode = shmem_file(task.user, pages)

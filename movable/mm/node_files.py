@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from movable.mm.fs import FileMapping
 from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PG_dirty,
@@ -12,7 +13,6 @@ from movable.mm.page_flags import (
     PG_swapbacked,
     PG_writeback,
 )
-from movable.mm.shmem import FileMapping
 from movable.mm.swap import LRU_NAMES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_WRITE, VMA
+from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_SHARED, VM_WRITE, VMA
 from movable.mm.page import get_page, put_page
 from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
@@ -238,6 +238,24 @@ def mappings(user: Userspace, page: Page) -> Iterator[tuple[VMA, int]]:
         pte = vma.mm.pgtable.get(vpn, 0) if vpn >= 0 else 0
         if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
             yield vma, vpn
+
+
+def page_mkclean(user: Userspace, page: Page) -> bool:
+    """Take the right to write from every mapping of a locked page of a file; whether one of them had written (page_mkclean)."""
+    lock = rmap_lock(user, page)
+    written = False
+    with nullcontext() if lock is None else lock.read():
+        for vma in rmap_areas(user, page):
+            vpn = vma_address(page, vma)
+            if vpn < 0 or not vma.flags & VM_SHARED:
+                continue
+            if page.seam is not None:
+                page.seam.point("aw", vma.location(vpn))
+            pte = vma.mm.pgtable.get(vpn, 0)
+            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn and pte & (PTE_DIRTY | PTE_RW):
+                written = written or bool(pte & PTE_DIRTY)
+                vma.mm.pgtable[vpn] = pte & ~(PTE_DIRTY | PTE_RW)
+    return written
 
 
 # --- migration entries ---

@@ -1,121 +1,24 @@
-"""Files in memory: tmpfs, and what lies behind shared anonymous areas (mm/shmem.c, mm/filemap.c).
-
-A file's pages are in ``mapping.i_pages``, by page of the file; the mapping holds a reference on each. ``i_mmap`` are the areas
-that map the file.
-"""
+"""Files in memory: tmpfs, and what lies behind shared anonymous areas (mm/shmem.c)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.fs import Inode
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
-from movable.mm.mempolicy import SharedPolicy, alloc_page_mpol
+from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.page import get_page, get_page_unless_zero, put_page
 from movable.mm.page_flags import PG_swapbacked, PG_uptodate
-from movable.mm.rwsem import RWSem
 from movable.mm.swap import lru_cache_add
 
 if TYPE_CHECKING:
-    from movable.mm.mempolicy import Mempolicy
-    from movable.mm.mm_types import VMA
     from movable.mm.page import Page
     from movable.mm.process import Process
     from movable.mm.seam import Seam
     from movable.mm.userspace import Userspace
 
-NO_CALLBACKS = MovableOperations(None, None, None)
 FRESH = 1 << PG_swapbacked | 1 << PG_uptodate
-
-
-class FileMapping(AddressSpace):
-    """The page cache of one file (struct address_space).
-
-    ``i_pages`` are its pages by page number in the file, ``i_mmap`` the areas that map it, under
-    ``i_mmap_rwsem``.
-    """
-
-    __slots__ = ("i_mmap", "i_mmap_rwsem", "i_pages")
-
-    def __init__(self, addr: int, name: str, host: Inode) -> None:
-        super().__init__(addr, name, NO_CALLBACKS, host)
-        self.i_pages: dict[int, Page] = {}
-        self.i_mmap: list[VMA] = []
-        self.i_mmap_rwsem = RWSem(host.user.vm, f"i_mmap_rwsem of {name}")
-
-
-class Inode:
-    """A file in memory.
-
-    ``path`` is how /proc shows it, ``ino`` its number, ``size`` in pages, ``policy`` the policies of its ranges, ``uid`` its
-    owner. ``linked`` says that it has a name; a file without one goes with its last mapping.
-    """
-
-    __slots__ = ("ino", "linked", "mapping", "path", "policy", "size", "uid", "user")
-
-    def __init__(self, user: Userspace, path: str, size: int, *, ino: int = 0, uid: int = 0, linked: bool = True) -> None:
-        user.inodes += 1
-        self.user = user
-        self.path = path
-        self.ino = ino or user.inodes
-        self.size = size
-        self.uid = uid
-        self.linked = linked
-        self.policy = SharedPolicy()
-        vm = user.vm
-        addr = vm._next_address
-        vm._next_address += 0x40
-        self.mapping = FileMapping(addr, path, self)
-        vm.address_spaces[addr] = self.mapping
-
-    def evict(self) -> None:
-        """The file goes, and its pages with it (shmem_evict_inode)."""
-        pages, self.mapping.i_pages = self.mapping.i_pages, {}
-        for page in pages.values():
-            page._mapping = 0
-            put_page(page)
-        self.user.vm.address_spaces.pop(self.mapping.addr, None)
-
-    def __repr__(self) -> str:
-        return f"<file {self.path}>"
-
-
-class File:
-    """An open file: what areas map. Areas merge only where they map the same one (struct file)."""
-
-    __slots__ = ("inode", "mapping", "policy")
-
-    def __init__(self, inode: Inode) -> None:
-        self.inode = inode
-        self.mapping = inode.mapping
-        self.policy = inode.policy
-
-    @property
-    def path(self) -> str:
-        """How /proc shows the file."""
-        return self.inode.path
-
-    @property
-    def ino(self) -> int:
-        """The inode's number."""
-        return self.inode.ino
-
-    def set_policy(self, vma: VMA, policy: Mempolicy | None) -> None:
-        """Give the pages that an area maps a policy (shmem_set_policy)."""
-        self.policy.replace(vma.pgoff, vma.pgoff + vma.end - vma.start, policy)
-
-    def mapped(self, vma: VMA) -> None:
-        """An area begins to map the file."""
-        with self.mapping.i_mmap_rwsem.write():
-            self.mapping.i_mmap.append(vma)
-
-    def unmapped(self, vma: VMA) -> None:
-        """An area does not map the file any more; the last one takes a file without a name with it."""
-        with self.mapping.i_mmap_rwsem.write():
-            self.mapping.i_mmap.remove(vma)
-        if not self.mapping.i_mmap and not self.inode.linked:
-            self.inode.evict()
 
 
 def shmem_file(user: Userspace, pages: int, ino: int = 0) -> Inode:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from movable.mm.cpuset import Cpuset
 from movable.mm.gfp import GFP_KERNEL, GFP_ZERO
+from movable.mm.migrate_file import move_file_page
 from movable.mm.migrate_lru import unmap_and_move_lru
 from movable.mm.mm_types import MmStruct
 from movable.mm.page import Page, put_page
@@ -19,8 +20,9 @@ from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_pa
 from movable.mm.validate_mm import findings
 
 if TYPE_CHECKING:
+    from movable.mm.buffer import BufferHead
+    from movable.mm.fs import Inode
     from movable.mm.rmap import AnonVma
-    from movable.mm.shmem import Inode
     from movable.mm.vm import VM
 
 PF_KTHREAD_PID = 2
@@ -45,6 +47,7 @@ class Userspace:
         self.memory_nodes = sum(1 << node.nid for node in vm.nodes if node.present_pages)
         self.lru_add: list[list[Page]] = [[] for _ in cpu_nodes]
         self.lru_disabled = 0
+        self.bh_lrus: list[list[BufferHead]] = [[] for _ in cpu_nodes]
         self.numastat = [[0] * 6 for _ in vm.nodes]
         self.mlock_count: dict[int, int] = {}
         self.anon_vmas: dict[int, AnonVma] = {}
@@ -54,6 +57,7 @@ class Userspace:
         self.tasks: dict[int, Process] = {}
         self._next_pid = FIRST_PID
         self.move_lru_page = unmap_and_move_lru
+        self.move_file_page = move_file_page
         self.release_lru_page = release_lru_page
         self.zero_page = self._make_zero_page()
         self.kworker = Process(self, 0, "kthread", self.top_cpuset)

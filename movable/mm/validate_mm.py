@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from movable.mm.fs import FileMapping
 from movable.mm.mm_types import VM_LOCKED, VM_SHARED
-from movable.mm.page_flags import PAGE_MAPPING_ANON, PG_reserved
+from movable.mm.page_flags import PAGE_MAPPING_ANON, PG_private, PG_reserved
 from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE, pte_words
 from movable.mm.rmap import EXCLUSIVE, mappings
-from movable.mm.shmem import FileMapping
 from movable.mm.swap import LRU, LRU_NAMES, UNEVICTABLE, page_lru
 
 if TYPE_CHECKING:
@@ -121,11 +121,12 @@ def _mlock(user: Userspace, locked: Counter[int]) -> Iterator[str]:
 
 
 def _references(user: Userspace, maps: Counter[int]) -> Counter[int]:
-    """The references that each page of a process must have: mappings, page cache, batches, pins."""
+    """The references that each page of a process must have: mappings, page cache, private data, batches, pins."""
     known: Counter[int] = Counter()
     for mapping in user.vm.address_spaces.values():
         if isinstance(mapping, FileMapping):
             known.update(page.pfn for page in mapping.i_pages.values())
+            known.update(page.pfn for page in mapping.i_pages.values() if page._flags >> PG_private & 1)
     for batch in user.lru_add:
         known.update(page.pfn for page in batch)
     for task in user.tasks.values():

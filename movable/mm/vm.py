@@ -27,6 +27,7 @@ from movable.mm.page_flags import movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 
 if TYPE_CHECKING:
+    from movable.mm.blockdev import Disk
     from movable.mm.obstacles import Failure, Obstacle
     from movable.mm.userspace import Userspace
     from movable.mm.vmscan import Shrinker
@@ -128,6 +129,7 @@ class VM:
         self.oom_notifiers: list[Callable[[], int]] = []
         self.shrinkers: list[Shrinker] = []
         self.workqueues: list[WorkQueue] = []
+        self.disks: list[Disk] = []
         self.drivers: list[Any] = []
         self.userspace: Userspace | None = None
         self.binder: Callable[[Any, Era], MovableOperations] = bind_raw

@@ -7,6 +7,7 @@ from errno import EALREADY, EBADF, EOPNOTSUPP, errorcode
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from movable.mm.cpuset import Cpuset
+from movable.mm.fs import Inode
 from movable.mm.gup import get_user_pages
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.mempolicy_calls import (
@@ -25,7 +26,7 @@ from movable.mm.mprotect import do_mprotect
 from movable.mm.nodemask import format_nodelist
 from movable.mm.pgtable import PTE_ACCESSED, PTE_PRESENT
 from movable.mm.process import DEAD, ZOMBIE, Process
-from movable.mm.shmem import Inode, shmem_file
+from movable.mm.shmem import shmem_file
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.task_mmu import numa_maps_line
 from movable.mm.userspace import Userspace

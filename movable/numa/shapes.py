@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
+from movable.mm.fs import Inode
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import do_mmap
 from movable.mm.page import PAGE_SIZE
 from movable.mm.process import Process
-from movable.mm.shmem import Inode
 
 if TYPE_CHECKING:
     from movable.mm.userspace import Userspace

@@ -182,7 +182,7 @@ def restores_writable(vma: VMA, entry: int, new: Page) -> int:
     return _restored(vma, entry, new) | PTE_RW
 
 
-def does_not_count(newpage: Page, page: Page) -> int:
+def does_not_count(mapping: object, newpage: Page, page: Page) -> int:
     """The reference count is not looked at."""
     newpage._index, newpage._mapping = page._index, page._mapping
     newpage._flags |= page._flags & migrate_lru.SWAPBACKED
@@ -211,7 +211,7 @@ def test_a_right_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_reference_that_is_not_counted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate_lru, "move_mapping", does_not_count)
+    monkeypatch.setattr(migrate_lru, "migrate_page_move_mapping", does_not_count)
     assert "V28" in broken_by("move retire write")
 
 

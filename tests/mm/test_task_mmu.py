@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from movable import VM
+from movable.mm.fs import Inode
 from movable.mm.mempolicy import MPOL_BIND
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
@@ -15,7 +16,6 @@ from movable.mm.mmap import do_mmap
 from movable.mm.page_flags import PG_dirty
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
-from movable.mm.shmem import Inode
 from movable.mm.swap import lru_add_drain_all, mark_page_accessed
 from movable.mm.task_mmu import numa_maps
 from movable.mm.userspace import userspace

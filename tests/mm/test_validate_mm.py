@@ -8,6 +8,7 @@ import pytest
 
 from movable import VM
 from movable.errors import InvalidState
+from movable.mm.fs import FileMapping
 from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
@@ -16,7 +17,6 @@ from movable.mm.page_flags import PG_lru
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.rmap import EXCLUSIVE
-from movable.mm.shmem import FileMapping
 from movable.mm.swap import UNEVICTABLE, count_isolated, lru_add_drain_all, lruvec
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm

@@ -1,0 +1,74 @@
+"""A simulated disk: blocks that are read and written later, by the machine's work, and that can fail (block/)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from movable.errors import UsageError
+from movable.mm.locks import Work
+from movable.mm.pagemap import file_of
+
+if TYPE_CHECKING:
+    from movable.mm.buffer import BufferHead
+    from movable.mm.page import Page
+    from movable.mm.vm import VM
+
+EndIo = Callable[["BufferHead", bool], object]
+"""Called with the buffer and whether it went well, when an I/O has ended."""
+
+
+class Disk:
+    """A block device of ``nr_blocks`` blocks of ``block_size`` bytes; a block that was never written holds zeros.
+
+    ``slow`` says that an I/O ends later, as work of the machine: when somebody waits, or beside other tasks. ``failing`` are the
+    blocks whose I/O fails; ``fails`` says that all do. ``reads`` and ``writes`` count.
+    """
+
+    def __init__(self, vm: VM, nr_blocks: int, block_size: int = 1024, name: str = "disk") -> None:
+        self.vm = vm
+        self.nr_blocks = nr_blocks
+        self.block_size = block_size
+        self.name = name
+        self.blocks: dict[int, bytes] = {}
+        self.slow = True
+        self.fails = False
+        self.failing: set[int] = set()
+        self.reads = self.writes = 0
+        self.queue = vm.workqueue(f"{name} at work")
+        vm.disks.append(self)
+
+    def submit_bh(self, write: bool, bh: BufferHead, end_io: EndIo) -> None:
+        """Read or write the block of a locked buffer, and call ``end_io(bh, ok)`` then. Raises UsageError beyond the last block.
+
+        The bytes of the page are used when the disk comes to it: a page must stay where it is until then.
+        """
+        if not 0 <= bh.blocknr < self.nr_blocks:
+            raise UsageError(f"{self.name} has no block {bh.blocknr}; it has {self.nr_blocks}")
+        if self.slow:
+            self.queue.queue_work(Work(lambda: self._do(write, bh, end_io), f"block {bh.blocknr}"))
+        else:
+            self._do(write, bh, end_io)
+
+    def _do(self, write: bool, bh: BufferHead, end_io: EndIo) -> None:
+        seam = self.vm.seam
+        if seam is not None:
+            seam.point("aw", (self.name, bh.blocknr))
+            if write:
+                seam.point("ar", ("file page", file_name(bh.page), bh.page._index))
+        ok = not self.fails and bh.blocknr not in self.failing
+        if write:
+            self.writes += 1
+            if ok:
+                self.blocks[bh.blocknr] = bytes(bh.data)
+        else:
+            self.reads += 1
+            if ok:
+                bh.data[:] = self.blocks.get(bh.blocknr, bytes(self.block_size))
+        end_io(bh, ok)
+
+
+def file_name(page: Page) -> str:
+    """What the file of a page is called, "" for one that is cut off."""
+    mapping = file_of(page)
+    return "" if mapping is None else mapping.name

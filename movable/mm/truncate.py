@@ -1,0 +1,70 @@
+"""Cutting a file off: its pages go, wherever they are in use (mm/truncate.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from movable.mm.buffer import block_invalidatepage, try_to_free_buffers
+from movable.mm.filemap import unlock_page
+from movable.mm.memory import unmap_mapping_page, unmap_mapping_range
+from movable.mm.page import put_page
+from movable.mm.pagemap import WRITEBACK, call_fs, delete_from_page_cache, file_of, find_lock_page, page_has_private
+from movable.mm.swap import wait_on_page_writeback
+
+if TYPE_CHECKING:
+    from movable.mm.fs import Inode
+    from movable.mm.page import Page
+
+
+def truncate(inode: Inode, pages: int) -> None:
+    """Make a file ``pages`` pages long (ftruncate)."""
+    with inode.mapping.i_rwsem.write():
+        seam = inode.user.vm.seam
+        if seam is not None:
+            seam.point("aw", ("i_pages", inode.path))
+        shorter, inode.size = pages < inode.size, pages
+        if shorter:
+            truncate_inode_pages(inode, pages)
+
+
+def truncate_inode_pages(inode: Inode, start: int) -> None:
+    """Take every page of a file from ``start`` on out of processes and out of the file; waits for page locks and writeback.
+
+    The size is lower already, so that nobody makes new ones. mirrors mm/truncate.c, truncate_inode_pages.
+    """
+    mapping = inode.mapping
+    unmap_mapping_range(inode, start)
+    for index in sorted(index for index in mapping.i_pages if index >= start):
+        page = find_lock_page(mapping, index)
+        if page is None:
+            continue
+        if page._flags & WRITEBACK:
+            wait_on_page_writeback(page)
+        if page._mapcount >= 0:
+            unmap_mapping_page(page)
+        if page_has_private(page):
+            invalidate_page(page)
+        delete_from_page_cache(page)
+        unlock_page(page)
+        put_page(page)
+
+
+def invalidate_page(page: Page) -> None:
+    """The private data of a locked page that is cut off goes (do_invalidatepage)."""
+    mapping = file_of(page)
+    assert mapping is not None
+    assert mapping.host.sb is not None
+    if mapping.host.sb.ops.invalidatepage is None:
+        block_invalidatepage(page)
+    else:
+        call_fs(mapping, "invalidatepage", page)
+
+
+def try_to_release_page(page: Page) -> bool:
+    """Ask the file system to give up the private data of a locked page; whether that was done (filemap_release_folio)."""
+    mapping = file_of(page)
+    if page._flags & WRITEBACK:
+        return False
+    if mapping is not None and mapping.host.sb is not None and mapping.host.sb.ops.releasepage is not None:
+        return bool(call_fs(mapping, "releasepage", page))
+    return try_to_free_buffers(page)
