@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pluggy import HookimplMarker, HookspecMarker
 
 if TYPE_CHECKING:
+    from movable.mm.fs import Inode
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
 
@@ -62,3 +63,49 @@ CALLBACKS = ("isolate_page", "migratepage", "putback_page")
 """Names of the three callbacks, as kernels up to 5.19 spell them."""
 MIGRATE_FORMS = ("migratepage", "migrate_page")
 """The two forms of the migrate callback."""
+
+
+# --- file systems: struct address_space_operations ---
+
+
+@hookspec(firstresult=True)
+def readpage(inode: Inode, page: Page) -> int:
+    """Fill a page of a file (rules F1, F2, F13).
+
+    The page is locked. Say SetPageUptodate and unlock it when it is filled, now or later; after an error only unlock it. Return 0,
+    or a negative errno and leave the page locked.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def writepage(page: Page) -> int:
+    """Write a page of a file out (rules F10 to F13).
+
+    The page is locked, and its dirty flag was taken. Set PG_writeback, unlock the page, and end the writeback when it is written.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def write_begin(inode: Inode, page: Page) -> int:
+    """A locked page will be written to, by a call or through a mapping: reserve what that needs. 0 or a negative errno."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def releasepage(page: Page) -> bool:
+    """Give up the private data of a locked page; return whether it is gone (rules F5, F6)."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def invalidatepage(page: Page) -> None:
+    """The locked page is cut off from its file: its private data must go (rule F14)."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def evict_inode(inode: Inode) -> None:
+    """The file goes; all its pages are gone (rule F14)."""
+    raise NotImplementedError

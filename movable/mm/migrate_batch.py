@@ -258,7 +258,7 @@ class TwoPartLoop(BatchLoop):
         if newpage is None:
             return -ENOMEM
         if trylock_page(page):
-            if seam is not None:
+            if seam is not None and self.vm.userspace is not None:
                 seam.peek(page, "writeback")
             rc = self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
         else:
@@ -277,7 +277,7 @@ class TwoPartLoop(BatchLoop):
         if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
             return -EAGAIN
         lock_page(page)
-        if self.seam is not None:
+        if self.seam is not None and self.vm.userspace is not None:
             self.seam.peek(page, "writeback")
         return self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
 

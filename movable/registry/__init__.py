@@ -1,6 +1,6 @@
 """Finds drivers, checks that they can be drivers, and binds them: a factory in, three bound functions out.
 
-A driver is named by its entry point in the group ``movable.drivers``, as ``module:Class``, or as ``path/to/file.py:Class``. A
+A driver is named by its entry point in the group ``movable.drivers`` (a file system: ``movable.filesystems``), as ``module:Class``, or as ``path/to/file.py:Class``. A
 module (``module`` or ``file.py``) with the three callbacks at its top level is a driver too. What is found is a *factory*: called
 with a VM it makes one instance, so that no state is shared between machines.
 """
@@ -26,6 +26,7 @@ from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
 from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
+from movable.registry.filesystems import is_filesystem, mount_instance, problem_of_filesystem
 from movable.supervise.board import preparing
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
-GROUP = "movable.drivers"
+GROUPS = ("movable.drivers", "movable.filesystems")
 LOADERS = {".c": "movable.c.target:find"}
 """Who makes a factory of a file in another language, by the end of its name: called with the name and what follows the colon."""
 Factory = Callable[..., Any]
@@ -77,7 +78,7 @@ def installed(
     means. ``known`` leads from "name module:Class" to problems of drivers that are not imported again; ``looking`` is called with
     the same words before each import.
     """
-    points = sorted(metadata.entry_points(group=GROUP), key=lambda point: (point.name, _distribution(point), point.value))
+    points = sorted(_points(), key=lambda point: (point.name, _distribution(point), point.value))
     found = []
     for point in points:
         who = f"{point.name} {point.value}"
@@ -89,6 +90,10 @@ def installed(
             looking(who)
         found.append(_found(point, [other for other in points if other.name == point.name and other is not point]))
     return found
+
+
+def _points() -> list[metadata.EntryPoint]:
+    return [point for group in GROUPS for point in metadata.entry_points(group=group)]
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
@@ -126,7 +131,7 @@ def find(target: str) -> Factory:
             made: Factory = getattr(importlib.import_module(home), function)(name, attribute)
         return made
     if not attribute and not name.endswith(".py"):
-        points = [point for point in metadata.entry_points(group=GROUP) if point.name == name]
+        points = [point for point in _points() if point.name == name]
         if len(points) > 1:
             offers = " and ".join(sorted(f"{_distribution(point)} ({point.value})" for point in points))
             raise UsageError(f"driver {name!r} is offered by {offers}; name one of them as module:Class")
@@ -189,7 +194,7 @@ def _load_module(name: str, target: str) -> ModuleType:
         raise UsageError(f"{target!r} names no module; name a driver as module:Class or file.py:Class") from None
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            names = ", ".join(point.name for point in metadata.entry_points(group=GROUP)) or "none"
+            names = ", ".join(point.name for point in _points()) or "none"
             raise UsageError(
                 f"unknown driver {target!r}; installed are {names}; or name one as module:Class or file.py:Class"
             ) from None
@@ -225,7 +230,7 @@ def _classes(module: ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if inspect.isclass(value) and _complete(value)
+        if inspect.isclass(value) and (_complete(value) or (is_filesystem(value) and value.__module__ == module.__name__))
     ]
 
 
@@ -314,7 +319,7 @@ def _arguments(owner: Any, function: Any, callback: str, name: str) -> str:
     static = inspect.isclass(owner) and isinstance(inspect.getattr_static(owner, callback), staticmethod)
     if inspect.isclass(owner) and not static:
         parameters = parameters[1:]
-    allowed = _ARGUMENTS[callback]
+    allowed = _ARGUMENTS.get(callback) or list(inspect.signature(getattr(hookspecs, callback)).parameters)
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return f"{name}.{callback} takes {parameter}; name the arguments: ({', '.join(allowed)})"
@@ -330,7 +335,7 @@ def validate(owner: Any, name: str) -> None:
 
     Raises UsageError, one line, naming the plug-in, the hook and what it should be.
     """
-    problem = _checked(owner, name)
+    problem = problem_of_filesystem(owner, name, _arguments) if is_filesystem(owner) else _checked(owner, name)
     if problem:
         raise UsageError(problem)
 
@@ -425,8 +430,9 @@ def _wrapped(raw: MovableOperations, plugins: pluggy.PluginManager, form: str) -
 def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None = None, **options: Any) -> Any:
     """Make one instance of a driver on a machine.
 
-    ``target`` is a factory or a name for ``find``. ``plugins`` may hold hook wrappers. ``options`` go to the factory. Raises
-    UsageError for a driver that cannot be used or does not accept the options.
+    ``target`` is a factory or a name for ``find``. ``plugins`` may hold hook wrappers. ``options`` go to the factory. A file system
+    is mounted, and what is returned is its ``SuperBlock``. Raises UsageError for a driver that cannot be used or does not accept
+    the options.
     """
     factory = find(target) if isinstance(target, str) else _as_factory(target, getattr(target, "__name__", "driver"))
     name = getattr(factory, "__name__", str(target))
@@ -441,5 +447,7 @@ def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None 
         raise
     except BaseException as error:
         raise UsageError(f"{name}(vm) failed: {_last_line(error)}") from error
+    if is_filesystem(type(driver)):
+        return mount_instance(vm, driver, name)
     vm.drivers.append(driver)
     return driver
