@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from pluggy import HookimplMarker, HookspecMarker
 
 if TYPE_CHECKING:
-    from movable.mm.fs import Inode
     from movable.mm.address_space import AddressSpace
+    from movable.mm.fs import Inode
     from movable.mm.page import Page
 
 hookspec = HookspecMarker("movable")
@@ -72,8 +72,8 @@ MIGRATE_FORMS = ("migratepage", "migrate_page")
 def readpage(inode: Inode, page: Page) -> int:
     """Fill a page of a file (rules F1, F2, F13).
 
-    The page is locked. Say SetPageUptodate and unlock it when it is filled, now or later; after an error only unlock it. Return 0,
-    or a negative errno and leave the page locked.
+    The page is locked. Say SetPageUptodate and unlock it when it is filled, now or later. Return 0, or a negative errno, and unlock
+    the page in that case too.
     """
     raise NotImplementedError
 

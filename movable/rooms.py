@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ROOMS = ("mm", "rules", "workload", "sequential", "concurrent", "contract", "explore", "c")
+ROOMS = ("mm", "rules", "workload", "sequential", "concurrent", "filesystems", "contract", "explore", "c")
 MODULES = tuple(f"movable.{room}." for room in ROOMS)
 """Beginnings of the names of the kit's modules."""
 PATHS = tuple(f"movable/{room}/" for room in ROOMS)

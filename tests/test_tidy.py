@@ -33,7 +33,11 @@ ARROWS = {
     "workload": {"workload", "mm", "names"},
     "sequential": {"sequential", "supervise", "workload", "rules", "mm", "registry", "names"},
     "concurrent": {"concurrent", "supervise", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
-    "contract": {"contract", "supervise", "concurrent", "sequential", "workload", "rules", "mm", "explore", "registry", "names"},
+    "filesystems": {"filesystems", "rules", "explore", "mm", "names"},
+    "contract": {
+        *("contract", "supervise", "concurrent", "sequential", "workload", "filesystems", "rules", "mm", "explore", "registry"),
+        "names",
+    },
     "c": {"c", "workload", "mm", "explore", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},

@@ -65,6 +65,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _replay_here(arguments: argparse.Namespace) -> int:
+    from movable.filesystems.program import TOKEN
     from movable.sequential.replay import replay
     from movable.workload.token import SCENARIO
 
@@ -74,7 +75,12 @@ def _replay_here(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None:
             raise UsageError(f"--{name} is for tokens of interleavings, which begin with {SCENARIO!r}")
 
-    lines, broken = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
+    if arguments.token.strip().startswith(TOKEN):
+        from movable.contract.filesystem import replayed
+
+        lines, broken = replayed(arguments.target, arguments.token, arguments.era)
+    else:
+        lines, broken = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
     _print_lines(lines)
     return 1 if broken else 0
 
@@ -90,16 +96,20 @@ def _add_new(verbs: Verbs) -> None:
     verb = verbs.add_parser("new", help="write a complete driver distribution to begin with")
     verb.add_argument("name", metavar="NAME", help="of the distribution, such as my-driver")
     verb.add_argument("--c", action="store_true", help="a driver in C, with a description of its operations and a test")
+    verb.add_argument("--filesystem", action="store_true", help="a file system, with a test")
     verb.add_argument("--era", default=None, help="the kernel that the driver is for (default 4.19)")
     verb.set_defaults(run=_new)
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from movable.contract.new.scaffold import TEMPLATES, TEMPLATES_C, scaffold
+    from movable.contract.new.scaffold import TEMPLATES, TEMPLATES_C, TEMPLATES_FILESYSTEM, scaffold
 
     if arguments.c and arguments.era is not None:
         raise UsageError("a driver in C says its kernel by the headers that it includes; leave --era out")
-    written = scaffold(arguments.name, Path(), TEMPLATES_C if arguments.c else TEMPLATES, arguments.era or DEFAULT)
+    if arguments.filesystem and (arguments.c or arguments.era is not None):
+        raise UsageError("a file system is written in Python, in one form for all eras; leave --c and --era out")
+    templates = TEMPLATES_C if arguments.c else TEMPLATES_FILESYSTEM if arguments.filesystem else TEMPLATES
+    written = scaffold(arguments.name, Path(), templates, arguments.era or DEFAULT)
     for path in written:
         print(path)
     if arguments.c:

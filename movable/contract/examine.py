@@ -16,6 +16,7 @@ from movable.contract.report import Explored, Report, Verdict
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.registry import find, is_built, with_options
+from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit, place_of
 from movable.sequential.replay import replay_command, spoken
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ISOLATE = True
 """Whether a driver runs in a process of its own where nobody says."""
+A_FILESYSTEM = "is a file system, and certified by rules of its own"
 TELLING = 0.85
 """The part of the time after which programs end where a failure is to be made small and told in what is left."""
 
@@ -72,7 +74,7 @@ def check(
     progress: Progress | None = None,
     isolate: bool | None = None,
 ) -> Report:
-    """Certify one driver.
+    """Certify one driver, or one file system (movable.contract.filesystem).
 
     ``target`` is a driver class or a name for ``registry.find``. By default the work is counted, so that the same ``seed`` gives
     the same report everywhere: ``examples`` programs, and ``executions`` interleavings of all scenarios together (with
@@ -97,12 +99,28 @@ def check(
         budget, examples, interleavings, executions, limit,
     )  # fmt: skip
     asked.refuse_what_cannot_be()
-    if isolated and executor is None:
-        from movable.contract.supervised import check_supervised
+    apart = isolated and executor is None
+    if is_filesystem(target):
+        return _certify_filesystem(asked, progress, apart)
+    try:
+        if apart:
+            from movable.contract.supervised import check_supervised
 
-        return check_supervised(asked, progress)
-    with asked.with_hands() as ready:
-        return ready.finish(ready.begin(progress))
+            return check_supervised(asked, progress)
+        with asked.with_hands() as ready:
+            return ready.finish(ready.begin(progress))
+    except UsageError as error:
+        if not str(error).endswith(A_FILESYSTEM):
+            raise
+    return _certify_filesystem(asked, progress, apart)
+
+
+def _certify_filesystem(asked: Asked, progress: Progress | None, apart: bool) -> Report:
+    from movable.contract.filesystem import check_filesystem
+
+    return check_filesystem(
+        asked.target, asked.era, asked.seed, asked.measure, asked.waivers, progress=progress, isolate=apart
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +175,8 @@ class Asked:
     def begin(self, progress: Progress | None = None) -> Check:
         """The check of the driver, which is imported for it."""
         given = find(self.target) if isinstance(self.target, str) else self.target
+        if is_filesystem(given):
+            raise UsageError(f"{self.target} {A_FILESYSTEM}")
         target, factory = excused(self.target, given, self.waivers)
         chosen = workload_for(factory, self.workload)
         search = Search(chosen, factory, self.era, self.seed, until=self.until, excused=frozenset(self.waivers))

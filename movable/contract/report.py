@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.budget import Budget
 from movable.contract.show.matrix import matrix, matrix_text
 from movable.rules.rule import CHECKED
-from movable.rules.table import RULES
+from movable.rules.table import ALL_RULES as RULES
 from movable.shown import name, shown
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Report:
 
     ``budget`` is what was to be done, and ``cut`` says that its limit came first. ``operations`` counts how often programs ran each
     operation; ``uncalled`` are the driver's methods that nobody called, for want of a workload. ``first_failure`` says what was
-    done until the first must rule broke. ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
+    done until the first must rule broke.
+    ``called`` are the callbacks that are counted by name. ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
     """
 
     target: str
@@ -116,6 +117,7 @@ class Report:
     operations: Counter[str] = field(default_factory=Counter)
     uncalled: list[str] = field(default_factory=list)
     first_failure: Found | None = None
+    called: tuple[str, ...] = ("isolate_page", "migratepage", "putback_page")
     seconds: float = 0.0
     phase_seconds: dict[str, float] = field(default_factory=dict)
 
@@ -128,8 +130,8 @@ class Report:
     def untried(self) -> list[str]:
         """Must rules of the driver that were never exercised, although a workload could."""
         unproven = (RULES[id] for id, found in self.verdicts.items() if found.verdict == UNPROVEN and not found.exercised)
-        wanted = ("must", "driver", CHECKED)
-        return [rule.id for rule in unproven if (rule.level, rule.scope, rule.kind) == wanted and rule.id not in self.not_asked]
+        wanted = [rule for rule in unproven if rule.level == "must" and rule.scope != "core" and rule.kind == CHECKED]
+        return [rule.id for rule in wanted if rule.id not in self.not_asked]
 
     @property
     def executions(self) -> int:
@@ -220,7 +222,7 @@ class Report:
     def summary(self) -> str:
         """The last line: the outcome, the five verdicts counted, and what was exercised."""
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in VERDICTS)
-        calls = ", ".join(f"{self.callbacks[name]} {name}" for name in ("isolate_page", "migratepage", "putback_page"))
+        calls = ", ".join(f"{self.callbacks[name]} {name}" for name in self.called)
         programs = f"{self.examples} examples, {self.steps} steps, {self.states} distinct states; {calls}"
         explored = sum(1 for one in self.scenarios if one.executions)
         return f"{self.outcome}: {counts}; {programs}; {self.executions} executions of {explored} scenarios"
@@ -345,7 +347,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "examples": report.examples,
         "steps": report.steps,
         "states": report.states,
-        "callbacks": {name: report.callbacks[name] for name in ("isolate_page", "migratepage", "putback_page")},
+        "callbacks": {name: report.callbacks[name] for name in report.called},
         "stopped": report.stopped,
         "outcome": report.outcome,
         "budget": {"by": "time" if report.budget.by_time else "work", **asdict(report.budget)},

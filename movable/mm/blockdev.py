@@ -22,7 +22,8 @@ class Disk:
     """A block device of ``nr_blocks`` blocks of ``block_size`` bytes; a block that was never written holds zeros.
 
     ``slow`` says that an I/O ends later, as work of the machine: when somebody waits, or beside other tasks. ``failing`` are the
-    blocks whose I/O fails; ``fails`` says that all do. ``reads`` and ``writes`` count.
+    blocks whose I/O fails; ``fails`` says that all do. ``reads``, ``writes`` and
+    ``failed_writes`` count.
     """
 
     def __init__(self, vm: VM, nr_blocks: int, block_size: int = 1024, name: str = "disk") -> None:
@@ -34,7 +35,7 @@ class Disk:
         self.slow = True
         self.fails = False
         self.failing: set[int] = set()
-        self.reads = self.writes = 0
+        self.reads = self.writes = self.failed_writes = 0
         self.queue = vm.workqueue(f"{name} at work")
         vm.disks.append(self)
 
@@ -61,6 +62,8 @@ class Disk:
             self.writes += 1
             if ok:
                 self.blocks[bh.blocknr] = bytes(bh.data)
+            else:
+                self.failed_writes += 1
         else:
             self.reads += 1
             if ok:

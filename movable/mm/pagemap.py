@@ -1,4 +1,4 @@
-"""The page cache of files on a file system: finding, reading and writing pages (include/linux/pagemap.h, mm/filemap.c, mm/page-writeback.c).
+"""The page cache of file systems: pages are found, read and written (include/linux/pagemap.h, mm/filemap.c, page-writeback.c).
 
 Lock order: page lock, then a mapping's tree or areas. Whoever finds a page in the tree takes a reference, then the page lock, and
 then looks whether the page still belongs to the file: it may have been cut off or have moved meanwhile.

@@ -8,7 +8,7 @@ from movable.mm.buffer import block_invalidatepage, try_to_free_buffers
 from movable.mm.filemap import unlock_page
 from movable.mm.memory import unmap_mapping_page, unmap_mapping_range
 from movable.mm.page import put_page
-from movable.mm.pagemap import WRITEBACK, call_fs, delete_from_page_cache, file_of, find_lock_page, page_has_private
+from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, delete_from_page_cache, file_of, find_lock_page, page_has_private
 from movable.mm.swap import wait_on_page_writeback
 
 if TYPE_CHECKING:
@@ -47,6 +47,34 @@ def truncate_inode_pages(inode: Inode, start: int) -> None:
         delete_from_page_cache(page)
         unlock_page(page)
         put_page(page)
+
+
+def invalidate_mapping_pages(inode: Inode) -> int:
+    """Forget the pages of a file that are clean and that nobody uses; how many (invalidate_mapping_pages)."""
+    mapping = inode.mapping
+    gone = 0
+    for index in sorted(mapping.i_pages):
+        page = find_lock_page(mapping, index)
+        if page is None:
+            continue
+        gone += invalidate_inode_page(page)
+        unlock_page(page)
+        put_page(page)
+    return gone
+
+
+def invalidate_inode_page(page: Page) -> bool:
+    """Take a locked page out of its file if it is clean, unmapped and held by nobody but the caller and the lists."""
+    if page._flags & (DIRTY | WRITEBACK):
+        return False
+    if page._mapcount >= 0:
+        unmap_mapping_page(page)
+    if page._flags & DIRTY or (page_has_private(page) and not try_to_release_page(page)):
+        return False
+    if page._refcount > 2 + page_has_private(page):
+        return False
+    delete_from_page_cache(page)
+    return True
 
 
 def invalidate_page(page: Page) -> None:

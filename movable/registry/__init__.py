@@ -1,8 +1,9 @@
 """Finds drivers, checks that they can be drivers, and binds them: a factory in, three bound functions out.
 
-A driver is named by its entry point in the group ``movable.drivers`` (a file system: ``movable.filesystems``), as ``module:Class``, or as ``path/to/file.py:Class``. A
-module (``module`` or ``file.py``) with the three callbacks at its top level is a driver too. What is found is a *factory*: called
-with a VM it makes one instance, so that no state is shared between machines.
+A driver is named by its entry point in the group ``movable.drivers`` (a file system: ``movable.filesystems``), as
+``module:Class``, or as ``path/to/file.py:Class``. A module (``module`` or ``file.py``) with the three callbacks at its top level
+is a driver too. What is found is a *factory*: called with a VM it makes one instance, so that no state is shared between
+machines.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ class Rule:
 
     @property
     def scope(self) -> str:
-        """Whom it binds: "driver" or "core"."""
-        return "core" if self.id[0] == "V" else "driver"
+        """Whom it binds: "driver", "core" or "file system"."""
+        return {"D": "driver", "V": "core", "F": "file system"}[self.id[0]]
 
     @property
     def shown(self) -> str:
@@ -98,9 +98,10 @@ def rule(
 ) -> Rule:
     """Declare a rule, beside the code that judges it.
 
-    ``id`` is its number ("D17"): D rules bind drivers, V rules the core. ``level`` is one of LEVELS, ``kind`` one of KINDS,
-    ``eras`` the kernels that it holds for. ``title`` is a few words, ``sentence`` the rule, ``why`` the reason. ``kernel`` is where
-    the kernel says so ("mm/migrate.c: migrate_pages, ..."), ``bugs`` the historic bugs that broke it (see bugs.py).
+    ``id`` is its number ("D17"): D rules bind drivers, V rules the core, F rules file systems. ``level`` is one of LEVELS,
+    ``kind`` one of KINDS, ``eras`` the kernels that it holds for. ``title`` is a few words, ``sentence`` the rule, ``why``
+    the reason. ``kernel`` is where the kernel says so ("mm/migrate.c: migrate_pages, ..."), ``bugs`` the historic bugs that
+    broke it (see bugs.py).
     ``exercised_by`` names the occasions on which it can be broken: each is a count of the checks (``Check.occasions``). A rule that
     no event shows is ``judged_by`` code of another room ("sequential.observers:Onlooker._putback").
 

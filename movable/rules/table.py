@@ -1,6 +1,6 @@
 """The rule table: every promise of the contract, by number, with its reason and where it comes from.
 
-D rules bind drivers, V rules bind the core. Every report speaks in these numbers.
+D rules bind drivers, V rules bind the core, F rules bind file systems. Every report speaks in these numbers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,20 @@ import difflib
 from collections.abc import Iterator
 
 from movable.errors import UsageError
-from movable.rules import freeing, isolation, locking, lru, marking, migrate_loop, migration, observed, putback, references, sticky
+from movable.rules import (
+    filesystem,
+    freeing,
+    isolation,
+    locking,
+    lru,
+    marking,
+    migrate_loop,
+    migration,
+    observed,
+    putback,
+    references,
+    sticky,
+)
 from movable.rules.bugs import BUGS
 from movable.rules.rule import DECLARED, KINDS, LEVELS, SHOWS, Check, Rule
 
@@ -33,30 +46,36 @@ CHECKS: tuple[type[Check], ...] = (
 
 
 def _place(id: str) -> tuple[str, int, str]:
-    digits = id.strip("DVb")
+    digits = id.strip("DFVb")
     return id[0], int(digits), id
 
 
-RULES: dict[str, Rule] = {id: DECLARED[id] for id in sorted(DECLARED, key=_place)}
-"""Every rule by number, in order."""
+FILESYSTEM_RULES: dict[str, Rule] = {made.id: made for made in filesystem.RULES}
+"""The rules of file systems by number, in order."""
+
+RULES: dict[str, Rule] = {id: DECLARED[id] for id in sorted(DECLARED, key=_place) if id[0] != "F"}
+"""Every rule of drivers and of the core by number, in order."""
+
+ALL_RULES: dict[str, Rule] = {**RULES, **FILESYSTEM_RULES}
+"""Every rule."""
 
 
 def rule(id: str) -> Rule:
     """The rule with this number. Raises UsageError that lists near numbers."""
-    found = RULES.get(id) or RULES.get(id.upper()) or RULES.get(id[:1].upper() + id[1:].lower())
+    found = ALL_RULES.get(id) or ALL_RULES.get(id.upper()) or ALL_RULES.get(id[:1].upper() + id[1:].lower())
     if found is None:
         raise UsageError(f"unknown rule {id!r}; {_near(id)}; 'movable rules' lists all")
     return found
 
 
 def _near(id: str) -> str:
-    near = difflib.get_close_matches(id.upper(), RULES, n=4, cutoff=0.5)
+    near = difflib.get_close_matches(id.upper(), ALL_RULES, n=4, cutoff=0.5)
     return f"did you mean {', '.join(near)}?" if near else f"rules are {_spans()}"
 
 
 def _spans() -> str:
     """The numbers that there are, in words."""
-    return " and ".join(f"{scope}1 to {[id for id in RULES if id[0] == scope][-1]}" for scope in "DV")
+    return ", ".join(f"{scope}1 to {[id for id in ALL_RULES if id[0] == scope][-1]}" for scope in "DVF")
 
 
 def source_text(found: Rule) -> str:
@@ -82,8 +101,8 @@ HEAD = """# The contract, rule by rule
 Generated from the rule table (`movable.rules.table.render_markdown()`); a test keeps the two equal. `movable rules` prints the
 table, `movable rules D17` one rule.
 
-D rules bind the driver, V rules bind the core. The kit judges the core too, so that a verdict about a driver does not rest on
-a broken machine.
+D rules bind the driver, V rules bind the core, F rules bind a file system ([filesystems.md](filesystems.md)). The kit judges the
+core too, so that a verdict about a driver does not rest on a broken machine.
 
 """
 
@@ -101,10 +120,11 @@ def _sections() -> Iterator[str]:
     yield "| in a trace | meaning |\n|---|---|"
     yield from (f"| {word} | {meaning} |" for word, meaning in SHOWS.items())
     yield ""
-    for scope, title in (("driver", "What a driver owes"), ("core", "What the core promises")):
+    scopes = {"driver": "What a driver owes", "core": "What the core promises", "file system": "What a file system owes"}
+    for scope, title in scopes.items():
         yield f"## {title}\n"
         yield "| rule | level | title | in a trace |\n|---|---|---|---|"
-        chosen = [found for found in RULES.values() if found.scope == scope]
+        chosen = [found for found in ALL_RULES.values() if found.scope == scope]
         for found in chosen:
             yield f"| [{found.id}](#{found.id.lower()}) | {found.level} | {found.title} | {found.shown} |"
         yield ""

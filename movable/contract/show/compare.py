@@ -8,7 +8,7 @@ from typing import Any
 
 from movable.contract.report import BROKEN, HELD, SCHEMA, UNPROVEN
 from movable.errors import UsageError
-from movable.rules.table import RULES
+from movable.rules.table import ALL_RULES as RULES
 
 KINDS = {
     "newly broken": "was not broken, and is",

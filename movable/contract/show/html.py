@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from movable.concurrent.failures import timeline as lanes
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, Verdict
-from movable.rules.table import RULES
+from movable.rules.table import ALL_RULES as RULES
 from movable.shown import in_html
 
 STYLE = """

@@ -7,7 +7,7 @@ import textwrap
 from movable.contract.examine import check
 from movable.contract.museum import Exhibit, difference, exhibits, piece_in_c
 from movable.contract.report import Report, failure
-from movable.rules.table import RULES
+from movable.rules.table import ALL_RULES as RULES
 from movable.sequential.replay import replay_program
 from movable.sequential.search import Progress
 from movable.workload.token import SCENARIO

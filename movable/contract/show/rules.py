@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from movable.rules.bugs import BUGS
 from movable.rules.rule import KINDS, LEVELS, SHOWS, Rule
-from movable.rules.table import RULES, occasions_text, rule, source_text
+from movable.rules.table import ALL_RULES, occasions_text, rule, source_text
 
 WIDTH = 100
 
 
 def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH) -> str:
     """The table of rules: number, level, kind, whether a trace can show it, and the title."""
-    chosen = list(RULES.values() if rules is None else rules)
+    chosen = list(ALL_RULES.values() if rules is None else rules)
     lines = [f"{'rule':5} {'level':6} {'kind':10} {'trace':6} title"]
     for found in chosen:
         title = textwrap.shorten(found.title, max(20, width - 32), placeholder=" ...")
@@ -26,7 +26,7 @@ def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH) -> str:
 def rule_text(id: str, width: int = WIDTH) -> str:
     """One rule with its reason, its source and the bugs that broke it. Raises UsageError for an unknown number."""
     found = rule(id)
-    whose = "binds drivers" if found.scope == "driver" else "binds the core"
+    whose = {"driver": "binds drivers", "core": "binds the core", "file system": "binds file systems"}[found.scope]
     paragraphs = [
         f"{found.id}: {found.title}",
         found.sentence,

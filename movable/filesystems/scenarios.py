@@ -1,0 +1,169 @@
+"""Two tasks on one file, in every order: migration beside what programs and the machine do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from movable.explore import Options, Scene, explore
+from movable.explore.engine import Scheduler
+from movable.filesystems.machine import Factory, Machine
+from movable.filesystems.observer import OTHERS, Broken, rule_of
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
+from movable.mm.pagemap import file_read, file_write
+from movable.mm.process import Signal
+from movable.mm.seam import Seam
+from movable.mm.swap import lru_add_drain_all
+from movable.mm.truncate import invalidate_mapping_pages, truncate
+from movable.mm.validate_mm import findings
+from movable.rules.stream.monitor import Monitor
+
+PARTNERS = ("write", "store", "read", "load", "sync", "cut", "drop", "move")
+PIECE = 8
+OLD, NEW = b"old old ", b"new new "
+
+SCENARIOS = (*(("move", partner) for partner in PARTNERS), ("sync", "store"), ("cut", "load"), ("hurry", "sync"))
+"""What runs beside what; ``hurry`` is a migration in MIGRATE_ASYNC."""
+
+
+class Stage:
+    """A file of one page that is mapped and on the disk, and what its tasks see."""
+
+    def __init__(self, scheduler: Scheduler, factory: Factory, era: str) -> None:
+        machine = self.machine = Machine(factory, era)
+        machine.slow(0)
+        self.file = machine.files[0]
+        file_write(machine.task, self.file, 0, OLD)
+        machine.sync(0)
+        self.address = machine._address(0, 0)
+        machine.task.read(self.address, PIECE)
+        machine.slow(1)
+        machine.observer.alone = False
+        lru_add_drain_all(machine.task.user)
+        self.seen: dict[str, Hashable] = {}
+        self.monitor = Monitor(era=era)
+        machine.vm.install(Seam(scheduler))
+        machine.vm.observe(self.monitor.feed)
+
+    # what tasks do
+
+    def move(self) -> None:
+        """Migration by a caller that may wait."""
+        self._migrate(MIGRATE_SYNC)
+
+    def hurry(self) -> None:
+        """Migration by one that must not."""
+        self._migrate(MIGRATE_ASYNC)
+
+    def _migrate(self, mode: int) -> None:
+        page = self.file.mapping.i_pages.get(0)
+        if page is not None:
+            self.seen[f"moved {len(self.seen)}"] = self.machine.migrate([page], mode)
+
+    def write(self) -> None:
+        """write(2)."""
+        file_write(self.machine.task, self.file, 0, NEW)
+        self.seen["new"] = True
+
+    def store(self) -> None:
+        """A write through a mapping."""
+        with suppress(Signal):
+            self.machine.task.write(self.address, NEW)
+            self.seen["new"] = True
+
+    def read(self) -> None:
+        """read(2)."""
+        self.seen["read"] = file_read(self.machine.task, self.file, 0, PIECE)
+
+    def load(self) -> None:
+        """A read through a mapping."""
+        with suppress(Signal):
+            self.seen["load"] = self.machine.task.read(self.address, PIECE)
+
+    def sync(self) -> None:
+        """fsync(2)."""
+        self.machine.sync(0)
+
+    def cut(self) -> None:
+        """ftruncate(2) to nothing."""
+        truncate(self.file, 0)
+        self.seen["cut"] = True
+
+    def drop(self) -> None:
+        """Reclaim of the cache."""
+        invalidate_mapping_pages(self.file)
+
+    # what must hold
+
+    def check(self) -> None:
+        """Everything that the rules say of the end, and of what was seen on the way."""
+        machine = self.machine
+        self.monitor.finish(quiescent=True)
+        machine.vm.install(None)
+        for id, found in self.monitor.broken.items():
+            if id[0] == "V" or id in OTHERS:
+                raise Broken(OTHERS.get(id, "F2"), found[0].text)
+        machine.settles()
+        lru_add_drain_all(machine.task.user)
+        for what in findings(machine.task.user, True):
+            raise Broken("F7", what)
+        for name in ("read", "load"):
+            if self.seen.get(name, OLD) not in (OLD, NEW, b""):
+                raise Broken("F2", f"a {name} beside it gave {self.seen[name]!r}, where {OLD!r} and {NEW!r} were written")
+        if "cut" not in self.seen:
+            self._survives(machine)
+
+    def _survives(self, machine: Machine) -> None:
+        wanted = NEW if "new" in self.seen else OLD
+        got = file_read(machine.task, self.file, 0, PIECE)
+        if got != wanted:
+            raise Broken("F2", f"the file reads as {got!r} afterwards, and {wanted!r} was written")
+        if machine.can_write and machine.syncs(0) == 0:
+            invalidate_mapping_pages(self.file)
+            got = file_read(machine.task, self.file, 0, PIECE)
+            if got != wanted:
+                raise Broken("F11", f"the disk has {got!r} after fsync, and {wanted!r} was written")
+
+    def state(self) -> Hashable:
+        """What this end differs from others in."""
+        pages = tuple((index, page.node, page._flags >> 4 & 1) for index, page in self.file.mapping.i_pages.items())
+        return tuple(sorted(self.seen.items(), key=repr)), pages
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a scenario came to: how far it was explored, and the rule that it broke, or ""."""
+
+    tasks: tuple[str, str]
+    executions: int
+    steps: int
+    covered: str
+    complete: bool
+    rule: str = ""
+    what: str = ""
+    story: tuple[str, ...] = ()
+
+
+def scene(factory: Factory, era: str, tasks: tuple[str, str]) -> Callable[[Scheduler], Scene]:
+    """A scenario, to be explored."""
+
+    def program(scheduler: Scheduler) -> Scene:
+        stage = Stage(scheduler, factory, era)
+        return Scene([(f"{name} {n}", getattr(stage, name)) for n, name in enumerate(tasks)], stage.check, stage.state)
+
+    return program
+
+
+def explored(factory: Factory, era: str, tasks: tuple[str, str], executions: int, seed: int) -> Outcome:
+    """Explore one scenario within so many executions."""
+    program = scene(factory, era, tasks)
+    report = explore(program, strategy="portfolio", executions=executions, seed=seed, options=Options(races=False, order=False))
+    outcome = Outcome(tasks, report.executions, report.steps, report.covered, report.complete)
+    failure = report.failure
+    if failure is not None:
+        error = failure.error
+        outcome.rule = "F13" if error is None else rule_of(error)
+        outcome.what = next(iter((str(error) if error is not None else failure.message).splitlines()), "")
+        outcome.story = tuple(failure.timeline.splitlines()[:40])
+    return outcome
