@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from movable.contract.report import Report
+    from movable.rules.rule import Rule
     from movable.workload.workload import Workload
 
 
@@ -30,19 +31,32 @@ class Certificate:
 
     def look(self) -> None:
         """Raise UsageError when the driver cannot be found, or has no workload. One that is named is imported in a worker only."""
+        _ = self.is_filesystem
+
+    @cached_property
+    def is_filesystem(self) -> bool:
+        """Whether rules of file systems are judged. Raises UsageError as ``look``."""
         from movable.supervise.relay import relayed
 
-        if isinstance(self.target, str):
-            relayed(self._look, "the driver")
-        else:
-            self._look()
+        return bool(relayed(self._look, "the driver") if isinstance(self.target, str) else self._look())
 
     def _look(self) -> int:
         from movable.registry import find
+        from movable.registry.filesystems import is_filesystem
         from movable.workload.workload import workload_for
 
-        workload_for(find(self.target) if isinstance(self.target, str) else self.target, self.workload)
+        factory = find(self.target) if isinstance(self.target, str) else self.target
+        if is_filesystem(factory):
+            return 1
+        workload_for(factory, self.workload)
         return 0
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """The rules that it is about, of every era."""
+        from movable.rules.table import FILESYSTEM_RULES, RULES
+
+        return FILESYSTEM_RULES if self.is_filesystem else RULES
 
     @cached_property
     def report(self) -> Report:

@@ -11,7 +11,7 @@ import pytest
 from movable.contract.certificate import Certificate
 from movable.contract.report import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED, failure
 from movable.errors import UsageError
-from movable.rules.table import RULES
+from movable.rules.table import ALL_RULES
 
 
 class RuleBroken(Exception):
@@ -28,7 +28,7 @@ class RuleItem(pytest.Item):
 
     def runtest(self) -> None:
         found = self.certificate.report.verdicts[self.rule]
-        level, strict = RULES[self.rule].level, self.certificate.strict
+        level, strict = ALL_RULES[self.rule].level, self.certificate.strict
         if found.verdict == BROKEN:
             story = "\n".join(failure(self.certificate.report, found))
             if level == "must" or strict:
@@ -112,6 +112,6 @@ class CertificateCollector(pytest.Collector):
 def rule_items(parent: pytest.Collector, certificate: Certificate, prefix: str = "") -> Iterator[pytest.Item]:
     """One item for the search, and one for each rule that holds in the certificate's era."""
     yield SearchItem.from_parent(parent, name=f"{prefix}search", certificate=certificate)
-    for id, rule in RULES.items():
+    for id, rule in certificate.rules.items():
         if certificate.era in rule.eras:
             yield RuleItem.from_parent(parent, name=f"{prefix}{id}", certificate=certificate, rule=id)

@@ -230,10 +230,7 @@ def putback_lru_page(page: Page) -> None:
     """
     user = page.vm.userspace
     if user is not None and (page._mapping or page._flags & SWAPBACKED):
-        if page.seam is not None:
-            page.seam.event("putback_lru_page", page)
-        lru_cache_add(user, page, user.cpu)
-        put_page(page)
+        _back_to_lists(user, page)
         return
     page._flags |= LRU
     if page.seam is not None:
@@ -243,10 +240,22 @@ def putback_lru_page(page: Page) -> None:
     put_page(page)
 
 
+def _back_to_lists(user: Userspace, page: Page) -> None:
+    if page.seam is not None:
+        page.seam.event("putback_lru_page", page)
+    lru_cache_add(user, page, user.cpu)
+    put_page(page)
+
+
 def end_lru_isolation(page: Page) -> None:
-    """A page that did not move, unlinked by the caller, goes back to the lists, and counts as isolated no more."""
+    """A page that did not move, unlinked by the caller, goes back to the lists, and counts as isolated no more.
+
+    That its file was cut off meanwhile does not matter: it goes from the lists with its last reference.
+    """
+    user = page.vm.userspace
+    assert user is not None
     count_isolated(page, -1)
-    putback_lru_page(page)
+    _back_to_lists(user, page)
 
 
 def release_isolated_lru_page(page: Page) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 
-from movable.contract import check
+from movable.contract import certify, check
 from movable.contract.budget import Budget
 from movable.contract.filesystem import Search, replayed
+from movable.contract.new.scaffold import TEMPLATES_FILESYSTEM, scaffold
 from movable.contract.report import BROKEN, HELD, WAIVED, Report, text, to_json
 from movable.contract.show.rules import rule_text, rules_text
 from movable.errors import UsageError
 from movable.filesystems import program, scenarios
 from movable.filesystems.observer import Observer
+from movable.registry import find
 from movable.registry.filesystems import OPERATIONS
 from movable.rules.rule import LEVELS
 from movable.rules.table import FILESYSTEM_RULES, RULES, render_markdown, rule
@@ -108,6 +111,18 @@ def test_it_is_checked_in_a_process_of_its_own() -> None:
 def test_a_bad_token_is_refused(token: str) -> None:
     with pytest.raises(UsageError, match="no token of a program for a file system"):
         program.decode(token)
+
+
+def test_a_new_one_is_right_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = scaffold("my-files", tmp_path, TEMPLATES_FILESYSTEM)
+    monkeypatch.syspath_prepend(str(tmp_path / "my-files" / "src"))
+    fs = find("my_files:MyFiles")
+    assert {path.name for path in written} >= {"filesystem.py", "pyproject.toml", "test_my_files.py"}
+    certificate = certify(fs, examples=20, executions=11)
+    assert certificate.is_filesystem
+    assert list(certificate.rules) == list(FILESYSTEM_RULES)
+    report = certificate.report
+    assert report.count(HELD) == len(FILESYSTEM_RULES), text(report)
 
 
 def test_a_program_comes_back_from_its_token() -> None:

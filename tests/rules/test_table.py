@@ -17,7 +17,7 @@ from movable.events import KINDS as EVENTS
 from movable.rules import rule as rule_module
 from movable.rules.bugs import BUGS
 from movable.rules.rule import ERAS, KINDS, LEVELS, MUST, OBSERVATION, SHOWS, UNTESTED
-from movable.rules.table import CHECKS, JUDGES, RULES, render_markdown, rule
+from movable.rules.table import ALL_RULES, CHECKS, JUDGES, RULES, render_markdown, rule
 from movable.trace.judge.visible import BITS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -124,14 +124,14 @@ def test_a_rule_is_found_by_number() -> None:
 def test_an_unknown_rule_lists_near_ones() -> None:
     with pytest.raises(UsageError, match=r"unknown rule 'D177'; did you mean .*D17"):
         rule("D177")
-    with pytest.raises(UsageError, match="rules are D1 to D63 and V1 to V44"):
+    with pytest.raises(UsageError, match="rules are D1 to D63, V1 to V44, F1 to F16"):
         rule("???")
 
 
 def test_the_table_in_a_terminal() -> None:
     lines = rules_text().splitlines()
-    assert len(lines) == len(RULES) + 2
-    assert [line.split()[0] for line in lines[1:-1]] == list(RULES)
+    assert len(lines) == len(ALL_RULES) + 2
+    assert [line.split()[0] for line in lines[1:-1]] == list(ALL_RULES)
     assert max(map(len, rules_text(width=60).splitlines())) <= 70
 
 

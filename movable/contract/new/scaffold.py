@@ -16,12 +16,13 @@ from movable.errors import UsageError
 TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATES_C = Path(__file__).parents[2] / "c" / "templates"
 """Of a driver in C: its source, what its operations are, a test."""
+TEMPLATES_FILESYSTEM = Path(__file__).parent / "filesystem"
 
 
 def scaffold(name: str, parent: Path, templates: Path = TEMPLATES, era: str = DEFAULT) -> list[Path]:
     """Write a distribution called ``name`` into a new folder of that name below ``parent``; returns the files.
 
-    ``templates`` are those of a Python driver, or of one in C (TEMPLATES_C). ``era`` is the kernel that a Python driver is for.
+    ``templates`` are those of a Python driver, of one in C, or of a file system. ``era`` is the kernel that a Python driver is for.
     Raises UsageError for a name that is no Python package name, and for a folder that exists: nothing is overwritten.
     """
     known = era_called(era)
