@@ -9,6 +9,7 @@ from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.report import BROKEN, HELD, UNPROVEN, WAIVED, Explored, Report, Verdict
+from movable.eras import DEFAULT
 from movable.errors import UsageError
 from movable.filesystems import program, scenarios
 from movable.registry import find
@@ -38,7 +39,7 @@ class Search:
         self.factory: Factory = find(target) if isinstance(target, str) else target
         name = target if isinstance(target, str) else spoken(self.factory)
         self.report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
-        self.report.replay = f"movable replay{'' if era == '4.19' else f' --era {era}'} {name}"
+        self.report.replay = f"movable replay{'' if era == DEFAULT else f' --era {era}'} {name}"
         self.report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
         self.report.hint = "no file was read"
         self.waivers = waivers

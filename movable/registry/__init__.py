@@ -94,7 +94,7 @@ def installed(
 
 
 def _points() -> list[metadata.EntryPoint]:
-    return [point for group in GROUPS for point in metadata.entry_points(group=group)]
+    return [point for group in GROUPS for point in metadata.entry_points(group=group) if point.group == group]
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
