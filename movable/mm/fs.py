@@ -72,7 +72,8 @@ class SuperBlock:
 
 def bind_filesystem(fs: Any) -> FileOperations:
     """The operations of a file system's instance, None for those that it does not have."""
-    return FileOperations(*(getattr(fs, name, None) for name in FileOperations._fields))
+    found: list[Any] = [getattr(fs, name, None) for name in FileOperations._fields]
+    return FileOperations(*found)
 
 
 def mount(vm: VM, factory: Callable[[VM], Any], name: str = "") -> SuperBlock:
@@ -96,14 +97,16 @@ class FileMapping(AddressSpace):
 
     __slots__ = ("_private_lock", "i_mmap", "i_mmap_rwsem", "i_pages", "i_rwsem", "wb_err")
 
-    host: Inode
+    if TYPE_CHECKING:
+        host: Inode
 
     def __init__(self, addr: int, name: str, host: Inode) -> None:
+        user: Userspace = host.user
         super().__init__(addr, name, NO_CALLBACKS, host)
         self.i_pages: dict[int, Page] = {}
         self.i_mmap: list[VMA] = []
-        self.i_mmap_rwsem = RWSem(host.user.vm, f"i_mmap_rwsem of {name}")
-        self.i_rwsem = RWSem(host.user.vm, f"i_rwsem of {name}")
+        self.i_mmap_rwsem = RWSem(user.vm, f"i_mmap_rwsem of {name}")
+        self.i_rwsem = RWSem(user.vm, f"i_rwsem of {name}")
         self.wb_err = 0
         self._private_lock: SpinLock | None = None
 
@@ -111,7 +114,8 @@ class FileMapping(AddressSpace):
     def private_lock(self) -> SpinLock:
         """Made on first use."""
         if self._private_lock is None:
-            self._private_lock = self.host.user.vm.spinlock(f"private_lock of {self.name}")
+            user: Userspace = self.host.user
+            self._private_lock = user.vm.spinlock(f"private_lock of {self.name}")
         return self._private_lock
 
 

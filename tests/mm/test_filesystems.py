@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from errno import EIO, ENOSPC
+from typing import Any
 
 import pytest
 
@@ -245,7 +246,8 @@ def test_what_eras_do_differently_shows(field: str, mode: int) -> None:
         return [move(inode, mode), *kinds]
 
     era = ERAS["6.1"]
-    assert left(era) != left(replace(era, **{field: not getattr(era, field)}))
+    change: dict[str, Any] = {field: not getattr(era, field)}
+    assert left(era) != left(replace(era, **change))
 
 
 def test_a_disk_that_fails_is_told_of_once() -> None:
