@@ -141,7 +141,7 @@ class Inode:
         sb: SuperBlock | None = None,
     ) -> None:
         user.inodes += 1
-        self.user = user
+        self.user: Userspace = user
         self.path = path
         self.ino = ino or user.inodes
         self.size = size
@@ -153,7 +153,7 @@ class Inode:
         vm = user.vm
         addr = vm._next_address
         vm._next_address += 0x40
-        self.mapping = FileMapping(addr, path, self)
+        self.mapping: FileMapping = FileMapping(addr, path, self)
         vm.address_spaces[addr] = self.mapping
 
     def evict(self) -> None:
