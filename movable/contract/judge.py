@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
 from movable.errors import UsageError
 from movable.rules.lru import ABOUT_PROCESSES
-from movable.rules.rule import CHECKED
+from movable.rules.rule import CHECKED, MUST
 from movable.rules.table import RULES
 from movable.sequential.narrate import tell
 from movable.sequential.search import INTERRUPTED, Search
@@ -19,6 +19,7 @@ from movable.workload.workload import GenericWorkload, Workload
 
 if TYPE_CHECKING:
     from movable.concurrent.failures.explain import Told
+    from movable.rules.stream.monitor import Violation
 
 
 def judge(
@@ -105,7 +106,7 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told:
 def _broken_by_tasks(told: Told, exercised: int) -> Verdict:
     return Verdict(
         told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.does,
-        preemptions=told.preemptions, switches=told.switches, lanes=told.rows,
+        preemptions=told.preemptions, switches=told.switches, lanes=told.rows, follows=told.follows,
     )  # fmt: skip
 
 
@@ -133,7 +134,16 @@ def _broken(search: Search, id: str, exercised: int) -> Verdict:
     violation = violations[0]
     last = violation.seqs[-1] if violation.seqs else len(machine.events)
     story = tell([event for event in machine.events if event.seq <= last], violation.pfn)
-    return Verdict(id, BROKEN, exercised, what=violation.text + without, story=story, token=token)
+    follows = _before(machine.monitor.broken, id)
+    return Verdict(id, BROKEN, exercised, what=violation.text + without, story=story, token=token, follows=follows)
+
+
+def _before(broken: Mapping[str, Sequence[Violation]], id: str) -> str:
+    """The must rule that a program broke first, where that was before it broke ``id``, or ""."""
+    counts = {rule: found[0].seqs for rule, found in broken.items() if rule == id or RULES[rule].level == MUST}
+    when = {rule: seqs[-1] for rule, seqs in counts.items() if seqs}
+    first = min(when, key=lambda rule: when[rule], default=id)
+    return "" if id not in when or when[first] == when[id] else first
 
 
 def _token(program: Program, seed: int) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from movable.contract.budget import Budget
+from movable.contract.show.causes import by_cause
 from movable.contract.show.matrix import matrix, matrix_text
 from movable.rules.rule import CHECKED
 from movable.rules.table import ALL_RULES as RULES
@@ -36,7 +37,8 @@ class Verdict:
     Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
     changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values
     (movable.concurrent.failures.timeline.rows).
-    ``stale`` says that what is broken is a waiver that is not needed any more.
+    ``stale`` says that what is broken is a waiver that is not needed any more. ``follows`` is a rule that the same failure breaks
+    before this one, which is then its cause.
     """
 
     rule: str
@@ -51,6 +53,7 @@ class Verdict:
     switches: int = -1
     lanes: dict[str, Any] = field(default_factory=dict)
     stale: bool = False
+    follows: str = ""
 
 
 @dataclass(slots=True)
@@ -235,8 +238,8 @@ def text(report: Report, verbose: bool = False) -> str:
     """
     who = f"{name(report.target)}: {name(report.driver)} with {name(report.workload)}"
     lines = [f"{who}, era {report.era}, seed {report.seed}", ""]
-    for id in report.broken:
-        lines += failure(report, report.verdicts[id])
+    for id, cause in by_cause(report.verdicts, report.broken):
+        lines += failure(report, report.verdicts[id], cause)
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
         found = [one for one in report.verdicts.values() if one.verdict == verdict]
         if verdict == WAIVED:
@@ -305,8 +308,12 @@ def _first_failure(report: Report) -> str:
     return f"first failure: {first.rule}, after {first.programs} programs and {first.executions} executions"
 
 
-def failure(report: Report, found: Verdict) -> list[str]:
-    """One broken rule in plain words: the rule, what happened, the story, and how to see it again."""
+def failure(report: Report, found: Verdict, cause: str = "") -> list[str]:
+    """One broken rule in plain words: the rule, what happened, the story, and how to see it again.
+
+    What follows from a ``cause`` that is told before has no story of its own here; in interleavings it has, where what comes of a
+    race shows in another schedule than the race.
+    """
     rule = RULES[found.rule]
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
@@ -316,7 +323,9 @@ def failure(report: Report, found: Verdict) -> list[str]:
     lines += textwrap.wrap(f"What happened: {shown(first, 1000)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
     for other in others[:MAX_LINES]:
         lines += textwrap.wrap(shown(other.strip()), WIDTH, initial_indent="    ", subsequent_indent="      ")
-    lines += [f"    {shown(line)}" for line in found.story]
+    if cause:
+        lines.insert(1, f"  Follows from {cause}: the same failure breaks {cause} first.")
+    lines += [] if cause and not found.lanes else [f"    {shown(line)}" for line in found.story]
     if found.token:
         lines.append(f"  See it again: {report.replay} {found.token}")
     return [*lines, ""]
@@ -378,6 +387,7 @@ def to_json(report: Report) -> dict[str, Any]:
                 "story": found.story,
                 "token": found.token,
                 "scenario": found.scenario,
+                "follows": found.follows,
                 "preemptions": found.preemptions,
                 "switches": found.switches,
                 "lanes": found.lanes,

@@ -27,6 +27,7 @@ class ToldFailure:
     rows: dict[str, Any] = field(default_factory=dict)
     preemptions: int = -1
     switches: int = -1
+    follows: str = ""
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Standing:
 def told_failure(told: Told) -> ToldFailure:
     """A failure with its story, to be sent."""
     return ToldFailure(
-        told.rule, str(told.scenario), told.what, told.token, told.lines, told.rows, told.preemptions, told.switches
+        told.rule, told.does, told.what, told.token, told.lines, told.rows, told.preemptions, told.switches, told.follows
     )  # fmt: skip
 
 
@@ -83,6 +84,6 @@ def _broken(standing: Standing, id: str, exercised: int) -> Verdict:
         told = standing.told[id]
         return Verdict(
             id, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.scenario,
-            preemptions=told.preemptions, switches=told.switches, lanes=told.rows,
+            preemptions=told.preemptions, switches=told.switches, lanes=told.rows, follows=told.follows,
         )  # fmt: skip
     return Verdict(id, BROKEN, exercised, what=f"{standing.seen[id]} (there was no time to tell more)")

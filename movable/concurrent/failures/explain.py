@@ -18,8 +18,10 @@ from movable.explore.failures.recorder import record
 from movable.explore.failures.token import decode
 from movable.explore.runner import execute, follow
 from movable.explore.schedulers.preemption_bounded import Bounded
+from movable.explore.schedulers.replay import Schedule
 from movable.explore.schedulers.shared_locations import Expanded
 from movable.rooms import PATHS
+from movable.rules.rule import MUST
 from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES
 from movable.sequential.faults import over
@@ -41,7 +43,7 @@ LEAST = 20
 class Told:
     """A failure, explained: ``what`` in a few words, ``lines`` as text with a lane for each task, ``rows`` as plain values.
 
-    ``spoken`` is the scenario in words, with handles by name.
+    ``spoken`` is the scenario in words, with handles by name. ``follows`` is a rule that the same schedule breaks before.
     """
 
     rule: str
@@ -53,6 +55,7 @@ class Told:
     preemptions: int = -1
     switches: int = -1
     spoken: str = ""
+    follows: str = ""
 
     @property
     def does(self) -> str:
@@ -137,10 +140,20 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
         told.token = encode(program.scenario, small.token, program.subject.features, (options.races, bool(program.monitored)))
     except UsageError as error:
         told.what += f" (it has no token: {error})"
+    told.follows = _broken_first(program, schedule, rule)
     told.lines = lanes.text(story)
     told.rows = lanes.rows(story)
     told.preemptions, told.switches = small.preemptions, small.switches
     return told
+
+
+def _broken_first(program: Trial, schedule: Schedule, rule: str) -> str:
+    """The must rule that the schedule breaks first when nothing is passed over, neither races nor what is known already; or ""."""
+    whole = full(program)
+    whole.known, whole.monitored = frozenset(), True
+    run, _ = follow(whole, schedule, OPTIONS)
+    first = rule if run.failure is None else rule_of_failure(run.failure)
+    return "" if first == rule or RULES[first].level != MUST else first
 
 
 def _expanded(program: Trial, sighting: Sighting, rule: str) -> Failure | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from movable.concurrent.failures import timeline as lanes
 from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, Verdict
+from movable.contract.show.causes import by_cause
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import in_html
 
@@ -65,7 +66,7 @@ def _report(report: Report) -> str:
     )
     legend = "".join(f'<li><b class="{css(name)}"></b>{count} {name}</li>' for name, count in shares)
     outcome = "certified" if report.passed() and not report.idle else "not certified" if report.failing else report.outcome
-    failures = "".join(_failure(report, report.verdicts[id]) for id in report.broken)
+    failures = "".join(_failure(report, report.verdicts[id], cause) for id, cause in by_cause(report.verdicts, report.broken))
     return (
         f"<header><h1>{in_html(report.driver)}: {outcome}</h1>"
         f'<p class="facts">{in_html(report.target)} with {in_html(report.workload)}, '
@@ -77,10 +78,13 @@ def _report(report: Report) -> str:
     )
 
 
-def _failure(report: Report, found: Verdict) -> str:
+def _failure(report: Report, found: Verdict, cause: str) -> str:
     rule = RULES[found.rule]
     told = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
     story = lanes.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
+    if cause:
+        story = story if found.lanes else ""
+        story = f'<p>Follows from <a href="#{cause}">{cause}</a>: the same failure breaks {cause} first.</p>{story}'
     scenario = f"<p>Scenario: {in_html(found.scenario)}</p>" if found.scenario else ""
     again = f"<p>See it again: <code>{in_html(report.replay)} {in_html(found.token)}</code></p>" if found.token else ""
     return (
