@@ -38,6 +38,9 @@ NO_OOM = GFP_NORETRY | GFP_RETRY_MAYFAIL | GFP_THISNODE
 """Allocations with one of these fail rather than ask the out-of-memory notifiers."""
 
 
+LOOKS, BETWEEN_LOOKS = 12, 0.004
+"""How often it is looked where a program hangs, and how much processor time lies between two looks."""
+
 TICK = 5.0
 """Seconds after which somebody looks whether the program stands still: twice in a row it did next to nothing, and so it blocks."""
 NEXT_TO_NOTHING = 0.04
@@ -67,16 +70,9 @@ def watchdog(seconds: float | None = None) -> Iterator[None]:
         yield
         return
 
-    seconds = SECONDS if seconds is None else seconds
-    barked = ""
-
-    def bark(number: int, frame: FrameType | None) -> None:
-        nonlocal barked
-        barked = f"{seconds:g} seconds of processor time{_at(frame)}"
-        raise Hang(barked)
-
-    before = signal.signal(signal.SIGVTALRM, bark)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
+    barking = _Barking(SECONDS if seconds is None else seconds)
+    before = signal.signal(signal.SIGVTALRM, barking.bark)
+    barking.wait()
     standing = _Standing()
     try:
         yield
@@ -84,8 +80,57 @@ def watchdog(seconds: float | None = None) -> Iterator[None]:
         standing.end()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
-    if barked:  # and whoever heard it kept it to himself, as a finalizer does
-        raise Hang(barked)
+        barking.frames.clear()
+    if barking.said:  # and whoever heard it kept it to himself, as a finalizer does
+        raise Hang(barking.said)
+
+
+class _Barking:
+    """Raises Hang when the time is over, and says in which function: one that is the same in every run.
+
+    Where the signal comes is chance. So it comes a few times more, and what is named is the innermost function that was running
+    all the while: the one that holds the loop, for what it calls returns and is called again.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.said = ""
+        self.frames: list[FrameType] = []
+        self.looks = 0
+
+    def wait(self) -> None:
+        """Begin to count the time."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, self.seconds, self.seconds)
+
+    def bark(self, number: int, frame: FrameType | None) -> None:
+        """The signal came."""
+        stack = _stack(frame)
+        self.frames = [one for one in self.frames if one in stack] if self.looks else stack
+        self.looks += 1
+        if self.looks < LOOKS:
+            signal.setitimer(signal.ITIMER_VIRTUAL, BETWEEN_LOOKS, self.seconds)
+            return
+        self.said = f"{self.seconds:g} seconds of processor time{_in(self.frames)}"
+        self.looks = 0
+        self.frames.clear()
+        self.wait()
+        raise Hang(self.said)
+
+
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    """The frames of a call, the innermost first, without those of the standard library at its end."""
+    found: list[FrameType] = []
+    while frame is not None:
+        if found or frame.f_back is None or not _of_the_library(frame.f_code.co_filename):
+            found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def _in(frames: list[FrameType]) -> str:
+    """The innermost of some frames in words, by its function."""
+    code = frames[0].f_code if frames else None
+    return "" if code is None else f", at {PurePath(code.co_filename).name}:{code.co_firstlineno} {code.co_name}"
 
 
 class _Standing:

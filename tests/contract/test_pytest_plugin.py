@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -44,12 +45,24 @@ def test_verdicts_are_outcomes(folder: Path) -> None:
     passing = run_pytest(folder, "-k", "test_ring")
     assert passing.returncode == 0, passing.stdout
     assert "never exercised" in passing.stdout
-    failing = run_pytest(folder, "test_drivers.py::test_half")
+    failing = run_pytest(folder, "test_drivers.py::test_half", "--junitxml", "junit.xml")
     assert failing.returncode == 1
+    junit_tells_every_rule(folder / "junit.xml")
     assert "BROKEN D15 (must)" in failing.stdout
     assert "movable replay" in failing.stdout
     excused = run_pytest(folder, "test_drivers.py::test_excused::D15")
     assert "1 xfailed" in excused.stdout
+
+
+def junit_tells_every_rule(file: Path) -> None:
+    """What other programs read: a case for each rule, with its failure or the reason why it was skipped."""
+    cases = {case.get("name"): case for case in ElementTree.parse(file).iter("testcase")}
+    assert {"D15", "D17", "V7"} <= cases.keys()
+    failure = cases["D15"].find("failure")
+    assert failure is not None and "BROKEN D15 (must): content survives" in f"{failure.get('message')}{failure.text}"
+    assert cases["D17"].find("failure") is None and cases["D17"].find("skipped") is None
+    skipped = cases["D43"].find("skipped")
+    assert skipped is not None and "never exercised" in f"{skipped.get('message')}"
 
 
 def test_installed_drivers_are_certified_on_request(tmp_path: Path) -> None:
