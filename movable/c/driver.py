@@ -17,7 +17,7 @@ from movable.c.bridge.spaces import Spaces
 from movable.c.build.image import Image, image
 from movable.c.build.recipe import Recipe
 from movable.c.build.source import read, style
-from movable.errors import UsageError
+from movable.errors import UsageError, VMBug
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -190,6 +190,20 @@ class Driver:
         for shrinker in self.c.shrinkers.values():
             self.vm.shrinkers.remove(shrinker)
         self.c.shrinkers.clear()
+        self._look_for_leaks()
+
+    def _look_for_leaks(self) -> None:
+        """Raise VMBug for an object that nobody can free any more, unless others are still at work."""
+        if self.vm.seam is not None and self.vm.seam.scheduler is not None:
+            return
+        self.c.memory.activate()
+        count, size, made = self.c.runtime.left()
+        if count:
+            more = f", and {count - 1} more" if count > 1 else ""
+            raise VMBug(
+                "D34", f"an object of {size} bytes made at {self.c.line(made)}{more} is not freed when the driver is gone",
+                "every object to be freed",
+            )  # fmt: skip
 
     def fingerprint(self) -> int:
         """A number for the state of its memory."""

@@ -15,7 +15,7 @@ from movable.errors import UsageError
 from movable.workload.scenario import Scenario, op
 from movable.workload.workload import Operation, handle
 
-PAIRS = 8
+PAIRS = 10
 """Pairs of exported functions that are run at the same time, beside what is derived."""
 MOST = 8
 """Numbers that a plain exported function is called with are below this."""
@@ -38,7 +38,8 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
         for name, table in settings.operations.items():
             members[name] = _operation(driver, name, table, text)
     else:
-        plain = [found for found in exported(text) if found.scalar and len(found.arguments) <= 4]
+        there = driver.load().has  # the rest of what is exported stands in an #if that is not taken
+        plain = [found for found in exported(text) if found.scalar and len(found.arguments) <= 4 and there(found.name)]
         members |= {found.name: _plain(found) for found in plain}
         members["scenarios"] = _scenarios(plain)
     if not any("parameter" in table for table in settings.operations.values()):
@@ -112,16 +113,18 @@ def _plain(found: Function) -> Any:
 
 
 def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
-    """Each two of the functions at the same time, in the beginning and after each was called once: what they do to the driver's
-    own state shows nowhere else."""
+    """Each two of the functions at the same time: in the beginning, after what the file exports before them was called, and after
+    each was called once. What they do to the driver's own state shows nowhere else; a file mostly begins with what makes things."""
     calls = {one.name: op(one.name, **{name: 0 for name, _ in one.arguments}) for one in functions}
     pairs = list(combinations_with_replacement(calls, 2))[:PAIRS]
-    prefix = tuple(calls.values())
-    return tuple(
-        Scenario(f"{a} || {b}{', each called before' if before else ''}", ((calls[a],), (calls[b],)), before)
-        for a, b in pairs
-        for before in ((), prefix)
-    )
+    names, found = list(calls), []
+    for a, b in pairs:
+        earlier = names[: names.index(a)]
+        befores = {(): "", tuple(earlier): f", after {' and '.join(earlier)}", tuple(names): ", each called before"}
+        for before, words in befores.items():
+            name = f"{a} || {b}{words if before else ''}"
+            found.append(Scenario(name, ((calls[a],), (calls[b],)), tuple(calls[one] for one in before)))
+    return tuple(found)
 
 
 def _setters(driver: type[Driver]) -> list[str]:

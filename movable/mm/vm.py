@@ -122,6 +122,7 @@ class VM:
         self.vmstat: Counter[str] = Counter()
         self.bad_pages: list[tuple[int, str]] = []
         self.warnings: list[str] = []
+        self.object_fails: Callable[[int], bool] | None = None  # a fault: whether an allocation of an object, by its gfp, fails
         self.address_spaces: dict[int, AddressSpace] = {}
         self.swap_space = None
         self.page_wakes: dict[int, int] = {}

@@ -20,6 +20,7 @@ from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.gfp import (
     GFP_DIRECT_RECLAIM,
     GFP_HIGHUSER_MOVABLE,
+    GFP_NOFAIL,
     GFP_NORETRY,
     GFP_RETRY_MAYFAIL,
     GFP_THISNODE,
@@ -265,11 +266,13 @@ class Faults:
         if kind in ("alloc", "reenter", "oom"):
             self.vm.alloc_pages = self._alloc_pages  # type: ignore[method-assign]
             self.vm.alloc_page = self._alloc_page  # type: ignore[method-assign]
+            self.vm.object_fails = self._strikes
 
     def clear(self) -> None:
         """No fault any more."""
         self.fail_at = self.reenter_at = self.oom_at = 0
         self.lock_next = False
+        self.vm.object_fails = None
         for name in ("alloc_pages", "alloc_page"):
             vars(self.vm).pop(name, None)
 
@@ -277,11 +280,15 @@ class Faults:
         return self._alloc_pages(gfp, 0, nid)
 
     def _alloc_pages(self, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
+        return None if self._strikes(gfp) else page_alloc.alloc_pages(self.vm, gfp, order, nid)
+
+    def _strikes(self, gfp: int) -> bool:
+        """Whether this allocation, of pages or of an object, fails; what it may have to do before it succeeds is done."""
         self.fail_at -= 1
         self.reenter_at -= 1
         self.oom_at -= 1
-        if self.fail_at == 0:
-            return None
+        if self.fail_at == 0 and not gfp & GFP_NOFAIL:
+            return True
         task = self.vm.current
         if gfp & GFP_DIRECT_RECLAIM and not task.memalloc and not task.atomic:
             # What an allocation may do in the same task when memory is short.
@@ -290,7 +297,7 @@ class Faults:
             if self.oom_at == 0 and not gfp & NO_OOM:
                 for notifier in list(self.vm.oom_notifiers):
                     notifier()
-        return page_alloc.alloc_pages(self.vm, gfp, order, nid)
+        return False
 
     def _compact(self, task: Task) -> None:
         task.memalloc = True

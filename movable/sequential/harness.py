@@ -209,6 +209,7 @@ class Machine:
             work()
             if where != "setup" and ENDS.get(where) != "_teardown":
                 self._check()
+            self._warned()
         except MovableError as error:
             self._stop(error)
         except Hang as error:
@@ -219,6 +220,12 @@ class Machine:
             raise
         except BaseException as error:  # whatever else it is, it must not end the search
             self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {place_of(error)}")
+
+    def _warned(self) -> None:
+        """What a driver said of itself in the kernel's log: its own expectation does not hold."""
+        found = next((text for text in self.vm.warnings if text.startswith("D52: ")), "")
+        if found and not self.stopped:
+            self._broken("D52", found.partition(": ")[2])
 
     def _stop(self, error: MovableError) -> None:
         self.stopped = True

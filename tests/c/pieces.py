@@ -143,7 +143,8 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         "struct o { refcount_t refs; int v; }; static struct o *cur;"
         "int use(void) { struct o *o; int v = 0; spin_lock(&lock); o = cur; if (o) refcount_inc(&o->refs); spin_unlock(&lock);"
         " if (o) { v = READ_ONCE(o->v); if (refcount_dec_and_test(&o->refs)) kfree(o); } return v; }"
-        "void renew(void) { struct o *n = kzalloc(sizeof *n, GFP_KERNEL), *old; refcount_set(&n->refs, 1);"
+        "void renew(void) { struct o *n = kzalloc(sizeof *n, GFP_KERNEL), *old; if (!n) return; kmemleak_not_leak(n);"
+        " refcount_set(&n->refs, 1);"
         " spin_lock(&lock); old = cur; cur = n; spin_unlock(&lock); if (old && refcount_dec_and_test(&old->refs)) kfree(old); }",
         "struct o { refcount_t refs; int v; }; static struct o *cur;"
         "int use(void) { struct o *o; spin_lock(&lock); o = cur; spin_unlock(&lock); return o ? READ_ONCE(o->v) : 0; }"
@@ -154,7 +155,7 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
     "work that outlives its object": (
         "struct o { struct work_struct w; int v; }; static struct o *cur; static void run(struct work_struct *w)"
         "{ struct o *o = container_of(w, struct o, w); WRITE_ONCE(o->v, 1); }"
-        "void go(void) { struct o *o = kzalloc(sizeof *o, GFP_KERNEL); INIT_WORK(&o->w, run); schedule_work(&o->w);"
+        "void go(void) { struct o *o = kzalloc(sizeof *o, GFP_KERNEL); if (!o) return; INIT_WORK(&o->w, run); schedule_work(&o->w);"
         " cancel_work_sync(&o->w); kfree(o); }",
         "struct o { struct work_struct w; int v; }; static struct o *cur; static void run(struct work_struct *w)"
         "{ struct o *o = container_of(w, struct o, w); WRITE_ONCE(o->v, 1); }"

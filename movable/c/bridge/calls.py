@@ -43,6 +43,7 @@ from movable.errors import VMBug
 from movable.explore.dependence import Part
 from movable.mm.movable_ops import cleared_private
 from movable.mm.page import Page
+from movable.mm.page_flags import LOCKED
 
 if TYPE_CHECKING:
     from movable.c.bridge.threads import Thread
@@ -292,8 +293,14 @@ class Bridge:
         call.wishes.append((key, ready))
 
     def looked(self, call: Call, address: int, size: int) -> None:
-        """A request of a call has read a word; a loop around it waits for a change."""
-        self.runtime.lib.k_look(call.coroutine, ctypes.c_ulong(address), size)
+        """A request of a call has read a word; a loop around it waits for a change, and not of the page lock that it has itself."""
+        pfn, offset = divmod(address - PAGES, PAGE_BYTES)
+        mine = 0
+        if not offset and 0 <= pfn < NR_PAGES:
+            page = self.vm.page(pfn)
+            if page._flags & LOCKED and (self.vm.seam is None or page.lock_owner == self.vm.current.name):
+                mine = LOCKED
+        self.runtime.lib.k_look(call.coroutine, ctypes.c_ulong(address), size, mine)
 
     def idle(self, call: Call, looks: int, table: int, wishes: list[tuple[Any, Callable[[], bool]]]) -> None:
         """A loop does the same again and again: let the task sleep until what it looks at has changed."""

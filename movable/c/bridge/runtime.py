@@ -138,6 +138,11 @@ class Runtime:
         out = (ctypes.c_ulong * 6)(address)
         return (out[0], out[1], out[2], out[3], out[4], out[5]) if self.lib.k_object(out) else None
 
+    def left(self) -> tuple[int, int, int]:
+        """Objects of the driver's that were never freed: how many, and the size of the first and where it was made."""
+        out = (ctypes.c_ulong * 3)()
+        return int(self.lib.k_left(out)), out[1], out[2]
+
     def scratch(self) -> int:
         """The address of 64 bytes of the heap for the bridge's own use."""
         return int(self.lib.k_alloc(ctypes.c_ulong(64), 0, 1, ctypes.c_ulong(0)))

@@ -159,10 +159,15 @@ void k_share(u64 a)
 	}
 }
 
-/* A request that reads the state of a page is a look as well. */
-void k_look(int number, u64 a, int size)
+/* A request that reads the state of a page is a look as well; the bits of mine will be clear when it is waited. */
+void k_look(int number, u64 a, int size, u64 mine)
 {
-	remember(&coroutines[number], a, size, 0);
+	struct coroutine *co = &coroutines[number];
+	u32 before = co->nr_looks;
+
+	remember(co, a, size, 0);
+	if (mine && co->nr_looks > before && before < LOOKS)
+		co->looks[before].value &= ~mine;
 }
 
 /* One access inside one granule. */

@@ -32,6 +32,16 @@ static void mark(struct page *page, struct slot *slot)
 #endif
 }
 
+/* where marks stay, the operations may only go when no page is in the hands of who migrates */
+static bool isolated(struct page *page)
+{
+#if STAYS
+	return PageMovableOpsIsolated(page);
+#else
+	return false;
+#endif
+}
+
 static void unmark(struct page *page)
 {
 #if !STAYS
@@ -96,7 +106,7 @@ int twin_fill(int n)
 }
 EXPORT_SYMBOL(twin_fill);
 
-int twin_drop(int n)
+static int drop(int n, bool wait)
 {
 	struct slot *slot = &slots[n % SLOTS];
 	struct page *page;
@@ -117,6 +127,12 @@ int twin_drop(int n)
 		unlock_page(page);
 		put_page(page);
 	}
+	if (wait && isolated(page)) {
+		spin_unlock(&lock);
+		unlock_page(page);
+		put_page(page);
+		return -EBUSY;
+	}
 	slot->page = NULL;
 	spin_unlock(&lock);
 #ifdef LEFT
@@ -130,6 +146,11 @@ int twin_drop(int n)
 	put_page(page);
 	put_page(page);
 	return 0;
+}
+
+int twin_drop(int n)
+{
+	return drop(n, false);
 }
 EXPORT_SYMBOL(twin_drop);
 
@@ -147,7 +168,8 @@ static void __exit twin_exit(void)
 	int n;
 
 	for (n = 0; n < SLOTS; n++)
-		twin_drop(n);
+		while (drop(n, true) == -EBUSY)
+			cond_resched();
 #if STAYS
 	set_movable_ops(NULL, PGTY_zsmalloc);
 #endif

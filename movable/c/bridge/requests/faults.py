@@ -111,9 +111,9 @@ def bug(bridge: Bridge) -> NoReturn:
 
 
 def warn(bridge: Bridge) -> None:
-    """WARN() and its relatives: kept, as in a kernel's log."""
+    """WARN() and its relatives: the driver goes on, and what it said of itself is judged when the operation is over."""
     text, where = _told(bridge)
-    bridge.vm.warnings.append(f"{where} {text}")
+    bridge.vm.warnings.append(f"D52: {where} {bridge.line().function} warns: {text.strip()}")
 
 
 def printed(bridge: Bridge) -> None:

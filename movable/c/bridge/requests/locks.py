@@ -91,7 +91,7 @@ def assert_held(bridge: Bridge) -> None:
     found = bridge.locks.get(bridge.request[A0])
     task = bridge.vm.current
     if found is None or found not in task.held:
-        bridge.vm.warnings.append(f"{bridge.line()} the lock {bridge.spoken(bridge.request[A0])} is not held by {task.name}")
+        bridge.vm.warnings.append(f"D52: {bridge.line()} the lock {bridge.spoken(bridge.request[A0])} is not held by {task.name}")
 
 
 def _bit_key(bridge: Bridge, address: int) -> Any:

@@ -51,6 +51,14 @@ def might_sleep(bridge: Bridge) -> None:
         sleeps(bridge, "may sleep" if not gfp else "allocates memory with a wait")
 
 
+def alloc_object(bridge: Bridge) -> int:
+    """kmalloc and its relatives: whether there is no memory, as a fault may want it."""
+    gfp = bridge.request[A0]
+    might_sleep(bridge)
+    fails = bridge.vm.object_fails
+    return int(fails is not None and fails(gfp))
+
+
 # --- threads ---
 
 
@@ -230,6 +238,7 @@ def wake(bridge: Bridge) -> None:
 TABLE: dict[str, Handler] = {
     "K_RELAX": relax,
     "K_MIGHT_SLEEP": might_sleep,
+    "K_ALLOC_OBJECT": alloc_object,
     "K_THREAD_RUN": thread_run,
     "K_WAKE_THREAD": wake_thread,
     "K_THREAD_STOP": thread_stop,

@@ -46,7 +46,7 @@ __weak int balloon_page_migrate(struct page *newpage, struct page *page, enum mi
 	struct balloon_dev_info *balloon = k_balloon_of(page);
 	int answer;
 
-	if (WARN_ON_ONCE(!balloon))
+	if (!balloon)
 		return -EAGAIN;
 	k_call(K_BALLOON_HOOK, (long)page, (long)newpage, mode, 0);
 	answer = balloon->migratepage(balloon, newpage, page, mode);
@@ -76,7 +76,7 @@ __weak void balloon_page_putback(struct page *page)
 {
 	struct balloon_dev_info *balloon = k_balloon_of(page);
 
-	if (WARN_ON_ONCE(!balloon))
+	if (!balloon)
 		return;
 	spin_lock(&balloon_pages_lock);
 	list_add(&page->lru, &balloon->pages);

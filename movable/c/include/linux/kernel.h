@@ -57,6 +57,6 @@
 #define local_irq_restore(f) ((void)(f))	/* ignored: there are no interrupts */
 #define local_irq_disable() ((void)0)		/* ignored: there are no interrupts */
 #define local_irq_enable() ((void)0)		/* ignored: there are no interrupts */
-#define kmemleak_not_leak(p) ((void)(p))	/* ignored: leaks are counted at the end */
-#define kmemleak_ignore(p) ((void)(p))		/* ignored: leaks are counted at the end */
+#define kmemleak_not_leak(p) k_keep(p)
+#define kmemleak_ignore(p) k_keep(p)
 #endif

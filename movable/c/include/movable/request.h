@@ -13,7 +13,7 @@ enum k_request {
 	/* what is told */
 	K_BUG, K_WARN, K_PRINT, K_LIST,
 	/* waiting in a loop, and whatever may sleep */
-	K_RELAX, K_MIGHT_SLEEP,
+	K_RELAX, K_MIGHT_SLEEP, K_ALLOC_OBJECT,
 	/* locks */
 	K_LOCK, K_TRYLOCK, K_UNLOCK, K_LOCK_INIT, K_IS_LOCKED, K_ASSERT_HELD,
 	K_READ_LOCK, K_READ_TRYLOCK, K_READ_UNLOCK, K_WRITE_LOCK, K_WRITE_TRYLOCK, K_WRITE_UNLOCK,
@@ -36,6 +36,7 @@ long k_call(int request, long a, long b, long c, long d);
 void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long align);
 void k_free(const void *object);
 unsigned long k_size(const void *object);
+void k_keep(const void *object);
 void *k_copy(void *to, const void *from, unsigned long size);
 void *k_move(void *to, const void *from, unsigned long size);
 void *k_fill(void *to, int byte, unsigned long size);

@@ -1,0 +1,65 @@
+"""Objects of a C driver: an allocation may fail, what is left when the driver goes is told, and so is what the driver warns of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from movable.contract.examine import check
+from tests.c.building import needs_compiler, written
+
+pytestmark = needs_compiler
+
+USES = """
+struct o { int v; };
+static struct o *kept;
+void careful(int n) { struct o *o = kzalloc(sizeof *o, GFP_KERNEL); if (o) o->v = n; kfree(o); }
+EXPORT_SYMBOL(careful);
+void both(int n)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	struct o *o = page ? kmalloc(sizeof *o, GFP_ATOMIC) : NULL;
+
+	kfree(o);
+	if (page)
+		__free_page(page);
+}
+EXPORT_SYMBOL(both);
+void sure(void) { struct o *o = kmalloc(sizeof *o, GFP_KERNEL | __GFP_NOFAIL); o->v = 1; kfree(o); }
+EXPORT_SYMBOL(sure);
+void keeps(void) { if (!kept) { kept = vmalloc(sizeof *kept); kmemleak_not_leak(kept); } }
+EXPORT_SYMBOL(keeps);
+#ifdef NEVER
+void nobody_is_here(void) { }
+EXPORT_SYMBOL(nobody_is_here);
+#endif
+"""
+WRONG = {
+    "careless": ("D46", r"driver\.c:\d+ careless writes 4 bytes at a null pointer",
+                 "void careless(int n) { struct o *o = kzalloc(sizeof *o, GFP_KERNEL); o->v = n; kfree(o); }"),
+    "forgets": ("D34", r"1 page\(s\) are still in use after the driver was removed",
+                "void forgets(int n) { struct page *p = alloc_page(GFP_KERNEL); struct o *o = kmalloc(8, GFP_KERNEL);"
+                " if (!p) { kfree(o); return; } if (!o) return; kfree(o); __free_page(p); }"),
+    "leaks": ("D34", r"an object of 24 bytes made at driver\.c:\d+ leaks is not freed when the driver is gone",
+              "void leaks(int n) { void *p = kmalloc(24, GFP_KERNEL); if (n != 3) kfree(p); }"),
+    "warns": ("D52", r"driver\.c:\d+ warns warns: WARN_ON\(\+\+n > 2\)", "static int n; void warns(void) { WARN_ON(++n > 2); }"),
+    "asserts": ("D52", r"driver\.c:\d+ asserts the lock lock is not held by main",
+                "static DEFINE_SPINLOCK(lock); void asserts(void) { lockdep_assert_held(&lock); }"),
+}  # fmt: skip
+
+
+def test_who_looks_at_what_was_allocated_is_right(tmp_path: Path) -> None:
+    report = check(written(tmp_path, USES), examples=40, interleavings=0, era="6.1")
+    assert (report.refused, report.broken) == ("", [])
+    assert report.verdicts["D34"].verdict == "held"
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str) -> None:
+    rule, words, code = WRONG[name]
+    source = f"struct o {{ int v; }};\n{code}\nEXPORT_SYMBOL({name});\n"
+    report = check(written(tmp_path, source), examples=150, interleavings=0, era="6.1", until={rule})
+    assert report.refused == "" and rule in report.broken, report.broken
+    assert re.search(words, str(report.verdicts[rule].what)), report.verdicts[rule].what
