@@ -92,7 +92,7 @@ class Orders:
         self.fewer: dict[frozenset[Place], list[Outcome]] = {}
         self.outcomes = self._come_to(frozenset())
         different = len({repr(outcome.answers) for outcome in self.outcomes}) > 1
-        self.loose = different and any(action[0] in ("compact", "contig", "isolate_all") for action in actions)
+        self.loose = different and any(action[0] in ("compact", "contig", "offline", "isolate_all") for action in actions)
 
     def _come_to(self, left_out: frozenset[Place]) -> list[Outcome]:
         """The outcomes of all orders without the operations that are left out."""

@@ -19,6 +19,7 @@ from movable.errors import UsageError
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add_tail
+from movable.mm.memory_hotplug import offline_pages, online_pages
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, isolate_movable_page, migrate_pages, putback_movable_pages
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.page_flags import ISOLATED
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
 
 __tracebackhide__ = True
+
+OFFLINE_PASSES = 2
+"""Passes in which offlining may move nothing before it gives up, as if the operator did."""
 
 Label = tuple[int | str, int]
 """A handle by where it came from: ("before", n) is the n-th of the prefix, (t, n) the n-th that task t made."""
@@ -245,6 +249,16 @@ class Stage:
         start = pfn // size * size
         if alloc_contig_range(self.vm, start, start + size) == 0:
             free_contig_range(self.vm, start, size)
+
+    def _do_offline(self, user: Workload, number: int) -> list[Phase]:
+        page = self._page(number)
+        return [] if page is None else [lambda: self._offline(page.pfn)]
+
+    def _offline(self, pfn: int) -> None:
+        size = 1 << self.vm.pageblock_order
+        start = pfn // size * size
+        if offline_pages(self.vm, start, size, max_passes=OFFLINE_PASSES) == 0:
+            online_pages(self.vm, start, size)
 
     def _do_teardown(self, user: Workload) -> list[Phase]:
         return [user.finish]

@@ -12,7 +12,19 @@ from typing import Any
 
 from movable.contract.certificate import Certificate, certify
 from movable.contract.report import Report, Verdict
-from movable.workload.scenario import compact, contig, finish, give_back, isolate, migrate, op, put_back, scenario, teardown
+from movable.workload.scenario import (
+    compact,
+    contig,
+    finish,
+    give_back,
+    isolate,
+    migrate,
+    offline,
+    op,
+    put_back,
+    scenario,
+    teardown,
+)
 from movable.workload.workload import GenericWorkload, Workload, handle, operation
 
 
@@ -25,5 +37,5 @@ def check(target: str | Callable[..., Any], workload: type[Workload] | None = No
 
 __all__ = [
     "Certificate", "GenericWorkload", "Report", "Verdict", "Workload", "certify", "check", "compact", "contig", "finish",
-    "give_back", "handle", "isolate", "migrate", "op", "operation", "put_back", "scenario", "teardown",
+    "give_back", "handle", "isolate", "migrate", "offline", "op", "operation", "put_back", "scenario", "teardown",
 ]  # fmt: skip

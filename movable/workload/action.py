@@ -45,7 +45,7 @@ STEPS: dict[str, tuple[Range, ...]] = {
 ACTIONS: dict[str, tuple[Range, ...]] = {
     "migrate": (NUMBER, MODE), "migrate_frame": (FRAME, MODE), "put_back": (NUMBER,), "put_back_frame": (FRAME,),
     "isolate": (NUMBER,), "isolate_all": (), "finish": (MODE,), "give_back": (), "compact": (), "contig": (NUMBER,),
-    "teardown": (),
+    "offline": (NUMBER,), "teardown": (),
 }  # fmt: skip
 """Actions of a scenario's tasks."""
 OPTIONAL = {"contig": 1, "offline": 1, "work": 1, "migrate": 0, "migrate_frame": 1, "finish": 1}

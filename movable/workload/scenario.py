@@ -58,6 +58,11 @@ def contig(page: int = 0) -> Action:
     return ("contig", page)
 
 
+def offline(page: int = 0) -> Action:
+    """The core takes the pageblock of the ``page``-th page offline, and brings it back."""
+    return ("offline", page)
+
+
 def teardown() -> Action:
     """The driver is removed."""
     return ("teardown",)
@@ -116,7 +121,8 @@ def scenario(
 WORDS = {
     "op": "", "migrate": "migration", "migrate_frame": "migration", "put_back": "put-back", "put_back_frame": "put-back",
     "isolate": "isolation", "isolate_all": "isolation", "finish": "rest of a migration", "give_back": "late put-back",
-    "compact": "compaction", "contig": "contiguous allocation", "teardown": "tear-down",
+    "compact": "compaction", "contig": "contiguous allocation", "offline": "offlining",
+    "teardown": "tear-down",
 }  # fmt: skip
 """Every action, and what its task is called."""
 
@@ -125,7 +131,8 @@ SENTENCES = {
     "migrate": "migrate page number {0}", "migrate_frame": "migrate page {0}", "put_back": "isolate and put back page number {0}",
     "put_back_frame": "isolate and put back page {0}", "isolate": "isolate page number {0}", "isolate_all": "isolate every page",
     "finish": "migrate what is isolated", "give_back": "put back what is isolated", "compact": "compact the machine",
-    "contig": "allocate the pageblock of page number {0}", "teardown": "remove the driver",
+    "contig": "allocate the pageblock of page number {0}", "offline": "take the pageblock of page number {0} offline",
+    "teardown": "remove the driver",
 }  # fmt: skip
 """What the core does, in words; pages are those of the driver, counted from 0, or frames."""
 

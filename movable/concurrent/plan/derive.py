@@ -32,7 +32,7 @@ KINDS = {
     "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
     "two at one place": 1, "operation and itself": 3, "two operations": 4, "operation and put-back": 1, "queued work": 1,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
-    "operation and contiguous allocation": 1, "two operations from one page": 1, "other effects": 2,
+    "operation and contiguous allocation": 1, "operation and offlining": 1, "two operations from one page": 1, "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -130,6 +130,7 @@ class _Planner:
             "queued work": self._workers,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh,
             "two operations and migration": self._triples, "operation and contiguous allocation": self._contig,
+            "operation and offlining": self._offline,
             "two operations from one page": self._from_one, "other effects": self._others,
         }  # fmt: skip
         found: dict[str, list[Planned]] = {}
@@ -176,7 +177,7 @@ class _Planner:
     def _removals(self) -> Iterator[tuple[Scenario, int]]:
         few = self.known["few"]
         if few.pages:
-            for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0)):
+            for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0), ("offline", 0)):
                 yield self._made(few, ("teardown",), core)
         for held in self._known("held"):
             yield self._made(held, ("teardown",), ("finish",))
@@ -314,6 +315,11 @@ class _Planner:
         few = self.known["few"]
         for effect in self._best(few) if few.pages else ():
             yield self._made(few, effect, ("contig", 0))
+
+    def _offline(self) -> Iterator[tuple[Scenario, int]]:
+        few = self.known["few"]
+        for effect in self._best(few) if few.pages else ():
+            yield self._made(few, effect, ("offline", 0))
 
     def _fresh(self) -> Iterator[tuple[Scenario, int]]:
         """What makes pages, or takes frames without marking them, from nothing and where hardly anything is free."""

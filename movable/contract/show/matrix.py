@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ALL, SAMPLED, NOT_TRIED = "all", "sampled", "not tried"
 CORE = {
     "migration": "mig", "put-back": "put", "rest of a migration": "fin", "late put-back": "late", "compaction": "comp",
-    "contiguous allocation": "cont", "tear-down": "rem", "isolation": "iso",
+    "contiguous allocation": "cont", "offlining": "off", "tear-down": "rem", "isolation": "iso",
 }  # fmt: skip
 """What the core does, and the head of its column."""
 _BOUND = re.compile(r"all interleavings with at most (\d+) pre-emption|all interleavings without")
