@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EIO
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 from movable.mm.locks import Work
+from movable.mm.page import PAGE_SIZE
 from movable.mm.pagemap import file_of
 
 if TYPE_CHECKING:
@@ -50,6 +52,34 @@ class Disk:
             self.queue.queue_work(Work(lambda: self._do(write, bh, end_io), f"block {bh.blocknr}"))
         else:
             self._do(write, bh, end_io)
+
+    # pages, at once: what swap asks for
+
+    def write(self, index: int, data: bytes) -> None:
+        """Keep a page under a number. Raises OSError where the disk fails."""
+        per_page = len(data) // self.block_size
+        for number in range(per_page):
+            self._whole(index * per_page + number)
+            self.blocks[index * per_page + number] = data[number * self.block_size : (number + 1) * self.block_size]
+        self.writes += per_page
+
+    def read(self, index: int) -> bytes:
+        """Give it back. Raises OSError where the disk fails."""
+        per_page = PAGE_SIZE // self.block_size
+        blocks = range(index * per_page, (index + 1) * per_page)
+        self.reads += per_page
+        return b"".join(self.blocks.get(self._whole(block), bytes(self.block_size)) for block in blocks)
+
+    def discard(self, index: int) -> None:
+        """It is not needed any more."""
+        per_page = PAGE_SIZE // self.block_size
+        for block in range(index * per_page, (index + 1) * per_page):
+            self.blocks.pop(block, None)
+
+    def _whole(self, block: int) -> int:
+        if self.fails or block in self.failing or not 0 <= block < self.nr_blocks:
+            raise OSError(EIO, f"{self.name}: block {block} cannot be used")
+        return block
 
     def _do(self, write: bool, bh: BufferHead, end_io: EndIo) -> None:
         seam = self.vm.seam

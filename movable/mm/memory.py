@@ -11,13 +11,13 @@ from errno import ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.errors import MovableError
-from movable.mm.filemap import unlock_page
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_vma
 from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
-from movable.mm.page import put_page
-from movable.mm.page_flags import LOCKED, PG_dirty, PG_uptodate
+from movable.mm.page import get_page_unless_zero, put_page
+from movable.mm.page_flags import LOCKED, PAGE_MAPPING_ANON, PG_dirty, PG_uptodate
 from movable.mm.pgtable import (
     PTE_ACCESSED,
     PTE_DIRTY,
@@ -25,6 +25,7 @@ from movable.mm.pgtable import (
     PTE_RW,
     PTE_SHIFT,
     PTE_SPECIAL,
+    PTE_SWAP,
     PTE_THERE,
     PTRS_PER_PTE,
 )
@@ -43,6 +44,7 @@ from movable.mm.rmap import (
 )
 from movable.mm.shmem import shmem_get_page
 from movable.mm.swap import LRU, lru_add_drain_cpu, lru_cache_add, mark_page_accessed
+from movable.mm.swapfile import add_to_swap_cache, swap_duplicate, swap_free, swap_readpage
 
 if TYPE_CHECKING:
     from movable.mm.fs import Inode
@@ -126,11 +128,13 @@ def entry_location(mm: MmStruct, vpn: int) -> Hashable:
 
 
 def still(vma: VMA, vpn: int, pte: int) -> bool:
-    """Whether an entry is what it was when its fault began; what follows is one step with the answer (pte_same)."""
+    """Whether an entry is what it was when its fault began; what follows is one step with the answer (pte_same).
+
+    It may differ without other tasks too: an allocation on the way may have swapped the page out.
+    """
     seam = vma.mm.user.vm.seam
-    if seam is None:
-        return True
-    seam.point("aw", vma.location(vpn))
+    if seam is not None:
+        seam.point("aw", vma.location(vpn))
     return not (vma.mm.pgtable.get(vpn, 0) ^ pte) & ~(PTE_ACCESSED | PTE_DIRTY)
 
 
@@ -140,6 +144,8 @@ def handle_mm_fault(task: Process, vma: VMA, vpn: int, write: bool) -> int:
     pte = table.get(vpn, 0)
     if not pte:
         return do_anonymous_page(task, vma, vpn, write) if vma.file is None else do_fault(task, vma, vpn, write)
+    if pte & PTE_SWAP:
+        return do_swap_page(task, vma, vpn, pte)
     if not pte & PTE_THERE:
         return migration_entry_wait(task, pte)
     if write and not pte & PTE_RW:
@@ -157,6 +163,55 @@ def migration_entry_wait(task: Process, pte: int) -> int:
         f"page {page.pfn} to arrive where it migrates to",
     )
     return 0
+
+
+def do_swap_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
+    """The page is in a slot of the swap device: read it back, unless the cache still has it (do_swap_page)."""
+    space = task.user.swap
+    assert space is not None
+    slot = pte >> PTE_SHIFT
+    if task.user.vm.seam is not None:
+        task.user.vm.seam.point("ar", ("swap", slot))
+    page = space.i_pages.get(slot)
+    if page is not None:
+        if not get_page_unless_zero(page):
+            return 0
+    else:
+        page = alloc_page_vma(task, vma, vpn, GFP_HIGHUSER_MOVABLE)
+        if page is None:
+            raise _oom(task, vpn)
+        if not swap_readpage(space, page, slot):
+            put_page(page)
+            return SIGBUS
+        if slot in space.i_pages or not space.swap_map.get(slot):  # somebody was faster
+            put_page(page)
+            return 0
+        add_to_swap_cache(space, page, slot)
+        lru_cache_add(task.user, page, task.cpu)
+    lock_page(page)
+    mapped = still(vma, vpn, pte) and space.i_pages.get(slot) is page
+    if mapped:
+        _map_swapped(vma, vpn, pte, page)
+        swap_free(space, slot, locked=True)
+    unlock_page(page)
+    if not mapped:
+        put_page(page)
+    return 0
+
+
+def _map_swapped(vma: VMA, vpn: int, pte: int, page: Page) -> None:
+    """Map a page of the swap cache again; a first write faults, and finds whether it is the process's alone."""
+    if page._mapcount >= 0:
+        page_add_rmap(page, vma)
+    else:
+        page_add_new_anon_rmap(page, vma, vpn)
+    if pte & PTE_EXCLUSIVE:
+        page._flags |= EXCLUSIVE
+    else:
+        assert vma.anon_vma is not None
+        page._flags &= ~EXCLUSIVE
+        page._mapping = vma.anon_vma.root.addr | PAGE_MAPPING_ANON  # whoever shares the slot can be found from there
+    vma.mm.pgtable[vpn] = page.pfn << PTE_SHIFT | vma.page_prot
 
 
 # --- faults ---
@@ -387,6 +442,8 @@ def zap_page_range(vma: VMA, start: int, end: int) -> None:
     seam = mm.user.vm.seam
     for vpn in mm.present(start, end):
         pte = table.pop(vpn) if seam is None else _pop_watched(mm, vpn, seam)
+        if pte & PTE_SWAP and mm.user.swap is not None:
+            swap_free(mm.user.swap, pte >> PTE_SHIFT)
         if not pte & PTE_THERE or pte & PTE_SPECIAL:
             continue
         page = pages[pte >> PTE_SHIFT]
@@ -447,6 +504,9 @@ def copy_page_range(child: VMA, parent: VMA) -> None:
         pte = source[vpn]
         if not pte & PTE_THERE:  # on its way: the child's entry will be found there too
             source[vpn] = target[vpn] = pte & ~(PTE_RW | PTE_EXCLUSIVE)
+            if pte & PTE_SWAP and parent.mm.user.swap is not None:
+                swap_duplicate(parent.mm.user.swap, pte >> PTE_SHIFT)
+                continue
             page = pages[pte >> PTE_SHIFT]
             if page.seam is not None:
                 page.seam.event("fork_migration_pte", page, mm=parent.mm.name, child=child.mm.name, vpn=vpn)

@@ -31,6 +31,7 @@ from movable.mm.page_flags import (
     PG_private,
     PG_referenced,
     PG_swapbacked,
+    PG_swapcache,
     PG_uptodate,
     PG_writeback,
 )
@@ -46,6 +47,7 @@ PRIVATE = 1 << PG_private
 WRITEBACK = 1 << PG_writeback
 ACTIVE = 1 << PG_active
 SWAPBACKED = 1 << PG_swapbacked
+IN_SWAP_CACHE = 1 << PG_swapcache | 1 << PG_swapbacked
 COPIED = 1 << PG_error | 1 << PG_referenced | 1 << PG_uptodate | ACTIVE
 """Flags that go with the page, beside dirty, which moves with the mapping."""
 
@@ -138,7 +140,8 @@ def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page:
     Expected are one for the isolation and, for a page of a file, one for the tree and one for private data, and ``extra_count``.
     While the count is frozen at 0 nobody can take a reference. mirrors mm/migrate.c, migrate_page_move_mapping.
     """
-    expected = extra_count + (1 if mapping is None else 2 + (page._flags >> PG_private & 1))
+    swapped = mapping is None and page._flags & IN_SWAP_CACHE == IN_SWAP_CACHE
+    expected = extra_count + (1 + swapped if mapping is None else 2 + (page._flags >> PG_private & 1))
     assert mapping is None or isinstance(mapping, FileMapping)
     seam = page.seam
     if seam is not None:
@@ -152,6 +155,8 @@ def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page:
     if mapping is None:
         newpage._index, newpage._mapping = page._index, page._mapping
         newpage._flags |= page._flags & SWAPBACKED
+        if swapped:
+            _move_swap_cache(newpage, page)
         return 0
     if seam is not None:
         seam.point("aw", ("i_pages", mapping.name))
@@ -165,6 +170,19 @@ def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page:
     mapping.i_pages[page._index] = newpage  # 9
     page._refcount = expected - 1  # 10
     return 0
+
+
+def _move_swap_cache(newpage: Page, page: Page) -> None:
+    """The cache leads to the new page, with its reference."""
+    user = page.vm.userspace
+    assert user is not None
+    assert user.swap is not None
+    user.swap.i_pages[page._private] = newpage
+    newpage._private, page._private = page._private, 0
+    newpage._flags |= page._flags & (IN_SWAP_CACHE | DIRTY)
+    page._flags &= ~(1 << PG_swapcache | DIRTY)
+    newpage._refcount += 1
+    page._refcount -= 1
 
 
 def migrate_page_states(newpage: Page, page: Page) -> None:

@@ -118,10 +118,15 @@ def delete_from_page_cache(page: Page) -> None:
     mapping = file_of(page)
     assert mapping is not None
     _tree(mapping, "aw")
+    remove_from_page_cache(mapping, page)
+    put_page(page)
+
+
+def remove_from_page_cache(mapping: FileMapping, page: Page) -> None:
+    """The same within the caller's step, without the reference."""
     del mapping.i_pages[page._index]
     page._mapping = 0
     page._flags &= ~DIRTY
-    put_page(page)
 
 
 def filemap_get_page(task: Process, inode: Inode, index: int) -> tuple[int, Page | None]:

@@ -20,7 +20,7 @@ from movable.mm.page_flags import (
     PG_mappedtodisk,
     PG_swapbacked,
 )
-from movable.mm.pgtable import PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_THERE
+from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_SWAP, PTE_THERE
 from movable.mm.rwsem import RWSem
 from movable.mm.swap import mlock_page, munlock_page
 
@@ -256,6 +256,59 @@ def page_mkclean(user: Userspace, page: Page) -> bool:
                 written = written or bool(pte & PTE_DIRTY)
                 vma.mm.pgtable[vpn] = pte & ~(PTE_DIRTY | PTE_RW)
     return written
+
+
+def page_referenced(user: Userspace, page: Page) -> int:
+    """How many mappings were used since the last call, which forgets it (page_referenced)."""
+    used = 0
+    lock = rmap_lock(user, page)
+    with nullcontext() if lock is None else lock.read():
+        for vma in rmap_areas(user, page):
+            vpn = vma_address(page, vma)
+            if vpn < 0:
+                continue
+            if page.seam is not None:
+                page.seam.point("aw", vma.location(vpn))
+            pte = vma.mm.pgtable.get(vpn, 0)
+            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn and pte & PTE_ACCESSED:
+                vma.mm.pgtable[vpn] = pte & ~PTE_ACCESSED
+                used += 1
+    return used
+
+
+def try_to_unmap(user: Userspace, page: Page) -> None:
+    """Take a locked page out of every process: entries of an anonymous page hold its slot from now on, others nothing.
+
+    Locked areas keep it. mirrors mm/rmap.c, try_to_unmap.
+    """
+    lock = rmap_lock(user, page)
+    with nullcontext() if lock is None else lock.read():
+        for vma in rmap_areas(user, page):
+            vpn = vma_address(page, vma)
+            if vpn < 0 or vma.flags & VM_LOCKED:
+                continue
+            if page.seam is not None:
+                page.seam.point("aw", vma.location(vpn))
+            pte = vma.mm.pgtable.get(vpn, 0)
+            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
+                _unmap_one(user, page, vma, vpn, pte)
+
+
+def _unmap_one(user: Userspace, page: Page, vma: VMA, vpn: int, pte: int) -> None:
+    if page.seam is not None:
+        page.seam.event("zap_pte", page, mm=vma.mm.name, vpn=vpn, pte=pte)
+    if pte & PTE_DIRTY:
+        page._flags |= DIRTY
+    if page._mapping & PAGE_MAPPING_ANON:
+        assert user.swap is not None
+        own = PTE_EXCLUSIVE if page._flags & EXCLUSIVE else 0
+        user.swap.swap_map[page._private] += 1
+        vma.mm.pgtable[vpn] = page._private << PTE_SHIFT | PTE_SWAP | own
+        page._flags &= ~EXCLUSIVE
+    else:
+        del vma.mm.pgtable[vpn]
+    page_remove_rmap(page, vma)
+    put_page(page)
 
 
 # --- migration entries ---

@@ -18,11 +18,13 @@ from movable.mm.page_flags import PG_reserved
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_page
 from movable.mm.validate_mm import findings
+from movable.mm.vmscan_lru import shrink_node
 
 if TYPE_CHECKING:
     from movable.mm.buffer import BufferHead
     from movable.mm.fs import Inode
     from movable.mm.rmap import AnonVma
+    from movable.mm.swapfile import SwapSpace
     from movable.mm.vm import VM
 
 PF_KTHREAD_PID = 2
@@ -58,6 +60,8 @@ class Userspace:
         self._next_pid = FIRST_PID
         self.move_lru_page = unmap_and_move_lru
         self.move_file_page = move_file_page
+        self.shrink_node = shrink_node
+        self.swap: SwapSpace | None = None
         self.release_lru_page = release_lru_page
         self.zero_page = self._make_zero_page()
         self.kworker = Process(self, 0, "kthread", self.top_cpuset)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from movable.mm.fs import FileMapping
 from movable.mm.mm_types import VM_LOCKED, VM_SHARED
 from movable.mm.page_flags import PAGE_MAPPING_ANON, PG_private, PG_reserved
-from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE, pte_words
+from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_SWAP, PTE_THERE, pte_words
 from movable.mm.rmap import EXCLUSIVE, mappings
 from movable.mm.swap import LRU, LRU_NAMES, UNEVICTABLE, page_lru
+from movable.mm.swapfile import PageSwapCache
 
 if TYPE_CHECKING:
     from movable.mm.mm_types import MmStruct
@@ -28,6 +29,7 @@ def findings(user: Userspace, quiescent: bool) -> Iterator[str]:
         yield from _areas(mm)
         yield from _entries(mm, quiescent, maps, locked)
     yield from _cache(user)
+    yield from _swap(user, mms)
     yield from _lists(user, quiescent)
     yield from _mlock(user, locked)
     known = _references(user, maps)
@@ -81,6 +83,24 @@ def _entries(mm: MmStruct, quiescent: bool, maps: Counter[int], locked: Counter[
             yield f"{where} can be written, and {page!r} is not this process's alone"
 
 
+def _swap(user: Userspace, mms: list[MmStruct]) -> Iterator[str]:
+    """Slots count the entries that hold them, and the cache leads to pages that know it."""
+    space = user.swap
+    held = Counter(pte >> PTE_SHIFT for mm in mms for pte in mm.pgtable.values() if pte & PTE_SWAP)
+    if space is None:
+        if held:
+            yield f"entries hold {len(held)} slots, and there is no swap device"
+        return
+    for slot in sorted({*held, *space.swap_map}):
+        if held[slot] != space.swap_map.get(slot, 0):
+            yield f"slot {slot} is held by {held[slot]} entries and counts {space.swap_map.get(slot, 0)}"
+    if sorted({*space.free, *space.swap_map}) != list(range(space.nr_slots)):
+        yield "a slot is neither free nor in use, or both"
+    for slot, page in space.i_pages.items():
+        if page._private != slot or not PageSwapCache(page) or page._refcount <= 0:
+            yield f"the swap cache leads from slot {slot} to {page!r}, which does not belong there"
+
+
 def _cache(user: Userspace) -> Iterator[str]:
     for mapping in user.vm.address_spaces.values():
         if not isinstance(mapping, FileMapping):
@@ -127,6 +147,8 @@ def _references(user: Userspace, maps: Counter[int]) -> Counter[int]:
         if isinstance(mapping, FileMapping):
             known.update(page.pfn for page in mapping.i_pages.values())
             known.update(page.pfn for page in mapping.i_pages.values() if page._flags >> PG_private & 1)
+    if user.swap is not None:
+        known.update(page.pfn for page in user.swap.i_pages.values())
     for batch in user.lru_add:
         known.update(page.pfn for page in batch)
     for task in user.tasks.values():

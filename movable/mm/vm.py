@@ -124,7 +124,7 @@ class VM:
         self.warnings: list[str] = []
         self.object_fails: Callable[[int], bool] | None = None  # a fault: whether an allocation of an object, by its gfp, fails
         self.address_spaces: dict[int, AddressSpace] = {}
-        self.swap_space = None
+        self.swap_space: AddressSpace | None = None
         self.page_wakes: dict[int, int] = {}
         self.last_failure: Failure | None = None
         self.oom_notifiers: list[Callable[[], int]] = []

@@ -1,6 +1,6 @@
 """Reclaim (mm/vmscan.c, include/linux/shrinker.h): shrinkers, pressed ever harder.
 
-There is no kswapd in this model, and pages of processes are not reclaimed: all that comes free comes from shrinkers. Every loop
+There is no kswapd in this model: who needs memory reclaims it, from the LRU lists (vmscan_lru.py) and from shrinkers. Every loop
 has the kernel's limit.
 """
 
@@ -28,9 +28,13 @@ class Shrinker(Protocol):
 
 
 def try_to_free_pages(vm: VM) -> int:
-    """Press the shrinkers ever harder until a batch of pages is free; returns how many frames came free."""
+    """Press the LRU lists and the shrinkers ever harder until a batch of pages is free; returns how many frames came free."""
     before = sum(zone.nr_free for zone in vm.zones)
+    user = vm.userspace
     for priority in range(DEF_PRIORITY, -1, -1):
+        for node in vm.nodes if user is not None else ():
+            assert user is not None
+            user.shrink_node(user, node, priority)
         for shrinker in list(vm.shrinkers):
             shrink_slab(vm, shrinker, priority)
         freed = sum(zone.nr_free for zone in vm.zones) - before

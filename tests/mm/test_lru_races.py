@@ -12,6 +12,7 @@ from movable import VM
 from movable.explore import Scene, explore
 from movable.explore.engine import Scheduler
 from movable.explore.search import Report
+from movable.filesystem import Disk
 from movable.mm import migrate_lru, rmap
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory_failure import soft_offline_page
@@ -22,10 +23,13 @@ from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page import Page
 from movable.mm.pgtable import PTE_RW, PTE_SHIFT
 from movable.mm.process import Signal
+from movable.mm.rmap import page_referenced
 from movable.mm.seam import Seam
 from movable.mm.swap import lru_add_drain_all
+from movable.mm.swapfile import swapon
 from movable.mm.userspace import Userspace, userspace
 from movable.mm.validate import validate_vm
+from movable.mm.vmscan_lru import shrink_node
 from movable.rules.stream.monitor import Monitor
 
 START = 0x100000
@@ -35,7 +39,7 @@ RW = VM_READ | VM_WRITE
 class Stage:
     """A process with one or two pages on node 0, and what its tasks saw."""
 
-    def __init__(self, scheduler: Scheduler, era: str, pages: int = 1, shared: bool = False) -> None:
+    def __init__(self, scheduler: Scheduler, era: str, pages: int = 1, shared: bool = False, swap: bool = False) -> None:
         self.vm = VM(64 << 12, nodes=2, era=era, pageblock_order=2)
         self.task = userspace(self.vm).spawn("demo")
         self.root = self.task.user.spawn("root")
@@ -43,6 +47,11 @@ class Stage:
         for n in range(pages):
             self.task.write(START + (n << 12), b"old")
         lru_add_drain_all(self.task.user)
+        if swap:
+            swapon(self.task.user, Disk(self.vm, 32), 8)
+            for pte in self.task.mm.pgtable.values() if self.task.mm is not None else ():
+                page = self.vm.pages[pte >> PTE_SHIFT]
+                page_referenced(self.task.user, page)
         self.pages = pages
         self.seen: dict[str, Hashable] = {}
         self.monitor = Monitor(era=era)
@@ -87,6 +96,10 @@ class Stage:
     def forget(self) -> None:
         self.seen["forget"] = madvise_dontneed(self.task, START, 4096)
 
+    def reclaim(self) -> None:
+        for node in self.vm.nodes:
+            shrink_node(self.task.user, node, 0)
+
     def leave(self) -> None:
         self.task.exit()
 
@@ -114,13 +127,14 @@ def scene(names: str, era: str, pages: int = 1, shared: bool = False) -> Callabl
     """The tasks by name, run beside each other."""
 
     def program(scheduler: Scheduler) -> Scene:
-        stage = Stage(scheduler, era, pages, shared)
+        stage = Stage(scheduler, era, pages, shared, "reclaim" in names)
         tasks = [(f"{name} {n}", getattr(stage, name)) for n, name in enumerate(names.split())]
         return Scene(tasks, stage.check, stage.state)
 
     return program
 
 
+SWAPPING = ["reclaim write", "reclaim read", "reclaim fork", "reclaim unmap", "reclaim leave", "reclaim move", "reclaim reclaim"]
 PAIRS = ["move write", "move read", "move fork", "move unmap", "move forget", "move leave", "migrate write", "retire write"]
 MOVERS = ["move move", "migrate move", "retire move", "retire retire", "migrate fork"]
 
@@ -155,6 +169,12 @@ def test_all_interleavings_of_two(names: str, era: str) -> None:
     random, met = states(names, era, "urw", 20)
     assert random.failure is None, str(random)
     assert met <= found
+
+
+@pytest.mark.parametrize("names", SWAPPING)
+def test_reclaim_beside_others(names: str) -> None:
+    report, _ = states(names, "6.1", "dpor", 100)
+    assert report.failure is None, str(report)
 
 
 @pytest.mark.parametrize("era", ["6.1", "7.3"])
