@@ -6,7 +6,6 @@ An event carries the page's state *at entry of the operation*, as a probe on a r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
@@ -107,6 +106,8 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def to_json(event: Event) -> str:
     """One line of JSON: seq, task, kind, pfn, flags, mapping, refs, then the arguments of the kind."""
+    import json  # here and below: a driver that is only imported writes no events
+
     record: dict[str, Any] = event._asdict()
     record.update(record.pop("args"))
     return json.dumps(record, separators=(",", ":"))
@@ -114,6 +115,8 @@ def to_json(event: Event) -> str:
 
 def from_json(line: str, number: int = 0) -> Event:
     """The event that ``to_json`` wrote. Raises UsageError naming line ``number`` for anything else."""
+    import json
+
     try:
         record = json.loads(line)
         seq, task, kind, pfn, flags, mapping, refs = (record.pop(name) for name in Event._fields[:-1])

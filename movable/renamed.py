@@ -6,7 +6,6 @@ A module that moved to a room of its own, or that took the kernel's file name, i
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 import warnings
@@ -141,8 +140,11 @@ MOVED = {
 """Old name to new, both below ``movable``."""
 
 
-class Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds a module by its old name."""
+class Renamed:
+    """Finds a module by its old name, and loads it.
+
+    It has none of the base classes of importlib.abc, which would import a large part of the library.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -150,6 +152,9 @@ class Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """A spec for an old name, None for any other."""
         old = fullname.removeprefix("movable.")
         return importlib.machinery.ModuleSpec(fullname, self) if old != fullname and old in MOVED else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """An ordinary module, to begin with."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of today in the place of the one that was asked for."""

@@ -7,7 +7,6 @@ keeps everything.
 
 from __future__ import annotations
 
-import html
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -100,6 +99,8 @@ def apart(found: object, expected: object) -> tuple[str, str]:
 
 def in_html(what: object, most: int = PAGE) -> str:
     """What may stand in an HTML or SVG page as text or as an attribute; line ends stay."""
+    import html  # here: it is for pages only, and its table of names takes its time
+
     text = what if isinstance(what, str) else said(what)
     cut = len(text) - most
     return html.escape(visible(text[:most])) + (f"... ({cut} more characters)" if cut > 0 else "")

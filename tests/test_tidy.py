@@ -21,6 +21,7 @@ FILE_LIMIT = 600
 MEDIAN_LIMIT = 200
 FUNCTION_LIMIT = 35
 FOLDER_LIMIT = 15
+SAME_LINES = 10
 FLAT_AS_THE_KERNEL = {"movable/mm", "tests/mm"}
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 
@@ -49,7 +50,7 @@ ARROWS = {
     "registry": {"mm", "names", "registry", "supervise"},
 }
 NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "rooms", ""}
-HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4"}
+HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4", "html", "json", "tempfile", "subprocess"}
 
 
 def lines(path: Path) -> int:
@@ -79,6 +80,18 @@ def test_nine_functions_in_ten_are_short() -> None:
     ]
     short = sum(1 for length in lengths if length <= FUNCTION_LIMIT)
     assert short >= 0.9 * len(lengths)
+
+
+def test_nothing_is_written_twice() -> None:
+    """No run of ten lines stands in two places; imports, comments and lone brackets are passed over."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for path in PRODUCT:
+        kept = [(number, line.strip()) for number, line in enumerate(path.read_text().splitlines(), 1)]
+        kept = [line for line in kept if line[1].strip("()[]{},:\"") and not line[1].startswith(("#", "from ", "import "))]
+        for at in range(len(kept) - SAME_LINES + 1):
+            run = tuple(line for _, line in kept[at : at + SAME_LINES])
+            places.setdefault(run, []).append(f"{path.relative_to(ROOT)}:{kept[at][0]}")
+    assert not [where for where in places.values() if len(where) > 1]
 
 
 def test_no_file_is_called_utils() -> None:
