@@ -11,6 +11,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 MOVED = {
     "apart": "registry.apart",
@@ -151,7 +155,7 @@ class Renamed:
     ) -> importlib.machinery.ModuleSpec | None:
         """A spec for an old name, None for any other."""
         old = fullname.removeprefix("movable.")
-        return importlib.machinery.ModuleSpec(fullname, self) if old != fullname and old in MOVED else None
+        return importlib.machinery.ModuleSpec(fullname, cast("Loader", self)) if old != fullname and old in MOVED else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         """An ordinary module, to begin with."""

@@ -18,7 +18,6 @@ class BalloonWorkload(Workload):
 
     factory = Balloon
     preserves_content = False
-    may_sleep = True
     unwatched = (Host, VirtQueue)  # another machine, and the wire to it
     event_counters = {"balloon_migrate": "movable_migrated"}
 

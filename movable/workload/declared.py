@@ -51,7 +51,6 @@ DECLARATIONS: dict[str, tuple[Test, str]] = {
     "preserves_content": (_truth, "True or False"),
     "may_release_isolated": (_truth, "True or False"),
     "may_refuse": (_truth, "True or False"),
-    "may_sleep": (_truth, "True or False"),
     "pageblock_order": (_whole(1, MAX_PAGEBLOCK_ORDER), f"a whole number from 1 to {MAX_PAGEBLOCK_ORDER}"),
     "frames": (_whole(1, MAX_FRAMES), f"a whole number up to {MAX_FRAMES}"),
     "hostile": (_all(str), "a tuple of names of operations"),

@@ -97,8 +97,8 @@ class Workload:
 
     Class attributes are the author's declarations. ``factory`` is the driver class. ``preserves_content``: what was stored must be
     readable after migration. ``may_release_isolated``: the driver may free a page while it is isolated. ``may_refuse``: an idle
-    page may refuse to move for ever. ``may_sleep``: migratepage may sleep in every mode. ``frames``: the size of machine that
-    suits it, and ``pageblock_order`` its pageblocks. ``hostile`` names operations that make the outside world refuse (a host that
+    page may refuse to move for ever. ``frames``: the size of machine that suits it,
+    and ``pageblock_order`` its pageblocks. ``hostile`` names operations that make the outside world refuse (a host that
     fails), run as faults only. ``variants`` are sets of keyword arguments for the factory, the configurations to try.
 
     ``zone_counters`` names counters of zones, such as "nr_zspages", that count the driver's movable pages. ``event_counters`` leads
@@ -116,7 +116,6 @@ class Workload:
     preserves_content: ClassVar[bool] = True
     may_release_isolated: ClassVar[bool] = False
     may_refuse: ClassVar[bool] = False
-    may_sleep: ClassVar[bool] = False
     frames: ClassVar[int] = 128
     pageblock_order: ClassVar[int] = 3
     hostile: ClassVar[tuple[str, ...]] = ()
