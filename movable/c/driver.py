@@ -15,7 +15,7 @@ from movable.c.bridge.calls import Bridge
 from movable.c.bridge.memory import Memory
 from movable.c.bridge.spaces import Spaces
 from movable.c.build.image import Image, image
-from movable.c.build.recipe import Recipe
+from movable.c.build.recipe import Recipe, mark
 from movable.c.build.source import read, style
 from movable.errors import UsageError, VMBug
 
@@ -98,6 +98,11 @@ class Driver:
     def load(cls, era: str = "") -> Image:
         """The built driver. Raises UsageError, in one line, for what cannot be built."""
         return image(cls.recipe(era))
+
+    @classmethod
+    def built(cls, era: str) -> str:
+        """A short name for what it is built from: sources, options, headers, compiler; where the files lie does not matter."""
+        return mark(cls.recipe(era))
 
     @classmethod
     def excused_uses(cls) -> Counter[str]:

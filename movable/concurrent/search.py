@@ -17,7 +17,7 @@ from movable.concurrent.execution import Trial, shown_by, unfit
 from movable.concurrent.failures.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
 from movable.concurrent.plan.derive import derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, look, suspicious
-from movable.concurrent.stage import Stage, Subject
+from movable.concurrent.stage import Stage, Subject, token_features
 from movable.contract.report import Explored
 from movable.errors import MovableError, UsageError
 from movable.explore import ExploreError, Failure, NonDeterminism
@@ -87,7 +87,7 @@ SUSPECTS = 200
 def scenario_token(subject: Subject, scenario: Scenario, races: bool = True) -> str:
     """The scenario as a token without a schedule, for executions that end their process."""
     try:
-        return encode(scenario, "", subject.features, (races, False))
+        return encode(scenario, "", token_features(subject), (races, False))
     except UsageError:
         return ""
 

@@ -102,6 +102,16 @@ def subject(
     return Subject(workload, factory, era, tuple(sorted((features or {}).items())), seed)
 
 
+BUILT = "built"
+"""In the features of a token: what a driver that is compiled was compiled from."""
+
+
+def token_features(subject: Subject) -> tuple[tuple[str, Any], ...]:
+    """The features of a token: those of the subject, and what the driver was built from, if it was."""
+    built = getattr(subject.factory, "built", None)
+    return subject.features if built is None else (*subject.features, (BUILT, built(subject.era)))
+
+
 @lru_cache(maxsize=64)
 def _features(era: Era, features: tuple[tuple[str, Any], ...]) -> Era:
     return replace(era, **{"atomic_isolated_flag": True, **dict(features)})

@@ -382,8 +382,22 @@ class Bridge:
 
 def __place__(frame: Any) -> tuple[str, int, str] | None:
     """Where the task of a frame of this file stands in the driver's source, for whoever shows it."""
-    call = frame.f_locals.get("call")
-    bridge = frame.f_locals.get("self")
-    if frame.f_code is not Bridge.drive.__code__ or call is None or bridge is None:
+    found = _driven(frame)
+    if found is None:
         return None
-    return tuple(bridge.image.line(bridge.runtime.pc(call.coroutine)))
+    line = found[0].image.line(found[0].runtime.pc(found[1].coroutine))
+    return line.file, line.line, line.function
+
+
+def __inside__(frame: Any) -> list[str] | None:
+    """What the driver's functions hold there, for whoever stops at a step."""
+    from movable.c.bridge.frames import frames
+
+    found = _driven(frame)
+    return None if found is None else frames(found[0], found[1].coroutine)
+
+
+def _driven(frame: Any) -> tuple[Bridge, Call] | None:
+    """The call that a frame of this file goes on with."""
+    call, bridge = frame.f_locals.get("call"), frame.f_locals.get("self")
+    return None if frame.f_code is not Bridge.drive.__code__ or call is None or bridge is None else (bridge, call)

@@ -53,12 +53,12 @@ def key_of(image: Image, address: int, size: int) -> Hashable:
         base: Hashable = ("page", pfn, "data")
         return base if size >= 4096 else Part(base, Span(offset, offset + size))
     start = address & ~7
-    base = Word(name_of(image, start))
+    base = Word(name_of(image, start, 8))
     return base if size >= 8 and start == address else Part(base, Span(address - start, address - start + size))
 
 
-def name_of(image: Image, address: int) -> str:
-    """A name for an address."""
+def name_of(image: Image, address: int, size: int = 1) -> str:
+    """A name for an address, or for the variables in some bytes."""
     if HEAP <= address < HEAP + HEAP_SIZE:
         offset = address - HEAP
         task = 0 if offset < FIRST_SLICE else 1 + (offset - FIRST_SLICE) // SLICE
@@ -71,4 +71,4 @@ def name_of(image: Image, address: int) -> str:
         return f"page {pfn}.{field}"
     if CONTENT <= address < CONTENT + (NR_PAGES << 12):
         return f"page {(address - CONTENT) >> 12}+{(address - CONTENT) & 4095}"
-    return image.name(address)
+    return image.names(address, size)

@@ -66,6 +66,7 @@ class Runtime:
         self.resume = lib.k_resume
         self.drop = lib.k_drop
         lib.k_use.restype = ctypes.c_void_p
+        lib.k_sp.restype = ctypes.c_ulong
         lib.k_load.restype = lib.k_alloc.restype = ctypes.c_void_p
         lib.k_save.restype = lib.k_cells.restype = ctypes.c_ulong
         self.private_told = ctypes.c_int.in_dll(lib, "k_private_told")
@@ -105,6 +106,10 @@ class Runtime:
         """Where a coroutine stands."""
         self.lib.k_pc(coroutine)
         return self.request[6]
+
+    def stack_pointer(self, coroutine: int) -> int:
+        """The top of the stack of a coroutine that does not run."""
+        return int(self.lib.k_sp(coroutine))
 
     def share(self, sharing: Any) -> None:
         """Use what was learned of shared locations in the search that ``sharing`` belongs to."""

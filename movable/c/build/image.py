@@ -63,6 +63,13 @@ class Image:
         offset = address - self.base - start
         return name if not offset else f"{name}+{offset}"
 
+    def names(self, address: int, size: int) -> str:
+        """A name for some bytes: where several variables share them, all their names."""
+        first = self.name(address)
+        start = bisect_right(self._sorted, (address - self.base, "\uffff"))
+        end = bisect_right(self._sorted, (address - self.base + size - 1, "\uffff"))
+        return "/".join(dict.fromkeys((first, *(name for _, name in self._sorted[start:end]))))
+
     def line(self, pc: int) -> Line:
         """The line of the user's that a return address belongs to; calls of the headers' own functions are looked through."""
         found = self._lines.get(pc)
@@ -79,8 +86,7 @@ class Image:
         for function, place in zip(words[::2], words[1::2], strict=False):
             file, _, number = place.partition(" ")[0].rpartition(":")
             frames.append(Line(file, int(number) if number.isdigit() else 0, function))
-        own = str(toolchain.INCLUDE)
-        users = [frame for frame in frames if not frame.file.startswith(own) and frame.file != "??"]
+        users = [frame for frame in frames if not toolchain.is_ours(frame.file) and frame.file != "??"]
         return users[0] if users else frames[-1] if frames else Line("?", 0, hex(pc))
 
 

@@ -125,6 +125,13 @@ def _state(recipe: Recipe, flags: list[str]) -> str:
     return toolchain.digest(*(Path(path).read_bytes() for path in mine))[:8]
 
 
+def mark(recipe: Recipe) -> str:
+    """A short name for what a recipe makes, wherever its files lie."""
+    texts = [source.read(path) for path in recipe.sources]
+    parts = (recipe.era, recipe.optimise, *recipe.defines, *texts, _state(recipe, recipe.flags()))
+    return toolchain.digest(toolchain.identity(toolchain.compiler()), toolchain.headers_digest(), *parts)[:8]
+
+
 def _users(path: str) -> bool:
     return path.endswith(".h") and Path(path).is_file() and not path.startswith((str(toolchain.HERE), str(toolchain.cache())))
 

@@ -92,6 +92,11 @@ def run(command: Iterable[str], **more: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(list(command), capture_output=True, text=True, errors="replace", env=environment)
 
 
+def is_ours(file: str) -> bool:
+    """Whether a file that debugging information names is of this package, of whichever installation."""
+    return any(f"/movable/c/{folder}/" in file for folder in ("include", "runtime"))
+
+
 def digest(*parts: str | bytes) -> str:
     """A short name for everything that goes in."""
     sha = hashlib.sha256()

@@ -79,6 +79,7 @@ int k_resume(int number)
 }
 
 void k_drop(int number) { coroutines[number].busy = 0; }
+u64 k_sp(int number) { return (u64)coroutines[number].sp; }
 void k_mode(int number, int mode) { coroutines[number].mode = mode; }
 u64 *k_pc(int number) { k_request.a[5] = coroutines[number].pc; return &k_request.a[5]; }
 

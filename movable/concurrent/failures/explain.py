@@ -11,6 +11,7 @@ from typing import Any
 from movable.concurrent.execution import Broken, Trial
 from movable.concurrent.failures import timeline as lanes
 from movable.concurrent.failures.annotate import in_words
+from movable.concurrent.stage import token_features
 from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
@@ -137,7 +138,8 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
     told.spoken = in_words(program.subject, program.scenario)
     told.what = words_of(story.failure or small)
     try:
-        told.token = encode(program.scenario, small.token, program.subject.features, (options.races, bool(program.monitored)))
+        features = token_features(program.subject)
+        told.token = encode(program.scenario, small.token, features, (options.races, bool(program.monitored)))
     except UsageError as error:
         told.what += f" (it has no token: {error})"
     told.follows = _broken_first(program, schedule, rule)

@@ -14,7 +14,7 @@ from movable.concurrent.execution import Trial
 from movable.concurrent.failures import timeline as lanes
 from movable.concurrent.failures.annotate import in_words
 from movable.concurrent.failures.explain import OPTIONS, rule_of_failure, words_of
-from movable.concurrent.stage import subject
+from movable.concurrent.stage import BUILT, subject
 from movable.errors import UsageError
 from movable.explore import ExploreError, replay
 from movable.explore.engine import Scheduler
@@ -45,12 +45,16 @@ class Replay:
         factory = find(target) if isinstance(target, str) else target
         chosen = workload_for(factory, workload)
         self.scenario, self.schedule, features, (races, self.monitored) = decode(token, chosen)
-        self.subject = subject(chosen, factory, era=era, features=dict(features))
+        given = dict(features)
+        made = given.pop(BUILT, "")
+        self.subject = subject(chosen, factory, era=era, features=given)
+        self.note = _another_build(made, factory, era)
         self.options = replace(OPTIONS, races=races)
         try:
             self.story: Story = replay(self.trial(), self.schedule, self.options)
         except (ExploreError, UsageError) as error:
-            raise UsageError(f"the token does not fit this driver: {str(error).splitlines()[0]}") from None
+            why = self.note or str(error).splitlines()[0]
+            raise UsageError(f"the token does not fit this driver: {why}") from None
 
     def trial(self) -> Trial:
         """The program of the token."""
@@ -66,6 +70,8 @@ class Replay:
     def lines(self) -> list[str]:
         """The lanes as text, and the verdict."""
         told = [f"scenario: {in_words(self.subject, self.scenario)}", *lanes.text(self.story)]
+        if self.note:
+            told.insert(0, f"note: {self.note}; what follows is what its schedule means now")
         failure = self.story.failure
         if failure is None:
             return [*told, "no rule was broken"]
@@ -105,6 +111,13 @@ class Replay:
         execute(self.trial(), Follow(schedule), self.options, kind=Stopping)
 
 
+def _another_build(made: str, factory: Any, era: str) -> str:
+    """Why a token of a compiled driver may not mean what it meant, "" where source and compiler are the same."""
+    built = getattr(factory, "built", None)
+    now = "" if built is None or not made else built(era)
+    return "" if made == now or not now else f"it was made of another source, or by another compiler ({made}, and now {now})"
+
+
 class _Stopping(Scheduler):
     """A scheduler that enters the debugger when the turn of one step has come."""
 
@@ -137,6 +150,8 @@ class _Stopping(Scheduler):
             task, op, key = self.steps[-1]
             where = key if isinstance(key, str) else " ".join(map(str, key)) if type(key) is tuple else str(key)
             print(f"step {len(self.steps) - 1}: task {self.tasks[task].name} is about to do: {op} {where}")
+            for line in _inside(sys._getframe(2)):
+                print(f"  {line}")
             _interact(_driver_frame(sys._getframe(2)), self)
 
 
@@ -175,6 +190,17 @@ def _interact(frame: FrameType, scheduler: _Stopping) -> None:
     debugger.interaction(frame, None)
     if not debugger.quitting and (debugger.stoplineno != -1 or debugger.breaks):
         sys.settrace(debugger.trace_dispatch)
+
+
+def _inside(frame: FrameType | None) -> list[str]:
+    """What a driver that is not Python holds at the step, innermost function first."""
+    while frame is not None:
+        inside = frame.f_globals.get("__inside__")
+        found = None if inside is None else inside(frame)
+        if found is not None:
+            return list(found)
+        frame = frame.f_back
+    return []
 
 
 def _driver_frame(frame: FrameType) -> FrameType:
