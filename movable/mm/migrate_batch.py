@@ -334,7 +334,7 @@ def _batches(
     return BatchLoop(vm, pages, get, put, private, mode, reason).run()
 
 
-def _two_parts(
+def two_parts(
     vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int
 ) -> int:
     return TwoPartLoop(vm, pages, get, put, private, mode, reason).run()
@@ -344,7 +344,7 @@ def loop_of(era: Era) -> Loop:
     """The loop that a machine of ``era`` runs."""
     if not era.batch_pages:
         return migrate_by_passes
-    return _two_parts if era.async_first else _batches
+    return two_parts if era.async_first else _batches
 
 
 __all__ = ["BatchLoop", "TwoPartLoop", "loop_of"]

@@ -80,7 +80,7 @@ V37 = rule(
     "In the asynchronous part both pages of every pair of a batch stay locked until each has its answer.",
     why="A driver that waits there for the lock of another page of its own waits for the core, which waits for it.",
     kernel="mm/migrate.c: migrate_pages_batch",
-    kind=UNTESTED, eras=STICKY,
+    eras=STICKY, exercised_by="batches",
 )  # fmt: skip
 
 V38 = rule(
@@ -111,7 +111,20 @@ ASYNC = 0
 FRESH_AND_OWNED = 2
 """References on a new page that the balloon core has put into a balloon: the core's and the owner's."""
 SEVERAL = 3
+AMONG_OTHERS = 2
+"""The second page that is asked about shows that a part has more than one."""
 BALLOON_LOCK = "balloon_pages_lock"
+
+
+class Part:
+    """One part of a run: whether it is in a hurry, the pages with a target whose driver was not asked yet, and how many were."""
+
+    __slots__ = ("asked", "hurried", "waiting")
+
+    def __init__(self, hurried: bool) -> None:
+        self.hurried = hurried
+        self.waiting: set[int] = set()
+        self.asked = 0
 
 
 class Sticky(Check):
@@ -125,6 +138,7 @@ class Sticky(Check):
         "second_parts": "migratepage_ret",
         "moved_pages": "migratepage_ret",
         "freed_marked": "free_page",
+        "batches": "move_to_new_page",
     }
 
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
@@ -137,6 +151,8 @@ class Sticky(Check):
         self.new_pages: dict[str, int] = {}
         self.inserted = 0
         self.held_more: list[Event] = []
+        self.batches = 0
+        self.parts: dict[int, Part] = {}  # by the number of the event with which the run began
 
     @classmethod
     def concerns(cls, era: Era) -> bool:
@@ -211,7 +227,11 @@ class Sticky(Check):
             self.broken(D30, event, f"the isolated bit of page {event.pfn} was cleared before the core did")
 
     def unlock_page(self, event: Event) -> None:
-        """A target leaves the loop."""
+        """A target leaves the loop; a page whose driver is still to be asked does not."""
+        part = self._part(event)
+        if part is not None and part.asked and event.pfn in part.waiting and not self.lives.calls[event.task][-1].callback:
+            text = f"page {event.pfn} is unlocked before its driver was asked, while others of its batch were"
+            self.broken(V37, event, text)
         if self.new_pages.get(event.task) == event.pfn:
             del self.new_pages[event.task]
             if event.flags >= 0 and event.flags & ISOLATED:
@@ -228,15 +248,47 @@ class Sticky(Check):
 
     def get_new_page(self, event: Event) -> None:
         """A page has another try."""
+        self.released_isolated(event)
+        part = self._part(event)
+        if part is None or not part.hurried:
+            return
+        if part.asked:
+            text = f"page {event.pfn} gets its target after a driver was asked about another page of the batch"
+            self.broken(V37, event, f"{text}: they are not locked together")
+        part.waiting.add(event.pfn)
+
+    def released_isolated(self, event: Event) -> None:
+        """Nothing is owed any more."""
         owed = self.owed.get(event.task)
         if owed:
             owed.discard(event.pfn)
 
-    released_isolated = get_new_page
+    # batches
+
+    def migrate_pass(self, event: Event) -> None:
+        """The first pass of a part begins it."""
+        run = self.lives.run(event.task)
+        if run is not None and event.args.get("nr_pass") == 0:
+            self.parts[run.event.seq] = Part(event.args.get("mode") == ASYNC)
+
+    def move_to_new_page(self, event: Event) -> None:
+        """A driver is asked."""
+        part = self._part(event)
+        if part is not None:
+            part.asked += 1
+            part.waiting.discard(event.pfn)
+            self.batches += part.hurried and part.asked == AMONG_OTHERS
+
+    def _part(self, event: Event) -> Part | None:
+        run = self.lives.run(event.task) if self.parts else None
+        return None if run is None else self.parts.get(run.event.seq)
 
     def put_new_page(self, event: Event) -> None:
         """A target goes back: not after success."""
         run = self.lives.run(event.task)
+        part = self._part(event)
+        if part is not None:
+            part.waiting.discard(event.pfn)
         if run is not None and run.answers.get(event.pfn) == 0 and event.pfn not in run.moving:
             text = f"the target of page {event.pfn} went back to the caller although the driver had answered 0"
             self.broken(V38, event, text)
@@ -244,6 +296,8 @@ class Sticky(Check):
     def migrate_pages_ret(self, event: Event) -> None:
         """A run is over."""
         owed = self.owed.pop(event.task, None)
+        if isinstance(self.lives.call, Run):
+            self.parts.pop(self.lives.call.event.seq, None)
         if owed and event.args.get("ret") != -ENOMEM and isinstance(self.lives.call, Run):
             pfn = min(owed)
             text = f"page {pfn} failed for good in MIGRATE_ASYNC and was not tried again in the mode that the caller asked for"

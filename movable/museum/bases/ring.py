@@ -34,7 +34,9 @@ TRIES = 100
 
 
 class Ring:
-    """A driver of pages that keep their content."""
+    """A driver of pages that keep their content. ``private`` of a page is its slot, counted from ``first``."""
+
+    first = 0
 
     def __init__(self, vm: VM) -> None:
         self.vm = vm
@@ -73,7 +75,7 @@ class Ring:
             wanted = self.slots[slot] is None
             if wanted:
                 self.slots[slot] = page
-                page.private = slot
+                page.private = slot + self.first
                 self.shelve(page)
                 SetPageMovable(page, self.mapping)
         unlock_page(page)
@@ -154,7 +156,7 @@ class Ring:
     def publish(self, newpage: Page, page: Page) -> None:
         """Whatever led to the old page leads to the new one."""
         newpage.private = page.private
-        self.slots[page.private] = newpage
+        self.slots[page.private - self.first] = newpage
         page.private = 0
         self.shelve(newpage)
 

@@ -1,50 +1,38 @@
-"""N07: a driver that follows the old contract in a new kernel. The machine runs as ever; the rules are those of 6.17."""
+"""N07: a driver that follows the old contract in a new kernel, where marks stay."""
 
 from __future__ import annotations
 
-from movable import VM, AddressSpace, ClearPageMovable, Page, PageIsolated, SetPageMovable
+from movable import AddressSpace, ClearPageMovable, Page, PageIsolated, SetPageMovable
 from movable.contract.museum import Exhibit
-from movable.museum.bases.ring import Ring, RingWorkload
+from movable.museum.bases.ring import SLOTS, Ring, RingWorkload
 
 
 class Sticky(Ring):
-    """A mark stays until the page is free, and an isolated page is not given up."""
+    """A mark stays until the page is free; the back pointer alone says whether a page is the ring's."""
 
-    def __init__(self, vm: VM) -> None:
-        super().__init__(vm)
-        self.isolated = 0
-        self.at_home = vm.wait_queue("ring pages at home")
+    first = 1
 
     def isolate_page(self, page: Page, mode: int) -> bool:
-        self.isolated += 1
-        return super().isolate_page(page, mode)
+        return bool(page.private) and super().isolate_page(page, mode)
 
-    def publish(self, newpage: Page, page: Page) -> None:
-        super().publish(newpage, page)
-        self.came_home()
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        return self.migratepage(self.mapping, newpage, page, mode) if page.private else 0
 
     def putback_page(self, page: Page) -> None:
-        super().putback_page(page)
-        self.came_home()
-
-    def came_home(self) -> None:
-        self.isolated -= 1
-        self.at_home.wake_up()
+        if page.private:
+            super().putback_page(page)
 
     def mark(self, mapping: AddressSpace, newpage: Page, page: Page) -> None:
         SetPageMovable(newpage, mapping)
 
     def forget(self, page: Page) -> None:
         page.private = 0
-        self.unshelve(page)
-
-    def drop(self, slot: int) -> bool:
-        page = self.slots[slot]
-        return (page is None or not PageIsolated(page)) and super().drop(slot)
+        if not PageIsolated(page):
+            self.unshelve(page)
 
     def remove(self) -> None:
-        self.at_home.wait_event(lambda: self.isolated == 0)
-        super().remove()
+        for slot in range(SLOTS):
+            self.drop(slot)
 
 
 class TakesTheMarkBack(Sticky):
@@ -64,7 +52,7 @@ EXHIBITS = (
             free, and the core no longer looks twice. A driver that was ported without that in mind takes the mark away from under
             the core.
         """,
-        fix="Do not clear it; and do not give up a page that is isolated.",
+        fix="Do not clear it: that the back pointer is clear says it all.",
         kin="the other half of N30",
         rules=("D19b",),
         broken=TakesTheMarkBack,
