@@ -85,6 +85,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "protect_migration_pte": ("mprotect takes the right to write from a migration entry", ("mm", "vpn")),
     "zap_pte": ("an entry is taken out of a page table", ("mm", "vpn", "pte")),
     "access": ("a process touches the page", ("mm", "vpn", "write")),
+    "set_movable_ops": ("callbacks are registered for a page type, or taken away", ("type", "owner", "ret", "pages")),
     "balloon_hook": ("the balloon core asks a device to tell its host of a move", ("newpage", "mode")),
     "balloon_hook_ret": ("", ("newpage", "ret")),
     # what only a model can see

@@ -61,15 +61,20 @@ def set_movable_ops(vm: VM, driver: Any, page_type: str, name: str = "") -> int:
         return -EINVAL
     key = vm.era.page_types[page_type] >> TYPE_SHIFT
     if driver is None:
+        if vm.seam is not None:
+            marked = sum(1 for page in vm.pages.values() if page._flags & MOVABLE_OPS and page._mapcount >> TYPE_SHIFT == key)
+            vm.seam.event("set_movable_ops", type=page_type, owner="", ret=0, pages=marked)
         gone = vm.movable_ops.pop(key, None)
         if gone is not None:
             vm.free_address_space(gone)
         return 0
-    if key in vm.movable_ops:
-        return -EBUSY
-    vm.movable_ops[key] = mapping = vm.new_address_space(driver, name)
-    mapping.page_type = vm.era.page_types[page_type]
-    return 0
+    ret = -EBUSY if key in vm.movable_ops else 0
+    if vm.seam is not None:
+        vm.seam.event("set_movable_ops", type=page_type, owner=name, ret=ret, pages=0)
+    if ret == 0:
+        vm.movable_ops[key] = mapping = vm.new_address_space(driver, name)
+        mapping.page_type = vm.era.page_types[page_type]
+    return ret
 
 
 def registered(vm: VM, driver: Any, name: str) -> AddressSpace:

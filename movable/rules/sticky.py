@@ -18,7 +18,7 @@ from movable.mm.page_flags import (
     PAGE_MAPPING_MOVABLE,
 )
 from movable.rules.isolation import D30
-from movable.rules.rule import MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule, who
+from movable.rules.rule import MUST, SHOULD, STICKY, Check, Report, rule, who
 from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, Run
 
 CORE_BALLOON = tuple(name for name, era in ERAS.items() if era.balloon_core)
@@ -64,7 +64,7 @@ D60 = rule(
     "A driver handles -EBUSY and -EINVAL of set_movable_ops, and takes no operations away while pages of the type exist.",
     why="There are two slots. Emptying one waits for nobody.",
     kernel="mm/migrate.c: set_movable_ops",
-    kind=UNTESTED, eras=STICKY,
+    eras=STICKY, exercised_by="registrations",
 )  # fmt: skip
 
 V36 = rule(
@@ -139,6 +139,7 @@ class Sticky(Check):
         "moved_pages": "migratepage_ret",
         "freed_marked": "free_page",
         "batches": "move_to_new_page",
+        "registrations": "set_movable_ops",
     }
 
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
@@ -151,13 +152,23 @@ class Sticky(Check):
         self.new_pages: dict[str, int] = {}
         self.inserted = 0
         self.held_more: list[Event] = []
-        self.batches = 0
+        self.batches = self.registrations = 0
         self.parts: dict[int, Part] = {}  # by the number of the event with which the run began
 
     @classmethod
     def concerns(cls, era: Era) -> bool:
         """Only eras whose marks stay."""
         return era.sticky_mark
+
+    # slots of operations
+
+    def set_movable_ops(self, event: Event) -> None:
+        """Somebody registers, or takes its operations away."""
+        self.registrations += 1
+        left = event.args.get("pages", 0)
+        if left:
+            text = f"the operations of the {event.args.get('type')} type are taken away while it has {left} movable page(s)"
+            self.broken(D60, event, text)
 
     # released pages
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from errno import EAGAIN
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -347,3 +348,26 @@ class Faults:
             self._target_locked = None
             unlock_page(page)
         put_page(page)
+
+
+STRANGER = "stranger"
+"""What a driver is called that came before the one under test."""
+
+
+class Stranger:
+    """Somebody else who came first and has the operations of every page type; no page is its own."""
+
+    def __init__(self, vm: VM) -> None:
+        for page_type in vm.era.movable_types:
+            vm.set_movable_ops(self, page_type, STRANGER)
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        """Never: there is nothing to isolate."""
+        return False
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        """Never asked."""
+        return -EAGAIN
+
+    def putback_page(self, page: Page) -> None:
+        """Never asked."""

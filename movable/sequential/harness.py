@@ -42,7 +42,7 @@ from movable.registry import bind
 from movable.rules.stream.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.counters import changed, machine_counters
-from movable.sequential.faults import Faults, Hang, delayed, place_of, watchdog
+from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, place_of, watchdog
 from movable.sequential.observers import Onlooker
 from movable.shown import apart, shown
 from movable.supervise import board
@@ -141,6 +141,10 @@ class Machine:
         if type(ret) is int:
             self.answers.append(ret)
 
+    def _marks_for_a_stranger(self, event: Event) -> None:
+        if event.args["owner"] == STRANGER and not self.stopped:
+            self._broken("D60", f"page {event.pfn} is marked for the operations of another driver, which has the slot of its type")
+
     def _alloc_page(self, event: Event) -> None:
         if self.audit is not None:
             self.audit.alloc_page(event)
@@ -169,6 +173,9 @@ class Machine:
             self.variant = program[0][1]
         plugins = delayed(self.vm) if any(step[:2] == ("fault", "delay") for step in program) else None
         self.vm.binder = lambda driver, era: bind(driver, era, plugins)
+        if ("taken",) in program and self.vm.era.movable_types:
+            self._notices["set_page_movable"] = self._marks_for_a_stranger
+            Stranger(self.vm)
         board.at("setup")
         self._guard("setup", self._setup)
         for number, step in enumerate(program, 1):
@@ -247,7 +254,13 @@ class Machine:
         self.baseline = self._frames_in_use()
         self.counters = machine_counters(self.vm, self.levels)
         options = self._workload.variants[self.variant % len(self._workload.variants)]
-        self.workload = self._workload(self.vm, self._factory, options)
+        try:
+            self.workload = self._workload(self.vm, self._factory, options)
+        except Exception:
+            if "set_page_movable" not in self._notices:
+                raise
+            self.stopped = True  # it finds the slot of its page type taken, and says so
+            return
         self.audit = Audit(self.vm, self.workload)
         self.names.meet(self.workload.model)
         self.onlooker = Onlooker(self.vm, self.workload)
@@ -466,6 +479,9 @@ class Machine:
 
     def _do_variant(self, number: int) -> None:
         """The configuration, which was chosen before the first step."""
+
+    def _do_taken(self) -> None:
+        """Somebody else has every slot of operations since before the first step, in kernels that have slots."""
 
     def _do_leave(self, pages: int) -> None:
         """So many pages will be isolated when the driver is removed, and come back while it waits for them."""

@@ -40,6 +40,7 @@ STEPS: dict[str, tuple[Range, ...]] = {
     "isolate": (NUMBER, MODE), "migrate": (MODE, TARGETS), "putback": (), "move": (NUMBER, MODE, TARGETS), "compact": (),
     "contig": (NUMBER, SHORT), "offline": (NUMBER, SHORT), "fragment": (range(65),), "fault": (FAULTS, range(1, 17)),
     "work": (range(17),), "variant": (range(1 << 10),), "leave": (range(17),), "strange": (range(17),),
+    "taken": (),
 }  # fmt: skip
 """Steps of a program, and what their arguments may be."""
 ACTIONS: dict[str, tuple[Range, ...]] = {

@@ -145,6 +145,7 @@ def _programs(steps: Steps, roles: Roles) -> Iterator[tuple[int, list[Step]]]:
     variants = len(steps.workload.variants)
     for count, program in enumerate([*scouts(steps), *matrix(steps, roles, [None])]):
         yield count % variants, program
+    yield 0, _taken(steps.workload, roles)
     count = 0
     for number, program in enumerate(_struck(steps, roles)):
         yield 0, program
@@ -166,6 +167,12 @@ def scouts(steps: Steps) -> Iterator[list[Step]]:
     for name in steps.operations:
         before = [steps.operation(one) for one in growing for _ in range(2)]
         yield [*before, *(steps.operation(name) for _ in range(3)), ("move", 0, 2, "any"), steps.operation(name)]
+
+
+def _taken(workload: type[Workload], roles: Roles) -> list[Step]:
+    """Growth where somebody else has every slot of operations; the draws of other programs do not change by it."""
+    steps = Steps(workload, 0)
+    return [("taken",), *(steps.operation(name) for name in roles.growing(workload)[:MAX_ROLES]), ("move", 0, 2, "any")]
 
 
 def _struck(steps: Steps, roles: Roles) -> Iterator[list[Step]]:

@@ -21,6 +21,7 @@ from movable.mm.migrate import (
     putback_movable_pages,
 )
 from movable.rules.stream.monitor import Monitor
+from tests.mm.test_migrate_batch import Scripted
 
 
 class One:
@@ -232,8 +233,8 @@ def stream(answers: list[int]) -> list[Event]:
     return events
 
 
-def judged(events: list[Event]) -> Monitor:
-    monitor = Monitor(era="7.3")
+def judged(events: list[Event], era: str = "7.3") -> Monitor:
+    monitor = Monitor(era=era)
     for event in events:
         monitor.feed(event)
     monitor.finish()
@@ -291,3 +292,42 @@ def test_eras_without_them() -> None:
     assert not {"D56", "D59", "V36"} & (rules["4.19"] | rules["6.1"])
     assert {"D56", "D58", "D59", "D60", "V36", "V37", "V38"} <= rules["6.17"] and "D57" not in rules["6.17"]
     assert {"D57", "V39", "V40"} <= rules["7.3"] and not {"D19", "D21", "D22", "D25", "D28"} & rules["7.3"]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_operations_are_not_taken_away_from_pages(waits: bool) -> None:
+    """Emptying a slot waits for nobody: the page that is left would be moved by nobody's callbacks."""
+    vm = VM(era="7.3")
+    monitor = Monitor(era="7.3")
+    vm.observe(monitor.feed)
+    driver = One(vm)
+    if waits:
+        driver.release()
+    vm.set_movable_ops(None, "zsmalloc")
+    assert monitor.exercised["D60"] and ("D60" in monitor.broken) is not waits
+
+
+@pytest.mark.parametrize("era", ["6.17", "7.3"])
+def test_a_batch_is_locked_together(era: str) -> None:
+    """Two pages in a hurried part; then the second gets its target late, or is unlocked early."""
+    events: list[Event] = []
+    vm = VM(era=era)
+    vm.observe(events.append)
+    driver = Scripted(vm)
+    pages = ListHead("taken")
+    for page in list(driver.add(2)):
+        assert isolate_movable_page(page, 8) == 0
+        list_add_tail(page._lru, pages)
+    migrate_pages(pages, lambda page, vm: vm.alloc_page(), None, vm, MIGRATE_SYNC, MR_COMPACTION)
+    found = judged(events, era)
+    assert found.broken == {} and found.exercised["V37"] == 1
+    kinds = [event.kind for event in events]
+    second, asked = len(kinds) - 1 - kinds[::-1].index("get_new_page"), kinds.index("move_to_new_page")
+    late = [*events[:second], *events[second + 1 : asked + 1], events[second], *events[asked + 1 :]]
+    assert "V37" in judged(renumbered(late), era).broken
+    early = events[second]._replace(kind="unlock_page", args={})
+    assert "V37" in judged(renumbered([*events[: asked + 1], early, *events[asked + 1 :]]), era).broken
+
+
+def renumbered(events: list[Event]) -> list[Event]:
+    return [event._replace(seq=number) for number, event in enumerate(events)]

@@ -43,7 +43,11 @@ class Ring:
         self.lock = vm.spinlock("ring")
         self.slots: list[Page | None] = [None] * SLOTS
         self.idle = ListHead("ring pages")
-        self.mapping = vm.address_space(self, "ring")
+        self.mapping = self.claim()
+
+    def claim(self) -> AddressSpace:
+        """What its pages are marked with."""
+        return self.vm.address_space(self, "ring")
 
     # what its users do
 

@@ -12,6 +12,17 @@ class Sticky(Ring):
 
     first = 1
 
+    def claim(self) -> AddressSpace:
+        error = self.vm.set_movable_ops(self, "zsmalloc", "ring")
+        if error:
+            raise OSError(-error, "the slot of the page type is taken")
+        return self.operations()
+
+    def operations(self) -> AddressSpace:
+        found = self.vm.movable_ops_of("zsmalloc")
+        assert found is not None
+        return found
+
     def isolate_page(self, page: Page, mode: int) -> bool:
         return bool(page.private) and super().isolate_page(page, mode)
 
@@ -41,6 +52,12 @@ class TakesTheMarkBack(Sticky):
         ClearPageMovable(page)
 
 
+class HearsNothing(Sticky):
+    def claim(self) -> AddressSpace:
+        self.vm.set_movable_ops(self, "zsmalloc", "ring")
+        return self.operations()
+
+
 EXHIBITS = (
     Exhibit(
         id="N07",
@@ -56,6 +73,23 @@ EXHIBITS = (
         kin="the other half of N30",
         rules=("D19b",),
         broken=TakesTheMarkBack,
+        twin=Sticky,
+        workload=RingWorkload,
+        era="6.17",
+    ),
+    Exhibit(
+        id="N40",
+        slug="busy-not-heard",
+        layer="driver",
+        title="the answer of set_movable_ops is not looked at",
+        story="""
+            Since 6.17 operations belong to a page type, and there are two types. Who comes second is told so by -EBUSY. This driver
+            goes on, and marks its pages for the operations of somebody else, who is then asked to move what it never had.
+        """,
+        fix="Give up where the slot is taken.",
+        kin="a probe that ignores an error",
+        rules=("D60",),
+        broken=HearsNothing,
         twin=Sticky,
         workload=RingWorkload,
         era="6.17",
