@@ -43,9 +43,9 @@ class Ring:
         self.lock = vm.spinlock("ring")
         self.slots: list[Page | None] = [None] * SLOTS
         self.idle = ListHead("ring pages")
-        self.mapping = self.claim()
+        self.mapping = self.registered()
 
-    def claim(self) -> AddressSpace:
+    def registered(self) -> AddressSpace:
         """What its pages are marked with."""
         return self.vm.address_space(self, "ring")
 

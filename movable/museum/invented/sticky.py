@@ -12,7 +12,7 @@ class Sticky(Ring):
 
     first = 1
 
-    def claim(self) -> AddressSpace:
+    def registered(self) -> AddressSpace:
         error = self.vm.set_movable_ops(self, "zsmalloc", "ring")
         if error:
             raise OSError(-error, "the slot of the page type is taken")
@@ -53,7 +53,7 @@ class TakesTheMarkBack(Sticky):
 
 
 class HearsNothing(Sticky):
-    def claim(self) -> AddressSpace:
+    def registered(self) -> AddressSpace:
         self.vm.set_movable_ops(self, "zsmalloc", "ring")
         return self.operations()
 
