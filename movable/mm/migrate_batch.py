@@ -337,6 +337,7 @@ def _batches(
 def two_parts(
     vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int
 ) -> int:
+    """One call of migrate_pages in a kernel whose loop has two parts."""
     return TwoPartLoop(vm, pages, get, put, private, mode, reason).run()
 
 
