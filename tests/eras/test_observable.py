@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from errno import EAGAIN, EBUSY, ENOMEM
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,4 +133,8 @@ def test_it_can_be_seen(field: str) -> None:
 
 
 def test_every_field_is_seen() -> None:
-    assert set(SHOWN) == {field.name for field in fields(Era)} - {"name", "kernels"}
+    """Here, or in a test of its own subject that changes it."""
+    left = {field.name for field in fields(Era)} - {"name", "kernels"} - set(SHOWN)
+    texts = [path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py") if path.parent != Path(__file__).parent]
+    unseen = [name for name in left if not any("replace(" in text and name in text for text in texts)]
+    assert not unseen, f"change {unseen} in a test and see a difference (SHOWN)"
