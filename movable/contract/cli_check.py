@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from movable.early import is_command
@@ -217,8 +218,8 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     from movable.supervise.cluster import dask
 
     era = arguments.era or era_apart(target)
-    hands = dask(arguments.dask) if arguments.dask else nullcontext(None)
-    with hands as executor, progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
+    hands = partial(dask, arguments.dask) if arguments.dask else None
+    with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
             era=era,
@@ -230,7 +231,7 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
             executions=arguments.executions,
             limit=arguments.limit,
             jobs=arguments.jobs,
-            executor=executor,
+            executor=hands,
             campaign=arguments.campaign,
             progress=step,
         )

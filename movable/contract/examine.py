@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from movable.sequential.search import INTERRUPTED, Found, Progress, Search
 from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
 
 NoticeVerdict = Callable[[Verdict], None]
+Hands = Callable[[], AbstractContextManager[Executor]]
+"""Makes an executor where the search runs."""
 
 if TYPE_CHECKING:
     from movable.concurrent.search import Interleavings, Notice
@@ -44,7 +46,7 @@ class Spread:
     """
 
     jobs: int | None = None
-    executor: Executor | None = None
+    executor: Executor | Hands | None = None
     campaign: str | None = None
     apart: bool = False
 
@@ -69,7 +71,7 @@ def check(
     limit: float | None = None,
     features: Mapping[str, Any] | None = None,
     jobs: int | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Hands | None = None,
     campaign: str | None = None,
     progress: Progress | None = None,
     isolate: bool | None = None,
@@ -89,7 +91,8 @@ def check(
     seconds) now and then.
 
     The driver runs in a process of its own (movable.supervise), and whatever it does to that costs a verdict; with
-    ``isolate=False`` it runs in this one, for a debugger. On an ``executor`` that is its workers' business.
+    ``isolate=False`` it runs in this one, for a debugger. With an ``executor`` it runs in this one, and each piece of work in one
+    of its own; a function that makes the executor (as a context) is called in the process of the driver.
 
     Raises UsageError for an unknown driver, era, rule or feature, a budget that contradicts itself, and a waiver without a reason.
     """
@@ -99,7 +102,7 @@ def check(
         budget, examples, interleavings, executions, limit,
     )  # fmt: skip
     asked.refuse_what_cannot_be()
-    apart = isolated and executor is None
+    apart = isolated and (executor is None or callable(executor))
     if is_filesystem(target):
         return _certify_filesystem(asked, progress, apart)
     try:
@@ -164,7 +167,12 @@ class Asked:
     @contextmanager
     def with_hands(self) -> Iterator[Asked]:
         """The same with the processes of ``jobs``, forked before there is a driver."""
-        if self.spread.jobs is None or self.spread.executor is not None:
+        hands = self.spread.executor
+        if callable(hands):
+            with hands() as executor:
+                yield replace(self, spread=replace(self.spread, executor=executor))
+            return
+        if self.spread.jobs is None or hands is not None:
             yield self
             return
         from movable.concurrent.campaign import processes
@@ -383,7 +391,7 @@ class Check:
         from movable.concurrent.campaign import spread
 
         target, on = self.target, self.spread
-        assert on.executor is not None
+        assert on.executor is not None and not callable(on.executor)
         name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
         return spread(
             name, self._subject(), on.executor, executions=self.budget.executions, directory=on.campaign,

@@ -43,6 +43,8 @@ SHOWN = 8
 _OTHER = "program, its source, budget, seed or options differ"
 EXPLORING = "exploring"
 """The phase on the board of a process that does a chunk; the place is how many executions it has done."""
+LOOK = 0.5
+"""Seconds between two signs of life while others work."""
 _AHEAD = 64  # chunks handed out before the first of them is back
 _RANDOM: dict[str, Callable[[int, int], Strategy]] = {"surw": Surw, "urw": Urw, "pos": Pos}
 
@@ -368,7 +370,9 @@ class _Hands:
         """Wait until something is done; what is."""
         if isinstance(self._executor, Crew):
             return self._executor.wait(list(waiting))
-        return wait(waiting, return_when=FIRST_COMPLETED).done
+        while not (found := wait(waiting, LOOK, FIRST_COMPLETED).done):
+            board.tick()
+        return found
 
     def outcome(self, number: int, future: Future[Any]) -> Done:
         """What came of a chunk."""

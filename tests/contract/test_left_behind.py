@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from movable.cli import main
+from movable.contract.examine import Hands
 from movable.errors import UsageError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,8 +42,9 @@ def cluster(folder: Path) -> Any:
 def test_a_check_gets_the_hands_of_a_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def check(target: str, *, executor: Executor, **more: object) -> None:
-        raise UsageError(f"{target} gets {executor.submit(pow, 2, 5).result(60)}")
+    def check(target: str, *, executor: Hands, **more: object) -> None:
+        with executor() as hands:
+            raise UsageError(f"{target} gets {hands.submit(pow, 2, 5).result(60)}")
 
     monkeypatch.setattr("movable.contract.examine.check", check)
     with cluster(tmp_path) as one:
