@@ -83,3 +83,20 @@ def test_a_file_that_cannot_be_imported(
     assert main(["check", f"{file}:Driver", "--budget", "1s"]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and file in err and "Traceback" not in err and "\x1b" not in err
+
+
+@pytest.mark.parametrize("words", [["numa", "run"], ["numa", "outcomes"], ["numa", "replay"], ["sh"], ["lab", "answers"]])
+def test_a_script_that_is_no_text(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "script").write_bytes(b"\x8a\xff\n" * 10)
+    assert main([*words, str(tmp_path / "script")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "fault of movable's own" not in error and str(tmp_path) in error
+
+
+@pytest.mark.parametrize("words", [["numa", "run"], ["numa", "outcomes"], ["sh", "--empty"], ["trace", "check", "-"]])
+def test_a_standard_input_that_is_closed(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(words) == 2
+    assert "standard input is closed" in capsys.readouterr().err

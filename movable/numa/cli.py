@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import nullcontext
-from typing import TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TextIO, TypeAlias
 
 from movable.errors import UsageError
 from movable.files import check_place, write_text
@@ -101,12 +102,24 @@ def _bytes_of(arguments: argparse.Namespace) -> int:
     return size_in_pages(arguments.memory) * 4096
 
 
+@contextmanager
+def _script(name: str) -> Iterator[TextIO]:
+    """A script to read from. Raises UsageError for what is no text, in the block too."""
+    if name == "-" and sys.stdin is None:
+        raise UsageError("standard input is closed; give a script")
+    with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8") as stream:
+        try:
+            yield stream
+        except UnicodeDecodeError:
+            raise UsageError(f"{name}: is no text; give a script of commands") from None
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from movable.mm.vm import VM
     from movable.numa.shell import Shell
 
     shell = Shell(VM(_bytes_of(arguments), nodes=arguments.nodes, era=arguments.era))
-    with nullcontext(sys.stdin) if arguments.script == "-" else open(arguments.script, encoding="utf-8") as stream:
+    with _script(arguments.script) as stream:
         for line in shell.run(stream, arguments.script):
             print(line)
     return 0
@@ -133,7 +146,7 @@ def _outcomes(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--executions {arguments.executions}: use 1 or more")
     if arguments.json:
         check_place(arguments.json)
-    with nullcontext(sys.stdin) if arguments.script == "-" else open(arguments.script, encoding="utf-8") as stream:
+    with _script(arguments.script) as stream:
         lines = stream.read().splitlines()
     found = Search(lines, arguments.script, _bytes_of(arguments), arguments.nodes, arguments.era).run(arguments.executions)
     if arguments.json:

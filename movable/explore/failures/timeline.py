@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from movable.explore.failures.recorder import Line, Story
+from movable.files import write_text
 
 _LANE = 44
 _KEEP = 3  # steps shown at either end of a long stretch of one task
@@ -108,7 +109,6 @@ def chrome(story: Story) -> dict[str, Any]:
 
 
 def save_chrome(story: Story, path: str | Path) -> Path:
-    """Write `chrome` to ``path`` and return the path."""
-    path = Path(path)
-    path.write_text(json.dumps(chrome(story)), encoding="utf-8")
-    return path
+    """Write `chrome` to ``path``, whole or not at all, and return the path. Raises OSError with the path."""
+    write_text(str(path), json.dumps(chrome(story)))
+    return Path(path)
