@@ -50,7 +50,7 @@ def test_one_line_with_the_place(error: BaseException, start: str, code: int) ->
 def test_a_fault_of_the_products_own_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from movable.contract.show import rules as show_rules
 
-    monkeypatch.setattr(show_rules, "RULES", None)
+    monkeypatch.setattr(show_rules, "textwrap", None)
     assert main(["rules"]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1 and "rules.py" in line and "a fault of movable's own" in line

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 
 UNSEEN = -1
 """What ``flags``, ``mapping`` and ``refs`` hold where the source cannot tell."""
+MAX_PAGES = 4 << 20
+"""Pages that are known at once: 16 GiB of them, for which this program takes about 2 GiB."""
 DEPTH_LIMIT = 64
 """Calls of one task that are remembered; more means that their ends were lost."""
 
@@ -148,6 +151,15 @@ class Run(Call):
         self.taken: set[int] = set()
 
 
+class _Pages(dict[int, Life]):
+    """Lives by frame, so many at most. Raises UsageError for more."""
+
+    def __setitem__(self, pfn: int, life: Life) -> None:
+        if len(self) >= MAX_PAGES:
+            raise UsageError(f"more than {MAX_PAGES} pages are told of at once; no driver has so many")
+        super().__setitem__(pfn, life)
+
+
 class Lives:
     """Rebuilds lives and calls from events. Its handlers run before every check.
 
@@ -158,7 +170,7 @@ class Lives:
     """
 
     def __init__(self) -> None:
-        self.pages: dict[int, Life] = {}
+        self.pages = _Pages()
         self.calls: dict[str, list[Call]] = {}
         self.call: Call | None = None
         self.sees_refs = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -174,3 +175,20 @@ def test_a_pipe_is_kept_only_where_it_is_read_again_and_not_without_bound(
                 first = next(blocks)
                 os.close(held)
                 assert first + [line for block in blocks for line in block] == ["x"] * 1000
+
+
+def test_a_recording_of_pages_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.rules.stream.history.MAX_PAGES", 50)
+    text = life().text()
+    mark = next(line for line in text.splitlines() if "set_page_movable" in line)
+    page = re.search(r"page=0x([0-9a-f]+)", mark)
+    assert page is not None
+    more = [mark.replace(page[0], f"page=0x{int(page[1], 16) + 64 * number:x}") for number in range(1, 100)]
+    (tmp_path / "t").write_text(text + "\n".join(more) + "\n")
+    assert "more than 50 pages" in refused_by(str(tmp_path / "t"))
+
+
+def refused_by(path: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        check_trace(path)
+    return str(caught.value)
