@@ -21,6 +21,7 @@ import pytest
 
 from movable.cli import main
 from movable.events import read_events
+from tests.processes import started
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "lab" / "broken.py"
@@ -94,7 +95,7 @@ def test_a_terminal_gets_progress() -> None:
     """The same command with standard error on a pseudo-terminal."""
     leader, follower = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen([*MOVABLE, "run", *SMALL], stdout=subprocess.PIPE, stderr=follower, env=env) as process:
+    with started([*MOVABLE, "run", *SMALL], stdout=subprocess.PIPE, stderr=follower, env=env) as process:
         os.close(follower)
         shown = b""
         try:
@@ -265,7 +266,7 @@ def test_no_traceback_without_debug() -> None:
 @pytest.mark.parametrize(("driver", "code"), [("Pages", 0), ("RemoveRaises", 1)])
 def test_a_reader_that_leaves_costs_no_file_and_hides_no_failure(driver: str, code: int, tmp_path: Path) -> None:
     command = [*MOVABLE, "run", *SMALL, "--drivers", f"{BROKEN}:{driver}", "--json", "r.json", "--svg", "m.svg"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
@@ -278,7 +279,7 @@ def test_a_reader_that_leaves_costs_no_file_and_hides_no_failure(driver: str, co
 def test_a_reader_that_leaves_the_record_hides_no_failure() -> None:
     """The record is printed after the run, when the reader has long gone."""
     command = [*MOVABLE, "run", *SMALL, "--drivers", f"{BROKEN}:RemoveRaises", "--json", "-"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         error = process.stderr.read().decode()
@@ -356,7 +357,7 @@ def test_a_full_standard_output_costs_no_file(tmp_path: Path) -> None:
 def test_what_is_no_file_is_written_to_and_not_replaced(option: str, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with (tmp_path / "copy").open("wb") as copy, subprocess.Popen(["cat", str(pipe)], stdout=copy) as reader:
+    with (tmp_path / "copy").open("wb") as copy, started(["cat", str(pipe)], stdout=copy) as reader:
         try:
             code = run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode
             reader.wait(10)
@@ -390,7 +391,7 @@ def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
     (tmp_path / "lz4.py").unlink()
     (tmp_path / "e.jsonl").write_text("of the last run")
     command = [*MOVABLE, "run", *SMALL, "--events", "e.jsonl"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)

@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import select
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from movable.cli import main
+from tests.processes import started
 
 LINES = "cat /proc/buddyinfo\necho 1 > /proc/sys/vm/compact_memory\nverify\n"
 
@@ -61,7 +61,7 @@ def test_a_person_at_a_terminal() -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "movable.cli", "sh", "--memory", "16M", "--empty"]
     environment = {**os.environ, "TERM": "dumb"}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True) as process:
+    with started(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, close_fds=True) as process:
         os.close(theirs)
         seen = b""
         for text in (b"cat /proc/buddyinfo\r", b"oops\r", b"exit\r"):

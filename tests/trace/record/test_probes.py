@@ -17,6 +17,7 @@ from movable.errors import UsageError
 from movable.trace.record.driver_probes import known
 from movable.trace.record.probes import FILTERS, callbacks_of, core_probes, filters, probe_set
 from movable.trace.record.script import recording_script
+from tests.processes import started
 from tests.trace.recordings import TRACES
 
 DRIVERS = known()
@@ -227,7 +228,7 @@ def test_script_tells_of_lost_events(pretended: Pretended) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_script_cleans_up_when_interrupted(number: int, code: int, pretended: Pretended) -> None:
-    with subprocess.Popen(
+    with started(
         ["sh", str(pretended.script), "-t", "60"],
         env=pretended.environment,
         cwd=pretended.folder,
