@@ -304,6 +304,7 @@ class Reader(Values):
                         event = _new(Event, (number, task.name, layout.kind, pfn, flags, mapping, refs, args))
             except ValueError as error:
                 self._refuse(str(error))
+                self.faults += type(error) is Fault
                 if action == CALL and isinstance(error, Damaged):
                     self._open_unread(layout, head)
                 continue
@@ -435,8 +436,6 @@ class Reader(Values):
             return value
         found = number(token.rstrip())
         if found is None:
-            self.faults += 1
-            self._touch()
             raise Fault(f"{token.rstrip()}: the probe could not read it")
         self._counts[token] = found
         return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from movable.shown import shown
 from movable.trace.read.columns import Layout
-from movable.trace.read.numbers import Damaged, number
+from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.vocabulary import BELOW_GUESS, PAGE_FIELDS, PAGE_STRUCT, UNSEEN, guess_base, model_flags
 
 CACHE_LIMIT = 100_000
@@ -79,9 +79,11 @@ class Values:
 
     def _page(self, token: str) -> int:
         """The frame that a page pointer means. Raises ValueError for a token that is none."""
-        pointer = number(token) if token.startswith(_PAGES) else None
-        if pointer is None:
+        if not token.startswith(_PAGES):
             raise Damaged(f"{shown(token, 40)} is no page")
+        pointer = number(token)
+        if pointer is None:
+            raise Fault(f"{token.rstrip()}: the probe could not read it")
         if self.base < 0:
             self.base, self.base_from = guess_base(pointer)
         pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
