@@ -122,7 +122,8 @@ def _certify_filesystem(asked: Asked, progress: Progress | None, apart: bool) ->
     from movable.contract.filesystem import check_filesystem
 
     return check_filesystem(
-        asked.target, asked.era, asked.seed, asked.measure, asked.waivers, progress=progress, isolate=apart
+        asked.target, asked.era, asked.seed, asked.measure, asked.waivers, progress=progress, isolate=apart,
+        features=asked.features, until=asked.until,
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.report import BROKEN, HELD, UNPROVEN, WAIVED, Explored, Report, Verdict
-from movable.eras import DEFAULT
+from movable.eras import DEFAULT, Era
+from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.filesystems import program, scenarios
 from movable.registry import find
@@ -35,7 +37,10 @@ STORY = 40
 class Search:
     """One check while it runs."""
 
-    def __init__(self, target: str | Factory, era: str, seed: int, budget: Budget, waivers: Mapping[str, str]) -> None:
+    def __init__(
+        self, target: str | Factory, era: str, seed: int, budget: Budget, waivers: Mapping[str, str],
+        features: Mapping[str, Any] | None = None, until: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self.factory: Factory = find(target) if isinstance(target, str) else target
         name = target if isinstance(target, str) else spoken(self.factory)
         self.report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
@@ -43,13 +48,17 @@ class Search:
         self.report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
         self.report.hint = "no file was read"
         self.waivers = waivers
+        self.era: Era = replace(era_called(era), **(features or {}))
+        self.until = frozenset(until)
         self.exercised: Counter[str] = Counter()
         self.broken: dict[str, Verdict] = {}
         self.began = time.monotonic()
 
     @property
     def over(self) -> bool:
-        """Whether the time for it is."""
+        """Whether the time for it is, or everything that was expected to break has."""
+        if self.until and self.until <= self.broken.keys():
+            return True
         budget = self.report.budget
         return budget.seconds is not None and time.monotonic() - self.began > budget.seconds
 
@@ -77,15 +86,15 @@ class Search:
         report = self.report
         steps = program.draw(report.seed, number)
         board.enter("programs", f"program {number}", program.encode(steps))
-        done = program.run(self.factory, report.era, steps)
+        done = program.run(self.factory, self.era, steps)
         report.examples += 1
         report.steps += len(steps)
         report.callbacks.update(done.machine.observer.calls)
         report.operations.update(Counter(name for name, _ in steps))
         self.exercised.update(done.machine.exercised)
         if done.rule and done.rule not in self.broken:
-            small = program.smaller(self.factory, report.era, steps, done.rule)
-            again = program.run(self.factory, report.era, small)
+            small = program.smaller(self.factory, self.era, steps, done.rule)
+            again = program.run(self.factory, self.era, small)
             done = again if again.rule == done.rule else done
             self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=done.story, token=program.encode(small)))
 
@@ -104,7 +113,7 @@ class Search:
                 break
             name = f"{tasks[0]} ‖ {tasks[1]}"
             board.enter("interleavings", name)
-            done = scenarios.explored(self.factory, report.era, tasks, 200 if budget.by_time else share, report.seed)
+            done = scenarios.explored(self.factory, self.era, tasks, 200 if budget.by_time else share, report.seed)
             report.scenarios.append(Explored(
                 name, f"{tasks[0]} beside {tasks[1]} on a page of a file", done.executions, done.steps, done.covered, done.complete,
                 [done.rule] if done.rule else [], operations=list(tasks), tasks=list(tasks),
@@ -130,9 +139,11 @@ class Search:
 
 def check_filesystem(
     target: str | Factory, era: str, seed: int, budget: Budget, waivers: Mapping[str, str], *,
-    progress: Progress | None = None, isolate: bool = True,
+    progress: Progress | None = None, isolate: bool = True, features: Mapping[str, Any] | None = None, until: Collection[str] = (),
 ) -> Report:  # fmt: skip
     """Certify a file system; as ``movable.contract.check`` for drivers. ``isolate``: in a process of its own.
+
+    ``features`` and ``until`` are heeded where it runs in this one.
 
     Raises UsageError for one that cannot be imported, and for waivers of other rules.
     """
@@ -140,7 +151,7 @@ def check_filesystem(
     if wrong:
         raise UsageError(f"{wrong[0]} binds no file system; its rules are F1 to F{len(FILESYSTEM_RULES)}")
     if not isolate:
-        return Search(target, era, seed, budget, waivers).go(progress)
+        return Search(target, era, seed, budget, waivers, features, until).go(progress)
     return _apart(target, era, seed, budget, waivers, progress)
 
 
@@ -184,9 +195,9 @@ def _apart(
     return report
 
 
-def replayed(target: str, token: str, era: str) -> tuple[list[str], list[str]]:
+def replayed(target: str | Factory, token: str, era: str | Era) -> tuple[list[str], list[str]]:
     """The story of one program, a line a step, and the rules that it broke. Raises UsageError for what is no token."""
-    done = program.run(find(target), era, program.decode(token))
+    done = program.run(find(target) if isinstance(target, str) else target, era, program.decode(token))
     lines = list(done.story)
     if done.rule:
         lines.append(f"BROKEN {done.rule} ({FILESYSTEM_RULES[done.rule].level}) {FILESYSTEM_RULES[done.rule].title}: {done.what}")

@@ -35,13 +35,13 @@ Patch = Mapping[Callable[..., Any], Callable[..., Any]]
 class Exhibit:
     """One bug.
 
-    ``id`` and ``slug`` name it; ``year`` is 0 and ``commit`` empty for a bug that was invented, ``commit`` is also empty where the
-    hash of the fix was not confirmed. ``layer`` says where the bug was. ``story`` tells what the code did and what went wrong,
-    ``fix`` what cured it, ``kin`` which historic bugs an invented one resembles. ``rules`` are what the kit must report. ``broken``
-    and ``twin`` are driver classes for ``workload``. ``depth`` is how many tasks the bug needs, and how often one of them must be
-    interrupted at least. Of a bug of the core, ``core_patch`` leads from right functions to wrong ones, and ``twin_patch`` to what
-    the cured ones look like where they are not simply the core's; ``features`` are those of its era (``movable.eras.Era``) that
-    matter, and differ for the twin.
+    ``id`` and ``slug`` name it; ``year`` is 0 and ``commit`` empty for a bug that was invented, ``commit`` is also empty where
+    the hash of the fix was not confirmed. ``layer`` says where the bug was. ``story`` tells what the code did and what went
+    wrong, ``fix`` what cured it, ``kin`` which historic bugs an invented one resembles. ``rules`` are what the kit must report.
+    ``broken`` and ``twin`` are driver classes for ``workload``, or file systems. ``depth`` is how many tasks the bug needs, and
+    how often one of them must be interrupted at least. Of a bug of the core, ``core_patch`` leads from right functions to wrong
+    ones, and ``twin_patch`` to what the cured ones look like where they are not simply the core's; ``features`` are those of its
+    era (``movable.eras.Era``) that matter, and differ for the twin.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Exhibit:
     rules: tuple[str, ...]
     broken: type
     twin: type
-    workload: type[Workload]
+    workload: type[Workload] = Workload
     kin: str = ""
     era: str = "4.19"
     depth: tuple[int, int] = (1, 0)
@@ -77,7 +77,7 @@ class Exhibit:
     @property
     def eras(self) -> tuple[str, ...]:
         """The kernels in which it is a bug: those that have every rule it breaks, and call its driver."""
-        from movable.rules.table import RULES
+        from movable.rules.table import ALL_RULES as RULES
 
         later = self.core_patch or self.features  # a bug of the core as it was then
         return tuple(

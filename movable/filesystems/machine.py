@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from movable.eras import Era
 from movable.filesystems.observer import PRIVATE, WRITEBACK, Broken, Observer
 from movable.mm.buffer import page_buffers, page_has_buffers, trylock_buffer, unlock_buffer
 from movable.mm.fs import Inode, mount
@@ -49,7 +50,7 @@ class Machine:
     ``known`` are the pages of each file as they were written last; None for one that a failed write may have changed.
     """
 
-    def __init__(self, factory: Factory, era: str, monitor: bool = False) -> None:
+    def __init__(self, factory: Factory, era: str | Era, monitor: bool = False) -> None:
         self.vm = VM(2 * FRAMES * PAGE_SIZE, nodes=2, era=era, pageblock_order=3)
         self.sb = mount(self.vm, factory)
         self.monitor: Monitor | None = None

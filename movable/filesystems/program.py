@@ -9,6 +9,7 @@ import random
 import zlib
 from dataclasses import dataclass, field
 
+from movable.eras import Era
 from movable.errors import UsageError
 from movable.filesystems.machine import FILES, PAGES, Factory, Machine
 from movable.filesystems.observer import rule_of
@@ -68,7 +69,7 @@ class Run:
     story: list[str] = field(default_factory=list)
 
 
-def run(factory: Factory, era: str, program: Program) -> Run:
+def run(factory: Factory, era: str | Era, program: Program) -> Run:
     """Play a program on a fresh machine, and look at everything at its end. Whatever is raised inside breaks a rule."""
     machine = Machine(factory, era)
     done = Run(machine)
@@ -98,7 +99,7 @@ def words(name: str, arguments: tuple[int, ...]) -> str:
     return f"{name}(/file{arguments[0]}{rest})"
 
 
-def smaller(factory: Factory, era: str, program: Program, rule: str, tries: int = 200) -> Program:
+def smaller(factory: Factory, era: str | Era, program: Program, rule: str, tries: int = 200) -> Program:
     """The program with every step left out that its failure does not need."""
     best = list(program)
     at = len(best) - 1

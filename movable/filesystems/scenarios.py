@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from movable.eras import Era
 from movable.explore import Options, Scene, explore
 from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
@@ -30,7 +31,7 @@ SCENARIOS = (*(("move", partner) for partner in PARTNERS), ("sync", "store"), ("
 class Stage:
     """A file of one page that is mapped and on the disk, and what its tasks see."""
 
-    def __init__(self, scheduler: Scheduler, factory: Factory, era: str) -> None:
+    def __init__(self, scheduler: Scheduler, factory: Factory, era: str | Era) -> None:
         machine = self.machine = Machine(factory, era)
         machine.slow(0)
         self.file = machine.files[0]
@@ -145,7 +146,7 @@ class Outcome:
     story: tuple[str, ...] = ()
 
 
-def scene(factory: Factory, era: str, tasks: tuple[str, str]) -> Callable[[Scheduler], Scene]:
+def scene(factory: Factory, era: str | Era, tasks: tuple[str, str]) -> Callable[[Scheduler], Scene]:
     """A scenario, to be explored."""
 
     def program(scheduler: Scheduler) -> Scene:
@@ -155,7 +156,7 @@ def scene(factory: Factory, era: str, tasks: tuple[str, str]) -> Callable[[Sched
     return program
 
 
-def explored(factory: Factory, era: str, tasks: tuple[str, str], executions: int, seed: int) -> Outcome:
+def explored(factory: Factory, era: str | Era, tasks: tuple[str, str], executions: int, seed: int) -> Outcome:
     """Explore one scenario within so many executions."""
     program = scene(factory, era, tasks)
     report = explore(program, strategy="portfolio", executions=executions, seed=seed, options=Options(races=False, order=False))

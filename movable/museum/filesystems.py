@@ -1,50 +1,176 @@
-"""S01, S03, S04 and S07: the same callback in file systems."""
+"""S01, S03, S04, S07 and C12: file systems, and how the core moves their pages."""
 
 from __future__ import annotations
 
-from movable import PAGE_SIZE, Page, PG_private, test_page_flag
+from movable import PAGE_SIZE, VM, AddressSpace, Page, Work, clear_highpage, put_page, unlock_page
 from movable.contract.museum import Exhibit
-from movable.museum.bases.buffers import Buffers, BuffersWorkload
+from movable.filesystem import (
+    BufferHead,
+    Disk,
+    FileMapping,
+    Inode,
+    SetPageUptodate,
+    attach_page_private,
+    block_invalidatepage,
+    block_read_full_page,
+    block_write_full_page,
+    buffer_migrate_page_norefs,
+    detach_page_private,
+    end_page_writeback,
+    migrate_page,
+    migrate_page_copy,
+    migrate_page_move_mapping,
+    page_inode,
+    set_page_writeback,
+)
+from movable.mm.migrate_file import _move_with_buffers
 
-PIECE = PAGE_SIZE // 4
 
+class Budgets:
+    """In memory. Each page has a budget as its private data, paid back when the page goes."""
 
-class LeavesTheFlag(Buffers):
+    def __init__(self, vm: VM) -> None:
+        self.paid = 0
+
+    def statfs(self) -> int:
+        return self.paid
+
+    def readpage(self, inode: Inode, page: Page) -> int:
+        clear_highpage(page)
+        self.spend(page)
+        SetPageUptodate(page)
+        unlock_page(page)
+        return 0
+
+    def spend(self, page: Page) -> None:
+        attach_page_private(page, "a budget")
+        self.paid += 1
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        rc = migrate_page_move_mapping(mapping, newpage, page)
+        if rc == 0:
+            self.move_private(newpage, page)
+            migrate_page_copy(newpage, page)
+        return rc
+
     def move_private(self, newpage: Page, page: Page) -> None:
-        newpage.private = page.private
-        page.private = 0
+        attach_page_private(newpage, detach_page_private(page))
+
+    def invalidatepage(self, page: Page) -> None:
+        if detach_page_private(page) is not None:
+            self.paid -= 1
+
+    def releasepage(self, page: Page) -> bool:
+        return False  # what is written here is nowhere else
 
 
-class CountsAReferenceThatNobodyTook(Buffers):
-    def expected(self, page: Page) -> int:
-        return 2 + test_page_flag(page, PG_private)
+class UsesTheCoresOwn(Budgets):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return migrate_page(mapping, newpage, page, mode)
 
 
-class LeavesTheBudget(Buffers):
+class TakesNoReference(Budgets):
+    def spend(self, page: Page) -> None:
+        super().spend(page)
+        put_page(page)
+
+
+class DropsTheBudget(Budgets):
     def move_private(self, newpage: Page, page: Page) -> None:
-        super().move_private(newpage, page)
-        newpage.private = 0
+        detach_page_private(page)
 
 
-class CopiesInPieces(Buffers):
-    """A page is large here: whoever copies it lets others run now and then."""
+class BlockDevice:
+    """Files whose buffers others find by their block, on a disk that is large enough."""
 
-    def copy(self, newpage: Page, page: Page) -> None:
-        self.copy_in_pieces(newpage, page)
+    def __init__(self, vm: VM) -> None:
+        self.disk = Disk(vm, 1 << 20, PAGE_SIZE)
+        self.next = 0
 
-    def copy_in_pieces(self, newpage: Page, page: Page) -> None:
-        for start in range(0, PAGE_SIZE, PIECE):
-            newpage.data[start : start + PIECE] = page.data[start : start + PIECE]
-            self.vm.wait(("copy", page.pfn), lambda: True, "its turn to go on copying")
+    def get_block(self, inode: Inode, number: int, bh: BufferHead, create: bool) -> int:
+        places = inode.private = inode.private or {}
+        if create and number not in places:
+            places[number], self.next = self.next, self.next + 1
+        if number in places:
+            bh.disk, bh.blocknr = self.disk, places[number]
+        return 0
+
+    def readpage(self, inode: Inode, page: Page) -> int:
+        return block_read_full_page(inode, page, self.get_block, PAGE_SIZE)
+
+    def writepage(self, page: Page) -> int:
+        return block_write_full_page(page_inode(page), page, self.get_block, PAGE_SIZE)
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return buffer_migrate_page_norefs(mapping, newpage, page, mode)
+
+    def invalidatepage(self, page: Page) -> None:
+        block_invalidatepage(page)
 
 
-class CopiesUnderTheLock(CopiesInPieces):
-    def copy(self, newpage: Page, page: Page) -> None:
-        with self.lock:
-            self.copy_in_pieces(newpage, page)
+def moves_under_the_lock(mapping: FileMapping, newpage: Page, page: Page, buffers: list[BufferHead]) -> int:
+    rc = migrate_page_move_mapping(mapping, newpage, page)
+    if rc:
+        return rc
+    attach_page_private(newpage, detach_page_private(page))
+    for bh in buffers:
+        bh.page = newpage
+    with mapping.private_lock:  # nobody finds a buffer by its block meanwhile
+        page.vm.wait(("copy", page.pfn), lambda: True, "its turn to go on copying")  # the page is large
+        migrate_page_copy(newpage, page)
+    return 0
+
+
+class LeavesItToTheCore:
+    """Pages without private data, written to a store that takes its time."""
+
+    def __init__(self, vm: VM) -> None:
+        self.queue = vm.workqueue("store")
+        self.kept: dict[tuple[int, int], bytes] = {}
+
+    def readpage(self, inode: Inode, page: Page) -> int:
+        page.data[:] = self.kept.get((inode.ino, page.index), bytes(PAGE_SIZE))
+        SetPageUptodate(page)
+        unlock_page(page)
+        return 0
+
+    def writepage(self, page: Page) -> int:
+        inode = page_inode(page)
+
+        def end() -> None:
+            self.kept[inode.ino, page.index] = bytes(page.data)
+            end_page_writeback(page)
+
+        set_page_writeback(page)
+        unlock_page(page)
+        self.queue.queue_work(Work(end, "a write"))
+        return 0
+
+
+class HasACallback(LeavesItToTheCore):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return migrate_page(mapping, newpage, page, mode)
 
 
 EXHIBITS = (
+    Exhibit(
+        id="C12",
+        slug="core-batched-writeback",
+        year=2023,
+        layer="core migrate, ZFS",
+        title="a page is moved while it is being written back",
+        story="""
+            A file system without a callback of its own gets the core's: it starts to write a dirty page out and says that it will
+            do later. The core used to begin again from the start, where it waits for such writes. Since moves are done in two
+            halves it repeats the second half alone, which takes it that nobody writes.
+        """,
+        fix="A callback, or a wait of its own (openzfs/zfs pull request 16568). Later kernels write nothing here.",
+        rules=("F10",),
+        broken=LeavesItToTheCore,
+        twin=HasACallback,
+        era="6.17",
+        features={"fallback_writes": True},
+    ),
     Exhibit(
         id="S01",
         slug="ubifs-private-flag",
@@ -57,10 +183,9 @@ EXHIBITS = (
             freed with a flag that the allocator does not accept.
         """,
         fix="A callback of its own that moves the flag too.",
-        rules=("D20",),
-        broken=LeavesTheFlag,
-        twin=Buffers,
-        workload=BuffersWorkload,
+        rules=("F6",),
+        broken=UsesTheCoresOwn,
+        twin=Budgets,
     ),
     Exhibit(
         id="S03",
@@ -74,11 +199,10 @@ EXHIBITS = (
             implementation of private data did not take that reference. The count never matches, every attempt says that it will
             do later, and no page ever moves.
         """,
-        fix="Take a reference when private data is attached; here, do not expect one.",
-        rules=("D50",),
-        broken=CountsAReferenceThatNobodyTook,
-        twin=Buffers,
-        workload=BuffersWorkload,
+        fix="Take a reference when private data is attached.",
+        rules=("F5",),
+        broken=TakesNoReference,
+        twin=Budgets,
     ),
     Exhibit(
         id="S04",
@@ -91,10 +215,9 @@ EXHIBITS = (
             new page is freed some day, and nothing is paid back: the file system fills up with nothing.
         """,
         fix="Carry the field over.",
-        rules=("D44",),
-        broken=LeavesTheBudget,
-        twin=Buffers,
-        workload=BuffersWorkload,
+        rules=("F6",),
+        broken=DropsTheBudget,
+        twin=Budgets,
     ),
     Exhibit(
         id="S07",
@@ -107,10 +230,10 @@ EXHIBITS = (
             To close a race with readers the copy was put under the lock that they take. That lock spins, and to copy a large
             page takes so long that the copy lets others run in between.
         """,
-        fix="Hold the lock for the check alone, and keep readers out by other means; here, the page lock.",
-        rules=("D48",),
-        broken=CopiesUnderTheLock,
-        twin=CopiesInPieces,
-        workload=BuffersWorkload,
+        fix="Hold the lock for the check alone, and keep readers out by other means: the locks of the buffers.",
+        rules=("F9",),
+        broken=BlockDevice,
+        twin=BlockDevice,
+        core_patch={_move_with_buffers: moves_under_the_lock},
     ),
 )

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 from movable.contract.examine import check
+from movable.contract.filesystem import replayed
 from movable.contract.museum import Exhibit, difference, exhibits, piece_in_c
 from movable.contract.report import Report, failure
+from movable.eras import ERAS
+from movable.registry.filesystems import is_filesystem
 from movable.rules.table import ALL_RULES as RULES
 from movable.sequential.replay import replay_program
 from movable.sequential.search import Progress
 from movable.workload.token import SCENARIO
 
 WIDTH = 100
+FILESYSTEM_EXAMPLES = 60
+"""Programs for an exhibit that is a file system: they are longer than those of drivers."""
 
 
 def museum_text(era: str | None = None) -> str:
@@ -107,6 +113,8 @@ def judge(
     """
     with one.shown(twin):
         driver = one.twin if twin else one.broken
+        if is_filesystem(driver) and budget is None:
+            examples = examples or FILESYSTEM_EXAMPLES
         until = () if twin else one.rules
         features = {} if twin else one.features
         report = check(
@@ -123,6 +131,8 @@ def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
     Raises UsageError for an unreadable token.
     """
     with one.shown():
+        if is_filesystem(one.broken):
+            return replayed(one.broken, token, replace(ERAS[one.era], **one.features))
         if token.strip().startswith(SCENARIO):
             from movable.concurrent.failures.replay import Replay
 

@@ -20,9 +20,7 @@ from movable import (
     Page,
     PG_owner_priv_1,
     PG_private,
-    PG_writeback,
     SetPageMovable,
-    Work,
     clear_page_flag,
     copy_highpage,
     get_page,
@@ -178,38 +176,6 @@ class Buffers:
 
     def putback_page(self, page: Page) -> None:
         """Nothing was taken."""
-
-
-class WritesBack(Buffers):
-    """Writes a dirty page to its device before it moves, and does not wait for that."""
-
-    def __init__(self, vm: VM) -> None:
-        super().__init__(vm)
-        self.device = vm.workqueue("device")
-
-    def changed(self, page: Page) -> None:
-        set_page_flag(page, DIRTY)
-
-    def locked(self, index: int) -> Page | None:
-        for _ in range(TRIES):
-            page = super().locked(index)
-            if page is None or not test_page_flag(page, PG_writeback):
-                return page
-            self.unlock(page)
-            self.device.flush()
-        raise DeadlockError(f"page {index} of the file is written back all the time")
-
-    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-        if not test_page_flag(page, DIRTY):
-            return super().migratepage(mapping, newpage, page, mode)
-        clear_page_flag(page, DIRTY)
-        set_page_flag(page, PG_writeback)
-        self.device.queue_work(Work(lambda: clear_page_flag(page, PG_writeback), "end of writeback"))
-        return -EAGAIN
-
-    def remove(self) -> None:
-        super().remove()
-        self.device.destroy()
 
 
 class BuffersWorkload(Workload):
