@@ -13,7 +13,7 @@ from dataclasses import replace as changed
 from pathlib import Path
 
 from movable.c.build import source, toolchain
-from movable.c.build.recipe import ERROR, Q, Recipe
+from movable.c.build.recipe import ERROR, Q, Recipe, in_words_of_gcc
 
 ROUNDS = 30
 KINDS = ("headers", "types", "functions", "names", "members")
@@ -56,8 +56,10 @@ def _rounds(recipe: Recipe, folder: Path, code: list[str], found: Missing) -> No
     seen: set[tuple[str, str]] = set()
     for _ in range(ROUNDS):
         (folder / "declared.h").write_text("\n".join(declared) + "\n")
-        command = [toolchain.compiler(), *recipe.flags(), "-fmax-errors=0", "-include", str(folder / "declared.h"), "-fsyntax-only"]
-        stderr = toolchain.run([*command, str(recipe.sources[0])]).stderr
+        compiler = toolchain.compiler()
+        every = {"gcc": "-fmax-errors=0", "clang": "-ferror-limit=0"}[toolchain.family(compiler)]
+        command = [compiler, *recipe.flags(), every, "-include", str(folder / "declared.h"), "-fsyntax-only"]
+        stderr = in_words_of_gcc(toolchain.run([*command, str(recipe.sources[0])]).stderr)
         found.rest = []
         new = False
         for error in ERROR.finditer(stderr):

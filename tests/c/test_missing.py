@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,11 @@ int f(struct page *page)
 
 
 @needs_compiler
-def test_names_by_kind_with_their_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiler", ["", "clang"])
+def test_names_by_kind_with_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
+    if compiler and shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    monkeypatch.setenv("CC", compiler)
     path = Path(written(tmp_path, LACKING))
     found = missing(Recipe((path,)))
     assert found.names["headers"] == {"linux/elevator.h": [5]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_the_right_one_passes(tmp_path: Path, what: str) -> None:
     report = check(written(tmp_path, source(PAIRS[what][0])), examples=1, executions=12, era="6.1")
     assert report.refused == ""
     assert [(rule, report.verdicts[rule].what) for rule in report.broken if RULES[rule].level == "must"] == []
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+@pytest.mark.parametrize("wrong", [False, True])
+def test_clang_builds_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: bool) -> None:
+    monkeypatch.setenv("CC", "clang")
+    name = written(tmp_path, source(PAIRS["a marked read beside a plain write"][wrong]))
+    report = check(name, examples=1, executions=60, era="6.1", until={"D53"})
+    assert (report.refused, report.broken) == ("", ["D53"] if wrong else [])
 
 
 def test_another_process_finds_the_driver_and_its_workload_by_their_names(tmp_path: Path) -> None:

@@ -11,11 +11,15 @@ from movable.c.build import source, toolchain
 from movable.errors import UsageError
 
 FLAGS = (
-    *("-std=gnu11", "-g", "-fPIC", *toolchain.INSTRUMENT, "-fno-builtin", "-ffreestanding", "-fno-stack-protector"),
+    *("-std=gnu11", "-g", "-fPIC", "-fno-builtin", "-ffreestanding", "-fno-stack-protector"),
     *("-fcf-protection=none", "-fno-omit-frame-pointer", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", "-fwrapv"),
-    *("-fno-tree-loop-distribute-patterns", "-nostdinc", "-Werror=implicit-function-declaration", "-fmax-errors=40"),
-    *("-fdiagnostics-color=never", "-fno-diagnostics-show-caret"),
+    *("-nostdinc", "-Werror=implicit-function-declaration", "-fdiagnostics-color=never"),
 )
+FLAGS_OF = {
+    "gcc": ("-fno-tree-loop-distribute-patterns", "-fmax-errors=40", "-fno-diagnostics-show-caret"),
+    "clang": ("-ferror-limit=40", "-fno-caret-diagnostics", "-Wno-everything", "-Werror=implicit-function-declaration"),
+}
+"""What only one of the compilers knows."""
 ALLOWED = {"memcpy", "memset", "memmove", "memcmp"}
 """What the compiler may call behind everybody's back: its accesses are told before."""
 VERSIONS = {"4.19": 0x041300, "6.1": 0x060100, "6.17": 0x061100, "7.3": 0x070300}
@@ -39,6 +43,7 @@ class Recipe:
         """The compiler's arguments."""
         if self.optimise not in LEVELS:
             raise UsageError(f"-O{self.optimise} is no level of optimisation; use {', '.join('-O' + one for one in LEVELS)}")
+        family = toolchain.family(toolchain.compiler())
         version = VERSIONS.get(self.era, VERSIONS["6.1"])
         folders = [toolchain.INCLUDE, toolchain.generated(), *self.include, *dict.fromkeys(path.parent for path in self.sources)]
         if self.kernel_tree is not None:
@@ -46,7 +51,7 @@ class Recipe:
                 raise UsageError(f"{self.kernel_tree} is no kernel tree: it has no folder include")
             folders += [self.kernel_tree / "include", self.kernel_tree / "include" / "uapi"]
         return [
-            *FLAGS, f"-O{self.optimise}", f"-DMOVABLE_VERSION={version:#x}", *(f"-D{one}" for one in self.defines),
+            *FLAGS, *toolchain.INSTRUMENT[family], *FLAGS_OF[family], f"-O{self.optimise}", f"-DMOVABLE_VERSION={version:#x}", *(f"-D{one}" for one in self.defines),
             *(f"-I{path}" for path in folders), f"-I{toolchain.own_headers(toolchain.compiler())}", "-include", "movable/kernel.h",
         ]  # fmt: skip
 
@@ -159,13 +164,30 @@ def _compile(recipe: Recipe, path: Path, flags: list[str], to: Path) -> Path:
 
 ERROR = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<what>.*)$", re.M)
 INCLUDED = re.compile(r"^(?:In file included| +) from (?P<file>[^:\n]+):(?P<line>\d+)[,:]", re.M)
-SAID = re.compile(r"(?:static assertion failed: |#error )\"(.*)\"$")
+SAID = re.compile(r"(?:static assertion failed: |static_assert failed |#error )?\"(.*)\"$")
 """What the headers themselves say of a name that kernels of this version do not have."""
 EXPANSION = re.compile(r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? note: in expansion of macro", re.M)
 
 
+CLANG = (
+    (r"call to undeclared function ('\w+')", r"implicit declaration of function \1"),
+    (r"use of undeclared identifier ('\w+')", r"\1 undeclared"),
+    (r"'(\S+\.h)' file not found", r"\1: No such file"),
+    (r"no member named ('\w+') in", r"has no member named \1"),
+)
+"""What clang says, and what gcc says."""
+
+
+def in_words_of_gcc(stderr: str) -> str:
+    """What a compiler says of names that are missing, in the words of gcc."""
+    for words, instead in CLANG:
+        stderr = re.sub(words, instead, stderr)
+    return stderr
+
+
 def told(stderr: str, path: Path, recipe: Recipe) -> str:
     """The compiler's first complaint, once, at the user's line; names that are missing all together."""
+    stderr = in_words_of_gcc(stderr)
     names: dict[str, str] = {}
     first = ""
     for found in ERROR.finditer(stderr):

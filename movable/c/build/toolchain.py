@@ -21,9 +21,12 @@ from movable.errors import UsageError
 
 HERE = Path(__file__).parent.parent
 INCLUDE = HERE / "include"
-INSTRUMENT = ("-fsanitize=thread", "--param", "tsan-distinguish-volatile=1")
-"""What makes the compiler call a hook before every load and store."""
-TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11")
+INSTRUMENT = {
+    "gcc": ("-fsanitize=thread", "--param", "tsan-distinguish-volatile=1"),
+    "clang": ("-fsanitize=thread", "-mllvm", "-tsan-distinguish-volatile=1"),
+}
+"""What makes a compiler call a hook before every load and store."""
+TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11", "clang")
 
 
 @lru_cache(maxsize=8)
@@ -36,15 +39,21 @@ def _compiler(wanted: str) -> str:
     found = [path for path in map(shutil.which, names) if path]
     if not found:
         what = f"CC={wanted} cannot be run" if wanted else "no C compiler was found"
-        raise UsageError(f"{what}; install gcc 11 or later, or set CC. Nothing else of movable needs a compiler")
+        raise UsageError(f"{what}; install gcc 11 or later, or clang, or set CC. Nothing else of movable needs a compiler")
     for path in found:
         if _has_flags(path):
             return path
-    raise UsageError(f"{found[0]} does not know {' '.join(INSTRUMENT)}; C drivers need gcc 11 or later. Set CC to one")
+    flags = " ".join(INSTRUMENT[family(found[0])])
+    raise UsageError(f"{found[0]} does not know {flags}; C drivers need gcc 11 or later, or clang. Set CC to one")
+
+
+def family(path: str) -> str:
+    """Which compiler it is, clang or gcc, by the name of the program itself."""
+    return "clang" if "clang" in os.path.basename(os.path.realpath(path)) else "gcc"
 
 
 def _has_flags(path: str) -> bool:
-    command = [path, *INSTRUMENT, "-x", "c", "-c", "-o", os.devnull, "-"]
+    command = [path, *INSTRUMENT[family(path)], "-x", "c", "-c", "-o", os.devnull, "-"]
     try:
         return subprocess.run(command, input=b"int x;\n", capture_output=True).returncode == 0
     except OSError:
