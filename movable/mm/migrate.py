@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
+from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from movable.errors import DriverError, MovableError, UsageError, VMBug
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
@@ -149,12 +150,18 @@ def call_driver(
     Raises what `callback_failed` makes, by ``rule``, of whatever comes out of it.
     """
     function = getattr(mapping.a_ops, name)  # may be nothing that can be called, which is seen as a call too
+    if function is None:
+        function = partial(_jump_to_null, mapping, name)
     try:
         if page.seam is not None:
             return page.seam.callback(name, lambda: function(*args), mapping, page, newpage, mode)
         return function(*args)
     except (Exception, SystemExit) as error:
         raise callback_failed(mapping, name, rule, error) from error
+
+
+def _jump_to_null(mapping: AddressSpace, name: str, *args: Any) -> NoReturn:
+    raise VMBug("D52", f"{mapping.name} has no {name}, and the core calls it: a jump to address 0", "all three callbacks")
 
 
 def putback_movable_page(page: Page) -> None:
