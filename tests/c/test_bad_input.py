@@ -10,6 +10,7 @@ import pytest
 from movable.c.build import toolchain
 from movable.c.target import find
 from movable.cli import main
+from movable.contract.examine import check
 from movable.errors import UsageError
 from movable.mm.vm import VM
 from tests.c.building import needs_compiler, written
@@ -91,6 +92,33 @@ def test_a_movable_toml_with_a_mistake(tmp_path: Path, toml: str, words: str) ->
     (tmp_path / "movable.toml").write_text(toml)
     with pytest.raises(UsageError, match=re.escape(words)):
         find(written(tmp_path, "int up(int n) { return n; }\n"), "")
+
+
+ONE_CALLBACK = """
+static bool isolate(struct page *page, isolate_mode_t mode) { return true; }
+static const struct movable_operations ops = { .isolate_page = isolate };
+static struct page *page;
+static int __init up(void)
+{
+	page = alloc_page(GFP_HIGHUSER_MOVABLE);
+	if (!page)
+		return -ENOMEM;
+	lock_page(page);
+	__SetPageMovable(page, &ops);
+	unlock_page(page);
+	return 0;
+}
+static void __exit down(void) { lock_page(page); __ClearPageMovable(page); unlock_page(page); put_page(page); }
+module_init(up);
+module_exit(down);
+"""
+
+
+@needs_compiler
+def test_a_driver_without_its_callbacks(tmp_path: Path) -> None:
+    report = check(written(tmp_path, ONE_CALLBACK), examples=2, interleavings=0, era="6.1")
+    assert "ops has no migratepage, putback_page" in report.verdicts["D1"].what
+    assert "ops has no migratepage, and the core calls it: a jump to address 0" in report.verdicts["D52"].what
 
 
 def test_no_file_and_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

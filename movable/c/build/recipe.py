@@ -51,7 +51,8 @@ class Recipe:
                 raise UsageError(f"{self.kernel_tree} is no kernel tree: it has no folder include")
             folders += [self.kernel_tree / "include", self.kernel_tree / "include" / "uapi"]
         return [
-            *FLAGS, *toolchain.INSTRUMENT[family], *FLAGS_OF[family], f"-O{self.optimise}", f"-DMOVABLE_VERSION={version:#x}", *(f"-D{one}" for one in self.defines),
+            *FLAGS, *toolchain.INSTRUMENT[family], *FLAGS_OF[family],
+            f"-O{self.optimise}", f"-DMOVABLE_VERSION={version:#x}", *(f"-D{one}" for one in self.defines),
             *(f"-I{path}" for path in folders), f"-I{toolchain.own_headers(toolchain.compiler())}", "-include", "movable/kernel.h",
         ]  # fmt: skip
 

@@ -27,7 +27,7 @@ h1 { font-size: 1.4rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.8
 .unproven { background: var(--unproven); } .na { background: var(--na); }
 article { border-left: .3rem solid var(--broken); border-radius: .3rem; background: var(--soft); padding: .8rem 1rem;
   margin: 1rem 0; }
-article h3 { margin: 0; font-size: 1rem; } .what { font-weight: 600; }
+article h3 { margin: 0; font-size: 1rem; } .what { font-weight: 600; white-space: pre-line; }
 ol.story { list-style: none; margin: .6rem 0; padding: 0 0 0 .6rem; border-left: 2px solid var(--line); }
 ol.story li { padding: .1rem .6rem; font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
 ol.story li.step { font-weight: 700; margin-top: .4rem; } ol.story li.seen { color: var(--broken); }
