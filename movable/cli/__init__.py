@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from typing import NoReturn, TypeAlias
 
 from movable import __version__
+from movable.eras import DEFAULT
 
 Run = Callable[[argparse.Namespace], int]
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -146,6 +147,7 @@ def _add_run(verbs: Verbs) -> None:
     verb.add_argument("--drivers", default="zsmalloc,balloon", metavar="A,B", help="drivers to load (default zsmalloc,balloon)")
     verb.add_argument("--input", metavar="PATH", help="file or directory to store (default: this Python's standard library)")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same output (default 0)")
+    verb.add_argument("--era", default=DEFAULT, help=f"kernel that the machine runs as (default {DEFAULT})")
     verb.add_argument("--json", metavar="FILE", help="write the summary as JSON ('-' for standard output, and nothing else)")
     verb.add_argument("--events", metavar="FILE", help="write every event as a line of JSON")
     verb.add_argument("--svg", metavar="FILE", help="write the memory map before and after as a picture")
@@ -165,6 +167,7 @@ def _run(arguments: argparse.Namespace) -> int:
         json=arguments.json,
         events=arguments.events,
         svg=arguments.svg,
+        era=arguments.era,
     )
     with status_line() as show:
         return relayed(lambda: main(options), "the run", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE, show=show)

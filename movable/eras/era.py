@@ -45,11 +45,15 @@ class Era:
 
     Callers of the loop:
     ``compact_gap_limit``: the most free frames beyond the watermark that compaction asks for, 0 for no limit;
+    ``proactive_floor``: the least score down to which proactive compaction goes, -1 where there is none;
+    ``proactive_gap_halved``: it begins no further above that than half of it;
+    ``compact_memory_wants_one``: only "1" may be written to vm.compact_memory;
     ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
     ``compaction_overfills``: a batch of compaction may hold more than 32 pages;
     ``contig_ends_on_enomem``: without memory ``alloc_contig_range`` gives up at once;
     ``offline_pages_at_once``: how many pages one pass of offlining takes, 0 for all;
     ``offline_stops_at_refusal``: a page that is not isolated ends the pass of offlining;
+    ``soft_offline_switch``: vm.enable_soft_offline can switch soft offlining off;
     ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
     ``soft_offline_again``: the result for a frame that is retired already.
 
@@ -116,11 +120,15 @@ class Era:
     fallback_gives_up: bool
     # callers of the loop
     compact_gap_limit: int
+    proactive_floor: int
+    proactive_gap_halved: bool
+    compact_memory_wants_one: bool
     compaction_frees_targets: bool
     compaction_overfills: bool
     contig_ends_on_enomem: bool
     offline_pages_at_once: int
     offline_stops_at_refusal: bool
+    soft_offline_switch: bool
     soft_offline_busy: bool
     soft_offline_again: int
     # files of /proc

@@ -47,11 +47,15 @@ ERA = Era(
     fallback_gives_up=False,
     # callers of the loop
     compact_gap_limit=0,
+    proactive_floor=-1,
+    proactive_gap_halved=False,
+    compact_memory_wants_one=False,
     compaction_frees_targets=False,
     compaction_overfills=False,
     contig_ends_on_enomem=False,
     offline_pages_at_once=256,
     offline_stops_at_refusal=True,
+    soft_offline_switch=False,
     soft_offline_busy=False,
     soft_offline_again=-EBUSY,
     # the memory of processes

@@ -34,6 +34,7 @@ ERA = replace(
     weaker_modes=True,
     fallback_gives_up=True,
     # callers of the loop
+    proactive_floor=5,
     compaction_overfills=True,
     contig_ends_on_enomem=True,
     offline_pages_at_once=0,

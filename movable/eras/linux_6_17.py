@@ -32,7 +32,11 @@ ERA = replace(
     no_copy_mode=False,
     fallback_writes=False,
     # callers of the loop
+    proactive_floor=0,
+    proactive_gap_halved=True,
+    compact_memory_wants_one=True,
     compaction_frees_targets=True,
+    soft_offline_switch=True,
     # the memory of processes
     absent_anon_enoent=True,
     protnone_pages_seen=True,

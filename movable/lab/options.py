@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from movable.eras import DEFAULT
+from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.files import may_write
 from movable.mm.page import PAGE_SIZE
@@ -26,7 +28,8 @@ class Options:
     """The arguments of ``movable run`` as they were typed.
 
     ``memory`` is a size, ``nodes`` how many NUMA nodes, ``drivers`` names with commas between them, ``input`` a file or a
-    directory or None, ``seed`` any number, ``json``, ``events`` and ``svg`` files to write or None.
+    directory or None, ``seed`` any number, ``json``, ``events`` and ``svg`` files to write or None, ``era`` the kernel that the
+    machine runs as.
     """
 
     memory: str = "256M"
@@ -37,6 +40,7 @@ class Options:
     json: str | None = None
     events: str | None = None
     svg: str | None = None
+    era: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Settings:
     json: str | None
     events: Path | None
     svg: Path | None
+    era: str
 
     @property
     def outputs(self) -> frozenset[Path]:
@@ -76,6 +81,7 @@ def check(options: Options) -> Settings:
         options.json,
         Path(options.events) if options.events is not None else None,
         Path(options.svg) if options.svg is not None else None,
+        era_called(options.era).name,
     )
     _check_outputs(settings)
     return settings

@@ -62,7 +62,7 @@ class Run:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.failure = ""
-        self.vm = VM(settings.memory, nodes=settings.nodes, pageblock_order=PAGEBLOCK_ORDER, seed=settings.seed)
+        self.vm = VM(settings.memory, nodes=settings.nodes, pageblock_order=PAGEBLOCK_ORDER, seed=settings.seed, era=settings.era)
         self.drivers = [Loaded(label, target, FIRST_DRIVER + i) for i, (label, target, _) in enumerate(settings.drivers)]
         self.kinds = kinds_for([driver.label for driver in self.drivers])
         self.owners: dict[int, int] = {}

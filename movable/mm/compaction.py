@@ -122,7 +122,7 @@ def _compact_finished(cc: CompactControl) -> int:
             cc.zone.compact_blockskip_flush = True
         return COMPACT_COMPLETE if cc.whole_zone else COMPACT_PARTIAL_SKIPPED
     if cc.order == -1:
-        return COMPACT_CONTINUE
+        return COMPACT_SUCCESS if cc.enough is not None and cc.enough() else COMPACT_CONTINUE
     if cc.finishing_block:
         if cc.migrate_pfn & (1 << cc.zone.pageblock_order) - 1:
             return COMPACT_CONTINUE

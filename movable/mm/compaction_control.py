@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from movable.mm.gfp import GFP_KERNEL, gfp_migratetype, gfp_zone
@@ -43,6 +44,7 @@ class CompactControl:
     ``whole_zone``: start at the ends, not where the last run stopped. ``ignore_skip_hint``, ``no_set_skip_hint``: do not
     read, or write, the skip bits of pageblocks. ``ignore_block_suitable``: take free pages from blocks of every type.
     ``direct_compaction``: an allocation waits. ``contended``: set it, and the run ends soon, as a fatal signal does.
+    ``enough`` says whether a run without an order may end early, None where it may not.
     ``migratepages`` and ``freepages`` hold the isolated pages, with their counts beside them.
     """
 
@@ -50,6 +52,7 @@ class CompactControl:
         "classzone_idx",
         "contended",
         "direct_compaction",
+        "enough",
         "finishing_block",
         "free_pfn",
         "freepages",
@@ -95,6 +98,7 @@ class CompactControl:
         self.direct_compaction = direct_compaction
         self.whole_zone = whole_zone
         self.contended = False
+        self.enough: Callable[[], bool] | None = None
         self.finishing_block = False
         task = zone.vm.current.name  # two runs at once have two lists each, and reports tell them apart
         self.migratepages = ListHead(f"migratepages of {task}")

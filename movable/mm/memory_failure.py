@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, EIO
+from errno import EBUSY, EIO, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
 from movable.mm.buddy import add_to_free_list
@@ -38,6 +38,8 @@ def soft_offline_page(vm: VM, pfn: int) -> int:
     did not move: -EIO in 4.19, -EBUSY later. When it is retired already: -EBUSY in 4.19, 0 later. Raises UsageError for a frame
     outside the machine. mirrors mm/memory-failure.c, soft_offline_page.
     """
+    if not vm.enable_soft_offline:
+        return -EOPNOTSUPP
     page = vm.page(pfn)
     if page._flags >> PG_hwpoison & 1:
         return vm.era.soft_offline_again

@@ -112,6 +112,7 @@ class VM:
         self.migrate_loop = loop_of(self.era)
         self.types_stay = self.era.sticky_mark
         self.movable_ops: dict[int, AddressSpace] = {}
+        self.enable_soft_offline = True  # vm.enable_soft_offline, of eras that have it
         self.balloon: Any = None  # the balloon core, once a balloon is there (mm/balloon.py)
         self.backing: Backing | None = None
         self.pages: dict[int, Page] = {}

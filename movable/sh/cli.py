@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from movable.eras import DEFAULT
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add_arguments(verbs: Verbs) -> None:
     verb.add_argument("--nodes", type=int, default=1, metavar="N", help="NUMA nodes (default 1)")
     verb.add_argument("--drivers", default="zsmalloc,balloon", metavar="A,B", help="drivers to load (default zsmalloc,balloon)")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same machine (default 0)")
+    verb.add_argument("--era", default=DEFAULT, help=f"kernel that the machine runs as (default {DEFAULT})")
     verb.add_argument("--empty", action="store_true", help="do not fill the machine")
     verb.set_defaults(run=run)
 
@@ -51,7 +53,8 @@ def _shell(arguments: argparse.Namespace) -> Shell:
     from movable.sh.commands import Shell
     from movable.sh.machine import boot
 
-    return Shell(boot(arguments.memory, arguments.nodes, arguments.drivers, arguments.seed, empty=arguments.empty))
+    machine = boot(arguments.memory, arguments.nodes, arguments.drivers, arguments.seed, empty=arguments.empty, era=arguments.era)
+    return Shell(machine)
 
 
 def _play(arguments: argparse.Namespace, lines: list[str], name: str) -> int:

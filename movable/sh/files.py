@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from movable.errors import UsageError
 from movable.mm.compaction import compact_memory, compact_node
+from movable.mm.compaction_proactive import proactive_compact
 from movable.mm.gfp import GFP_TRANSHUGE
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import offline_pages, online_pages
@@ -21,6 +22,7 @@ from movable.sh.machine import Machine
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node
+    from movable.mm.vm import VM
 
 MAX_BLOCK = 128 << 20
 """Bytes of a memory block on x86-64; an eighth of a node where that is less."""
@@ -43,7 +45,7 @@ def tree(machine: Machine) -> dict[str, File]:
         "/proc/pagetypeinfo": File(lambda: pagetypeinfo(vm)),
         "/proc/vmstat": File(lambda: vmstat(vm)),
         "/proc/zoneinfo": File(lambda: zoneinfo(vm)),
-        "/proc/sys/vm/compact_memory": File(None, lambda text: compact_memory(vm)),
+        "/proc/sys/vm/compact_memory": File(None, partial(_compact_memory, vm)),
         "/proc/sys/vm/extfrag_threshold": File(lambda: "500\n"),
         "/proc/sys/vm/nr_hugepages": File(lambda: f"{len(machine.huge)}\n", lambda text: _set_huge_pages(machine, text)),
         "/sys/kernel/debug/extfrag/extfrag_index": File(lambda: extfrag_index_text(vm)),
@@ -51,6 +53,7 @@ def tree(machine: Machine) -> dict[str, File]:
         "/sys/devices/system/memory/soft_offline_page": File(None, lambda text: _soft_offline(machine, text)),
     }
     files |= dict(_memory_blocks(machine))
+    files |= dict(_switches_of_the_era(machine))
     for node in vm.nodes:
         files[f"/sys/devices/system/node/node{node.nid}/compact"] = File(None, partial(_compact_node, node))
     for driver in machine.run.drivers:
@@ -58,6 +61,40 @@ def tree(machine: Machine) -> dict[str, File]:
         if callable(offered):
             files |= {path: File(*pair) for path, pair in offered().items()}
     return dict(sorted(files.items()))
+
+
+def _switches_of_the_era(machine: Machine) -> Iterator[tuple[str, File]]:
+    era = machine.vm.era
+    if era.proactive_floor >= 0:
+        path = "/proc/sys/vm/compaction_proactiveness"
+        yield path, File(lambda: f"{machine.proactiveness}\n", partial(_set_proactiveness, machine))
+    if era.soft_offline_switch:
+        path = "/proc/sys/vm/enable_soft_offline"
+        yield path, File(lambda: f"{machine.vm.enable_soft_offline:d}\n", partial(_set_soft_offline, machine.vm))
+
+
+def _set_proactiveness(machine: Machine, text: str) -> None:
+    """Remember it, and look at once whether a node is too fragmented (compaction_proactiveness_sysctl_handler)."""
+    machine.proactiveness = _up_to(100, text)
+    proactive_compact(machine.vm, machine.proactiveness)
+
+
+def _set_soft_offline(vm: VM, text: str) -> None:
+    vm.enable_soft_offline = bool(_up_to(1, text))
+
+
+def _up_to(most: int, text: str) -> int:
+    found = number(text)
+    if found > most:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return found
+
+
+def _compact_memory(vm: VM, text: str) -> None:
+    """Compact everything (sysctl_compaction_handler); later kernels want a 1."""
+    if vm.era.compact_memory_wants_one and number(text) != 1:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    compact_memory(vm)
 
 
 def _compact_node(node: Node, text: str) -> None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from movable.eras import DEFAULT
 from movable.lab.options import Options, check
 from movable.lab.run import Run, load_drivers, plan
 from movable.lab.steps import fill_memory, free_part
 from movable.lab.terminal import Terminal
 from movable.lab.workloads import hands_out_stores
+from movable.mm.compaction_proactive import PROACTIVENESS
 from movable.mm.page import Page
 
 
 class Machine:
-    """A booted machine. ``run`` has its drivers and its data; ``huge`` are the huge pages of the pool (nr_hugepages)."""
+    """A booted machine. ``run`` has its drivers and its data; ``huge`` are the huge pages of the pool (nr_hugepages).
+
+    ``proactiveness`` is how eagerly memory is compacted before anybody asks (vm.compaction_proactiveness).
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.vm = run.vm
         self.huge: list[Page] = []
+        self.proactiveness = PROACTIVENESS
 
 
-def boot(memory: str, nodes: int, drivers: str, seed: int, *, empty: bool) -> Machine:
+def boot(memory: str, nodes: int, drivers: str, seed: int, *, empty: bool, era: str = DEFAULT) -> Machine:
     """Boot, load drivers and, unless ``empty``, fill memory and break it up. Raises UsageError for bad options."""
-    run = Run(check(Options(memory=memory, nodes=nodes, drivers=drivers, input=None, seed=seed, json=None, events=None, svg=None)))
+    run = Run(check(Options(memory=memory, nodes=nodes, drivers=drivers, seed=seed, era=era)))
     load_drivers(run)
     if empty:
         for driver in run.drivers:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from errno import EAGAIN, ENOMEM
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest.mock import patch
 
 from movable import (
@@ -23,11 +24,14 @@ from movable import (
 )
 from movable.eras import ERAS, Era
 from movable.mm.compaction import compact_memory
+from movable.mm.compaction_proactive import fragmentation_score_wmark
 from movable.mm.memory_hotplug import do_migrate_range
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.page_alloc_contig import alloc_contig_range
 from movable.mm.proc import pagetypeinfo, vmstat
 from movable.rules.stream.monitor import Monitor
+from movable.sh.files import tree
+from movable.sh.machine import Machine
 from movable.trace.read.era_signs import counted
 from movable.trace.read.vocabulary import FLAG_LAYOUTS, model_flags
 from movable_zsmalloc import Zsmalloc
@@ -199,6 +203,21 @@ def free_list(era: Era) -> str:
     return pagetypeinfo(vm)
 
 
+def written(era: Era, path: str, text: str) -> object:
+    """What a write to a file of the prompt's machine does; an OSError's number where it is refused."""
+    machine = SimpleNamespace(vm=VM(64 << 12, era=era), huge=[], proactiveness=20, run=SimpleNamespace(drivers=[]))
+    files = tree(cast(Machine, machine))
+    if path not in files:
+        return "no such file"
+    write = files[path].write
+    assert write is not None
+    try:
+        write(text)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
 LATE = ("nr_succeeded", "nr_failed", "nr_late")
 SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "flag_names": ("6.1", ERAS["7.3"].flag_names, flags_of),
@@ -215,6 +234,10 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "contig_ends_on_enomem": ("6.1", False, lambda era: counted_calls(era, contig_without_targets, {})),
     "offline_pages_at_once": ("4.19", 2, lambda era: counted_calls(era, lambda vm, driver: do_migrate_range(vm, 0, 32), {})),
     "offline_stops_at_refusal": ("4.19", False, lambda era: counted_calls(era, offline_with_a_refusal, {})),
+    "proactive_floor": ("6.1", 0, lambda era: fragmentation_score_wmark(VM(64 << 12, era=era), 100, True)),
+    "proactive_gap_halved": ("7.3", False, lambda era: fragmentation_score_wmark(VM(64 << 12, era=era), 90, False)),
+    "compact_memory_wants_one": ("7.3", False, lambda era: written(era, "/proc/sys/vm/compact_memory", "2")),
+    "soft_offline_switch": ("7.3", False, lambda era: written(era, "/proc/sys/vm/enable_soft_offline", "0")),
     "free_list_limit": ("6.1", 3, free_list),
     "counts_free_blocks": ("7.3", False, lambda era: vmstat(VM(64 << 12, era=era))),
     "zs_busy_error": ("7.3", -EAGAIN, busy),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, EBUSY, EINVAL, EIO, ENOMEM
+from errno import EAGAIN, EBUSY, EINVAL, EIO, ENOMEM, EOPNOTSUPP
 
 import pytest
 
-from movable import GFP_HIGHUSER_MOVABLE, GFP_MEMALLOC, MIGRATE_MOVABLE, Event, UsageError, get_page, put_page
+from movable import GFP_HIGHUSER_MOVABLE, GFP_MEMALLOC, MIGRATE_MOVABLE, VM, Event, UsageError, get_page, put_page
 from movable.mm.compaction import compact_memory
 from movable.mm.memory_failure import HWPOISON, soft_offline_page
 from movable.mm.page_flags import PG_hwpoison
@@ -137,3 +137,9 @@ def test_somebody_elses_reference_keeps_the_frame_in_use() -> None:
     assert page._refcount == 1
     put_page(page)
     keeper.check()
+
+
+def test_soft_offlining_can_be_switched_off() -> None:
+    vm = VM(64 << 12, era="7.3")
+    vm.enable_soft_offline = False
+    assert soft_offline_page(vm, 5) == -EOPNOTSUPP

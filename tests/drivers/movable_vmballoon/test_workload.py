@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from movable import VM
-from movable.contract import check
-from movable.eras import ERAS
 from movable.workload.workload import workload_for
 from movable_vmballoon import VmBalloon
 from movable_vmballoon.workload import VmBalloonWorkload
@@ -15,12 +13,6 @@ from movable_vmballoon.workload import VmBalloonWorkload
 def test_the_kit_finds_the_workload() -> None:
     assert workload_for(VmBalloon) is VmBalloonWorkload
     assert {"refuse_locks", "refuse_unlocks"} == set(VmBalloonWorkload.hostile)
-
-
-@pytest.mark.parametrize("era", ERAS)
-def test_nothing_is_broken(era: str) -> None:
-    report = check("movable_vmballoon:VmBalloon", examples=8, executions=20, era=era)
-    assert not report.broken, report.broken
 
 
 def test_books_that_disagree() -> None:

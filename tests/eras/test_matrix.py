@@ -1,0 +1,40 @@
+"""Eras times bundled drivers times museum: right drivers hold in each kernel, and a bug is one in every kernel that it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from movable.contract import check
+from movable.contract.museum import exhibits
+from movable.eras import ERAS
+from movable.sequential.search import Search
+
+DRIVERS = ("zsmalloc", "balloon", "vmballoon")
+EXHIBITS = {id: one for id, one in exhibits().items() if one.depth == (1, 0)}
+ELSEWHERE = [(id, era) for id, one in EXHIBITS.items() for era in one.eras if era != one.era]
+"""Exhibits in kernels other than the one that they are shown in."""
+PROGRAMS = 250
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_right_driver_holds(driver: str, era: str) -> None:
+    report = check(driver, era=era, examples=3, executions=4)
+    assert not report.broken and report.era == era
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_right_driver_holds_at_default_settings(driver: str, era: str) -> None:
+    assert not check(driver, era=era).broken
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(("id", "era"), ELSEWHERE)
+def test_a_bug_is_one_in_every_kernel_that_it_names(id: str, era: str) -> None:
+    one = EXHIBITS[id]
+    found = Search(one.workload, one.broken, era, 0, until=frozenset(one.rules))
+    with one.shown():
+        found.go(PROGRAMS)
+    assert set(one.rules) <= found.first.keys(), f"{sorted(found.first)} in {found.examples} programs"
