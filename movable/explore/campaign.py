@@ -126,17 +126,29 @@ def plan(program: Program, executions: int, seed: int, options: Options, size: i
     return chunks
 
 
+_LAST: dict[str, Program] = {}
+
+
+def _loaded(program: Named) -> Program:
+    """The program; that of the chunk before, with the machine that it keeps, where it is the same."""
+    key = repr(program)
+    if key not in _LAST:
+        _LAST.clear()
+        _LAST[key] = program.load()
+    return _LAST[key]
+
+
 def planned(program: Named, executions: int, seed: int, options: Options) -> list[dict[str, Any]]:
     """The chunks of a program as plain dicts. Runs in a worker, for some schedules are run for it."""
     board.enter(EXPLORING, "0")
-    return [asdict(chunk) for chunk in plan(program.load(), executions, seed, options)]
+    return [asdict(chunk) for chunk in plan(_loaded(program), executions, seed, options)]
 
 
 def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
     """Do one chunk; return a `Done` as a plain dict. Runs in a worker."""
     done = Done(chunk.number)
     strategy = chunk.strategy()
-    loaded = program.load()
+    loaded = _loaded(program)
     with tidy():
         while done.executions < chunk.executions:
             board.enter(EXPLORING, str(done.executions))
@@ -224,6 +236,7 @@ def campaign(
     Raises ExploreError when the file belongs to another campaign.
     """
     options = options or Options()
+    _LAST.clear()
     loaded = program.load()
     head = {
         "campaign": program.name, "args": list(program.args), "executions": executions, "seed": seed, "version": VERSION,

@@ -1,9 +1,11 @@
 """How executions are run: the options they share, one execution, and the check that the same schedule gives the same steps."""
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from movable.explore.engine import Scheduler
 from movable.explore.failure import NonDeterminism
@@ -51,13 +53,19 @@ def follow(
 @contextmanager
 def tidy() -> Iterator[None]:
     """Leave what exists out of garbage collection, so that collecting between executions costs what they left."""
-    frozen = gc.get_freeze_count()
+    before = _frozen_by_others(os.getpid())
     gc.freeze()
     try:
         yield
     finally:
-        if not frozen:  # somebody else's freeze stays
+        if not before:
             gc.unfreeze()
+
+
+@lru_cache(maxsize=1)
+def _frozen_by_others(pid: int) -> bool:
+    """Whether this process froze objects before; that freeze stays. Asked once, for the answer is a walk over all of them."""
+    return gc.get_freeze_count() > 0
 
 
 def same_twice(program: Program, schedule: Schedule = (), options: Options | None = None) -> Scheduler:
