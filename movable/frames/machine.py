@@ -52,6 +52,9 @@ class Imported:
         """Nothing was taken apart."""
 
 
+_get = dict.get
+
+
 class FrameTable(dict[int, Page]):
     """The pages of an imported machine by frame number. A movable one is made when it is first looked at.
 
@@ -61,20 +64,23 @@ class FrameTable(dict[int, Page]):
     def __init__(self, vm: VM, codes: bytes, mapping: AddressSpace) -> None:
         super().__init__()
         self.vm, self.codes, self.word = vm, codes, mapping.addr | PAGE_MAPPING_MOVABLE
-        self.page_type = mapping.page_type
+        self.page_type, self.end = mapping.page_type, len(codes)
+        self.zone = vm.zones[0]
 
     def get(self, pfn: int, default: Any = None) -> Any:
         """The page of a frame; ``default`` for a frame that is free, a hole, or in use by who never lets go."""
-        try:
+        page = _get(self, pfn, default)
+        if page is None and pfn < self.end and self.codes[pfn] == MOVABLE_CODE:
             return self[pfn]
-        except KeyError:
-            return default
+        return page
 
     def __missing__(self, pfn: int) -> Page:
         if not 0 <= pfn < len(self.codes) or self.codes[pfn] != MOVABLE_CODE:
             raise KeyError(pfn)
-        vm = self.vm
-        page = self[pfn] = vm.page_class(pfn, vm.zone_of(pfn), vm, vm.seam)
+        vm, zone = self.vm, self.zone
+        if not zone.start_pfn <= pfn < zone.end_pfn:
+            zone = self.zone = vm.zone_of(pfn)
+        page = self[pfn] = vm.page_class(pfn, zone, vm, vm.seam)
         page._refcount = 1
         page._mapping = self.word
         if self.page_type:

@@ -21,6 +21,7 @@ from movable.mm.page_isolation import covering_free_block, zone_lock_point
 from movable.mm.swap import isolate_lru_for_compaction, too_many_isolated
 
 if TYPE_CHECKING:
+    from movable.mm.mmzone import Zone
     from movable.mm.page import Page
 
 ISOLATE_ABORT, ISOLATE_NONE, ISOLATE_SUCCESS = range(3)
@@ -55,6 +56,16 @@ def update_pageblock_skip(cc: CompactControl, pfn: int, migrate_scanner: bool) -
 def block_end(pfn: int, order: int) -> int:
     """The end of the aligned block of ``order`` that holds ``pfn``."""
     return (pfn >> order) + 1 << order
+
+
+def upper_half_of_free_block(zone: Zone, pfn: int) -> bool:
+    """Whether a pageblock that begins at ``pfn`` is the upper half of a free block: each frame is looked at, and none is found.
+
+    The kernel does that too, for no frame of that half says that it is free; here the look is saved, and counted all the same.
+    """
+    order = zone.pageblock_order + 1
+    head = pfn & -(1 << order)
+    return head + (1 << order - 1) == pfn and zone.buddy.get(head, 0) >> 3 >= order
 
 
 # --- the migrate scanner ---
@@ -104,6 +115,8 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
     chunk_end = block_end(low_pfn, cc.order) if skip_on_failure else end_pfn
     pfn = low_pfn
     scanned = isolated = 0
+    if vm.seam is None and not skip_on_failure and upper_half_of_free_block(cc.zone, low_pfn):
+        scanned, pfn = end_pfn - low_pfn, end_pfn
     while pfn < end_pfn:
         if pfn >= chunk_end:
             if isolated:
@@ -212,10 +225,12 @@ def isolate_freepages_block(cc: CompactControl, start_pfn: int, end_pfn: int, fo
     pfn = start_pfn
     scanned = 0
     before = cc.nr_freepages
+    if upper_half_of_free_block(zone, start_pfn):
+        scanned, pfn = end_pfn - start_pfn, end_pfn
     while pfn < end_pfn:
         scanned += 1
         if pfn not in free:
-            page = pages.get(pfn)
+            page = dict.get(pages, pfn)  # a page that nobody looked at yet is of order 0, and need not be made
             pfn += 1 << page.order if page is not None and page._refcount else 1
             continue
         order = take_free_block(zone, pfn)

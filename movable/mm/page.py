@@ -31,8 +31,8 @@ FIELD_POISON = "poison of a freed page"
 
 
 SLOTS = (
-    *("pfn", "zone", "vm", "seam", "order", "lock_owner"),
-    *("_flags", "_refcount", "_mapcount", "_mapping", "_index", "_private", "_lru", "_data"),
+    *("pfn", "zone", "vm", "seam", "order"),
+    *("_flags", "_refcount", "_mapcount", "_mapping", "_index", "_private", "_lru", "_mapped"),
 )
 
 
@@ -65,20 +65,37 @@ class Page:
         self._private: Any = 0
         self._index: Any = 0
         self._lru = ListHead("lru", self)
-        self._data: memoryview | None = None
-        self.lock_owner = ""
+        self._mapped = False
         self.order = 0
 
     @property
     def data(self) -> memoryview:
-        """The page's 4096 bytes, as a writable view of the machine's memory."""
-        data = self._data
-        return self.vm.map_page(self) if data is None else data
+        """The page's 4096 bytes, as a writable view of the machine's memory. A view is made each time: a kept one would cost more
+        than the rest of the page."""
+        return self.vm.map_page(self)
+
+    @property
+    def _data(self) -> memoryview | None:
+        """The same for a page whose content somebody has looked at, None for one that nobody has."""
+        return self.vm.map_page(self) if self._mapped else None
 
     @property
     def node(self) -> int:
         """The number of the NUMA node that the page lies on (page_to_nid)."""
         return self.zone.node.nid
+
+    @property
+    def lock_owner(self) -> str:
+        """The task that holds the page lock, "" for nobody; known only while somebody watches."""
+        return "" if self.seam is None else self.seam.lock_owners.get(self.pfn, "")
+
+    @lock_owner.setter
+    def lock_owner(self, task: str) -> None:
+        if self.seam is not None:
+            if task:
+                self.seam.lock_owners[self.pfn] = task
+            else:
+                self.seam.lock_owners.pop(self.pfn, None)
 
     def __repr__(self) -> str:
         names = "|".join(name for bit, name in enumerate(PG_NAMES) if self._flags >> bit & 1) or "-"
@@ -136,16 +153,14 @@ def put_page(page: Page) -> None:
 def copy_highpage(to: Page, source: Page) -> None:
     """Copy the 4096 bytes of ``source`` into ``to`` (include/linux/highmem.h)."""
     if to.seam is not None:
-        (to.vm.map_page(to) if to._data is None else to._data)[:] = to.seam.copy_page(to, source)
+        to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
         return
-    vm = to.vm
-    data = to._data
-    origin = source._data
-    (vm.map_page(to) if data is None else data)[:] = vm.map_page(source) if origin is None else origin
+    map_page = to.vm.map_page
+    map_page(to)[:] = map_page(source)
 
 
 def clear_highpage(page: Page) -> None:
     """Fill the page with zeros (include/linux/highmem.h)."""
     if page.seam is not None:
         page.seam.write_data(page)
-    (page.vm.map_page(page) if page._data is None else page._data)[:] = bytes(PAGE_SIZE)
+    page.vm.map_page(page)[:] = bytes(PAGE_SIZE)

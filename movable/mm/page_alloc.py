@@ -249,8 +249,8 @@ def _clear_block(page: Page, order: int) -> None:
     pages = page.vm.pages
     for pfn in range(page.pfn, page.pfn + (1 << order)):
         part = pages.get(pfn)
-        if part is not None and part._data is not None:
-            part._data[:] = ZEROS
+        if part is not None and part._mapped:
+            part.vm.map_page(part)[:] = ZEROS
 
 
 # --- free ---
@@ -278,8 +278,8 @@ def free_pages_ok(vm: VM, page: Page) -> None:
     page._flags = 0
     page._mapcount = -1
     page._private = page._index = FIELD_POISON
-    if page._data is not None and vm.page_poisoning:
-        page._data[:] = PAGE_POISON
+    if page._mapped and vm.page_poisoning:
+        vm.map_page(page)[:] = PAGE_POISON
     zone.pgfree += 1
     pfn = page.pfn
     buddy = zone.buddy
@@ -341,8 +341,8 @@ def _wipe(page: Page) -> None:
     """Only PG_hwpoison survives; content and owner fields are poisoned, so that a late use is seen."""
     page._flags &= HWPOISON
     page._private = page._index = FIELD_POISON
-    if page._data is not None and page.vm.page_poisoning:
-        page._data[:] = PAGE_POISON
+    if page._mapped and page.vm.page_poisoning:
+        page.vm.map_page(page)[:] = PAGE_POISON
 
 
 def free_pages_check(page: Page) -> str:

@@ -91,6 +91,7 @@ class Seam(Tracepoints):
         self.tasks: dict[str, Task] = {"main": Task("main")}
         self.seq = 0
         self.muted = 0
+        self.lock_owners: dict[int, str] = {}  # who holds the page lock, by frame
         self.late: dict[str, Exception] = {}  # what could not be raised where it happened, by task
 
     # tasks

@@ -134,7 +134,7 @@ class Tracepoints:
         """A page is copied in two steps: what is read, and returned, is what was there at the first one."""
         if self.scheduler is not None:
             self.scheduler.point("r", ("page", source.pfn, "data"))
-        content = bytes(to.vm.map_page(source) if source._data is None else source._data)
+        content = bytes(to.vm.map_page(source))
         if self.scheduler is not None:
             self.scheduler.point("w", ("page", to.pfn, "data"))
         self.event("copy_page", to, source=source.pfn)

@@ -226,8 +226,8 @@ def _ledger(vm: VM) -> Iterator[str]:
 
 def _poison(vm: VM) -> Iterator[str]:
     for page in vm.pages.values():
-        if page._refcount == 0 and page._data is not None and vm.page_poisoning and page._private is FIELD_POISON:
-            now = page._data.tobytes()
+        if page._refcount == 0 and page._mapped and vm.page_poisoning and page._private is FIELD_POISON:
+            now = vm.map_page(page).tobytes()
             if now != PAGE_POISON:
                 at = next(i for i, byte in enumerate(now) if byte != PAGE_POISON[i])
                 yield f"{page!r} was written after it was freed, at byte {at}"

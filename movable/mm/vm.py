@@ -184,9 +184,9 @@ class VM:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
             self._map = mmap.mmap(-1, self.nr_frames * PAGE_SIZE, flags=flags)
             memory = self._memory = memoryview(self._map)
+        page._mapped = True
         start = page.pfn << PAGE_SHIFT
-        page._data = memory[start : start + PAGE_SIZE]
-        return page._data
+        return memory[start : start + PAGE_SIZE]
 
     def host_discard(self, page: Page) -> None:
         """Give the frame's memory back to the operating system: resident memory falls, the content reads as zeros."""

@@ -223,8 +223,7 @@ class WatchedPage(Page):
 
     @property
     def data(self) -> memoryview:
-        view = self._data
-        return cast(memoryview, WatchedData(self, self.vm.map_page(self) if view is None else view))
+        return cast(memoryview, WatchedData(self, self.vm.map_page(self)))
 
 
 class WatchedStickyPage(WatchedPage):

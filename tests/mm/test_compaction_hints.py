@@ -368,3 +368,19 @@ def test_keeper_is_what_the_name_says() -> None:
     next(iter(keeper.pages)).data[7] ^= 1
     with pytest.raises(AssertionError):
         keeper.check()
+
+
+def test_the_upper_half_of_a_free_block_is_counted_frame_by_frame_without_a_look() -> None:
+    """A machine that is watched looks at each frame; one that is not comes to the same numbers."""
+    counts = []
+    for watched in (False, True):
+        vm = VM(32 << 20, pageblock_order=9)
+        bare = [vm.alloc_page(GFP_HIGHUSER_MOVABLE) for _ in range(3 << 10)]
+        for page in bare[::3]:
+            assert page is not None
+            put_page(page)
+        if watched:
+            vm.observe(lambda event: None)
+        compact_memory(vm)
+        counts.append((vm.vmstat["compact_migrate_scanned"], vm.vmstat["compact_free_scanned"], vm.zones[0].nr_free))
+    assert counts[0] == counts[1] and counts[0][0] > 1024

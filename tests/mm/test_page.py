@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import movable
@@ -206,3 +208,12 @@ def test_a_freed_frame_can_be_given_back_to_the_host(vm: VM) -> None:
     page.data[:] = b"x" * len(page.data)
     vm.host_discard(page)
     assert page.data == bytes(4096)
+
+
+def test_a_kept_page_is_small() -> None:
+    """A view of the content is made when it is asked for: kept, it would be larger than the page."""
+    page = VM().alloc_page()
+    assert page is not None and page._data is None
+    page.data[:3] = b"abc"
+    assert page._data is not None and page.data is not page.data and bytes(page.data[:3]) == b"abc"
+    assert sys.getsizeof(page) + sys.getsizeof(page.lru) < 230
