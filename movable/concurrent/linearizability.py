@@ -72,7 +72,8 @@ class Orders:
     """The outcomes of a scenario; ``errors`` says what went wrong in orders that were given up.
 
     ``removable``: the driver can be removed afterwards. ``loose``: answers differ between orders in a scenario in which the core
-    compacts, so that no order of whole parts says exactly what an operation may answer.
+    compacts, or a worker has something to do: both are a row of steps between which an operation may answer, so that no order of
+    whole parts says exactly what.
 
     An operation of ``Workload.busy`` that answered "busy" was not done, and changed nothing: an execution is then compared with the
     orders of all the other operations too.
@@ -89,10 +90,12 @@ class Orders:
         self.torn = any(action[0] == "teardown" for action in actions)
         self.all_orders = multinomial(_parts_by_task(scenario)) <= MOST
         self.hangs = 0
+        self.worked = False
         self.fewer: dict[frozenset[Place], list[Outcome]] = {}
         self.outcomes = self._come_to(frozenset())
         different = len({repr(outcome.answers) for outcome in self.outcomes}) > 1
-        self.loose = different and any(action[0] in ("compact", "contig", "offline", "isolate_all") for action in actions)
+        steps = any(action[0] in ("compact", "contig", "offline", "isolate_all") for action in actions)
+        self.loose = different and (steps or self.worked)
 
     def _come_to(self, left_out: frozenset[Place]) -> list[Outcome]:
         """The outcomes of all orders without the operations that are left out."""
@@ -115,7 +118,7 @@ class Orders:
             return
         try:
             with watchdog(ALONE):
-                outcome = _play(stage, self.scenario, order, at_once, self.torn, left_out)
+                outcome = self._play(stage, order, at_once, left_out)
         except DeadlockError:
             self.impossible += 1
             return
@@ -132,6 +135,25 @@ class Orders:
         if not outcomes and not left_out and not self.torn:
             self.removable = _removable(stage)
         outcomes.append(outcome)
+
+    def _play(self, stage: Stage, order: tuple[int, ...], at_once: bool, left_out: frozenset[Place]) -> Outcome:
+        """Do the parts of all tasks in one order; ``at_once`` runs queued work after each part and not only in the end."""
+        todo = [_parts_of(stage, self.scenario, task, left_out) for task in range(len(stage.users))]
+        answers: list[list[Any]] = [[] for _ in todo]
+        sequence: list[Place] = []
+        merge: list[int] = []
+        for task in order:
+            phase, answers_it = todo[task].pop(0)
+            answer = phase()
+            if answers_it:
+                sequence.append((task, len(answers[task])))
+                answers[task].append(answer if answer is LEFT_OUT else stage.plain(task, answer))
+            if not todo[task]:
+                merge.append(task)
+            self.worked = self.worked or any(queue._items for queue in stage.vm.workqueues)
+            if at_once:
+                stage.vm.run_work()
+        return _ended(stage, tuple(sequence), tuple(merge), answers, self.torn)
 
     def judge(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]], books: bool = True) -> tuple[str, str] | None:
         """The rule that an execution broke and what was wrong; None when some order gives the same.
@@ -304,27 +326,6 @@ PARTS = {"migrate": 3, "migrate_frame": 3, "put_back": 2, "put_back_frame": 2, "
 
 def _parts(action: Action) -> int:
     return PARTS.get(action[0], 1)
-
-
-def _play(
-    stage: Stage, scenario: Scenario, order: tuple[int, ...], at_once: bool, torn: bool, left_out: frozenset[Place]
-) -> Outcome:
-    """Do the parts of all tasks in one order; ``at_once`` runs queued work after each part and not only in the end."""
-    todo = [_parts_of(stage, scenario, task, left_out) for task in range(len(stage.users))]
-    answers: list[list[Any]] = [[] for _ in todo]
-    sequence: list[Place] = []
-    merge: list[int] = []
-    for task in order:
-        phase, answers_it = todo[task].pop(0)
-        answer = phase()
-        if answers_it:
-            sequence.append((task, len(answers[task])))
-            answers[task].append(answer if answer is LEFT_OUT else stage.plain(task, answer))
-        if not todo[task]:
-            merge.append(task)
-        if at_once:
-            stage.vm.run_work()
-    return _ended(stage, tuple(sequence), tuple(merge), answers, torn)
 
 
 def _parts_of(stage: Stage, scenario: Scenario, task: int, left_out: frozenset[Place]) -> list[tuple[Phase, bool]]:

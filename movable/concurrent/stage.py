@@ -53,6 +53,8 @@ class HandleAnswer:
 
     def __repr__(self) -> str:
         who, number = self.name
+        if type(self.value) is int:  # or only a number that looks like one
+            return repr(self.value)
         return f"h{number}" if who == "before" else "a new handle"
 
 

@@ -8,6 +8,7 @@ from docs.drivers.ring import Ring, RingWorkload
 from movable import AddressSpace, Page, adjust_managed_page_count
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import LEFT_OUT, _same, invariant
+from movable.concurrent.search import interleavings
 from movable.concurrent.stage import HandleAnswer, Stage, subject
 from movable.contract import migrate, op, scenario
 from movable.explore import explore
@@ -98,3 +99,43 @@ def test_a_number_that_looks_like_a_handle_is_compared_as_both() -> None:
 def test_who_was_left_out_must_have_refused() -> None:
     assert _same(LEFT_OUT, False) and _same(LEFT_OUT, None) and _same(LEFT_OUT, -16)
     assert not _same(LEFT_OUT, True) and not _same(LEFT_OUT, 0)
+
+
+FILLED = [op("write", slot=slot, data=b"a") for slot in range(3)]
+
+
+def test_what_a_worker_does_is_a_row_of_steps() -> None:
+    """In the middle of them an operation may answer what no order of whole parts gives."""
+    found = failure(just.PurgingWorkload, scenario("purge", op("held"), op("purge"), prefix=FILLED), 300)
+    assert found is None, found
+
+
+class LosesAWrite(just.PurgingRing):
+    """Says that it has stored what it throws away, while the worker empties a slot."""
+
+    emptying = False
+
+    def drop(self, slot: int) -> None:
+        with self.lock:
+            self.emptying = True
+        super().drop(slot)
+        with self.lock:
+            self.emptying = False
+
+    def write(self, slot: int, data: bytes) -> bool:
+        with self.lock:
+            lost = self.emptying
+        return lost or super().write(slot, data)
+
+
+class LosesWorkload(just.PurgingWorkload):
+    factory = LosesAWrite
+
+
+BOTH: list[type[Workload]] = [just.PurgingWorkload, LosesWorkload]
+
+
+def test_what_can_be_read_in_the_end_counts_beside_a_worker_too() -> None:
+    made = scenario("purge", op("write", slot=5, data=b"b"), op("purge"), prefix=FILLED[:1])
+    found = [interleavings(subject(chosen, chosen.factory), executions=200, scenarios=[made]) for chosen in BOTH]
+    assert [list(one.broken) for one in found] == [[], ["D15"]]

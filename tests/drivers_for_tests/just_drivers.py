@@ -26,6 +26,7 @@ from movable import (
     unlock_page,
 )
 from movable.contract import handle, migrate, op, operation, scenario
+from movable.mm.locks import Work
 
 
 class PinRing(Ring):
@@ -420,3 +421,46 @@ class DeviceWorkload(RingWorkload):
 
     def given(self) -> Iterator[int]:
         return iter(set(self.driver.given))
+
+
+class PurgingRing(Ring):
+    """A worker empties the ring, slot by slot; ``held`` says how many slots are filled at the moment."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.going: set[int] = set()
+        self.purge_work = Work(self._purge, "purge")
+        self.queue = vm.workqueue("purge")
+
+    def purge(self) -> None:
+        with self.lock:
+            self.going = {slot for slot, page in enumerate(self.slots) if page is not None}
+        self.queue.queue_work(self.purge_work)
+
+    def _purge(self) -> None:
+        while (slot := self._next()) is not None:
+            self.drop(slot)
+
+    def _next(self) -> int | None:
+        with self.lock:
+            slot = min(self.going, default=None)
+            self.going.discard(-1 if slot is None else slot)
+            return slot
+
+    def held(self) -> int:
+        with self.lock:
+            return sum(page is not None for page in self.slots)
+
+
+class PurgingWorkload(RingWorkload):
+    factory = PurgingRing
+    driver: PurgingRing
+
+    @operation()
+    def purge(self) -> None:
+        self.model.clear()
+        self.driver.purge()
+
+    @operation()
+    def held(self) -> int:
+        return self.driver.held()
