@@ -92,7 +92,7 @@ def processes(jobs: int) -> Iterator[Executor]:
         yield crew
 
 
-def spread(
+def spread(  # long: `interleavings` on many processes, in the same order
     target: str,
     chosen: Subject,
     executor: Executor,

@@ -134,7 +134,7 @@ class Hunt:
             self.done = True
             self.report.left_out = f"it fails without any interleaving: {orders.errors[0]}"
 
-    def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:
+    def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:  # noqa: C901, PLR0912  (one loop, with all its ends)
         """Up to ``executions`` more; yields failures of rules that it has not met yet."""
         board.enter("interleavings", self.report.what, self._token)
         self.prepare()
@@ -250,7 +250,7 @@ class Hunt:
         self.report.unwatched = list(self.trial.unwatched)
 
 
-def interleavings(
+def interleavings(  # long: the front door, with the order of all phases
     subject: Subject,
     *,
     seconds: float | None = None,

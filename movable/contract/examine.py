@@ -56,7 +56,7 @@ class Spread:
         return self.jobs is not None or self.executor is not None
 
 
-def check(
+def check(  # long: the options, and the phases in their order
     target: str | Callable[..., Any],
     workload: type[Workload] | None = None,
     *,

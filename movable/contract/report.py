@@ -338,7 +338,7 @@ def _seconds(report: Report) -> dict[str, float]:
     return {name: round(seconds, 3) for name, seconds in took.items()}
 
 
-def to_json(report: Report) -> dict[str, Any]:
+def to_json(report: Report) -> dict[str, Any]:  # long: a key a line
     """The certificate as plain values, in schema movable.certificate/1 (docs/certificate.md).
 
     Only what lies under "seconds" depends on the clock, if the search was one by work.

@@ -99,7 +99,8 @@ def isolate_migratepages(cc: CompactControl, isolate_mode: int) -> int:
     return ISOLATE_SUCCESS if cc.nr_migratepages else ISOLATE_NONE
 
 
-def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, isolate_mode: int) -> int:
+# One function, because it is one in the kernel: who compares the two finds every turn of the loop in the same order.
+def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, isolate_mode: int) -> int:  # noqa: C901, PLR0912
     """Isolate movable pages from ``low_pfn`` up to ``end_pfn``, within one pageblock, until the batch is full.
 
     Returns the first frame that was not looked at. Where an allocation waits and may not (direct and asynchronous), the unit is

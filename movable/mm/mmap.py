@@ -134,7 +134,7 @@ def _mergeable_anon(changed: AnonVma | None, neighbour: AnonVma | None, vma: VMA
     return False
 
 
-def vma_merge(
+def vma_merge(  # long: the eight cases of one function of the kernel
     mm: MmStruct,
     prev: VMA | None,
     start: int,

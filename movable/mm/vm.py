@@ -85,7 +85,7 @@ class VM:
     Raises UsageError for sizes that are no multiple of a pageblock and for an unknown era.
     """
 
-    def __init__(
+    def __init__(  # long: every attribute of the machine, with its type
         self,
         memory: int = 64 << PAGE_SHIFT,
         *,

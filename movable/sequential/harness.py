@@ -79,7 +79,7 @@ STRANGERS = (
 class Machine:
     """One run: ``monitor`` holds the verdicts, ``events`` the story when ``keep`` is set, ``steps`` how many steps ran."""
 
-    def __init__(
+    def __init__(  # long: every attribute of a run, with its type
         self, workload: type[Workload], factory: Callable[..., Any], *, era: str = "4.19", seed: int = 0, keep: bool = False
     ) -> None:
         self._block_order = workload.pageblock_order

@@ -264,7 +264,7 @@ def _subclass(cls: type) -> tuple[type, Cell]:
     return made, cell
 
 
-def _attribute_hooks(cls: type, cell: Cell) -> dict[str, Any]:
+def _attribute_hooks(cls: type, cell: Cell) -> dict[str, Any]:  # noqa: C901  (three closures over one table)
     """The hot path: every attribute access of a watched object comes through here."""
     data = cell.data
     get: Any = cls.__getattribute__

@@ -20,6 +20,14 @@ from movable.explore.instrument.class_swap import plain
 MOST = 20_000
 """Objects that are looked at at most."""
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+WRAPPERS: dict[type, tuple[str, ...]] = {
+    MethodType: ("__func__", "__self__"),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+    property: ("fget", "fset", "fdel"),
+    functools.partial: ("func", "args", "keywords"),
+}
+"""What stands around a function, and the attributes that lead on."""
 
 
 class Reach:
@@ -54,22 +62,16 @@ class Reach:
                 self._open(value, where)
 
     def _open(self, value: Any, where: str) -> None:
-        push = self._todo.append
         if isinstance(value, FunctionType):
             if self.own(value.__globals__.get("__name__")):  # a wrapper of somebody else's has the module of what it wraps
                 self._function(value)
             elif hasattr(value, "__wrapped__"):
-                push((value.__wrapped__, where))
+                self._todo.append((value.__wrapped__, where))
         elif isinstance(value, type):
             self._class(value)
-        elif isinstance(value, MethodType):
-            self._todo.extend(((value.__func__, where), (value.__self__, where)))
-        elif isinstance(value, staticmethod | classmethod):
-            push((value.__func__, where))
-        elif isinstance(value, property):
-            self._todo.extend((part, where) for part in (value.fget, value.fset, value.fdel))
-        elif isinstance(value, functools.partial):
-            self._todo.extend((part, where) for part in (value.func, value.args, value.keywords))
+        elif isinstance(value, tuple(WRAPPERS)):
+            names = next(names for kind, names in WRAPPERS.items() if isinstance(value, kind))
+            self._todo.extend((getattr(value, name), where) for name in names)
         elif isinstance(value, CONTAINERS):
             self._container(value, where)
         elif isinstance(value, ModuleType):
@@ -77,7 +79,7 @@ class Reach:
                 self._todo.extend((part, f"{value.__name__}.{name}") for name, part in vars(value).items())
         elif self.own(type(value).__module__):
             self._todo.extend((part, f"{where}.{name}") for name, part in vars_of(value).items())
-            push((plain(type(value)), ""))
+            self._todo.append((plain(type(value)), ""))
 
     def _container(self, value: Any, where: str) -> None:
         # asking a container of the author's own class would run the author's code

@@ -195,7 +195,14 @@ class Snapshot:
     # putting back
 
     def restore(self) -> None:
-        """Everything as it was when the snapshot was taken."""
+        """Everything as it was when the snapshot was taken: first what things are, then what is in them."""
+        self._restore_shapes()
+        self._restore_contents()
+        for dice, state in self._random:
+            dice.setstate(state)
+
+    def _restore_shapes(self) -> None:
+        """Classes, attributes, slots and cells."""
         for value, kind, builtin in self._classes:
             if type(value) is not kind:
                 swap(value, kind, builtin=builtin)
@@ -209,6 +216,9 @@ class Snapshot:
                 member.__delete__(value)
         for cell, content in self._cells:
             cell.cell_contents = content
+
+    def _restore_contents(self) -> None:
+        """Containers, and counters of itertools."""
         for clear, value in self._emptied:
             clear(value)
         for clear, update, value, content in self._maps:
@@ -225,8 +235,6 @@ class Snapshot:
             if set.__len__(value) != len(words) or not set.issuperset(value, words):
                 set.clear(value)
                 set.update(value, words)
-        for dice, state in self._random:
-            dice.setstate(state)
 
 
 _ALL = slice(None)

@@ -246,7 +246,7 @@ class Reader(Values):
             self.layout_known, self.bit_era = True, self.layout
             self._flags.clear()
 
-    def _block(self, block: list[str]) -> Iterator[Event]:
+    def _block(self, block: list[str]) -> Iterator[Event]:  # noqa: C901, PLR0912  (every line comes through here: no calls)
         """One block of ftrace lines; the loop that everything else is built around.
 
         The fields of a page are looked up token by token. A token that is not where it should be misses its cache, since it
