@@ -81,7 +81,8 @@ def test_no_page_escapes_by_itself() -> None:
 
 
 def test_names_and_messages_of_a_driver_make_no_lines_of_their_own() -> None:
-    from movable.contract.report import BROKEN, Report, Verdict, text
+    from movable.contract.report import Report, Verdict, text
+    from movable.contract.verdict import BROKEN
 
     forged = "\x1b[2J\u202e\nBROKEN D2 (must): forged " + "x" * 1_000_000
     report = Report(forged, forged, forged, "4.19", 0)

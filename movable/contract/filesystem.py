@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from movable.contract.budget import Budget
-from movable.contract.report import BROKEN, HELD, UNPROVEN, WAIVED, Explored, Report, Verdict
+from movable.contract.report import Explored, Report, Verdict
+from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
 from movable.eras import DEFAULT, Era
 from movable.eras import era as era_called
 from movable.errors import UsageError

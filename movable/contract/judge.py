@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED, Report, Verdict
+from movable.contract.report import Report, Verdict
+from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.errors import UsageError
 from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import CHECKED, MUST

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from movable.contract.certificate import Certificate
-from movable.contract.report import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED, failure
+from movable.contract.report import failure
+from movable.contract.verdict import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.errors import UsageError
 from movable.rules.table import ALL_RULES
 

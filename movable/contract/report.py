@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.budget import Budget
 from movable.contract.show.causes import by_cause
 from movable.contract.show.matrix import matrix, matrix_text
+from movable.contract.verdict import HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Judgement, RuleVerdict
 from movable.rules.rule import CHECKED
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import name, shown
@@ -17,8 +18,6 @@ from movable.shown import name, shown
 if TYPE_CHECKING:
     from movable.sequential.search import Found
 
-HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
-VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
 SCHEMA = "movable.certificate/1"
 WIDTH = 100
 MAX_LINES = 20
@@ -28,11 +27,10 @@ LONGEST_LINE = 150_000
 
 
 @dataclass(slots=True)
-class Verdict:
+class Verdict(RuleVerdict):
     """What is known about one rule.
 
-    ``verdict`` is one of VERDICTS, ``exercised`` how often the rule had a chance to be broken. ``reason`` explains a waiver or why
-    the rule does not apply. Of a failure, ``what`` says what happened, ``story`` tells it in order, ``token`` replays it.
+    Of a failure, ``what`` says what happened, ``story`` tells it in order, ``token`` replays it.
 
     Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
     changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values
@@ -41,10 +39,6 @@ class Verdict:
     before this one, which is then its cause.
     """
 
-    rule: str
-    verdict: str
-    exercised: int = 0
-    reason: str = ""
     what: str = ""
     story: list[str] = field(default_factory=list)
     token: str = ""
@@ -81,7 +75,7 @@ class Explored:
 
 
 @dataclass(slots=True)
-class Report:
+class Report(Judgement):
     """A certificate.
 
     ``target`` names the driver as it was given, ``driver`` and ``workload`` the classes; ``replay`` is the command that a token
@@ -140,15 +134,6 @@ class Report:
     def executions(self) -> int:
         """Interleavings that were run, of all scenarios together."""
         return sum(one.executions for one in self.scenarios)
-
-    def count(self, verdict: str) -> int:
-        """How many rules have this verdict."""
-        return sum(1 for found in self.verdicts.values() if found.verdict == verdict)
-
-    @property
-    def broken(self) -> list[str]:
-        """Ids of the broken rules, in the order of the table."""
-        return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
 
     def passed(self, strict: bool = False) -> bool:
         """Whether the search was done to its end, no must rule is broken, and no waiver out of date.
@@ -352,7 +337,7 @@ def to_json(report: Report) -> dict[str, Any]:  # long: a key a line
         "era": report.era,
         "seed": report.seed,
         "passed": report.passed(),
-        "counts": {verdict: report.count(verdict) for verdict in VERDICTS},
+        "counts": report.counts(),
         "examples": report.examples,
         "steps": report.steps,
         "states": report.states,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from movable.contract.budget import Budget
 from movable.contract.examine import Asked, Check
 from movable.contract.judge import declared_away
-from movable.contract.report import BROKEN, WAIVED, Report, Verdict
+from movable.contract.report import Report, Verdict
 from movable.contract.standing import Standing, told_failure, verdict_of
+from movable.contract.verdict import BROKEN, WAIVED
 from movable.errors import MovableError, UsageError
 from movable.rules.table import RULES
 from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND

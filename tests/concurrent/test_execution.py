@@ -25,8 +25,9 @@ from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject, subject
 from movable.contract import check, finish, isolate, migrate, op, scenario, teardown
-from movable.contract.report import BROKEN, HELD, WAIVED, Report, text, to_json
+from movable.contract.report import Report, text, to_json
 from movable.contract.show.html import to_html
+from movable.contract.verdict import BROKEN, HELD, WAIVED
 from movable.explore import Failure
 from movable.explore import failure as kinds
 from movable.explore.campaign import planned

@@ -14,8 +14,9 @@ from movable import Page, UsageError
 from movable.contract import Workload, certify, check, operation
 from movable.contract.examine import checked_waivers
 from movable.contract.judge import judge
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Report, text, to_json
+from movable.contract.report import Report, text, to_json
 from movable.contract.show.html import to_html
+from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
 from movable.rules.table import RULES
 from movable.sequential.harness import Machine
 from movable.sequential.replay import replay, replay_command

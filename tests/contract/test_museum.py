@@ -10,8 +10,8 @@ import pytest
 from movable import Page, UsageError
 from movable.cli import main
 from movable.contract.museum import Exhibit, difference, exhibit, exhibits, folder, patched
-from movable.contract.report import HELD
 from movable.contract.show.museum import caught_text, judge, render_markdown, twin_text
+from movable.contract.verdict import HELD
 from movable.mm import migrate
 from movable.rules.bugs import BUGS
 from movable.rules.table import ALL_RULES as RULES

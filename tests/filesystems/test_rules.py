@@ -12,8 +12,9 @@ from movable.contract import certify, check
 from movable.contract.budget import Budget
 from movable.contract.filesystem import Search, replayed
 from movable.contract.new.scaffold import TEMPLATES_FILESYSTEM, scaffold
-from movable.contract.report import BROKEN, HELD, WAIVED, Report, text, to_json
+from movable.contract.report import Report, text, to_json
 from movable.contract.show.rules import rule_text, rules_text
+from movable.contract.verdict import BROKEN, HELD, WAIVED
 from movable.errors import UsageError
 from movable.filesystems import program, scenarios
 from movable.filesystems.observer import Observer

@@ -80,17 +80,12 @@ class Replay:
 
     def html(self) -> str:
         """The lanes as one HTML page."""
-
-        from movable.contract.show.html import STYLE
+        from movable.contract.show.page import page
         from movable.shown import in_html
 
-        title = in_html(f"{self.subject.factory.__qualname__}: {self.scenario.name}")
-        return (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{title}</title><style>{STYLE}{lanes.STYLE}</style></head>\n<body><h1>{title}</h1>"
-            f"<p>{in_html(in_words(self.subject, self.scenario))}</p>{lanes.html(lanes.rows(self.story))}</body></html>\n"
-        )
+        title = f"{self.subject.factory.__qualname__}: {self.scenario.name}"
+        words = f"<h1>{in_html(title)}</h1><p>{in_html(in_words(self.subject, self.scenario))}</p>"
+        return page(title, words + lanes.html(lanes.rows(self.story)), lanes.STYLE)
 
     def chrome(self, path: str | Path) -> None:
         """Write a trace that ui.perfetto.dev opens."""

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from movable.contract.report import BROKEN, HELD, SCHEMA, UNPROVEN
+from movable.contract.report import SCHEMA
+from movable.contract.verdict import BROKEN, HELD, UNPROVEN
 from movable.errors import UsageError
 from movable.rules.table import ALL_RULES as RULES
 

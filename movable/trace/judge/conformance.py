@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS
+from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, Judgement, RuleVerdict
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.events import Event
@@ -46,24 +46,16 @@ class Finding:
     lines: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleVerdict:
-    """What the trace says about one rule.
+@dataclass(slots=True)
+class TraceVerdict(RuleVerdict):
+    """What the trace says about one rule: ``times`` how often it was broken, ``findings`` the first of them."""
 
-    ``verdict`` is one of VERDICTS, ``reason`` why it is none of held and broken, ``exercised`` how often it could have been broken,
-    ``times`` how often it was, ``findings`` the first of them.
-    """
-
-    id: str
-    verdict: str
-    reason: str
-    exercised: int
-    times: int
-    findings: tuple[Finding, ...]
+    times: int = 0
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass
-class Result:
+class Result(Judgement):
     """The judgement of a trace.
 
     ``name`` is the file, ``era`` the kernel's, ``drivers`` those seen, ``driver`` the one asked for or "". ``lost`` and
@@ -80,12 +72,7 @@ class Result:
     missed: int
     holes: int
     notes: list[str] = field(default_factory=list)
-    verdicts: dict[str, RuleVerdict] = field(default_factory=dict)
-
-    @property
-    def broken(self) -> list[str]:
-        """The numbers of the broken rules."""
-        return [id for id, found in self.verdicts.items() if found.verdict == BROKEN]
+    verdicts: dict[str, TraceVerdict] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -98,10 +85,6 @@ class Result:
         if not self.passed:
             return NOT_PASSED
         return PASSED if self.count(HELD) else NOTHING_PROVEN
-
-    def count(self, verdict: str) -> int:
-        """How many rules have this verdict."""
-        return sum(1 for found in self.verdicts.values() if found.verdict == verdict)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
@@ -117,12 +100,12 @@ class Result:
             "notes": self.notes,
             "passed": self.passed,
             "outcome": self.outcome,
-            "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
+            "counts": self.counts(),
             "rules": [
                 {
-                    "id": one.id,
-                    "level": RULES[one.id].level,
-                    "title": RULES[one.id].title,
+                    "id": one.rule,
+                    "level": RULES[one.rule].level,
+                    "title": RULES[one.rule].title,
                     "verdict": one.verdict,
                     "reason": one.reason,
                     "exercised": one.exercised,
@@ -320,7 +303,7 @@ def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> Non
         verdict, reason = _verdict(id, id in violations, lacks, exercised[id], reader, monitor)
         if id in doubted:
             verdict, reason = UNPROVEN, f"it looks broken, but {doubted[id]}"
-        result.verdicts[id] = RuleVerdict(id, verdict, reason, exercised[id], 0, ())
+        result.verdicts[id] = TraceVerdict(id, verdict, exercised[id], reason)
     wanted = {id: violations[id][:SHOWN] for id in result.broken}
     lines = text_of(reader.source, {seq for found in wanted.values() for one in found for seq in one.seqs})
     for id, found in wanted.items():

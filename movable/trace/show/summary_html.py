@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from movable.contract.show.html import STYLE
+from movable.contract.show.page import page
 from movable.shown import in_html
 from movable.trace.judge.compaction import Compaction
 from movable.trace.show.compaction import compaction_svg, compaction_text
@@ -31,8 +31,4 @@ def summary_html(summary: Summary | None, compaction: Compaction | None, name: s
     if summary is not None:
         body += f"<h2>Pages of drivers</h2><pre>{in_html(summary_text(summary))}</pre>"
         body += "<h2>Isolated pages over time</h2>" + isolated_svg(summary)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Trace summary: {in_html(name)}</title><style>{STYLE}{PAGE}</style></head>\n<body>{body}</body></html>\n"
-    )
+    return page(f"Trace summary: {name}", body, PAGE)

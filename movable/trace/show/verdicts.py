@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
-from movable.contract.show.html import STYLE, css
+from movable.contract.show.page import bar, page, rules_table
+from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
 from movable.shown import in_html
-from movable.trace.judge.conformance import Finding, Result, RuleVerdict
+from movable.trace.judge.conformance import Finding, Result, TraceVerdict
 
 WIDTH = 100
 LINES_SHOWN = 16
@@ -25,7 +25,7 @@ def verdicts_text(result: Result) -> str:
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in result.verdicts.values():
         if one.verdict != BROKEN:
-            reasons.setdefault((one.verdict, one.reason), []).append(one.id)
+            reasons.setdefault((one.verdict, one.reason), []).append(one.rule)
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
         for (found, reason), ids in reasons.items():
             if found == verdict:
@@ -45,12 +45,12 @@ def _counts(result: Result) -> str:
     return f"{result.outcome.replace('not passed', 'NOT passed')}: {counts}"
 
 
-def _times(one: RuleVerdict) -> str:
+def _times(one: TraceVerdict) -> str:
     return f"{one.times} time{'s' if one.times != 1 else ''}"
 
 
-def _broken(one: RuleVerdict) -> list[str]:
-    rule = RULES[one.id]
+def _broken(one: TraceVerdict) -> list[str]:
+    rule = RULES[one.rule]
     level = "advice" if rule.level == MAY else rule.level
     lines = [f"BROKEN {rule.id} ({level}), {_times(one)}: {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
@@ -81,24 +81,18 @@ def short(line: str) -> str:
 
 def verdicts_html(result: Result) -> str:
     """The judgement as one page that needs no network."""
-    shares = [(verdict, result.count(verdict)) for verdict in VERDICTS]
-    bar = "".join(f'<span class="{css(name)}" style="flex:{n}" title="{n} {name}"></span>' for name, n in shares if n)
-    legend = "".join(f'<li><b class="{css(name)}"></b>{n} {name}</li>' for name, n in shares)
     notes = "".join(f"<br>{in_html(note)}." for note in result.notes)
     failures = "".join(_article(result.verdicts[id]) for id in result.broken)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Trace: {in_html(result.name)}</title><style>{STYLE}</style></head>\n<body>"
+    body = (
         f"<header><h1>{in_html(', '.join(result.drivers) or 'no driver')}: {result.outcome}</h1>"
         f'<p class="facts">{in_html(_facts(result))}.{notes}</p></header>'
-        f'<div class="bar" role="img" aria-label="verdicts">{bar}</div><ul class="legend">{legend}</ul>'
-        f"{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{_table(result)}</body></html>\n"
+        f"{bar(result)}{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{rules_table(result)}"
     )
+    return page(f"Trace: {result.name}", body)
 
 
-def _article(one: RuleVerdict) -> str:
-    rule = RULES[one.id]
+def _article(one: TraceVerdict) -> str:
+    rule = RULES[one.rule]
     findings = "".join(
         f'<p class="what">line {finding.line}: {in_html(finding.text)}</p><ol class="story">'
         + "".join(
@@ -112,13 +106,3 @@ def _article(one: RuleVerdict) -> str:
         f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}), {_times(one)}: {in_html(rule.title)}</h3>'
         f"<p>{in_html(rule.sentence)}</p>{findings}</article>"
     )
-
-
-def _table(result: Result) -> str:
-    order = {BROKEN: 0, WAIVED: 1, UNPROVEN: 2, HELD: 3, NOT_APPLICABLE: 4}
-    rows = "".join(
-        f'<tr><td><span class="dot {css(one.verdict)}"></span>{one.id}</td><td>{one.verdict}</td>'
-        f"<td>{in_html(RULES[one.id].title)}{'<br>' + in_html(one.reason) if one.reason else ''}</td><td>{one.exercised}</td></tr>"
-        for one in sorted(result.verdicts.values(), key=lambda one: order[one.verdict])
-    )
-    return f"<table><thead><tr><th>rule</th><th>verdict</th><th></th><th>exercised</th></tr></thead><tbody>{rows}</tbody></table>"

@@ -9,9 +9,10 @@ from movable import AddressSpace, Page
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import check, migrate, op, scenario
-from movable.contract.report import BROKEN, Verdict, text
+from movable.contract.report import Verdict, text
 from movable.contract.show.causes import by_cause
 from movable.contract.show.html import to_html
+from movable.contract.verdict import BROKEN
 from tests.drivers_for_tests import racy_drivers as racy
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from movable.contract import check
-from movable.contract.report import BROKEN, WAIVED, Report
+from movable.contract.report import Report
 from movable.contract.show.html import to_html
+from movable.contract.verdict import BROKEN, WAIVED
 from movable.rules.table import RULES
 from tests.drivers_for_tests import bad_drivers as bad
 

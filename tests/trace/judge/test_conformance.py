@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
+from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.errors import UsageError
 from movable.rules.rule import HELD_OR_BROKEN, NOTHING
 from movable.rules.stream.monitor import Monitor
@@ -279,7 +279,7 @@ def test_a_lost_isolation_is_not_held_against_the_put_back_before(tmp_path: Path
     path = tmp_path / "t.txt"
     path.write_text("CPU:0 [LOST 4 EVENTS]\n" + "\n".join(lines) + "\n")
     result = check_trace(str(path))
-    assert not result.broken and "V13" in {one.id for one in result.verdicts.values() if "looks broken" in one.reason}
+    assert not result.broken and "V13" in {one.rule for one in result.verdicts.values() if "looks broken" in one.reason}
 
 
 def test_a_missed_return_is_noticed(tmp_path: Path) -> None:

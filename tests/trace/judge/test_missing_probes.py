@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.contract.report import HELD, UNPROVEN
+from movable.contract.verdict import HELD, UNPROVEN
 from movable.errors import UsageError
 from movable.trace.judge.conformance import Result, check_trace
 from tests.trace.recordings import TRACES, Script, life

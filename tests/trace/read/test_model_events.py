@@ -29,7 +29,7 @@ from movable import (
     put_page,
     putback_movable_pages,
 )
-from movable.contract.report import BROKEN, HELD
+from movable.contract.verdict import BROKEN, HELD
 from movable.errors import UsageError
 from movable.events import Event, write_events
 from movable.rules.rule import HELD_OR_BROKEN

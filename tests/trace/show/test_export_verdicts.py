@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.contract.report import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
+from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.events import write_events
 from movable.trace.judge.conformance import Result, check_trace
 from movable.trace.read.model_file import told_events
