@@ -34,7 +34,7 @@ class Verdict(RuleVerdict):
 
     Of a failure that takes two tasks, ``scenario`` says what they do, ``preemptions`` and ``switches`` how often its schedule
     changes between them (-1 for a sequential failure), and ``lanes`` holds its steps as plain values
-    (movable.concurrent.failures.timeline.rows).
+    (movable.explore.failures.timeline.rows).
     ``stale`` says that what is broken is a waiver that is not needed any more. ``follows`` is a rule that the same failure breaks
     before this one, which is then its cause.
     """

@@ -9,12 +9,12 @@ from itertools import product
 from typing import Any
 
 from movable.concurrent.execution import Broken, Trial
-from movable.concurrent.failures import timeline as lanes
 from movable.concurrent.failures.annotate import in_words
 from movable.concurrent.stage import token_features
 from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
+from movable.explore.failures import timeline
 from movable.explore.failures.recorder import record
 from movable.explore.failures.token import decode
 from movable.explore.runner import execute, follow
@@ -143,8 +143,8 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
     except UsageError as error:
         told.what += f" (it has no token: {error})"
     told.follows = _broken_first(program, schedule, rule)
-    told.lines = lanes.text(story)
-    told.rows = lanes.rows(story)
+    told.lines = timeline.text(story, timeline.WIDE_LANE).splitlines()
+    told.rows = timeline.rows(story)
     told.preemptions, told.switches = small.preemptions, small.switches
     return told
 

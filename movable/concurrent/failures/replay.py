@@ -11,15 +11,14 @@ from types import FrameType
 from typing import Any
 
 from movable.concurrent.execution import Trial
-from movable.concurrent.failures import timeline as lanes
 from movable.concurrent.failures.annotate import in_words
 from movable.concurrent.failures.explain import OPTIONS, rule_of_failure, words_of
 from movable.concurrent.stage import BUILT, subject
 from movable.errors import UsageError
 from movable.explore import ExploreError, replay
 from movable.explore.engine import Scheduler
+from movable.explore.failures import timeline
 from movable.explore.failures.recorder import Story
-from movable.explore.failures.timeline import save_chrome
 from movable.explore.failures.token import decode as decode_schedule
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
@@ -69,7 +68,7 @@ class Replay:
 
     def lines(self) -> list[str]:
         """The lanes as text, and the verdict."""
-        told = [f"scenario: {in_words(self.subject, self.scenario)}", *lanes.text(self.story)]
+        told = [f"scenario: {in_words(self.subject, self.scenario)}", *timeline.text(self.story, timeline.WIDE_LANE).splitlines()]
         if self.note:
             told.insert(0, f"note: {self.note}; what follows is what its schedule means now")
         failure = self.story.failure
@@ -85,11 +84,11 @@ class Replay:
 
         title = f"{self.subject.factory.__qualname__}: {self.scenario.name}"
         words = f"<h1>{in_html(title)}</h1><p>{in_html(in_words(self.subject, self.scenario))}</p>"
-        return page(title, words + lanes.html(lanes.rows(self.story)), lanes.STYLE)
+        return page(title, words + timeline.html(timeline.rows(self.story)), timeline.STYLE)
 
     def chrome(self, path: str | Path) -> None:
         """Write a trace that ui.perfetto.dev opens."""
-        save_chrome(self.story, path)
+        timeline.save_chrome(self.story, path)
 
     def debug(self, step: int) -> None:
         """Run it once more and stop in the debugger before ``step``, in the task that takes it, at the driver's line.

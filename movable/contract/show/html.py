@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from movable.concurrent.failures import timeline as lanes
 from movable.contract.report import Report, Verdict
 from movable.contract.show.causes import by_cause
 from movable.contract.show.page import bar, page, rules_table
+from movable.explore.failures import timeline
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import in_html
 
@@ -16,7 +16,7 @@ def to_html(reports: Sequence[Report]) -> str:
     """The whole page for one or more certificates."""
     title = ", ".join(report.driver for report in reports)
     body = "\n".join(_report(report) for report in reports)
-    return page(f"Certificate: {title}", f"\n{body}\n", lanes.STYLE)
+    return page(f"Certificate: {title}", f"\n{body}\n", timeline.STYLE)
 
 
 def _report(report: Report) -> str:
@@ -35,7 +35,7 @@ def _report(report: Report) -> str:
 def _failure(report: Report, found: Verdict, cause: str) -> str:
     rule = RULES[found.rule]
     told = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
-    story = lanes.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
+    story = timeline.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
     if cause:
         story = story if found.lanes else ""
         story = f'<p>Follows from <a href="#{cause}">{cause}</a>: the same failure breaks {cause} first.</p>{story}'

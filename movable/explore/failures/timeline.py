@@ -1,15 +1,58 @@
-"""A failure to look at: as text with one lane per task, and as a trace file for the Perfetto viewer."""
+"""The timeline of an execution: a lane for each task, as plain values, as text, as HTML, and for the Perfetto viewer."""
+
+from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 from movable.explore.failures.recorder import Line, Story
 from movable.files import write_text
+from movable.shown import in_html
 
-_LANE = 44
-_KEEP = 3  # steps shown at either end of a long stretch of one task
+LANE, WIDE_LANE = 44, 52
+"""Characters of a lane in text; and where the names of locations are long."""
+KEPT_IN_TEXT, KEPT_IN_HTML = 3, 4
+"""Steps shown at either end of a long block of one task."""
+Values = dict[str, Any]
+"""An execution, or a step of one, as `rows` has it."""
+
+STYLE = """
+.lanes { overflow-x: auto; } .lanes table { border-collapse: collapse; font: 12px/1.45 ui-monospace, monospace; }
+.lanes td, .lanes th { border: 0; padding: .1rem .6rem; vertical-align: top; white-space: pre-wrap; min-width: 12rem; }
+.lanes td:first-child, .lanes th:first-child { min-width: 3rem; text-align: right; color: var(--unproven); }
+.lanes .step { background: var(--paper); border-left: 3px solid var(--held); } .lanes .note { color: var(--waived); }
+.lanes .where, .lanes .held { color: var(--unproven); background: none; } .lanes .switch td { border-top: 2px dashed var(--broken);
+  color: var(--broken); font-weight: 700; } .lanes .end td { color: var(--broken); font-weight: 700; }
+"""
+
+
+def rows(story: Story) -> Values:
+    """The execution as plain values.
+
+    ``tasks`` are their names, ``steps`` the steps in order: task (its number), op, where (the location), place (the line of
+    source), switch ("", "goes on" or "pre-empts"), held (locks before the step), notes. ``failure`` says how it ended.
+    """
+    return {
+        "tasks": list(story.names),
+        "steps": [_values(line) for line in story.lines],
+        "failure": f"{story.failure.kind}: {story.failure.message}" if story.failure is not None else "",
+        "preemptions": story.preemptions,
+        "switches": story.switches,
+    }
+
+
+def _values(line: Line) -> Values:
+    return {
+        "task": line.task,
+        "op": line.op,
+        "where": _words(line.key),
+        "place": str(line.place or ""),
+        "switch": line.switch,
+        "held": [_words(key) for key in line.held],
+        "notes": [note + "".join(f" {name}={value}" for name, value in facts.items()) for note, facts in line.notes],
+    }
 
 
 def _words(key: Hashable) -> str:
@@ -18,71 +61,114 @@ def _words(key: Hashable) -> str:
     return "" if key is None else str(key)
 
 
-def _cut(words: str, width: int) -> str:
-    return words if len(words) <= width else words[: width - 1] + "…"
+# --- what is shown of it, whether in text or in HTML ---
 
 
-def text(story: Story, lane: int = _LANE) -> str:
-    """Return the execution as text: a lane per task, ``lane`` characters wide; switches, locks held, notes, the failure."""
-    numbers = sorted({line.task for line in story.lines})
-    column = {task: at for at, task in enumerate(numbers)}
-    rows = [" step  " + " ".join(_cut(story.names[task], lane).ljust(lane) for task in numbers).rstrip()]
-    for first, last in _blocks(story.lines):
-        line = story.lines[first]
-        if line.switch:
-            rows.append(_switch(story, first, lane, column))
-        rows.extend(_block(story, first, last, column[line.task], lane))
+def _shown(found: Values, kept: int) -> Iterator[tuple[str, int, Any]]:
+    """What to show, in order: ("switch", number, words), ("skipped", task, words), ("step", number, words of the locks held).
+
+    A block is what one task does without another. Steps in its middle that have no notes are only counted.
+    """
+    steps = found["steps"]
+    starts = [at for at in range(len(steps)) if not at or steps[at]["task"] != steps[at - 1]["task"]]
+    for first, end in zip(starts, [*starts[1:], len(steps)], strict=True):
+        if steps[first]["switch"]:
+            yield "switch", first, _switch(found, first)
+        skipped = 0
+        held: list[str] = []
+        for number in range(first, end):
+            step = steps[number]
+            if first + kept <= number < end - kept and not step["notes"]:
+                skipped += 1
+                continue
+            if skipped:
+                yield "skipped", step["task"], f"... {skipped} step{'s' if skipped > 1 else ''}"
+                skipped = 0
+            yield "step", number, f"holding {', '.join(step['held']) or 'nothing'}" if step["held"] != held else ""
+            held = step["held"]
+
+
+def _switch(found: Values, number: int) -> str:
+    step, before = found["steps"][number], found["steps"][number - 1]
+    where = f" at {step['place']}" if step["place"] else ""
+    left = ", which could go on" if step["switch"] == "pre-empts" else ""
+    return f"{found['tasks'][step['task']]} {step['switch']}{where}, after {found['tasks'][before['task']]}{left}"
+
+
+# --- text ---
+
+
+def text(story: Story, lane: int = LANE) -> str:
+    """The execution as text: a lane per task, ``lane`` characters wide; switches, locks held, notes, the failure."""
+    found = rows(story)
+    tasks = sorted({step["task"] for step in found["steps"]})
+    column = {task: at for at, task in enumerate(tasks)}
+    told = [" step  " + " ".join(_cut(found["tasks"][task], lane).ljust(lane) for task in tasks).rstrip()]
+    for kind, number, words in _shown(found, KEPT_IN_TEXT):
+        if kind == "switch":
+            told.append(f"    {'-' * (lane // 2)} {words}")
+        elif kind == "skipped":
+            told.append(_row("", words, column[number], lane))
+        else:
+            told += _step(number, found["steps"][number], words, column, lane)
     if story.failure is not None:
-        rows.append(f"  ==>  {story.failure.kind}: {story.failure.message}")
-    rows.append(f"       pre-emptions: {story.preemptions}, switches: {story.switches}, steps: {len(story.lines)}")
-    return "\n".join(rows)
+        told.append(f"  ==>  {found['failure']}")
+    told.append(f"       pre-emptions: {story.preemptions}, switches: {story.switches}, steps: {len(story.lines)}")
+    return "\n".join(told)
 
 
-def _blocks(lines: list[Line]) -> list[tuple[int, int]]:
-    """The stretches in which one task runs."""
-    starts = [n for n in range(len(lines)) if n == 0 or lines[n].task != lines[n - 1].task]
-    return list(zip(starts, [*starts[1:], len(lines)], strict=False))
-
-
-def _block(story: Story, first: int, last: int, at: int, lane: int) -> list[str]:
-    """One stretch; steps in its middle that have no notes are only counted."""
-    rows: list[str] = []
-    skipped = 0
-    held: tuple[Hashable, ...] = ()
-    for number in range(first, last):
-        line = story.lines[number]
-        if number - first >= _KEEP and number < last - _KEEP and not line.notes:
-            skipped += 1
-            continue
-        if skipped:
-            rows.append(_row("", f"... {skipped} step{'s' if skipped > 1 else ''}", at, lane))
-            skipped = 0
-        rows.extend(_step(number, line, at, lane, line.held != held))
-        held = line.held
-    return rows
+def _step(number: int, step: Values, held: str, column: dict[int, int], lane: int) -> list[str]:
+    at = column[step["task"]]
+    place = f"  {step['place']}" if step["place"] else ""
+    return [
+        *([_row("", f"   {held}", at, lane)] if held else []),
+        _row(str(number), f"{step['op']} {step['where']}{place}", at, lane),
+        *(_row("", f"    * {note}", at, lane) for note in step["notes"]),
+    ]
 
 
 def _row(number: str, words: str, at: int, lane: int) -> str:
     return f"{number:>5}  " + " " * ((lane + 1) * at) + _cut(words, lane)
 
 
-def _switch(story: Story, number: int, lane: int, column: dict[int, int]) -> str:
-    line, before = story.lines[number], story.lines[number - 1]
-    where = f" at {line.place}" if line.place is not None else ""
-    left = ", which could go on" if line.switch == "pre-empts" else ""
-    dashes = "-" * (lane // 2)
-    return f"    {dashes} {story.names[line.task]} {line.switch}{where}, after {story.names[before.task]}{left}"
+def _cut(words: str, width: int) -> str:
+    return words if len(words) <= width else words[: width - 1] + "…"
 
 
-def _step(number: int, line: Line, at: int, lane: int, changed: bool) -> list[str]:
-    held = f"   holding {', '.join(_words(key) for key in line.held) or 'nothing'}" if changed else ""
-    place = f"  {line.place}" if line.place is not None else ""
-    rows = [_row("", held, at, lane)] if held else []
-    rows.append(_row(str(number), f"{line.op} {_words(line.key)}{place}", at, lane))
-    for note, facts in line.notes:
-        extra = "".join(f" {name}={value}" for name, value in facts.items())
-        rows.append(_row("", f"    * {note}{extra}", at, lane))
-    return rows
+# --- HTML ---
+
+
+def html(found: Values) -> str:
+    """What ``rows`` returned, as a table with a column for each task that took a step."""
+    if not found:
+        return ""
+    lanes = sorted({step["task"] for step in found["steps"]})
+    head = "".join(f"<th>{in_html(found['tasks'][task])}</th>" for task in lanes)
+    body = []
+    for kind, number, words in _shown(found, KEPT_IN_HTML):
+        if kind == "switch":
+            body.append(f'<tr class="switch"><td></td><td colspan="{len(lanes)}">{in_html(words)}</td></tr>')
+        elif kind == "skipped":
+            body.append(_line("", words, number, lanes))
+        else:
+            body.append(_line(str(number), _cell(found["steps"][number], words), found["steps"][number]["task"], lanes))
+    end = f'<tr class="end"><td></td><td colspan="{len(lanes)}">{in_html(found["failure"])}</td></tr>'
+    return f'<div class="lanes"><table><thead><tr><th>step</th>{head}</tr></thead><tbody>{"".join(body)}{end}</tbody></table></div>'
+
+
+def _cell(step: Values, held: str) -> str:
+    words = f"{in_html(step['op'])} {in_html(step['where'])}<br><span class=\"where\">{in_html(step['place'])}</span>"
+    if held:
+        words = f"<span class=\"held\">{in_html(held)}</span><br>{words}"
+    return words + "".join(f'<br><span class="note">{in_html(note)}</span>' for note in step["notes"])
+
+
+def _line(number: str, words: str, task: int, lanes: list[int]) -> str:
+    cells = "".join(f'<td class="step">{words}</td>' if lane == task else "<td></td>" for lane in lanes)
+    return f"<tr><td>{number}</td>{cells}</tr>"
+
+
+# --- Perfetto ---
 
 
 def chrome(story: Story) -> dict[str, Any]:
