@@ -167,6 +167,29 @@ def test_arrows_between_rooms_run_one_way(room: str) -> None:
     assert not wrong
 
 
+def test_no_files_import_each_other() -> None:
+    """No circle among the files of the product, by what they import when they are read in."""
+    homes = {path: path.relative_to(ROOT / "drivers" if "drivers" in path.parts else ROOT) for path in PRODUCT}
+    files = {".".join(home.with_suffix("").parts).removesuffix(".__init__"): path for path, home in homes.items()}
+    graph = {name: _read_in(path, set(files)) for name, path in files.items()}
+    left = set(graph)
+    while free := {name for name in left if not graph[name] & left}:  # take away what needs nothing that is left
+        left -= free
+    assert not {name: sorted(graph[name] & left) for name in sorted(left)}
+
+
+def _read_in(path: Path, files: set[str]) -> set[str]:
+    """Which of ``files`` a file imports at its top level; of ``from room import file`` that is the file."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            below = {f"{node.module}.{alias.name}" for alias in node.names} & files
+            found |= below or {node.module} & files
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names} & files
+    return found
+
+
 def test_bundled_drivers_use_only_public_names() -> None:
     public = {"movable", "movable.balloon", "movable.contract", "movable.filesystem"}
     wrong = [
