@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from pathlib import Path
 
 from movable.errors import UsageError
 from movable.rules import (
@@ -81,6 +82,14 @@ def _spans() -> str:
 def source_text(found: Rule) -> str:
     """The kernel sources of a rule in one line."""
     return ", ".join(found.kernel) or "this kit"
+
+
+def declared_in(found: Rule) -> str:
+    """The file that declares a rule; it has the code that judges it too, or names it."""
+    modules = [filesystem] if found in FILESYSTEM_RULES.values() else JUDGES
+    files = [Path(module.__file__ or "") for module in modules]
+    home = next((file for file in files if f"{found.id} = rule(" in file.read_text()), files[0])
+    return str(home.relative_to(Path(__file__).parents[2]))
 
 
 def occasions_text(found: Rule) -> str:

@@ -101,6 +101,8 @@ def test_the_ways_to_show_a_rule_agree_on_traces() -> None:
     for id, found in RULES.items():
         assert f"| [{id}](#{id.lower()}) | {found.level} | {found.title} | {found.shown} |" in page
         assert SHOWS[found.shown] in rule_text(id).replace("\n", " ")
+        home = Path(__file__).parents[2] / rule_text(id).split("Declared in ")[1].splitlines()[0].rstrip(".")
+        assert f'"{id}"' in home.read_text()
         assert next(line for line in table if line.startswith(f"{id} ")).split()[3] == found.shown
 
 

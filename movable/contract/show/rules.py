@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from movable.rules.bugs import BUGS
 from movable.rules.rule import KINDS, LEVELS, SHOWS, Rule
-from movable.rules.table import ALL_RULES, occasions_text, rule, source_text
+from movable.rules.table import ALL_RULES, declared_in, occasions_text, rule, source_text
 
 WIDTH = 100
 
@@ -35,6 +35,7 @@ def rule_text(id: str, width: int = WIDTH) -> str:
         f"Kind: {found.kind} ({KINDS[found.kind]}). Exercised by: {occasions_text(found)}.",
         f"Kernels: {', '.join(found.eras)}. From {source_text(found)}.",
         SHOWS[found.shown],
+        f"Declared in {declared_in(found)}.",
     ]
     text = [textwrap.fill(paragraph, width) for paragraph in paragraphs]
     if found.bugs:
