@@ -48,6 +48,7 @@ class Era:
     ``proactive_floor``: the least score down to which proactive compaction goes, -1 where there is none;
     ``proactive_gap_halved``: it begins no further above that than half of it;
     ``compact_memory_wants_one``: only "1" may be written to vm.compact_memory;
+    ``compaction_finishes_block``: compaction for a request never ends in the middle of a pageblock;
     ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
     ``compaction_overfills``: a batch of compaction may hold more than 32 pages;
     ``contig_ends_on_enomem``: without memory ``alloc_contig_range`` gives up at once;
@@ -123,6 +124,7 @@ class Era:
     proactive_floor: int
     proactive_gap_halved: bool
     compact_memory_wants_one: bool
+    compaction_finishes_block: bool
     compaction_frees_targets: bool
     compaction_overfills: bool
     contig_ends_on_enomem: bool

@@ -50,6 +50,7 @@ ERA = Era(
     proactive_floor=-1,
     proactive_gap_halved=False,
     compact_memory_wants_one=False,
+    compaction_finishes_block=False,
     compaction_frees_targets=False,
     compaction_overfills=False,
     contig_ends_on_enomem=False,

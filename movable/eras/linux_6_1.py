@@ -35,6 +35,7 @@ ERA = replace(
     fallback_gives_up=True,
     # callers of the loop
     proactive_floor=5,
+    compaction_finishes_block=True,
     compaction_overfills=True,
     contig_ends_on_enomem=True,
     offline_pages_at_once=0,

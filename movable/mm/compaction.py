@@ -123,7 +123,7 @@ def _compact_finished(cc: CompactControl) -> int:
         return COMPACT_COMPLETE if cc.whole_zone else COMPACT_PARTIAL_SKIPPED
     if cc.order == -1:
         return COMPACT_SUCCESS if cc.enough is not None and cc.enough() else COMPACT_CONTINUE
-    if cc.finishing_block:
+    if cc.finishing_block or cc.zone.vm.era.compaction_finishes_block:
         if cc.migrate_pfn & (1 << cc.zone.pageblock_order) - 1:
             return COMPACT_CONTINUE
         cc.finishing_block = False

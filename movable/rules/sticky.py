@@ -227,6 +227,9 @@ class Sticky(Check):
             self.broken(D59, event, f"page {event.pfn} is freed with its back pointer still set")
         call = self.lives.top(event.task)
         inside = call is not None and call.callback  # then it is a driver's drop too many
+        if call is not None and call.kind == MIGRATE and call.pfn == event.pfn and call.hook is not None:
+            text = f"page {event.pfn} is freed while it is isolated: the hook dropped a reference that is not its own"
+            self.broken(D57, event, text)
         if event.flags >= 0 and event.flags & ISOLATED and not inside:
             self.broken(V39, event, f"page {event.pfn} is freed while its isolated bit is set")
 

@@ -23,8 +23,10 @@ from movable import (
     put_page,
 )
 from movable.eras import ERAS, Era
-from movable.mm.compaction import compact_memory
+from movable.mm.compaction import compact_finished, compact_memory
+from movable.mm.compaction_control import CompactControl
 from movable.mm.compaction_proactive import fragmentation_score_wmark
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.memory_hotplug import do_migrate_range
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.page_alloc_contig import alloc_contig_range
@@ -218,6 +220,14 @@ def written(era: Era, path: str, text: str) -> object:
     return 0
 
 
+def in_the_middle(era: Era) -> int:
+    """Whether compaction for a request goes on in the middle of a block although a page for it is there."""
+    vm = VM(64 << 12, era=era, pageblock_order=3)
+    cc = CompactControl(vm.zones[0], 0, GFP_HIGHUSER_MOVABLE, MIGRATE_SYNC)
+    cc.migrate_pfn = 5
+    return compact_finished(cc)
+
+
 LATE = ("nr_succeeded", "nr_failed", "nr_late")
 SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "flag_names": ("6.1", ERAS["7.3"].flag_names, flags_of),
@@ -230,6 +240,7 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "migrate_trace_fields": ("4.19", LATE, tracepoint),
     "weaker_modes": ("7.3", False, lambda era: judged(era, {}, like="7.3")),
     "compaction_frees_targets": ("7.3", False, unused_targets),
+    "compaction_finishes_block": ("6.1", False, in_the_middle),
     "compaction_overfills": ("4.19", True, overfilled),
     "contig_ends_on_enomem": ("6.1", False, lambda era: counted_calls(era, contig_without_targets, {})),
     "offline_pages_at_once": ("4.19", 2, lambda era: counted_calls(era, lambda vm, driver: do_migrate_range(vm, 0, 32), {})),

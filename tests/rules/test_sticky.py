@@ -331,3 +331,14 @@ def test_a_batch_is_locked_together(era: str) -> None:
 
 def renumbered(events: list[Event]) -> list[Event]:
     return [event._replace(seq=number) for number, event in enumerate(events)]
+
+
+def test_a_hook_that_drops_the_old_page() -> None:
+    """As the hooks of 6.17 had to; the balloon core does that now, and so the page is freed while it is isolated."""
+    events = hooks()
+    after = next(number for number, event in enumerate(events) if event.kind == "balloon_hook_ret") + 1
+    old = events[after - 1].pfn
+    freed = next(event for event in events if event.kind == "free_page" and event.pfn == old)
+    early = freed._replace(flags=freed.flags | 1 << 17 | 1, task=events[after - 1].task)
+    moved = [*events[:after], early, *(event for event in events[after:] if event != freed)]
+    assert "D57" in judged(renumbered(moved)).broken and "D57" not in judged(events).broken
