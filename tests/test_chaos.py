@@ -35,7 +35,8 @@ class Chaos:
     def __init__(self, seed: int, folder: Path) -> None:
         self.dice = random.Random(seed)
         self.folder = folder
-        self.tokens = iter(mutants(made(), 1 << 20, seed))
+        words = mutants(made(), 1 << 20, seed)
+        self.tokens = (text for text in words if "\0" not in text and text.isascii())  # a command line takes no others
         self.traces = (one for number in range(1 << 20) for one in damaged(seed + number, 20))
         self.seen: Counter[str] = Counter()
 
