@@ -17,7 +17,7 @@ from movable.workload.workload import Operation, handle
 
 PAIRS = 10
 """Pairs of exported functions that are run at the same time, beside what is derived."""
-MOST = 8
+NUMBERS_BELOW = 8
 """Numbers that a plain exported function is called with are below this."""
 RANGE = re.compile(r"\s*(-?\w+)\s*\.\.\s*(-?\w+)\s*")
 
@@ -109,7 +109,7 @@ def _plain(found: Function) -> Any:
         self.driver.call(found.name, *(given[name] for name in names))
         return True  # what it answers is nobody's promise
 
-    return _named(found.name, {name: st.integers(0, MOST - 1) for name in names}, body)
+    return _named(found.name, {name: st.integers(0, NUMBERS_BELOW - 1) for name in names}, body)
 
 
 def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:

@@ -37,7 +37,7 @@ from movable.supervise.crew import Crew
 from movable.workload.scenario import Scenario, decode, encode
 from movable.workload.workload import workload_for
 
-LEAST = 60
+MIN_EXECUTIONS = 60
 """Executions that a scenario gets at least."""
 EXECUTIONS = 20_000
 """Executions of all scenarios together where nobody says how many."""
@@ -120,7 +120,7 @@ def spread(  # long: `interleavings` on many processes, in the same order
     try:
         found = look_first(chosen, scenarios, executions=executions, fatal=fatal)
         result.left_out = dict(getattr(found, "left_out", {}))
-        share = max(LEAST, executions // max(1, len(found)))
+        share = max(MIN_EXECUTIONS, executions // max(1, len(found)))
         for number, scenario in enumerate(found):
             earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")
             if ended or (earlier is not None and not earlier.rules):

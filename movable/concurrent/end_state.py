@@ -31,7 +31,7 @@ from movable.mm.vm import VM
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Operation
 
-MOST = 4000
+MAX_OBJECTS = 4000
 """Objects that are read; more of them take longer than judging."""
 _ATOMS = frozenset((int, str, bytes, float, bool, type(None), complex))
 _CONSTANT: tuple[type, ...] = (
@@ -94,7 +94,7 @@ def _flat(roots: list[Any]) -> list[Any]:
                 else:
                     add((number,))
         add(_END)
-        if len(met) > MOST:
+        if len(met) > MAX_OBJECTS:
             raise _Unreadable
     return out
 

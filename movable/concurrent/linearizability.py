@@ -29,10 +29,10 @@ from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
-MOST = 120
+MAX_ORDERS = 120
 """Orders that are tried at most."""
 
-ALONE = 0.3
+SECONDS_PER_ORDER = 0.3
 """Processor seconds that one order may take; a usual one takes a thousandth."""
 HANGS = 2
 """After so many orders that did not end no further ones are tried."""
@@ -88,7 +88,7 @@ class Orders:
         self.removable = True
         actions = [action for actions in scenario.tasks for action in actions]
         self.torn = any(action[0] == "teardown" for action in actions)
-        self.all_orders = multinomial(_parts_by_task(scenario)) <= MOST
+        self.all_orders = multinomial(_parts_by_task(scenario)) <= MAX_ORDERS
         self.hangs = 0
         self.worked = False
         self.fewer: dict[frozenset[Place], list[Outcome]] = {}
@@ -117,7 +117,7 @@ class Orders:
         if at_once and not stage.vm.workqueues:
             return
         try:
-            with watchdog(ALONE):
+            with watchdog(SECONDS_PER_ORDER):
                 outcome = self._play(stage, order, at_once, left_out)
         except DeadlockError:
             self.impossible += 1
@@ -295,14 +295,14 @@ def _parts_by_task(scenario: Scenario) -> tuple[int, ...]:
 
 
 def _orders(scenario: Scenario, seed: int) -> list[tuple[int, ...]]:
-    """Sequences of task numbers, one for each part that is done; all of them, or MOST drawn ones."""
+    """Sequences of task numbers, one for each part that is done; all of them, or MAX_ORDERS drawn ones."""
     parts = _parts_by_task(scenario)
-    if multinomial(parts) <= MOST:
+    if multinomial(parts) <= MAX_ORDERS:
         return list(_merges(parts))
     rng = random.Random(seed)
     pool = [task for task, count in enumerate(parts) for _ in range(count)]
     serial = [tuple(sorted(pool)), tuple(sorted(pool, reverse=True))]
-    drawn = [tuple(rng.sample(pool, len(pool))) for _ in range(MOST - len(serial))]
+    drawn = [tuple(rng.sample(pool, len(pool))) for _ in range(MAX_ORDERS - len(serial))]
     return list(dict.fromkeys(serial + drawn))
 
 

@@ -35,15 +35,15 @@ from movable.workload.workload import Workload
 
 PORTION = 24
 """Executions of a scenario's first turn; each turn is twice as long as the one before."""
-LEAST = 6
+MIN_TIMED_EXECUTIONS = 6
 """The same where not every scenario could have more, and where the time is counted: nobody knows how far it goes."""
 PORTFOLIO = 1500
 """Executions from which the shares of the strategies follow."""
 RESTARTS = 60
 """How often the search of one scenario may start again because a location turned out to be shared."""
-BARREN = 12
+MAX_BARREN_FAILURES = 12
 """Failing executions of one scenario in a row without a new rule after which more of them teach nothing."""
-COLLECT = 16
+EXECUTIONS_PER_COLLECTION = 16
 """Executions between two garbage collections."""
 EXPLAINING = 2.0
 """Seconds that all failures together may take to be made small and told, after the time of the search."""
@@ -78,9 +78,9 @@ class Interleavings:
         return sum(one.executions for one in self.scenarios)
 
 
-AGAIN = 3
+REPEATED_EXECUTION = 3
 """The execution that is run once more, to see whether it does the same: one of the first in which a task was interrupted."""
-SUSPECTS = 200
+WATCHED_EXECUTIONS = 200
 """So many executions of a scenario are watched, where the driver's code names what no schedule governs."""
 
 
@@ -164,9 +164,10 @@ class Hunt:
                 raise complaint
             self.strategy.end(run)
             self.report.steps += len(run.steps)
-            if not self.report.executions % COLLECT:
+            if not self.report.executions % EXECUTIONS_PER_COLLECTION:
                 gc.collect(1)
-            if not self.trial.sharing.grew and not self._repeated and self.report.executions >= AGAIN and run.failure is None:
+            late = self.report.executions >= REPEATED_EXECUTION
+            if late and not self.trial.sharing.grew and not self._repeated and run.failure is None:
                 self._again(run)
             if self.trial.sharing.grew:
                 self._restart()
@@ -174,7 +175,7 @@ class Hunt:
                 sighting = Sighting(self.trial, shown_by(run.failure), self.options, self.trial.sharing.now())
                 if self._news(run.failure):
                     yield sighting
-            if self._barren >= BARREN:
+            if self._barren >= MAX_BARREN_FAILURES:
                 break
         else:
             self.claim()
@@ -185,7 +186,7 @@ class Hunt:
     def _execute(self, run: Reduced) -> None:
         """Run it; now and then under the watch, for what is done only while another task holds a lock shows nowhere else."""
         number = self.report.executions
-        often = number <= SUSPECTS or not number % 8
+        often = number <= WATCHED_EXECUTIONS or not number % 8
         if not (often if self._suspicious else number in (2, 4) or not number % 64):
             with watchdog():
                 run.run()
@@ -388,9 +389,9 @@ class _Turns:
 
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
-        portion = LEAST if self.deadline is not None else PORTION
+        portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else PORTION
         if self.executions is not None:
-            portion = min(PORTION, max(LEAST, self.executions // max(1, 2 * len(self.hunts))))
+            portion = min(PORTION, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.hunts))))
         with tidy(), _no_collection():
             while any(not hunt.done for hunt in self.hunts):
                 for hunt in self.hunts:
@@ -409,7 +410,7 @@ class _Turns:
 
     def _turn(self, hunt: Hunt, portion: int) -> None:
         before = hunt.report.executions
-        portion = max(LEAST, int(portion * hunt.weight))
+        portion = max(MIN_TIMED_EXECUTIONS, int(portion * hunt.weight))
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
         for sighting in hunt.run(most, self.deadline):
             rule = rule_of_failure(sighting.failure)

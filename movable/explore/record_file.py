@@ -16,7 +16,7 @@ from movable.explore.failure import ExploreError
 from movable.files import whole
 
 Record = dict[str, Any]
-LONGEST = 16 << 20
+MAX_LINE_BYTES = 16 << 20
 """Bytes of a line that are read."""
 
 
@@ -41,9 +41,9 @@ class RecordFile:
 
     def _load(self, other: str, changed: str) -> None:
         with self.path.open("rb") as file:
-            self._look_at_head(file.readline(LONGEST), other, changed)
+            self._look_at_head(file.readline(MAX_LINE_BYTES), other, changed)
             number = 1
-            while line := file.readline(LONGEST):
+            while line := file.readline(MAX_LINE_BYTES):
                 number += 1
                 self._whole_line = line.endswith(b"\n")
                 record = self._read(line)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 CONTIG = "contiguous allocation"
-TRIES = 5
+MAX_TRIES = 5
 """How many times in a row migrate_pages gets the same list."""
 
 
@@ -73,7 +73,7 @@ def _migrate_range(cc: CompactControl, start: int, end: int) -> int:
             tries = 0
         else:
             tries += 1
-            if tries == TRIES:
+            if tries == MAX_TRIES:
                 ret = ret if ret < 0 else -EBUSY
                 break
         ret = migrate_pages(pages, alloc_migrate_target, None, None, cc.mode, MR_CONTIG_RANGE)
@@ -119,4 +119,4 @@ def free_contig_range(vm: VM, pfn: int, nr_pages: int) -> None:
         put_page(page)
 
 
-__all__ = ["TRIES", "alloc_contig_range", "free_contig_range"]
+__all__ = ["MAX_TRIES", "alloc_contig_range", "free_contig_range"]

@@ -13,7 +13,7 @@ from movable.supervise.relay import complain, error_of
 from movable.supervise.supervisor import DONE, FAILED, INTERRUPTED, Supervisor
 
 FIELDS = ("name", "distribution", "version", "where", "problem")
-MOST = 100
+MAX_FATAL_DRIVERS = 100
 """Drivers that may end the process that imports them before nobody looks any more."""
 
 
@@ -37,7 +37,7 @@ def installed_apart() -> list[Found]:
         return None
 
     with Supervisor(work) as supervisor:
-        for _ in range(MOST):
+        for _ in range(MAX_FATAL_DRIVERS):
             found.clear()
             ending = supervisor.run({"problems": problems}, take)
             if ending.how == DONE:

@@ -59,7 +59,7 @@ V27 = rule(
 
 
 REFUSED = 1 << PG_private | 1 << PG_private_2 | 1 << PG_writeback | 1 << PG_slab | 1 << PG_reserved
-KEPT = 1 << PG_hwpoison
+KEPT_FLAGS = 1 << PG_hwpoison
 
 
 class Release(Check):
@@ -78,7 +78,7 @@ class Release(Check):
     def alloc_page(self, event: Event) -> None:
         """A frame leaves the allocator as it lay there."""
         self.pages_born += 1
-        if event.flags > 0 and event.flags & ~KEPT:
+        if event.flags > 0 and event.flags & ~KEPT_FLAGS:
             self.broken(V27, event, f"page {event.pfn} is handed out with flags {event.flags:#x} of its last life")
         if event.mapping > 0:
             self.broken(V27, event, f"page {event.pfn} is handed out with mapping {event.mapping:#x} of its last life")

@@ -96,7 +96,7 @@ V10 = rule(
 
 
 WRITEBACK = 1 << PG_writeback
-TRIES = 10
+MAX_ATTEMPTS = 10
 NO_COPY = 3
 LARGEST_ERRNO = 4095
 HOPELESS = 100
@@ -181,7 +181,7 @@ class Migration(Check):
         if mode >= 0 and run.mode >= 0 and mode != run.mode and (mode > run.mode or not self.era.weaker_modes):
             self.broken(V8, event, f"migratepage was called in mode {mode}; migrate_pages was called in mode {run.mode}")
         tries = run.tries.get(pfn, 0)
-        if tries > TRIES:
+        if tries > MAX_ATTEMPTS:
             self.broken(V9, event, f"page {pfn} is tried for the {tries}th time in one migrate_pages call")
         before = run.answers.get(pfn)
         other_part = self.era.async_first and mode != run.modes.get(pfn, mode)

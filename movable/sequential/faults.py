@@ -49,7 +49,7 @@ NEXT_TO_NOTHING = 0.04
 """The part of a tick's time that code which blocks may take of the processor."""
 
 
-PATIENCE = 4
+CLOCK_TIMES_PROCESSOR = 4
 """How many times as long as its processor time something may take by the clock."""
 
 
@@ -187,8 +187,8 @@ class Limit(float):
 
     @classmethod
     def of(cls, seconds: float) -> Limit:
-        """Work that begins now may take so many seconds of processor time, or PATIENCE times as long by the clock."""
-        limit = cls(time.monotonic() + PATIENCE * seconds)
+        """Work that begins now may take so many seconds of processor time, or CLOCK_TIMES_PROCESSOR times as long by the clock."""
+        limit = cls(time.monotonic() + CLOCK_TIMES_PROCESSOR * seconds)
         limit.processor = time.process_time() + seconds
         return limit
 

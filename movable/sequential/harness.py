@@ -54,7 +54,7 @@ from movable.workload.workload import GenericWorkload, Workload
 if TYPE_CHECKING:
     from movable.mm.page import Page
 
-TRIES = 3
+MOVES_ASKED = 3
 """How often an idle page is asked to move before it counts as one that never does."""
 READ_AT_ONCE = 12
 """Handles that are read after an operation, in turn; after a step that may have moved pages it is all of them."""
@@ -438,7 +438,7 @@ class Machine:
         """Take a pageblock offline and back; ``short`` as for ``contig``."""
         self._arm_short(short)
         start, size = self._block(number), 1 << self._block_order
-        if offline_pages(self.vm, start, size, max_passes=TRIES) == 0:
+        if offline_pages(self.vm, start, size, max_passes=MOVES_ASKED) == 0:
             online_pages(self.vm, start, size)
 
     def _block(self, number: int) -> int:
@@ -530,12 +530,12 @@ class Machine:
             for page in [page for page in pages if page.pfn not in mapped][:PROGRESS_PAGES]:
                 self.answers.clear()
                 short = self.faults.short_of_targets
-                moved = any(self._try_move(page) for _ in range(TRIES))
+                moved = any(self._try_move(page) for _ in range(MOVES_ASKED))
                 self._final_errors(page)
                 if not moved and not self._is_the_drivers(page):
                     continue  # given up by a move that half failed
                 if not self.workload.may_refuse and self.faults.short_of_targets == short:
-                    self.say("D50", moved, f"page {page.pfn} is idle and did not move in {TRIES} tries of ten passes each")
+                    self.say("D50", moved, f"page {page.pfn} is idle and did not move in {MOVES_ASKED} tries of ten passes each")
             self._check()
             with self.seam.quiet():
                 left = len(list(self.workload.pages()))
@@ -554,7 +554,7 @@ class Machine:
         if not self.answers or declared:
             return
         final = all(answer < 0 and answer not in (-EAGAIN, -ENOMEM) for answer in self.answers)
-        often = final and len(self.answers) >= TRIES
+        often = final and len(self.answers) >= MOVES_ASKED
         text = f"page {page.pfn} is idle, and {len(self.answers)} times in MIGRATE_SYNC the driver answered {self.answers[-1:]}"
         self.say("D62", not often, text)
 

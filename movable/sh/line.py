@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from movable.errors import UsageError
 
-LONGEST = 4096
+MAX_CHARACTERS = 4096
 
 
 @dataclass(slots=True)
@@ -22,8 +22,8 @@ class Pipeline:
 
 def parse(text: str) -> Iterator[Pipeline]:
     """The pipelines of one line. Raises UsageError for quotes without an end, and for what this shell does not know."""
-    if len(text) > LONGEST:
-        raise UsageError(f"a line of {len(text)} characters; {LONGEST} are the most")
+    if len(text) > MAX_CHARACTERS:
+        raise UsageError(f"a line of {len(text)} characters; {MAX_CHARACTERS} are the most")
     lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     try:

@@ -20,7 +20,7 @@ from movable.workload.program import Program, Step
 from movable.workload.values import Values, drawing
 from movable.workload.workload import NEWEST, Handle, Workload
 
-LONGEST = 40
+MAX_MIXED_STEPS = 40
 """Steps of the longest program that is a mix of everything."""
 LONG_LIFE = (100, 180)
 """Steps of a long life."""
@@ -220,7 +220,7 @@ def mix(steps: Steps, roles: Roles, count: int) -> list[Step]:
     """Everything, with any arguments. A fault lasts for one step, so that mostly one comes next which it can strike."""
     operations = [kind for kind in steps.weights if kind.startswith("op ")]
     found: list[Step] = []
-    longest = min(LONGEST, 6 + count)
+    longest = min(MAX_MIXED_STEPS, 6 + count)
     for kind in steps.dice.choices(list(steps.weights), list(steps.weights.values()), k=steps.dice.randint(1, longest)):
         found.append(steps.draw(_after_fault(steps, found, kind, operations)))
     return found
@@ -266,7 +266,7 @@ def swarm(steps: Steps, roles: Roles, count: int) -> list[Step]:
     weights = {kind: weight for kind, weight in steps.weights.items() if kind in chosen} or {"compact": 1.0}
     few = Few(steps, dice.random() < 0.7)
     found: list[Step] = []
-    length = dice.randint(4, min(LONGEST, 10 + count))
+    length = dice.randint(4, min(MAX_MIXED_STEPS, 10 + count))
     while len(found) < length:
         kind = dice.choices(list(weights), list(weights.values()))[0]
         step = few.draw(_after_fault(steps, found, kind, [kind for kind in operations if kind in chosen]))

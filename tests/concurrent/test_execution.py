@@ -20,7 +20,7 @@ from movable import UsageError
 from movable.cli import main
 from movable.concurrent.campaign import spread
 from movable.concurrent.execution import Trial, broken
-from movable.concurrent.failures.explain import LEAST, RULE_OF_KIND, _tries, rule_of_failure
+from movable.concurrent.failures.explain import MIN_SHRINKING_EXECUTIONS, RULE_OF_KIND, _tries, rule_of_failure
 from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject, subject
@@ -140,8 +140,8 @@ def test_what_there_is_no_time_for_is_not_begun_and_told() -> None:
 def test_a_failure_is_made_small_as_far_as_there_is_time() -> None:
     now = time.monotonic()
     assert _tries(400, None, 0.5) == 400
-    assert _tries(400, now - 1, 0.5) == LEAST
-    assert LEAST < _tries(400, now + 1000, 10.0) <= 100
+    assert _tries(400, now - 1, 0.5) == MIN_SHRINKING_EXECUTIONS
+    assert MIN_SHRINKING_EXECUTIONS < _tries(400, now + 1000, 10.0) <= 100
 
 
 def test_known_rules_are_not_looked_for_and_expected_ones_end_the_search() -> None:

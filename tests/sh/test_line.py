@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movable.errors import UsageError
-from movable.sh.line import LONGEST, parse
+from movable.sh.line import MAX_CHARACTERS, parse
 
 
 def test_words_pipes_and_redirections() -> None:
@@ -21,7 +21,7 @@ def test_words_pipes_and_redirections() -> None:
     [
         ("cat 'x", "no closing quotation"), ("cat x >", "no file after >"), ("| grep x", "a command is missing"),
         ("cat x ||", "is not known here"), ("cat < x", "is not known here"), ("cat x &", "is not known here"),
-        ("x" * (LONGEST + 1), "are the most"),
+        ("x" * (MAX_CHARACTERS + 1), "are the most"),
     ],
 )  # fmt: skip
 def test_what_is_no_line(text: str, what: str) -> None:

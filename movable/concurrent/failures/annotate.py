@@ -35,7 +35,7 @@ TOLD = {
     "clear_page_movable", "alloc_page", "free_page", "bad_page", "released_isolated", "driver_remove", "note",
 }  # fmt: skip
 """Kinds of events that become notes."""
-LONGEST = 40
+MAX_CHARACTERS = 40
 
 
 def in_words(subject: Subject, scenario: Scenario) -> str:
@@ -164,5 +164,5 @@ def show(value: Any) -> str:
         return ""  # asking a watched one would be a step
     if value is None or isinstance(value, int | str | bytes | float):
         text = repr(value)
-        return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+        return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 3] + "..."
     return type(value).__name__

@@ -30,13 +30,13 @@ from movable.workload.scenario import Scenario, encode
 
 OPTIONS = Options(limit=3000, quiet=PATHS)
 """How executions are run, and whose lines are not shown where a driver's can be."""
-TRIES = 400
+SHRINKING_EXECUTIONS = 400
 """Executions spent on making one schedule smaller."""
 SMALLER = 60
 """Executions spent on each smaller scenario that might fail in the same way."""
 BOUND, AGAIN = 2, 1000
 """Pre-emptions and executions of a search for a failure whose own schedule, with every point in place, leads elsewhere."""
-LEAST = 20
+MIN_SHRINKING_EXECUTIONS = 20
 """Executions spent on making a schedule smaller where the time is over."""
 
 
@@ -127,7 +127,7 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
         began = time.monotonic()
         follow(program, (), options)
         cost = max(time.monotonic() - began, 1e-4)
-        small = explain(program, failure, options, tries=_tries(TRIES, end, cost))
+        small = explain(program, failure, options, tries=_tries(SHRINKING_EXECUTIONS, end, cost))
         program, small = _fewer_actions(program, small, options, rule, end, cost)
         schedule, _, _ = decode(small.token)
         story = record(program, schedule, options)
@@ -175,8 +175,8 @@ def _searched(program: Trial, options: Options, rule: str) -> Failure | None:
 
 
 def _tries(most: int, end: float | None, cost: float) -> int:
-    """How many executions that take so long there is time for: ``most``, and LEAST when it is over."""
-    return most if end is None else max(LEAST, min(most, int((end - time.monotonic()) / cost)))
+    """How many executions that take so long there is time for: ``most``, and MIN_SHRINKING_EXECUTIONS when it is over."""
+    return most if end is None else max(MIN_SHRINKING_EXECUTIONS, min(most, int((end - time.monotonic()) / cost)))
 
 
 def _fewer_actions(
@@ -193,7 +193,7 @@ def _fewer_actions(
             other.monitored, other.equivalents = program.monitored, program.equivalents
             found = _search(other, failure.preemptions, options, rule)
             if found is not None:
-                tries = _tries(TRIES // 2, end, cost)
+                tries = _tries(SHRINKING_EXECUTIONS // 2, end, cost)
                 program, failure, shorter = other, explain(other, found, options, tries=tries), True
                 break
     return program, failure

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from movable.concurrent.linearizability import ALONE
+from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import UsageError
 from movable.explore.instrument.reachable import Reach
@@ -60,7 +60,7 @@ def look(subject: Subject, scenarios: list[Scenario], deadline: float | None = N
         board.enter("interleavings", str(scenario))
         watch = Watch()
         try:
-            with watchdog(ALONE * 4), watch:
+            with watchdog(SECONDS_PER_ORDER * 4), watch:
                 stage = Stage(subject, scenario, watch.machine)
                 for user, actions in zip(stage.users, scenario.tasks, strict=True):
                     for action in actions:

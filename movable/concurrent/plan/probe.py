@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from movable.concurrent.linearizability import ALONE
+from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.seam import watch
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import DeadlockError
@@ -110,7 +110,7 @@ def meeting(one: Effect, two: Effect) -> int:
 def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant: int = 0) -> Effect | None:
     """Do one action after a prefix, alone; None when it raises."""
     try:
-        with watchdog(ALONE * 4):
+        with watchdog(SECONDS_PER_ORDER * 4):
             stage = Stage(subject, Scenario("", ((action,),), prefix, variant=variant))
     except BaseException as error:
         if passes(error):
@@ -126,7 +126,7 @@ def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant:
         if subject.beside:
             subject.beside.watch(hooks)
         notes.uses.clear()
-        with watchdog(ALONE):
+        with watchdog(SECONDS_PER_ORDER):
             answer = stage.do(user, action)
     except (KeyboardInterrupt, Blocked):
         raise

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from movable.concurrent.linearizability import ALONE
+from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.plan.probe import Effect, probe
 from movable.concurrent.stage import Stage, Subject, operations
 from movable.sequential.faults import passes, watchdog
@@ -95,7 +95,7 @@ class States:
     def state(self, name: str, prefix: tuple[Action, ...]) -> State | None:
         """What there is after a prefix, and what operations do then; None when the prefix raises."""
         try:
-            with watchdog(ALONE * 4):
+            with watchdog(SECONDS_PER_ORDER * 4):
                 stage = Stage(self.subject, Scenario("", ((),), prefix, variant=self.variant))
         except BaseException as error:
             if passes(error):

@@ -17,7 +17,7 @@ from movable.explore.campaign import is_local
 from movable.explore.instrument.attributes import vars_of
 from movable.explore.instrument.class_swap import plain
 
-MOST = 20_000
+MAX_OBJECTS = 20_000
 """Objects that are looked at at most."""
 CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 WRAPPERS: dict[type, tuple[str, ...]] = {
@@ -54,7 +54,7 @@ class Reach:
     def walk(self, value: Any, where: str) -> Iterator[tuple[str, Any]]:
         """Everything that can be reached from ``value`` and was not met before, as (where, what)."""
         self._todo.append((value, where))
-        while self._todo and len(self._seen) < MOST:
+        while self._todo and len(self._seen) < MAX_OBJECTS:
             value, where = self._todo.popleft()
             if id(value) not in self._seen:
                 self._seen[id(value)] = value  # kept, so that no other object gets its number

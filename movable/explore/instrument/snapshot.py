@@ -22,7 +22,7 @@ from typing import Any
 from movable.explore.instrument.class_swap import HEAP, plain, swap
 from movable.explore.instrument.hooks import UNCHANGING
 
-MOST = 5000
+MAX_OBJECTS = 5000
 """Objects that a snapshot may have; putting back more takes longer than building a small machine."""
 
 _MAPS = (Counter, OrderedDict, defaultdict, dict)
@@ -75,8 +75,8 @@ class Snapshot:
             if id(value) in never:
                 raise Unfit(f"something else than the roots leads to a {kind.__name__}")
             seen[id(value)] = value
-            if len(seen) > MOST:
-                raise Unfit(f"more than {MOST} objects")
+            if len(seen) > MAX_OBJECTS:
+                raise Unfit(f"more than {MAX_OBJECTS} objects")
             try:
                 visit = kinds[kind]
             except KeyError:

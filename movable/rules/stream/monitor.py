@@ -26,7 +26,7 @@ RECENT = 256
 """Events that are kept for the story of a violation."""
 STORY = 40
 """Events of a page that a violation names at most."""
-KEPT = 20
+MAX_VIOLATIONS_KEPT = 20
 """Violations that are kept of one rule; further ones are counted."""
 
 MEDDLING = frozenset(("D5", "D6", "D30"))
@@ -145,7 +145,7 @@ class Monitor:
             self.accused |= {event.pfn, event.args.get("newpage", event.pfn)}
         self.times[id] += 1
         kept = self.broken.setdefault(id, [])
-        if len(kept) < KEPT:
+        if len(kept) < MAX_VIOLATIONS_KEPT:
             kept.append(Violation(id, text, self._story(event), event.pfn, event.task))
 
     def _follows(self, event: Event) -> bool:

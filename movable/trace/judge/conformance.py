@@ -28,11 +28,11 @@ from movable.trace.record.driver_probes import driver_of
 
 SHOWN = 3
 """Findings of one rule that are shown with their lines."""
-SUSPECTS = 1000
+MAX_SECOND_LOOKS = 1000
 """Findings of one rule that are looked at again, where the order of lines may have made them."""
 PASSED, NOT_PASSED, NOTHING_PROVEN = "passed", "not passed", "nothing proven"
 """How a judgement may end."""
-PATIENCE = 500
+LINES_UNTIL_LEAKED = 500
 """Lines after a migration before an old page that was never freed counts as leaked."""
 
 
@@ -223,7 +223,7 @@ class _TraceMonitor(Monitor):
         """Keeps more findings of the rules whose findings may be explained away: the real one may be the last."""
         super()._report(id, event, text)
         kept = self.broken.get(id, [])
-        if id in TWO_TASKS and len(kept) < min(self.times[id], SUSPECTS):
+        if id in TWO_TASKS and len(kept) < min(self.times[id], MAX_SECOND_LOOKS):
             kept.append(Violation(id, text, self._story(event), event.pfn, event.task))
 
     def find_leaks(self, line: int) -> None:
@@ -235,7 +235,7 @@ class _TraceMonitor(Monitor):
         for life in self.lives.pages.values():
             if life.gone < 0 or life.settled or life.isolated is not False:
                 continue
-            if life.gone >= line - PATIENCE:
+            if life.gone >= line - LINES_UNTIL_LEAKED:
                 self.pending = True
             else:
                 text = f"page {life.pfn} was moved to {life.moved_to} and is never freed: a reference to it is left"
@@ -368,9 +368,10 @@ def _verdict(id: str, violated: bool, lacks: str, exercised: int, reader: Reader
     if lacks:
         return UNPROVEN, f"the trace shows no {lacks}"
     if monitor.times[id] and not reader.simulated:
-        return UNPROVEN, f"more than {SUSPECTS} times it looked broken, by lines out of order; the clocks of the CPUs disagree"
+        often = f"more than {MAX_SECOND_LOOKS} times it looked broken"
+        return UNPROVEN, f"{often}, by lines out of order; the clocks of the CPUs disagree"
     if not exercised:
-        return UNPROVEN, "it never came to it"
+        return UNPROVEN, "not exercised in this trace"
     if id == "D18" and monitor.pending:
         return UNPROVEN, "the trace ends before a page that was moved away could be freed"
     return (UNPROVEN, "events were lost") if monitor.holes else (HELD, "")

@@ -14,7 +14,7 @@ from movable.rules.rule import Check, Report
 from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, marked
 from movable.trace.judge.nesting import CALLS, WITHIN, Nesting
 
-KEPT = 20
+MAX_GAPS_KEPT = 20
 """Disagreements that are kept; further ones are counted."""
 TOUCHED_LIMIT = 100_000
 """Lines of disagreements that are remembered."""
@@ -132,7 +132,7 @@ class Consistency:
         self.holes += 1
         if len(self.touched) < TOUCHED_LIMIT:
             self.touched |= {event.seq, self._last.get(event.pfn, event.seq)}
-        if len(self.found) < KEPT:
+        if len(self.found) < MAX_GAPS_KEPT:
             self.found.append((event.seq, event.pfn, event.task, f"line {event.seq}: page {event.pfn} {words}"))
 
 

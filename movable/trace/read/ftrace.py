@@ -53,7 +53,7 @@ COMM = 15
 UNREAD_CALL = -2
 """The page of an open call whose line was damaged."""
 JOINED = "it holds the beginning of another line"
-BARREN = 1 << 20
+MAX_BYTES_WITHOUT_EVENTS = 1 << 20
 """Bytes in a row without a trace line before the input is refused."""
 ABOUT_PAGES = NEEDED - {"migrate_pages"}
 """Kinds of events that only movable pages take part in."""
@@ -214,8 +214,9 @@ class Reader(Values):
             before = self.odd
             yield from read(block)
             barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
-            if barren > BARREN:
-                raise UsageError(f"{self.source.name}: more than {BARREN >> 20} MiB without one trace line, up to line {self.line}")
+            if barren > MAX_BYTES_WITHOUT_EVENTS:
+                bytes_read = f"more than {MAX_BYTES_WITHOUT_EVENTS >> 20} MiB"
+                raise UsageError(f"{self.source.name}: {bytes_read} without one trace line, up to line {self.line}")
         if self.is_model:
             self.told.finish()
         else:

@@ -14,7 +14,7 @@ from movable.trace.read.vocabulary import BELOW_GUESS, PAGE_FIELDS, PAGE_STRUCT,
 
 CACHE_LIMIT = 100_000
 """Decoded tokens kept before the cache starts afresh."""
-KEPT = 20
+MAX_DAMAGED_KEPT = 20
 """Damaged lines that are remembered with what is wrong with them."""
 
 
@@ -100,7 +100,7 @@ class Values:
         """Count the present line as one that cannot be read, and remember the first of them."""
         self.damaged += 1
         self.damaged_at = self.line
-        if len(self.refused) < KEPT:
+        if len(self.refused) < MAX_DAMAGED_KEPT:
             self.refused.append((self.line, why))
         self._touch()
 

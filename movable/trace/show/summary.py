@@ -20,7 +20,7 @@ CALLER_NAMES = {
     "longterm_pin": "long-term pin",
 }
 EAGAIN = -11
-LONGEST = 5
+LONGEST_SHOWN = 5
 """Isolations listed as the longest."""
 SECONDS, TICKS, EVENTS = "seconds", "ticks", "events"
 """What the times of a trace count."""
@@ -113,10 +113,10 @@ class Summary:
         seconds = isolation.until - isolation.since
         if outcome in (MIGRATED, PUT_BACK, FREED):
             self.times[outcome, int(seconds * 1e6).bit_length()] += 1
-        if len(self.longest) < LONGEST or seconds > self.longest[-1].until - self.longest[-1].since:
+        if len(self.longest) < LONGEST_SHOWN or seconds > self.longest[-1].until - self.longest[-1].since:
             self.longest.append(isolation)
             self.longest.sort(key=lambda one: one.since - one.until)
-            del self.longest[LONGEST:]
+            del self.longest[LONGEST_SHOWN:]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON. Times are None where the trace has none in seconds."""

@@ -11,7 +11,7 @@ import pytest
 from movable import VM, isolate_movable_page
 from movable.errors import DeadlockError, DriverError, ListCorruption, SleepInAtomic, UsageError, VMBug
 from movable.events import Event, read_events, write_events
-from movable.rules.stream.monitor import KEPT, STORY, Monitor, error_event, rule_of
+from movable.rules.stream.monitor import MAX_VIOLATIONS_KEPT, STORY, Monitor, error_event, rule_of
 from movable.rules.table import RULES
 from tests.drivers_for_tests.ring import Ring
 from tests.streams.breaks import BREAKS
@@ -82,10 +82,10 @@ def test_a_violation_tells_the_story(stream: list[Event]) -> None:
 
 def test_violations_are_bounded() -> None:
     monitor = Monitor()
-    for seq in range(KEPT * 3):
+    for seq in range(MAX_VIOLATIONS_KEPT * 3):
         monitor.feed(Event(seq, "main", "observation", -1, 0, 0, 0, {"rule": "D15", "ok": False, "what": "byte 5 differs"}))
-    assert len(monitor.broken["D15"]) == KEPT
-    assert monitor.times["D15"] == KEPT * 3
+    assert len(monitor.broken["D15"]) == MAX_VIOLATIONS_KEPT
+    assert monitor.times["D15"] == MAX_VIOLATIONS_KEPT * 3
 
 
 def test_finish_counts_once(stream: list[Event]) -> None:

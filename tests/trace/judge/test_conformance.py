@@ -16,7 +16,7 @@ from movable.errors import UsageError
 from movable.rules.rule import HELD_OR_BROKEN, NOTHING
 from movable.rules.stream.monitor import Monitor
 from movable.rules.table import RULES
-from movable.trace.judge.conformance import PATIENCE, Result, check_trace
+from movable.trace.judge.conformance import LINES_UNTIL_LEAKED, Result, check_trace
 from movable.trace.judge.gaps import Consistency
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
@@ -348,7 +348,7 @@ def test_a_fault_behind_many_lines_out_of_order(tmp_path: Path, monkeypatch: pyt
     assert {"V2", "V25"} & set(result.broken)
     for id in set(result.broken):
         assert result.verdicts[id].times == 1 and result.verdicts[id].findings[0].pfn == 300
-    monkeypatch.setattr("movable.trace.judge.conformance.SUSPECTS", 21)
+    monkeypatch.setattr("movable.trace.judge.conformance.MAX_SECOND_LOOKS", 21)
     result = check_trace(str(path))
     assert result.verdicts["V2"].verdict == UNPROVEN and "out of order" in result.verdicts["V2"].reason
 
@@ -373,7 +373,7 @@ def test_an_extra_reference_for_a_while_is_no_leak(tmp_path: Path) -> None:
         script = life().mark(5).isolate(5).migrate(5, 9)
         script.lines = script.lines[:-2]
         script.lines[-1] = script.lines[-1].replace("refs=1", "refs=2")
-        for pfn in range(100, 100 + PATIENCE // 2 + 5):
+        for pfn in range(100, 100 + LINES_UNTIL_LEAKED // 2 + 5):
             script.mark(pfn)
         return script
 
