@@ -157,6 +157,8 @@ class RWLock:
     """A spinning lock with many readers or one writer (rwlock_t); use ``vm.rwlock(name)``."""
 
     __slots__ = ("_readers", "_writer", "name", "vm")
+    kind = "rwlock"
+    spins = 1
 
     def __init__(self, vm: VM, name: str) -> None:
         self.vm = vm
@@ -177,7 +179,7 @@ class RWLock:
         return self._writer
 
     def __str__(self) -> str:
-        return f"rwlock {self.name!r}"
+        return f"{self.kind} {self.name!r}"
 
     def _wait(self, op: str, ready: Callable[[], bool]) -> Task:
         vm = self.vm
@@ -197,9 +199,9 @@ class RWLock:
             finally:
                 task.atomic = atomic
         task.held.append(self)
-        task.atomic += 1
+        task.atomic += self.spins
         if seam is not None:
-            seam.event("lock", lock=self.name, type="rwlock", tried=False)
+            seam.event("lock", lock=self.name, type=self.kind, tried=False)
         return task
 
     def read_lock(self) -> None:
@@ -231,9 +233,9 @@ class RWLock:
     def _entered(self) -> Task:
         task = self.vm.current
         task.held.append(self)
-        task.atomic += 1
+        task.atomic += self.spins
         if self.vm.seam is not None:
-            self.vm.seam.event("lock", lock=self.name, type="rwlock", tried=True)
+            self.vm.seam.event("lock", lock=self.name, type=self.kind, tried=True)
         return task
 
     def read_unlock(self) -> None:
@@ -256,12 +258,12 @@ class RWLock:
         seam = self.vm.seam
         if seam is not None:
             seam.point(op, ("lock", self.name))
-            seam.event("unlock", lock=self.name, type="rwlock")
+            seam.event("unlock", lock=self.name, type=self.kind)
         return self.vm.current
 
     def _left(self, task: Task) -> None:
         task.held.remove(self)
-        task.atomic -= 1
+        task.atomic -= self.spins
 
     def read(self) -> _Side:
         """The shared side for a ``with`` statement."""

@@ -31,7 +31,7 @@ static int migrate(struct page *newpage, struct page *page, enum migrate_mode mo
 }
 static void putback(struct page *page) { }
 static const struct movable_operations ops = { isolate, migrate, putback };
-static int __init up(void)
+static int __init begin(void)
 {
 	for (int i = 0; i < 2; i++) {
 		struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
@@ -74,9 +74,9 @@ again:
 	put_page(page);
 	put_page(page);
 }
-static void __exit down(void) { for (int i = 0; i < 4; i++) release(i); }
-module_init(up);
-module_exit(down);
+static void __exit end(void) { for (int i = 0; i < 4; i++) release(i); }
+module_init(begin);
+module_exit(end);
 """
 """Two pages, rightly held; pieces add what they are about."""
 
@@ -196,6 +196,27 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         " cpu_relax(); } }",
         "static int busy; static int n; void go(void) { int i; for (i = 0; i < 30; i++) { if (!cmpxchg(&busy, 0, 1)) { n++;"
         " WRITE_ONCE(busy, 0); return; } cpu_relax(); } n++; }",
+        {"D53"},
+    ),
+    "readers of a semaphore": (
+        "static DECLARE_RWSEM(sem); static long n; long see(void) { long v; down_read(&sem); v = n; msleep(1); up_read(&sem);"
+        " return v; } void set(void) { down_write(&sem); lockdep_assert_held(&sem); n++; up_write(&sem); }",
+        "static DECLARE_RWSEM(sem); static long n; void set(void) { down_read(&sem); n++; up_read(&sem); }",
+        {"D53"},
+    ),
+    "a counting semaphore": (
+        "\n#include <linux/semaphore.h>\nstatic DEFINE_SEMAPHORE(one, 1); static int n;"
+        " void add(void) { down(&one); n++; up(&one); }"
+        " int see(void) { int v = -1; if (!down_trylock(&one)) { v = n; up(&one); } return v; }",
+        "\n#include <linux/semaphore.h>\nstatic struct semaphore two = __SEMAPHORE_INITIALIZER(two, 2); static int n;"
+        " void add(void) { down(&two); n++; up(&two); }",
+        {"D53"},
+    ),
+    "guards": (
+        "static int n; static DEFINE_MUTEX(m); int add(void) { guard(spinlock)(&lock); if (n > 5) return 0; return ++n; }"
+        " void set(void) { scoped_guard(spinlock_irqsave, &lock) { n = 1; } }"
+        " void take(void) { char *p __free(kfree) = kmalloc(9, GFP_KERNEL); guard(mutex)(&m); if (p) p[8] = 1; }",
+        "static int n; int add(void) { { guard(spinlock)(&lock); } return ++n; }",
         {"D53"},
     ),
     "a thread that frees": (

@@ -32,7 +32,9 @@ static noinline bool bad_isolate(struct page *page, isolate_mode_t m)
 	bool ok = true;
 
 	if (mode == ISOLATE_REFUSES && idx % 3 == 0) {
+		spin_lock(&lock);
 		nr_refused++;
+		spin_unlock(&lock);
 		return false;
 	}
 	if (mode == DRIVER_SETS_ISOLATED)

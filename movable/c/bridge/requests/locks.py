@@ -7,11 +7,20 @@ from typing import Any
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
+from movable.c.bridge.requests.tasks import sleeps
 from movable.c.bridge.runtime import A0, A1, HEAP, HEAP_SIZE, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
-MUTEX = 1
+MUTEX, SEMAPHORE = 1, 2
+
+
+class RWSemaphore(RWLock):
+    """A read-write lock whose holders may sleep (struct rw_semaphore)."""
+
+    __slots__ = ()
+    kind = "rwsem"
+    spins = 0
 
 
 def _lock(bridge: Bridge) -> Any:
@@ -24,11 +33,12 @@ def _lock(bridge: Bridge) -> Any:
 
 
 def _rwlock(bridge: Bridge) -> RWLock:
-    address = bridge.request[A0]
+    address, kind = bridge.request[A0], bridge.request[A1]
     lock = bridge.locks.get(address)
     if not isinstance(lock, RWLock):
         _usable(bridge, address)
-        lock = bridge.locks[address] = RWLock(bridge.vm, bridge.spoken(address))
+        lock = (RWSemaphore if kind == SEMAPHORE else RWLock)(bridge.vm, bridge.spoken(address))
+        bridge.locks[address] = lock
     return lock
 
 
@@ -157,7 +167,10 @@ def bit_unlock(bridge: Bridge) -> None:
 def _side(name: str) -> Handler:
     def handler(bridge: Bridge) -> int:
         _alive(bridge)
-        return int(getattr(_rwlock(bridge), name)() or 0)
+        found = _rwlock(bridge)
+        if not found.spins and name.endswith("_lock"):
+            sleeps(bridge, f"may wait for {found}")
+        return int(getattr(found, name)() or 0)
 
     return handler
 

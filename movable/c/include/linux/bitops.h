@@ -10,6 +10,10 @@
 #define BIT_MASK(n) (1UL << ((n) % BITS_PER_LONG))
 #define BIT_WORD(n) ((n) / BITS_PER_LONG)
 #define BITS_TO_LONGS(n) DIV_ROUND_UP(n, BITS_PER_LONG)
+#define GENMASK_ULL(hi, lo) ((~0ull << (lo)) & (~0ull >> (63 - (hi))))
+#define FIELD_GET(mask, word) (((word) & (mask)) >> __builtin_ctzl(mask))
+#define FIELD_PREP(mask, value) (((__typeof__(mask))(value) << __builtin_ctzl(mask)) & (mask))
+#define change_bit(n, at) ((void)__atomic_fetch_xor((unsigned long *)(at) + (n) / BITS_PER_LONG, 1ul << ((n) % BITS_PER_LONG), K_SEQ))
 #define GENMASK(hi, lo) ((~0UL << (lo)) & (~0UL >> (BITS_PER_LONG - 1 - (hi))))
 #define DECLARE_BITMAP(name, bits) unsigned long name[BITS_TO_LONGS(bits)]
 #define K_IN_FLAGS(a) ((unsigned long)(a) - K_PAGES < K_NR_PAGES * 64 && !((unsigned long)(a) & 63))

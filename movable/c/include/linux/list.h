@@ -111,6 +111,10 @@ K_INLINE void hlist_del_init(struct hlist_node *node) { if (!hlist_unhashed(node
 #define hlist_entry_safe(p, type, member) ({ __typeof__(p) _node = (p); _node ? hlist_entry(_node, type, member) : NULL; })
 #define hlist_for_each_entry(p, head, member) for (p = hlist_entry_safe((head)->first, __typeof__(*(p)), member); p; p = hlist_entry_safe((p)->member.next, __typeof__(*(p)), member))
 #define hlist_for_each_entry_safe(p, n, head, member) for (p = hlist_entry_safe((head)->first, __typeof__(*p), member); p && ({ n = p->member.next; 1; }); p = hlist_entry_safe(n, __typeof__(*p), member))
+#define list_count_nodes(head) ({ size_t _n = 0; struct list_head *_at; list_for_each(_at, head) _n++; _n; })
+#define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
+#define hash_32(value, bits) hash_min((u32)(value), bits)
+#define hash_64(value, bits) hash_min(value, bits)
 #define DEFINE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
 #define hash_init(table) do { for (unsigned int _i = 0; _i < ARRAY_SIZE(table); _i++) INIT_HLIST_HEAD(&(table)[_i]); } while (0)
 #define hash_min(value, bits) ((unsigned int)(((u64)(value) * 0x61C8864680B583EBull) >> (64 - (bits))))

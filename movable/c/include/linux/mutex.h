@@ -14,13 +14,16 @@ struct mutex { long k_lock; };
 #define mutex_trylock(lock) ((int)k_call(K_TRYLOCK, (long)(lock), K_MUTEX, 0, 0))
 #define mutex_unlock(lock) ((void)k_call(K_UNLOCK, (long)(lock), K_MUTEX, 0, 0))
 #define mutex_is_locked(lock) ((int)k_call(K_IS_LOCKED, (long)(lock), K_MUTEX, 0, 0))
-struct rw_semaphore { struct mutex k_mutex; };
-#define DECLARE_RWSEM(name) struct rw_semaphore name
-#define init_rwsem(sem) mutex_init(&(sem)->k_mutex)
-#define down_read(sem) mutex_lock(&(sem)->k_mutex)
-#define up_read(sem) mutex_unlock(&(sem)->k_mutex)
-#define down_write(sem) mutex_lock(&(sem)->k_mutex)
-#define up_write(sem) mutex_unlock(&(sem)->k_mutex)
-#define down_read_trylock(sem) mutex_trylock(&(sem)->k_mutex)
-#define down_write_trylock(sem) mutex_trylock(&(sem)->k_mutex)
+struct rw_semaphore { long k_lock; };
+#define __RWSEM_INITIALIZER(name) { 0 }
+#define DECLARE_RWSEM(name) struct rw_semaphore name = __RWSEM_INITIALIZER(name)
+#define init_rwsem(sem) ((void)k_call(K_LOCK_INIT, (long)(sem), 0, 0, 0))
+#define down_read(sem) ((void)k_call(K_READ_LOCK, (long)(sem), K_SEMAPHORE, 0, 0))
+#define up_read(sem) ((void)k_call(K_READ_UNLOCK, (long)(sem), K_SEMAPHORE, 0, 0))
+#define down_write(sem) ((void)k_call(K_WRITE_LOCK, (long)(sem), K_SEMAPHORE, 0, 0))
+#define up_write(sem) ((void)k_call(K_WRITE_UNLOCK, (long)(sem), K_SEMAPHORE, 0, 0))
+#define down_read_trylock(sem) ((int)k_call(K_READ_TRYLOCK, (long)(sem), K_SEMAPHORE, 0, 0))
+#define down_write_trylock(sem) ((int)k_call(K_WRITE_TRYLOCK, (long)(sem), K_SEMAPHORE, 0, 0))
+#define down_read_killable(sem) (down_read(sem), 0)
+#define down_write_killable(sem) (down_write(sem), 0)
 #endif

@@ -20,5 +20,7 @@ K_INLINE unsigned int kref_read(const struct kref *k) { return refcount_read(&k-
 K_INLINE void kref_get(struct kref *k) { refcount_inc(&k->refcount); }
 K_INLINE int kref_get_unless_zero(struct kref *k) { return refcount_inc_not_zero(&k->refcount); }
 K_INLINE int kref_put(struct kref *k, void (*release)(struct kref *)) { if (!refcount_dec_and_test(&k->refcount)) return 0; release(k); return 1; }
+#define kref_put_mutex(k, release, lock) (mutex_lock(lock), refcount_dec_and_test(&(k)->refcount) ? (release(k), 1) : (mutex_unlock(lock), 0))
+#define refcount_dec_and_mutex_lock(r, lock) (mutex_lock(lock), refcount_dec_and_test(r) ? 1 : (mutex_unlock(lock), 0))
 #define kref_put_lock(k, release, lock) (refcount_dec_and_lock(&(k)->refcount, lock) ? (release(k), 1) : 0)
 #endif

@@ -12,6 +12,7 @@ struct lock_class_key { char dummy; };
 #define DEFINE_RWLOCK(name) rwlock_t name = __RW_LOCK_UNLOCKED(name)
 #define K_SPIN_LOCK 0
 #define K_MUTEX 1
+#define K_SEMAPHORE 2
 #define spin_lock_init(lock) ((void)k_call(K_LOCK_INIT, (long)(lock), 0, 0, 0))
 #define rwlock_init(lock) spin_lock_init(lock)
 #define spin_lock(lock) ((void)k_call(K_LOCK, (long)(lock), K_SPIN_LOCK, 0, 0))

@@ -22,6 +22,7 @@
 #include <linux/spinlock.h>
 #include <linux/mutex.h>
 #include <linux/bit_spinlock.h>
+#include <linux/cleanup.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
