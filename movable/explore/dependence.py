@@ -32,6 +32,9 @@ class Part(NamedTuple):
 
     def __str__(self) -> str:
         if type(self.sub) is Span:
+            named = getattr(self.base, "part", None)  # a whole that knows the names of its parts
+            if named is not None:
+                return str(named(self.sub.start, self.sub.stop))
             plain = type(self.base).__str__ is tuple.__str__
             base = " ".join(map(str, self.base)) if plain else str(self.base)  # type: ignore[call-overload]
             return f"{base}[{self.sub.start}:{self.sub.stop}]"

@@ -90,9 +90,12 @@ def test_without_gdb_it_says_what_is_missing(
     assert "with gdb installed, local variables are shown here" in capsys.readouterr().out
 
 
-def test_variables_in_one_word_are_both_named(tmp_path: Path) -> None:
-    driver = find(written(tmp_path, "int one, two; long wide;\n"), "")(VM(layout=[(0, "Normal", 64)], pageblock_order=2))
-    image = driver.c.image
-    start = min(image.at("one"), image.at("two"))
-    assert start % 8 or set(image.names(start, 8).split("/")) == {"one", "two"}
-    assert image.names(image.at("wide"), 8) == "wide"
+def test_variables_in_one_word_have_their_own_names(tmp_path: Path) -> None:
+    driver = find(written(tmp_path, "int one __aligned(8) = 1, two = 2; long wide = 3;\n"), "")(
+        VM(layout=[(0, "Normal", 64)], pageblock_order=2)
+    )
+    at = driver.c.image.at
+    one, two, part, wide = (str(driver.c.key(*what)) for what in ((at("one"), 4), (at("two"), 4), (at("two") + 1, 1), (at("wide"), 8)))
+    assert (one, wide) == ("one", "wide") or at("two") != at("one") + 4
+    assert two in ("two", "two[0:4]") and part in ("two[1:2]", "two[5:6]")
+    assert driver.c.key(at("one"), 4).base == driver.c.key(at("one") + 4, 4).base  # one word, and two parts that do not meet

@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import warnings
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ def frames(bridge: Bridge, coroutine: int) -> list[str]:
 
 def _copy() -> int:
     """A copy of this process that stands still."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads of ours do not exist in the copy, which does nothing
+        child = os.fork()
     if not child:
         try:
             ctypes.CDLL(None).prctl(*ANYBODY_MAY_TRACE, 0, 0, 0)

@@ -26,12 +26,20 @@ if TYPE_CHECKING:
 
 
 class Word(NamedTuple):
-    """Eight bytes of a driver's memory, by name."""
+    """Eight bytes of a driver's memory, by name; ``variables`` are (start, stop, name) where several share them."""
 
     name: str
+    variables: tuple[tuple[int, int, str], ...] = ()
 
     def __str__(self) -> str:
         return self.name
+
+    def part(self, start: int, stop: int) -> str:
+        """A name for some of the bytes."""
+        for first, end, name in self.variables:
+            if first <= start and stop <= end:
+                return name if (first, end) == (start, stop) else f"{name}[{start - first}:{stop - first}]"
+        return f"{self.name}[{start}:{stop}]"
 
 
 FIELDS = {0: "flags", 8: "lru", 16: "lru", 24: "mapping", 32: "index", 40: "private", 48: "type", 52: "refs"}
@@ -53,12 +61,20 @@ def key_of(image: Image, address: int, size: int) -> Hashable:
         base: Hashable = ("page", pfn, "data")
         return base if size >= 4096 else Part(base, Span(offset, offset + size))
     start = address & ~7
-    base = Word(name_of(image, start, 8))
+    base = _word(image, start)
     return base if size >= 8 and start == address else Part(base, Span(address - start, address - start + size))
 
 
-def name_of(image: Image, address: int, size: int = 1) -> str:
-    """A name for an address, or for the variables in some bytes."""
+def _word(image: Image, start: int) -> Word:
+    """The granule of eight bytes at an address."""
+    inside = image.variables(start, 8) if image.base <= start else []
+    if len(inside) < 2:
+        return Word(name_of(image, start))
+    return Word("/".join(name for _, _, name in inside), tuple(inside))
+
+
+def name_of(image: Image, address: int) -> str:
+    """A name for an address."""
     if HEAP <= address < HEAP + HEAP_SIZE:
         offset = address - HEAP
         task = 0 if offset < FIRST_SLICE else 1 + (offset - FIRST_SLICE) // SLICE
@@ -71,4 +87,4 @@ def name_of(image: Image, address: int, size: int = 1) -> str:
         return f"page {pfn}.{field}"
     if CONTENT <= address < CONTENT + (NR_PAGES << 12):
         return f"page {(address - CONTENT) >> 12}+{(address - CONTENT) & 4095}"
-    return image.names(address, size)
+    return image.name(address)

@@ -63,12 +63,16 @@ class Image:
         offset = address - self.base - start
         return name if not offset else f"{name}+{offset}"
 
-    def names(self, address: int, size: int) -> str:
-        """A name for some bytes: where several variables share them, all their names."""
-        first = self.name(address)
-        start = bisect_right(self._sorted, (address - self.base, "\uffff"))
-        end = bisect_right(self._sorted, (address - self.base + size - 1, "\uffff"))
-        return "/".join(dict.fromkeys((first, *(name for _, name in self._sorted[start:end]))))
+    def variables(self, address: int, size: int) -> list[tuple[int, int, str]]:
+        """Variables in some bytes: (start, stop, name), counted from the address."""
+        start = address - self.base
+        found = []
+        for at, name in self._sorted[max(0, bisect_right(self._sorted, (start, "")) - 1) :]:
+            if at >= start + size:
+                break
+            if start < at + self.symbols[name][1]:
+                found.append((max(at - start, 0), min(at + self.symbols[name][1] - start, size), name))
+        return found
 
     def line(self, pc: int) -> Line:
         """The line of the user's that a return address belongs to; calls of the headers' own functions are looked through."""
