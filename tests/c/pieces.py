@@ -31,7 +31,7 @@ static int migrate(struct page *newpage, struct page *page, enum migrate_mode mo
 }
 static void putback(struct page *page) { }
 static const struct movable_operations ops = { isolate, migrate, putback };
-static int __init begin(void)
+static int __init make_pages(void)
 {
 	for (int i = 0; i < 2; i++) {
 		struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
@@ -74,9 +74,9 @@ again:
 	put_page(page);
 	put_page(page);
 }
-static void __exit end(void) { for (int i = 0; i < 4; i++) release(i); }
-module_init(begin);
-module_exit(end);
+static void __exit drop_pages(void) { for (int i = 0; i < 4; i++) release(i); }
+module_init(make_pages);
+module_exit(drop_pages);
 """
 """Two pages, rightly held; pieces add what they are about."""
 

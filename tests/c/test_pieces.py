@@ -27,7 +27,7 @@ UNTIL = {"a thread that frees": "D21"}
 def test_the_wrong_one_is_caught(tmp_path: Path, what: str) -> None:
     _, wrong, rules = PAIRS[what]
     name = written(tmp_path, source(wrong))
-    report = check(name, examples=2, executions=120, era="6.1", until={UNTIL.get(what, min(rules))})
+    report = check(name, examples=2, executions=600, era="6.1", until={UNTIL.get(what, min(rules))})
     assert report.refused == ""
     assert set(report.broken) & rules, report.broken
     verdict = report.verdicts[sorted(set(report.broken) & rules)[0]]

@@ -95,7 +95,8 @@ def test_variables_in_one_word_have_their_own_names(tmp_path: Path) -> None:
         VM(layout=[(0, "Normal", 64)], pageblock_order=2)
     )
     at = driver.c.image.at
-    one, two, part, wide = (str(driver.c.key(*what)) for what in ((at("one"), 4), (at("two"), 4), (at("two") + 1, 1), (at("wide"), 8)))
+    places = ((at("one"), 4), (at("two"), 4), (at("two") + 1, 1), (at("wide"), 8))
+    one, two, part, wide = (str(driver.c.key(*place)) for place in places)
     assert (one, wide) == ("one", "wide") or at("two") != at("one") + 4
     assert two in ("two", "two[0:4]") and part in ("two[1:2]", "two[5:6]")
     assert driver.c.key(at("one"), 4).base == driver.c.key(at("one") + 4, 4).base  # one word, and two parts that do not meet
