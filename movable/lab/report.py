@@ -70,7 +70,8 @@ def freed(run: Run, frames: int) -> str:
     free = sum(state.free for state in run.states["before"])
     discarded = f", {many(run.nr_discarded, 'stored page')} discarded" if run.stores else ""
     kept = len(run.process.pages)
-    return f"freed    the process frees {many(frames, 'frame')} and keeps {kept}{discarded}; {free} free"
+    swapped = f", {run.swapped} more are swapped to the store" if run.swapped else ""
+    return f"freed    the process frees {many(frames, 'frame')} and keeps {kept}{swapped}{discarded}; {free} free"
 
 
 def huge(run: Run, got: int) -> str:
@@ -83,7 +84,20 @@ def compacted(run: Run) -> str:
     """What compaction did."""
     migrated = run.migrated["after"] - run.migrated["before"]
     scanned = run.vm.vmstat["compact_migrate_scanned"]
-    return f"compaction: {many(migrated, 'page')} migrated, {scanned} frames scanned for pages to move"
+    return f"compaction: {many(migrated, 'page')} migrated, {scanned} frames scanned for pages to move{_in_the_way(run)}"
+
+
+def _in_the_way(run: Run) -> str:
+    """What was in use while compaction came by, and what became of that, in words."""
+    process = run.process
+    parts = []
+    if process.pinned:
+        parts.append(f"a pipe held {many(process.pinned, 'page')} of the process")
+    if process.tally["released"]:
+        parts.append(f"the process gave {process.tally['released']} back on their way")
+    if run.stores:
+        parts.append(f"{many(len(run.stores), 'stored page')} {'was' if len(run.stores) == 1 else 'were'} being read")
+    return f"\nmeanwhile  {', '.join(parts)}" if parts else ""
 
 
 def offlined(run: Run) -> str:
@@ -168,10 +182,13 @@ def summary(run: Run) -> Iterator[str]:
     for driver in run.drivers:
         counts = driver.tally.record()
         yield f"  {driver.label:<{width}}{run.held[driver.label]:>8}" + "".join(f"{counts[name]:>10}" for name in COLUMNS)
+    process = _process(run)
+    yield f"  {'a process':<{width}}{process['frames']:>8}" + "".join(f"{process[name]:>10}" for name in COLUMNS)
     before, after = run.states["before"], run.states["after"]
     yield f"  retries of the migration loop  {run.vm.vmstat['migrate_retries']}"
     yield f"  free blocks of order {PAGEBLOCK_ORDER}         {_blocks(before)} before compaction, {_blocks(after)} after"
     yield f"  fragmentation index            {_indices(before)} before; {_indices(after)} after"
+    yield f"  unusable index                 {_indices(before, 'unusable_index')} before; {_indices(after, 'unusable_index')} after"
     if run.stores:
         yield f"  data                           {stored_sentence(run)}"
     if run.not_returned is not None:
@@ -190,12 +207,17 @@ def _blocks(states: list[ZoneState]) -> int:
     return sum(state.blocks for state in states)
 
 
-def _indices(states: list[ZoneState]) -> str:
-    """The index of every node, or its range where there are many."""
+def _indices(states: list[ZoneState], which: str = "fragmentation_index") -> str:
+    """An index of every node, or its range where there are many."""
     if len(states) > MANY_NODES:
-        found = sorted(state.fragmentation_index for state in states)
+        found = sorted(getattr(state, which) for state in states)
         return f"{thousandths(found[0])} to {thousandths(found[-1])}"
-    return ", ".join(f"node {state.node} {thousandths(state.fragmentation_index)}" for state in states)
+    return ", ".join(f"node {state.node} {thousandths(getattr(state, which))}" for state in states)
+
+
+def _process(run: Run) -> dict[str, int]:
+    """What became of the process's pages, in the columns of drivers."""
+    return {"frames": run.process.held, "swapped": run.swapped, **{name: run.process.tally[name] for name in COLUMNS}}
 
 
 # --- the record ---
@@ -212,6 +234,7 @@ def record(run: Run) -> dict[str, Any]:
             {"name": driver.label, "target": driver.target, "frames": run.held.get(driver.label, 0), **driver.tally.record()}
             for driver in run.drivers
         ],
+        "process": _process(run),
         "data": _data(run),
         "zones": {moment: [state._asdict() for state in states] for moment, states in run.states.items()},
         "migrated": dict(run.migrated),

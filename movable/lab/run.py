@@ -17,11 +17,15 @@ from movable.lab.metrics import Tally, ZoneState, tally_callbacks, zone_states
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER, Settings, readable, size_text
 from movable.lab.page_owner import PageOwner
 from movable.lab.workloads import Inflation, Population, Process, Store, Taker, grows_to_a_target, hands_out_stores
+from movable.mm.fs import FileMapping
 from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.vm import VM
 
 DEFAULT_SHARE = 8
 """The standard library is read up to this fraction of the machine."""
+
+TEXT_SHIFT = 12
+"""One page of the data for so many frames, as a power of 2, is also a page of a file that the process maps."""
 
 DRIVER_SHARE = 0.3
 """How much of the memory that is filled drivers get; a process has the rest, until it exits."""
@@ -74,6 +78,7 @@ class Run:
         self.maps: list[FrameMap] = []
         self.states: dict[str, list[ZoneState]] = {}
         self.stored: list[dict[str, int]] = []
+        self.swapped = 0
         self.held: dict[str, int] = {}
         self.unmarked = 0
         self.migrated: dict[str, int] = {}
@@ -90,7 +95,7 @@ class Run:
     def adopt(self, driver: Loaded) -> None:
         """Whatever address spaces are new belong to ``driver``: count their callbacks, and give them its colour."""
         for addr, mapping in self.vm.address_spaces.items():
-            if addr not in self.owners:
+            if addr not in self.owners and not isinstance(mapping, FileMapping):
                 self.owners[addr] = driver.kind
                 tally_callbacks(mapping, driver.tally)
 
@@ -165,7 +170,8 @@ def plan(run: Run) -> None:
     fillers = [driver for driver in run.drivers if driver.instance not in pools and _can_fill(driver.instance)]
     share = max(room // 20, int(room * DRIVER_SHARE) - need) // len(fillers) if fillers else 0
     run.takers = [*run.stores, *(_filler(run, driver, share) for driver in fillers)]
-    run.process.left = max(0, room - need - share * len(fillers))
+    run.process.text = data.pages[: vm.nr_frames >> TEXT_SHIFT]
+    run.process.left = max(0, room - need - share * len(fillers) - len(run.process.text))
 
 
 def _read(run: Run) -> Data:

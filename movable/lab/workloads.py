@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from movable.errors import MovableError
 from movable.mm.gfp import MAX_ORDER
+from movable.mm.gup import get_user_pages
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
-from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.page import PAGE_SIZE, Page
-from movable.mm.pgtable import PTE_SHIFT
+from movable.mm.pgtable import PTE_SHIFT, PTE_THERE
+from movable.mm.process import Signal
+from movable.mm.swap import LRU, lruvec
+from movable.mm.swapfile import swapoff, swapon
 from movable.mm.userspace import userspace
 
 if TYPE_CHECKING:
@@ -42,29 +47,47 @@ HEAP = 0x10000000
 """Where its memory begins, in bytes."""
 
 
-class Process:
-    """A process with anonymous memory: each page holds its own number, and moves as the kernel's LRU pages do.
+SCANS = 4
+"""How often pages are looked at before nothing else is swapped out."""
+TEXT = 0x7000000
+"""Where it maps the file that it reads, in bytes."""
 
-    ``left`` is how many pages it still wants.
+
+class Process:
+    """A process whose pages move as the kernel's LRU pages do: anonymous ones that hold their own numbers, and those of a file.
+
+    ``left`` is how many pages it still wants, ``text`` what the file holds, page by page. ``gone`` are the numbers of pages that it
+    gave back while they were on their way.
     """
 
     def __init__(self, vm: VM, left: int) -> None:
         self.vm = vm
         self.left = left
+        self.text: list[bytes] = []
         self.task: Task | None = None
         self.touched = 0
+        self.gone: set[int] = set()
+        self.stride = 1
+        self.mapped = 0
+        self.pinned = 0
+        self.held = 0
+        self.tally: Counter[str] = Counter()
 
     @property
     def pages(self) -> list[Page]:
         """The pages that it has in memory."""
         mm = None if self.task is None else self.task.mm
-        return [] if mm is None else [self.vm.pages[pte >> PTE_SHIFT] for pte in mm.pgtable.values()]
+        return [] if mm is None else [self.vm.pages[pte >> PTE_SHIFT] for pte in mm.pgtable.values() if pte & PTE_THERE]
 
     def take(self, frames: int) -> None:
         """Touch ``frames`` more pages; gives up for good where there are none."""
         if self.task is None and self.left:
             self.task = userspace(self.vm).spawn("work")
+            self.tally = self.task.user.lru_tally
             do_mmap(self.task, HEAP, self.left * PAGE_SIZE, VM_READ | VM_WRITE)
+            if self.text:
+                do_mmap(self.task, TEXT, len(self.text) * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED)
+                self.stride = max(1, self.left // len(self.text) // 2)
         for _ in range(min(frames, self.left)):
             assert self.task is not None
             try:
@@ -74,6 +97,14 @@ class Process:
                 return
             self.touched += 1
             self.left -= 1
+            if self.text and not self.touched % self.stride:
+                self._read_text()
+
+    def _read_text(self) -> None:
+        """The next page of the file, if it was not read yet."""
+        if self.mapped < len(self.text) and self.task is not None:
+            self.task.write(TEXT + self.mapped * PAGE_SIZE, self.text[self.mapped])
+            self.mapped += 1
 
     def give_up(self) -> int:
         """Free all but one page in KEEPS_ONE_IN; returns how many pages were freed."""
@@ -86,6 +117,18 @@ class Process:
             self.task.user.lru_add_drain_all()  # a batch holds references
         return before - len(self.pages)
 
+    def swap_out(self, pool: Any, count: int) -> int:
+        """Let up to ``count`` of its pages go to a store on ``pool``, those that were not used for longest; how many are there."""
+        if self.task is None or not count:
+            return 0
+        user = self.task.user
+        space = swapon(user, pool.open_store(count), count)
+        for _ in range(SCANS):
+            for node in self.vm.nodes:
+                if space.free:
+                    user.shrink_node(user, node, 0)
+        return space.used
+
     @property
     def frames(self) -> int:
         """The frames that are in use for it: its pages, and the zero page."""
@@ -93,13 +136,57 @@ class Process:
 
     def compare(self) -> list[int]:
         """Read what it kept; returns the numbers of the pages that are not what it wrote."""
-        kept = range(0, self.touched, KEEPS_ONE_IN)
-        return [page for page in kept if self.task is not None and self.task.read(HEAP + page * PAGE_SIZE, 16) != _number(page)]
+        if self.task is None:
+            return []
+        kept = (page for page in range(0, self.touched, KEEPS_ONE_IN) if page not in self.gone)
+        lost = [page for page in kept if not self._holds(HEAP + page * PAGE_SIZE, _number(page))]
+        text = enumerate(self.text[: self.mapped])
+        return lost + [self.touched + at for at, page in text if not self._holds(TEXT + at * PAGE_SIZE, page)]
+
+    def _holds(self, address: int, content: bytes) -> bool:
+        """Whether it reads that; not where a store that it was swapped to cannot give it back."""
+        try:
+            return self.task is not None and self.task.read(address, len(content)) == content
+        except Signal:
+            return False
+
+    @contextmanager
+    def at_work(self, share: int) -> Iterator[None]:
+        """Inside the block a pipe holds ``share`` pages of the file, and one other: those that compaction comes to first."""
+        task = self.task
+        if task is not None and task.mm is not None:
+            there = {vpn: pte >> PTE_SHIFT for vpn, pte in task.mm.pgtable.items() if pte & PTE_THERE}
+            first = sorted(there, key=there.__getitem__)
+            text = [vpn for vpn in first if vpn < HEAP // PAGE_SIZE][:share]
+            for vpn in text + [vpn for vpn in first if vpn >= HEAP // PAGE_SIZE][:1]:
+                pinned = get_user_pages(task, vpn * PAGE_SIZE, 1)
+                task.pins += pinned if isinstance(pinned, list) else []
+            self.pinned = len(task.pins)
+        try:
+            yield
+        finally:
+            if task is not None:
+                task.unpin()
+
+    def give_back_one(self) -> None:
+        """Free one of its pages that somebody has isolated right now, if there is one."""
+        task = self.task
+        if task is None or task.mm is None or not any(sum(lruvec(node).nr_isolated) for node in self.vm.nodes):
+            return
+        for number in range(0, self.touched, KEEPS_ONE_IN):
+            pte = task.mm.pgtable.get((HEAP // PAGE_SIZE) + number, 0)
+            page = self.vm.pages.get(pte >> PTE_SHIFT) if pte & PTE_THERE else None
+            if page is not None and not page._flags & LRU and page._refcount == 2:
+                madvise_dontneed(task, HEAP + number * PAGE_SIZE, PAGE_SIZE)
+                self.gone.add(number)
+                return
 
     def exit(self) -> None:
         """End, and give everything back, with what the machine needs to run processes."""
         if self.task is not None:
+            self.tally = self.task.user.lru_tally
             self.task.exit()
+            swapoff(self.task.user)
             self.task.user.shut_down()
             self.task = None
 
@@ -148,6 +235,12 @@ class Store:
         number = self.numbers[len(self.stored)]
         self.device.write(len(self.stored), self.data.pages[number])
         self.stored.append(number)
+
+    def in_use(self) -> AbstractContextManager[Any]:
+        """Inside the block somebody has one of the stored pages mapped, if the device can do that (its method ``hold``)."""
+        hold = getattr(self.device, "hold", None)
+        kept = [slot for slot, number in enumerate(self.stored) if number not in self.discarded]
+        return nullcontext() if hold is None else cast("AbstractContextManager[Any]", hold(kept))
 
     def discard(self, share: float, chance: random.Random) -> None:
         """Throw a random part of the pages away."""

@@ -71,8 +71,11 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     if seam is not None:
         seam.event("move_lru_page_ret", page, newpage=newpage.pfn, ret=rc, mapcount=newpage._mapcount + 1)
     if rc == 0:
+        user.lru_tally["migrated"] += 1
         count_isolated(page, -1)
         lru_cache_add(user, newpage, user.cpu)
+    else:
+        user.lru_tally["eagain" if rc == -EAGAIN else "failed"] += 1
     return rc
 
 

@@ -204,6 +204,9 @@ def isolate_lru_for_compaction(page: Page, mode: int) -> bool:
     if mode & ISOLATE_ASYNC_MIGRATE and flags >> PG_writeback & 1:
         return False
     if page._mapping & PAGE_MAPPING_ANON and page._refcount > page._mapcount + 1:
+        user = page.vm.userspace
+        if user is not None:
+            user.lru_tally["refused"] += 1
         return False
     if isolate_lru_page(page):
         return False
@@ -247,20 +250,24 @@ def _back_to_lists(user: Userspace, page: Page) -> None:
     put_page(page)
 
 
-def end_lru_isolation(page: Page) -> None:
+def end_lru_isolation(page: Page, moving: bool = True) -> None:
     """A page that did not move, unlinked by the caller, goes back to the lists, and counts as isolated no more.
 
+    ``moving`` says that it was to move, and not to be reclaimed.
     That its file was cut off meanwhile does not matter: it goes from the lists with its last reference.
     """
     user = page.vm.userspace
     assert user is not None
     count_isolated(page, -1)
+    user.lru_tally["putback"] += moving
     _back_to_lists(user, page)
 
 
 def release_isolated_lru_page(page: Page) -> None:
     """Nobody uses an isolated page any more: it counts as isolated no more, and goes with the caller's reference."""
     count_isolated(page, -1)
+    if page.vm.userspace is not None:
+        page.vm.userspace.lru_tally["released"] += 1
     if page.seam is not None:
         page.seam.event("released_lru_page", page)
 

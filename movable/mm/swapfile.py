@@ -167,7 +167,9 @@ def swap_writepage(space: SwapSpace, page: Page) -> bool:
     page._flags &= ~DIRTY
     try:
         space.device.write(page._private, bytes(page.vm.map_page(page)))
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         page._flags |= DIRTY
         page.vm.vmstat["pswpout_failed"] += 1
         return False
@@ -178,8 +180,10 @@ def swap_writepage(space: SwapSpace, page: Page) -> bool:
 def swap_readpage(space: SwapSpace, page: Page, slot: int) -> bool:
     """Fill a fresh page from a slot; False where the device cannot give it."""
     try:
-        content = space.device.read(slot)
-    except Exception:
+        content = bytes(space.device.read(slot))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a broken driver can fail in any way
         return False
     if len(content) != PAGE_SIZE:
         return False

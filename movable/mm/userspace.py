@@ -5,6 +5,7 @@ Nothing of this exists in a machine that only drivers use. ``userspace(vm)`` mak
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,8 @@ class Userspace:
 
     ``era`` says how its kernel answers, ``cpu_nodes`` the node of each CPU, ``cpu`` the CPU whose batch the kernel's own
     work uses. ``fault_around`` is the window of read faults in pages (1: none). ``tasks`` are the processes by pid.
-    ``top_cpuset`` is the root group, ``kworker`` who
+    ``lru_tally`` counts what became of pages of the LRU lists that were to move: migrated, eagain, failed, putback, released, and
+    those that compaction refused. ``top_cpuset`` is the root group, ``kworker`` who
     moves pages for it. ``memory_nodes`` are the nodes with memory (N_MEMORY).
     """
 
@@ -62,6 +64,7 @@ class Userspace:
         self.move_file_page = move_file_page
         self.shrink_node = shrink_node
         self.swap: SwapSpace | None = None
+        self.lru_tally: Counter[str] = Counter()
         self.release_lru_page = release_lru_page
         self.zero_page = self._make_zero_page()
         self.kworker = Process(self, 0, "kthread", self.top_cpuset)

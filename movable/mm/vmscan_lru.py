@@ -101,7 +101,7 @@ def shrink_inactive_list(user: Userspace, node: Node, which: int, count: int) ->
             freed += 1
             user.vm.vmstat["pgsteal_direct"] += 1
         else:
-            end_lru_isolation(page)
+            end_lru_isolation(page, moving=False)
     user.lru_add_drain_all()
     return freed
 
