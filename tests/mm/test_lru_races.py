@@ -14,9 +14,11 @@ from movable.explore.engine import Scheduler
 from movable.explore.search import Report
 from movable.filesystem import Disk
 from movable.mm import migrate_lru, rmap
+from movable.mm.filemap import trylock_page, unlock_page
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages
+from movable.mm.migrate import MIGRATE_SYNC
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.move_pages import UserArray, sys_move_pages
@@ -25,7 +27,7 @@ from movable.mm.pgtable import PTE_RW, PTE_SHIFT
 from movable.mm.process import Signal
 from movable.mm.rmap import page_referenced
 from movable.mm.seam import Seam
-from movable.mm.swap import lru_add_drain_all
+from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
 from movable.mm.swapfile import swapon
 from movable.mm.userspace import Userspace, userspace
 from movable.mm.validate import validate_vm
@@ -169,6 +171,47 @@ def test_all_interleavings_of_two(names: str, era: str) -> None:
     random, met = states(names, era, "urw", 20)
     assert random.failure is None, str(random)
     assert met <= found
+
+
+class Middle(Stage):
+    """The middle of a move alone, small enough for every schedule there is: the page is isolated, and both are locked."""
+
+    def __init__(self, scheduler: Scheduler, era: str) -> None:
+        super().__init__(scheduler, era)
+        seam = self.vm.seam
+        self.vm.install(None)
+        assert self.task.mm is not None
+        self.old = self.vm.pages[self.task.mm.pgtable[START >> 12] >> PTE_SHIFT]
+        assert isolate_lru_page(self.old) == 0
+        count_isolated(self.old, 1)
+        new = self.vm.alloc_page(nid=1)
+        assert new is not None
+        self.new = new
+        assert trylock_page(self.old)
+        assert trylock_page(self.new)
+        self.vm.install(seam)
+
+    def middle(self) -> None:
+        self.seen["middle"] = migrate_lru.unmap_and_move_lru(self.new, self.old, MIGRATE_SYNC)
+        unlock_page(self.new)
+        unlock_page(self.old)
+
+
+@pytest.mark.parametrize("name", ["read", "write", "forget"])
+def test_brute_force_meets_no_other_end(name: str) -> None:
+    """Every schedule there is (dfs) comes to the same ends as the few that the systematic search runs."""
+    ends: dict[str, set[Hashable]] = {}
+    for strategy in ("dfs", "dpor"):
+        met = ends[strategy] = set()
+
+        def program(scheduler: Scheduler, met: set[Hashable] = met) -> Scene:
+            stage = Middle(scheduler, "6.1")
+            return Scene([("middle", stage.middle), (name, getattr(stage, name))], lambda: met.add(stage.state()))
+
+        report = explore(program, strategy=strategy, executions=3000, shrink=False)
+        assert report.complete, str(report)
+        assert report.failure is None, str(report)
+    assert ends["dfs"] == ends["dpor"]
 
 
 @pytest.mark.parametrize("names", SWAPPING)
