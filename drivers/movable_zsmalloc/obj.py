@@ -35,7 +35,7 @@ def kmap(page: Page) -> memoryview:
     ``page.data`` of a machine under observation takes the page for one location. Here tasks work on different slots of one page at
     the same time, and what orders them is the pin, the zspage lock and the class lock, all of which are seen.
     """
-    return page.data if page.seam is None else page.vm.map_page(page)
+    return page.vm.map_page(page)
 
 
 def init_zspage(size_class: SizeClass, zspage: Zspage) -> None:

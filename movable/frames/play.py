@@ -158,6 +158,8 @@ def _verdict(blocks: ZoneBlocks, compacted: bool) -> Iterator[str]:
             "and the rows cannot be equal."
         )
     yield f"  {sum(near)} of {len(near)} orders come to the recorded number, give or take 10 %."
+    if not all(near) and not blocks.other_work:
+        yield "  Free memory is as it was: the rest is pages that no flag tells apart, and per-CPU lists that hold pages back."
 
 
 def _moved(played: Played) -> Iterator[str]:

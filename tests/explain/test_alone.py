@@ -149,3 +149,9 @@ def test_settings() -> None:
 def test_lists_that_are_longer_than_the_kernel_counts() -> None:
     assert "the least that is free" in said("Node    0, zone   Normal, type    Movable >100000      1      0\n")
     assert "no memory, or all of it is in use" in said("Node 1, zone   Device      0      0      0\n")
+
+
+def test_counters_that_are_new_are_known_by_their_company() -> None:
+    material = read([("vmstat", "nrswpin 5\nnr_free_pages 1\nswpin_zero 0\nnrswpin 3\n\nweather 12\n")])
+    assert [line.number for line in material.unread] == [1, 6]
+    assert material.counters[0].values == {"nr_free_pages": 1, "swpin_zero": 0, "nrswpin": 3}

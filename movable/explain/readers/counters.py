@@ -21,17 +21,22 @@ ZRAM = (
 
 
 class Snapshots:
-    """Reads counters. A name that comes again, another file or another command begins the next snapshot."""
+    """Reads counters. A name that comes again, another file or another command begins the next snapshot.
+
+    A name that no kernel known here has is one where it stands right behind another counter.
+    """
 
     def __init__(self) -> None:
         self._place: tuple[str, str] | None = None
         self._diff: str | None = None
+        self._last: tuple[str, int] | None = None
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a counter, or a line of mm_stat."""
         found = _COUNTER.match(line.text)
-        if found is None or not _NAMES.fullmatch(found[1]):
+        if found is None or not (_NAMES.fullmatch(found[1]) or self._last == (line.source, line.number - 1)):
             return _mm_stat(line, material)
+        self._last = (line.source, line.number)
         if found[3] is None and self._of_a_diff(line, material, found[1], int(found[2])):
             return True
         place = (line.source, line.hint)

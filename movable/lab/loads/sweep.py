@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,14 @@ def _opened(jobs: list[Job], file: Path | None) -> tuple[RecordFile | None, dict
     return log, {job: done[job] for job in jobs if job in done}
 
 
+def _result(future: Future[dict[str, Any]]) -> dict[str, Any]:
+    """What a worker came to. Raises MovableError where the worker is gone."""
+    try:
+        return future.result()
+    except BrokenExecutor:
+        raise MovableError("a process that did the runs ended by itself; --resume FILE keeps what was finished") from None
+
+
 def _spread(todo: list[Job], executor: Executor, take: Callable[[dict[str, Any]], None]) -> None:
     """Keep the executor busy until all is done; what waits is given up when this is left early."""
     waiting: set[Future[dict[str, Any]]] = set()
@@ -122,7 +130,7 @@ def _spread(todo: list[Job], executor: Executor, take: Callable[[dict[str, Any]]
                 return
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
-                take(future.result())
+                take(_result(future))
     finally:
         for future in waiting:
             future.cancel()

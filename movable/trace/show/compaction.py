@@ -29,6 +29,12 @@ def compaction_text(found: Compaction) -> Iterator[str]:
         yield f"  moved     {found.moved}, and {found.not_moved} did not move"
     for reason, (good, bad) in sorted(found.reasons.items()):
         yield f"  migration {reason}: {good} succeeded, {bad} failed"
+    entries = found.events["set_migration_pte"], found.events["remove_migration_pte"]
+    if any(entries):
+        yield f"  mapped    {entries[0]} page table entries were set to wait for a migration, {entries[1]} lead to a page again"
+    daemon = found.events["mm_compaction_kcompactd_wake"] + found.events["mm_compaction_wakeup_kcompactd"]
+    if daemon:
+        yield f"  kcompactd woken {daemon} times"
     tables = {"suitable": found.suitable, "finished": found.results, "deferred": found.deferred, "CMA": found.cma}
     for name, counts in tables.items():
         if counts:

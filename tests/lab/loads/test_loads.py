@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from movable.cli import main
-from movable.errors import UsageError
+from movable.errors import MovableError, UsageError
 from movable.lab.loads import sweep as sweeps
 from movable.lab.loads.bench import Bench, content
 from movable.lab.loads.samples import Sample
@@ -106,6 +106,17 @@ def test_waiting_runs_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="bad"):
         list(sweep([Job("fragmenter", seed, SMALL) for seed in range(40)], executor, None, lambda count: None))
     assert len(executor.futures) == sweeps.AHEAD and all(future.cancelled() for future in executor.futures[1:])
+
+
+def test_a_worker_that_is_gone_is_told_in_a_line() -> None:
+    class Gone(Executor):
+        def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(BrokenExecutor("it died"))
+            return future
+
+    with pytest.raises(MovableError, match="ended by itself"):
+        list(sweep([Job("fragmenter", 0, SMALL)], Gone(), None, lambda count: None))
 
 
 def test_tables_and_pictures() -> None:

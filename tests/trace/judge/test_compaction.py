@@ -124,3 +124,11 @@ def test_a_daemon_does_not_wait() -> None:
     whole = [begin.format(who, "1.000000", "begin", ""), begin.format(who, "2.000000", "end", " status=success")]
     assert "Stalls" not in "\n".join(compaction_text(of(*whole)))
     assert "Stalls" in "\n".join(compaction_text(of(*(line.replace("khugepaged", "postgres") for line in whole))))
+
+
+def test_entries_that_wait_for_a_migration_are_counted() -> None:
+    pte = "a-1 [000] 1.00000{}: {}_migration_pte: addr=7f0000001000 pte=80000 order=0"
+    found = of(*(pte.format(n, "set") for n in range(3)), pte.format(5, "remove"))
+    text = "\n".join(compaction_text(found))
+    assert "3 page table entries were set to wait for a migration, 1 lead to a page again" in text
+    assert "woken 1 times" in "\n".join(compaction_text(of("a-1 [000] 1.000000: mm_compaction_kcompactd_wake: nid=0 order=9")))
