@@ -167,7 +167,7 @@ def _pages(material: Material) -> Iterator[Answer]:
             answer.facts.append(
                 f"It had {found.held} references, {page.mapcount} of them from page tables; migration counts on {found.expected}."
             )
-        if page.ret is not None:
+        if page.ret is not None and found.why != of_return(page.ret):
             answer.facts.append(f"The call returned {page.ret}: {of_return(page.ret)}.")
         if page.owner:
             answer.facts.append(f"It was allocated by: {page.owner}.")

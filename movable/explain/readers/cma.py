@@ -13,6 +13,7 @@ _LIST = re.compile(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages
 _SHORT = re.compile(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)@(\d+)")
 _BUSY = re.compile(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
+_MARKS = ("cma", "@", "alloc_contig", "available pages")
 _OTHER = re.compile(
     r"\bcma: number of available pages:|\bcma: Reserved \d+ MiB|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
 )
@@ -20,6 +21,8 @@ _OTHER = re.compile(
 
 def read(line: Line, material: Material) -> bool:
     """Whether the line is about a contiguous allocation. Runs and the request of one failure come in two lines, either first."""
+    if not any(mark in line.text for mark in _MARKS):
+        return False
     failed, runs, busy = _FAILED.search(line.text), _LIST.search(line.text) or _SHORT.search(line.text), _BUSY.search(line.text)
     if failed is not None:
         entry = _entry(line, material, lambda last: last.wanted is None)

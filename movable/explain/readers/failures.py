@@ -27,8 +27,8 @@ _AROUND = re.compile(
 
 def read(line: Line, material: Material) -> bool:
     """Whether the line belongs to the report of a failed allocation."""
-    failed = _FAILED.search(line.text)
-    oom = None if failed else _OOM.search(line.text)
+    failed = _FAILED.search(line.text) if "page allocation" in line.text else None
+    oom = _OOM.search(line.text) if "oom-killer" in line.text else None
     if failed is None and oom is None:
         return _AROUND.search(line.text) is not None
     mask = _NODEMASK.search(line.text)

@@ -19,6 +19,7 @@ _SOFT = re.compile(
     r"\bsoft[_ ]offline: (?:0x)?([0-9a-f]{1,16}): (.*?(?:failed|hugepage|page is already|isolat)[^,]*?)(?: (-?\d+))?(?:, type .*)?$"
 )
 _POISON = re.compile(r"\bMemory failure: (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
+_RETIRED = ("isolate pfn", "offline", "fflin", "Memory failure", "Onlined", "Unpoison")
 _NEWS = re.compile(r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:")
 _HEAD = re.compile(r"\bhead:\s?(\S.*)$")
 _WHY = re.compile(r"\bpage dumped because:\s*(.+?)\s*$")
@@ -49,7 +50,7 @@ class Dumps:
         return self._page
 
     def _failed(self, line: Line, material: Material) -> bool:
-        found = _FAILED.search(line.text)
+        found = _FAILED.search(line.text) if "migrating pfn" in line.text else None
         if found is None:
             return False
         page = self._open(line, material)
@@ -58,6 +59,8 @@ class Dumps:
 
     def _retired(self, line: Line, material: Material) -> bool:
         """A page that could not be isolated, was to be retired, or broke."""
+        if not any(mark in line.text for mark in _RETIRED):
+            return False
         lost, soft, poison = (pattern.search(line.text) for pattern in (_LOST, _SOFT, _POISON))
         found = lost or soft or poison
         if found is None:
@@ -70,7 +73,7 @@ class Dumps:
         return True
 
     def _called(self, line: Line, material: Material) -> bool:
-        found = _CALLED.search(line.text)
+        found = _CALLED.search(line.text) if "count:" in line.text else None
         if found is None:
             return False
         values = {name.lower(): value for name, value in _FIELD.findall(line.text)}
