@@ -29,12 +29,7 @@ def compaction_text(found: Compaction) -> Iterator[str]:
         yield f"  moved     {found.moved}, and {found.not_moved} did not move"
     for reason, (good, bad) in sorted(found.reasons.items()):
         yield f"  migration {reason}: {good} succeeded, {bad} failed"
-    entries = found.events["set_migration_pte"], found.events["remove_migration_pte"]
-    if any(entries):
-        yield f"  mapped    {entries[0]} page table entries were set to wait for a migration, {entries[1]} lead to a page again"
-    daemon = found.events["mm_compaction_kcompactd_wake"] + found.events["mm_compaction_wakeup_kcompactd"]
-    if daemon:
-        yield f"  kcompactd woken {daemon} times"
+    yield from _around(found)
     tables = {"suitable": found.suitable, "finished": found.results, "deferred": found.deferred, "CMA": found.cma}
     for name, counts in tables.items():
         if counts:
@@ -45,6 +40,16 @@ def compaction_text(found: Compaction) -> Iterator[str]:
     if found.fallbacks:
         yield f"  fallback  {found.fallbacks} between migratetypes, {found.polluting} of other requests into movable blocks"
     yield from _findings(found)
+
+
+def _around(found: Compaction) -> Iterator[str]:
+    """Page table entries that wait for a migration, and how often the daemon was woken."""
+    entries = found.events["set_migration_pte"], found.events["remove_migration_pte"]
+    if any(entries):
+        yield f"  mapped    {entries[0]} page table entries were set to wait for a migration, {entries[1]} lead to a page again"
+    daemon = found.events["mm_compaction_kcompactd_wake"] + found.events["mm_compaction_wakeup_kcompactd"]
+    if daemon:
+        yield f"  kcompactd woken {daemon} times"
 
 
 def _order(order: int) -> str:
