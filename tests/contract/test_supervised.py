@@ -82,7 +82,7 @@ def test_a_verdict_names_the_operation_and_repeats() -> None:
     assert done.returncode == 1 and "D52" in done.stderr and "exit status 0" in done.stderr
 
 
-def test_the_search_goes_on_where_it_was_and_comes_to_the_same() -> None:
+def test_the_search_goes_on_where_it_was_and_comes_to_the_same(tmp_path: Path) -> None:
     """One program of forty ends its process: the others count as if it were not there."""
 
     def count(driver: type) -> Report:
@@ -93,7 +93,8 @@ def test_the_search_goes_on_where_it_was_and_comes_to_the_same() -> None:
 
         def act(self) -> None:
             self.calls += 1
-            if self.calls == 10:
+            if self.calls == 3 and not (tmp_path / "once").exists():
+                (tmp_path / "once").touch()
                 os._exit(0)
 
     whole, broken = count(hostile.Hostile), count(ExitsLate)
