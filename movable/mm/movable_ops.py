@@ -48,6 +48,11 @@ class StickyPage(Page):
         self._mapping = value
 
 
+def _marked(vm: VM, key: int) -> int:
+    """How many pages of a type carry the mark."""
+    return sum(1 for page in vm.pages.values() if page._flags & MOVABLE_OPS and page._mapcount >> TYPE_SHIFT == key)
+
+
 def set_movable_ops(vm: VM, driver: Any, page_type: str, name: str = "") -> int:
     """Register the callbacks of ``driver`` for every page of ``page_type``; None as ``driver`` empties the slot.
 
@@ -62,8 +67,7 @@ def set_movable_ops(vm: VM, driver: Any, page_type: str, name: str = "") -> int:
     key = vm.era.page_types[page_type] >> TYPE_SHIFT
     if driver is None:
         if vm.seam is not None:
-            marked = sum(1 for page in vm.pages.values() if page._flags & MOVABLE_OPS and page._mapcount >> TYPE_SHIFT == key)
-            vm.seam.event("set_movable_ops", type=page_type, owner="", ret=0, pages=marked)
+            vm.seam.event("set_movable_ops", type=page_type, owner="", ret=0, pages=_marked(vm, key))
         gone = vm.movable_ops.pop(key, None)
         if gone is not None:
             vm.free_address_space(gone)
