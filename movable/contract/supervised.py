@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from movable.contract.budget import Budget
+from movable.contract.budget import LIMIT, Budget
 from movable.contract.examine import Asked, Check
 from movable.contract.judge import declared_away
 from movable.contract.report import Report, Verdict
@@ -15,6 +15,7 @@ from movable.contract.standing import Standing, told_failure, verdict_of
 from movable.contract.verdict import BROKEN, WAIVED
 from movable.errors import MovableError, UsageError
 from movable.rules.table import RULES
+from movable.sequential.faults import CLOCK_TIMES_PROCESSOR
 from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
 from movable.supervise import board
@@ -136,6 +137,11 @@ class _Teller:
             self.tell("verdict", verdict=to_record(found))
 
 
+def by_the_clock(limit: float) -> float:
+    """When a search by work is ended from outside; the usual limit is one of processor time, or a busy machine would cut it."""
+    return CLOCK_TIMES_PROCESSOR * limit if limit == LIMIT else limit
+
+
 def _go_on(check: Check, given: Given) -> None:
     """Put a check where another worker left it."""
     search, standing = check.search, given.standing
@@ -145,7 +151,7 @@ def _go_on(check: Check, given: Given) -> None:
         search.end = search.began + (check.budget.seconds or 0.0)
         check.budget = replace(check.budget, seconds=max(0.1, (check.budget.seconds or 0.0) - given.spent - AFTER))
     elif check.budget.limit is not None:
-        search.end = search.began + check.budget.limit
+        search.end = search.began + by_the_clock(check.budget.limit)
     if given.unexplored:
         check.refused = given.unexplored
     if standing is None:
@@ -240,7 +246,7 @@ class _Case:
         self.whole: Report | None = None
         self.workers = 0
         measure = asked.measure
-        seconds = measure.seconds if measure.by_time else measure.limit
+        seconds = measure.seconds if measure.by_time else None if measure.limit is None else by_the_clock(measure.limit)
         self.began = time.monotonic() - _late(seconds)
         self.deadline = None if seconds is None else self.began + seconds + AFTER
         self.patience = PATIENCE if seconds is None else max(0.5, min(PATIENCE, seconds / 2))

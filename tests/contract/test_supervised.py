@@ -13,8 +13,11 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.contract import check
+from movable.contract.budget import LIMIT
 from movable.contract.report import Report
+from movable.contract.supervised import by_the_clock
 from movable.errors import UsageError
+from movable.sequential.faults import CLOCK_TIMES_PROCESSOR
 from tests.drivers_for_tests import hostile_drivers as hostile
 
 SUPERVISED = True
@@ -170,3 +173,9 @@ def test_a_driver_that_ends_while_it_is_imported_is_one_line(line: str, tmp_path
     with pytest.raises(UsageError, match=r"cannot be imported|cannot be looked at") as caught:
         check(f"{tmp_path / 'ends.py'}:Driver", limit=2.0 if endless else 60.0)
     assert "\n" not in str(caught.value)
+
+
+def test_a_busy_machine_does_not_cut_the_usual_search_short() -> None:
+    """Its limit is one of processor time; what somebody asks for in seconds is over after so many."""
+    assert by_the_clock(LIMIT) == CLOCK_TIMES_PROCESSOR * LIMIT
+    assert by_the_clock(2.0) == 2.0
