@@ -103,7 +103,7 @@ MOVED = {
     "mm.zone": "mm.mmzone",
     "museum.core_counts": "museum.core.counts",
     "museum.core_lists": "museum.core.lists",
-    "museum.core_retry": "museum.core.retry",
+    "museum.core_retry": "museum.filesystems",
     "museum.core_types": "museum.core.types",
     "museum.n_answers": "museum.invented.answers",
     "museum.n_content": "museum.invented.content",
