@@ -63,3 +63,24 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str) -> None
     report = check(written(tmp_path, source), examples=150, interleavings=0, era="6.1", until={rule})
     assert report.refused == "" and rule in report.broken, report.broken
     assert re.search(words, str(report.verdicts[rule].what)), report.verdicts[rule].what
+
+
+AREAS = """
+#include <linux/percpu.h>
+static void *area;
+static int up(unsigned int cpu) { area = kmalloc(64, GFP_KERNEL); return area ? 0 : -ENOMEM; }
+static int down(unsigned int cpu) { kfree(area); area = NULL; return 0; }
+void use(void) { memset(area, 1, 64); }
+EXPORT_SYMBOL(use);
+static int __init begin(void) { return cpuhp_setup_state(CPUHP_MM_ZS_PREPARE, "test:prepare", up, down); }
+static void __exit end(void) { REMOVED; }
+module_init(begin);
+module_exit(end);
+MODULE_LICENSE("GPL");
+"""
+
+
+@pytest.mark.parametrize(("removed", "broken"), [("cpuhp_remove_state(CPUHP_MM_ZS_PREPARE)", []), ("", ["D34"])])
+def test_what_a_processor_was_given_is_given_back_when_its_state_is_removed(tmp_path: Path, removed: str, broken: list[str]) -> None:
+    report = check(written(tmp_path, AREAS.replace("REMOVED", removed)), examples=5, interleavings=0, era="6.1")
+    assert (report.refused, report.broken) == ("", broken)

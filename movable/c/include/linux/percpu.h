@@ -35,7 +35,16 @@
 #define num_possible_cpus() 1
 #define nr_cpu_ids 1
 #define NR_CPUS 1
-enum cpuhp_state { CPUHP_MM_ZS_PREPARE, CPUHP_AP_ONLINE_DYN };
-#define cpuhp_setup_state(state, name, up, down) ({ int (*_up)(unsigned int) = (up); (void)(down); _up ? _up(0) : 0; })
-#define cpuhp_remove_state(state) ((void)0)	/* ignored: the processor stays */
+enum cpuhp_state { CPUHP_MM_ZS_PREPARE, CPUHP_AP_ONLINE_DYN, K_CPUHP_STATES };
+/* The one processor comes when a state is set up and goes when it is removed: what it was given is given back then. */
+extern int (*k_cpuhp_down[K_CPUHP_STATES])(unsigned int);
+__attribute__((weak)) int (*k_cpuhp_down[K_CPUHP_STATES])(unsigned int);
+#define cpuhp_setup_state(state, name, up, down) ({ \
+	enum cpuhp_state _state = (state); int (*_up)(unsigned int) = (up), _ret = _up ? _up(0) : 0; \
+	if (!_ret) { k_cpuhp_down[_state] = (down); _ret = _state == CPUHP_AP_ONLINE_DYN ? (int)_state : 0; } \
+	_ret; })
+#define cpuhp_remove_state(state) ({ \
+	enum cpuhp_state _gone = (state); int (*_down)(unsigned int) = k_cpuhp_down[_gone]; \
+	k_cpuhp_down[_gone] = NULL; \
+	if (_down) _down(0); })
 #endif
