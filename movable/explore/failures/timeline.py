@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def _shown(found: Values, kept: int) -> Iterator[tuple[str, int, Any]]:
     """
     steps = found["steps"]
     starts = [at for at in range(len(steps)) if not at or steps[at]["task"] != steps[at - 1]["task"]]
-    for first, end in zip(starts, [*starts[1:], len(steps)], strict=True):
+    for first, end in pairwise([*starts, len(steps)]):
         if steps[first]["switch"]:
             yield "switch", first, _switch(found, first)
         skipped = 0
