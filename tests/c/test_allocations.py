@@ -81,6 +81,6 @@ MODULE_LICENSE("GPL");
 
 
 @pytest.mark.parametrize(("removed", "broken"), [("cpuhp_remove_state(CPUHP_MM_ZS_PREPARE)", []), ("", ["D34"])])
-def test_what_a_processor_was_given_is_given_back_when_its_state_is_removed(tmp_path: Path, removed: str, broken: list[str]) -> None:
+def test_what_a_processor_was_given_is_given_back_with_its_state(tmp_path: Path, removed: str, broken: list[str]) -> None:
     report = check(written(tmp_path, AREAS.replace("REMOVED", removed)), examples=5, interleavings=0, era="6.1")
     assert (report.refused, report.broken) == ("", broken)
