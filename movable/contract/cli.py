@@ -202,9 +202,13 @@ def _museum_here(arguments: argparse.Namespace) -> int:
     with progress(chosen.id) as step:
         broken = judge(chosen, budget, era=era, progress=step)
     print(caught_text(chosen, broken), flush=True)
+    if broken.interrupted:
+        raise KeyboardInterrupt
     with progress(f"the twin of {chosen.id}") as step:
         twin = judge(chosen, budget, twin=True, era=era, progress=step)
-    print(twin_text(chosen, twin))
+    print(twin_text(chosen, twin), flush=True)
+    if twin.interrupted:
+        raise KeyboardInterrupt
     return 0 if set(chosen.rules) <= set(broken.broken) and not twin.broken else 1
 
 
