@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import DeadlockError
-from movable.mm.locks import Work
+from movable.mm.locks import WaitQueue, Work
 
 if TYPE_CHECKING:
     from movable.c.bridge.calls import Bridge, Call
@@ -36,6 +36,13 @@ class Thread:
         self.call: Call | None = None
         self.ready: Callable[[], bool] | None = None
         self.work: Work | None = None
+        self.queue: WaitQueue | None = None
+        """Where it waits or last waited: who wakes the thread itself ends that wait, too."""
+
+    def wake(self) -> None:
+        """It looks again at what it waits for."""
+        if self.queue is not None:
+            self.queue.wake_up()
 
 
 class Threads:
@@ -56,6 +63,7 @@ class Threads:
     def start(self, thread: Thread) -> None:
         """Let it run (wake_up_process)."""
         if thread.started or thread.done:
+            thread.wake()
             return
         thread.started = True
         _, _, _, scheduler, engine = self.bridge.standing()
@@ -98,11 +106,12 @@ class Threads:
             thread.work = Work(lambda: self.slice(thread), thread.name)
         self._queue.queue_work(thread.work)
 
-    def look(self) -> None:
-        """A call has ended; whoever waits for something may have got it."""
+    def look(self) -> bool:
+        """A call has ended or waits: threads that can go on are queued as work. False, for that is no answer yet."""
         for thread in self.all.values():
             if thread.started and not thread.done and not thread.running and (thread.ready is None or thread.ready()):
                 self._enqueue(thread)
+        return False
 
     def slice(self, thread: Thread) -> None:
         """Let a thread run until it ends or waits for what is not so yet."""
@@ -142,6 +151,7 @@ class Threads:
         bridge = self.bridge
         bridge.access(thread.task + STOP, 4, True)
         bridge.memory.poke(thread.task + STOP, 1, 4)
+        thread.wake()
         scheduler = bridge.standing()[3]
         if not thread.started:
             thread.done = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.seam import watch
@@ -21,6 +21,9 @@ from movable.sequential.faults import Blocked, passes, watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 
+if TYPE_CHECKING:
+    from movable.mm.vm import VM
+
 Uses = dict[Hashable, tuple[bool, frozenset[Hashable], bool]]
 """By location: whether it is changed, the locks that were held at every use, whether every use was atomic."""
 
@@ -31,11 +34,12 @@ _TAKES = ("lock", "rlock", "try", "rtry")
 
 
 class _Notes:
-    """A scheduler that runs nothing else and writes down what is used, and under which locks."""
+    """A scheduler that writes down what is used, and under which locks. Beside the action it runs only work that it waits for."""
 
     current = "main"
 
-    def __init__(self) -> None:
+    def __init__(self, vm: VM) -> None:
+        self._vm = vm
         self.uses: Uses = {}
         self._held: list[Hashable] = []
 
@@ -55,10 +59,13 @@ class _Notes:
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Any = None, *, op: str = "wait", daemon: bool = False
     ) -> None:
         self.point(op, key)
+        for queue in self._vm.workqueues:
+            if not ready() and queue.worker:
+                queue._work()
         if not ready():
             raise DeadlockError(f"nobody else runs, and the only task waits for {what}")
 
-    def spawn(self, name: str, fn: Callable[[], object]) -> None:
+    def spawn(self, name: str, fn: Callable[[], object], *, daemon: bool = False) -> None:
         pass
 
     def note(self, text: str, **facts: object) -> None:
@@ -116,8 +123,8 @@ def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant:
         if passes(error):
             raise
         return None
-    notes = _Notes()
     vm, user = stage.vm, stage.users[0]
+    notes = _Notes(vm)
     before, in_use = set(stage.pages or ()), stage.frames_in_use()
     reads = stage.readings(())
     hooks: Hooks | None = None

@@ -212,6 +212,8 @@ def ticket(bridge: Bridge) -> int:
     """The beginning of a round of wait_event: a wake-up from here on counts."""
     sleeps(bridge, "may wait")
     queue, call = _wait_queue(bridge, bridge.request[A0]), bridge.now
+    if call.thread is not None:
+        call.thread.queue = queue
     if call.scheduler is not None:
         call.scheduler.point("wait", ("queue", queue.name))
     return queue._wakes
@@ -222,7 +224,9 @@ def wait(bridge: Bridge) -> None:
     queue, before, call = _wait_queue(bridge, bridge.request[A0]), bridge.request[A1], bridge.now
 
     def woken() -> bool:
-        return queue._wakes != before
+        if queue._wakes != before or call.scheduler is not None or call.thread is not None:
+            return queue._wakes != before
+        return bridge.threads.look()  # without tasks of their own threads run only as work
 
     if call.thread is not None and call.scheduler is None and not woken():
         call.thread.ready = woken
