@@ -62,10 +62,13 @@ def tidy() -> Iterator[None]:
             gc.unfreeze()
 
 
+_IMPORTED_IN = os.getpid()
+
+
 @lru_cache(maxsize=1)
 def _frozen_by_others(pid: int) -> bool:
-    """Whether this process froze objects before; that freeze stays. Asked once, for the answer is a walk over all of them."""
-    return gc.get_freeze_count() > 0
+    """Whether objects were frozen here before; that freeze stays. Counting them is a walk over all: not done in a fork."""
+    return pid != _IMPORTED_IN or gc.get_freeze_count() > 0
 
 
 def same_twice(program: Program, schedule: Schedule = (), options: Options | None = None) -> Scheduler:
