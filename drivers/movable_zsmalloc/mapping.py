@@ -54,25 +54,35 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     What is left unwritten under ZS_MM_WO may be lost. The view is dead after ``zs_unmap_object``. Raises UsageError for a handle
     that is not live, an unknown mode, and a task that has an object mapped. mirrors mm/zsmalloc.c, zs_map_object.
     """
-    cell = pool.handles[handle]
-    areas = pool.map_areas.areas
-    task = pool.vm.current.name
-    if task in areas:
-        raise UsageError(f"{pool.name}: task {task} has an object mapped; unmap it first, only one fits")
-    if mode not in (ZS_MM_RW, ZS_MM_RO, ZS_MM_WO):
-        raise UsageError(f"{pool.name}: unknown mapping mode {mode!r}; use ZS_MM_RW, ZS_MM_RO or ZS_MM_WO")
+    cell = to_be_mapped(pool, handle, mode)
     bit_spin_lock(HANDLE_PIN_BIT, cell)
     pfn, obj = cell.location
     page = pool.vm.page(pfn)
     zspage = get_zspage(page)
     zspage.lock.read_lock()
-    view, buffer = object_view(zspage, page, obj, mode)
-    areas[task] = MapArea(cell, mode, page, zspage, buffer, view, obj)
+    return begin_mapping(pool, cell, mode, page, zspage, obj)
+
+
+def to_be_mapped(pool: Pool, handle: int, mode: int) -> Handle:
+    """The handle's cell, where the running task may map its object; raises UsageError as `zs_map_object` says."""
+    cell = pool.handles[handle]
+    task = pool.vm.current.name
+    if task in pool.map_areas.areas:
+        raise UsageError(f"{pool.name}: task {task} has an object mapped; unmap it first, only one fits")
+    if mode not in (ZS_MM_RW, ZS_MM_RO, ZS_MM_WO):
+        raise UsageError(f"{pool.name}: unknown mapping mode {mode!r}; use ZS_MM_RW, ZS_MM_RO or ZS_MM_WO")
+    return cell
+
+
+def begin_mapping(pool: Pool, cell: Handle, mode: int, page: Page, zspage: Zspage, obj: int) -> memoryview:
+    """What a user sees of an object whose zspage is read-locked; the running task's area remembers it."""
+    view, buffer = _object_view(zspage, page, obj, mode)
+    pool.map_areas.areas[pool.vm.current.name] = MapArea(cell, mode, page, zspage, buffer, view, obj)
     return view
 
 
-def object_view(zspage: Zspage, page: Page, obj: int, mode: int) -> tuple[memoryview, bytearray | None]:
-    """What a user sees of an object, and the bounce buffer behind it where the object spans two pages."""
+def _object_view(zspage: Zspage, page: Page, obj: int, mode: int) -> tuple[memoryview, bytearray | None]:
+    """The view, and the bounce buffer behind it where the object spans two pages."""
     size_class = zspage.size_class
     offset = obj * size_class.size % PAGE_SIZE
     end = offset + size_class.size
@@ -91,16 +101,21 @@ def zs_unmap_object(pool: Pool, handle: int) -> None:
 
     Raises UsageError when the running task has not mapped ``handle``. mirrors mm/zsmalloc.c, zs_unmap_object.
     """
-    task = pool.vm.current.name
-    areas = pool.map_areas.areas
-    area = areas.get(task)
-    if area is None or area.cell.addr != handle:
-        raise UsageError(f"{pool.name}: task {task} has not mapped handle {handle:#x}; map it first")
-    del areas[task]
-    area.view.release()
+    area = end_mapping(pool, handle)
     zspage = area.zspage
     if area.buffer is not None and area.mode != ZS_MM_RO:
         # A spanning object is never huge, so it has a header, which is not the user's.
         write_object(zspage.size_class, area.page, area.cell.location[1], area.buffer, ZS_HANDLE_SIZE)
     zspage.lock.read_unlock()
     bit_spin_unlock(HANDLE_PIN_BIT, area.cell)
+
+
+def end_mapping(pool: Pool, handle: int) -> MapArea:
+    """The running task's area, which is free again; its view is dead. Raises UsageError as `zs_unmap_object`."""
+    task = pool.vm.current.name
+    area = pool.map_areas.areas.get(task)
+    if area is None or area.cell.addr != handle:
+        raise UsageError(f"{pool.name}: task {task} has not mapped handle {handle:#x}; map it first")
+    del pool.map_areas.areas[task]
+    area.view.release()
+    return area

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from movable import (
     MIGRATE_SYNC_NO_COPY,
-    UsageError,
     copy_highpage,
     get_page,
     mod_zone_page_state,
@@ -20,7 +19,7 @@ from movable import (
 )
 from movable_zsmalloc import compact
 from movable_zsmalloc.handles import ZS_HANDLE_SIZE
-from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO, MapArea, object_view
+from movable_zsmalloc.mapping import ZS_MM_RO, ZS_MM_RW, ZS_MM_WO, begin_mapping, end_mapping, to_be_mapped
 from movable_zsmalloc.obj import heads_in_page, obj_free, write_object
 from movable_zsmalloc.zspage import ZS_EMPTY, get_zspage
 from movable_zsmalloc.zspage_alloc import free_zspage, replace_sub_page, reset_page
@@ -55,30 +54,17 @@ class PoolLock:
 
     def map_object(self, pool: Pool, handle: int, mode: int) -> memoryview:
         """zs_map_object: the pool lock only until the zspage is read-locked."""
-        cell = pool.handles[handle]
-        areas = pool.map_areas.areas
-        task = pool.vm.current.name
-        if task in areas:
-            raise UsageError(f"{pool.name}: task {task} has an object mapped; unmap it first, only one fits")
-        if mode not in (ZS_MM_RW, ZS_MM_RO, ZS_MM_WO):
-            raise UsageError(f"{pool.name}: unknown mapping mode {mode!r}; use ZS_MM_RW, ZS_MM_RO or ZS_MM_WO")
+        cell = to_be_mapped(pool, handle, mode)
         with pool.lock:
             pfn, obj = cell.location
             page = pool.vm.page(pfn)
             zspage = get_zspage(page)
             zspage.lock.read_lock()
-        view, buffer = object_view(zspage, page, obj, mode)
-        areas[task] = MapArea(cell, mode, page, zspage, buffer, view, obj)
-        return view
+        return begin_mapping(pool, cell, mode, page, zspage, obj)
 
     def unmap_object(self, pool: Pool, handle: int) -> None:
         """zs_unmap_object."""
-        task = pool.vm.current.name
-        area = pool.map_areas.areas.get(task)
-        if area is None or area.cell.addr != handle:
-            raise UsageError(f"{pool.name}: task {task} has not mapped handle {handle:#x}; map it first")
-        del pool.map_areas.areas[task]
-        area.view.release()
+        area = end_mapping(pool, handle)
         if area.buffer is not None and area.mode != ZS_MM_RO:
             write_object(area.zspage.size_class, area.page, area.obj, area.buffer, ZS_HANDLE_SIZE)
         area.zspage.lock.read_unlock()
