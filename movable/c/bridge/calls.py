@@ -319,7 +319,7 @@ class Bridge:
             if call.thread is not None:
                 call.thread.ready = changed
                 raise Asleep
-            self.vm.wait(("idle", str(line)), lambda: changed() or self.threads.look(), what)
+            self.threads.wait(("idle", str(line)), changed, what)
             return
         call.rounds += 1
         if call.rounds > ROUNDS:

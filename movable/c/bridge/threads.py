@@ -106,12 +106,22 @@ class Threads:
             thread.work = Work(lambda: self.slice(thread), thread.name)
         self._queue.queue_work(thread.work)
 
-    def look(self) -> bool:
-        """A call has ended or waits: threads that can go on are queued as work. False, for that is no answer yet."""
+    def wait(self, key: tuple[str, str], ready: Callable[[], bool], what: str) -> None:
+        """Let the caller sleep where it is the only task: until it is ``ready``, threads that can go on are queued as work."""
+
+        def now() -> bool:
+            if ready():
+                return True
+            self.look()
+            return False
+
+        self.bridge.vm.wait(key, now, what)
+
+    def look(self) -> None:
+        """A call has ended or waits: threads that can go on are queued as work."""
         for thread in self.all.values():
             if thread.started and not thread.done and not thread.running and (thread.ready is None or thread.ready()):
                 self._enqueue(thread)
-        return False
 
     def slice(self, thread: Thread) -> None:
         """Let a thread run until it ends or waits for what is not so yet."""

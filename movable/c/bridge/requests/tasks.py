@@ -223,15 +223,18 @@ def wait(bridge: Bridge) -> None:
     """The end of a round: sleep until somebody wakes the queue."""
     queue, before, call = _wait_queue(bridge, bridge.request[A0]), bridge.request[A1], bridge.now
 
-    def woken() -> bool:
-        if queue._wakes != before or call.scheduler is not None or call.thread is not None:
-            return queue._wakes != before
-        return bridge.threads.look()  # without tasks of their own threads run only as work
+    key, what = ("queue", queue.name), f"a wake-up on wait queue {queue.name!r}"
 
-    if call.thread is not None and call.scheduler is None and not woken():
+    def woken() -> bool:
+        return queue._wakes != before
+
+    if call.scheduler is not None:
+        bridge.vm.wait(key, woken, what)
+    elif call.thread is None:
+        bridge.threads.wait(key, woken, what)
+    elif not woken():
         call.thread.ready = woken
         raise Asleep
-    bridge.vm.wait(("queue", queue.name), woken, f"a wake-up on wait queue {queue.name!r}")
 
 
 def wake(bridge: Bridge) -> None:
