@@ -178,9 +178,9 @@ def _apart(
     with Supervisor(work) as supervisor:
         ending = supervisor.run({}, take)
     if ending.how == INTERRUPTED:
-        from movable.supervise.interrupt import Interrupted, came
+        from movable.supervise.interrupt import of_this_command
 
-        raise Interrupted(came() or 2)
+        raise of_this_command()
     complain(ending, "the file system")
     if ending.how == DONE and reports:
         return reports[-1]

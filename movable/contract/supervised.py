@@ -368,9 +368,9 @@ class _Case:
 def _nothing(ending: Ending) -> BaseException:
     """There is nothing to certify: the driver did not even come to be looked at."""
     if ending.how == INTERRUPTED:
-        from movable.supervise.interrupt import Interrupted, came
+        from movable.supervise.interrupt import of_this_command
 
-        return Interrupted(came() or 2)
+        return of_this_command()
     if ending.how == TIME:
         return UsageError(f"{ending.place.where or 'the driver cannot be looked at'}: it did not end in the time of the check")
     return MovableError(f"the check came to nothing: {ending.words}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from movable.eras import DEFAULT
 from movable.registry import LOADERS, Found, era_of, installed
 from movable.supervise.channel import Record, Sender
-from movable.supervise.interrupt import Interrupted, came
+from movable.supervise.interrupt import of_this_command
 from movable.supervise.relay import complain, error_of
 from movable.supervise.supervisor import DONE, FAILED, INTERRUPTED, Supervisor
 
@@ -43,7 +43,7 @@ def installed_apart() -> list[Found]:
             if ending.how == DONE:
                 break
             if ending.how == INTERRUPTED:
-                raise Interrupted(came() or 2)
+                raise of_this_command()
             if ending.how == FAILED:
                 raise error_of(ending)
             problems[looked_at] = f"cannot be imported: {ending.words}"
@@ -62,6 +62,6 @@ def era_apart(target: str) -> str:
     with Supervisor(work) as supervisor:
         ending = supervisor.run({}, lambda record: eras.append(str(record.get("era"))))
     if ending.how == INTERRUPTED:
-        raise Interrupted(came() or 2)
+        raise of_this_command()
     complain(ending, target)
     return eras[-1] if eras else DEFAULT

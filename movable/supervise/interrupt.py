@@ -78,3 +78,8 @@ def deferred() -> Iterator[Desk]:
 def came() -> int:
     """The signal that came in this command, 0 for none."""
     return 0 if _desk is None else _desk.came
+
+
+def of_this_command(where: str = "") -> Interrupted:
+    """What to raise where a worker of this command ended by an interruption: by the signal that came here, or Ctrl-C."""
+    return Interrupted(came() or signal.SIGINT, where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from movable.errors import MovableError, UsageError
 from movable.files import abandon_stdout
 from movable.supervise.board import PREPARE
 from movable.supervise.channel import Record, Sender
-from movable.supervise.interrupt import Interrupted, came
+from movable.supervise.interrupt import of_this_command
 from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, MEMORY_LIMIT, PATIENCE, STILL, TIME, Ending, Supervisor
 
 PIECE = 12_000
@@ -110,7 +109,7 @@ def relayed(
     with Supervisor(work, memory=memory, patience=patience) as supervisor:
         ending = supervisor.run({}, take)
     if ending.how == INTERRUPTED:
-        raise Interrupted(came() or signal.SIGINT, ending.text)
+        raise of_this_command(ending.text)
     complain(ending, what)
     if ending.how == DONE and codes:
         return codes[-1]
