@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from movable.explain import levels, tallies, zones
 from movable.explain.hostages import judge
-from movable.explain.material import CmaFailure, FreeBlocks, Mapped, Material
+from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material
 from movable.explain.meanings import of_return
 from movable.trace.judge.compaction import follow
 from movable.trace.read.tracepoints import tracepoints
@@ -21,15 +20,6 @@ CMA_ERRORS = {
     -4: "-EINTR, a signal ended the attempt",
 }
 KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
-
-
-@dataclass(slots=True)
-class Answer:
-    """A heading, facts as sentences, and what to do next."""
-
-    title: str
-    facts: list[str] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
 
 
 def answers(material: Material, order: int, why: str) -> list[Answer]:

@@ -90,19 +90,19 @@ def explain_log(path: Path, json: str | None, page: str | None = None) -> bool:
 def _show(material: Material, wanted: int | None, json: str | None, page: str | None) -> None:
     """Answer, and write the answers as text, as JSON and as a page."""
     from movable.explain.answers import answers
-    from movable.explain.frames import count, frame_answers
+    from movable.explain.frames import counted, frame_answers, frames_record
     from movable.explain.record import record
     from movable.explain.show import html, text
     from movable.explain.zones import wanted_order
     from movable.files import write_json, write_text
 
     order, why = wanted_order(material, wanted)
-    counts = count(material)
-    found = frame_answers(material) + (answers(material, order, why) if material.recognised else [])
+    dumps = counted(material)
+    found = frame_answers(dumps) + (answers(material, order, why) if material.recognised else [])
     if page:
         write_text(page, html(material, found, order))
     if json:
-        write_json(json, record(material, found, order) | counts)
+        write_json(json, record(material, found, order) | frames_record(dumps))
     if "-" not in (json, page):
         write_text("-", "\n".join(text(material, found)).rstrip() + "\n")
 

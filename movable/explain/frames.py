@@ -7,16 +7,14 @@ from pathlib import PurePath
 from typing import Any
 
 from movable.errors import UsageError
-from movable.explain.answers import Answer
-from movable.explain.material import Material
-from movable.frames.hostages import count as count_zones
-from movable.frames.hostages import lines
-from movable.frames.hostages import record as zones_record
+from movable.explain.material import Answer, Material
+from movable.frames.hostages import ZoneCount, count, lines, record
 from movable.frames.snapshot import Snapshot, Span
+from movable.mm.proc_page import KPF_BUDDY, KPF_NOPAGE
 
 LEAST_FRAMES = 64
 LAYOUT = "movable lab import FOLDER, with zoneinfo and buddyinfo beside it, plays compaction on this very layout"
-FREE_OR_HOLE = 1 << 10 | 1 << 20
+FREE_OR_HOLE = 1 << KPF_BUDDY | 1 << KPF_NOPAGE
 
 
 def is_words(name: str, data: bytes) -> bool:
@@ -36,18 +34,24 @@ def is_words(name: str, data: bytes) -> bool:
     return True
 
 
-def count(material: Material) -> dict[str, Any]:
+Dumps = list[tuple[Snapshot, list[ZoneCount]]]
+
+
+def counted(material: Material) -> Dumps:
+    """Each dump with what its zones hold."""
+    return [(one, count(one)) for one in _snapshots(material)]
+
+
+def frames_record(dumps: Dumps) -> dict[str, Any]:
     """Frames and pageblocks of each dump for programs: ``frames``, a list of movable.hostages/1; nothing where none was given."""
-    if not material.frames:
-        return {}
-    return {"frames": [zones_record(count_zones(one), one.name, one.pageblock_order) for one in _snapshots(material)]}
+    return {"frames": [record(zones, one.name, one.pageblock_order) for one, zones in dumps]} if dumps else {}
 
 
-def frame_answers(material: Material) -> list[Answer]:
+def frame_answers(dumps: Dumps) -> list[Answer]:
     """The same in sentences."""
     found = []
-    for one in _snapshots(material):
-        for block in "\n".join(lines(count_zones(one), one.pageblock_order)).strip().split("\n\n"):
+    for one, zones in dumps:
+        for block in "\n".join(lines(zones, one.pageblock_order)).strip().split("\n\n"):
             title, *facts = block.splitlines()
             found.append(Answer(title, [" ".join(fact.split()) for fact in facts], [LAYOUT]))
     return found

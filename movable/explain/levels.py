@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from movable.explain import zones
-from movable.explain.material import Marks, Material
-
-if TYPE_CHECKING:
-    from movable.explain.answers import Answer
+from movable.explain.material import Answer, Marks, Material
 
 BLOCKS = "cat /proc/buddyinfo, or /proc/pagetypeinfo as root: they say in which blocks the free pages lie"
 WAYS = {"fragmentation_index": "fragmentation index", "unusable_index": "unusable index"}
@@ -46,8 +42,6 @@ DEFRAG = {
 
 
 def _settings(values: dict[str, str]) -> Answer:
-    from movable.explain.answers import Answer
-
     answer = Answer("Settings")
     answer.facts += [table[values[name]] for name, table in (("enabled", ENABLED), ("defrag", DEFRAG)) if values.get(name) in table]
     if values.get("enabled") == "never":
@@ -57,12 +51,13 @@ def _settings(values: dict[str, str]) -> Answer:
     if values.get("compact_unevictable_allowed") == "0":
         answer.facts.append("Locked pages are not moved (vm.compact_unevictable_allowed 0).")
     rest = ", ".join(f"{name} {value}" for name, value in values.items() if name not in ("enabled", "defrag"))
-    return Answer(answer.title, [*answer.facts, *([f"Read: {rest}."] if rest else [])] or [f"Read: {values}."], answer.advice)
+    if rest:
+        answer.facts.append(f"Read: {rest}.")
+    answer.facts = answer.facts or [f"Read: {values}."]
+    return answer
 
 
 def _watermarks(marks: Marks, order: int) -> Answer:
-    from movable.explain.answers import Answer
-
     values = marks.values
     answer = Answer(f"Node {marks.node}, zone {marks.zone}: watermarks", [], [BLOCKS])
     free, size = values.get("free", values.get("nr_free_pages")), values.get("managed", values.get("present"))
@@ -95,8 +90,6 @@ def _watermarks(marks: Marks, order: int) -> Answer:
 
 
 def _indices(material: Material, order: int, known: set[tuple[int, str]]) -> Iterator[Answer]:
-    from movable.explain.answers import Answer
-
     for one in material.indices:
         if (one.node, one.zone) in known or not one.values:
             continue
@@ -121,8 +114,6 @@ def _indices(material: Material, order: int, known: set[tuple[int, str]]) -> Ite
 
 def _meminfo(title: str, values: dict[str, int]) -> Answer:
     """/proc/meminfo, as far as it speaks of huge pages, CMA and memory that cannot move. In kB; huge pages are counts."""
-    from movable.explain.answers import Answer
-
     answer = Answer(title)
     total, free = values.get("MemTotal"), values.get("MemFree")
     if free is not None:

@@ -206,3 +206,12 @@ class Material:
     unread: list[Line] = field(default_factory=list)
     pageblock_order: int | None = None
     recognised: int = 0
+
+
+@dataclass(slots=True)
+class Answer:
+    """A heading, facts as sentences, and what to do next."""
+
+    title: str
+    facts: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)

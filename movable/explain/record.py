@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from movable.explain import tallies, zones
-from movable.explain.answers import Answer
 from movable.explain.hostages import judge
-from movable.explain.material import Material, PageDump
+from movable.explain.material import Answer, Material, PageDump
 
 SCHEMA = "movable.explain/1"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from movable.explain import zones
-from movable.explain.answers import Answer
-from movable.explain.material import FreeBlocks, Material
+from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.paste import Line
 from movable.shown import in_html
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
-from movable.explain.material import Material
+from movable.explain.material import Answer, Material
 from movable.explain.meanings import of_status
-
-if TYPE_CHECKING:
-    from movable.explain.answers import Answer
 
 MOST_TOLD = 12
 MANY_SCANNED = 50
@@ -32,8 +28,6 @@ def now(material: Material) -> dict[str, int]:
 
 def answers(material: Material) -> Iterator[Answer]:
     """Counters, zram, and compactions one by one."""
-    from movable.explain.answers import Answer
-
     delta = change(material)
     values: Mapping[str, int] = delta or now(material)
     if values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from movable.lab.loads.cli import add_arguments as add_run
@@ -53,18 +54,23 @@ def _add_import(inner: Any) -> None:
     verb.set_defaults(run=_import)
 
 
-def _import(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
+def _folder(arguments: argparse.Namespace) -> Path:
+    """Where the files of the real machine are. Raises UsageError for a folder beside --live, and for neither."""
     from movable.errors import UsageError
+    from movable.frames.snapshot import PROC
+
+    if arguments.live == (arguments.folder is not None):
+        raise UsageError("give a folder with kpageflags and zoneinfo, or --live for this machine, and not both")
+    return PROC if arguments.live else Path(arguments.folder)
+
+
+def _import(arguments: argparse.Namespace) -> int:
     from movable.files import check_place, write_json, write_text
     from movable.frames.play import lines, play, record
     from movable.frames.snapshot import era_of, take
 
-    if arguments.live == (arguments.folder is not None):
-        raise UsageError("give a folder with kpageflags and zoneinfo, or --live for this machine, and not both")
+    folder = _folder(arguments)
     check_place(arguments.json)
-    folder = Path("/proc" if arguments.live else arguments.folder)
     after = None if arguments.after is None else Path(arguments.after)
     if (folder / "before").is_dir():
         folder, after = folder / "before", after or ((folder / "after") if (folder / "after").is_dir() else None)
@@ -85,17 +91,13 @@ def _answers(arguments: argparse.Namespace) -> int:
 
 
 def _hostages(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from movable.errors import UsageError
     from movable.files import check_place, write_json, write_text
     from movable.frames.hostages import count, lines, record
     from movable.frames.snapshot import take
 
-    if arguments.live == (arguments.folder is not None):
-        raise UsageError("give a folder with kpageflags and zoneinfo, or --live for this machine, and not both")
+    folder = _folder(arguments)
     check_place(arguments.json)
-    snapshot = take(Path("/proc" if arguments.live else arguments.folder))
+    snapshot = take(folder)
     zones = count(snapshot)
     if arguments.json != "-":
         write_text("-", "\n".join(lines(zones, snapshot.pageblock_order)))

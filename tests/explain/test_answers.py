@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from movable.explain.answers import Answer, answers
+from movable.explain.answers import answers
 from movable.explain.hostages import judge, kind_of
-from movable.explain.material import Material, PageDump
+from movable.explain.material import Answer, Material, PageDump
 from movable.explain.meanings import of_return, of_status
 from movable.explain.paste import Line
 from movable.explain.reading import read

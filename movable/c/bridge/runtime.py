@@ -145,8 +145,8 @@ class Runtime:
 
     def left(self) -> tuple[int, int, int]:
         """Objects of the driver's that were never freed: how many, and the size of the first and where it was made."""
-        out = (ctypes.c_ulong * 3)()
-        return int(self.lib.k_left(out)), out[1], out[2]
+        out = (ctypes.c_ulong * 2)()
+        return int(self.lib.k_left(out)), out[0], out[1]
 
     def scratch(self) -> int:
         """The address of 64 bytes of the heap for the bridge's own use."""

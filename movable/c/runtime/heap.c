@@ -103,7 +103,7 @@ void k_keep(const void *p)
 		o->kept = 1;
 }
 
-/* The first object of the driver's own that was never freed: where it is, its size, where it was made. Returns how many there are. */
+/* The first object of the driver's own that was never freed: its size, where it was made. Returns how many there are. */
 u32 k_left(u64 *out)
 {
 	u32 n = 0;
@@ -113,9 +113,8 @@ u32 k_left(u64 *out)
 
 		if (o->freed || o->kept || (u64)o->made - image_lo >= image_span)
 			continue;
-		out[0] = o->at;
-		out[1] = o->size;
-		out[2] = (u64)o->made;
+		out[0] = o->size;
+		out[1] = (u64)o->made;
 		n++;
 	}
 	return n;

@@ -7,14 +7,15 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
-from movable.supervise.cluster import dask
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 MAX_RUNS = 10_000
 MAX_STEPS = 10_000
@@ -121,13 +122,17 @@ def _seeds(text: str) -> list[int]:
 def _executor(arguments: argparse.Namespace, runs: int) -> Iterator[Executor | None]:
     """Where the runs are done: a dask cluster, processes, or here where there is one run or one process."""
     if arguments.dask:
-        with dask(arguments.dask, DASK_SECONDS) as executor:
-            yield executor
+        from movable.supervise.cluster import dask
+
+        with dask(arguments.dask, DASK_SECONDS) as cluster:
+            yield cluster
         return
     workers = min(arguments.jobs or os.cpu_count() or 1, runs)
     if workers == 1:
         yield None
         return
+    from concurrent.futures import ProcessPoolExecutor
+
     executor = ProcessPoolExecutor(workers)
     try:
         yield executor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from movable.shown import in_html
 from movable.trace.judge.compaction import DAEMONS, Compaction
+from movable.trace.show.pictures import frame
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 320, 110, 40, 45
 SHOWN = 5
@@ -95,11 +95,7 @@ def _findings(found: Compaction) -> Iterator[str]:
 
 def compaction_svg(found: Compaction, name: str) -> str:
     """Where the migrate scanner and the free scanner were over time: frames upwards, time from left to right."""
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-        f"<title>Scanners of compaction over time: {in_html(name)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-    ]
+    parts = frame(HEIGHT, f"Scanners of compaction over time: {name}")
     places = [pfn for samples in found.points.values() for _, pfn in samples]
     low, high = min(places, default=0), max(places, default=1)
     span, seconds = max(high - low, 1), max(found.last - found.first, 1e-6)

@@ -16,7 +16,7 @@ def work_svg(found: Compaction, name: str) -> str:
     """Frames that the migrate scanner went over and took, added up from the beginning: far apart means in vain."""
     seconds, height = max(found.last - found.first, 1e-6), TOP + PLOT + BOTTOM
     top = max(found.migrate_scanned, found.migrate_taken, 1)
-    parts = _frame(height, f"Frames scanned and taken over time: {name}")
+    parts = frame(height, f"Frames scanned and taken over time: {name}")
     for place, (what, colour) in enumerate(COLOURS.items()):
         points = [(LEFT, TOP + PLOT)]
         for time, *sums in [*found.work, (found.last, found.migrate_scanned, found.migrate_taken)]:
@@ -36,7 +36,7 @@ def tasks_svg(found: Compaction, name: str) -> str:
     """A lane for each task that compacted, those that did so for the longest time first; a daemon is grey, who waits is not."""
     tasks = sorted(found.waits, key=lambda task: -found.waits[task])[:MAX_LANES]
     seconds, height = max(found.last - found.first, 1e-6), TOP + max(len(tasks), 1) * LANE + BOTTOM
-    parts = _frame(height, f"Who compacted when: {name}")
+    parts = frame(height, f"Who compacted when: {name}")
     for place, task in enumerate(tasks):
         y = TOP + place * LANE
         parts.append(f'<text x="{LEFT - 8}" y="{y + 16}" text-anchor="end">{in_html(task[:16] or "unknown")}</text>')
@@ -49,7 +49,8 @@ def tasks_svg(found: Compaction, name: str) -> str:
     return "\n".join([*parts, *_times(height, seconds), "</svg>"]) + "\n"
 
 
-def _frame(height: int, title: str) -> list[str]:
+def frame(height: int, title: str) -> list[str]:
+    """The beginning of a picture: its size, its title, a white ground."""
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
         f"<title>{in_html(title)}</title>",

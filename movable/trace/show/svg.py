@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from movable.shown import in_html
+from movable.trace.show.pictures import frame
 from movable.trace.show.summary import SECONDS, Series, Summary
 
 WIDTH, HEIGHT = 900, 320
@@ -16,12 +17,7 @@ def isolated_svg(summary: Summary) -> str:
     """The picture as text: a line for each driver, time from left to right, pages upwards."""
     seconds = max(summary.end - summary.begin, 1e-6 if summary.clock == SECONDS else 1.0)
     top = max([1, *(max(series.points, default=0) for series in summary.series.values())])
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-        f"<title>Isolated pages over time: {in_html(summary.name)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        *_axes(seconds, top, summary.clock),
-    ]
+    parts = [*frame(HEIGHT, f"Isolated pages over time: {summary.name}"), *_axes(seconds, top, summary.clock)]
     for index, (driver, series) in enumerate(sorted(summary.series.items())):
         colour = COLOURS[index % len(COLOURS)]
         points = " ".join(_steps(series, seconds, top))
