@@ -155,23 +155,18 @@ class Orders:
                 stage.vm.run_work()
         return _ended(stage, tuple(sequence), tuple(merge), answers, self.torn)
 
-    def judge(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]], books: bool = True) -> tuple[str, str] | None:
-        """The rule that an execution broke and what was wrong; None when some order gives the same.
-
-        ``books``: look at the driver's own invariant too.
-        """
+    def judge(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]]) -> tuple[str, str] | None:
+        """The rule that an execution broke and what was wrong; None when some order gives the same."""
         if not self.outcomes:
             return None
-        wrong = self._judge(self.outcomes, stage, answers, spans, books)
+        wrong = self._judge(self.outcomes, stage, answers, spans)
         if wrong is not None:
             for left_out in self._choices(answers):
-                if left_out not in self.fewer:
-                    self.fewer[left_out] = self._come_to(left_out)
-                if self._judge(self.fewer[left_out], stage, answers, spans, books) is None:
+                if self._judge(self._without(left_out), stage, answers, spans) is None:
                     return None
         return wrong
 
-    def witnesses(self, stage: Stage, answers: list[list[Any]], books: bool = True) -> tuple[tuple[Place, ...], ...]:
+    def witnesses(self, stage: Stage, answers: list[list[Any]]) -> tuple[tuple[Place, ...], ...]:
         """The orders that give what an execution gave, whatever the real time; () where no real-time order can refute them all.
 
         Also () where not every order is known: then nothing more is said than of the real time that was seen.
@@ -179,17 +174,21 @@ class Orders:
         operations = sum(action[0] == "op" for actions in self.scenario.tasks for action in actions)
         if not 1 < operations <= MAX_OPERATIONS or self.errors or self.hangs or not self.all_orders:
             return ()
-        found = self._accepted(self.outcomes, stage, answers, books)
+        found = self._accepted(self.outcomes, stage, answers)
         if found and refuted(found, None) is None:
             return ()
         for left_out in self._choices(answers):
-            if left_out not in self.fewer:
-                self.fewer[left_out] = self._come_to(left_out)
-            found += self._accepted(self.fewer[left_out], stage, answers, books)
+            found += self._accepted(self._without(left_out), stage, answers)
         found = list(dict.fromkeys(found))
         return () if refuted(found, None) is None else tuple(found)
 
-    def _accepted(self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], books: bool) -> list[tuple[Place, ...]]:
+    def _without(self, left_out: frozenset[Place]) -> list[Outcome]:
+        """The outcomes of all orders without some operations, found out when they are first asked for."""
+        if left_out not in self.fewer:
+            self.fewer[left_out] = self._come_to(left_out)
+        return self.fewer[left_out]
+
+    def _accepted(self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]]) -> list[tuple[Place, ...]]:
         """The sequences of all outcomes that an execution agrees with."""
         fitting = [one for one in outcomes if self._agrees(one.answers, answers)]
         if self.torn:
@@ -198,7 +197,7 @@ class Orders:
         for merge in dict.fromkeys(one.merge for one in fitting):
             readings = stage.readings(merge)
             same = [one for one in fitting if one.merge == merge and one.readings == readings]
-            if same and (not books or any(one.invariant for one in same) or not invariant(stage)):
+            if same and (any(one.invariant for one in same) or not invariant(stage)):
                 found += [one.sequence for one in same]
         return list(dict.fromkeys(found))
 
@@ -224,7 +223,7 @@ class Orders:
                 yield from map(frozenset, combinations(busy, count))
 
     def _judge(
-        self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], spans: list[list[Span]], books: bool
+        self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], spans: list[list[Span]]
     ) -> tuple[str, str] | None:
         """The same, by the orders that came to ``outcomes``."""
         kept = stage.subject.workload.preserves_content
@@ -241,7 +240,7 @@ class Orders:
             if not same:
                 wrong = wrong or ("D15" if kept else "D54", _difference(readings, [one for one in fitting if one.merge == merge]))
                 continue
-            found = invariant(stage) if books else ""
+            found = invariant(stage)
             if not found or any(one.invariant for one in same):
                 return None
             rule, _, what = found.partition(": ")

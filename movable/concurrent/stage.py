@@ -256,9 +256,13 @@ class Stage:
         page = self._page(number)
         return [] if page is None else [lambda: self._contig(page.pfn)]
 
-    def _contig(self, pfn: int) -> None:
+    def _block(self, pfn: int) -> tuple[int, int]:
+        """The pageblock of a frame: where it begins, and its size."""
         size = 1 << self.vm.pageblock_order
-        start = pfn // size * size
+        return pfn // size * size, size
+
+    def _contig(self, pfn: int) -> None:
+        start, size = self._block(pfn)
         if alloc_contig_range(self.vm, start, start + size) == 0:
             free_contig_range(self.vm, start, size)
 
@@ -267,8 +271,7 @@ class Stage:
         return [] if page is None else [lambda: self._offline(page.pfn)]
 
     def _offline(self, pfn: int) -> None:
-        size = 1 << self.vm.pageblock_order
-        start = pfn // size * size
+        start, size = self._block(pfn)
         if offline_pages(self.vm, start, size, max_passes=OFFLINE_PASSES) == 0:
             online_pages(self.vm, start, size)
 

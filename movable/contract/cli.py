@@ -65,17 +65,17 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _replay_here(arguments: argparse.Namespace) -> int:
-    from movable.filesystems.program import TOKEN
     from movable.sequential.replay import replay
-    from movable.workload.token import SCENARIO
+    from movable.workload.token import PROGRAM, SCENARIO
 
-    if arguments.token.strip().startswith(SCENARIO):
+    token = arguments.token.strip()
+    if token.startswith(SCENARIO):
         return _replay_interleaving(arguments)
     for name in ("pdb", "chrome", "html"):
         if getattr(arguments, name) is not None:
             raise UsageError(f"--{name} is for tokens of interleavings, which begin with {SCENARIO!r}")
 
-    if arguments.token.strip().startswith(TOKEN):
+    if not token.startswith(PROGRAM) and _is_of_files(token):
         from movable.contract.filesystem import replayed
 
         lines, broken = replayed(arguments.target, arguments.token, arguments.era)
@@ -83,6 +83,13 @@ def _replay_here(arguments: argparse.Namespace) -> int:
         lines, broken = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
     _print_lines(lines)
     return 1 if broken else 0
+
+
+def _is_of_files(token: str) -> bool:
+    """Whether it is a program for a file system; what knows that is loaded only where it is none for a driver."""
+    from movable.filesystems.program import TOKEN
+
+    return token.startswith(TOKEN)
 
 
 def _print_lines(lines: list[str]) -> None:

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.report import Explored, Report, Verdict
+from movable.contract.standing import stale_waiver
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
-from movable.eras import DEFAULT, Era
+from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.filesystems import program, scenarios
-from movable.registry import find
+from movable.registry import Factory, find
 from movable.registry.filesystems import OPERATIONS
 from movable.rules.table import FILESYSTEM_RULES
 from movable.sequential.faults import Limit, over
-from movable.sequential.replay import spoken
-from movable.sequential.search import Found
+from movable.sequential.replay import replay_command, spoken
+from movable.sequential.search import Found, Progress
 from movable.supervise import board
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import from_record, know, to_record
 from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, STILL, TIME, Supervisor
 
-Factory = Callable[..., Any]
-Progress = Callable[[int, float], None]
 know(Found, Budget)
 
 STORY = 40
@@ -45,7 +44,7 @@ class Search:
         self.factory: Factory = find(target) if isinstance(target, str) else target
         name = target if isinstance(target, str) else spoken(self.factory)
         self.report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
-        self.report.replay = f"movable replay{'' if era == DEFAULT else f' --era {era}'} {name}"
+        self.report.replay = replay_command(name, self.factory, None, era)
         self.report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
         self.report.hint = "no file was read"
         self.waivers = waivers
@@ -133,8 +132,7 @@ class Search:
                 found.exercised = max(1, tries)
                 found = Verdict(id, WAIVED, tries, self.waivers[id]) if id in self.waivers else found
             elif id in self.waivers and tries:
-                what = f"it is waived ({self.waivers[id]}), and held in {tries} tries; take the waiver away"
-                found = Verdict(id, BROKEN, tries, what=what, stale=True)
+                found = stale_waiver(id, tries, self.waivers[id])
             self.report.verdicts[id] = found or Verdict(id, HELD if tries else UNPROVEN, tries)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from movable.contract.report import Report, Verdict
+from movable.contract.standing import stale_waiver, told_failure, told_verdict
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.errors import UsageError
 from movable.rules.lru import ABOUT_PROCESSES
@@ -96,8 +97,7 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told:
             return Verdict(id, WAIVED, exercised, waivers[id])
         return _broken_by_tasks(told, exercised) if told is not None and id not in search.first else _broken(search, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
-        what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
-        return Verdict(id, BROKEN, exercised, what=what, stale=True)
+        return stale_waiver(id, exercised, waivers[id])
     reason = declared_away(search.workload, id)
     if reason:
         return Verdict(id, NOT_APPLICABLE, exercised, reason)
@@ -105,10 +105,7 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told:
 
 
 def _broken_by_tasks(told: Told, exercised: int) -> Verdict:
-    return Verdict(
-        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.does,
-        preemptions=told.preemptions, switches=told.switches, lanes=told.rows, follows=told.follows,
-    )  # fmt: skip
+    return told_verdict(told_failure(told), exercised)
 
 
 def declared_away(workload: type[Workload], id: str) -> str:

@@ -62,6 +62,20 @@ def told_failure(told: Told) -> ToldFailure:
     )  # fmt: skip
 
 
+def told_verdict(told: ToldFailure, exercised: int) -> Verdict:
+    """A failure of two tasks as a verdict."""
+    return Verdict(
+        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.scenario,
+        preemptions=told.preemptions, switches=told.switches, lanes=told.rows, follows=told.follows,
+    )  # fmt: skip
+
+
+def stale_waiver(id: str, exercised: int, reason: str) -> Verdict:
+    """The verdict on a waiver of a rule that was tried and held: it is out of date."""
+    what = f"it is waived ({reason}), and held in {exercised} tries; take the waiver away"
+    return Verdict(id, BROKEN, exercised, what=what, stale=True)
+
+
 def verdict_of(standing: Standing, id: str, waivers: Mapping[str, str]) -> Verdict:
     """The verdict on a rule from what is known: a failure that nobody could look at again has its words and its token."""
     found, exercised = RULES[id], standing.exercised[id]
@@ -70,8 +84,7 @@ def verdict_of(standing: Standing, id: str, waivers: Mapping[str, str]) -> Verdi
     if id in standing.first or id in standing.told or id in standing.seen:
         return Verdict(id, WAIVED, exercised, waivers[id]) if id in waivers else _broken(standing, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
-        what = f"it is waived ({waivers[id]}), and held in {exercised} tries; take the waiver away"
-        return Verdict(id, BROKEN, exercised, what=what, stale=True)
+        return stale_waiver(id, exercised, waivers[id])
     if id in standing.away:
         return Verdict(id, NOT_APPLICABLE, exercised, standing.away[id])
     return Verdict(id, HELD if exercised else UNPROVEN, exercised)
@@ -82,9 +95,5 @@ def _broken(standing: Standing, id: str, exercised: int) -> Verdict:
         what = standing.what.get(id, "")
         return Verdict(id, BROKEN, exercised, what=f"{what} (there was no time to tell more)", token=standing.first[id])
     if id in standing.told:
-        told = standing.told[id]
-        return Verdict(
-            id, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.scenario,
-            preemptions=told.preemptions, switches=told.switches, lanes=told.rows, follows=told.follows,
-        )  # fmt: skip
+        return told_verdict(standing.told[id], exercised)
     return Verdict(id, BROKEN, exercised, what=f"{standing.seen[id]} (there was no time to tell more)")

@@ -169,10 +169,10 @@ def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
     return asdict(done)
 
 
-def apart_from(function: str, arguments: list[Any]) -> Any:
+def apart_from(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function of this module in a process of its own, for what may end that; a `Done` if it does."""
     try:
-        return alone(planned if function == planned.__name__ else work, *arguments)
+        return alone(function, *arguments)
     except Ended as error:
         return asdict(_ended(-1, error.ending))
 
@@ -376,7 +376,7 @@ class _Hands:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have one of this module's functions called."""
         if self._apart:
-            return self._executor.submit(apart_from, function.__name__, list(arguments))
+            return self._executor.submit(apart_from, function, *arguments)
         return self._executor.submit(function, *arguments)
 
     def finished(self, waiting: Iterable[Future[Any]]) -> Iterable[Future[Any]]:

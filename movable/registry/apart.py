@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from movable.eras import DEFAULT
-from movable.registry import LOADERS, Found, era_of, installed
+from movable.registry import Found, era_of, installed, is_built
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
 from movable.supervise.relay import complain, error_of
@@ -52,7 +51,7 @@ def installed_apart() -> list[Found]:
 
 def era_apart(target: str) -> str:
     """As ``registry.era_of``. Raises UsageError for a driver that cannot be imported."""
-    if Path(target.partition(":")[0]).suffix not in LOADERS:
+    if not is_built(target):
         return DEFAULT
     eras: list[str] = []
 

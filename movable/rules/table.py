@@ -51,7 +51,7 @@ def _place(id: str) -> tuple[str, int, str]:
     return id[0], int(digits), id
 
 
-FILESYSTEM_RULES: dict[str, Rule] = {made.id: made for made in filesystem.RULES}
+FILESYSTEM_RULES: dict[str, Rule] = {id: DECLARED[id] for id in sorted(DECLARED, key=_place) if id[0] == "F"}
 """The rules of file systems by number, in order."""
 
 RULES: dict[str, Rule] = {id: DECLARED[id] for id in sorted(DECLARED, key=_place) if id[0] != "F"}
@@ -86,8 +86,7 @@ def source_text(found: Rule) -> str:
 
 def declared_in(found: Rule) -> str:
     """The file that declares a rule; it has the code that judges it too, or names it."""
-    modules = [filesystem] if found in FILESYSTEM_RULES.values() else JUDGES
-    files = [Path(module.__file__ or "") for module in modules]
+    files = [Path(module.__file__ or "") for module in (*JUDGES, filesystem)]
     home = next((file for file in files if f"{found.id} = rule(" in file.read_text()), files[0])
     return str(home.relative_to(Path(__file__).parents[2]))
 

@@ -55,12 +55,12 @@ def _own_workload(factory: Callable[..., Any]) -> type[Workload] | None:
         return None
 
 
-def replay_command(target: str, factory: Callable[..., Any], workload: type[Workload], era: str) -> str:
-    """The command that a token completes."""
+def replay_command(target: str, factory: Callable[..., Any], workload: type[Workload] | None, era: str) -> str:
+    """The command that a token completes; file systems have no ``workload``."""
     words = ["movable", "replay"]
     if era != DEFAULT:
         words += ["--era", era]
-    if workload is not _own_workload(factory):
+    if workload is not None and workload is not _own_workload(factory):
         words += ["--workload", spoken(workload)]
     return shlex.join([*words, target])
 

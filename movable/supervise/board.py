@@ -57,8 +57,12 @@ class Board:
         """As new."""
         self._moves = self._forks = 0
         self._lengths = [0, 0, 0, 0]
-        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
+        self._no_trail()
         self._stamp()
+
+    def _no_trail(self) -> None:
+        """No step is written down."""
+        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
 
     def _stamp(self) -> None:
         _HEAD.pack_into(self._memory, 0, self._moves, self._forks, *self._lengths)
@@ -72,7 +76,7 @@ class Board:
         """Something else begins."""
         self._text(0, _PHASE_AT, PHASE, phase)
         self._text(3, _TOKEN_AT, TOKEN, token if len(token) <= TOKEN else "")
-        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
+        self._no_trail()
         self.at(where)
 
     def at(self, where: str) -> None:
@@ -88,7 +92,7 @@ class Board:
 
     def schedule(self) -> None:
         """A schedule begins, with its first step."""
-        self._memory[_TRAIL_AT : _TRAIL_AT + _STEP_SIZE] = bytes(_STEP_SIZE)
+        self._no_trail()
         self.tick()
 
     def step(self, number: int, task: int, left_out: int) -> None:

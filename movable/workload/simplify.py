@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from movable.errors import UsageError
 from movable.workload.program import Program
 from movable.workload.values import Values
 from movable.workload.workload import Handle, Operation, Workload
@@ -56,7 +55,7 @@ def _by_simplicity(operation: Operation | None, argument: str) -> list[Any]:
     values = Values(0)
     try:
         drawn = [values.draw(strategy) for _ in range(DRAWS)]
-    except (Exception, UsageError):  # whoever drew the program has told it
+    except Exception:  # whoever drew the program has told it
         return []
     return sorted({repr(value): value for value in drawn}.values(), key=_order)
 

@@ -8,8 +8,9 @@ another seed begins elsewhere. What did not fit is counted by kind. The same wor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, product
 from typing import Any
 
@@ -123,14 +124,14 @@ class _Planner:
         known = self.known
         if "one" not in known or "few" not in known:
             return {}
-        sources = {
+        sources: dict[str, Callable[[], Iterator[tuple[Scenario, int]]]] = {
             "removal": self._removals, "operation and migration": self._migration, "two migrations": self._migrations,
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
             "operation and itself": self._itself, "two operations": self._pairs, "operation and put-back": self._put_back,
             "queued work": self._workers,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh,
-            "two operations and migration": self._triples, "operation and contiguous allocation": self._contig,
-            "operation and offlining": self._offline,
+            "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
+            "operation and offlining": partial(self._block, "offline"),
             "two operations from one page": self._from_one, "other effects": self._others,
         }  # fmt: skip
         found: dict[str, list[Planned]] = {}
@@ -311,15 +312,11 @@ class _Planner:
         for effect in self._best(self.known["few"]):
             yield self._made(self.known["few"], effect, ("compact",))
 
-    def _contig(self) -> Iterator[tuple[Scenario, int]]:
+    def _block(self, core: str) -> Iterator[tuple[Scenario, int]]:
+        """Operations beside what the core does to the pageblock of a page."""
         few = self.known["few"]
         for effect in self._best(few) if few.pages else ():
-            yield self._made(few, effect, ("contig", 0))
-
-    def _offline(self) -> Iterator[tuple[Scenario, int]]:
-        few = self.known["few"]
-        for effect in self._best(few) if few.pages else ():
-            yield self._made(few, effect, ("offline", 0))
+            yield self._made(few, effect, (core, 0))
 
     def _fresh(self) -> Iterator[tuple[Scenario, int]]:
         """What makes pages, or takes frames without marking them, from nothing and where hardly anything is free."""

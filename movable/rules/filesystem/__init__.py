@@ -143,6 +143,3 @@ F16 = rule(
     kernel="mm/page-writeback.c, lib/errseq.c",
     judged_by=f"{_KIT}machine:Machine.syncs",
 )  # fmt: skip
-
-RULES = (F1, F2, F3, F4, F5, F6, F7, F8, F9, F10, F11, F12, F13, F14, F15, F16)
-"""In order."""
