@@ -23,7 +23,6 @@ from movable.mm.truncate import invalidate_mapping_pages, truncate
 from movable.mm.userspace import userspace
 from movable.mm.validate_mm import findings
 from movable.mm.vm import VM
-from movable.rules.stream.monitor import Monitor
 
 FILES, PAGES = 2, 3
 FRAMES = 128
@@ -50,13 +49,9 @@ class Machine:
     ``known`` are the pages of each file as they were written last; None for one that a failed write may have changed.
     """
 
-    def __init__(self, factory: Factory, era: str | Era, monitor: bool = False) -> None:
+    def __init__(self, factory: Factory, era: str | Era) -> None:
         self.vm = VM(2 * FRAMES * PAGE_SIZE, nodes=2, era=era, pageblock_order=3)
         self.sb = mount(self.vm, factory)
-        self.monitor: Monitor | None = None
-        if monitor:
-            self.monitor = Monitor(era=era)
-            self.vm.observe(self.monitor.feed)
         self.observer = Observer(self.sb)
         self.exercised: Counter[str] = self.observer.exercised
         self.task = userspace(self.vm).spawn("user")
@@ -79,8 +74,8 @@ class Machine:
 
     def _create(self, number: int) -> None:
         inode = self.sb.create(f"/file{number}", PAGES)
-        self.files[number:number] = [inode]
-        self.known[number:number] = [[ZEROS] * PAGES]
+        self.files.insert(number, inode)
+        self.known.insert(number, [ZEROS] * PAGES)
         do_mmap(self.task, START + number * APART * PAGE_SIZE, PAGES * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, inode)
 
     # steps
@@ -310,8 +305,6 @@ class Machine:
                 self.load(file, page)
         self.quiet()
         self.leaves()
-        if self.monitor is not None:
-            self.monitor.finish(quiescent=True)
 
     def leaves(self) -> None:
         """When all files are gone, so are their pages and the space that they had ("F14")."""

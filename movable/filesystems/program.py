@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from movable.eras import Era
 from movable.errors import UsageError
 from movable.filesystems.machine import FILES, PAGES, Factory, Machine
-from movable.filesystems.observer import rule_of
 from movable.mm.migrate import MIGRATE_MODES
 
 Step = tuple[str, tuple[int, ...]]
@@ -81,7 +80,7 @@ def run(factory: Factory, era: str | Era, program: Program) -> Run:
         done.story.append("the end: unpin, heal the disk, read, move and remove everything")
         machine.finish()
     except Exception as error:
-        done.rule, done.what = rule_of(error), next(iter(str(error).splitlines()), type(error).__name__)
+        done.rule, done.what = machine.observer.raised(error)
         machine.exercised[done.rule] += 1
         done.story.append(f"    ^ {done.rule}: {done.what}")
     return done

@@ -12,6 +12,7 @@ from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
 from movable.filesystems.observer import OTHERS, Broken, rule_of
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
+from movable.mm.page_flags import PG_dirty
 from movable.mm.pagemap import file_read, file_write
 from movable.mm.process import Signal
 from movable.mm.seam import Seam
@@ -128,7 +129,7 @@ class Stage:
 
     def state(self) -> Hashable:
         """What this end differs from others in."""
-        pages = tuple((index, page.node, page._flags >> 4 & 1) for index, page in self.file.mapping.i_pages.items())
+        pages = tuple((index, page.node, page._flags >> PG_dirty & 1) for index, page in self.file.mapping.i_pages.items())
         return tuple(sorted(self.seen.items(), key=repr)), pages
 
 

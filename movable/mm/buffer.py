@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
 from movable.mm.filemap import unlock_page
+from movable.mm.fs import file_of
 from movable.mm.page import PAGE_SIZE, put_page
 from movable.mm.pagemap import (
     ERROR,
@@ -21,7 +22,6 @@ from movable.mm.pagemap import (
     attach_page_private,
     detach_page_private,
     end_page_writeback,
-    file_of,
     find_get_page,
     page_has_private,
     set_page_writeback,
@@ -174,8 +174,8 @@ def block_invalidatepage(page: Page) -> None:
 def find_get_block(inode: Inode, index: int, number: int) -> BufferHead | None:
     """A buffer of a page that is in memory, with a count for the caller and one for this CPU's list (__find_get_block)."""
     user = inode.user
-    for cpu, bh in [(cpu, bh) for cpu, lru in enumerate(user.bh_lrus) for bh in lru]:
-        if cpu == user.cpu and bh.id == (inode.mapping.addr, index, number):
+    for bh in user.bh_lrus[user.cpu]:
+        if bh.id == (inode.mapping.addr, index, number):
             get_bh(bh)
             return bh
     page = find_get_page(inode.mapping, index)

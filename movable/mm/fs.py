@@ -119,6 +119,12 @@ class FileMapping(AddressSpace):
         return self._private_lock
 
 
+def file_of(page: Page) -> FileMapping | None:
+    """The mapping of a page of a file, under its lock; None for a page that is in no file, or not any more."""
+    mapping = page.vm.address_spaces.get(page._mapping)
+    return mapping if isinstance(mapping, FileMapping) else None
+
+
 class Inode:
     """A file.
 

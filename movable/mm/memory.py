@@ -18,6 +18,7 @@ from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import LOCKED, PAGE_MAPPING_ANON, PG_dirty, PG_uptodate
+from movable.mm.pagemap import filemap_get_page, set_page_dirty, write_begin
 from movable.mm.pgtable import (
     PTE_ACCESSED,
     PTE_DIRTY,
@@ -34,13 +35,12 @@ from movable.mm.rmap import (
     PTE_EXCLUSIVE,
     PageAnon,
     anon_vma_prepare,
+    mappings,
     page_add_new_anon_rmap,
     page_add_rmap,
     page_move_anon_rmap,
     page_remove_rmap,
-    rmap_areas,
     rmap_lock,
-    vma_address,
 )
 from movable.mm.shmem import shmem_get_page
 from movable.mm.swap import LRU, lru_add_drain_cpu, lru_cache_add, mark_page_accessed
@@ -269,8 +269,6 @@ def _file_page(task: Process, vma: VMA, vpn: int, write: bool = False) -> Page |
 
 
 def _of_filesystem(task: Process, inode: Inode, index: int, vpn: int, write: bool) -> Page | None:
-    from movable.mm.pagemap import filemap_get_page, set_page_dirty, write_begin
-
     rc, page = filemap_get_page(task, inode, index)
     if rc == -ENOMEM:
         raise _oom(task, vpn)
@@ -480,11 +478,8 @@ def unmap_mapping_page(page: Page) -> None:
     if user is None or lock is None:
         return
     with lock.read():
-        for vma in rmap_areas(user, page):
-            vpn = vma_address(page, vma)
-            pte = vma.mm.pgtable.get(vpn, 0) if vpn >= 0 else 0
-            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
-                zap_page_range(vma, vpn, vpn + 1)
+        for vma, vpn in mappings(user, page):
+            zap_page_range(vma, vpn, vpn + 1)
 
 
 def copy_page_range(child: VMA, parent: VMA) -> None:

@@ -22,6 +22,7 @@ from movable.mm.buffer import (
 )
 from movable.mm.filemap import lock_page
 from movable.mm.fs import FileMapping
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY
 from movable.mm.migrate_lru import migrate_page, migrate_page_copy, migrate_page_move_mapping
 from movable.mm.pagemap import DIRTY, attach_page_private, call_fs, clear_page_dirty_for_io, detach_page_private, page_has_private
 from movable.mm.rmap import remove_migration_ptes
@@ -30,8 +31,6 @@ from movable.mm.truncate import try_to_release_page
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
-
-MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY = 0, 2, 3
 
 
 def move_file_page(mapping: FileMapping | None, newpage: Page, page: Page, mode: int) -> int:

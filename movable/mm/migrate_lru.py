@@ -20,11 +20,10 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
-from movable.mm.fs import FileMapping
+from movable.mm.fs import FileMapping, file_of
 from movable.mm.page import copy_highpage
 from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
-    PAGE_MAPPING_FLAGS,
     PG_active,
     PG_dirty,
     PG_error,
@@ -81,7 +80,7 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
 
 def move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
     """Steps 5 to 15; 0 or a negative errno, and the page is where it was (move_to_new_page)."""
-    mapping = file_mapping(page)
+    mapping = file_of(page)
     if mapping is not None and mapping.host.sb is not None:
         user = page.vm.userspace
         assert user is not None
@@ -120,21 +119,12 @@ def copy_user_page(to: Page, source: Page) -> None:
     if seam is None:
         copy_highpage(to, source)
         return
-    mapping = file_mapping(source)
+    mapping = file_of(source)
     if mapping is not None:
         seam.point("ar", ("file page", mapping.name, source._index))
     seam.event("copy_page", to, source=source.pfn)
     vm = to.vm
     vm.map_page(to)[:] = vm.map_page(source)
-
-
-def file_mapping(page: Page) -> FileMapping | None:
-    """The page cache that the page is in, None for an anonymous page."""
-    word = page._mapping
-    if word & PAGE_MAPPING_FLAGS:
-        return None
-    mapping = page.vm.address_spaces.get(word)
-    return mapping if isinstance(mapping, FileMapping) else None
 
 
 def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page: Page, extra_count: int = 0) -> int:
@@ -196,7 +186,6 @@ def migrate_page_states(newpage: Page, page: Page) -> None:
 
 
 __all__ = [
-    "file_mapping",
     "migrate_page",
     "migrate_page_copy",
     "migrate_page_move_mapping",

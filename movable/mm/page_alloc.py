@@ -80,7 +80,6 @@ HWPOISON = 1 << PG_hwpoison
 SPECIAL_AT_FREE = CHECK_AT_FREE | HWPOISON
 HEAD = 1 << PG_head
 ZEROS = bytes(PAGE_SIZE)
-"""What ``scan_objects`` returns when it must be left alone for now."""
 
 
 # --- allocation ---

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.errors import DriverError
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
-from movable.mm.fs import FileMapping
+from movable.mm.fs import FileMapping, file_of
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.migrate import callback_failed
@@ -45,12 +45,6 @@ def call_fs(mapping: FileMapping, name: str, *args: Any) -> int:
 
 ANSWERS = ("readpage", "writepage", "write_begin", "migratepage")
 """Operations that return 0 or a negative errno."""
-
-
-def file_of(page: Page) -> FileMapping | None:
-    """The mapping of a page of a file, under its lock; None for a page that is in no file, or not any more."""
-    mapping = page.vm.address_spaces.get(page._mapping)
-    return mapping if isinstance(mapping, FileMapping) else None
 
 
 def page_inode(page: Page) -> Inode:

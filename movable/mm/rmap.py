@@ -7,7 +7,7 @@ Lock order: page lock, then the areas' lock, then page table entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -232,7 +232,7 @@ def page_address_in_vma(page: Page, vma: VMA) -> int:
 
 
 def mappings(user: Userspace, page: Page) -> Iterator[tuple[VMA, int]]:
-    """(area, page number) of every entry that maps the page, for reports and checks (rmap_walk)."""
+    """(area, page number) of every entry that maps the page, without a step (rmap_walk)."""
     for vma in rmap_areas(user, page):
         vpn = vma_address(page, vma)
         pte = vma.mm.pgtable.get(vpn, 0) if vpn >= 0 else 0
@@ -240,39 +240,49 @@ def mappings(user: Userspace, page: Page) -> Iterator[tuple[VMA, int]]:
             yield vma, vpn
 
 
-def page_mkclean(user: Userspace, page: Page) -> bool:
-    """Take the right to write from every mapping of a locked page of a file; whether one of them had written (page_mkclean)."""
+def _rmap_walk(user: Userspace, page: Page, one: Callable[[VMA, int, int], None], mask: int = 0, flags: int = 0) -> None:
+    """Call ``one(area, page number, entry)`` for every entry that maps the page, each in a step, under the lock of the areas.
+
+    Only areas whose flags under ``mask`` are ``flags`` (rmap_walk).
+    """
     lock = rmap_lock(user, page)
-    written = False
     with nullcontext() if lock is None else lock.read():
         for vma in rmap_areas(user, page):
             vpn = vma_address(page, vma)
-            if vpn < 0 or not vma.flags & VM_SHARED:
+            if vpn < 0 or vma.flags & mask != flags:
                 continue
             if page.seam is not None:
                 page.seam.point("aw", vma.location(vpn))
             pte = vma.mm.pgtable.get(vpn, 0)
-            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn and pte & (PTE_DIRTY | PTE_RW):
-                written = written or bool(pte & PTE_DIRTY)
-                vma.mm.pgtable[vpn] = pte & ~(PTE_DIRTY | PTE_RW)
+            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
+                one(vma, vpn, pte)
+
+
+def page_mkclean(user: Userspace, page: Page) -> bool:
+    """Take the right to write from every mapping of a locked page of a file; whether one of them had written (page_mkclean)."""
+    written = False
+
+    def clean(vma: VMA, vpn: int, pte: int) -> None:
+        nonlocal written
+        if pte & (PTE_DIRTY | PTE_RW):
+            written = written or bool(pte & PTE_DIRTY)
+            vma.mm.pgtable[vpn] = pte & ~(PTE_DIRTY | PTE_RW)
+
+    _rmap_walk(user, page, clean, VM_SHARED, VM_SHARED)
     return written
 
 
 def page_referenced(user: Userspace, page: Page) -> int:
     """How many mappings were used since the last call, which forgets it (page_referenced)."""
     used = 0
-    lock = rmap_lock(user, page)
-    with nullcontext() if lock is None else lock.read():
-        for vma in rmap_areas(user, page):
-            vpn = vma_address(page, vma)
-            if vpn < 0:
-                continue
-            if page.seam is not None:
-                page.seam.point("aw", vma.location(vpn))
-            pte = vma.mm.pgtable.get(vpn, 0)
-            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn and pte & PTE_ACCESSED:
-                vma.mm.pgtable[vpn] = pte & ~PTE_ACCESSED
-                used += 1
+
+    def forget(vma: VMA, vpn: int, pte: int) -> None:
+        nonlocal used
+        if pte & PTE_ACCESSED:
+            vma.mm.pgtable[vpn] = pte & ~PTE_ACCESSED
+            used += 1
+
+    _rmap_walk(user, page, forget)
     return used
 
 
@@ -281,17 +291,7 @@ def try_to_unmap(user: Userspace, page: Page) -> None:
 
     Locked areas keep it. mirrors mm/rmap.c, try_to_unmap.
     """
-    lock = rmap_lock(user, page)
-    with nullcontext() if lock is None else lock.read():
-        for vma in rmap_areas(user, page):
-            vpn = vma_address(page, vma)
-            if vpn < 0 or vma.flags & VM_LOCKED:
-                continue
-            if page.seam is not None:
-                page.seam.point("aw", vma.location(vpn))
-            pte = vma.mm.pgtable.get(vpn, 0)
-            if pte & PTE_THERE and pte >> PTE_SHIFT == page.pfn:
-                _unmap_one(user, page, vma, vpn, pte)
+    _rmap_walk(user, page, lambda vma, vpn, pte: _unmap_one(user, page, vma, vpn, pte), VM_LOCKED, 0)
 
 
 def _unmap_one(user: Userspace, page: Page, vma: VMA, vpn: int, pte: int) -> None:

@@ -263,11 +263,14 @@ def end_lru_isolation(page: Page, moving: bool = True) -> None:
     _back_to_lists(user, page)
 
 
-def release_isolated_lru_page(page: Page) -> None:
-    """Nobody uses an isolated page any more: it counts as isolated no more, and goes with the caller's reference."""
+def release_isolated_lru_page(page: Page, moving: bool = True) -> None:
+    """Nobody uses an isolated page any more: it counts as isolated no more, and goes with the caller's reference.
+
+    ``moving`` says that it was to move, and not to be reclaimed.
+    """
     count_isolated(page, -1)
     if page.vm.userspace is not None:
-        page.vm.userspace.lru_tally["released"] += 1
+        page.vm.userspace.lru_tally["released"] += moving
     if page.seam is not None:
         page.seam.event("released_lru_page", page)
 

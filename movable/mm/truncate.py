@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from movable.mm.buffer import block_invalidatepage, try_to_free_buffers
 from movable.mm.filemap import unlock_page
+from movable.mm.fs import file_of
 from movable.mm.memory import unmap_mapping_page, unmap_mapping_range
 from movable.mm.page import put_page
-from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, delete_from_page_cache, file_of, find_lock_page, page_has_private
+from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, delete_from_page_cache, find_lock_page, page_has_private
 from movable.mm.swap import wait_on_page_writeback
 
 if TYPE_CHECKING:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 SHRINK_STOP = -1
+"""What ``scan_objects`` returns when it must be left alone for now."""
 DEF_PRIORITY = 12
 SWAP_CLUSTER_MAX = 32
+"""How many pages or objects are looked at in one go."""
 SHRINK_BATCH = 128
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
+from movable.mm.fs import file_of
 from movable.mm.page import Page, put_page
-from movable.mm.page_flags import PG_referenced
-from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, clear_page_dirty_for_io, file_of, page_has_private, remove_from_page_cache
+from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, clear_page_dirty_for_io, page_has_private, remove_from_page_cache
 from movable.mm.rmap import PageAnon, page_referenced, try_to_unmap
 from movable.mm.swap import (
     ACTIVE,
@@ -19,6 +19,7 @@ from movable.mm.swap import (
     LRU_ACTIVE_FILE,
     LRU_INACTIVE_ANON,
     LRU_INACTIVE_FILE,
+    REFERENCED,
     SWAPBACKED,
     UNEVICTABLE,
     add_page_to_lru_list,
@@ -27,18 +28,17 @@ from movable.mm.swap import (
     end_lru_isolation,
     isolate_lru_page,
     lruvec,
+    release_isolated_lru_page,
     wait_on_page_writeback,
 )
 from movable.mm.swapfile import PageSwapCache, add_to_swap, delete_from_swap_cache, remove_from_swap_cache, swap_writepage
 from movable.mm.truncate import try_to_release_page
+from movable.mm.vmscan import SWAP_CLUSTER_MAX
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node
     from movable.mm.userspace import Userspace
 
-REFERENCED = 1 << PG_referenced
-SWAP_CLUSTER_MAX = 32
-"""How many pages are looked at in one go."""
 
 
 def shrink_node(user: Userspace, node: Node, priority: int) -> int:
@@ -115,9 +115,7 @@ def shrink_page(user: Userspace, page: Page) -> bool:
         delete_from_swap_cache(user.swap, page)  # no entry holds the slot: it was in vain
     unlock_page(page)
     if gone:
-        count_isolated(page, -1)
-        if page.seam is not None:
-            page.seam.event("released_lru_page", page)
+        release_isolated_lru_page(page, moving=False)
         put_page(page)
     return gone
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
+
 def count_vm_event(vm: VM, name: str, delta: int = 1) -> None:
     """Count an event of the machine, such as "balloon_inflate" (count_vm_events)."""
     vm.vmstat[name] += delta
