@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,3 +117,13 @@ def test_nothing_is_left_from_one_machine_to_the_next(tmp_path: Path) -> None:
     assert two.call("up") == 6
     assert one.call("up") == 8  # each has its own memory, and they can take turns
     assert two.call("up") == 7
+
+
+SENT = "import os; from movable.c.bridge.runtime import runtime; runtime(); os.kill(os.getpid(), {}); print('alive')"
+
+
+def test_a_signal_that_somebody_sends_is_no_crash_of_the_driver() -> None:
+    for number in (signal.SIGSEGV, signal.SIGTRAP):
+        command = [sys.executable, "-c", SENT.format(int(number))]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (-number, ""), done.stderr

@@ -30,10 +30,14 @@ static void on_crash(int number, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 	u64 pc = uc->uc_mcontext.gregs[REG_RIP], sp = uc->uc_mcontext.gregs[REG_RSP];
 
-	if (!running) {						/* not the driver's: whoever was asked before is asked again */
+	int sent = info->si_code <= 0;				/* by kill or raise: nothing happens again by going on */
+
+	if (!running || sent) {					/* not the driver's: whoever was asked before is asked again */
 		for (u64 i = 0; i < NR_CRASHES; i++)
 			if (crashes[i] == number)
 				sigaction(number, &before[i], NULL);
+		if (sent)
+			raise(number);
 		return;
 	}
 	k_request.a[0] = (u64)info->si_addr;
