@@ -5,6 +5,11 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time: a failure is met by whoever wrote it, not by whoever comes next. Others: --hypothesis-profile=default.
+settings.register_profile("suite", derandomize=True)
+settings.load_profile("suite")
 
 
 def pytest_configure() -> None:

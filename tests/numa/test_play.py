@@ -9,6 +9,7 @@ import pytest
 
 from movable.mm.mm_types import VM_SHARED
 from movable.mm.page import Page
+from movable.mm.page_flags import PAGE_MAPPING_ANON
 from movable.mm.pgtable import PTE_PRESENT, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.validate import validate_vm
@@ -27,6 +28,7 @@ class Checked(Player):
         self.stamps = 0
         self.files: dict[tuple[int, int], bytes] = {}
         self.private: dict[tuple[int, int], bytes] = {}
+        self.forked: set[int] = set()
         self.compared = 0
 
     def _do_touch(self, task: Process, step: Step) -> dict[str, Any]:
@@ -82,9 +84,24 @@ class Checked(Player):
         if step.op == "fork" and step.keys["c"] in self.tasks:
             child = self.tasks[step.keys["c"]]
             parent = self.tasks[step.who]
-            if child.parent is parent:
+            if child.parent is parent and child.pid not in self.forked:  # a name that lives is not forked again
+                self.forked.add(child.pid)
                 inherited = {vpn: content for (pid, vpn), content in self.private.items() if pid == parent.pid}
                 self.private |= {(child.pid, vpn): content for vpn, content in inherited.items()}
+        self.keep_copies()
+
+    def keep_copies(self) -> None:
+        """A private page that was copied without being written (mlock does) holds from now on what its file held then."""
+        for _, task in self._alive():
+            assert task.mm is not None
+            for vpn, pte in task.mm.pgtable.items():
+                vma = task.mm.vma_lookup(vpn)
+                assert vma is not None
+                if vma.file is None or vma.flags & VM_SHARED or not pte & PTE_PRESENT:
+                    continue
+                if self.user.vm.pages[pte >> PTE_SHIFT]._mapping & PAGE_MAPPING_ANON:
+                    content = self.files.get((vma.file.mapping.addr, vma.pgoff + vpn - vma.start), ZEROS)
+                    self.private.setdefault((task.pid, vpn), content)
 
 
 @pytest.mark.parametrize("era", ["6.1", "7.3"])
