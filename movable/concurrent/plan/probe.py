@@ -7,8 +7,9 @@ lockset analysis of Eraser: Savage et al., TOCS 1997). Here that decides only wh
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.seam import watch
@@ -21,9 +22,6 @@ from movable.sequential.faults import Blocked, passes, watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 
-if TYPE_CHECKING:
-    from movable.mm.vm import VM
-
 Uses = dict[Hashable, tuple[bool, frozenset[Hashable], bool]]
 """By location: whether it is changed, the locks that were held at every use, whether every use was atomic."""
 
@@ -34,12 +32,12 @@ _TAKES = ("lock", "rlock", "try", "rtry")
 
 
 class _Notes:
-    """A scheduler that writes down what is used, and under which locks. Beside the action it runs only work that it waits for."""
+    """A scheduler that writes down what is used, and under which locks. Other tasks run only where the action waits for them."""
 
     current = "main"
 
-    def __init__(self, vm: VM) -> None:
-        self._vm = vm
+    def __init__(self) -> None:
+        self._others: list[Callable[[], object]] = []
         self.uses: Uses = {}
         self._held: list[Hashable] = []
 
@@ -59,14 +57,16 @@ class _Notes:
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Any = None, *, op: str = "wait", daemon: bool = False
     ) -> None:
         self.point(op, key)
-        for queue in self._vm.workqueues:
-            if not ready() and queue.worker:
-                queue._work()
-        if not ready():
-            raise DeadlockError(f"nobody else runs, and the only task waits for {what}")
+        while not ready():
+            if not self._others:
+                raise DeadlockError(f"nobody else runs, and the only task waits for {what}")
+            held = list(self._held)
+            with suppress(DeadlockError):  # it sleeps from there on, as far as this action is concerned
+                self._others.pop(0)()
+            self._held = held
 
     def spawn(self, name: str, fn: Callable[[], object], *, daemon: bool = False) -> None:
-        pass
+        self._others.append(fn)
 
     def note(self, text: str, **facts: object) -> None:
         pass
@@ -124,7 +124,7 @@ def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant:
             raise
         return None
     vm, user = stage.vm, stage.users[0]
-    notes = _Notes(vm)
+    notes = _Notes()
     before, in_use = set(stage.pages or ()), stage.frames_in_use()
     reads = stage.readings(())
     hooks: Hooks | None = None
