@@ -7,7 +7,8 @@ import signal
 import pytest
 from hypothesis import settings
 
-# The same examples each time: a failure is met by whoever wrote it, not by whoever comes next. Others: --hypothesis-profile=default.
+# The same examples each time: a failure is met by whoever wrote it, not by whoever comes next.
+# For others: --hypothesis-profile=default.
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
