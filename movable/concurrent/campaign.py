@@ -111,7 +111,8 @@ def spread(  # long: `interleavings` on many processes, in the same order
     ``fatal``, ``before`` and ``notice`` are as for ``interleavings``; ``notice`` is called after each scenario. ``apart`` is that
     of ``movable.explore.campaign.campaign``.
 
-    ``executions`` is the budget of all scenarios together, of which each gets the same part. Raises UsageError when the directory
+    ``executions`` is the budget of all scenarios together, of which each gets the same part, and at least MIN_EXECUTIONS as long as
+    something is left. Raises UsageError when the directory
     belongs to another campaign, or the driver cannot be found by its name.
     """
     find(target)
@@ -127,6 +128,9 @@ def spread(  # long: `interleavings` on many processes, in the same order
                 result.scenarios.append(earlier or Explored(scenario.name, str(scenario), operations=scenario.operations))
                 result.scenarios[-1].left_out = ended
                 continue
+            if sum(one.executions for one in result.scenarios) >= executions:
+                result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
+                continue  # told as not reached
             board.enter("interleavings", str(scenario), scenario_token(chosen, scenario))
             trial = Trial(chosen, scenario)
             trial.known = known
@@ -195,6 +199,7 @@ class _Part:
             print(f"movable: {found.note}", file=sys.stderr)
         told.executions += found.executions
         told.steps += found.steps
+        self.result.exercised.update(found.exercised)
         told.covered, told.complete = found.covered, found.complete
         if found.failure is None:
             return ""

@@ -128,6 +128,11 @@ class Trial:
         total, self._judged = self._judged + self.rulings.exercised(), Counter()
         return total
 
+    def count_anew(self) -> None:
+        """Count as if nothing had been judged yet."""
+        self._judged.clear()
+        self.rulings.count_anew()
+
     def was_right(self, ended: Hashable) -> bool:
         """Whether an execution that ended just so was found to be right."""
         return ended in self._right

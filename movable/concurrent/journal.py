@@ -65,6 +65,11 @@ class Rulings:
         self._met.clear()
         return total
 
+    def count_anew(self) -> None:
+        """As if nothing had been judged yet."""
+        for memory in (self._known, self._chances, self._met):
+            memory.clear()
+
     def _findings(self, journal: list[Entry], start: int, closed: bool) -> tuple[Finding, ...]:
         monitor = self._at(journal, start)
         feed = monitor.feed

@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ from typing import Any
 
 from movable.explore import failure as kinds
 from movable.explore.failure import Failure
-from movable.explore.program import Named, Program
+from movable.explore.program import Counts, Named, Program
 from movable.explore.record_file import RecordFile
 from movable.explore.runner import Options, execute, tidy
 from movable.explore.schedulers.dfs import covered
@@ -36,13 +36,15 @@ from movable.supervise.crew import Crew, Ended, alone
 from movable.supervise.schema import Misfit, from_record, to_record
 from movable.supervise.supervisor import HUNG, STILL, Ending
 
-VERSION = 1
+VERSION = 2
 _CHANGED = "the source of the program, or of movable, was changed since"
 SHOWN = 8
 """Numbers of refused lines that are told."""
 _OTHER = "program, its source, budget, seed or options differ"
 EXPLORING = "exploring"
 """The phase on the board of a process that does a chunk; the place is how many executions it has done."""
+LEAST = 10
+"""Executions of a subtree at least."""
 LOOK = 0.5
 """Seconds between two signs of life while others work."""
 _AHEAD = 64  # chunks handed out before the first of them is back
@@ -81,6 +83,7 @@ class Done:
     complete: bool = False
     refused: bool = False
     failure: dict[str, Any] | None = None
+    exercised: dict[str, int] = field(default_factory=dict)
 
 
 def roots(program: Program, strategy: Callable[[tuple[int, ...]], Dpor], pieces: int, options: Options) -> list[tuple[int, ...]]:
@@ -105,9 +108,10 @@ def plan(program: Program, executions: int, seed: int, options: Options, size: i
     chunks: list[Chunk] = []
 
     def tree(kind: str, share: float, bound: int, cut: list[tuple[int, ...]]) -> None:
-        budget = max(20, int(executions * share) // len(cut))
+        budget = max(LEAST, int(executions * share) // len(cut))
         chunks.extend([Chunk(len(chunks) + i, kind, budget, bound, root) for i, root in enumerate(cut)])
 
+    pieces = max(1, min(pieces, executions // (2 * LEAST * len(BOUND_SHARE))))
     for bound, share in enumerate(BOUND_SHARE):
 
         def bounded(root: tuple[int, ...], bound: int = bound) -> Dpor:
@@ -149,6 +153,8 @@ def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
     done = Done(chunk.number)
     strategy = chunk.strategy()
     loaded = _loaded(program)
+    if isinstance(loaded, Counts):
+        loaded.count_anew()
     with tidy():
         while done.executions < chunk.executions:
             board.enter(EXPLORING, str(done.executions))
@@ -166,6 +172,8 @@ def work(program: Named, chunk: Chunk, options: Options) -> dict[str, Any]:
             gc.collect(1)
     done.complete = strategy.complete and not getattr(strategy, "cut", False)
     done.refused = bool(getattr(strategy, "refused", False))
+    if isinstance(loaded, Counts):
+        done.exercised = dict(loaded.exercised())
     return asdict(done)
 
 
@@ -253,15 +261,20 @@ def campaign(
         return report
     verdict = _Verdict(chunks)
     for done in _results(program, hands, chunks, options, log):
-        report.executions += done.executions
-        report.redundant += done.redundant
-        report.steps += done.steps
+        _add(report, done)
         if done.failure is not None:
             report.failures.append(_explained(loaded, done.failure, options, shrink))
         if verdict.take(done):
             break
     report.covered, report.complete = verdict.claim, verdict.complete
     return report
+
+
+def _add(report: Report, done: Done) -> None:
+    report.executions += done.executions
+    report.redundant += done.redundant
+    report.steps += done.steps
+    report.exercised.update(done.exercised)
 
 
 def code_of(things: Iterable[Any]) -> str:

@@ -3,10 +3,11 @@
 import importlib
 import importlib.util
 import sys
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from movable.explore.engine import Scheduler, Task
@@ -32,6 +33,18 @@ class Scene:
 
 Program = Callable[["Scheduler"], Scene]
 """Called once per execution; whatever the tasks share must be made inside, from nothing but its arguments."""
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """A program that counts how often what it judges had a chance to be broken; campaigns carry the counts from their workers."""
+
+    def count_anew(self) -> None:
+        """Begin at nothing: the counts of a piece of work depend on that piece alone, not on what ran in its process before."""
+
+    def exercised(self) -> Counter[str]:
+        """The counts by name, since this was asked last."""
+
 
 
 @dataclass(frozen=True, slots=True)

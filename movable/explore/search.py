@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ _COLLECTION, _FULL_COLLECTION = 16, 256  # executions between two garbage collec
 class Report:
     """What a search did. ``covered`` says in words what is proved; ``complete`` that it is everything.
 
-    ``note`` is a line about the file of a campaign, which lines of it could not be used.
+    ``note`` is a line about the file of a campaign, which lines of it could not be used; ``exercised`` what its program counted.
     """
 
     strategy: str
@@ -53,6 +54,7 @@ class Report:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     note: str = ""
+    exercised: Counter[str] = field(default_factory=Counter)
 
     @property
     def failure(self) -> Failure | None:

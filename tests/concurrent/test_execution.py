@@ -419,6 +419,22 @@ def test_a_campaign_finds_the_same_on_any_executor_and_goes_on_after_a_kill(tmp_
     assert said(nothing_left) == said(whole)
 
 
+def test_a_campaign_counts_what_was_judged_and_keeps_to_its_budget() -> None:
+    """What its workers judged counts as here, piece by piece, and whatever ran in their process before."""
+    plain = [BESIDE["write beside migration"], BESIDE["writes"]]
+    here = interleavings(Subject(RingWorkload, Ring), executions=400, scenarios=plain)
+
+    def spread_plain(executions: int) -> Interleavings:
+        return spread("docs.drivers.ring:Ring", Subject(RingWorkload, Ring), Inline(), executions=executions, scenarios=2 * plain)
+
+    there, again = spread_plain(400), spread_plain(400)
+    assert there.exercised.keys() >= {"D8", "D15", "D17", "D53"} and there.exercised.keys() == here.exercised.keys()
+    assert there.exercised == again.exercised
+    few = spread_plain(60)
+    assert 60 <= sum(one.executions for one in few.scenarios) <= 120
+    assert [bool(one.executions) for one in few.scenarios][-1] is False
+
+
 def test_a_campaign_of_something_else_is_refused(tmp_path: Path) -> None:
     spread_out(Inline(), tmp_path / "c")
     with pytest.raises(UsageError, match="belongs to another campaign"):
@@ -433,7 +449,7 @@ def test_a_campaign_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_jobs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = f"{RACY}:CopiesAndWrites"
-    budget = ["--examples", "2", "--executions", "60"]
+    budget = ["--examples", "2", "--executions", "300"]
     assert main(["check", target, *budget, "--jobs", "2", "--campaign", str(tmp_path / "c"), "--json", str(tmp_path / "j")]) == 1
     assert list((tmp_path / "c").glob("*.jsonl"))
     record = json.loads((tmp_path / "j").read_text())
