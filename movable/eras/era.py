@@ -87,6 +87,7 @@ class Era:
     ``mbind_places_by_call``: mbind moves to where its own policy says, not to where the area's policy says afterwards;
     ``migrate_counts_untaken``: migrate_pages counts pages that it could not take, and a walk is not given up early;
     ``merge_into_fresh``: an area with anonymous pages of its own merges with a neighbour that has none;
+    ``unaccounts_unused``: an anonymous area that nobody wrote to yet and that may no longer be written is charged no more;
     ``empty_mems_with_tasks``: cpuset.mems may be emptied while tasks are in the group.
     """
 
@@ -159,4 +160,5 @@ class Era:
     mbind_places_by_call: bool
     migrate_counts_untaken: bool
     merge_into_fresh: bool
+    unaccounts_unused: bool
     empty_mems_with_tasks: bool

@@ -69,6 +69,7 @@ ERA = Era(
     mbind_places_by_call=False,
     migrate_counts_untaken=False,
     merge_into_fresh=False,
+    unaccounts_unused=False,
     empty_mems_with_tasks=False,
     # files of /proc
     free_list_limit=0,

@@ -47,6 +47,7 @@ ERA = replace(
     mbind_places_by_call=True,
     migrate_counts_untaken=True,
     merge_into_fresh=True,
+    unaccounts_unused=True,
     empty_mems_with_tasks=True,
     # zsmalloc
     zs_locking="zspage",

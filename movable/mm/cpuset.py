@@ -95,7 +95,10 @@ class Cpuset:
         self.old_mems_allowed = mems
 
     def attach(self, task: Process) -> int:
-        """Write a task's pid to cgroup.procs: it leaves its group for this one (cpuset_attach); 0."""
+        """Write a task's pid to cgroup.procs: it leaves its group for this one (cpuset_attach); 0.
+
+        Between groups with the same nodes nothing is bound again, and nothing moves.
+        """
         from movable.mm.mempolicy_calls import do_migrate_pages
 
         former = task.cpuset
@@ -104,9 +107,9 @@ class Cpuset:
         former.tasks.discard(task)
         self.tasks.add(task)
         task.cpuset = self
-        mems = self.guaranteed_mems()
-        change_task_nodemask(task, mems)
-        if task.mm is not None:
+        if former.effective_mems != self.effective_mems:
+            change_task_nodemask(task, self.guaranteed_mems())
+        if former.effective_mems != self.effective_mems and task.mm is not None:
             rebind_mm(task, self.effective_mems)
             do_migrate_pages(self.user.kworker, task.mm, former.old_mems_allowed, self.effective_mems, True)
         self.old_mems_allowed = self.effective_mems

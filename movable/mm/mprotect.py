@@ -59,6 +59,8 @@ def mprotect_fixup(task: Process, vma: VMA, start: int, end: int, flags: int) ->
         return
     if flags & VM_WRITE and not old & (VM_ACCOUNT | VM_WRITE | VM_SHARED):
         flags |= VM_ACCOUNT
+    elif not flags & VM_WRITE and vma.file is None and vma.anon_vma is None and task.user.era.unaccounts_unused:
+        flags &= ~VM_ACCOUNT
     vma = change_vma(vma, start, end, flags, vma.policy)
     vma.flags = flags
     change_protection(vma, start, end)

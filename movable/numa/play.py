@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import EALREADY, EBADF, EOPNOTSUPP, errorcode
+from errno import EACCES, EALREADY, EBADF, EOPNOTSUPP, errorcode
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from movable.mm.cpuset import Cpuset
@@ -173,6 +173,8 @@ class Player:
             flags |= VM_SHARED
         if kind in ("fshared", "fprivate"):
             inode = self._file(task, step)
+            if task.uid not in (0, inode.uid):  # nobody else may open it
+                return result(-EACCES)
         elif kind == "shanon":
             inode = shmem_file(self.user, step.number("len"), self._ino(step))
         address, pages = step.number("addr"), step.number("len")

@@ -20,8 +20,8 @@ from movable.mm.mempolicy import (
     interleave_index,
     mpol_new,
 )
-from movable.mm.mempolicy_calls import QueuePages, mbind_target, split_mode
-from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mempolicy_calls import QueuePages, UserMask, mbind_target, split_mode, sys_mbind
+from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import MPOL_MF_MOVE
 from movable.mm.mprotect import do_mprotect
@@ -50,14 +50,21 @@ def looked_up(era: Era, prot: int | None = None) -> object:
 
 
 def areas(era: Era) -> int:
-    """Of two areas side by side, one has pages of its own, and gets the permissions of the other."""
+    """Of two areas side by side, one has pages of its own, and gets the policy of the other."""
     task = process(era)
-    do_mprotect(task, AT, 2 * PAGE, VM_READ)
+    sys_mbind(task, AT, 2 * PAGE, MPOL_BIND, UserMask(1), 64, 0)
     do_mmap(task, AT + 2 * PAGE, 2 * PAGE, VM_READ | VM_WRITE)
     task.write(AT + 2 * PAGE, b"x")
-    do_mprotect(task, AT + 2 * PAGE, 2 * PAGE, VM_READ)
+    sys_mbind(task, AT + 2 * PAGE, 2 * PAGE, MPOL_BIND, UserMask(1), 64, 0)
     assert task.mm is not None
     return len(task.mm.vmas)
+
+
+def charged(era: Era) -> int:
+    task = process(era)
+    do_mprotect(task, AT, 2 * PAGE, VM_READ)
+    assert task.mm is not None
+    return task.mm.vmas[0].flags & VM_ACCOUNT
 
 
 def untaken(era: Era) -> bool:
@@ -104,5 +111,6 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "mbind_places_by_call": ("6.1", True, target_policy),
     "migrate_counts_untaken": ("6.1", True, untaken),
     "merge_into_fresh": ("6.1", True, areas),
+    "unaccounts_unused": ("6.1", True, charged),
     "empty_mems_with_tasks": ("6.1", True, emptied),
 }

@@ -14,7 +14,7 @@ from movable.mm.pgtable import PTE_PRESENT, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.validate import validate_vm
 from movable.numa.play import Player
-from movable.numa.program import Program, Step, read_programs
+from movable.numa.program import Program, Step, parse_step, read_programs
 
 DATA = Path(__file__).parent.parent / "data" / "numa"
 ZEROS = bytes(4096)
@@ -123,3 +123,25 @@ def test_content_and_books_hold_after_every_step(era: str) -> None:
                 task.exit()
         validate_vm(player.user.vm)
     assert compared > 3000
+
+
+def played(texts: list[str], groups: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """What each step of a short program answers."""
+    steps = [parse_step(text) for text in texts]
+    player = Player(Program(1, 0, 0, groups or {}, "root", 1, steps, {}, [], {}), "6.1")
+    return [player.step(step) for step in steps]
+
+
+def test_a_file_of_root_is_not_opened_by_somebody_who_gave_root_up() -> None:
+    mapped = "P0 mmap r={} kind=fshared len=1 prot=rw addr=0x2{}000000 file=f0 fsize=1 ino6=0"
+    answers = played([mapped.format("A", 0), "P0 setuid uid=1000", mapped.format("B", 1)])
+    assert (answers[0]["ret"], answers[2]["ret"], answers[2]["e"]) == (0, -1, "EACCES")
+
+
+def test_a_group_with_the_same_nodes_leaves_policies_alone() -> None:
+    """The mask that the user gave to a static policy is lost in a group with other nodes, and in no other."""
+    bound, asked = "P0 setpol mode=PREFERRED|STATIC mask=0x6", "P0 getpol"
+    answers = played([bound, "S cs_attach g=a q=P0", asked, "S cs_attach g=b q=P0", asked], {"a": "0-2", "b": "1-2"})
+    assert [answer["mask"] for answer in answers if "mask" in answer] == ["0x6", "0x6"]
+    answers = played([bound, "S cs_attach g=b q=P0", asked, "S cs_attach g=a q=P0", asked], {"a": "0-2", "b": "0-1"})
+    assert [answer["mask"] for answer in answers if "mask" in answer] == ["0x3", "0x7"]
