@@ -22,6 +22,7 @@ from movable.explore.instrument.bytecode import Spots, named_in
 from movable.explore.instrument.class_swap import plain, swap
 from movable.explore.instrument.opcodes import Opcodes
 from movable.explore.instrument.reachable import Reach
+from movable.explore.instrument.snapshot import counter
 
 if TYPE_CHECKING:
     from movable.concurrent.seam import DriverHooks
@@ -74,7 +75,9 @@ class Slot:
         """Remember what is there. Raises UsageError for what cannot be put back later."""
         value = self.value
         try:
-            if isinstance(value, IN_PLACE + COPIED):
+            if type(value) is count:
+                self.copy = counter(repr(value))
+            elif isinstance(value, IN_PLACE + COPIED):
                 self.copy = copy.deepcopy(value, memo)
             elif _is_object(value):
                 self.copy = {name: copy.deepcopy(part, memo) for name, part in vars_of(value).items()}
@@ -86,7 +89,9 @@ class Slot:
         """As it was."""
         value = self.value
         _unhook(value)
-        if isinstance(value, COPIED):
+        if type(value) is count:
+            value = counter(repr(self.copy))
+        elif isinstance(value, COPIED):
             value = copy.deepcopy(self.copy, memo)
         elif self.copy is not None:
             _fill(value, copy.deepcopy(self.copy, memo))

@@ -230,7 +230,7 @@ class Snapshot:
             clear(value)
             more(value, content)
         for place, value, key, _, text in self._counters:
-            place(value, key, _count(text))
+            place(value, key, counter(text))
         for value, words in self._words:
             if set.__len__(value) != len(words) or not set.issuperset(value, words):
                 set.clear(value)
@@ -244,8 +244,8 @@ def _put(value: Any, member: Any, content: Any) -> None:
     member.__set__(value, content)
 
 
-def _count(text: str) -> Any:
-    """The counter that shows itself so."""
+def counter(text: str) -> Any:
+    """The itertools.count that shows itself so: from Python 3.14 on none can be copied."""
     return itertools.count(*ast.literal_eval(text.removeprefix("count").replace(")", ",)")))
 
 
