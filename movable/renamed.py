@@ -51,7 +51,7 @@ MOVED = {
     "contract.outside": "concurrent.plan.precheck",
     "contract.port": "contract.new.port",
     "contract.program": "workload.program",
-    "contract.replay": "sequential.replay",
+    "contract.replay": "contract.show.replay",
     "contract.report_html": "contract.show.html",
     "contract.rule_table": "rules.rule",
     "contract.rules": "rules.table",

@@ -86,7 +86,7 @@ def test_names_and_messages_of_a_driver_make_no_lines_of_their_own() -> None:
 
     forged = "\x1b[2J\u202e\nBROKEN D2 (must): forged " + "x" * 1_000_000
     report = Report(forged, forged, forged, "4.19", 0)
-    report.verdicts["D1"] = Verdict("D1", BROKEN, 1, what=forged, story=[forged] * 3, token="m2.abc", scenario=forged)
+    report.verdicts["D1"] = Verdict("D1", BROKEN, 1, what=forged, story=[forged] * 3, token="m3.abc", scenario=forged)
     shown_text = text(report)
     assert "\x1b" not in shown_text and "\u202e" not in shown_text and len(shown_text) < 20_000
     assert not [line for line in shown_text.splitlines() if line.startswith("BROKEN D2")]

@@ -35,7 +35,7 @@ ARROWS = {
     "workload": {"workload", "mm", "names"},
     "sequential": {"sequential", "supervise", "workload", "rules", "mm", "registry", "names"},
     "concurrent": {"concurrent", "supervise", "sequential", "workload", "rules", "explore", "mm", "registry", "contract", "names"},
-    "filesystems": {"filesystems", "rules", "explore", "mm", "names"},
+    "filesystems": {"filesystems", "workload", "rules", "explore", "mm", "names"},
     "contract": {
         *("contract", "supervise", "concurrent", "sequential", "workload", "filesystems", "rules", "mm", "explore", "registry"),
         "names",

@@ -47,8 +47,8 @@ def load(target: str, workload: str, token: str, known: list[str], era: str, see
     """The program of one scenario, made anew in a worker."""
     factory = find(target)
     chosen = workload_for(factory, _class(workload) if workload else None)
-    scenario, _, features, _ = decode(token, chosen)
-    trial = Watched(subject(chosen, factory, era=era, features=dict(features), seed=seed), scenario)
+    scenario, found = decode(token, chosen)
+    trial = Watched(subject(chosen, factory, era=era, features=dict(found.features), seed=seed), scenario)
     trial.known = frozenset(known)
     return trial
 
@@ -168,7 +168,7 @@ class _Part:
         self, target: str, trial: Trial, executor: Executor, executions: int, file: Path | None, result: Interleavings, apart: bool
     ) -> None:
         workload = trial.subject.workload
-        token = encode(trial.scenario, "", trial.subject.features)
+        token = encode(trial.scenario, features=trial.subject.features)
         arguments = (target, f"{workload.__module__}:{workload.__qualname__}", token, sorted(trial.known))
         self.named = Named(f"{__name__}:load", (*arguments, trial.subject.era, trial.subject.seed))
         self.trial = trial

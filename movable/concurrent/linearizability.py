@@ -18,7 +18,7 @@ from math import factorial, prod
 from typing import Any
 
 from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, refuted
-from movable.concurrent.stage import HandleAnswer, Label, Phase, Stage, Subject
+from movable.concurrent.stage import HandleAnswer, Label, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
@@ -26,6 +26,7 @@ from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
 from movable.shown import alike, apart, literal
 from movable.workload.action import Action
+from movable.workload.perform import PHASES, Phase
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
@@ -320,11 +321,8 @@ def _merges(parts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
                 yield (task, *rest)
 
 
-PARTS = {"migrate": 3, "migrate_frame": 3, "put_back": 2, "put_back_frame": 2, "finish": 2, "compact": 1}
-
-
 def _parts(action: Action) -> int:
-    return PARTS.get(action[0], 1)
+    return PHASES.get(action[0], 1)
 
 
 def _parts_of(stage: Stage, scenario: Scenario, task: int, left_out: frozenset[Place]) -> list[tuple[Phase, bool]]:

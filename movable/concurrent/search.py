@@ -30,7 +30,8 @@ from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
 from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
 from movable.supervise import board
-from movable.workload.scenario import Scenario, encode, words
+from movable.workload.action import noun
+from movable.workload.scenario import Scenario, encode
 from movable.workload.workload import Workload
 
 PORTION = 24
@@ -87,7 +88,7 @@ WATCHED_EXECUTIONS = 200
 def scenario_token(subject: Subject, scenario: Scenario, races: bool = True) -> str:
     """The scenario as a token without a schedule, for executions that end their process."""
     try:
-        return encode(scenario, "", token_features(subject), (races, False))
+        return encode(scenario, features=token_features(subject), races=races)
     except UsageError:
         return ""
 
@@ -100,7 +101,7 @@ class Hunt:
         self.weight = weight
         scenario = trial.scenario
         self.report = Explored(scenario.name, str(scenario), operations=scenario.operations)
-        self.report.tasks = [" and ".join(map(words, actions)) for actions in scenario.tasks]
+        self.report.tasks = [" and ".join(map(noun, actions)) for actions in scenario.tasks]
         self.report.variant = named_variant(trial.subject.workload, scenario.variant)
         self.options = replace(OPTIONS, races="D53" not in trial.known)
         self.done = False

@@ -16,32 +16,25 @@ from movable.concurrent.globals import Beside, beside
 from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
-from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
-from movable.mm.list import ListHead, list_add_tail
-from movable.mm.memory_hotplug import offline_pages, online_pages
-from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, isolate_movable_page, migrate_pages, putback_movable_pages
-from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.list import ListHead
 from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.supervise import board
-from movable.workload.action import Action
+from movable.workload.action import MIGRATE_SYNC, Action
+from movable.workload.perform import Performer, Phase, whole
 from movable.workload.scenario import Scenario
-from movable.workload.workload import Handle, Operation, Workload
+from movable.workload.workload import Operation, Workload
 
 if TYPE_CHECKING:
+    from movable.mm.migrate import GetNewPage
     from movable.mm.page import Page
 
 __tracebackhide__ = True
 
-OFFLINE_PASSES = 2
-"""Passes in which offlining may move nothing before it gives up, as if the operator did."""
-
 Label = tuple[int | str, int]
 """A handle by where it came from: ("before", n) is the n-th of the prefix, (t, n) the n-th that task t made."""
-
-Phase = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -130,13 +123,15 @@ def _operations(workload: Any) -> dict[str, Operation]:
     return found
 
 
-class Stage:
+class Stage(Performer):
     """A machine after the prefix of ``scenario``; ``watch`` is called with the machine before the driver comes.
 
     ``live`` are the handles of the prefix, ``history`` those that there were before each of its actions, ``pages`` the frame
     numbers of the driver's pages, ``users`` the copies of the workload,
     ``held`` the list of pages that the prefix isolated.
     """
+
+    offline_passes = 2
 
     def __init__(self, subject: Subject, scenario: Scenario, watch: Callable[[VM], object] | None = None) -> None:
         self.subject = subject
@@ -151,7 +146,7 @@ class Stage:
         self.history: list[list[Any]] = []
         variants = subject.workload.variants
         self.workload = subject.workload(vm, subject.factory, variants[scenario.variant % len(variants)])
-        self.operations = operations(subject.workload)
+        self.declared = operations(subject.workload)
         for action in scenario.prefix:
             self.history.append(list(self.workload.model))
             self.do(self.workload, action)
@@ -171,109 +166,37 @@ class Stage:
     # what tasks do
 
     def do(self, user: Workload, action: Action) -> object:
-        """Do one action as a whole, and return what it answers."""
+        """As in Performer; a supervisor sees that it goes on."""
         board.tick()
-        answer: object = None
-        for phase in self.phases(user, action):
-            answer = phase()
-        return answer
+        return super().do(user, action)
 
-    def phases(self, user: Workload, action: Action) -> list[Phase]:
-        """An action as the parts that count as one step each where nothing else runs at the same time."""
-        name, *rest = action
-        phases: list[Phase] = getattr(self, f"_do_{name}")(user, *rest)
-        return phases
-
-    def _do_op(self, user: Workload, name: str, arguments: dict[str, Any]) -> list[Phase]:
-        operation = self.operations.get(name)
-        if not callable(getattr(user, name, None)):
-            raise UsageError(f"{type(user).__name__} has no operation {name!r}")
-        if operation is None or not operation.needs_handle:
-            return [lambda: user.run(name, arguments)]
-        # A handle is picked when the tasks begin, so that two tasks can mean the same one.
-        live = self.live if self.live is not None else list(user.model)
-        return [lambda: user.run(name, _picked(operation, live, arguments))] if live else []
-
-    def _page(self, number: int) -> Page | None:
+    def page(self, number: int) -> Page | None:
+        """As in Performer; once the tasks have begun, a number means the page that it meant when they did."""
         pages = self.pages if self.pages is not None else [page.pfn for page in self.workload.pages()]
         return self.vm.page(pages[number % len(pages)]) if pages else None
 
-    def _do_migrate(self, user: Workload, number: int, mode: int = MIGRATE_SYNC) -> list[Phase]:
-        return self._migrate(self._page(number), mode)
+    def handles(self, user: Workload) -> list[Any]:
+        """As in Performer; a handle is picked when the tasks begin, so that two tasks can mean the same one."""
+        return self.live if self.live is not None else list(user.model)
+
+    def target(self, where: str) -> GetNewPage:
+        """As in Performer; targets come from anywhere."""
+        return self._new_page
+
+    def _new_page(self, page: Page, private: object) -> Page | None:
+        return self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
 
     def _do_migrate_frame(self, user: Workload, pfn: int, mode: int = MIGRATE_SYNC) -> list[Phase]:
         return self._migrate(self.vm.page(pfn), mode)
 
-    def _migrate(self, page: Page | None, mode: int) -> list[Phase]:
-        taken = ListHead("pages to migrate")
-        return [
-            lambda: self._take(page, taken),
-            lambda: migrate_pages(taken, self._target, None, None, mode, MR_COMPACTION),
-            lambda: putback_movable_pages(taken),
-        ]
-
-    def _target(self, page: Page, private: object) -> Page | None:
-        return self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
-
-    def _take(self, page: Page | None, taken: ListHead) -> None:
-        if page is not None and isolate_movable_page(page, 0) == 0:
-            list_add_tail(page._lru, taken)
-
-    def _do_put_back(self, user: Workload, number: int) -> list[Phase]:
-        return self._put_back(self._page(number))
-
     def _do_put_back_frame(self, user: Workload, pfn: int) -> list[Phase]:
         return self._put_back(self.vm.page(pfn))
 
-    def _put_back(self, page: Page | None) -> list[Phase]:
-        taken = ListHead("pages to put back")
-        return [lambda: self._take(page, taken), lambda: putback_movable_pages(taken)]
-
-    def _do_isolate(self, user: Workload, number: int) -> list[Phase]:
-        return [lambda: self._take(self._page(number), self.held)]
-
-    def _do_isolate_all(self, user: Workload) -> list[Phase]:
-        return [self._take_all]
-
-    def _take_all(self) -> None:
+    @whole
+    def _do_isolate_all(self) -> None:
         for page in list(self.workload.pages()):
             if not page._flags & ISOLATED:
-                self._take(page, self.held)
-
-    def _do_finish(self, user: Workload, mode: int = MIGRATE_SYNC) -> list[Phase]:
-        return [
-            lambda: migrate_pages(self.held, self._target, None, None, mode, MR_COMPACTION),
-            lambda: putback_movable_pages(self.held),
-        ]
-
-    def _do_give_back(self, user: Workload) -> list[Phase]:
-        return [lambda: putback_movable_pages(self.held)]
-
-    def _do_compact(self, user: Workload) -> list[Phase]:
-        return [lambda: compact_memory(self.vm)]
-
-    def _do_contig(self, user: Workload, number: int) -> list[Phase]:
-        page = self._page(number)
-        return [] if page is None else [lambda: self._contig(page.pfn)]
-
-    def _block(self, pfn: int) -> tuple[int, int]:
-        """The pageblock of a frame: where it begins, and its size."""
-        size = 1 << self.vm.pageblock_order
-        return pfn // size * size, size
-
-    def _contig(self, pfn: int) -> None:
-        start, size = self._block(pfn)
-        if alloc_contig_range(self.vm, start, start + size) == 0:
-            free_contig_range(self.vm, start, size)
-
-    def _do_offline(self, user: Workload, number: int) -> list[Phase]:
-        page = self._page(number)
-        return [] if page is None else [lambda: self._offline(page.pfn)]
-
-    def _offline(self, pfn: int) -> None:
-        start, size = self._block(pfn)
-        if offline_pages(self.vm, start, size, max_passes=OFFLINE_PASSES) == 0:
-            online_pages(self.vm, start, size)
+                self.take(page, self.held)
 
     def _do_teardown(self, user: Workload) -> list[Phase]:
         return [user.finish]
@@ -334,12 +257,6 @@ class Stage:
     def frames_in_use(self) -> int:
         """How many frames somebody owns."""
         return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
-
-
-def _picked(operation: Operation, live: list[Any], drawn: dict[str, Any]) -> dict[str, Any]:
-    """``drawn`` with each number of a handle replaced by the handle."""
-    kinds = operation.arguments
-    return {name: live[value % len(live)] if isinstance(kinds.get(name), Handle) else value for name, value in drawn.items()}
 
 
 def _one_of(handles: list[Any], answer: Any) -> bool:

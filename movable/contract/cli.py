@@ -52,7 +52,7 @@ def _add_replay(verbs: Verbs) -> None:
     verb.add_argument("--workload", metavar="NAME", help="module:Class or file.py:Class, if it is not the driver's own")
     verb.add_argument("--pdb", type=int, metavar="STEP", help="of an interleaving: stop in the debugger before this step")
     verb.add_argument("--chrome", metavar="FILE", help="of an interleaving: write a trace that ui.perfetto.dev opens")
-    verb.add_argument("--html", metavar="FILE", help="of an interleaving: write its lanes as one HTML page")
+    verb.add_argument("--html", metavar="FILE", help="write the story as one HTML page, with a lane for each task")
     verb.set_defaults(run=_replay)
 
 
@@ -65,31 +65,19 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _replay_here(arguments: argparse.Namespace) -> int:
-    from movable.sequential.replay import replay
-    from movable.workload.token import PROGRAM, SCENARIO
+    from movable.contract.show.replay import html, replay
+    from movable.files import write_text
 
-    token = arguments.token.strip()
-    if token.startswith(SCENARIO):
-        return _replay_interleaving(arguments)
-    for name in ("pdb", "chrome", "html"):
-        if getattr(arguments, name) is not None:
-            raise UsageError(f"--{name} is for tokens of interleavings, which begin with {SCENARIO!r}")
-
-    if not token.startswith(PROGRAM) and _is_of_files(token):
-        from movable.contract.filesystem import replayed
-
-        lines, broken = replayed(arguments.target, arguments.token, arguments.era)
-    else:
-        lines, broken = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
-    _print_lines(lines)
-    return 1 if broken else 0
-
-
-def _is_of_files(token: str) -> bool:
-    """Whether it is a program for a file system; what knows that is loaded only where it is none for a driver."""
-    from movable.filesystems.program import TOKEN
-
-    return token.startswith(TOKEN)
+    found = replay(arguments.target, arguments.token, era=arguments.era, workload=arguments.workload)
+    if arguments.pdb is not None:
+        found.debug(arguments.pdb)
+        return 1 if found.broken else 0
+    if arguments.chrome:
+        found.chrome(arguments.chrome)
+    _print_lines(found.lines())
+    if arguments.html:
+        write_text(arguments.html, html(found))
+    return 1 if found.broken else 0
 
 
 def _print_lines(lines: list[str]) -> None:
@@ -201,9 +189,9 @@ def _museum_here(arguments: argparse.Namespace) -> int:
     if era is not None and era not in chosen.eras:
         raise UsageError(f"{chosen.id} is no bug in kernels of era {era}; it is one in {', '.join(chosen.eras)}")
     if arguments.token is not None:
-        lines, ids = replay_exhibit(chosen, arguments.token)
+        lines, broken_rules = replay_exhibit(chosen, arguments.token)
         _print_lines(lines)
-        return 1 if ids else 0
+        return 1 if broken_rules else 0
     print(story_text(chosen), flush=True)
     budget = arguments.budget
     with progress(chosen.id) as step:
@@ -217,20 +205,3 @@ def _museum_here(arguments: argparse.Namespace) -> int:
     if twin.interrupted:
         raise KeyboardInterrupt
     return 0 if set(chosen.rules) <= set(broken.broken) and not twin.broken else 1
-
-
-def _replay_interleaving(arguments: argparse.Namespace) -> int:
-    from movable.concurrent.failures.replay import Replay
-    from movable.files import write_text
-    from movable.sequential.replay import named_workload
-
-    found = Replay(arguments.target, arguments.token, named_workload(arguments.workload), era=arguments.era)
-    if arguments.pdb is not None:
-        found.debug(arguments.pdb)
-        return 1 if found.rule else 0
-    _print_lines(found.lines())
-    if arguments.chrome:
-        found.chrome(arguments.chrome)
-    if arguments.html:
-        write_text(arguments.html, found.html())
-    return 1 if found.rule else 0

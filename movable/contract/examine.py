@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.budget import OPENING, SHARE, Budget, budget_of
 from movable.contract.judge import judge
 from movable.contract.report import Explored, Report, Verdict
+from movable.contract.show.replay import replay_command, spoken
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.registry import find, is_built, with_options
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit, place_of
-from movable.sequential.replay import replay_command, spoken
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
 from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
 

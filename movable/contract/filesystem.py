@@ -10,6 +10,7 @@ from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.report import Explored, Report, Verdict
+from movable.contract.show.replay import replay_command, spoken
 from movable.contract.standing import stale_waiver
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
 from movable.eras import Era
@@ -20,7 +21,6 @@ from movable.registry import Factory, find
 from movable.registry.filesystems import OPERATIONS
 from movable.rules.table import FILESYSTEM_RULES
 from movable.sequential.faults import Limit, over
-from movable.sequential.replay import replay_command, spoken
 from movable.sequential.search import Found, Progress
 from movable.supervise import board
 from movable.supervise.channel import Record, Sender
@@ -192,14 +192,3 @@ def _apart(
     report.verdicts[rule] = Verdict(rule, BROKEN, 1, what=f"{ending.place.where}: {ending.words}", token=token)
     report.stopped = "stopped early: the process of the file system had to be ended"
     return report
-
-
-def replayed(target: str | Factory, token: str, era: str | Era) -> tuple[list[str], list[str]]:
-    """The story of one program, a line a step, and the rules that it broke. Raises UsageError for what is no token."""
-    done = program.run(find(target) if isinstance(target, str) else target, era, program.decode(token))
-    lines = list(done.story)
-    if done.rule:
-        lines.append(f"BROKEN {done.rule} ({FILESYSTEM_RULES[done.rule].level}) {FILESYSTEM_RULES[done.rule].title}: {done.what}")
-    else:
-        lines.append("no rule is broken")
-    return lines, [done.rule] if done.rule else []

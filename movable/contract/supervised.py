@@ -25,7 +25,8 @@ from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
 from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, PATIENCE, STILL, TIME, Ending, Supervisor
 from movable.workload import token
-from movable.workload.program import Program, decode, encode, show
+from movable.workload.action import show
+from movable.workload.program import Program, decode, encode
 
 if TYPE_CHECKING:
     from movable.concurrent.search import Interleavings
@@ -197,9 +198,9 @@ def _work(asked: Asked, tell: Sender, given: Record) -> None:
 
 def _again(asked: Asked, text: str) -> None:
     """Run the interleaving of a token."""
-    from movable.concurrent.failures.replay import Replay
+    from movable.contract.show.replay import replay
 
-    Replay(asked.target, text, asked.workload, era=asked.era)
+    replay(asked.target, text, workload=asked.workload, era=asked.era)
 
 
 # --- in the supervisor ---
@@ -382,10 +383,11 @@ _STEP = re.compile(r"step (\d+): ")
 def _until(text: str, what: str) -> tuple[str, list[str]]:
     """The token of a program up to the step that ``what`` names, and its steps as a story."""
     try:
-        seed, program = token.decode(token.PROGRAM, text)
+        began = token.decode(text)
+        program = began.tasks[0]
         found = _STEP.match(what)
         if found:
             program = program[: int(found[1])]
-        return encode(program, seed), [f"step {number}: {show(step)}" for number, step in enumerate(program, 1)]
+        return encode(program, began.seed), [f"step {number}: {show(step)}" for number, step in enumerate(program, 1)]
     except (MovableError, ValueError, TypeError):
         return "", []

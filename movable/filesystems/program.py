@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import random
-import zlib
 from dataclasses import dataclass, field
+from typing import cast
 
 from movable.eras import Era
 from movable.errors import UsageError
 from movable.filesystems.machine import FILES, PAGES, Factory, Machine
 from movable.mm.migrate import MIGRATE_MODES
+from movable.workload import token
 
 Step = tuple[str, tuple[int, ...]]
 Program = list[Step]
@@ -27,8 +25,6 @@ OPERATIONS: dict[str, tuple[int, ...]] = {
 }  # fmt: skip
 """Each step, and for each of its arguments how many values it has, from 0."""
 SHORTEST, LONGEST = 4, 24
-TOKEN = "f1."
-MAX_TOKEN = 8192
 
 OPENING: list[Program] = [
     [("write", (0, 0, 1)), ("move", (0, 0, 2)), ("read", (0, 0)), ("reread", (0,))],
@@ -116,32 +112,26 @@ def smaller(factory: Factory, era: str | Era, program: Program, rule: str, tries
 
 def encode(program: Program) -> str:
     """A program as one word."""
-    text = json.dumps([[name, *arguments] for name, arguments in program], separators=(",", ":"))
-    return TOKEN + base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+    return token.encode(token.Reproducer((tuple((name, *arguments) for name, arguments in program),)))
 
 
-def decode(token: str) -> Program:
+def decode(text: str) -> Program:
     """The program of a token. Raises UsageError for anything else."""
-    body = token.strip().removeprefix(TOKEN)
-    try:
-        if not token.strip().startswith(TOKEN) or len(body) > MAX_TOKEN:
-            raise ValueError
-        inflate = zlib.decompressobj()
-        steps = json.loads(inflate.decompress(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)), 1 << 16))
-        program = [_step(step) for step in steps]
-    except (ValueError, TypeError, KeyError, IndexError, zlib.error, binascii.Error, RecursionError):
-        raise UsageError(f"this is no token of a program for a file system; one begins with {TOKEN!r}") from None
-    return program
+    return steps_of(token.decode(text))
 
 
-def _step(step: list[object]) -> Step:
-    name, *arguments = step
-    limits = OPERATIONS[str(name)]
-    if len(arguments) != len(limits):
-        raise ValueError
-    values = []
-    for value, limit in zip(arguments, limits, strict=True):
-        if type(value) is not int or not 0 <= value < limit:
-            raise ValueError
-        values.append(value)
-    return str(name), tuple(values)
+def steps_of(found: token.Reproducer) -> Program:
+    """The program that a token holds. Raises UsageError where it holds something else."""
+    program = [_step(step) for step in found.tasks[0]] if found.alone else [None]
+    if None in program:
+        raise UsageError("the token is of something else than a program for a file system; is it that of a driver?")
+    return cast(Program, program)
+
+
+def _step(step: object) -> Step | None:
+    """A step as it is, if there is such a one."""
+    match step:
+        case (str(name), *arguments) if name in OPERATIONS and len(arguments) == len(OPERATIONS[name]):
+            if all(type(one) is int and 0 <= one < many for one, many in zip(arguments, OPERATIONS[name], strict=True)):
+                return name, cast("tuple[int, ...]", tuple(arguments))
+    return None

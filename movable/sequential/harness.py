@@ -18,18 +18,14 @@ from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.locks import Work
-from movable.mm.memory_hotplug import offline_pages, online_pages
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
     MIGRATE_SYNC,
     MIGRATE_SYNC_NO_COPY,
-    MR_COMPACTION,
     isolate_movable_page,
-    migrate_pages,
-    putback_movable_pages,
 )
 from movable.mm.page import put_page
-from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.page_alloc_contig import alloc_contig_range
 from movable.mm.page_flags import (
     ISOLATED,
     PageIsolated,
@@ -47,11 +43,14 @@ from movable.sequential.observers import Onlooker
 from movable.shown import apart, shown
 from movable.supervise import board
 from movable.supervise.channel import cut
+from movable.workload.action import TARGETS, show
 from movable.workload.handle_names import HandleNames, assigned, call, meant
-from movable.workload.program import Program, Step, show
+from movable.workload.perform import Performer, whole
+from movable.workload.program import Program, Step
 from movable.workload.workload import GenericWorkload, Workload
 
 if TYPE_CHECKING:
+    from movable.mm.migrate import GetNewPage
     from movable.mm.page import Page
 
 MOVES_ASKED = 3
@@ -76,8 +75,11 @@ STRANGERS = (
 """Flags and mapping of pages that are no driver's: list poison and a pointer in slab pages, an anonymous page, a KSM page."""
 
 
-class Machine:
+class Machine(Performer):
     """One run: ``monitor`` holds the verdicts, ``events`` the story when ``keep`` is set, ``steps`` how many steps ran."""
+
+    isolation_mode = 8
+    offline_passes = MOVES_ASKED
 
     def __init__(  # long: every attribute of a run, with its type
         self, workload: type[Workload], factory: Callable[..., Any], *, era: str = "4.19", seed: int = 0, keep: bool = False
@@ -95,7 +97,7 @@ class Machine:
         self.states: set[int] = set()
         self.steps = 0
         self.stopped = self.migrating = False
-        self.isolated = ListHead("isolated pages")
+        self.held = ListHead("isolated pages")
         self.fillers: list[Page] = []
         self.holes = False
         self.thorough = True
@@ -118,9 +120,10 @@ class Machine:
         self.seam = self.vm.observe(self._observe)
         self.vm.nobody_else = self._end_isolations
         self.faults = Faults(self.vm)
+        self.put_target = self.faults.put_target
         self._workload = workload
         self._factory = factory
-        self._operations = workload.operations()
+        self.declared = workload.operations()
         self.workload: Workload | None = None
         self.audit: Audit | None = None
         self.variant = 0
@@ -196,7 +199,7 @@ class Machine:
         if step[0] != "op" or self.workload is None:
             return show(step)
         _, name, drawn = step
-        return call(name, drawn, meant(self._operations.get(name), drawn, self.workload.model, self.names))
+        return call(name, drawn, meant(self.declared.get(name), drawn, self.workload.model, self.names))
 
     def _heading(self, number: str, words: str) -> None:
         board.at(number + words)
@@ -270,9 +273,10 @@ class Machine:
         return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
 
     def _step(self, step: Step) -> None:
-        name, *arguments = step
+        assert self.workload is not None
+        name = step[0]
         self.thorough = name != "op"
-        getattr(self, f"_do_{name}")(*arguments)
+        self.do(self.workload, step)
         if name != "fault":
             self.faults.clear()
 
@@ -332,21 +336,22 @@ class Machine:
 
     # steps
 
-    def _do_op(self, name: str, drawn: dict[str, Any]) -> None:
-        assert self.workload is not None
-        operation = self._operations[name]
-        if operation.needs_handle and not self.workload.model:
-            return
+    def handles(self, user: Workload) -> list[Any]:
+        """As in Performer."""
+        return list(user.model)
+
+    def call(self, user: Workload, name: str, arguments: dict[str, Any]) -> None:
+        """As in Performer; the books know that the driver works now, and what came of it."""
         assert self.audit is not None
         self.onlooker.changes += 1
         self.operations[name] += 1
         self.audit.operating = True
-        held, used = len(self.workload.model), self._frames_in_use()
+        held, used = len(user.model), self._frames_in_use()
         try:
-            self.workload.run(name, operation.resolve(self.workload, drawn))
+            user.run(name, arguments)
         finally:
             self.audit.operating = False
-        self._note_role(name, len(self.workload.model) - held, used)
+        self._note_role(name, len(user.model) - held, used)
         self.onlooker.watch()
 
     def _note_role(self, name: str, more: int, used: int) -> None:
@@ -357,57 +362,65 @@ class Machine:
         elif more < 0:
             self.shrunk[name] += 1
 
-    def _pick(self, number: int) -> Page | None:
-        """The n-th page of the driver that is not isolated."""
+    def page(self, number: int) -> Page | None:
+        """As in Performer, of those pages that are not isolated."""
         assert self.workload is not None
         with self.seam.quiet():
             pages = [page for page in self.workload.pages() if not PageIsolated(page)]
         return pages[number % len(pages)] if pages else None
 
-    def _do_isolate(self, number: int, mode: int) -> None:
-        page = self._pick(number)
-        if page is None:
-            return
-        with self.faults.page_locked(page):
-            if isolate_movable_page(page, mode) == 0:
-                list_add_tail(page._lru, self.isolated)
+    def fresh(self, name: str) -> ListHead:
+        """As in Performer: there is one task, so what it isolates is on one list."""
+        return self.held
 
-    def _do_migrate(self, mode: int, target: str) -> None:
-        if not self.isolated:
-            return
-        first = self.isolated.next.owner
-        assert first is not None
+    def target(self, where: str) -> GetNewPage:
+        """As in Performer."""
+        return self.faults.targets(where)
+
+    def withhold(self, short: int) -> None:
+        """As in Performer."""
+        if short:
+            self.faults.arm("alloc", short)
+
+    def take(self, page: Page | None, taken: ListHead, mode: int = 0) -> None:
+        """As in Performer; somebody else may have the page's lock."""
+        if page is not None:
+            with self.faults.page_locked(page):
+                super().take(page, taken, mode)
+
+    def move(self, taken: ListHead, mode: int, where: str = TARGETS[0]) -> int:
+        """As in Performer; somebody else may have the first page's lock, and a mode that the kernel does not have is another."""
+        first = taken.next.owner
+        if first is None:
+            return 0
         if mode == MIGRATE_SYNC_NO_COPY and not self.vm.era.no_copy_mode:
             mode = MIGRATE_SYNC
         with self.faults.page_locked(first, mode == MIGRATE_ASYNC and first._refcount > 1):
-            left = self._migrate(mode, target)
-        if left:
-            self._do_putback()
+            return self._move(mode, where)
 
-    def _migrate(self, mode: int, target: str) -> int:
+    def _move(self, mode: int, where: str = TARGETS[0]) -> int:
         self.migrating = True
         try:
-            return migrate_pages(self.isolated, self.faults.targets(target), self.faults.put_target, None, mode, MR_COMPACTION)
+            return super().move(self.held, mode, where)
         finally:
             self.migrating = False
+
+    def block(self, number: int) -> int:
+        """As in Performer; without a page it is the pageblock of that number."""
+        found = super().block(number)
+        return number << self._block_order if found is None else found
 
     def _end_isolations(self) -> bool:
         """Somebody waits, and nobody else runs: the core gives back what it holds, as it would sooner or later.
 
         A run over these pages that is under way cannot end before the wait does.
         """
-        if not self.isolated or self.migrating:
+        if not self.held or self.migrating:
             return False
-        self._do_putback()
+        self.give_back()
         return True
 
-    def _do_putback(self) -> None:
-        putback_movable_pages(self.isolated)
-
-    def _do_move(self, number: int, mode: int, target: str) -> None:
-        self._do_isolate(number, 8)
-        self._do_migrate(mode, target)
-
+    @whole
     def _do_compact(self) -> None:
         self._make_holes()
         compact_memory(self.vm)
@@ -423,30 +436,7 @@ class Machine:
                     put_page(self.vm.page(pfn))
         self.holes = True
 
-    def _do_contig(self, number: int, short: int = 0) -> None:
-        """Clear a pageblock; the ``short``-th target is not there, unless that is 0."""
-        start = self._block(number)
-        self._arm_short(short)
-        if alloc_contig_range(self.vm, start, start + (1 << self._block_order)) == 0:
-            free_contig_range(self.vm, start, 1 << self._block_order)
-
-    def _arm_short(self, short: int) -> None:
-        if short:
-            self.faults.arm("alloc", short)
-
-    def _do_offline(self, number: int, short: int = 0) -> None:
-        """Take a pageblock offline and back; ``short`` as for ``contig``."""
-        self._arm_short(short)
-        start, size = self._block(number), 1 << self._block_order
-        if offline_pages(self.vm, start, size, max_passes=MOVES_ASKED) == 0:
-            online_pages(self.vm, start, size)
-
-    def _block(self, number: int) -> int:
-        """The first frame of the pageblock that holds the n-th page of the driver."""
-        page = self._pick(number)
-        pfn = number << self._block_order if page is None else page.pfn
-        return pfn >> self._block_order << self._block_order
-
+    @whole
     def _do_fragment(self, count: int) -> None:
         """Take pages that cannot move, and give every second one back."""
         taken = [self.vm.alloc_page(GFP_KERNEL if number % 4 else GFP_HIGHUSER_MOVABLE) for number in range(count)]
@@ -455,6 +445,7 @@ class Machine:
             put_page(page)
         self.fillers += pages[1::2]
 
+    @whole
     def _do_fault(self, kind: str, number: int) -> None:
         assert self.workload is not None
         self.onlooker.changes += 1
@@ -467,6 +458,7 @@ class Machine:
                 self._make_holes()
             self.faults.arm(kind, number)
 
+    @whole
     def _do_work(self, items: int = 0) -> None:
         """Do so many queued work items, 0 for all."""
         self.onlooker.changes += 1
@@ -477,16 +469,20 @@ class Machine:
             if queue is not None:
                 queue.run_one()
 
+    @whole
     def _do_variant(self, number: int) -> None:
         """The configuration, which was chosen before the first step."""
 
+    @whole
     def _do_taken(self) -> None:
         """Somebody else has every slot of operations since before the first step, in kernels that have slots."""
 
+    @whole
     def _do_leave(self, pages: int) -> None:
         """So many pages will be isolated when the driver is removed, and come back while it waits for them."""
         self.leave = pages
 
+    @whole
     def _do_strange(self, number: int) -> None:
         """A page of somebody else, whose words look a little like a mark, comes in the way of the core."""
         page = self.vm.alloc_page(GFP_KERNEL)
@@ -503,7 +499,7 @@ class Machine:
 
     def _settle(self) -> None:
         assert self.audit is not None
-        self._do_putback()
+        self.give_back()
         self.vm.run_work()
         while self.fillers:
             put_page(self.fillers.pop())
@@ -559,19 +555,19 @@ class Machine:
         self.say("D62", not often, text)
 
     def _try_move(self, page: Page) -> bool:
-        if isolate_movable_page(page, 8) != 0:
+        if isolate_movable_page(page, self.isolation_mode) != 0:
             return False
-        list_add_tail(page._lru, self.isolated)
-        left = self._migrate(MIGRATE_SYNC, "any")
-        self._do_putback()
+        list_add_tail(page._lru, self.held)
+        left = self._move(MIGRATE_SYNC)
+        self.give_back()
         return left == 0
 
     def _teardown(self) -> None:
         assert self.workload is not None
         for number in range(self.leave):
-            self._do_isolate(number, 8)
-        if self.isolated:
-            self.vm.workqueue("core").queue_work(Work(self._do_putback, "put back"))
+            self.take(self.page(number), self.held, self.isolation_mode)
+        if self.held:
+            self.vm.workqueue("core").queue_work(Work(self.give_back, "put back"))
         self.onlooker.changes += 1
         self.seam.event("driver_remove", driver=type(self.workload.driver).__name__)
         self.workload.finish()

@@ -36,15 +36,15 @@ FEW = 3
 """Different arguments of an operation in a program that repeats itself."""
 MAX_ROLES = 3
 """Operations that the matrix uses for growing, and for shrinking."""
-ISOLATING = ("isolate", "move", "move anyhow", "migrate")
+ISOLATING = ("isolate", "migrate", "migrate anyhow", "finish")
 MODES_OF_ISOLATION = (0, 4, 8, 12)
 
 CORE: dict[str, tuple[float, Callable[[random.Random], Step]]] = {
     "isolate": (1, lambda dice: ("isolate", dice.randrange(8), dice.choice(MODES_OF_ISOLATION))),
-    "migrate": (1, lambda dice: ("migrate", dice.choice(MODES), dice.choice(TARGETS))),
-    "putback": (1, lambda dice: ("putback",)),
-    "move anyhow": (2, lambda dice: ("move", dice.randrange(8), dice.choice(MODES), dice.choice(TARGETS))),
-    "move": (1, lambda dice: ("move", dice.randrange(8), 2, "any")),
+    "finish": (1, lambda dice: ("finish", dice.choice(MODES), dice.choice(TARGETS))),
+    "give_back": (1, lambda dice: ("give_back",)),
+    "migrate anyhow": (2, lambda dice: ("migrate", dice.randrange(8), dice.choice(MODES), dice.choice(TARGETS))),
+    "migrate": (1, lambda dice: ("migrate", dice.randrange(8), 2, "any")),
     "compact": (1, lambda dice: ("compact",)),
     "contig": (1, lambda dice: ("contig", dice.randrange(8), dice.choice((0, 0, 1, 2)))),
     "offline": (1, lambda dice: ("offline", dice.randrange(8), dice.choice((0, 0, 1, 2)))),
@@ -166,13 +166,13 @@ def scouts(steps: Steps) -> Iterator[list[Step]]:
     growing = Roles().growing(steps.workload)
     for name in steps.operations:
         before = [steps.operation(one) for one in growing for _ in range(2)]
-        yield [*before, *(steps.operation(name) for _ in range(3)), ("move", 0, 2, "any"), steps.operation(name)]
+        yield [*before, *(steps.operation(name) for _ in range(3)), ("migrate", 0, 2, "any"), steps.operation(name)]
 
 
 def _taken(workload: type[Workload], roles: Roles) -> list[Step]:
     """Growth where somebody else has every slot of operations; the draws of other programs do not change by it."""
     steps = Steps(workload, 0)
-    return [("taken",), *(steps.operation(name) for name in roles.growing(workload)[:MAX_ROLES]), ("move", 0, 2, "any")]
+    return [("taken",), *(steps.operation(name) for name in roles.growing(workload)[:MAX_ROLES]), ("migrate", 0, 2, "any")]
 
 
 def _struck(steps: Steps, roles: Roles) -> Iterator[list[Step]]:
@@ -183,17 +183,17 @@ def _struck(steps: Steps, roles: Roles) -> Iterator[list[Step]]:
     for fault in faults:  # before anything is there, growth has most to set up
         for name in roles.growing(steps.workload)[:MAX_ROLES]:
             assert fault is not None
-            yield [fault, steps.operation(name), fault, steps.operation(name), ("move", 0, 2, "any")]
+            yield [fault, steps.operation(name), fault, steps.operation(name), ("migrate", 0, 2, "any")]
     yield from matrix(steps, roles, faults)
 
 
 MOVING: tuple[tuple[Step, ...], ...] = (
-    (("move", 0, 2, "any"),),
-    (("move", 0, 3, "any"),),
-    (("move", 1, 0, "node"),),
-    (("move", 0, 2, "locked"),),
-    (("move", 0, 2, "none"),),
-    (("isolate", 0, 8), ("putback",)),
+    (("migrate", 0, 2, "any"),),
+    (("migrate", 0, 3, "any"),),
+    (("migrate", 1, 0, "node"),),
+    (("migrate", 0, 2, "locked"),),
+    (("migrate", 0, 2, "none"),),
+    (("isolate", 0, 8), ("give_back",)),
     (("compact",),),
     (("offline", 0, 0),),
 )
@@ -210,7 +210,7 @@ def matrix(steps: Steps, roles: Roles, faults: list[Step | None]) -> Iterator[li
             struck = list(target) if fault is None else [fault, *target]
             before = [steps.operation(name) for name in growing for _ in range(3)]
             after = [steps.operation(name) for name in (*shrinking[:1], *growing[:1])]
-            yield [*before, *struck, *struck, ("move", 0, 2, "any"), *after]
+            yield [*before, *struck, *struck, ("migrate", 0, 2, "any"), *after]
 
 
 # --- styles ---
@@ -271,7 +271,7 @@ def swarm(steps: Steps, roles: Roles, count: int) -> list[Step]:
         kind = dice.choices(list(weights), list(weights.values()))[0]
         step = few.draw(_after_fault(steps, found, kind, [kind for kind in operations if kind in chosen]))
         found.append(step)
-        while step[0] in ("op", "move") and len(found) < length and dice.random() < REPEAT:
+        while step[0] in ("op", "migrate") and len(found) < length and dice.random() < REPEAT:
             found.append(step)
     return found
 
@@ -310,7 +310,7 @@ def _stir(steps: Steps, few: Few) -> list[Step]:
     """One to four steps of moving, under a fault now and then, and of any operation."""
     found: list[Step] = []
     for _ in range(steps.dice.randint(1, 4)):
-        kind = steps.dice.choice(("move", "move", "move anyhow", "isolate", "putback", "compact", "fault", "op", "work"))
+        kind = steps.dice.choice(("migrate", "migrate", "migrate anyhow", "isolate", "give_back", "compact", "fault", "op", "work"))
         found.append(few.draw(f"op {steps.dice.choice(list(steps.operations))}" if kind == "op" else kind))
     return found
 

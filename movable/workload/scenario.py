@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
 from movable.workload import token
-from movable.workload.action import Action, check_actions
+from movable.workload.action import ACTIONS, ALONE, MIGRATE_SYNC, Action, noun, show
+from movable.workload.fits import check_tasks
+from movable.workload.token import Reproducer
 
 if TYPE_CHECKING:
     from movable.workload.workload import Workload
-
-MIGRATE_SYNC = 2
 
 
 def op(name: str, **arguments: Any) -> Action:
@@ -68,6 +68,10 @@ def teardown() -> Action:
     return ("teardown",)
 
 
+KNOWN = ("op", *sorted(name for name, kind in ACTIONS.items() if kind.where != ALONE))
+"""Actions that a task can do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """``prefix`` happens first, then each of ``tasks`` does its actions. ``settled``: queued work has run before they begin.
@@ -86,7 +90,7 @@ class Scenario:
         """What reports call the tasks: after what they do, numbered where two do the same."""
         names: list[str] = []
         for actions in self.tasks:
-            name = " and ".join(words(action) for action in actions)
+            name = " and ".join(noun(action) for action in actions)
             again = sum(1 for other in names if other.partition(" #")[0] == name)
             names.append(f"{name} #{again + 1}" if again else name)
         return names
@@ -113,81 +117,31 @@ def scenario(
         raise UsageError(f"scenario {name!r} has {len(tasks)} task(s); it takes two to race")
     lists = tuple(tuple(task) if isinstance(task, list) else (task,) for task in tasks)
     for action in (*prefix, *(action for task in lists for action in task)):
-        if not isinstance(action, tuple) or not action or action[0] not in WORDS:
-            raise UsageError(f"scenario {name!r}: {action!r} is no action; use op(...), {', '.join(sorted(set(WORDS) - {'op'}))}")
+        if not isinstance(action, tuple) or not action or action[0] not in KNOWN:
+            raise UsageError(f"scenario {name!r}: {action!r} is no action; use op(...), {', '.join(KNOWN[1:])}")
     return Scenario(name, lists, tuple(prefix), settled)
-
-
-WORDS = {
-    "op": "", "migrate": "migration", "migrate_frame": "migration", "put_back": "put-back", "put_back_frame": "put-back",
-    "isolate": "isolation", "isolate_all": "isolation", "finish": "rest of a migration", "give_back": "late put-back",
-    "compact": "compaction", "contig": "contiguous allocation", "offline": "offlining",
-    "teardown": "tear-down",
-}  # fmt: skip
-"""Every action, and what its task is called."""
-
-
-SENTENCES = {
-    "migrate": "migrate page number {0}", "migrate_frame": "migrate page {0}", "put_back": "isolate and put back page number {0}",
-    "put_back_frame": "isolate and put back page {0}", "isolate": "isolate page number {0}", "isolate_all": "isolate every page",
-    "finish": "migrate what is isolated", "give_back": "put back what is isolated", "compact": "compact the machine",
-    "contig": "allocate the pageblock of page number {0}", "offline": "take the pageblock of page number {0} offline",
-    "teardown": "remove the driver",
-}  # fmt: skip
-"""What the core does, in words; pages are those of the driver, counted from 0, or frames."""
-
-
-def words(action: Action) -> str:
-    """What an action is called in the name of a task."""
-    return str(action[1]) if action[0] == "op" else WORDS[action[0]]
-
-
-def show(action: Action) -> str:
-    """An action with its arguments."""
-    name, *rest = action
-    if name == "op":
-        return f"{rest[0]}({', '.join(f'{key}={value!r}' for key, value in rest[1].items())})"
-    return SENTENCES[name].format(*rest)
 
 
 # --- tokens ---
 
 
-How = tuple[bool, bool]
-"""How a failure was found: looking for races, and under the monitor."""
-ALL_HOW = [(races, monitored) for races in (False, True) for monitored in (False, True)]
-FIELDS = (str, tuple, tuple, bool, str, tuple, tuple)
-"""Of a token: name, tasks, prefix, settled, schedule, features, how; and the number of the variant, where it is not the first."""
-MAX_VARIANTS = 1000
-MAX_TASKS = 8
-MAX_ACTIONS = 200
+def encode(scenario: Scenario, **how: Any) -> str:
+    """A printable token for a scenario; ``how`` are the other fields of Reproducer. Raises UsageError for what cannot be in one."""
+    found = Reproducer(scenario.tasks, scenario.name, scenario.prefix, scenario.settled, scenario.variant, **how)
+    return token.encode(found)
 
 
-def encode(
-    scenario: Scenario, schedule: str, features: tuple[tuple[str, Any], ...] = (), how: How = (True, False)
-) -> str:
-    """A printable token for a scenario, the token of a schedule, the core's features that were set, and how to look.
-
-    Raises UsageError for what cannot be in one.
+def decode(text: str, workload: type[Workload]) -> tuple[Scenario, Reproducer]:
+    """The scenario of a token, and all that it holds. Raises UsageError that says why it cannot be read, or not be run by
+    ``workload``.
     """
-    content = (scenario.name, scenario.tasks, scenario.prefix, scenario.settled, schedule, features, how)
-    return token.encode(token.SCENARIO, (*content, scenario.variant) if scenario.variant else content)
+    found = token.decode(text)
+    if found.alone:
+        raise UsageError("the token is of a sequence, and one of an interleaving is wanted here")
+    return scenario_of(found, workload), found
 
 
-def decode(text: str, workload: type[Workload]) -> tuple[Scenario, str, tuple[tuple[str, Any], ...], How]:
-    """What ``encode`` was given. Raises UsageError that says why a token cannot be read, or not be run by ``workload``."""
-    content = token.decode(token.SCENARIO, text)
-    variant = 0
-    if len(content) == len(FIELDS) + 1 and type(content[-1]) is int and 0 < content[-1] < MAX_VARIANTS:
-        content, variant = content[:-1], content[-1]
-    if len(content) != len(FIELDS) or not all(isinstance(part, kind) for part, kind in zip(content, FIELDS, strict=True)):
-        raise UsageError("the token cannot be read (it holds something else than a scenario); was it copied whole?")
-    name, tasks, prefix, settled, schedule, features, how = content
-    lists = all(isinstance(task, tuple) for task in tasks)
-    actions = [action for task in (*tasks, prefix) for action in task] if lists else []
-    if not lists or not 2 <= len(tasks) <= MAX_TASKS or len(actions) > MAX_ACTIONS or how not in ALL_HOW:
-        raise UsageError(f"the token cannot be read (it does not hold 2 to {MAX_TASKS} tasks with actions); was it copied whole?")
-    if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in features):
-        raise UsageError("the token cannot be read (its features have no names); was it copied whole?")
-    check_actions(actions, workload)
-    return Scenario(name, tasks, prefix, settled, variant), schedule, features, how
+def scenario_of(found: Reproducer, workload: type[Workload]) -> Scenario:
+    """The scenario that a token holds. Raises UsageError where ``workload`` cannot do it."""
+    check_tasks(found.actions, workload)
+    return Scenario(found.name, found.tasks, found.prefix, found.settled, found.variant)

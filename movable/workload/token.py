@@ -1,165 +1,161 @@
-"""Tokens: what was run, as one printable word that anybody can paste into a report, a mail or a command.
+"""Tokens: what showed a failure, as one printable word that anybody can paste into a report, a mail or a command.
 
-A token is a head, which says what is inside and in which version, and URL-safe base64 of compressed JSON. JSON has too few kinds
-of values, so all others are lists that begin with a letter: ``["t", ...]`` a tuple, ``["l", ...]`` a list, ``["d", key, value,
-...]`` a dict, ``["s", ...]`` a set, ``["f", ...]`` a frozenset, ``["b", hex]`` bytes, ``["i", hex]`` a large whole number and
-``["n", name]`` a float that is no number. It is data and nothing else: nothing in it can name a class, or run. A token comes from
-anywhere, so its length, its size unpacked, its depth and its numbers are bounded before anything is made of it.
+A token is ``m3.`` and a packed `Reproducer` (packing.py): the tasks with their actions, and what else is not as usual. One task
+is a sequence, a program for a driver or a file system; two and more are an interleaving, which has a schedule.
+
+Each kind had tokens of its own before, which are still read: ``m2.`` (a seed and the steps of a sequence), ``c2.`` (a scenario) and
+``f1.`` (a list of steps on files).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import math
-import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from movable.errors import UsageError
 from movable.shown import shown
+from movable.workload.action import Action
+from movable.workload.packing import pack, unpack, unpack_json
 
-PROGRAM = "m2."
-"""The head of a program for one machine."""
-SCENARIO = "c2."
-"""The head of a concurrent scenario with its schedule."""
-KINDS = {PROGRAM: "a program", SCENARIO: "an interleaving"}
-OLD = ("m1.", "c1.")
-MAX_LETTERS = 120_000
-"""Of a token: what a command line takes as one word."""
-MAX_BYTES = 1 << 18
-"""Of a token's content, unpacked."""
-MAX_DEPTH = 12
-LARGE = 1 << 63
-"""Whole numbers from here on are written in hexadecimal, which takes no time to read."""
-MAX_BITS = 12_000
-"""Of a whole number: what Python writes in decimal."""
+HEAD = "m3."
+FORGOTTEN = ("m1.", "c1.")
+"""Heads of tokens that held pickled objects, which nobody should read."""
+MAX_STEPS = 1000
+"""Actions of one task, where it is alone."""
+MAX_VARIANTS = 1000
+MAX_TASKS = 8
+MAX_ACTIONS = 200
+"""Actions of all tasks of an interleaving."""
 
 
-def encode(head: str, content: tuple[Any, ...]) -> str:
-    """The token of plain values. Raises UsageError that says what cannot be in one."""
-    text = json.dumps(_pack(content, MAX_DEPTH), separators=(",", ":"))
-    if len(text) > MAX_BYTES:
-        raise UsageError(f"it is too large for a token: {len(text)} bytes, of which {MAX_BYTES} would fit")
-    token = head + base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
-    if len(token) > MAX_LETTERS:
-        raise UsageError(f"it is too large for a token: {len(token)} letters, of which {MAX_LETTERS} would fit")
-    return token
+@dataclass(frozen=True, slots=True)
+class Reproducer:
+    """What a token holds: what was done, and how it was looked at.
+
+    ``prefix`` was done before the ``tasks`` began, ``settled`` says that queued work ran before, ``variant`` is the driver's
+    configuration and ``seed`` the machine's. ``schedule`` is the token of a schedule, ``features`` are those of the core that
+    differ from the era's; ``races`` says that data races counted, and ``monitored`` that the rules were judged as it ran.
+    """
+
+    tasks: tuple[tuple[Action, ...], ...]
+    name: str = ""
+    prefix: tuple[Action, ...] = ()
+    settled: bool = True
+    variant: int = 0
+    seed: int = 0
+    schedule: str = ""
+    features: tuple[tuple[str, Any], ...] = ()
+    races: bool = True
+    monitored: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a sequence."""
+        return len(self.tasks) == 1
+
+    @property
+    def actions(self) -> list[Action]:
+        """All actions, in no order that means anything."""
+        return [action for task in (*self.tasks, self.prefix) for action in task]
 
 
-def decode(head: str, token: str) -> tuple[Any, ...]:
-    """What ``encode`` was given. Raises UsageError that says why the token cannot be read."""
+USUAL = {field.name: field.default for field in fields(Reproducer)[1:]}
+"""What a token leaves out, since it is mostly so."""
+
+
+def encode(found: Reproducer) -> str:
+    """A printable token. Raises UsageError that says what cannot be in one."""
+    rest = {name: value for name, usual in USUAL.items() if (value := getattr(found, name)) != usual}
+    return HEAD + pack((found.tasks, rest))
+
+
+def decode(token: str) -> Reproducer:
+    """What ``encode`` was given. Raises UsageError that says why the token cannot be read; whether a driver can do what it asks for
+    is another question (fits.py).
+    """
     text = token.strip()
-    if text[: len(head)] != head:
-        _wrong_head(head, text)
+    read = READERS.get(text[:3])
+    if read is None:
+        _wrong_head(text)
     try:
-        found = _unpack(json.loads(_content(text[len(head) :]), parse_constant=_no_number), MAX_DEPTH)
+        found = read(text[3:])
     except (ValueError, RecursionError, MemoryError) as error:
         why = shown(error, 80) or type(error).__name__
         raise UsageError(f"the token cannot be read ({why}); was it copied whole?") from None
-    if not isinstance(found, tuple):
-        raise UsageError("the token cannot be read (it holds no list of parts); was it copied whole?")
+    problem = _problem(found)
+    if problem:
+        raise UsageError(f"the token cannot be read ({problem}); was it copied whole?")
     return found
 
 
-def _wrong_head(head: str, text: str) -> NoReturn:
+def _wrong_head(text: str) -> NoReturn:
     begin = text[:3]
-    if begin in OLD:
+    if begin in FORGOTTEN:
         raise UsageError(f"the token begins with {begin!r}: it is of an older version, which this one does not read; check again")
-    if begin in KINDS:
-        raise UsageError(f"the token begins with {begin!r}: it is of {KINDS[begin]}, and {KINDS[head]} ({head!r}) is wanted here")
-    raise UsageError(f"token {shown(repr(text[:12]))} does not begin with {head!r}; copy the whole replay line")
+    raise UsageError(f"token {shown(repr(text[:12]))} does not begin with {HEAD!r}; copy the whole replay line")
 
 
-def _content(body: str) -> bytes:
-    if len(body) > MAX_LETTERS:
-        raise ValueError(f"it has {len(body)} letters, and none has more than {MAX_LETTERS}")
-    try:
-        packed = base64.b64decode(body.encode("ascii") + b"=" * (-len(body) % 4), b"-_", validate=True)
-        unpacker = zlib.decompressobj()
-        content = unpacker.decompress(packed, MAX_BYTES)
-    except (binascii.Error, UnicodeEncodeError):
-        raise ValueError("it is not made of letters, digits, '-' and '_' throughout") from None
-    except zlib.error:
-        raise ValueError("a letter was lost or changed") from None
-    if not unpacker.eof or unpacker.unused_data:
-        raise ValueError("it ends too early, or is too long")
-    return content
+def _problem(found: Reproducer) -> str:
+    """Why what was read is no reproducer, or ""."""
+    if any(type(getattr(found, name)) is not type(usual) for name, usual in USUAL.items()):
+        return "one of its parts is of another kind"
+    if type(found.tasks) is not tuple or not all(type(task) is tuple for task in found.tasks):
+        return "it holds no tasks"
+    if not 1 <= len(found.tasks) <= MAX_TASKS:
+        return f"it does not hold 1 to {MAX_TASKS} tasks"
+    most = MAX_STEPS if found.alone else MAX_ACTIONS
+    if len(found.actions) > most:
+        return f"it holds more than {most} actions"
+    if not 0 <= found.variant < MAX_VARIANTS:
+        return f"it holds the number of a variant that is not 0 to {MAX_VARIANTS - 1}"
+    if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in found.features):
+        return "its features have no names"
+    return ""
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+# --- versions ---
 
 
-# --- values ---
-
-SEQUENCES: dict[type, str] = {tuple: "t", list: "l", set: "s", frozenset: "f"}
-_NO_NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-
-
-def _pack(value: Any, depth: int) -> Any:
-    kind = type(value)
-    if depth < 0:
-        raise UsageError("it is nested too deeply for a token")
-    if value is None or kind is bool or kind is str or (kind is int and -LARGE < value < LARGE):
-        return value
-    if kind is int and value.bit_length() <= MAX_BITS:
-        return ["i", hex(value)]
-    if kind is float:
-        return value if math.isfinite(value) else ["n", repr(value)]
-    if kind is bytes:
-        return ["b", value.hex()]
-    if kind in SEQUENCES:
-        parts = sorted(value, key=repr) if kind in (set, frozenset) else value
-        return [SEQUENCES[kind], *(_pack(part, depth - 1) for part in parts)]
-    if kind is dict:
-        return ["d", *(_pack(part, depth - 1) for pair in value.items() for part in pair)]
-    what = "a number that is too large" if kind is int else f"a {kind.__module__}.{kind.__qualname__}"
-    raise UsageError(f"a token holds plain values only, and this is {what}")
+def _reproducer(word: str) -> Reproducer:
+    match unpack(word):
+        case (tasks, dict(rest)) if rest.keys() <= USUAL.keys():
+            return Reproducer(tasks, **rest)
+    raise ValueError("it holds no list of tasks")
 
 
-def _unpack(value: Any, depth: int) -> Any:
-    if depth < 0:
-        raise ValueError("it is nested too deeply")
-    if not isinstance(value, list | dict):
-        return value
-    if isinstance(value, dict) or not value or not isinstance(value[0], str) or value[0] not in _READERS:
-        raise ValueError("it holds a kind of value that is not known")
-    try:
-        return _READERS[value[0]](value[1:], depth - 1)
-    except (TypeError, IndexError, KeyError):  # a list as a key, no text where text must be
-        raise ValueError(f"a value of kind {value[0]!r} does not hold what it should") from None
+def _sequence_2(word: str) -> Reproducer:
+    """Of ``m2.``, in which three of the core's actions had other names."""
+    match unpack(word):
+        case (int(seed), tuple(steps)):
+            return Reproducer((tuple(map(_renamed, steps)),), seed=seed)
+    raise ValueError("it is no seed and steps")
 
 
-def _sequence(kind: Callable[[list[Any]], Any]) -> Callable[[list[Any], int], Any]:
-    return lambda parts, depth: kind([_unpack(part, depth) for part in parts])
+def _renamed(step: Any) -> Any:
+    match step:
+        case ("migrate", *rest):
+            return ("finish", *rest)
+        case ("move", *rest):
+            return ("migrate", *rest)
+        case ("putback", *rest):
+            return ("give_back", *rest)
+    return step
 
 
-def _dict(parts: list[Any], depth: int) -> dict[Any, Any]:
-    values = [_unpack(part, depth) for part in parts]
-    if len(values) % 2:
-        raise ValueError("a dict holds a key without a value")
-    return dict(zip(values[::2], values[1::2], strict=True))
+def _scenario_2(word: str) -> Reproducer:
+    match unpack(word):
+        case (name, tasks, prefix, settled, schedule, features, (races, monitored), *rest) if len(rest) < 2:
+            variant = rest[0] if rest else 0
+            return Reproducer(tasks, name, prefix, settled, variant, 0, schedule, features, races, monitored)
+    raise ValueError("it is no scenario")
 
 
-def _one_text(parts: list[Any]) -> str:
-    if len(parts) != 1 or not isinstance(parts[0], str):
-        raise TypeError
-    return parts[0]
+def _files_1(word: str) -> Reproducer:
+    match unpack_json(word):
+        case [*steps] if all(isinstance(step, list) for step in steps):
+            return Reproducer((tuple(map(tuple, steps)),))
+    raise ValueError("it is no list of steps")
 
 
-def _whole(parts: list[Any], depth: int) -> int:
-    value = int(_one_text(parts), 16)
-    if value.bit_length() > MAX_BITS:
-        raise ValueError("it holds a number that is too large")
-    return value
-
-
-_READERS: dict[str, Callable[[list[Any], int], Any]] = {
-    **{letter: _sequence(kind) for kind, letter in SEQUENCES.items()},
-    "d": _dict,
-    "b": lambda parts, depth: bytes.fromhex(_one_text(parts)),
-    "i": _whole,
-    "n": lambda parts, depth: _NO_NUMBERS[_one_text(parts)],
-}
+READERS: dict[str, Callable[[str], Reproducer]] = {HEAD: _reproducer, "m2.": _sequence_2, "c2.": _scenario_2, "f1.": _files_1}

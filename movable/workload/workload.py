@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -61,14 +61,13 @@ class Operation:
         """Whether it can run only while something is stored."""
         return any(isinstance(value, Handle) for value in self.arguments.values())
 
-    def resolve(self, workload: Workload, drawn: dict[str, Any]) -> dict[str, Any]:
-        """``drawn`` with every handle's number replaced by the handle itself: number n is the n-th live one, counted around, and
+    def resolve(self, live: Sequence[Any], drawn: dict[str, Any]) -> dict[str, Any]:
+        """``drawn`` with every handle's number replaced by the handle itself: number n is the n-th of ``live``, counted around, and
         NEWEST the last.
         """
-        live = list(workload.model)
         found = dict(drawn)
         for name, number in drawn.items():
-            if isinstance(self.arguments[name], Handle):
+            if isinstance(self.arguments.get(name), Handle):
                 found[name] = live[-1 if number == NEWEST else number % len(live)]
         return found
 

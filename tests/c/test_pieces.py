@@ -57,7 +57,7 @@ def test_another_process_finds_the_driver_and_its_workload_by_their_names(tmp_pa
     name = written(tmp_path, source(PAIRS["a counter without its lock"][1]))
     options = "-DSOME=1"
     workload = vars(find(name, options))["workload"]
-    token = encode(Scenario("two adds", ((op("add"),), (op("add"),))), "")
+    token = encode(Scenario("two adds", ((op("add"),), (op("add"),))))
     _class.cache_clear()  # as in a process that has seen neither
     program = load(f"{name}:{options}", f"{workload.__module__}:{workload.__qualname__}", token, [], "6.1", 0)
     outcome = execute(program, Follow(), OPTIONS)

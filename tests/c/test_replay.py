@@ -10,8 +10,8 @@ import pytest
 from movable.c.target import find
 from movable.cli import main
 from movable.concurrent.failures import replay as replaying
-from movable.concurrent.failures.replay import Replay
 from movable.contract.examine import check
+from movable.contract.show.replay import replay
 from movable.mm.vm import VM
 from tests.c.building import needs_compiler, written
 
@@ -72,7 +72,7 @@ def test_what_c_functions_hold_at_a_step(
     failed: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replaying, "_interact", lambda frame, scheduler: None)
-    Replay(*failed, era="6.1").debug(3)
+    replay(*failed, era="6.1").debug(3)
     told = capsys.readouterr().out
     if "could not read" in told:
         pytest.skip("processes may not be traced here")
@@ -86,7 +86,7 @@ def test_without_gdb_it_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr(replaying, "_interact", lambda frame, scheduler: None)
     monkeypatch.setattr("shutil.which", lambda name, *more: None)
-    Replay(*failed, era="6.1").debug(3)
+    replay(*failed, era="6.1").debug(3)
     assert "with gdb installed, local variables are shown here" in capsys.readouterr().out
 
 

@@ -21,18 +21,20 @@ from movable.cli import main
 from movable.concurrent.campaign import spread
 from movable.concurrent.execution import Trial, broken
 from movable.concurrent.failures.explain import MIN_SHRINKING_EXECUTIONS, RULE_OF_KIND, _tries, rule_of_failure
-from movable.concurrent.failures.replay import Replay
+from movable.concurrent.failures.replay import Interleaving
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject, subject
 from movable.contract import check, finish, isolate, migrate, op, scenario, teardown
 from movable.contract.report import Report, text, to_json
 from movable.contract.show.html import to_html
+from movable.contract.show.replay import replay
 from movable.contract.verdict import BROKEN, HELD, WAIVED
 from movable.explore import Failure
 from movable.explore import failure as kinds
 from movable.explore.campaign import planned
 from movable.registry import find
 from movable.rules.table import RULES
+from movable.workload import program
 from movable.workload.scenario import Scenario, decode
 from movable.workload.workload import workload_for
 from tests.drivers_for_tests import beside_drivers as beside
@@ -107,8 +109,8 @@ def test_a_race_breaks_its_rule_and_is_told(driver: type, name: str, rule: str, 
     assert any("goes on" in line or "pre-empts" in line for line in told.lines)
     assert len(told.scenario.prefix) == len(BESIDE[name].prefix)
     assert {step["task"] for step in told.rows["steps"]} == {0, 1}
-    again = Replay(driver, told.token, RingWorkload)
-    assert again.rule == rule
+    again = replay(driver, told.token, workload=RingWorkload)
+    assert again.broken == [rule] and isinstance(again, Interleaving)
     assert again.story.failure is not None
     assert again.lines()[-1].startswith(f"BROKEN {rule} ")
 
@@ -228,7 +230,7 @@ def test_the_machines_own_dice_are_fine() -> None:
 def test_a_check_spends_a_part_of_its_budget_on_interleavings(tmp_path: Path) -> None:
     report = check(racy.CopiesUnderAnotherLock, examples=6, executions=900)
     assert report.verdicts["D15"].verdict == BROKEN
-    assert report.verdicts["D15"].token.startswith("c2.")
+    assert report.verdicts["D15"].token.startswith("m3.")
     assert report.verdicts["D53"].verdict == HELD
     assert report.verdicts["D53"].exercised == report.executions >= 600
     assert text(report).splitlines()[-1].endswith(f"{report.executions} executions of {len(report.scenarios)} scenarios")
@@ -323,7 +325,8 @@ def test_replay_shows_the_lanes(failing: tuple[str, str], tmp_path: Path, capsys
 
 
 def test_replay_stops_in_the_debugger_before_a_step(failing: tuple[str, str]) -> None:
-    replayed = Replay(*failing)
+    replayed = replay(*failing)
+    assert isinstance(replayed, Interleaving)
     step = next(n for n, line in enumerate(replayed.story.lines) if line.place and "racy_drivers" in line.place.file)
     line = replayed.story.lines[step].place
     command = [sys.executable, "-m", "movable.cli", "replay", *failing, "--pdb", str(step)]
@@ -340,7 +343,9 @@ def test_a_look_at_the_prompt_is_no_step() -> None:
         Subject(beside.BesideWorkload, beside.InAttribute), executions=400, scenarios=[BESIDE["writes"]], known=frozenset({"D53"})
     )
     token, target = found.broken["D15"].token, "tests.drivers_for_tests.beside_drivers:InAttribute"
-    lines = Replay(beside.InAttribute, token, beside.BesideWorkload).story.lines
+    again = replay(beside.InAttribute, token, workload=beside.BesideWorkload)
+    assert isinstance(again, Interleaving)
+    lines = again.story.lines
     step = next(n for n, line in enumerate(lines) if lines[n + 1].switch == "pre-empts")
     command = [sys.executable, "-m", "movable.cli", "replay", target, token, "--pdb", str(step)]
     looks = "p 'a', self.number\np 'b', self.number, len(self.slots)\np 'c', self.number\ncontinue\n"
@@ -368,8 +373,8 @@ def test_a_token_of_another_driver_is_refused(failing: tuple[str, str], capsys: 
     assert "'write', is none that SlabWorkload can do (free, overwrite" in capsys.readouterr().err
     assert main(["replay", f"{RACY}:ChecksThenActs", failing[1]]) == 2
     assert "the token does not fit this driver" in capsys.readouterr().err
-    assert main(["replay", "docs/drivers/ring.py:Ring", "m2.abc", "--pdb", "3"]) == 2
-    assert "is for tokens of interleavings" in capsys.readouterr().err
+    assert main(["replay", "docs/drivers/ring.py:Ring", program.encode((("compact",),)), "--pdb", "3"]) == 2
+    assert "is for interleavings" in capsys.readouterr().err
 
 
 # --- many processes ---
@@ -475,4 +480,4 @@ def test_a_campaign_of_a_driver_that_was_edited_is_refused(tmp_path: Path, capsy
 
 
 def test_tokens_carry_the_features(failing: tuple[str, str]) -> None:
-    assert decode(failing[1], RingWorkload)[2] == ()
+    assert decode(failing[1], RingWorkload)[1].features == ()

@@ -9,11 +9,11 @@ import pytest
 from docs.drivers.aio_ring import AioRing, AioRingWorkload
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache, SlabWorkload
-from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import op, scenario
 from movable.contract.report import Explored, Report, text
+from movable.contract.show.replay import replay
 from movable.registry import find
 from movable.workload.workload import workload_for
 from tests.drivers_for_tests import beside_drivers as beside
@@ -45,8 +45,8 @@ def test_an_update_that_is_lost_is_found_wherever_it_is_kept(driver: type, where
     assert found.broken.keys() == {"D53", "D15"}, {id: told.what for id, told in found.broken.items()}
     assert where in found.broken["D53"].what
     assert "reads 1; after the operations one by one it reads 2" in found.broken["D15"].what
-    again = Replay(driver, found.broken["D15"].token, beside.BesideWorkload)
-    assert again.rule == "D15"
+    again = replay(driver, found.broken["D15"].token, workload=beside.BesideWorkload)
+    assert again.broken == ["D15"]
     assert any(f" w {where}" in line for line in again.lines())
     if "COUNT" in where:
         assert any("* read 0" in line for line in again.lines())

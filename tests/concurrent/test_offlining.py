@@ -34,4 +34,4 @@ def test_what_offlining_meets_is_found(driver: type, one: Scenario, rule: str) -
 
 def test_it_is_planned_and_fits_into_a_token() -> None:
     assert "drop || offlining, a few pages" in {one.name for one in derive(Subject(RingWorkload, Ring), size=60)}
-    assert decode(encode(WRITE, ""), RingWorkload)[0] == WRITE
+    assert decode(encode(WRITE), RingWorkload)[0] == WRITE

@@ -10,11 +10,11 @@ import pytest
 from docs.drivers.ring import Ring, RingWorkload
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.explain import rule_of_failure
-from movable.concurrent.failures.replay import Replay
 from movable.concurrent.real_time import History, refuted
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import op, scenario
+from movable.contract.show.replay import replay
 from movable.explore.schedulers.dfs import Dfs
 from movable.explore.schedulers.dpor import Dpor
 from movable.explore.schedulers.shared_locations import Reduced
@@ -107,8 +107,8 @@ def test_an_order_that_only_an_equivalent_schedule_has_is_found_and_told() -> No
     told = found.broken["D15"]
     assert "no order of the operations, one after the other, gives these answers" in told.what
     assert told.lines
-    replayed = Replay(OUT_OF_TIME.factory, told.token, CountersWorkload)
-    assert replayed.rule == "D15"
+    replayed = replay(OUT_OF_TIME.factory, told.token, workload=CountersWorkload)
+    assert replayed.broken == ["D15"]
     first = {step["task"]: at for at, step in reversed(list(enumerate(told.rows["steps"])))}
     last = {step["task"]: at for at, step in enumerate(told.rows["steps"])}
     assert last[1] < first[0], "the story shows the schedule in which one was over before the other began"

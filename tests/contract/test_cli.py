@@ -47,7 +47,7 @@ def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: 
     target = "tests.drivers_for_tests.bad_drivers:Half"
     assert main(["check", target, "--examples", "10"]) == 1
     out = capsys.readouterr().out
-    token = next(line.split()[-1] for line in out.splitlines() if f"movable replay {target} m2." in line)
+    token = next(line.split()[-1] for line in out.splitlines() if f"movable replay {target} m3." in line)
     assert main(["replay", target, token]) == 1
     assert "BROKEN D15" in capsys.readouterr().out
 
@@ -104,7 +104,7 @@ def test_strict(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", RING, "--waive", "D15"], "write D15=REASON"),
         (["check", RING, "--waive", "Q7=because"], "unknown rule 'Q7'"),
         (["check", RING, "--era", "2.4"], "unknown era '2.4'"),
-        (["replay", RING, "junk"], "does not begin with 'm2.'"),
+        (["replay", RING, "junk"], "does not begin with 'm3.'"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

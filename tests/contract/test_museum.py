@@ -142,7 +142,7 @@ def test_the_command_tells_shows_and_replays(capsys: pytest.CaptureFixture[str])
     assert "+    if not trylock_page(page):" in out
     assert "BROKEN D50 (should): progress" in out
     assert "which is right: no rule is broken." in out
-    token = next(line.split()[-1] for line in out.splitlines() if "movable museum F02 m2." in line)
+    token = next(line.split()[-1] for line in out.splitlines() if "movable museum F02 m3." in line)
     assert main(["museum", "F02", token]) == 1
     assert "BROKEN D50" in capsys.readouterr().out
 

@@ -20,7 +20,7 @@ from movable.workload.program import Program
 from movable.workload.workload import Workload, snapshot
 
 STORE = ("op", "write", {"slot": 1, "data": b"x"})
-MOVE = ("move", 0, 2, "any")
+MOVE = ("migrate", 0, 2, "any")
 
 
 def run(workload: type[Workload], factory: Callable[..., Any], *steps: tuple[Any, ...]) -> Machine:
@@ -139,7 +139,7 @@ class CountsBack(Counts):
 
 
 def test_a_count_of_isolated_pages_ends_at_nothing() -> None:
-    steps = (STORE, ("isolate", 0, 8), ("putback",))
+    steps = (STORE, ("isolate", 0, 8), ("give_back",))
     assert "Counts.isolated says 1" in run(RingWorkload, Counts, *steps).monitor.broken["D44"][0].text
     assert not run(RingWorkload, CountsBack, *steps).monitor.broken
 
@@ -240,4 +240,4 @@ def test_drawn_arguments_come_from_everywhere() -> None:
     drawn = programs(Wide, 1)
     steps = [step for _ in range(60) for step in next(drawn)]
     assert {step[2]["number"] for step in steps if step[:2] == ("op", "nothing")} == {0, 1, 2, 3}
-    assert {"compact", "putback", "leave", "strange", "variant"} - {step[0] for step in steps} == {"variant"}
+    assert {"compact", "give_back", "leave", "strange", "variant"} - {step[0] for step in steps} == {"variant"}

@@ -61,7 +61,7 @@ def test_the_matrix_has_every_fault_with_every_kind_of_step() -> None:
     for kind in FAULTS:
         numbers = range(1, len(balloon.hostile) + 1) if kind == "hostile" else [0]
         for number in numbers:
-            assert {"move", "isolate", "compact"} <= {step for *what, step in seen if what == [kind, number]}, (kind, number)
+            assert {"migrate", "isolate", "compact"} <= {step for *what, step in seen if what == [kind, number]}, (kind, number)
             if kind != "locked":
                 assert {"inflate", "deflate"} <= {step for *what, step in seen if what == [kind, number]}, (kind, number)
 

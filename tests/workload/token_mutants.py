@@ -11,7 +11,7 @@ from typing import Any
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 ODD = ["", " ", "\n", "\x00", "\x1b[31m", "\u202e", "\udc80", "é", "=", "/", "+", "%s", "🐍"]
-HEADS = ["m1.", "m2.", "m3.", "c1.", "c2.", "M2.", "x1-", "2.", ""]
+HEADS = ["m1.", "m2.", "m3.", "m4.", "f1.", "c1.", "c2.", "M2.", "x1-", "2.", ""]
 VALUES: list[Any] = [
     None, True, 0, -1, 1, 7, 255, 1 << 16, 1 << 62, -(1 << 70), 1.5, 1e308, "", "x", "op", "migrate", "__init__", "variant",
     "fault", "no such", "\x1b]0;x\x07", "x" * 5000, [], ["t"], ["l"], ["d"], ["b", "00"], ["b", "0"], ["b", 3], ["i", "0xff"],
@@ -96,7 +96,7 @@ def _dumps(tree: Any) -> str:
 
 def content(token: str, dice: random.Random) -> str:
     """A token of other text than JSON, or of far too much of it."""
-    head = dice.choice(["m2.", "c2."])
+    head = dice.choice(["m3.", "m2.", "c2.", "f1."])
     text = zlib.decompress(base64.urlsafe_b64decode(token[3:] + "=" * (-len(token[3:]) % 4))).decode()
     makers: list[Callable[[], str]] = [
         lambda: "[" * dice.choice([10, 1000, 200_000]),

@@ -20,9 +20,9 @@ from movable.explore.instrument.containers import LENGTH
 from movable.mm.page import Page
 from movable.sequential.narrate import sentence
 from movable.workload.action import Action
+from movable.workload.action import show as core_words
 from movable.workload.handle_names import assigned, call
 from movable.workload.scenario import Scenario
-from movable.workload.scenario import show as core_words
 from movable.workload.workload import Handle
 
 if TYPE_CHECKING:

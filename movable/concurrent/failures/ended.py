@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from movable.errors import UsageError
 from movable.explore.failures.token import encode
@@ -28,7 +29,6 @@ def schedule_of(trail: Sequence[tuple[int, int]]) -> Schedule:
 def token_of(scenario: str, trail: Sequence[tuple[int, int]]) -> str:
     """A token for the execution: that of its scenario, without a schedule, and the way it went; "" where there is none."""
     try:
-        name, tasks, prefix, settled, _, *rest = token.decode(token.SCENARIO, scenario)
-        return token.encode(token.SCENARIO, (name, tasks, prefix, settled, encode(schedule_of(trail), ()), *rest))
+        return token.encode(replace(token.decode(scenario), schedule=encode(schedule_of(trail), ())))
     except (UsageError, ValueError):
         return ""

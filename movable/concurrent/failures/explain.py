@@ -138,8 +138,8 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
     told.spoken = in_words(program.subject, program.scenario)
     told.what = words_of(story.failure or small)
     try:
-        features = token_features(program.subject)
-        told.token = encode(program.scenario, small.token, features, (options.races, bool(program.monitored)))
+        how = {"races": options.races, "monitored": bool(program.monitored), "features": token_features(program.subject)}
+        told.token = encode(program.scenario, schedule=small.token, **how)
     except UsageError as error:
         told.what += f" (it has no token: {error})"
     told.follows = _broken_first(program, schedule, rule)

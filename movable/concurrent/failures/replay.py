@@ -22,11 +22,13 @@ from movable.explore.failures.recorder import Story
 from movable.explore.failures.token import decode as decode_schedule
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
-from movable.registry import find
 from movable.rooms import MODULES
 from movable.rules.table import RULES
-from movable.workload.scenario import decode
-from movable.workload.workload import Workload, workload_for
+from movable.shown import in_html
+from movable.workload.replayed import Replayed
+from movable.workload.scenario import scenario_of
+from movable.workload.token import Reproducer
+from movable.workload.workload import Workload
 
 SKIPPED = [
     *(f"{name}*" for name in MODULES if name != "movable.mm."),
@@ -35,36 +37,31 @@ SKIPPED = [
 """Modules that the debugger does not stop in."""
 
 
-class Replay:
-    """One schedule of one driver. Raises UsageError for an unknown driver and for a token that cannot be read, or is another's."""
+class Interleaving(Replayed):
+    """One schedule of one driver. Raises UsageError for a token that is another's."""
 
-    def __init__(
-        self, target: str | Callable[..., Any], token: str, workload: type[Workload] | None = None, *, era: str = "4.19"
-    ) -> None:
-        factory = find(target) if isinstance(target, str) else target
-        chosen = workload_for(factory, workload)
-        self.scenario, self.schedule, features, (races, self.monitored) = decode(token, chosen)
-        given = dict(features)
+    style = timeline.STYLE
+
+    def __init__(self, factory: Callable[..., Any], found: Reproducer, workload: type[Workload], era: str) -> None:
+        self.scenario, self.schedule, self.monitored = scenario_of(found, workload), found.schedule, found.monitored
+        given = dict(found.features)
         made = given.pop(BUILT, "")
-        self.subject = subject(chosen, factory, era=era, features=given)
+        self.subject = subject(workload, factory, era=era, features=given)
+        self.title = f"{factory.__qualname__}: {self.scenario.name}"
         self.note = _another_build(made, factory, era)
-        self.options = replace(OPTIONS, races=races)
+        self.options = replace(OPTIONS, races=found.races)
         try:
             self.story: Story = replay(self.trial(), self.schedule, self.options)
         except (ExploreError, UsageError) as error:
             why = self.note or str(error).splitlines()[0]
             raise UsageError(f"the token does not fit this driver: {why}") from None
+        self.broken = [] if self.story.failure is None else [rule_of_failure(self.story.failure)]
 
     def trial(self) -> Trial:
         """The program of the token."""
         made = Trial(self.subject, self.scenario)
         made.monitored = self.monitored
         return made
-
-    @property
-    def rule(self) -> str:
-        """The rule that it breaks, "" for none."""
-        return "" if self.story.failure is None else rule_of_failure(self.story.failure)
 
     def lines(self) -> list[str]:
         """The lanes as text, and the verdict."""
@@ -74,17 +71,12 @@ class Replay:
         failure = self.story.failure
         if failure is None:
             return [*told, "no rule was broken"]
-        rule = RULES[self.rule]
+        rule = RULES[self.broken[0]]
         return [*told, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {words_of(failure).splitlines()[0]}"]
 
     def html(self) -> str:
-        """The lanes as one HTML page."""
-        from movable.contract.show.page import page
-        from movable.shown import in_html
-
-        title = f"{self.subject.factory.__qualname__}: {self.scenario.name}"
-        words = f"<h1>{in_html(title)}</h1><p>{in_html(in_words(self.subject, self.scenario))}</p>"
-        return page(title, words + timeline.html(timeline.rows(self.story)), timeline.STYLE)
+        """As in Replayed, with a lane for each task."""
+        return f"<p>{in_html(in_words(self.subject, self.scenario))}</p>{timeline.html(timeline.rows(self.story))}"
 
     def chrome(self, path: str | Path) -> None:
         """Write a trace that ui.perfetto.dev opens."""

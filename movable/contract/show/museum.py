@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
 
 from movable.contract.examine import check
-from movable.contract.filesystem import replayed
 from movable.contract.museum import Exhibit, difference, exhibits, piece_in_c
 from movable.contract.report import Report, failure
-from movable.eras import ERAS
+from movable.contract.show.replay import replay
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import ALL_RULES as RULES
-from movable.sequential.replay import replay_program
 from movable.sequential.search import Progress
-from movable.workload.token import SCENARIO
 
 WIDTH = 100
 FILESYSTEM_EXAMPLES = 60
@@ -126,16 +122,10 @@ def judge(
 
 
 def replay_exhibit(one: Exhibit, token: str) -> tuple[list[str], list[str]]:
-    """Run the program, or the schedule, of a token on the broken driver; what ``replay.replay`` returns.
+    """Run what a token holds on the broken driver: the story, and the rules that it broke.
 
     Raises UsageError for an unreadable token.
     """
     with one.shown():
-        if is_filesystem(one.broken):
-            return replayed(one.broken, token, replace(ERAS[one.era], **one.features))
-        if token.strip().startswith(SCENARIO):
-            from movable.concurrent.failures.replay import Replay
-
-            again = Replay(one.broken, token, one.workload, era=one.era)
-            return again.lines(), [again.rule] if again.rule else []
-        return replay_program(one.workload, one.broken, token, era=one.era)
+        found = replay(one.broken, token, workload=one.workload, era=one.era, features=one.features)
+        return found.lines(), found.broken

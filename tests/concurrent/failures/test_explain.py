@@ -7,10 +7,10 @@ import pytest
 from docs.drivers.ring import RingWorkload
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.explain import Sighting, explain_failure, rule_of_failure
-from movable.concurrent.failures.replay import Replay
 from movable.concurrent.search import Hunt
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario
+from movable.contract.show.replay import replay
 from tests.drivers_for_tests import racy_drivers as racy
 
 MADE = scenario("s", op("write", slot=0, data=b"new"), migrate(0), prefix=[op("write", slot=0, data=b"old")])
@@ -29,8 +29,8 @@ def test_what_is_learnt_later_does_not_take_the_token_away(driver: type) -> None
     met.trial.sharing.shared |= set(met.trial.sharing.users)
     told = explain_failure(met)
     assert told.token and told.lines
-    again = Replay(driver, told.token, RingWorkload)
-    assert again.rule == told.rule == rule_of_failure(met.failure)
+    again = replay(driver, told.token, workload=RingWorkload)
+    assert again.broken == [told.rule] and told.rule == rule_of_failure(met.failure)
 
 
 def test_a_failure_whose_schedule_leads_elsewhere_is_searched_for() -> None:

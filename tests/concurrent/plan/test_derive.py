@@ -25,9 +25,10 @@ from movable.explore.schedulers.dpor import Dpor
 from movable.explore.schedulers.shared_locations import Reduced
 from movable.mm.page_flags import ISOLATED
 from movable.registry import find
-from movable.workload.scenario import Scenario, decode, encode, show
-from movable.workload.token import SCENARIO
-from movable.workload.token import encode as pack
+from movable.workload.action import show
+from movable.workload.packing import pack
+from movable.workload.scenario import Scenario, decode, encode
+from movable.workload.token import HEAD
 from movable.workload.workload import GenericWorkload, workload_for
 from tests.drivers_for_tests import racy_drivers as racy
 from tests.drivers_for_tests.ring import Ring as Unspoken
@@ -64,20 +65,19 @@ def test_a_scenario_that_is_none(tasks: tuple[object, ...], message: str) -> Non
 def test_scenarios_survive_a_token() -> None:
     made = scenario("both", op("write", slot=1, data=b"\x00'\xff"), [migrate(1), put_back(0)], prefix=[WRITE], settled=False)
     features = (("atomic_isolated_flag", False),)
-    assert decode(encode(made, "x1-abc", features, (False, True)), RingWorkload) == (made, "x1-abc", features, (False, True))
+    assert decode(encode(made, schedule="x1-abc", features=features, races=False, monitored=True), RingWorkload)[0] == made
 
 
 def _packed(*parts: object) -> str:
-    return pack(SCENARIO, parts)
+    return HEAD + pack(parts)
 
 
 @pytest.mark.parametrize(
     "token",
     [
-        "", "x", "c2.", "c2.####", "c2.AAAA", encode(Scenario("s", ((WRITE,), (WRITE,))), "")[:-9], SCENARIO + "A" * 200_000,
-        _packed(1, 2), _packed("n", (), (), True, "", (), (True, True)), _packed("n", (3, 4), (), True, "", (), (True, True)),
-        _packed("n", ((("compact",),),), (), True, "", (), (True, True)), _packed("n", ((), ()), (), True, "", (), (2, 3)),
-        _packed("n", ((), ()), (), True, "", ((1, 2),), (True, True)),
+        "", "x", "m3.", "m3.####", "m3.AAAA", encode(Scenario("s", ((WRITE,), (WRITE,))))[:-9], HEAD + "A" * 200_000,
+        _packed(1, 2), _packed((), {}), _packed((3, 4), {}), _packed(((), ()), {"races": 2}), _packed(((), ()), {"settled": 1}),
+        _packed(((), ()), {"features": ((1, 2),)}), _packed(((), ()), {"what": 1}), _packed(((), ()), {1: 1}),
     ],
 )  # fmt: skip
 def test_an_unreadable_token_says_why(token: str) -> None:
@@ -148,7 +148,7 @@ def test_every_configuration_has_a_plan() -> None:
     assert second and all("variant 1" in one.name for one in second)
     stage = Stage(chosen, second[0])
     assert stage.workload.driver.size == 4
-    token = encode(second[0], "x1-abc")
+    token = encode(second[0], schedule="x1-abc")
     assert decode(token, SizedWorkload)[0] == second[0]
     from movable.concurrent.search import interleavings
 
