@@ -250,7 +250,7 @@ class Execution:
                 raise told from (None if told is error else error)
             if action[0] == "op":
                 self.answers[number].append(self.stage.plain(number, answer))
-                self.spans[number].append((began, len(self.steps)))
+            self.spans[number].append((began, len(self.steps)))
 
     # the end
 

@@ -4,20 +4,19 @@ An execution's history is its operations with their answers and the steps at whi
 an order that keeps what had ended before another began in front of it, and gives the same answers and readings (Herlihy and Wing,
 "Linearizability: A Correctness Condition for Concurrent Objects", TOPLAS 1990).
 
-A migration counts as three parts (isolate, migrate, put back), since a driver may answer otherwise while a page is isolated.
-Orders in which the driver has to wait for what would come later are impossible, and those in which it raises are no model.
+What the core does is in an order by its parts, and in front of what began when it was over (see `parts`). Orders in which the
+driver has to wait for what would come later are impossible, and those in which it raises are no model.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from math import factorial, prod
 from typing import Any
 
-from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, refuted
+from movable.concurrent.parts import LEFT_OUT, LONG, MAX_ORDERS, Apart, multinomial, orders, parts_by_task, parts_of, ways_apart
+from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, can_be_over, can_begin, refuted
 from movable.concurrent.stage import HandleAnswer, Label, Stage, Subject
 from movable.errors import DeadlockError
 from movable.mm.migrate import putback_movable_pages
@@ -25,13 +24,8 @@ from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
 from movable.shown import alike, apart, literal
-from movable.workload.action import Action
-from movable.workload.perform import PHASES, Phase
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
-
-MAX_ORDERS = 120
-"""Orders that are tried at most."""
 
 SECONDS_PER_ORDER = 0.3
 """Processor seconds that one order may take; a usual one takes a thousandth."""
@@ -44,22 +38,12 @@ MAX_LEFT_OUT = 4
 """Operations that answered "busy" of which every choice is tried as not done; of more, only all of them together."""
 
 
-class _LeftOut:
-    """The answer, in an order, of an operation that is not done there."""
-
-    def __repr__(self) -> str:
-        return "busy"
-
-
-LEFT_OUT = _LeftOut()
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one order came to.
 
-    ``sequence`` is the order of the operations, ``merge`` that in which the tasks ended theirs. ``invariant`` is what the driver's
-    own invariant had to say, "" for nothing.
+    ``sequence`` is the order of what began and ended, ``merge`` that in which the tasks ended theirs. ``invariant`` is what the
+    driver's own invariant had to say, "" for nothing.
     """
 
     sequence: tuple[Place, ...]
@@ -74,7 +58,8 @@ class Orders:
 
     ``removable``: the driver can be removed afterwards. ``loose``: answers differ between orders in a scenario in which the core
     compacts, or a worker has something to do: both are a row of steps between which an operation may answer, so that no order of
-    whole parts says exactly what.
+    whole parts says exactly what. Where no order of whole parts gives what an execution gave, the core's long actions are taken
+    apart, and those orders count too.
 
     An operation of ``Workload.busy`` that answered "busy" was not done, and changed nothing: an execution is then compared with the
     orders of all the other operations too.
@@ -89,25 +74,31 @@ class Orders:
         self.removable = True
         actions = [action for actions in scenario.tasks for action in actions]
         self.torn = any(action[0] == "teardown" for action in actions)
-        self.all_orders = multinomial(_parts_by_task(scenario)) <= MAX_ORDERS
+        self.long = any(action[0] in LONG for action in actions)
+        self.operations = sum(action[0] == "op" for action in actions)
+        self.timed = self.operations > 0 and 1 < len(actions) <= MAX_OPERATIONS
+        self.all_orders = multinomial(parts_by_task(scenario)) <= MAX_ORDERS
         self.hangs = 0
         self.worked = False
+        self.held = 0
         self.fewer: dict[frozenset[Place], list[Outcome]] = {}
+        self.finer: dict[frozenset[Place], list[Outcome]] = {}
         self.outcomes = self._come_to(frozenset())
-        different = len({repr(outcome.answers) for outcome in self.outcomes}) > 1
-        steps = any(action[0] in ("compact", "contig", "offline", "isolate_all") for action in actions)
-        self.loose = different and (steps or self.worked)
+        steps = self.long or any(action[0] == "isolate_all" for action in actions)
+        self.loose = _differ(self.outcomes) and (steps or self.worked)
 
-    def _come_to(self, left_out: frozenset[Place]) -> list[Outcome]:
+    def _come_to(self, left_out: frozenset[Place], apart: Apart | None = None) -> list[Outcome]:
         """The outcomes of all orders without the operations that are left out."""
         outcomes: list[Outcome] = []
-        for order in _orders(self.scenario, self.subject.seed):
+        for order in orders(self.scenario, self.subject.seed, apart):
             for at_once in (False, True):
                 if self.hangs < HANGS:
-                    self._try(order, at_once, left_out, outcomes)
+                    self._try(order, at_once, left_out, apart, outcomes)
         return list(dict.fromkeys(outcomes)) if all(map(_hashable, outcomes)) else outcomes
 
-    def _try(self, order: tuple[int, ...], at_once: bool, left_out: frozenset[Place], outcomes: list[Outcome]) -> None:
+    def _try(
+        self, order: tuple[int, ...], at_once: bool, left_out: frozenset[Place], apart: Apart | None, outcomes: list[Outcome]
+    ) -> None:
         try:
             stage = Stage(self.subject, self.scenario)
         except BaseException as error:
@@ -119,7 +110,7 @@ class Orders:
             return
         try:
             with watchdog(SECONDS_PER_ORDER):
-                outcome = self._play(stage, order, at_once, left_out)
+                outcome = self._play(stage, order, at_once, left_out, apart)
         except DeadlockError:
             self.impossible += 1
             return
@@ -133,21 +124,24 @@ class Orders:
         except BaseException as error:
             self.errors.append(f"{type(error).__name__}: {error}")
             return
-        if not outcomes and not left_out and not self.torn:
+        if not outcomes and not left_out and apart is None and not self.torn:
+            self.held = len(stage.pages or ())
             self.removable = _removable(stage)
         outcomes.append(outcome)
 
-    def _play(self, stage: Stage, order: tuple[int, ...], at_once: bool, left_out: frozenset[Place]) -> Outcome:
+    def _play(
+        self, stage: Stage, order: tuple[int, ...], at_once: bool, left_out: frozenset[Place], apart: Apart | None
+    ) -> Outcome:
         """Do the parts of all tasks in one order; ``at_once`` runs queued work after each part and not only in the end."""
-        todo = [_parts_of(stage, self.scenario, task, left_out) for task in range(len(stage.users))]
+        todo = [parts_of(stage, self.scenario, task, left_out, apart) for task in range(len(stage.users))]
         answers: list[list[Any]] = [[] for _ in todo]
         sequence: list[Place] = []
         merge: list[int] = []
         for task in order:
-            phase, answers_it = todo[task].pop(0)
-            answer = phase()
-            if answers_it:
-                sequence.append((task, len(answers[task])))
+            part = todo[task].pop(0)
+            answer = part.phase()
+            sequence += part.places
+            if part.answers:
                 answers[task].append(answer if answer is LEFT_OUT else stage.plain(task, answer))
             if not todo[task]:
                 merge.append(task)
@@ -161,10 +155,14 @@ class Orders:
         if not self.outcomes:
             return None
         wrong = self._judge(self.outcomes, stage, answers, spans)
-        if wrong is not None:
-            for left_out in self._choices(answers):
-                if self._judge(self._without(left_out), stage, answers, spans) is None:
-                    return None
+        if wrong is None:
+            return None
+        for left_out in self._choices(answers):
+            if self._judge(self._without(left_out), stage, answers, spans) is None:
+                return None
+        for left_out in self._choices(answers, self.long):
+            if self._judge(self._taken_apart(left_out), stage, answers, spans) is None:
+                return None
         return wrong
 
     def witnesses(self, stage: Stage, answers: list[list[Any]]) -> tuple[tuple[Place, ...], ...]:
@@ -172,14 +170,15 @@ class Orders:
 
         Also () where not every order is known: then nothing more is said than of the real time that was seen.
         """
-        operations = sum(action[0] == "op" for actions in self.scenario.tasks for action in actions)
-        if not 1 < operations <= MAX_OPERATIONS or self.errors or self.hangs or not self.all_orders:
+        if not self.timed or self.errors or self.hangs or not self.all_orders:
             return ()
         found = self._accepted(self.outcomes, stage, answers)
         if found and refuted(found, None) is None:
             return ()
         for left_out in self._choices(answers):
             found += self._accepted(self._without(left_out), stage, answers)
+        for left_out in self._choices(answers, self.long):
+            found += self._accepted(self._taken_apart(left_out), stage, answers)
         found = list(dict.fromkeys(found))
         return () if refuted(found, None) is None else tuple(found)
 
@@ -189,36 +188,50 @@ class Orders:
             self.fewer[left_out] = self._come_to(left_out)
         return self.fewer[left_out]
 
+    def _taken_apart(self, left_out: frozenset[Place]) -> list[Outcome]:
+        """The outcomes of all orders, and of those in which what the core does page by page is taken apart."""
+        if left_out not in self.finer:
+            whole = self._without(left_out) if left_out else self.outcomes
+            ways = ways_apart(self.held)
+            self.finer[left_out] = [*whole, *(one for apart in ways for one in self._come_to(left_out, apart))]
+            self.loose = self.loose or _differ(self.finer[left_out])
+        return self.finer[left_out]
+
     def _accepted(self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]]) -> list[tuple[Place, ...]]:
         """The sequences of all outcomes that an execution agrees with."""
         fitting = [one for one in outcomes if self._agrees(one.answers, answers)]
         if self.torn:
-            return list(dict.fromkeys(one.sequence for one in fitting))
+            return list(dict.fromkeys(self._sequence(one) for one in fitting))
         found: list[tuple[Place, ...]] = []
         for merge in dict.fromkeys(one.merge for one in fitting):
             readings = stage.readings(merge)
             same = [one for one in fitting if one.merge == merge and one.readings == readings]
             if same and (any(one.invariant for one in same) or not invariant(stage)):
-                found += [one.sequence for one in same]
+                found += [self._sequence(one) for one in same]
         return list(dict.fromkeys(found))
+
+    def _sequence(self, outcome: Outcome) -> tuple[Place, ...]:
+        """What real time is asked of: where queued work goes on when the core is done, its end says nothing."""
+        return tuple([place for place in outcome.sequence if len(place) == 2]) if self.worked else outcome.sequence
 
     def out_of_time(self, pairs: tuple[tuple[Place, Place], ...], answers: list[list[Any]], stage: Stage) -> tuple[str, str]:
         """The rule that is broken where no witness has a real-time order, and what was wrong."""
         names = self.scenario.task_names
         said = "; ".join(self._said(answers, stage))
-        order = " and ".join(f"{names[one]} can be over before {names[two]} begins" for (one, _), (two, _) in pairs)
+        order = " and ".join(f"{names[one[0]]} can be over before {names[two[0]]} begins" for one, two in pairs)
         kept = stage.subject.workload.preserves_content
         text = f"{said}: {order}, and no order of the operations in which that is so gives these answers and what can be read now"
         return ("D15" if kept else "D54", text)
 
-    def _choices(self, answers: list[list[Any]]) -> Iterator[frozenset[Place]]:
-        """Which operations may not have been done: those that answered "busy" and may, all of them first."""
-        busy = [
-            (task, number)
-            for task, found in enumerate(answers)
-            for number, answer in enumerate(found)
-            if _refusal(answer) and self._may_refuse(task, number)
-        ]
+    def _choices(self, answers: list[list[Any]], none: bool = False) -> Iterator[frozenset[Place]]:
+        """Which operations may not have been done: those that answered "busy" and may, all of them first; ``none``: and no one."""
+        busy: list[Place] = []
+        for task, found in enumerate(answers):
+            places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
+            done = zip(places, found, strict=False)
+            busy += [(task, number) for number, answer in done if _refusal(answer) and self._may_refuse(task, number)]
+        if none:
+            yield frozenset()
         for count in range(len(busy), 0, -1):
             if count == len(busy) or len(busy) <= MAX_LEFT_OUT:
                 yield from map(frozenset, combinations(busy, count))
@@ -228,7 +241,7 @@ class Orders:
     ) -> tuple[str, str] | None:
         """The same, by the orders that came to ``outcomes``."""
         kept = stage.subject.workload.preserves_content
-        fitting = [one for one in outcomes if self._agrees(one.answers, answers) and in_time(one.sequence, spans)]
+        fitting = [one for one in outcomes if self._agrees(one.answers, answers) and in_time(self._sequence(one), spans)]
         if not fitting:
             said = "; ".join(self._said(answers, stage))
             return ("D15" if kept else "D54", f"{said}: no order of the operations, one after the other, gives these answers")
@@ -252,13 +265,11 @@ class Orders:
         if self.loose:
             return True
         return all(
-            len(expected) == len(found) and all(map(_same, expected, found))
-            for expected, found in zip(model, answers, strict=True)
+            len(expected) == len(found) and all(map(_same, expected, found)) for expected, found in zip(model, answers, strict=True)
         )
 
     def _may_refuse(self, task: int, number: int) -> bool:
-        operations = [action for action in self.scenario.tasks[task] if action[0] == "op"]
-        return operations[number][1] in self.subject.workload.busy
+        return self.scenario.tasks[task][number][1] in self.subject.workload.busy
 
     def _said(self, answers: list[list[Any]], stage: Stage) -> Iterator[str]:
         for name, found in zip(self.scenario.task_names, answers, strict=True):
@@ -290,52 +301,9 @@ def _hashable(outcome: Outcome) -> bool:
     return True
 
 
-def _parts_by_task(scenario: Scenario) -> tuple[int, ...]:
-    return tuple(sum(_parts(action) for action in actions) for actions in scenario.tasks)
-
-
-def _orders(scenario: Scenario, seed: int) -> list[tuple[int, ...]]:
-    """Sequences of task numbers, one for each part that is done; all of them, or MAX_ORDERS drawn ones."""
-    parts = _parts_by_task(scenario)
-    if multinomial(parts) <= MAX_ORDERS:
-        return list(_merges(parts))
-    rng = random.Random(seed)
-    pool = [task for task, count in enumerate(parts) for _ in range(count)]
-    serial = [tuple(sorted(pool)), tuple(sorted(pool, reverse=True))]
-    drawn = [tuple(rng.sample(pool, len(pool))) for _ in range(MAX_ORDERS - len(serial))]
-    return list(dict.fromkeys(serial + drawn))
-
-
-def multinomial(parts: tuple[int, ...]) -> int:
-    """In how many ways rows of so many parts can be merged into one."""
-    return factorial(sum(parts)) // prod(map(factorial, parts))
-
-
-def _merges(parts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    if not any(parts):
-        yield ()
-        return
-    for task, count in enumerate(parts):
-        if count:
-            for rest in _merges((*parts[:task], count - 1, *parts[task + 1 :])):
-                yield (task, *rest)
-
-
-def _parts(action: Action) -> int:
-    return PHASES.get(action[0], 1)
-
-
-def _parts_of(stage: Stage, scenario: Scenario, task: int, left_out: frozenset[Place]) -> list[tuple[Phase, bool]]:
-    """What one task does, part by part, and whether the part gives an answer."""
-    found: list[tuple[Phase, bool]] = []
-    operations = 0
-    for action in scenario.tasks[task]:
-        phases = stage.phases(stage.users[task], action) or [_nothing]
-        if action[0] == "op":
-            phases = [_leave_out] if (task, operations) in left_out else phases
-            operations += 1
-        found += [(phase, action[0] == "op") for phase in phases]
-    return found
+def _differ(outcomes: list[Outcome]) -> bool:
+    """Whether answers depend on the order."""
+    return len({repr(outcome.answers) for outcome in outcomes}) > 1
 
 
 def _ended(stage: Stage, sequence: tuple[Place, ...], merge: tuple[int, ...], answers: list[list[Any]], torn: bool) -> Outcome:
@@ -347,14 +315,6 @@ def _ended(stage: Stage, sequence: tuple[Place, ...], merge: tuple[int, ...], an
         return Outcome(sequence, merge, said, (), "")
     readings = stage.readings(merge)
     return Outcome(sequence, merge, said, readings, invariant(stage))
-
-
-def _nothing() -> None:
-    return None
-
-
-def _leave_out() -> object:
-    return LEFT_OUT
 
 
 def invariant(stage: Stage) -> str:
@@ -393,17 +353,22 @@ def _removable(stage: Stage) -> bool:
 
 
 def in_time(sequence: tuple[Place, ...], spans: list[list[Span]]) -> bool:
-    """Whether an order has every operation behind those that had ended before it began."""
+    """Whether an order has everything behind what had ended before it began."""
     at = {place: number for number, place in enumerate(sequence)}
-    places = [((task, number), span) for task, mine in enumerate(spans) for number, span in enumerate(mine)]
-    timed = [(at[place], span) for place, span in places if place in at]
-    return all(one < two for one, (_, ended) in timed for two, (began, _) in timed if ended <= began and one != two)
+    over = [(at[place], spans[place[0]][place[1]]) for place in sequence if can_be_over(place)]
+    begun = [(at[place], spans[place[0]][place[1]]) for place in sequence if can_begin(place)]
+    return all(one < two for one, span in over for two, other in begun if _before(span, other))
 
 
 def precedence(spans: list[list[Span]]) -> tuple[tuple[Place, Place], ...]:
-    """Which operations had ended before which began: all that the judgement needs of the spans."""
+    """Which actions had ended before which began: all that the judgement needs of the spans."""
     places = [((task, number), span) for task, mine in enumerate(spans) for number, span in enumerate(mine)]
-    return tuple([(one, two) for one, (_, ended) in places for two, (began, _) in places if ended <= began and one != two])
+    return tuple([(one, two) for one, span in places for two, other in places if _before(span, other)])
+
+
+def _before(one: Span, two: Span) -> bool:
+    """Whether an action was over when another began; of two without a step at the same moment neither was."""
+    return one[1] <= two[0] and not two[1] <= one[0]
 
 
 def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) -> str:

@@ -5,6 +5,9 @@ something else began. So linearizability is asked of all of them at once: an exe
 class has admits no witness. Which orders a class has follows from what happens before what in the schedule that ran: an operation
 can be over before another begins unless a step of the other one must come before a step of the first (Lamport, "Time, Clocks, and
 the Ordering of Events in a Distributed System", CACM 1978). Several such claims go together if they make no ring.
+
+What the core does is no operation and has no answer, but it begins and ends as well: an operation that began when a migration was
+over does not meet an isolated page.
 """
 
 from __future__ import annotations
@@ -14,21 +17,22 @@ from collections.abc import Hashable, Sequence
 from movable.explore.dependence import KINDS, OPAQUE, Step, conflict, split
 
 Span = tuple[int, int]
-"""The steps at which an operation began and ended."""
-Place = tuple[int, int]
-"""An operation: the number of its task, and its number there."""
+"""The steps at which an action began and ended."""
+Place = tuple[int, ...]
+"""An operation: the number of its task, and its number there; with BEGIN or END behind, that end of an action of the core."""
+BEGIN, END = 0, 1
 Pair = tuple[Place, Place]
 """The first was over when the second began."""
 
 MAX_OPERATIONS = 6
-"""Of more operations together only the real-time order that was seen is judged."""
+"""Of more actions together only the real-time order that was seen is judged."""
 _NEVER = 1 << 60
 
 
 class History:
     """What must come before what in every schedule that is equivalent to ``steps``.
 
-    ``spans`` are those of the operations by task, ``born`` the steps in which tasks were spawned (-1: at the start).
+    ``spans`` are those of the actions by task, ``born`` the steps in which tasks were spawned (-1: at the start).
     """
 
     def __init__(self, steps: Sequence[Step], spans: Sequence[Sequence[Span]], born: Sequence[int]) -> None:
@@ -40,7 +44,7 @@ class History:
     def must(self, one: Place, two: Place) -> bool:
         """Whether ``one`` begins before ``two`` ends, whatever the schedule."""
         if one[0] == two[0]:
-            return one[1] <= two[1]
+            return one[1:] <= two[1:]
         after = self._after.get(one)
         if after is None:
             after = self._after[one] = self._follow(one)
@@ -48,7 +52,7 @@ class History:
 
     def _follow(self, one: Place) -> list[int]:
         """For each task its first step that happens after the first step of an operation."""
-        steps, (task, number) = self._steps, one
+        steps, (task, number) = self._steps, one[:2]
         first = [_NEVER] * len(self._born)
         begins = self._spans[task][number][0]
         source = next((at for at in range(begins, len(steps)) if steps[at][0] == task), None)
@@ -107,7 +111,7 @@ def _refuted(left: list[tuple[Place, ...]], history: History, pairs: tuple[Pair,
     order = left[0]
     for at, two in enumerate(order):
         for one in order[at + 1 :]:
-            if one[0] == two[0]:
+            if one[0] == two[0] or not (can_be_over(one) and can_begin(two)):
                 continue
             more = (*pairs, (one, two))
             if history.possible(more):
@@ -115,6 +119,16 @@ def _refuted(left: list[tuple[Place, ...]], history: History, pairs: tuple[Pair,
                 if found is not None:
                     return found
     return None
+
+
+def can_be_over(place: Place) -> bool:
+    """Whether something ends there: an operation, or an action of the core."""
+    return place[2:] != (BEGIN,)
+
+
+def can_begin(place: Place) -> bool:
+    """Whether something begins there."""
+    return place[2:] != (END,)
 
 
 class _Any(History):
@@ -125,7 +139,7 @@ class _Any(History):
 
     def must(self, one: Place, two: Place) -> bool:
         """By program order only."""
-        return one[0] == two[0] and one[1] <= two[1]
+        return one[0] == two[0] and one[1:] <= two[1:]
 
 
 _ANY = _Any()

@@ -18,6 +18,7 @@ from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead
+from movable.mm.migrate import putback_movable_pages
 from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
@@ -192,11 +193,21 @@ class Stage(Performer):
     def _do_put_back_frame(self, user: Workload, pfn: int) -> list[Phase]:
         return self._put_back(self.vm.page(pfn))
 
+    def held_a_while(self, number: int | None, moves: bool) -> list[Phase]:
+        """What a compaction may be to an operation: one page (None: every page) is isolated, perhaps moved, and given back."""
+        taken = ListHead("pages held a while")
+        take = (lambda: self._take_all(taken)) if number is None else (lambda: self.take(self.page(number), taken))
+        move = lambda: self.move(taken, MIGRATE_SYNC)  # noqa: E731
+        return [take, *([move] if moves else []), lambda: putback_movable_pages(taken)]
+
     @whole
     def _do_isolate_all(self) -> None:
+        self._take_all(self.held)
+
+    def _take_all(self, taken: ListHead) -> None:
         for page in list(self.workload.pages()):
             if not page._flags & ISOLATED:
-                self.take(page, self.held)
+                self.take(page, taken)
 
     def _do_teardown(self, user: Workload) -> list[Phase]:
         return [user.finish]

@@ -7,7 +7,8 @@ import pytest
 from docs.drivers.ring import Ring, RingWorkload
 from movable import AddressSpace, Page, adjust_managed_page_count
 from movable.concurrent.execution import Trial
-from movable.concurrent.linearizability import LEFT_OUT, _same, invariant
+from movable.concurrent.linearizability import _same, invariant
+from movable.concurrent.parts import LEFT_OUT
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import HandleAnswer, Stage, subject
 from movable.contract import migrate, op, scenario

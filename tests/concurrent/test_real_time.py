@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
+from movable import AddressSpace, Page
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.explain import rule_of_failure
 from movable.concurrent.real_time import History, refuted
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
-from movable.contract import op, scenario
+from movable.contract import migrate, op, put_back, scenario
 from movable.contract.show.replay import replay
 from movable.explore.schedulers.dfs import Dfs
 from movable.explore.schedulers.dpor import Dpor
@@ -26,23 +27,39 @@ Script = tuple[tuple[str, int], ...]
 
 
 class Counters(Ring):
-    """Each operation touches a few atomic counters, and answers what it saw."""
+    """Each operation touches a few atomic counters, and answers what it saw; the callbacks touch them as well."""
 
     scripts: tuple[Script, ...] = ()
+    callbacks: tuple[Script, ...] = ((), (), ())
 
     def __init__(self, vm: Any) -> None:
         super().__init__(vm)
         self.counters = [AtomicLong(vm, f"counter {number}") for number in range(3)]
 
     def act(self, who: int) -> tuple[int, ...]:
+        return self._play(self.scripts[who], who)
+
+    def _play(self, script: Script, who: int) -> tuple[int, ...]:
         seen = []
-        for what, number in self.scripts[who]:
+        for what, number in script:
             counter = self.counters[number]
             if what == "raise":
                 counter.raise_to(who + 1)
             else:
                 seen.append(counter.read() if what == "read" else counter.add(who + 1))
         return tuple(seen)
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        self._play(self.callbacks[0], 3)
+        return super().isolate_page(page, mode)
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        self._play(self.callbacks[1], 4)
+        return super().migratepage(mapping, newpage, page, mode)
+
+    def putback_page(self, page: Page) -> None:
+        self._play(self.callbacks[2], 5)
+        super().putback_page(page)
 
 
 class CountersWorkload(RingWorkload):
@@ -53,8 +70,8 @@ class CountersWorkload(RingWorkload):
         return self.driver.act(who)
 
 
-def subject(*scripts: Script) -> Subject:
-    cls: Any = type("Counters", (Counters,), {"scripts": scripts, "__module__": __name__})
+def subject(*scripts: Script, callbacks: tuple[Script, ...] = ((), (), ())) -> Subject:
+    cls: Any = type("Counters", (Counters,), {"scripts": scripts, "callbacks": callbacks, "__module__": __name__})
     return Subject(CountersWorkload, cls)
 
 
@@ -91,6 +108,24 @@ def drawn(seed: int) -> tuple[Subject, Scenario]:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_class_of_schedules_is_judged_as_all_of_them_one_by_one(seed: int) -> None:
     chosen, one = drawn(seed)
+    brute, _ = every(chosen, one, Dfs, equivalents=False)
+    assert every(chosen, one, Dpor, equivalents=True)[0] == brute
+
+
+def drawn_with_the_core(seed: int) -> tuple[Subject, Scenario]:
+    """Operations beside a migration or a put-back, whose callbacks touch the same counters."""
+    rng = random.Random(seed)
+    tasks = rng.choice(([[0], [1]], [[0, 1]], [[0]]))
+    scripts = [tuple((rng.choice(("read", "add")), rng.randrange(2)) for _ in range(rng.randint(1, 2))) for _ in range(2)]
+    callbacks: Any = tuple(tuple(("add", rng.randrange(2)) for _ in range(rng.randint(0, 1))) for _ in range(3))
+    core = rng.choice((migrate(), put_back()))
+    bodies = [[op("act", who=who) for who in task] for task in tasks]
+    return subject(*scripts, callbacks=callbacks), scenario("made", *bodies, core, prefix=[op("write", slot=0, data=b"a")])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_the_core_does_has_its_time_as_well(seed: int) -> None:
+    chosen, one = drawn_with_the_core(seed)
     brute, _ = every(chosen, one, Dfs, equivalents=False)
     assert every(chosen, one, Dpor, equivalents=True)[0] == brute
 

@@ -33,7 +33,8 @@ KINDS = {
     "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
     "two at one place": 1, "operation and itself": 3, "two operations": 4, "operation and put-back": 1, "queued work": 1,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
-    "operation and contiguous allocation": 1, "operation and offlining": 1, "two operations from one page": 1, "other effects": 2,
+    "at a limit": 1, "operation and contiguous allocation": 1, "operation and offlining": 1, "two operations from one page": 1,
+    "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -129,7 +130,7 @@ class _Planner:
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
             "operation and itself": self._itself, "two operations": self._pairs, "operation and put-back": self._put_back,
             "queued work": self._workers,
-            "operation and compaction": self._compaction, "from nothing and from full": self._fresh,
+            "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
             "operation and offlining": partial(self._block, "offline"),
             "two operations from one page": self._from_one, "other effects": self._others,
@@ -331,6 +332,10 @@ class _Planner:
                 if taker is not None:
                     yield self._made(state, taker, taker)
                     yield self._made(state, taker, ("compact",))
+
+    def _limits(self) -> Iterator[tuple[Scenario, int]]:
+        for state, one, two in self.states.limits():
+            yield self._made(state, one, two)
 
 
 def weight(plan: Any, name: str) -> float:

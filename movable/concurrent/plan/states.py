@@ -69,6 +69,10 @@ def _simplicity(action: Action) -> tuple[object, ...]:
     return (blank, len(text), text)
 
 
+def _grows(effect: Effect) -> bool:
+    return bool(effect.made or effect.gained) and not effect.lost and not effect.refused
+
+
 class States:
     """The states of a driver from which scenarios start: empty, one page, a few, nearly full, all isolated."""
 
@@ -78,6 +82,7 @@ class States:
         workload: Any = subject.workload
         self.candidates = _candidates(workload, subject.seed)
         self._core: dict[str, Effect | None] = {}
+        self.known: dict[str, State] = {}
 
     # states
 
@@ -121,7 +126,7 @@ class States:
 
     def states(self) -> dict[str, State]:
         """The prefixes that this driver has."""
-        found: dict[str, State] = {}
+        found = self.known = {}
         empty = self.state("empty", ())
         if empty is None:
             return found
@@ -152,6 +157,45 @@ class States:
                 break
             prefix, free = (*prefix, best.action), free - len(best.made)
         return self.state("nearly full", prefix) if prefix != few.prefix else None
+
+    def limits(self) -> Iterator[tuple[State, Effect, Effect]]:
+        """Where one more of the same does otherwise: a page is full, a quota used up. With two that both want the last place."""
+        few, empty = self.known["few"], self.known["empty"]
+        grower = next((name for state in (few, empty) for name in state.effects if _grows(state.effects[name][0])), None)
+        actions = self._many(grower) if grower is not None else []
+        prefix, free = few.prefix, few.free
+        before: tuple[tuple[Action, ...], list[Effect]] | None = None
+        while actions and free > ROOM and len(prefix) < FULL:
+            found = self._growing(actions, prefix)
+            if before is not None and (not found or found[0].kind != before[1][0].kind):
+                at, both = before
+                yield State("at a limit", at, list(few.pages)), both[0], both[-1]
+            if not found:
+                return
+            before = prefix, found
+            prefix, free = (*prefix, found[0].action), free - len(found[0].made)
+
+    def _many(self, name: str) -> list[Action]:
+        """Many arguments for one operation."""
+        operation, values = operations(self.subject.workload)[name], Values(self.subject.seed)
+        drawn = [
+            ("op", name, {each: 0 if isinstance(kind, Handle) else values.draw(kind) for each, kind in operation.arguments.items()})
+            for _ in range(2 * FULL if operation.arguments else 0)
+        ]
+        return list({repr(action): action for action in (*self.candidates[name], *drawn)}.values())
+
+    def _growing(self, actions: list[Action], prefix: tuple[Action, ...]) -> list[Effect]:
+        """One or two of the actions that grow something now, in the same way; what does not is not asked again."""
+        found: list[Effect] = []
+        for action in list(actions):
+            effect = self.probe(prefix, action)
+            if effect is None or not _grows(effect):
+                actions.remove(action)
+            elif not found or effect.kind == found[0].kind:
+                found.append(effect)
+            if len(found) == 2:
+                break
+        return found
 
     def _steps(self, few: State, prefix: tuple[Action, ...]) -> Iterator[Effect | None]:
         for effects in few.effects.values():
