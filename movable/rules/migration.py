@@ -121,6 +121,7 @@ class Migration(Check):
         self.asked_to_move = self.asked_in_run = self.targets_used = 0
         self.moves = self.failures = self.no_copy_calls = 0
         self.streaks: dict[str, tuple[int, Event | None]] = {}
+        self.unmarked: dict[int, tuple[Event, str]] = {}
 
     @property
     def answers(self) -> int:
@@ -244,7 +245,10 @@ class Migration(Check):
         else:
             fine = call is None or call.newpfn == UNSEEN or call.new_mark is True
         if not fine:
-            self.broken(D16, event, f"{who(event)} moved page {event.pfn} to {newpfn} and did not mark {newpfn} movable")
+            self._tell_unmarked(newpfn)
+            self.unmarked[newpfn] = event, f"{who(event)} moved page {event.pfn} to {newpfn} and did not mark {newpfn} movable"
+            if self.lives.sees_refs or newpfn == UNSEEN:
+                self._tell_unmarked(newpfn)
         if self.era.sticky_mark:
             return
         owner = UNSEEN if call is None else call.event.mapping
@@ -260,6 +264,18 @@ class Migration(Check):
         elif call is not None and call.clears > 1:
             self.broken(D19, event, f"{who(event)} un-marked page {event.pfn} {call.clears} times")
 
+    def unlock_page(self, event: Event) -> None:
+        """The core is done with a target: only now a stream without references shows whether the driver took it or gave the page up."""
+        if self.unmarked and event.pfn in self.unmarked:
+            if event.refs == 1:
+                del self.unmarked[event.pfn]
+            else:
+                self._tell_unmarked(event.pfn)
+
+    def _tell_unmarked(self, newpfn: int) -> None:
+        if newpfn in self.unmarked:
+            self.broken(D16, *self.unmarked.pop(newpfn))
+
     def _streak(self, event: Event, ret: Any) -> None:
         name = who(event)
         if ret != -EAGAIN:
@@ -270,7 +286,9 @@ class Migration(Check):
             self.streaks[name] = (count + 1, first or event)
 
     def finish(self, last: Event, quiescent: bool) -> None:
-        """A driver that never answered anything but -EAGAIN."""
+        """Targets that were never unlocked; a driver that never answered anything but -EAGAIN."""
+        for newpfn in list(self.unmarked):
+            self._tell_unmarked(newpfn)
         for name, (count, first) in self.streaks.items():
             if count >= HOPELESS and first is not None:
                 self.broken(D24, first, f"{name} answered -EAGAIN {count} times and never anything else")

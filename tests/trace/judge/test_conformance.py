@@ -447,6 +447,17 @@ def test_the_new_page_gets_another_drivers_mark(tmp_path: Path) -> None:
     assert not written(renamed(life(), 9, OPS), tmp_path).broken
 
 
+@pytest.mark.parametrize(("refs", "broken"), [(1, []), (2, ["D16"])])
+def test_a_page_that_its_owner_gave_up_needs_no_mark_on_the_target(refs: int, broken: list[str], tmp_path: Path) -> None:
+    """The unlock of the target shows whether the driver took it: with the core's reference alone it goes back unused."""
+    script = Script().mark(5).isolate(5).migrate(5, 9)
+    marks = [line for line in script.lines if f"set_page_movable: (f+0x0/0x10) page={pointer(9)} " in line]
+    script.lines = [line for line in script.lines if line not in marks]
+    at = next(index for index, line in enumerate(script.lines) if f"folio_unlock: (f+0x0/0x10) page={pointer(9)} " in line)
+    script.lines[at] = script.lines[at].replace(f"mapping={MARKED:#x} refs=2", f"mapping=0x0 refs={refs}")
+    assert written(script, tmp_path).broken == broken
+
+
 def test_a_target_that_is_marked_already(tmp_path: Path) -> None:
     script = life()
     at = [index for index, line in enumerate(script.lines) if " set_page_movable: " in line][-1]
