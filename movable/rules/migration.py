@@ -265,7 +265,7 @@ class Migration(Check):
             self.broken(D19, event, f"{who(event)} un-marked page {event.pfn} {call.clears} times")
 
     def unlock_page(self, event: Event) -> None:
-        """The core is done with a target: only now a stream without references shows whether the driver took it or gave the page up."""
+        """The core is done with a target: a stream without references shows only now whether the driver took it."""
         if self.unmarked and event.pfn in self.unmarked:
             if event.refs == 1:
                 del self.unmarked[event.pfn]

@@ -136,23 +136,25 @@ def _in(frames: list[FrameType]) -> str:
 
 
 class _Standing:
-    """Raises Blocked after two ticks in a row in which the process did next to nothing.
+    """Raises Blocked after two ticks in a row in which the process did next to nothing, though it could have.
 
-    One is not enough: a process that was stopped and goes on has the tick of the meantime. A timer that somebody else had set goes
-    on afterwards.
+    One is not enough: a process that was stopped and goes on has the tick of the meantime. Who was ready to run and did not get the
+    processor does not stand still, however busy the machine is. A timer that somebody else had set goes on afterwards.
     """
 
     def __init__(self) -> None:
         self.still = 0
         self.used = time.process_time()
+        self.waited = _waited()
         self.handler = signal.signal(signal.SIGALRM, self._look)
         self.timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
         self.began = time.monotonic() if self.timer[0] else 0.0
 
     def _look(self, number: int, frame: FrameType | None) -> None:
-        used = time.process_time()
-        self.still = self.still + 1 if used - self.used < NEXT_TO_NOTHING * TICK else 0
-        self.used = used
+        used, waited = time.process_time(), _waited()
+        idle = used - self.used < NEXT_TO_NOTHING * TICK and waited - self.waited < TICK / 2
+        self.still = self.still + 1 if idle else 0
+        self.used, self.waited = used, waited
         if self.still >= 2:
             self.still = 0
             raise Blocked(f"{2 * TICK:g} seconds in which nothing happened{_at(frame)}")
@@ -164,6 +166,15 @@ class _Standing:
         signal.signal(signal.SIGALRM, self.handler)
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(1e-6, left - (time.monotonic() - self.began)), again)
+
+
+def _waited() -> float:
+    """Seconds for which the main thread was ready to run and had no processor; 0 where the kernel does not say."""
+    try:
+        with open("/proc/self/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 _STDLIB = str(Path(threading.__file__).parent) + "/"
