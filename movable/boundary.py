@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from movable.errors import MovableError, UsageError
+from movable.introspection import inward
 from movable.shown import said, shown
 
 _HERE = str(Path(__file__).parent)
@@ -43,11 +44,10 @@ def place_of(error: BaseException) -> str:
 
 def _innermost(trace: TracebackType | None, own: bool) -> str:
     found = ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
+    for entry in inward(trace):
+        code = entry.tb_frame.f_code
         if own == code.co_filename.startswith(_HERE) and not _library(code.co_filename):
-            found = shown(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
+            found = shown(f"{code.co_filename}:{entry.tb_lineno} {code.co_name}")
     return found
 
 

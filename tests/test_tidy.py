@@ -50,7 +50,7 @@ ARROWS = {
     "lab": {"lab", "frames", "explore", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
 }
-NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "rooms", ""}
+NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "introspection", ""}
 HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4", "html", "json", "tempfile", "subprocess"}
 
 

@@ -25,11 +25,12 @@ from movable.explore import ExploreError, Failure, Scene
 from movable.explore.engine import TaskExit
 from movable.explore.program import Body
 from movable.explore.schedulers.shared_locations import START, Sharing
+from movable.introspection import raised_at
 from movable.mm.migrate import putback_movable_pages
 from movable.mm.validate import validate_vm
 from movable.rules.stream.monitor import rule_of
 from movable.sequential.counters import changed, machine_counters
-from movable.sequential.faults import passes, place_of
+from movable.sequential.faults import passes
 from movable.shown import said, shown
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
@@ -374,9 +375,9 @@ def named(error: BaseException, where: str = "") -> Broken:
         return error
     prefix = f"{where}: " if where else ""
     if isinstance(error, AssertionError):
-        return broken("D54")(f"{prefix}{shown(error, 1000) or 'an assertion failed'} at {place_of(error)}")
+        return broken("D54")(f"{prefix}{shown(error, 1000) or 'an assertion failed'} at {raised_at(error)}")
     rule = rule_of(error)
-    text = said(error) if rule != "D52" else f"raised {shown(type(error).__name__)}: {shown(error, 1000)} at {place_of(error)}"
+    text = said(error) if rule != "D52" else f"raised {shown(type(error).__name__)}: {shown(error, 1000)} at {raised_at(error)}"
     return broken(rule)(prefix + text)
 
 

@@ -17,12 +17,12 @@ from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
-from movable.explore.instrument.attributes import vars_of
 from movable.explore.instrument.bytecode import Spots, named_in
 from movable.explore.instrument.class_swap import plain, swap
 from movable.explore.instrument.opcodes import Opcodes
 from movable.explore.instrument.reachable import Reach
 from movable.explore.instrument.snapshot import counter
+from movable.introspection import vars_of
 
 if TYPE_CHECKING:
     from movable.concurrent.seam import DriverHooks

@@ -8,8 +8,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import VMBug
-from movable.explore.instrument.attributes import vars_of
 from movable.explore.instrument.hooks import Hooks
+from movable.introspection import vars_of
 from movable.mm.address_space import AddressSpace
 from movable.mm.list import ListHead
 from movable.mm.list import watch as watch_head

@@ -28,7 +28,8 @@ from movable.explore.schedulers.portfolio import Portfolio
 from movable.explore.schedulers.replay import Choices
 from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
-from movable.sequential.faults import Blocked, Hang, over, place_of, watchdog
+from movable.introspection import raised_at
+from movable.sequential.faults import Blocked, Hang, over, watchdog
 from movable.supervise import board
 from movable.workload.action import noun
 from movable.workload.scenario import Scenario, encode
@@ -466,7 +467,7 @@ def _one_line(error: BaseException) -> str:
     """What an exception says; of one that nobody raised on purpose its class and its place too."""
     if isinstance(error, (UsageError, ExploreError, Blocked)):
         return _first(error)
-    return f"{type(error).__name__}: {_first(error)}, raised at {place_of(error)} while a machine was set up for a scenario"
+    return f"{type(error).__name__}: {_first(error)}, raised at {raised_at(error)} while a machine was set up for a scenario"
 
 
 def _first(error: BaseException) -> str:

@@ -16,10 +16,11 @@ from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import replay_command, spoken
 from movable.eras import era as era_called
 from movable.errors import UsageError
+from movable.introspection import raised_at
 from movable.registry import find, is_built, with_options
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
-from movable.sequential.faults import Limit, place_of
+from movable.sequential.faults import Limit
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
 from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
 
@@ -277,7 +278,8 @@ class Check:
             except UsageError:
                 raise
             except Exception as error:
-                self.refused = self.refused or f"{self._name}: {what}: {type(error).__name__}: {error}, raised at {place_of(error)}"
+                why = f"{type(error).__name__}: {error}, raised at {raised_at(error)}"
+                self.refused = self.refused or f"{self._name}: {what}: {why}"
             name = "interleavings" if phase == self.explore else "programs"
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
             self._note_first_failure()

@@ -21,7 +21,7 @@ from typing import Any
 
 from movable.eras import ERAS
 from movable.errors import UsageError
-from movable.rooms import MODULES
+from movable.introspection import MODULES
 from movable.workload.workload import Workload
 
 PACKAGE = "movable.museum"

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
 from functools import partial
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from movable.errors import DriverError, MovableError, UsageError, VMBug
+from movable.introspection import raised_at
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.list import ListHead, list_del
 from movable.mm.page import get_page_unless_zero, put_page
@@ -127,12 +127,8 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exce
     """
     if isinstance(error, MovableError):
         return error
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "" if trace is None else f" at {PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
     text = next(iter(said(error).splitlines()), "")
-    words = f"raised {shown(type(error).__name__)}{': ' if text else ''}{shown(text, 1000)}{place}"
+    words = f"raised {shown(type(error).__name__)}{': ' if text else ''}{shown(text, 1000)} at {raised_at(error)}"
     return DriverError(mapping.name, callback, rule, words)
 
 

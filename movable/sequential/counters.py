@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from movable.introspection import vars_of
 from movable.mm.locks import AtomicLong
-from movable.workload.workload import attributes_of
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
@@ -141,4 +141,4 @@ def _parts(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
         parts = list(value)  # one that grows or shrinks has other places afterwards: what is at one of them is not the same thing
         yield from ((f"{number}/{len(parts)}", part) for number, part in enumerate(parts))
     elif not kind.__module__.startswith(("movable.mm.", "builtins", "collections")) and not callable(value):
-        yield from attributes_of(value)
+        yield from sorted(vars_of(value).items())

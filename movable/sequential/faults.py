@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from errno import EAGAIN
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from movable.hookspecs import hookimpl
+from movable.introspection import line_of, of_the_library, outward
 from movable.mm import page_alloc
 from movable.mm.compaction import compact_memory
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
@@ -122,10 +123,9 @@ class _Barking:
 def _stack(frame: FrameType | None) -> list[FrameType]:
     """The frames of a call, the innermost first, without those of the standard library at its end."""
     found: list[FrameType] = []
-    while frame is not None:
-        if found or frame.f_back is None or not _of_the_library(frame.f_code.co_filename):
-            found.append(frame)
-        frame = frame.f_back
+    for one in outward(frame):
+        if found or one.f_back is None or not of_the_library(one.f_code.co_filename):
+            found.append(one)
     return found
 
 
@@ -177,18 +177,10 @@ def _waited() -> float:
         return 0.0
 
 
-_STDLIB = str(Path(threading.__file__).parent) + "/"
-
-
 def _at(frame: FrameType | None) -> str:
     """The place, in words; where the standard library blocks it is that of its caller."""
-    while frame is not None and frame.f_back is not None and _of_the_library(frame.f_code.co_filename):
-        frame = frame.f_back
-    return "" if frame is None else f", at {PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
-
-
-def _of_the_library(file: str) -> bool:
-    return file.startswith((_STDLIB, "<frozen")) and "site-packages" not in file
+    stack = _stack(frame)
+    return f", at {line_of(stack[0])}" if stack else ""
 
 
 class Limit(float):
@@ -214,14 +206,6 @@ def over(deadline: float | None) -> bool:
 def passes(error: BaseException) -> bool:
     """Whether an exception is none of the code that was called, but ends it: an interruption, or a watchdog's."""
     return isinstance(error, (KeyboardInterrupt, Hang))
-
-
-def place_of(error: BaseException) -> str:
-    """File and line where an exception was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "nowhere" if trace is None else f"{PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 class Delay:

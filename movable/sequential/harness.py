@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.errors import InvalidState, MovableError
 from movable.events import Event
+from movable.introspection import raised_at
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
 from movable.mm.list import ListHead, list_add_tail
@@ -38,7 +39,7 @@ from movable.registry import bind
 from movable.rules.stream.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.counters import changed, machine_counters
-from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, place_of, watchdog
+from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, watchdog
 from movable.sequential.observers import Onlooker
 from movable.shown import apart, shown
 from movable.supervise import board
@@ -225,11 +226,11 @@ class Machine(Performer):
         except Hang as error:
             self._broken("D51", f"{where}: stopped after {error}")
         except AssertionError as error:
-            self._broken("D54", f"{where}: {shown(error, 500) or 'an assertion failed'} at {place_of(error)}")
+            self._broken("D54", f"{where}: {shown(error, 500) or 'an assertion failed'} at {raised_at(error)}")
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever else it is, it must not end the search
-            self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {place_of(error)}")
+            self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {raised_at(error)}")
 
     def _warned(self) -> None:
         """What a driver said of itself in the kernel's log: its own expectation does not hold."""

@@ -17,6 +17,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from movable.errors import UsageError
+from movable.introspection import vars_of
 from movable.mm.list import ListHead
 from movable.mm.page import Page
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
@@ -299,7 +300,7 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     elif isinstance(value, Iterable) and hasattr(value, "__len__"):
         parts = [(place, _snapshot(item, depth - 1, seen)) for place, item in enumerate(value) if type(item) not in _LEAF_TYPES]
     else:
-        parts = [(name, _attribute(name, item, depth, seen)) for name, item in attributes_of(value)]
+        parts = [(name, _attribute(name, item, depth, seen)) for name, item in sorted(vars_of(value).items())]
     kept = tuple(sorted((part for part in parts if part[1] is not None), key=repr))
     return (type(value).__name__, kept) if kept else None
 
@@ -317,17 +318,6 @@ def _attribute(name: str, value: Any, depth: int, seen: set[int]) -> object:
     if ISOLATION_COUNT.fullmatch(name) if type(value) is int else isinstance(value, bool) and ISOLATION_MARK.fullmatch(name):
         return value or None
     return _snapshot(value, depth - 1, seen)
-
-
-def attributes_of(value: Any) -> list[tuple[str, Any]]:
-    """The attributes of an object, from its dict and its slots, in order of name."""
-    names = dict(getattr(value, "__dict__", {}))
-    for cls in type(value).__mro__:
-        slots = cls.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if hasattr(value, name):
-                names.setdefault(name, getattr(value, name))
-    return sorted(names.items())
 
 
 # --- finding the workload of a driver ---

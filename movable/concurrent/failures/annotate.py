@@ -15,8 +15,8 @@ from movable.concurrent.stage import Stage, Subject, operations
 from movable.events import Event
 from movable.explore.dependence import Part
 from movable.explore.engine import OUTSIDE
-from movable.explore.instrument.attributes import vars_of
 from movable.explore.instrument.containers import LENGTH
+from movable.introspection import vars_of
 from movable.mm.page import Page
 from movable.sequential.narrate import sentence
 from movable.workload.action import Action

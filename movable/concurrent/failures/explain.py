@@ -21,7 +21,7 @@ from movable.explore.runner import execute, follow
 from movable.explore.schedulers.preemption_bounded import Bounded
 from movable.explore.schedulers.replay import Schedule
 from movable.explore.schedulers.shared_locations import Expanded
-from movable.rooms import PATHS
+from movable.introspection import PATHS
 from movable.rules.rule import MUST
 from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES

@@ -22,7 +22,7 @@ from movable.explore.failures.recorder import Story
 from movable.explore.failures.token import decode as decode_schedule
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
-from movable.rooms import MODULES
+from movable.introspection import MODULES, outward
 from movable.rules.table import RULES
 from movable.shown import in_html
 from movable.workload.replayed import Replayed
@@ -168,11 +168,9 @@ def _interact(frame: FrameType, scheduler: _Stopping) -> None:
     debugger = _Debugger(skip=SKIPPED)
     debugger.scheduler = scheduler
     debugger.reset()
-    outer: FrameType | None = frame
-    while outer is not None:
+    for outer in outward(frame):
         outer.f_trace = debugger.trace_dispatch
         debugger.botframe = outer
-        outer = outer.f_back
     debugger.interaction(frame, None)
     if not debugger.quitting and (debugger.stoplineno != -1 or debugger.breaks):
         sys.settrace(debugger.trace_dispatch)
@@ -180,21 +178,18 @@ def _interact(frame: FrameType, scheduler: _Stopping) -> None:
 
 def _inside(frame: FrameType | None) -> list[str]:
     """What a driver that is not Python holds at the step, innermost function first."""
-    while frame is not None:
-        inside = frame.f_globals.get("__inside__")
-        found = None if inside is None else inside(frame)
+    for one in outward(frame):
+        inside = one.f_globals.get("__inside__")
+        found = None if inside is None else inside(one)
         if found is not None:
             return list(found)
-        frame = frame.f_back
     return []
 
 
 def _driver_frame(frame: FrameType) -> FrameType:
     """The nearest frame that is not the model's own; the given one where there is none."""
-    nearest: FrameType | None = frame
-    while nearest is not None:
+    for nearest in outward(frame):
         name = nearest.f_code.co_filename
         if not any(part in name for part in OPTIONS.quiet) and not name.endswith("greenlet.py"):
             return nearest
-        nearest = nearest.f_back
     return frame

@@ -1,7 +1,7 @@
 """Finds what a schedule cannot govern: real threads, real locks, the clock and random numbers in a driver.
 
 One run of each operation is watched call by call. Whoever really blocks would block the whole exploration, and whoever asks the
-clock or throws dice does not do the same twice; so both are told before the search begins, with what to use instead.
+clock or draws random numbers does not do the same twice; so both are named before the search begins, with what to use instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 import threading
 from concurrent.futures import Executor
 from functools import lru_cache
-from pathlib import Path, PurePath
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +21,16 @@ from movable.concurrent.stage import Stage, Subject
 from movable.errors import UsageError
 from movable.explore.instrument.reachable import Reach
 from movable.explore.program import Body
-from movable.rooms import FOLDERS
+from movable.introspection import FOLDERS, line_of, of_the_library, outward
 from movable.sequential.faults import Blocked, over, watchdog
 from movable.supervise import board
 
 if TYPE_CHECKING:
     from movable.workload.scenario import Scenario
 
-_STDLIB = str(Path(threading.__file__).parent) + "/"
 _LOCK = "use vm.mutex(name) or vm.spinlock(name), whose waits the explorer can see"
 _CLOCK = "a driver has no clock here: let an operation of the workload stand for the passing of time"
-_DICE = "use vm.random, which the machine's seed governs"
+_RANDOM = "use vm.random, which the machine's seed governs"
 _THREAD = "use vm.workqueue(name), whose worker is a task that the explorer can run"
 _QUEUE = "use a list under vm.mutex(name), and vm.wait_queue(name) to wait for something in it"
 REAL = (
@@ -42,8 +40,8 @@ INSTEAD: dict[type, str] = {
     **dict.fromkeys(REAL, _LOCK), threading.Thread: _THREAD, Executor: _THREAD, queue.Queue: _QUEUE, queue.SimpleQueue: _QUEUE,
 }  # fmt: skip
 """What blocks a whole process, wherever the driver keeps it, and what to use instead."""
-MODULES = {"time": _CLOCK, "_thread": _LOCK, "_random": _DICE, "_asyncio": _THREAD, "select": _LOCK}
-NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom": _DICE, "getrandom": _DICE}
+MODULES = {"time": _CLOCK, "_thread": _LOCK, "_random": _RANDOM, "_asyncio": _THREAD, "select": _LOCK}
+NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom": _RANDOM, "getrandom": _RANDOM}
 HARMLESS = {"get_ident", "_set_sentinel", "_is_main_interpreter", "allocate_lock", "RLock"}
 
 
@@ -174,7 +172,7 @@ class Watch:
         if name in NAMES:
             return NAMES[name]
         if isinstance(owner, random.Random):
-            return "" if (self._vm is not None and owner is self._vm._random) or name in ("seed", "__init__") else _DICE
+            return "" if (self._vm is not None and owner is self._vm._random) or name in ("seed", "__init__") else _RANDOM
         if isinstance(owner, REAL[:2]):
             return _LOCK if name in ("acquire", "__enter__", "acquire_lock") else ""
         if isinstance(owner, type):
@@ -185,11 +183,10 @@ class Watch:
 
 def _place(frame: FrameType | None) -> str:
     """The line of the driver that led there; "" where only the model itself or the interpreter is at work."""
-    while frame is not None:
-        name = frame.f_code.co_filename
+    for one in outward(frame):
+        name = one.f_code.co_filename
         if name.startswith((*FOLDERS, "<")):
             return ""
-        if not name.startswith(_STDLIB) or "site-packages" in name:
-            return f"{PurePath(name).name}:{frame.f_lineno}"
-        frame = frame.f_back
+        if not of_the_library(name):
+            return line_of(one)
     return ""

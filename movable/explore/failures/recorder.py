@@ -11,6 +11,7 @@ from movable.explore.failure import RACE, Failure
 from movable.explore.program import Program
 from movable.explore.runner import Options
 from movable.explore.schedulers.replay import Follow, Schedule
+from movable.introspection import outward
 
 _HERE = str(Path(__file__).parent.parent)
 
@@ -88,9 +89,8 @@ class Recorder(Scheduler):
             self._places[me.index] = self._place()
 
     def _place(self) -> Place | None:
-        frame = sys._getframe(3)
         nearest: Place | None = None
-        while frame is not None:
+        for frame in outward(sys._getframe(3)):
             name = frame.f_code.co_filename
             elsewhere = frame.f_globals.get("__place__")  # a task may stand in code that is not Python's
             found = None if elsewhere is None else elsewhere(frame)
@@ -101,10 +101,6 @@ class Recorder(Scheduler):
                 if not any(part in name for part in self.quiet):
                     return place
                 nearest = nearest or place
-            following = frame.f_back
-            if following is None:
-                break
-            frame = following
         return nearest
 
     def _pick(self, me: Task | None) -> Task | None:

@@ -14,8 +14,8 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from movable.explore.campaign import is_local
-from movable.explore.instrument.attributes import vars_of
 from movable.explore.instrument.class_swap import plain
+from movable.introspection import vars_of
 
 MAX_OBJECTS = 20_000
 """Objects that are looked at at most."""

@@ -1,0 +1,69 @@
+"""Looks at Python itself: whose code a place is in, where something happened, and what an object holds.
+
+The museum lies in the same package as the kit, but its exhibits are drivers like any user's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from types import FrameType, TracebackType
+from typing import Any
+
+ROOMS = ("mm", "rules", "workload", "sequential", "concurrent", "filesystems", "contract", "explore", "c")
+MODULES = tuple(f"movable.{room}." for room in ROOMS)
+"""Beginnings of the names of the kit's modules."""
+PATHS = tuple(f"movable/{room}/" for room in ROOMS)
+"""Parts of the file names of the kit's code."""
+FOLDERS = tuple(f"{Path(__file__).parent / room}/" for room in ROOMS)
+"""Beginnings of the same file names, absolute."""
+_STDLIB = f"{Path(os.__file__).parent}/"
+
+
+def of_the_library(file: str) -> bool:
+    """Whether a file is one of Python's own."""
+    return file.startswith((_STDLIB, "<frozen")) and "site-packages" not in file
+
+
+def outward(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame, who called it, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def inward(trace: TracebackType | None) -> Iterator[TracebackType]:
+    """The entries of a traceback, the last of which is where the exception was raised."""
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def line_of(frame: FrameType) -> str:
+    """File and line that a frame is at."""
+    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def raised_at(error: BaseException) -> str:
+    """File and line where an exception was raised."""
+    found = "nowhere"
+    for entry in inward(error.__traceback__):
+        found = f"{PurePath(entry.tb_frame.f_code.co_filename).name}:{entry.tb_lineno}"
+    return found
+
+
+def vars_of(obj: object) -> dict[str, Any]:
+    """The attributes of an object, from its dict and its slots, read behind the back of every hook."""
+    try:
+        found = dict(object.__getattribute__(obj, "__dict__"))
+    except AttributeError:
+        found = {}
+    for cls in type(obj).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            try:
+                found[name] = object.__getattribute__(obj, name)
+            except AttributeError:
+                continue
+    return found
