@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+interrupted_from_outside: Callable[[], bool] | None = None
+"""In a process that hears of interruptions from another: whether it has."""
+
+
+def by_hand(error: BaseException) -> bool:
+    """Whether an exception is an interruption by a person: code that is tested may raise a KeyboardInterrupt of its own."""
+    return isinstance(error, KeyboardInterrupt) and (interrupted_from_outside is None or interrupted_from_outside())
+
 
 class MovableError(Exception):
     """Base of every error that this package raises on purpose."""

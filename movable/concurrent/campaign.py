@@ -23,7 +23,7 @@ from movable.concurrent.plan.precheck import Watch, suspicious
 from movable.concurrent.search import Interleavings, Notice, leave, look_first, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
 from movable.contract.report import Explored
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.explore import ExploreError, Failure, Named, Options, Program, Scene
 from movable.explore import failure as kinds
 from movable.explore.campaign import campaign, code_of
@@ -142,12 +142,13 @@ def spread(  # long: `interleavings` on many processes, in the same order
             _Part(target, trial, executor, share, file, result, apart).run()
             if notice is not None:
                 notice(result, {rule: told.what for rule, told in result.broken.items()})
-    except KeyboardInterrupt:
-        result.stopped = "interrupted: this is the report so far"
-    except (Exception, Hang) as error:
+    except (Exception, Hang, KeyboardInterrupt) as error:
         if isinstance(error, ExploreError) and "another campaign" in str(error):
             raise UsageError(str(error)) from None
-        result.refused = refusal(chosen, error)
+        if by_hand(error):
+            result.stopped = "interrupted: this is the report so far"
+        else:
+            result.refused = refusal(chosen, error)
     leave(chosen)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):

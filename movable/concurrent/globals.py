@@ -16,7 +16,7 @@ from itertools import count, cycle
 from types import CellType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.explore.instrument.bytecode import Spots, named_in
 from movable.explore.instrument.class_swap import plain, swap
 from movable.explore.instrument.opcodes import Opcodes
@@ -263,7 +263,7 @@ def _held(workload: type[Workload], factory: Any) -> Reach:
     try:
         driver = workload(Subject(workload, factory).machine(), factory).driver
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if by_hand(error):
             raise
         return reach  # others will say so
     for part in list(vars_of(driver).values()):

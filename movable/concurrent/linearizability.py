@@ -18,7 +18,7 @@ from typing import Any
 from movable.concurrent.parts import LEFT_OUT, LONG, MAX_ORDERS, Apart, multinomial, orders, parts_by_task, parts_of, ways_apart
 from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, can_be_over, can_begin, refuted
 from movable.concurrent.stage import HandleAnswer, Label, Stage, Subject
-from movable.errors import DeadlockError
+from movable.errors import DeadlockError, by_hand
 from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
@@ -119,9 +119,9 @@ class Orders:
         except Hang:
             self.hangs += 1  # it may be waiting busily for what comes later in this order
             return
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if by_hand(error):
+                raise
             self.errors.append(f"{type(error).__name__}: {error}")
             return
         if not outcomes and not left_out and apart is None and not self.torn:

@@ -19,7 +19,7 @@ from movable.concurrent.plan.derive import derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, look, suspicious
 from movable.concurrent.stage import Stage, Subject, token_features
 from movable.contract.report import Explored
-from movable.errors import MovableError, UsageError
+from movable.errors import MovableError, UsageError, by_hand
 from movable.explore import ExploreError, Failure, NonDeterminism
 from movable.explore import failure as kinds
 from movable.explore.instrument.python import require_known
@@ -297,11 +297,11 @@ def interleavings(  # long: the front door, with the order of all phases
         turns = _Turns(hunts, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()
         result.cut = turns.cut
-    except KeyboardInterrupt:
-        result.stopped = "interrupted: this is the report so far"
-    except (Exception, Blocked) as error:
-        # What the driver does in its set-up must not cost what was found so far.
-        result.refused = refusal(subject, error)
+    except (Exception, Blocked, KeyboardInterrupt) as error:
+        if by_hand(error):
+            result.stopped = "interrupted: this is the report so far"
+        else:  # what the driver does in its set-up must not cost what was found so far
+            result.refused = refusal(subject, error)
     except Hang as error:
         result.refused = f"interleavings were not explored: the driver does not end by itself ({error})"
     end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING

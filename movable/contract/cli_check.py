@@ -164,6 +164,7 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
         of_target: list[Report] = []
         for seed in arguments.seeds or [arguments.seed or 0]:
             report = _certify(arguments, target, seed)
+            supervised.command_began = None  # the start counts for the first
             of_target.append(report)
             codes.append(report.code(arguments.strict))
             if report.refused:

@@ -15,7 +15,7 @@ from movable.contract.judge import judge
 from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import replay_command, spoken
 from movable.eras import era as era_called
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.introspection import raised_at
 from movable.registry import find, is_built, with_options
 from movable.registry.filesystems import is_filesystem
@@ -273,13 +273,14 @@ class Check:
             began = time.monotonic()
             try:
                 self.stopped = phase()
-            except KeyboardInterrupt:
-                self.stopped = INTERRUPTED
             except UsageError:
                 raise
-            except Exception as error:
-                why = f"{type(error).__name__}: {error}, raised at {raised_at(error)}"
-                self.refused = self.refused or f"{self._name}: {what}: {why}"
+            except (Exception, KeyboardInterrupt) as error:
+                if by_hand(error):
+                    self.stopped = INTERRUPTED
+                else:
+                    why = f"{type(error).__name__}: {error}, raised at {raised_at(error)}"
+                    self.refused = self.refused or f"{self._name}: {what}: {why}"
             name = "interleavings" if phase == self.explore else "programs"
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
             self._note_first_failure()

@@ -4,136 +4,195 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import replay_command, spoken
 from movable.contract.standing import stale_waiver
+from movable.contract.supervised import STUCK, Time, Turn
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
 from movable.eras import Era
 from movable.eras import era as era_called
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.filesystems import program, scenarios
 from movable.registry import Factory, find
 from movable.registry.filesystems import OPERATIONS
 from movable.rules.table import FILESYSTEM_RULES
 from movable.sequential.faults import Limit, over
+from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
 from movable.supervise import board
+from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
-from movable.supervise.schema import from_record, know, to_record
-from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, STILL, TIME, Supervisor
+from movable.supervise.schema import Misfit, from_record, know, to_record
+from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, STILL, TIME, Ending, Supervisor
 
 know(Found, Budget)
 
 STORY = 40
 """Lines of what happened that are kept."""
+MAX_FATAL = 8
+"""Programs and scenarios that ended their process, after which the search is over."""
+ENDING = 0.1
+"""Seconds of a check's time in which it comes to its end."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How far a check has come, for a fresh worker to go on from.
+
+    ``report`` has all but the verdicts; ``program`` is the number of the next one, ``exercised`` counts chances to be broken and
+    ``broken`` has the rules that were. ``fatal`` leads from tokens of programs, and names of scenarios, that ended their process to
+    what became of it; ``spent`` are the seconds so far.
+    """
+
+    report: Report
+    program: int = 0
+    exercised: Counter[str] = field(default_factory=Counter)
+    broken: dict[str, Verdict] = field(default_factory=dict)
+    fatal: dict[str, str] = field(default_factory=dict)
+    spent: float = 0.0
+
+    def verdicts(self, waivers: Mapping[str, str]) -> Report:
+        """The certificate of what is known."""
+        for id in FILESYSTEM_RULES:
+            tries = self.exercised[id]
+            found = self.broken.get(id)
+            if found is not None:
+                found.exercised = max(1, tries)
+                found = Verdict(id, WAIVED, tries, waivers[id]) if id in waivers else found
+            elif id in waivers and tries:
+                found = stale_waiver(id, tries, waivers[id])
+            self.report.verdicts[id] = found or Verdict(id, HELD if tries else UNPROVEN, tries)
+        return self.report
 
 
 class Search:
     """One check while it runs."""
 
     def __init__(
-        self, target: str | Factory, era: str, seed: int, budget: Budget, waivers: Mapping[str, str],
+        self, target: str | Factory, era: str, seed: int, budget: Budget,
         features: Mapping[str, Any] | None = None, until: Collection[str] = (),
     ) -> None:  # fmt: skip
         self.factory: Factory = find(target) if isinstance(target, str) else target
         name = target if isinstance(target, str) else spoken(self.factory)
-        self.report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
-        self.report.replay = replay_command(name, self.factory, None, era)
-        self.report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
-        self.report.hint = "no file was read"
-        self.waivers = waivers
+        report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
+        report.replay = replay_command(name, self.factory, None, era)
+        report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
+        report.hint = "no file was read"
+        self.standing = Standing(report)
         self.era: Era = replace(era_called(era), **(features or {}))
         self.until = frozenset(until)
-        self.exercised: Counter[str] = Counter()
-        self.broken: dict[str, Verdict] = {}
         self.began = time.monotonic()
+
+    def go_on(self, standing: Standing) -> None:
+        """Begin where another worker was."""
+        self.standing = standing
+        self.began -= standing.spent
+
+    @property
+    def seconds(self) -> float:
+        """How long the search has taken, workers before this one too."""
+        return time.monotonic() - self.began
 
     @property
     def over(self) -> bool:
         """Whether the time for it is, or everything that was expected to break has."""
-        if self.until and self.until <= self.broken.keys():
+        if self.until and self.until <= self.standing.broken.keys():
             return True
-        budget = self.report.budget
-        return budget.seconds is not None and time.monotonic() - self.began > budget.seconds
+        budget = self.standing.report.budget
+        return budget.seconds is not None and self.seconds > budget.seconds - ENDING
 
-    def go(self, progress: Progress | None = None) -> Report:
-        """Programs first, then interleavings; each broken rule once, made small."""
-        report, budget = self.report, self.report.budget
+    def go(self, notice: Callable[[], None]) -> None:
+        """Programs first, then interleavings; each broken rule once, made small. ``notice`` is called after each of them."""
+        report, budget = self.standing.report, self.standing.report.budget
         limit = None if budget.limit is None else Limit.of(budget.limit)
-        programs = 1 << 30 if budget.by_time else budget.programs
-        for number in range(programs):
-            if self.over or over(limit):
-                report.cut = not self.over
-                break
-            if budget.by_time and time.monotonic() - self.began > budget.seconds_alone:
-                break
-            self._program(number)
-            if progress is not None:
-                progress(report.examples, time.monotonic() - self.began)
-        if not report.cut:
-            self._interleavings(limit, progress)
-        self._verdicts()
-        report.seconds = time.monotonic() - self.began
-        return report
+        try:
+            self._programs(limit, notice)
+            if not report.cut:
+                self._interleavings(limit, notice)
+        except KeyboardInterrupt as error:
+            if not by_hand(error):
+                raise
+            report.stopped = STOPPED_BY_HAND
+        report.seconds = self.seconds
 
-    def _program(self, number: int) -> None:
-        report = self.report
-        steps = program.draw(report.seed, number)
-        board.enter("programs", f"program {number}", program.encode(steps))
-        done = program.run(self.factory, self.era, steps)
+    def _programs(self, limit: Limit | None, notice: Callable[[], None]) -> None:
+        standing, budget = self.standing, self.standing.report.budget
+        programs = 1 << 30 if budget.by_time else budget.programs
+        while standing.program < programs:
+            if self.over or over(limit):
+                standing.report.cut = not self.over
+                return
+            if budget.by_time and self.seconds > budget.seconds_alone:
+                return
+            steps = program.draw(standing.report.seed, standing.program)
+            token = program.encode(steps)
+            if token not in standing.fatal:
+                board.enter("programs", f"program {standing.program}", token)
+                self._program(steps)
+            standing.program += 1
+            notice()
+
+    def _program(self, steps: program.Program) -> None:
+        standing, report = self.standing, self.standing.report
+        done = program.run(self.factory, self.era, steps, self.at)
         report.examples += 1
         report.steps += len(steps)
-        report.callbacks.update(done.machine.observer.calls)
         report.operations.update(Counter(name for name, _ in steps))
-        self.exercised.update(done.machine.exercised)
-        if done.rule and done.rule not in self.broken:
-            small = program.smaller(self.factory, self.era, steps, done.rule)
-            again = program.run(self.factory, self.era, small)
+        if done.machine is not None:
+            report.callbacks.update(done.machine.observer.calls)
+            standing.exercised.update(done.machine.exercised)
+        if done.rule and done.rule not in standing.broken:
+            small = program.smaller(self.factory, self.era, steps, done.rule, lambda: self.over, self.at)
+            again = program.run(self.factory, self.era, small, self.at)
             done = again if again.rule == done.rule else done
             self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=done.story, token=program.encode(small)))
 
-    def _fails(self, rule: str, verdict: Verdict) -> None:
-        self.broken[rule] = verdict
-        if self.report.first_failure is None:
-            seconds = time.monotonic() - self.began
-            self.report.first_failure = Found(rule, self.report.examples, self.report.executions, seconds)
+    def at(self, where: str) -> None:
+        """A step of a program begins."""
+        board.at(f"program {self.standing.program}, {where}")
 
-    def _interleavings(self, limit: Limit | None, progress: Progress | None) -> None:
-        report, budget = self.report, self.report.budget
+    def _fails(self, rule: str, verdict: Verdict) -> None:
+        report = self.standing.report
+        self.standing.broken[rule] = verdict
+        if report.first_failure is None:
+            report.first_failure = Found(rule, report.examples, report.executions, self.seconds)
+
+    def _interleavings(self, limit: Limit | None, notice: Callable[[], None]) -> None:
+        standing, budget = self.standing, self.standing.report.budget
         share = max(1, budget.executions // len(scenarios.SCENARIOS))
+        known = {one.name for one in standing.report.scenarios}
         for tasks in scenarios.SCENARIOS if budget.executions or budget.by_time else ():
             if self.over or over(limit):
-                report.cut = not self.over
-                break
+                standing.report.cut = not self.over
+                return
             name = f"{tasks[0]} ‖ {tasks[1]}"
-            board.enter("interleavings", name)
-            done = scenarios.explored(self.factory, self.era, tasks, 200 if budget.by_time else share, report.seed)
-            report.scenarios.append(Explored(
-                name, f"{tasks[0]} beside {tasks[1]} on a page of a file", done.executions, done.steps, done.covered, done.complete,
-                [done.rule] if done.rule else [], operations=list(tasks), tasks=list(tasks),
-            ))  # fmt: skip
-            self.exercised["F2"] += done.executions
-            if done.rule and done.rule not in self.broken:
-                self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=list(done.story[:STORY]), scenario=name))
-            if progress is not None:
-                progress(report.examples + report.executions, time.monotonic() - self.began)
+            if name not in known:
+                board.enter("interleavings", name)
+                self._scenario(name, tasks, 200 if budget.by_time else share)
+                notice()
 
-    def _verdicts(self) -> None:
-        for id in FILESYSTEM_RULES:
-            tries = self.exercised[id]
-            found = self.broken.get(id)
-            if found is not None:
-                found.exercised = max(1, tries)
-                found = Verdict(id, WAIVED, tries, self.waivers[id]) if id in self.waivers else found
-            elif id in self.waivers and tries:
-                found = stale_waiver(id, tries, self.waivers[id])
-            self.report.verdicts[id] = found or Verdict(id, HELD if tries else UNPROVEN, tries)
+    def _scenario(self, name: str, tasks: tuple[str, str], executions: int) -> None:
+        standing, report = self.standing, self.standing.report
+        explored = Explored(name, f"{tasks[0]} beside {tasks[1]} on a page of a file", operations=list(tasks), tasks=list(tasks))
+        report.scenarios.append(explored)
+        if name in standing.fatal:
+            explored.left_out = standing.fatal[name]
+            return
+        left = None if report.budget.seconds is None else max(0.1, report.budget.seconds - ENDING - self.seconds)
+        done = scenarios.explored(self.factory, self.era, tasks, executions, report.seed, left)
+        explored.executions, explored.steps, explored.covered, explored.complete, explored.rules = (
+            done.executions, done.steps, done.covered, done.complete, [done.rule] if done.rule else [],
+        )  # fmt: skip
+        standing.exercised["F2"] += done.executions
+        if done.rule and done.rule not in standing.broken:
+            self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=list(done.story[:STORY]), scenario=name))
 
 
 def check_filesystem(
@@ -150,45 +209,95 @@ def check_filesystem(
     if wrong:
         raise UsageError(f"{wrong[0]} binds no file system; its rules are F1 to F{len(FILESYSTEM_RULES)}")
     if not isolate:
-        return Search(target, era, seed, budget, waivers, features, until).go(progress)
-    return _apart(target, era, seed, budget, waivers, progress)
+        search = Search(target, era, seed, budget, features, until)
+        report = search.standing.report
+        search.go(lambda: None if progress is None else progress(report.examples + report.executions, search.seconds))
+        return search.standing.verdicts(waivers)
+    return _apart(_Case((target, era, seed, budget), waivers, progress))
 
 
-def _apart(
-    target: str | Factory, era: str, seed: int, budget: Budget, waivers: Mapping[str, str], progress: Progress | None
-) -> Report:
-    reports: list[Report] = []
+class _Case:
+    """One check in workers, as its supervisor sees it."""
 
-    def work(tell: Sender, given: Record) -> None:
+    def __init__(
+        self, asked: tuple[str | Factory, str, int, Budget], waivers: Mapping[str, str], progress: Progress | None
+    ) -> None:
+        self.asked = asked
+        self.waivers = waivers
+        self.progress = progress
+        self.time = Time.of(asked[3])
+        self.standing: Standing | None = None
+        self.deaths: dict[str, Verdict] = {}
+        self.fatal: dict[str, str] = {}
+
+    def work(self, tell: Sender, given: Record) -> None:
+        """In a worker."""
         with board.preparing("the file system cannot be looked at"):
-            search = Search(target, era, seed, budget, waivers)
-        tell("report", report=to_record(search.report))
-        report = search.go(lambda runs, seconds: tell("progress", runs=runs, seconds=seconds))
-        tell("report", report=to_record(report))
+            search = Search(*self.asked)
+        if given:
+            search.go_on(from_record(Standing, given))
+        turn = Turn()
 
-    def take(record: Record) -> str | None:
-        if record["kind"] == "report":
-            reports.append(from_record(Report, record["report"]))
-        elif record["kind"] == "progress" and progress is not None:
-            progress(int(record["runs"]), float(record["seconds"]))
+        def standing() -> None:
+            tell("standing", standing=to_record(search.standing))
+
+        standing()
+        search.go(lambda: standing() if turn.has_come() else None)
+        standing()
+
+    def take(self, record: Record) -> str | None:
+        """How far a worker has come; what does not fit is no such record."""
+        if record["kind"] == "standing":
+            with suppress(Misfit):
+                self.standing = from_record(Standing, record["standing"])
+                report = self.standing.report
+                if self.progress is not None:
+                    self.progress(report.examples + report.executions, time.monotonic() - self.time.began)
         return None
 
-    with Supervisor(work) as supervisor:
-        ending = supervisor.run({}, take)
-    if ending.how == INTERRUPTED:
-        from movable.supervise.interrupt import of_this_command
+    def goes_on(self, ending: Ending) -> bool:
+        """Take what a worker's end says; whether a fresh one goes on."""
+        place = ending.place
+        if place.forks:
+            self._death("F1", f"{place.forked}: the process was forked; the child was ended", place)
+        complain(ending, "the file system")
+        if self.standing is None:
+            raise UsageError(f"the file system cannot be looked at: {ending.words}")
+        if ending.how in (DONE, INTERRUPTED) or (ending.how == TIME and ending.lasted < STUCK):
+            return False
+        self.standing.report.examples += place.phase == "programs"
+        self._death("F13" if ending.how in (HUNG, STILL, TIME) else "F1", f"{place.where}: {ending.words}", place)
+        self.fatal[place.token if place.phase == "programs" else place.where] = ending.words
+        self.standing.fatal, self.standing.spent = self.fatal, time.monotonic() - self.time.began
+        return len(self.fatal) < MAX_FATAL and not self.time.over
 
-        raise of_this_command()
-    complain(ending, "the file system")
-    if ending.how == DONE and reports:
-        return reports[-1]
-    if not reports:
-        raise UsageError(f"the file system cannot be looked at: {ending.words}")
-    report = reports[-1]
-    rule = "F13" if ending.how in (HUNG, STILL, TIME) else "F1"
-    for id in FILESYSTEM_RULES:
-        report.verdicts[id] = Verdict(id, UNPROVEN)
-    token = ending.place.token if ending.place.phase == "programs" else ""
-    report.verdicts[rule] = Verdict(rule, BROKEN, 1, what=f"{ending.place.where}: {ending.words}", token=token)
-    report.stopped = "stopped early: the process of the file system had to be ended"
-    return report
+    def _death(self, rule: str, what: str, place: Place) -> None:
+        if rule in self.deaths:
+            return
+        verdict = self.deaths[rule] = Verdict(rule, BROKEN, what=what)
+        if place.phase == "programs":
+            verdict.token = place.token
+        else:
+            verdict.scenario = place.where
+
+    def report(self, ending: Ending) -> Report:
+        """The certificate of what is known."""
+        assert self.standing is not None
+        self.standing.broken.update({rule: verdict for rule, verdict in self.deaths.items() if rule not in self.standing.broken})
+        report = self.standing.verdicts(self.waivers)
+        report.seconds = time.monotonic() - self.time.began
+        if ending.how == INTERRUPTED:
+            report.stopped = STOPPED_BY_HAND
+        elif ending.how != DONE:
+            report.cut = True
+            report.stopped = "stopped early: the process of the file system had to be ended" if self.fatal else ""
+        return report
+
+
+def _apart(case: _Case) -> Report:
+    with Supervisor(case.work, patience=case.time.patience) as supervisor:
+        while True:
+            given = {} if case.standing is None else to_record(case.standing)
+            ending = supervisor.run(given, case.take, case.time.deadline)
+            if not case.goes_on(ending):
+                return case.report(ending)

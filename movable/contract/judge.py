@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from movable.contract.report import Report, Verdict
 from movable.contract.standing import stale_waiver, told_failure, told_verdict
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import CHECKED, MUST
 from movable.rules.table import RULES
@@ -44,7 +44,9 @@ def judge(
         board.enter("verdicts", f"the failure of {id} is made small and told")
         try:
             report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if not by_hand(error):
+                raise
             search.hurry, report.stopped = True, INTERRUPTED
             report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
         if notice is not None:

@@ -121,7 +121,7 @@ class Report(Judgement):
     @property
     def idle(self) -> bool:
         """Whether no callback was made at all: then what is held says nothing about the driver."""
-        return not self.callbacks.total() and not self.executions
+        return not self.callbacks.total() and not self.executions and not self.broken
 
     @property
     def untried(self) -> list[str]:
@@ -183,7 +183,10 @@ class Report(Judgement):
     @property
     def outcome(self) -> str:
         """What all this comes to, with which the last line begins."""
-        done = f"{self.examples} of {self.budget.programs} programs and {self.executions} of {self.budget.executions} executions"
+        programs, executions = (
+            ("", "") if self.budget.by_time else (f" of {self.budget.programs}", f" of {self.budget.executions}")
+        )
+        done = f"{self.examples}{programs} programs and {self.executions}{executions} executions"
         cut = f"cut short after {done}" if self.cut else ""
         if self.failing:
             return f"NOT passed ({', '.join(self.failing)}){', ' + cut if cut else ''}"

@@ -75,6 +75,21 @@ class Given:
 # --- in the worker ---
 
 
+class Turn:
+    """When it is time to tell how far a worker has come: after EVERY of the processor, and of what waits after four times that."""
+
+    def __init__(self) -> None:
+        self.processor = self.clock = -EVERY
+
+    def has_come(self) -> bool:
+        """Whether it is; then the next one is as far away again."""
+        processor, clock = time.process_time(), time.monotonic()
+        if processor < self.processor + EVERY and clock < self.clock + 4 * EVERY:
+            return False
+        self.processor, self.clock = processor, clock
+        return True
+
+
 class _Teller:
     """Tells the supervisor what a check has found, while it runs."""
 
@@ -84,7 +99,7 @@ class _Teller:
         self.check = asked.begin(self.progress)
         self.states: set[int] = set()
         self.seen: dict[str, str] = {}
-        self.last = -EVERY
+        self.every = Turn()
         self.told = len(given.history)
         _go_on(self.check, given)
         self.states |= self.check.search.states
@@ -92,9 +107,7 @@ class _Teller:
 
     def progress(self, runs: int, seconds: float) -> None:
         """After each program and each turn of a scenario."""
-        now = time.process_time()
-        if now - self.last >= EVERY:
-            self.last = now
+        if self.every.has_come():
             self.standing()
             self.tell("progress", runs=runs, seconds=seconds)
 
@@ -209,10 +222,10 @@ def _again(asked: Asked, text: str) -> None:
 def check_supervised(asked: Asked, progress: Progress | None) -> Report:
     """``check`` for a driver that may do anything. Raises what a check raises."""
     case = _Case(asked, progress)
-    with Supervisor(lambda tell, given: _work(asked, tell, given), patience=case.patience, preload=PRELOAD) as supervisor:
+    with Supervisor(lambda tell, given: _work(asked, tell, given), patience=case.time.patience, preload=PRELOAD) as supervisor:
         while True:
-            case.given.spent = time.monotonic() - case.began
-            ending = supervisor.run(to_record(case.given), case.take, case.deadline)
+            case.given.spent = time.monotonic() - case.time.began
+            ending = supervisor.run(to_record(case.given), case.take, case.time.deadline)
             further = case.goes_on(ending)
             case.confirm(supervisor, ending)
             if not further:
@@ -220,14 +233,37 @@ def check_supervised(asked: Asked, progress: Progress | None) -> Report:
 
 
 command_began: float | None = None
-"""When the command was started that makes the next check: a budget is counted from there."""
+"""When the command was started that makes the next check: its budget is counted from there."""
 
 
 def _late(seconds: float | None) -> float:
     """How many seconds of a check's time the command took to start: a third of it at most."""
-    global command_began
-    began, command_began = command_began, None
+    began = command_began
     return 0.0 if began is None or seconds is None else max(0.0, min(time.monotonic() - began - START, seconds / 3))
+
+
+@dataclass(slots=True)
+class Time:
+    """What a check may take by the clock: it ``began`` at a moment, what runs at ``deadline`` is killed (None: nothing is), and
+    ``patience`` is how many seconds one thing may take."""
+
+    began: float
+    deadline: float | None
+    patience: float
+
+    @classmethod
+    def of(cls, measure: Budget) -> Time:
+        """The time of a check that begins now."""
+        seconds = measure.seconds if measure.by_time else None if measure.limit is None else by_the_clock(measure.limit)
+        began = time.monotonic() - _late(seconds)
+        if seconds is None:
+            return cls(began, None, PATIENCE)
+        return cls(began, began + seconds + AFTER, max(0.5, min(PATIENCE, seconds / 2)))
+
+    @property
+    def over(self) -> bool:
+        """Whether it is, but for what is needed to end."""
+        return self.deadline is not None and time.monotonic() >= self.deadline - AFTER
 
 
 PRELOAD = ("hypothesis", "hypothesis.strategies", "movable.concurrent.search")
@@ -246,11 +282,7 @@ class _Case:
         self.doubtful: Verdict | None = None
         self.whole: Report | None = None
         self.workers = 0
-        measure = asked.measure
-        seconds = measure.seconds if measure.by_time else None if measure.limit is None else by_the_clock(measure.limit)
-        self.began = time.monotonic() - _late(seconds)
-        self.deadline = None if seconds is None else self.began + seconds + AFTER
-        self.patience = PATIENCE if seconds is None else max(0.5, min(PATIENCE, seconds / 2))
+        self.time = Time.of(asked.measure)
 
     def take(self, record: Record) -> str | None:
         """A record of a worker; one that does not fit is none."""
@@ -293,7 +325,7 @@ class _Case:
             return False
         self._not_again(rule, ending)
         self.given.states = sorted(self.states)
-        return self.deadline is None or time.monotonic() < self.deadline - AFTER
+        return not self.time.over
 
     def _death(self, rule: str, what: str, place: Place) -> None:
         if rule in self.deaths:
@@ -310,10 +342,10 @@ class _Case:
 
     def confirm(self, supervisor: Supervisor, ending: Ending) -> None:
         """Run a schedule that ended a process once more: a token that leads elsewhere is none."""
-        verdict, self.doubtful = self.doubtful, None
-        if verdict is None or (self.deadline is not None and time.monotonic() + 2 * self.patience > self.deadline):
+        verdict, self.doubtful, deadline = self.doubtful, None, self.time.deadline
+        if verdict is None or (deadline is not None and time.monotonic() + 2 * self.time.patience > deadline):
             return
-        again = supervisor.run(to_record(Given(confirm=verdict.token)), lambda record: None, self.deadline)
+        again = supervisor.run(to_record(Given(confirm=verdict.token)), lambda record: None, deadline)
         if (again.how, again.number) != (ending.how, ending.number) and not ending.place.forks:
             verdict.token = ""
             verdict.what += " (its schedule, followed again, did not lead there)"
@@ -347,7 +379,7 @@ class _Case:
             verdict.exercised = max(1, found.exercised)
             report.verdicts[rule] = Verdict(rule, WAIVED, verdict.exercised, waivers[rule]) if rule in waivers else verdict
         report.states, report.budget = len(self.states), self.asked.measure
-        report.seconds = time.monotonic() - self.began
+        report.seconds = time.monotonic() - self.time.began
         if ending.how == INTERRUPTED:
             report.stopped = STOPPED_BY_HAND
         return report

@@ -23,6 +23,7 @@ from movable.mm.truncate import invalidate_mapping_pages, truncate
 from movable.mm.userspace import userspace
 from movable.mm.validate_mm import findings
 from movable.mm.vm import VM
+from movable.shown import shown
 
 FILES, PAGES = 2, 3
 FRAMES = 128
@@ -70,7 +71,12 @@ class Machine:
     def space(self) -> int | None:
         """How much of the file system is in use, as it says itself (statfs); None where it does not say."""
         statfs = getattr(self.sb.fs, "statfs", None)
-        return None if statfs is None else int(statfs())
+        if statfs is None:
+            return None
+        used = statfs()
+        if type(used) is not int:
+            raise Broken("F1", f"statfs returned {shown(repr(used), 100)}; it must return how many pages are in use")
+        return used
 
     def _create(self, number: int) -> None:
         inode = self.sb.create(f"/file{number}", PAGES)

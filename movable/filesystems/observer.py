@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from movable.boundary import place_of
 from movable.errors import DeadlockError, DriverError, MovableError, SleepInAtomic
 from movable.mm.fs import FileMapping, FileOperations, SuperBlock
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_MODES
 from movable.mm.page import Page
 from movable.mm.page_flags import LOCKED, PG_dirty, PG_private, PG_writeback
+from movable.shown import said, shown
 
 DIRTY, PRIVATE, WRITEBACK = 1 << PG_dirty, 1 << PG_private, 1 << PG_writeback
 OTHERS = {"V28": "F7", "V29": "F2", "V43": "F2", "V30": "F4", "D48": "F9", "D29": "F15", "D18": "F7", "V6": "F7", "D20": "F6"}
@@ -35,7 +37,17 @@ def rule_of(error: BaseException) -> str:
         return rule
     if isinstance(error, DeadlockError):
         return "F13"
-    return OTHERS.get(rule, "F1" if isinstance(error, DriverError) else "F14" if "bad page" in str(error) else "F2")
+    if isinstance(error, DriverError) or not isinstance(error, MovableError):
+        return OTHERS.get(rule, "F1")
+    return OTHERS.get(rule, "F14" if "bad page" in str(error) else "F2")
+
+
+def raised(error: BaseException) -> tuple[str, str]:
+    """The rule that an exception broke, and a line about it: "F9" for a sleep, "F10" for a move of a page being written."""
+    words = next(iter(said(error).splitlines()), type(error).__name__)
+    if not isinstance(error, MovableError):
+        words = f"raised {type(error).__name__}: {words} at {place_of(error)}"
+    return rule_of(error), shown(words, 1000)
 
 
 @dataclass(slots=True)
@@ -91,10 +103,6 @@ class Observer:
     def broken(self, rule: str, what: str) -> None:
         """Say that a rule is broken, and end the run."""
         raise Broken(rule, what)
-
-    def raised(self, error: BaseException) -> tuple[str, str]:
-        """The rule that an exception broke, and a line about it: "F9" for a sleep, "F10" for a move of a page being written."""
-        return rule_of(error), next(iter(str(error).splitlines()), type(error).__name__)
 
     def locks(self, name: str, held: list[Any]) -> None:
         """No lock is held that was not held before ("F15"), and spin locks were taken and dropped ("F9")."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 from movable.eras import Era
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.filesystems.machine import FILES, PAGES, Factory, Machine
+from movable.filesystems.observer import raised
 from movable.mm.migrate import MIGRATE_MODES
 from movable.workload import token
 
@@ -55,29 +57,39 @@ def draw(seed: int, number: int) -> Program:
 
 @dataclass(slots=True)
 class Run:
-    """What became of one program: ``rule`` is the broken one, "" for none, ``what`` happened at step ``at`` (-1: at the end)."""
+    """What became of one program: ``machine`` is None where nothing could be mounted, ``rule`` is the broken one, "" for none,
+    ``what`` happened at step ``at`` (-1: at the end)."""
 
-    machine: Machine
+    machine: Machine | None = None
     rule: str = ""
     what: str = ""
     at: int = -1
     story: list[str] = field(default_factory=list)
 
 
-def run(factory: Factory, era: str | Era, program: Program) -> Run:
-    """Play a program on a fresh machine, and look at everything at its end. Whatever is raised inside breaks a rule."""
-    machine = Machine(factory, era)
-    done = Run(machine)
+def run(factory: Factory, era: str | Era, program: Program, notice: Callable[[str], None] = lambda where: None) -> Run:
+    """Play a program on a fresh machine, and look at everything at its end. Whatever is raised inside breaks a rule.
+
+    ``notice`` is called with where it is.
+    """
+    done = Run()
     try:
+        notice("the mount")
+        done.machine = machine = Machine(factory, era)
         for done.at, (name, arguments) in enumerate(program):
             done.story.append(words(name, arguments))
+            notice(f"step {done.at + 1}: {done.story[-1]}")
             getattr(machine, name)(*arguments)
         done.at = -1
         done.story.append("the end: unpin, heal the disk, read, move and remove everything")
+        notice("the end")
         machine.finish()
-    except Exception as error:
-        done.rule, done.what = machine.observer.raised(error)
-        machine.exercised[done.rule] += 1
+    except BaseException as error:
+        if by_hand(error):
+            raise
+        done.rule, done.what = raised(error)
+        if done.machine is not None:
+            done.machine.exercised[done.rule] += 1
         done.story.append(f"    ^ {done.rule}: {done.what}")
     return done
 
@@ -94,14 +106,17 @@ def words(name: str, arguments: tuple[int, ...]) -> str:
     return f"{name}(/file{arguments[0]}{rest})"
 
 
-def smaller(factory: Factory, era: str | Era, program: Program, rule: str, tries: int = 200) -> Program:
-    """The program with every step left out that its failure does not need."""
+def smaller(
+    factory: Factory, era: str | Era, program: Program, rule: str, stop: Callable[[], bool] = lambda: False,
+    notice: Callable[[str], None] = lambda where: None, tries: int = 200,
+) -> Program:  # fmt: skip
+    """The program with every step left out that its failure does not need; as far as it has come when ``stop`` says so."""
     best = list(program)
     at = len(best) - 1
-    while at >= 0 and tries:
+    while at >= 0 and tries and not stop():
         tries -= 1
         shorter = best[:at] + best[at + 1 :]
-        if run(factory, era, shorter).rule == rule:
+        if run(factory, era, shorter, notice).rule == rule:
             best = shorter
         at -= 1
     return best

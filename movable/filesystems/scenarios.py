@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from movable.eras import Era
+from movable.errors import by_hand
 from movable.explore import Options, Scene, explore
 from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
-from movable.filesystems.observer import OTHERS, Broken, rule_of
+from movable.filesystems.observer import OTHERS, Broken, raised
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 from movable.mm.page_flags import PG_dirty
 from movable.mm.pagemap import file_read, file_write
@@ -157,15 +158,22 @@ def scene(factory: Factory, era: str | Era, tasks: tuple[str, str]) -> Callable[
     return program
 
 
-def explored(factory: Factory, era: str | Era, tasks: tuple[str, str], executions: int, seed: int) -> Outcome:
-    """Explore one scenario within so many executions."""
+def explored(
+    factory: Factory, era: str | Era, tasks: tuple[str, str], executions: int, seed: int, seconds: float | None = None
+) -> Outcome:
+    """Explore one scenario within so many executions, and so many seconds."""
     program = scene(factory, era, tasks)
-    report = explore(program, strategy="portfolio", executions=executions, seed=seed, options=Options(races=False, order=False))
+    options = Options(races=False, order=False)
+    try:
+        report = explore(program, strategy="portfolio", executions=executions, seconds=seconds, seed=seed, options=options)
+    except BaseException as error:  # it cannot even be set up, or means to end more than the task
+        if by_hand(error):
+            raise
+        return Outcome(tasks, 1, 0, "nothing", False, *raised(error))
     outcome = Outcome(tasks, report.executions, report.steps, report.covered, report.complete)
     failure = report.failure
     if failure is not None:
         error = failure.error
-        outcome.rule = "F13" if error is None else rule_of(error)
-        outcome.what = next(iter((str(error) if error is not None else failure.message).splitlines()), "")
+        outcome.rule, outcome.what = ("F13", next(iter(failure.message.splitlines()), "")) if error is None else raised(error)
         outcome.story = tuple(failure.timeline.splitlines()[:40])
     return outcome

@@ -6,7 +6,7 @@ that is printed or written depends on time, on the order of a set, or on an addr
 
 from __future__ import annotations
 
-from movable.errors import InvalidState, MovableError
+from movable.errors import InvalidState, MovableError, by_hand
 from movable.lab import report
 from movable.lab.options import Options, check
 from movable.lab.outputs import events_to, note, write_picture, write_record
@@ -51,9 +51,9 @@ def _perform(run: Run, terminal: Terminal) -> BaseException | None:
         board.enter("run", f"while {what}")
         try:
             step(run, terminal)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"while {what}") from None
         except BaseException as error:  # a driver is somebody else's code and may raise anything
+            if by_hand(error):
+                raise KeyboardInterrupt(f"while {what}") from None
             run.failure = _failure(run, what, error)
             if not isinstance(error, RunFailed):
                 for line in report.lost(run):

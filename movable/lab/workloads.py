@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from movable.errors import MovableError
+from movable.errors import MovableError, by_hand
 from movable.mm.gfp import MAX_ORDER
 from movable.mm.gup import get_user_pages
 from movable.mm.madvise import madvise_dontneed
@@ -255,9 +255,9 @@ class Store:
             expected = bytes(PAGE_SIZE) if number in self.discarded else self.data.pages[number]
             try:
                 content = self.device.read(slot)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:  # a broken driver can make reading fail in any way
+                if by_hand(error):
+                    raise
                 wrong.append((number, f"cannot be read: {spoken(error)}"))
                 continue
             if content != expected:
@@ -316,9 +316,9 @@ class Population:
             return
         try:
             got = self.populate(frames)
-        except (MovableError, KeyboardInterrupt):
-            raise
         except BaseException as error:
+            if by_hand(error) or isinstance(error, MovableError):
+                raise
             raise MovableError(f"{self.name}.populate raised {spoken(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
             raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")

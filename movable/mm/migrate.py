@@ -15,7 +15,7 @@ from errno import EAGAIN, EBUSY, ENOMEM
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from movable.errors import DriverError, MovableError, UsageError, VMBug
+from movable.errors import DriverError, MovableError, UsageError, VMBug, by_hand
 from movable.introspection import raised_at
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.list import ListHead, list_del
@@ -120,7 +120,7 @@ def _isolate(page: Page, mode: int) -> int:
     return -EBUSY
 
 
-def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Exception | SystemExit) -> Exception:
+def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: BaseException) -> Exception:
     """What to raise for an exception out of a callback: the model's own errors as they are, others as a DriverError.
 
     Its message is one line, however many the exception's has, and ends with the place.
@@ -152,7 +152,9 @@ def call_driver(
         if page.seam is not None:
             return page.seam.callback(name, lambda: function(*args), mapping, page, newpage, mode)
         return function(*args)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if by_hand(error):
+            raise
         raise callback_failed(mapping, name, rule, error) from error
 
 

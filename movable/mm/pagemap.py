@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from errno import EIO, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import DriverError
+from movable.errors import DriverError, by_hand
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.fs import FileMapping, file_of
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
@@ -36,7 +36,9 @@ def call_fs(mapping: FileMapping, name: str, *args: Any) -> int:
     assert sb is not None
     try:
         answer = getattr(sb.ops, name)(*args)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if by_hand(error):
+            raise
         raise callback_failed(mapping, name, "F1", error) from error
     if name in ANSWERS and (type(answer) is not int or answer > 0):
         raise DriverError(mapping.name, name, "F1", f"returned {answer!r}; it must return 0 or a negative errno")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.filemap import trylock_page, unlock_page
 from movable.mm.page import PAGE_SIZE, get_page, put_page
@@ -167,9 +167,9 @@ def swap_writepage(space: SwapSpace, page: Page) -> bool:
     page._flags &= ~DIRTY
     try:
         space.device.write(page._private, bytes(page.vm.map_page(page)))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except BaseException as error:
+        if by_hand(error):
+            raise
         page._flags |= DIRTY
         page.vm.vmstat["pswpout_failed"] += 1
         return False
@@ -181,9 +181,9 @@ def swap_readpage(space: SwapSpace, page: Page, slot: int) -> bool:
     """Fill a fresh page from a slot; False where the device cannot give it."""
     try:
         content = bytes(space.device.read(slot))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # a broken driver can fail in any way
+    except BaseException as error:  # a broken driver can fail in any way
+        if by_hand(error):
+            raise
         return False
     if len(content) != PAGE_SIZE:
         return False

@@ -24,7 +24,7 @@ import pluggy
 
 from movable import hookspecs
 from movable.eras import DEFAULT, ERAS, Era
-from movable.errors import MovableError, UsageError
+from movable.errors import MovableError, UsageError, by_hand
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
 from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
 from movable.registry.filesystems import is_filesystem, mount_instance, problem_of_filesystem
@@ -110,9 +110,9 @@ def _found(point: metadata.EntryPoint, others: Sequence[metadata.EntryPoint] = (
         problem = ""
     except UsageError as error:
         problem = str(error)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if by_hand(error):
+            raise
         problem = f"cannot be imported: {_last_line(error)}"
     if others and not problem:
         problem = f"offered by {' and '.join(map(_distribution, others))} too; name it as {point.value}"
@@ -200,9 +200,9 @@ def _load_module(name: str, target: str) -> ModuleType:
                 f"unknown driver {target!r}; installed are {names}; or name one as module:Class or file.py:Class"
             ) from None
         raise UsageError(f"driver {target!r} cannot be imported: {_last_line(error)}") from None
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
+        if by_hand(error):
+            raise
         raise UsageError(f"driver {target!r} cannot be imported: {_last_line(error)}") from None
 
 
@@ -221,7 +221,7 @@ def _load_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
+        if by_hand(error):
             raise
         raise UsageError(f"driver {str(path)!r} cannot be imported: {_last_line(error)}") from None
     return module
@@ -444,9 +444,9 @@ def load(vm: VM, target: str | Factory, *, plugins: pluggy.PluginManager | None 
         raise UsageError(f"{name} cannot be made: {error}") from None
     try:
         driver = factory(vm, **options)
-    except (MovableError, KeyboardInterrupt):
-        raise
     except BaseException as error:
+        if by_hand(error) or isinstance(error, MovableError):
+            raise
         raise UsageError(f"{name}(vm) failed: {_last_line(error)}") from error
     if is_filesystem(type(driver)):
         return mount_instance(vm, driver, name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from movable.errors import by_hand
 from movable.hookspecs import hookimpl
 from movable.introspection import line_of, of_the_library, outward
 from movable.mm import page_alloc
@@ -205,7 +206,7 @@ def over(deadline: float | None) -> bool:
 
 def passes(error: BaseException) -> bool:
     """Whether an exception is none of the code that was called, but ends it: an interruption, or a watchdog's."""
-    return isinstance(error, (KeyboardInterrupt, Hang))
+    return by_hand(error) or isinstance(error, Hang)
 
 
 class Delay:

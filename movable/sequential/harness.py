@@ -12,7 +12,7 @@ from collections.abc import Callable
 from errno import EAGAIN, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import InvalidState, MovableError
+from movable.errors import InvalidState, MovableError, by_hand
 from movable.events import Event
 from movable.introspection import raised_at
 from movable.mm.compaction import compact_memory
@@ -227,9 +227,9 @@ class Machine(Performer):
             self._broken("D51", f"{where}: stopped after {error}")
         except AssertionError as error:
             self._broken("D54", f"{where}: {shown(error, 500) or 'an assertion failed'} at {raised_at(error)}")
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # whatever else it is, it must not end the search
+            if by_hand(error):
+                raise
             self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {raised_at(error)}")
 
     def _warned(self) -> None:

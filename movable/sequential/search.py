@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.rules.table import RULES
 from movable.sequential.faults import over
 from movable.sequential.harness import Machine
@@ -186,7 +186,9 @@ class Search:
                 reason = self._reason()
                 if reason:
                     return reason
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if not by_hand(error):
+                raise
             return INTERRUPTED
         return ""
 

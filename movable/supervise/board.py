@@ -16,6 +16,7 @@ PREPARE = "prepare"
 IDLE = "idle"
 """The phase in which a worker waits for something to do."""
 _HEAD = struct.Struct("<QQIIII")
+_ASKED_AT = 40
 _TEXTS = 64
 PHASE, WHERE, FORKED, TOKEN = 128, 2048, 2048, 56 << 10
 """Bytes that each text may have; what is longer is cut."""
@@ -58,7 +59,20 @@ class Board:
         self._moves = self._forks = 0
         self._lengths = [0, 0, 0, 0]
         self._no_trail()
+        self._memory[_ASKED_AT] = 0
         self._stamp()
+
+    def ask(self) -> None:
+        """The worker is asked to end: its supervisor writes that here before it sends the signal."""
+        self._memory[_ASKED_AT] = 1
+
+    def asked(self) -> bool:
+        """Whether it is: any other interruption is its own."""
+        return bool(self._memory[_ASKED_AT])
+
+    def keep_from_children(self) -> None:
+        """From now on a fork of this process that nobody hears of has no board, and ends at its next step."""
+        self._memory.madvise(mmap.MADV_DONTFORK)
 
     def _no_trail(self) -> None:
         """No step is written down."""

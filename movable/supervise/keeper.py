@@ -14,9 +14,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
+from movable import errors
 from movable.boundary import complaint
+from movable.errors import by_hand
 from movable.shown import said
 from movable.supervise import board as boards
 from movable.supervise import forks
@@ -35,6 +38,8 @@ Work = Callable[[Sender, Record], None]
 """What a worker does: it gets the way to tell what it finds, and what the supervisor gives it to begin with."""
 OUT_OF_MEMORY, CANNOT_TELL = 112, 113
 """Exit codes of a worker that had no memory left, and of one whose channel was closed."""
+MOST_STRAYS = 10
+"""Different lines about exceptions that nobody takes."""
 LONGEST_COMMAND = 64 << 20
 
 
@@ -160,7 +165,7 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         os.setsid()
         die_with_parent(parent)
         usual_signals()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupted)
         os.dup2(output, 1)
         os.dup2(output, 2)
         close_all_but(channel)
@@ -169,6 +174,8 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         tell_strays_in_a_line()
         boards.current = terms.board
+        terms.board.keep_from_children()
+        errors.interrupted_from_outside = terms.board.asked
         forks.watch(terms.board)
         limit_memory(terms.memory)
         code = _do(terms.work, Sender(channel, terms.key), given)
@@ -178,14 +185,28 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         os._exit(code)
 
 
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """The handler of a worker. A signal that its supervisor did not send does what it does to any process."""
+    if errors.interrupted_from_outside is None or errors.interrupted_from_outside():
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def tell_strays_in_a_line() -> None:
     """What a finalizer or a thread of the driver's raises is a line, as all that a driver does."""
     import threading
 
+    told: set[str] = set()
+
     def stray(what: str, error: BaseException | None) -> None:
-        if error is not None:
-            line = complaint(error)[0].partition("; this is a fault")[0]
-            print(f"an exception that nobody takes, {what}: {line}", file=sys.stderr)
+        if error is None or isinstance(error, SystemExit) or len(told) > MOST_STRAYS:  # which ends a thread, and nothing else
+            return
+        line = complaint(error)[0].partition("; this is a fault")[0]
+        if line not in told:
+            told.add(line)
+            more = "; there are more, which are not shown" if len(told) > MOST_STRAYS else ""
+            print(f"an exception that nobody takes, {what}: {line}{more}", file=sys.stderr)
 
     sys.unraisablehook = lambda found: stray("as of a finalizer", found.exc_value)
     threading.excepthook = lambda found: stray("in a thread", found.exc_value)
@@ -197,14 +218,15 @@ def _do(work: Work, tell: Sender, given: Record) -> int:
         try:
             work(tell, given)
             tell("end")
-        except KeyboardInterrupt as error:
-            tell("interrupted", text=said(error))
         except MemoryError:
             return OUT_OF_MEMORY
         except Closed:
             raise
         except BaseException as error:
-            tell_error(tell, error)
+            if by_hand(error):
+                tell("interrupted", text=said(error))
+            else:
+                tell_error(tell, error)
         return 0
     except Closed:
         return CANNOT_TELL

@@ -87,35 +87,47 @@ def age() -> float:
         return 0.0
 
 
-def children() -> list[int]:
-    """The processes whose parent is this one, zombies included."""
-    own = os.getpid()
-    found = []
+def descendants() -> list[tuple[int, int, str]]:
+    """Every process that descends from this one, as (number, parent, state), parents first; zombies too."""
+    below: dict[int, list[tuple[int, int, str]]] = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
             try:
-                text = Path(f"/proc/{name}/stat").read_text()
+                text = Path(f"/proc/{name}/stat").read_text(errors="replace")
             except OSError:
                 continue
-            if int(text[text.rindex(")") + 2 :].split()[1]) == own:
-                found.append(int(name))
+            state, parent = text[text.rindex(")") + 2 :].split()[:2]
+            below.setdefault(int(parent), []).append((int(name), int(parent), state))
+    found = below.pop(os.getpid(), [])
+    for pid, _, _ in found:
+        found += below.pop(pid, [])
     return found
 
 
 def end_children(seconds: float = 2.0) -> None:
-    """Kill every child, and what becomes a child by that, until none is left or the time is over."""
+    """Kill everything that descends from this process, until nothing is left or the time is over.
+
+    First all of it is stopped, or it could make others faster than they can be killed.
+    """
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = children()
-        for pid in found:
+    stopped: set[int] = set()
+    while (found := descendants()) and time.monotonic() < end:
+        new = {pid for pid, _, state in found if state != "Z"} - stopped
+        for pid in new or [pid for pid, _, _ in found]:
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGSTOP if new else signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        for pid in found:
-            try:
-                os.waitpid(pid, 0)
-            except ChildProcessError:
-                pass
-        if not found:
-            return
+        stopped |= new
+        if not new:
+            _bury()
+
+
+def _bury() -> None:
+    """Take the exit codes of the children that have ended, after a moment in which they can."""
+    time.sleep(0.001)
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        pass

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -39,12 +40,16 @@ MISSED = 0.25
 """Seconds that are counted at most between two looks at a worker."""
 GRACE = 0.4
 """Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
+LAST = 3.0
+"""Seconds that a keeper has to end what its workers left, before it is killed itself."""
 GARBAGE = 64 << 10
 """Bytes on the channel that are no record."""
 OUTPUT = 64 << 10
 """Bytes of what a worker prints that are passed on."""
 FLOOD = 16 << 20
 """Bytes that it may print in the middle of one thing."""
+FLOODS = 16 * FLOOD
+"""Bytes that it may print in all: a thread beside the search floods too."""
 READ = 1 << 16
 
 
@@ -121,9 +126,10 @@ class Supervisor:
         """End the keeper, and with it every worker and what they left."""
         if self._control is None:
             return
+        self.wake()
         self._control.close()
         self._control = None
-        end = time.monotonic() + 1.0
+        end = time.monotonic() + LAST
         while os.waitpid(self._keeper, os.WNOHANG) == (0, 0):
             if time.monotonic() > end:
                 os.kill(self._keeper, signal.SIGKILL)
@@ -131,6 +137,11 @@ class Supervisor:
                 break
             time.sleep(0.002)
         self._keeper = 0
+
+    def wake(self) -> None:
+        """A driver may have stopped the keeper."""
+        if self._keeper:
+            os.kill(self._keeper, signal.SIGCONT)
 
     def open(self) -> socket.socket:
         """Fork a keeper, if there is none; returns the way to it."""
@@ -204,8 +215,9 @@ class Watch:
         self.pid = 0
         self.status: int | None = None
         self.end: Record | None = None
+        self.came = 0
         self.asked = self.closed = 0.0
-        self.printed = 0
+        self.printed = self.printed_in_all = 0
         self.moves = -1
         self.used = 0.0
         self.last = 0.0
@@ -233,9 +245,10 @@ class Watch:
     def look(self, seconds: float, came: int) -> Ending | None:
         """Take what it tells, for which to wait so long; its ending, or None where it goes on. ``came`` is a signal that came."""
         self._read(seconds)
+        self.came = came
         if self.status is not None:
-            return self._ended(came)
-        reason = self._reason(came)
+            return self._ended()
+        reason = self._reason()
         return self._kill(reason) if reason else None
 
     # reading
@@ -278,6 +291,7 @@ class Watch:
         if not data:
             self.files.discard(self.output)
         self.printed += len(data)
+        self.printed_in_all += len(data)
         self.supervisor.pass_on(data)
 
     def _message(self) -> None:
@@ -296,17 +310,18 @@ class Watch:
 
     # deciding
 
-    def _reason(self, came: int) -> str:
+    def _reason(self) -> str:
         """Why the worker must be ended now, or ""."""
         now = time.monotonic()
-        if came and not self.asked:
+        if self.came and not self.asked:
             self.asked = now
+            self.board.ask()
             self._order("signal", number=int(signal.SIGINT))
         if self.asked and now > self.asked + GRACE:
-            return INTERRUPTED if came else DONE
+            return INTERRUPTED if self.came else DONE
         if self.closed and self.end is None and now > self.closed + 2 * TICK:
             return CLOSED
-        if self.receiver.garbage > GARBAGE or self.printed > FLOOD:
+        if self.receiver.garbage > GARBAGE or self.printed > FLOOD or self.printed_in_all > FLOODS:
             return FLOODED
         stuck = self._stuck(now)
         if stuck:
@@ -342,10 +357,14 @@ class Watch:
             pass
 
     def _kill(self, reason: str) -> Ending:
+        self.supervisor.wake()
         self._order("end")
         end = time.monotonic() + GRACE
         while self.status is None and time.monotonic() < end:
             self._read(TICK)
+        if self.status is None and self.pid:  # the keeper is kept from it, which its worker's end may change
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
         self._drain()
         if self.status is None:
             self.supervisor.close()
@@ -353,7 +372,7 @@ class Watch:
             return self._told()
         return Ending(reason, self.board.read(), lasted=max(self.last - self.used, self.still))
 
-    def _ended(self, came: int) -> Ending:
+    def _ended(self) -> Ending:
         """It ended by itself."""
         self._drain()
         place = self.board.read()
@@ -363,7 +382,7 @@ class Watch:
         code = os.waitstatus_to_exitcode(self.status or 0)
         if self.end is not None:
             return self._told()
-        if came:
+        if self.came:
             return Ending(INTERRUPTED, place)
         if code == CANNOT_TELL:
             return Ending(CLOSED, place)
@@ -378,5 +397,5 @@ class Watch:
             number, code = (end[name] if type(end.get(name)) is int else 0 for name in ("number", "code"))
             return Ending(FAILED, place, number, str(end.get("text", "")), code, str(end.get("trace", "")))
         if end["kind"] == "interrupted":
-            return Ending(INTERRUPTED, place, text=str(end.get("text", "")))
+            return Ending(INTERRUPTED, place, text=str(end.get("text", ""))) if self.came else Ending(EXITED, place)
         return Ending(DONE, place)

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.introspection import vars_of
 from movable.mm.list import ListHead
 from movable.mm.page import Page
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.mm.watched import WatchedData
+from movable.shown import said
 from movable.workload.declared import check_declarations
 
 if TYPE_CHECKING:
@@ -224,8 +225,11 @@ def _not_the_end(call: Callable[..., Any], **arguments: Any) -> Any:
     """Call; a driver that ends the program raises an exception like any other."""
     try:
         return call(**arguments)
-    except SystemExit as error:
-        raise RuntimeError(f"it ends the program (SystemExit: {error})").with_traceback(error.__traceback__) from None
+    except (SystemExit, KeyboardInterrupt) as error:
+        if by_hand(error):
+            raise
+        words = f"it ends the program ({type(error).__name__}: {said(error)})"
+        raise RuntimeError(words).with_traceback(error.__traceback__) from None
 
 
 class GenericWorkload(Workload):

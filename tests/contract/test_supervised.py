@@ -44,6 +44,8 @@ ENDS = [
     (hostile.Forges, "D52", "ended itself with exit status 0"),
     (hostile.Unspeakable, "D23", "cannot be shown"),
     (hostile.Talkative, "D23", "xxx"),
+    (hostile.Interrupts, "D23", "raised KeyboardInterrupt"),
+    (hostile.InterruptsItself, "D52", "SIGINT"),
     (hostile.Stops, "D51", "killed"),
     (hostile.KillsItsKeeper, "D52", "SIGKILL"),
     (hostile.LowersTheLimit, "D23|D52", ""),
@@ -136,7 +138,7 @@ def test_an_interleaving_that_ends_the_process_has_a_token_and_the_others_are_ex
 
 
 def test_threads_and_processes_that_are_left_end_with_the_check() -> None:
-    for driver in (hostile.LeavesThreads, hostile.LeavesProcesses):
+    for driver in (hostile.LeavesThreads, hostile.LeavesProcesses, hostile.StopsItsKeeper):
         report = checked(driver)
         assert report.broken == []
     assert not subprocess.run(["pgrep", "-f", "^sleep 747$"], capture_output=True, check=False).stdout

@@ -162,6 +162,19 @@ class Talkative(Hostile):
         raise type("N" * 10_000_000, (Exception,), {})("x" * 10_000_000)
 
 
+class Interrupts(Hostile):
+    """Raises what Python makes of Ctrl-C, which nobody pressed."""
+
+    def act(self) -> None:
+        raise KeyboardInterrupt
+
+
+class InterruptsItself(Hostile):
+    def act(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1000)
+
+
 class Stops(Hostile):
     def act(self) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -171,6 +184,13 @@ class KillsItsKeeper(Hostile):
     def act(self) -> None:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(1000)
+
+
+class StopsItsKeeper(Hostile):
+    """Right, but for that."""
+
+    def act(self) -> None:
+        os.kill(os.getppid(), signal.SIGSTOP)
 
 
 class LeavesThreads(Hostile):

@@ -10,7 +10,7 @@ import pytest
 
 from movable.contract import certify, check
 from movable.contract.budget import Budget
-from movable.contract.filesystem import Search
+from movable.contract.filesystem import check_filesystem
 from movable.contract.new.scaffold import TEMPLATES_FILESYSTEM, scaffold
 from movable.contract.report import Report, text, to_json
 from movable.contract.show.replay import replay
@@ -29,7 +29,7 @@ from tests.drivers_for_tests.bad_filesystems import Budgeted, Raises
 
 
 def searched(fs: type, programs: int, era: str = "6.1", executions: int = 0, waive: dict[str, str] | None = None) -> Report:
-    return Search(fs, era, 0, Budget(programs, executions, None), waive or {}).go()
+    return check_filesystem(fs, era, 0, Budget(programs, executions, None), waive or {}, isolate=False)
 
 
 @pytest.mark.parametrize("id", FILESYSTEM_RULES)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.stage import Stage, Subject
-from movable.errors import UsageError
+from movable.errors import UsageError, by_hand
 from movable.explore.instrument.reachable import Reach
 from movable.explore.program import Body
 from movable.introspection import FOLDERS, line_of, of_the_library, outward
@@ -64,9 +64,9 @@ def look(subject: Subject, scenarios: list[Scenario], deadline: float | None = N
                     for action in actions:
                         stage.do(user, action)
         except BaseException as error:
-            if watch.found and not isinstance(error, KeyboardInterrupt):
+            if watch.found and not by_hand(error):
                 raise UsageError(watch.found) from None
-            if isinstance(error, (KeyboardInterrupt, Blocked)):
+            if by_hand(error) or isinstance(error, Blocked):
                 raise
             continue  # what goes wrong without any interleaving is the business of others
         if watch.found:

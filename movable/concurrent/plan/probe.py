@@ -14,7 +14,7 @@ from typing import Any
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.seam import watch
 from movable.concurrent.stage import Stage, Subject
-from movable.errors import DeadlockError
+from movable.errors import DeadlockError, by_hand
 from movable.explore.dependence import Part
 from movable.explore.instrument.hooks import Hooks
 from movable.explore.schedulers.shared_locations import READS
@@ -135,9 +135,9 @@ def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant:
         notes.uses.clear()
         with watchdog(SECONDS_PER_ORDER):
             answer = stage.do(user, action)
-    except (KeyboardInterrupt, Blocked):
-        raise
-    except BaseException:
+    except BaseException as error:
+        if by_hand(error) or isinstance(error, Blocked):
+            raise
         return None
     finally:
         vm.install(None)

@@ -263,8 +263,16 @@ class _Reader:
 
 
 def instructions(code: CodeType) -> Iterator[dis.Instruction]:
-    """The instructions of a code object; those that Python 3.13 makes of two are two again, the second without its place."""
+    """The instructions of a code object, under the same names in each Python.
+
+    Those that Python 3.13 makes of two are two again, the second without its place. Python 3.14 has a load that borrows a
+    reference, and takes an item by an operator.
+    """
     for step in dis.get_instructions(code):
+        if "_BORROW" in step.opname:
+            step = step._replace(opname=step.opname.replace("_BORROW", ""))
+        elif step.opname == "BINARY_OP" and step.argrepr == "[]":
+            step = step._replace(opname="BINARY_SUBSCR")
         first, _, second = step.opname.partition("_FAST_")
         if second and isinstance(step.argval, tuple):
             yield step._replace(opname=f"{first}_FAST", argval=step.argval[0])

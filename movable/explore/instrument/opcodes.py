@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
+from movable.explore.instrument.bytecode import instructions
 from movable.explore.instrument.hooks import Points
 from movable.explore.instrument.monitoring import Monitor
 from movable.explore.instrument.python import require_known
@@ -136,7 +137,7 @@ def _file(source: Any) -> str:
 def _touching(code: CodeType, names: dict[str, Any]) -> frozenset[int]:
     """The offsets of the opcodes before which another task could matter; loads of functions and the like are left out."""
     found = set()
-    for step in dis.get_instructions(code):
+    for step in instructions(code):
         if step.opname not in _TOUCHING:
             continue
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and (step.argval not in names or callable(names[step.argval])):

@@ -4,7 +4,7 @@ import sys
 
 from movable.explore.failure import ExploreError
 
-KNOWN = ((3, 11), (3, 12), (3, 13))
+KNOWN = ((3, 11), (3, 12), (3, 13), (3, 14))
 """Versions of CPython in which the tests of the hooks have been run."""
 
 

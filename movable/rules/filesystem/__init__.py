@@ -81,7 +81,7 @@ F9 = rule(
     why="Whoever spins for that lock has the processor that the sleeper needs.",
     kernel="mm/migrate.c: buffer_migrate_page_norefs",
     bugs="S07",
-    judged_by=f"{_KIT}observer:Observer.raised",
+    judged_by=f"{_KIT}observer:raised",
 )  # fmt: skip
 
 F10 = rule(
@@ -90,7 +90,7 @@ F10 = rule(
     why="The disk reads from the old page, which is freed.",
     kernel="mm/migrate.c: migrate_page, mm/migrate.c: fallback_migrate_page",
     bugs="C12",
-    judged_by=f"{_KIT}observer:Observer.raised",
+    judged_by=f"{_KIT}observer:raised",
 )  # fmt: skip
 
 F11 = rule(

@@ -37,6 +37,21 @@ def test_every_use_of_a_global_has_one_point_in_a_function_with_many_names(names
     assert len([key for _, key in points if key.startswith("wide:")]) == names + 2
 
 
+@pytest.mark.parametrize(
+    "line", ["x = [0][i]", "x = [0][i:j]", "x = y = [0]; y[i] = 1", "x = [0]; del x[i]", "x = i in [0]", "x = i.real"]
+)
+def test_whatever_looks_into_an_object_has_a_point(line: str) -> None:
+    scope: dict[str, Any] = {}
+    exec(compile(f"def looks(i, j):\n    {line}\n", __file__, "exec"), scope)
+    points = tape_of(lambda: scope["looks"](0, 1))
+    assert len([key for _, key in points if key.startswith("looks:")]) == 1
+
+
+def tape_of(function: Callable[[], None]) -> list[tuple[str, Any]]:
+    tape = Tape()
+    return tape.during(lambda: Opcodes(tape, __file__).wrap(function)())
+
+
 def lose_an_update(scheduler: Scheduler) -> Scene:
     function = wide(140)
     function.__globals__["LAST"] = 0
@@ -106,10 +121,10 @@ def test_with_no_number_free_for_a_tool_nothing_is_claimed() -> None:
             monitoring.free_tool_id(tool)
 
 
-@pytest.mark.parametrize("version", [(3, 10), (3, 14), (4, 0)])
+@pytest.mark.parametrize("version", [(3, 10), (3, 15), (4, 0)])
 def test_in_a_python_that_is_not_known_nothing_is_searched(version: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (*version, 0))
-    with pytest.raises(ExploreError, match=rf"3\.11, 3\.12, 3\.13, and this is {version[0]}\.{version[1]}"):
+    with pytest.raises(ExploreError, match=rf"3\.11, 3\.12, 3\.13, 3\.14, and this is {version[0]}\.{version[1]}"):
         Hooks(Tape())
     with pytest.raises(ExploreError, match="nothing could be claimed"):
         Opcodes(Tape(), __file__)

@@ -1,0 +1,116 @@
+"""A check of a file system that does what it likes to its process: one verdict, the rest of the search, and in time."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from movable import AddressSpace, Page
+from movable.contract import check
+from movable.contract.report import Report
+from movable.filesystem import Inode
+from movable_filesystems import Ramfs
+from tests.drivers_for_tests.bad_filesystems import F6
+
+SUPERVISED = True
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing takes long here. Workers are forks of this process."""
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.4)
+
+
+class Hostile(Ramfs):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        self.act()
+        return super().migratepage(mapping, newpage, page, mode)
+
+    def act(self) -> None:
+        """Nothing."""
+
+
+class Exits(Hostile):
+    def act(self) -> None:
+        os._exit(0)
+
+
+class Forks(Hostile):
+    def act(self) -> None:
+        os.fork()
+
+
+class Sleeps(Hostile):
+    def act(self) -> None:
+        time.sleep(1000)
+
+
+class Spins(Hostile):
+    def act(self) -> None:
+        while True:
+            pass
+
+
+class Interrupts(Hostile):
+    def act(self) -> None:
+        raise KeyboardInterrupt
+
+
+class Leaves(Hostile):
+    def act(self) -> None:
+        raise GeneratorExit
+
+
+class CannotBeMounted(Ramfs):
+    def __init__(self, vm: object) -> None:
+        raise RuntimeError("no such disk")
+
+
+class SaysNoNumber(Ramfs):
+    def statfs(self) -> str:
+        return "many"
+
+
+def checked(fs: type, executions: int = 0) -> Report:
+    return check(fs, examples=3, executions=executions)
+
+
+@pytest.mark.parametrize(
+    ("fs", "rule", "words"),
+    [
+        (Exits, "F1", "ended itself with exit status 0"),
+        (Forks, "F1", "was forked"),
+        (Sleeps, "F13", "stood still"),
+        (Spins, "F13", "processor time"),
+        (Interrupts, "F1", "raised KeyboardInterrupt"),
+        (Leaves, "F1", "GeneratorExit"),
+        (CannotBeMounted, "F1", "no such disk"),
+        (SaysNoNumber, "F1", "'many'"),
+    ],
+)
+def test_whatever_it_does_to_its_process_costs_a_verdict(fs: type, rule: str, words: str) -> None:
+    report = checked(fs, executions=0 if fs in (Sleeps, Spins) else 11)
+    assert report.broken == [rule] and words in report.verdicts[rule].what and report.code() == 1
+
+
+def test_the_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    class ExitsOnce(F6):
+        def readpage(self, inode: Inode, page: Page) -> int:
+            if not (tmp_path / "once").exists():
+                (tmp_path / "once").touch()
+                os._exit(0)
+            return super().readpage(inode, page)
+
+    report = check(ExitsOnce, examples=6, executions=0, era="6.1")
+    assert report.broken == ["F1", "F6"] and report.examples == 6
+    assert "step" in report.verdicts["F1"].what and "exit status 0" in report.verdicts["F1"].what
+    assert report.verdicts["F1"].token.startswith("f1.")
+
+
+def test_a_check_by_time_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 60)
+    report = check(Sleeps, budget=1.0)
+    assert not report.passed() and report.seconds < 5
