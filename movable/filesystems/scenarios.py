@@ -173,7 +173,7 @@ def explored(
     outcome = Outcome(tasks, report.executions, report.steps, report.covered, report.complete)
     failure = report.failure
     if failure is not None:
-        error = failure.error
-        outcome.rule, outcome.what = ("F13", next(iter(failure.message.splitlines()), "")) if error is None else raised(error)
+        hung = "F13", next(iter(failure.message.splitlines()), "")
+        outcome.rule, outcome.what = hung if failure.error is None else raised(failure.error)
         outcome.story = tuple(failure.timeline.splitlines()[:40])
     return outcome

@@ -384,7 +384,7 @@ def test_a_run_that_cannot_begin_leaves_old_files_as_they_are(tmp_path: Path) ->
 
 def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
     """While the command is still being imported, and in the middle of a run."""
-    (tmp_path / "lz4.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "lz4.py").write_text(PRESSES)
     done = run("run", *SMALL, folder=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}:{ROOT / 'drivers'}")
     assert (done.returncode, done.stderr) == (130, "movable: interrupted\n")
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
@@ -406,13 +406,22 @@ def test_an_interruption_says_where_it_came(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (130, "movable: interrupted while removing the drivers\n")
 
 
-STOPS = """
+PRESSES = """
+import os, pathlib, signal, time
+
+assert os.getsid(0) == os.getpid(), "this is no worker"
+keeper = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
+os.kill(int(keeper.rpartition(")")[2].split()[1]), signal.SIGINT)
+time.sleep(60)
+"""
+"""Ctrl-C for the command whose worker runs this."""
+STOPS = f"""
 from tests.lab.broken import Pages
 
 
 class Stops(Pages):
     def remove(self):
-        raise KeyboardInterrupt
+        exec({PRESSES!r})
 """
 
 

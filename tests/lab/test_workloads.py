@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -84,7 +85,8 @@ def test_a_page_that_cannot_be_read_is_reported() -> None:
     store = Store(load(vm, "zsmalloc"), data_of(b"some text " * 1000), 0, 1, 3)
     store.finish()
     store.device.codec = store.device.codec._replace(decompress=lambda data: bytes(1 // 0))
-    assert store.compare()[0] == (0, "cannot be read: ZeroDivisionError: integer division or modulo by zero")
+    number, what = store.compare()[0]
+    assert number == 0 and re.fullmatch("cannot be read: ZeroDivisionError: .*by zero", what)
 
 
 def test_a_process_takes_and_gives_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,8 @@ def explored(driver: type, executions: int = 100) -> Interleavings:
 )
 def test_what_blocks_is_found_wherever_it_is_kept(driver: str, words: str) -> None:
     found = explored(getattr(outside, driver))
-    assert words in found.refused
+    entered = f"__enter__() is called at {Path(outside.__file__).name}"  # in Python 3.14 a with statement is a call like others
+    assert words in found.refused or (sys.version_info >= (3, 14) and entered in found.refused)
     assert not found.executions
 
 
