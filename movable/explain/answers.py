@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from movable.explain import levels, tallies, zones
 from movable.explain.hostages import judge
+from movable.explain.judge import figures
+from movable.explain.judge.requests import kept_back, may_use, not_for, requests
 from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material
 from movable.explain.meanings import of_return
+from movable.explain.zones import size_of
 from movable.trace.judge.compaction import follow
 from movable.trace.read.tracepoints import tracepoints
 from movable.trace.show.compaction import compaction_text
@@ -24,9 +27,10 @@ KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or mova
 
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
-    found = [*_requests(material), *_pages(material), *(_zone(material, row, order, why) for row in zones.last(material))]
+    found = [*requests(material), *_pages(material), *(_zone(material, row, order, why) for row in zones.last(material))]
     found += levels.answers(material, order)
-    found += [*_pageblocks(material), *(_cma(one) for one in material.cma), *tallies.answers(material), *_maps(material)]
+    found += [*_pageblocks(material), *_areas(material), *tallies.answers(material), *_maps(material)]
+    found += figures.answers(material)
     if material.events:
         found.append(_traced(material))
     none = Answer("Nothing to judge", [f"{material.recognised} lines were recognised, none of them with a number."], [LOOK])
@@ -39,55 +43,46 @@ def _traced(material: Material) -> Answer:
     return Answer(lines[0], facts or [f"{len(material.events)} lines, none of compaction."])
 
 
-def _size(order: int, page_kb: int = 4) -> str:
-    kb = page_kb << order
-    return f"{kb} kB" if kb < 1024 else f"{kb >> 10} MiB" if kb < 1 << 20 else f"{kb >> 20} GiB"
-
-
-def _requests(material: Material) -> Iterator[Answer]:
-    for one in material.requests:
-        what = "called the OOM killer" if one.oom else "failed"
-        answer = Answer(f"Request of {one.task}", [f"A request of order {one.order} ({_size(max(one.order, 0))}) {what}."])
-        gfp = set(one.gfp)
-        if "GFP_ATOMIC" in gfp or "GFP_NOWAIT" in gfp:
-            answer.facts.append("It may not wait, so that neither reclaim nor compaction could help it.")
-            answer.advice.append("raise vm.min_free_kbytes, so that more is kept for such requests")
-        elif one.order > 3:
-            answer.facts.append("It is a costly order (above 3): the kernel gives up where compaction does not help.")
-        if one.order == 0 and one.oom:
-            answer.facts.append("Order 0 needs no contiguous memory: fragmentation is not the reason.")
-            answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks); a cgroup or cpuset may limit it")
-        yield answer
-
-
 def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
     now = zones.at(row, order)
     largest = max((each for each, count in enumerate(row.counts) if count), default=None)
-    answer = Answer(f"Node {row.node}, zone {row.zone}, order {order} ({_size(order, row.page_kb)}, {why})")
+    answer = Answer(f"{zones.named(row)}, order {order} ({size_of(order, row.page_kb)}, {why})")
     if not row.whole:
         answer.facts.append("The row was cut, or its sum does not fit: what follows counts only what is there.")
-    if any(">" in one.line.text for one in material.types if (one.node, one.zone) == (row.node, row.zone)):
+    if any(">" in one.line.text for one in material.types if zones.place(one) == zones.place(row)):
         answer.facts.append("A list with > is longer than the kernel counts: the numbers are the least that is free.")
     if largest is None:
         answer.facts.append("Nothing is free: the zone has no memory, or all of it is in use.")
         _watermarks(material, row, order, answer)
         return answer
-    else:
+    answer.facts.append(
+        f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
+        f"({size_of(largest, row.page_kb)})."
+    )
+    if order >= len(row.counts) and row.whole:
         answer.facts.append(
-            f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
-            f"({_size(largest, row.page_kb)})."
+            f"No block of order {order} can exist: order {len(row.counts) - 1} is the largest that the allocator keeps here. "
+            "Longer runs come from CMA, or from the pool of huge pages."
         )
+        _watermarks(material, row, order, answer)
+        return answer
+    request = material.requests[-1] if material.requests else None
+    if request is not None and not may_use(request, row):
+        answer.facts.append(f"The request of {request.task} may not take pages of this zone, by its flags or its nodes.")
     if now.usable_blocks:
         answer.facts.append(
             f"{now.usable_blocks} of order {order} can be had at once: a request fails here only by watermarks or type."
         )
+        only = not_for(row, order, request)
+        if only:
+            answer.facts.append(f"All of them are {only}: most requests may not take them.")
     else:
         answer.facts.extend(_reasons(now, answer))
     answer.facts.append(
         f"Unusable index {now.unusable_index / 1000:.3f}; a perfect compaction could give at most {now.blocks_if_compacted}."
     )
     _watermarks(material, row, order, answer)
-    before = zones.first(material, row.node, row.zone)
+    before = zones.first(material, row)
     if before is not None:
         was = zones.at(before, order)
         answer.facts.append(
@@ -113,34 +108,39 @@ def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:
 
 
 def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer) -> None:
-    marks = zones.marks_of(material, row.node, row.zone)
+    marks = zones.marks_of(material, row)
     if marks is None or "low" not in marks.values:
         return
     low, minimum = marks.values["low"], marks.values.get("min", 0)
+    reserve = kept_back(material, row, material.requests[-1] if material.requests else None)
     if row.free < minimum:
-        answer.facts.append(f"Free pages ({row.free}) are below the min watermark ({minimum}): only emergency requests get any.")
+        answer.facts.append(
+            f"Lack of memory: free pages ({row.free}) are below the min watermark ({minimum}): only emergency requests get any."
+        )
+    elif row.free < minimum + reserve:
+        answer.facts.append(f"{reserve} pages are kept for requests that need this very zone (lowmem_reserve): others get none.")
     needs = low + (2 << order)
-    if row.free < needs:
+    if order and row.free < needs:
         answer.facts.append(
             f"Compaction would be skipped: it wants {needs} free pages (low watermark and two blocks), {row.free} are free."
         )
-        answer.advice.append("free memory before compaction: it has nowhere to move pages to")
+        answer.advice.insert(0, "free memory before compaction: it has nowhere to move pages to")
 
 
 def _pageblocks(material: Material) -> Iterator[Answer]:
-    blocks = {(one.node, one.zone, one.mixed): one for one in material.pageblocks}
+    blocks = {(zones.place(one), one.mixed): one for one in material.pageblocks}
     for one in blocks.values():
         total = sum(one.counts.values())
         if one.mixed and total:
             kinds = ", ".join(f"{count} {kind}" for kind, count in one.counts.items() if count)
             yield Answer(
-                f"Node {one.node}, zone {one.zone}: mixed pageblocks",
+                f"{zones.named(one)}: mixed pageblocks",
                 [f"{total} pageblocks hold pages of another kind too ({kinds}): one unmovable page keeps a whole block."],
             )
         elif not one.mixed and total:
             fixed = total - one.counts.get("Movable", 0) - one.counts.get("CMA", 0)
             yield Answer(
-                f"Node {one.node}, zone {one.zone}: pageblocks",
+                f"{zones.named(one)}: pageblocks",
                 [f"{fixed} of {total} pageblocks are not movable ({100 * fixed // total} %)."],
                 [KEEP_APART] if 2 * fixed > total else [],
             )
@@ -166,14 +166,27 @@ def _pages(material: Material) -> Iterator[Answer]:
         yield Answer("More pages", [f"{len(material.pages) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
 
 
+def _areas(material: Material) -> Iterator[Answer]:
+    """Failures of contiguous allocation; those that are alike are told once, and ranges that were busy together."""
+    busy = [one.busy for one in material.cma if one.busy is not None]
+    alike: dict[tuple[object, ...], list[CmaFailure]] = {}
+    for one in material.cma:
+        if one.busy is None:
+            alike.setdefault((one.area, one.wanted, one.ret, tuple(one.runs)), []).append(one)
+    for group in alike.values():
+        answer = _cma(group[0])
+        if len(group) > 1:
+            answer.facts.insert(1, f"That is said {len(group)} times.")
+        yield answer
+    if busy:
+        first, end = busy[0]
+        where = f"[{first:#x}, {end:#x})" + (f" and {len(busy) - 1} more ranges" if len(busy) > 1 else "")
+        said = f"Pages in {where} were busy: one could not be isolated or moved; the kernel goes on to the next place."
+        yield Answer("Contiguous allocation: busy ranges", [said])
+
+
 def _cma(one: CmaFailure) -> Answer:
     answer = Answer(f"Contiguous allocation{' from ' + one.area if one.area else ''}")
-    if one.busy is not None:
-        first, end = one.busy
-        answer.facts.append(
-            f"Pages in [{first:#x}, {end:#x}) were busy: one could not be isolated or moved; the kernel goes on to the next place."
-        )
-        return answer
     longest = max((length for length, _ in one.runs), default=0)
     if one.wanted is not None:
         said = f" and failed: {CMA_ERRORS.get(one.ret, of_return(one.ret))}" if one.ret else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import re
 import sys
 import zlib
 from io import BytesIO
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from movable.explain.material import Material
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+SIZES = (4, 8, 16, 64, 256)
 MAX_BYTES = 64 << 20
 MAX_LOG = 8 << 20
 LOG_MARKS = ("page dumped because", "migrating pfn", "PFNs busy", "alloc failed, req-size")
@@ -31,6 +33,7 @@ def add_arguments(verbs: Verbs) -> None:
     )
     verb.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="text to read, also .gz; - or none is standard input")
     verb.add_argument("--order", type=_order, metavar="N", help="the order that is wanted (default: what failed, or a huge page)")
+    verb.add_argument("--page-size", type=_page_size, metavar="SIZE", help="4K, 16K, 64K (default: as the text says, or 4K)")
     verb.add_argument("--json", metavar="FILE", help="write the answers as JSON ('-' for standard output, and nothing else)")
     verb.add_argument("--html", metavar="FILE", help="write the answers as one HTML page with a picture")
     verb.set_defaults(run=run)
@@ -40,6 +43,16 @@ def _order(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text[:4]) > 20:
         raise argparse.ArgumentTypeError(f"{text!r} is no order; give a number from 0 to 20")
     return int(text)
+
+
+def _page_size(text: str) -> int:
+    """A size of pages in kB; a number without a unit is in bytes, as getconf prints it, or in kB where it is small."""
+    found = re.fullmatch(r"(\d{1,7})([kK]?)(?:i?B)?", text)
+    size = int(found[1]) if found else 0
+    size = size >> 10 if found and not found[2] and size >= 1024 else size
+    if size not in SIZES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of a page; give 4K, 16K or 64K (getconf PAGESIZE prints it)")
+    return size
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             words.append((name, data))
         else:
             texts.append((name, _text(data)))
-    material = read(texts)
+    material = read(texts, arguments.page_size)
     if not material.recognised and not words:
         raise UsageError(f"{', '.join(arguments.files)}: nothing was recognised; looked for {LOOKED_FOR}")
     material.frames = words

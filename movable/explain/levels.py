@@ -13,8 +13,8 @@ WAYS = {"fragmentation_index": "fragmentation index", "unusable_index": "unusabl
 
 def answers(material: Material, order: int) -> Iterator[Answer]:
     """Watermarks and indices of zones that have no table of free blocks, then the whole machine's memory."""
-    known = {(row.node, row.zone) for row in zones.last(material)}
-    marks = {(one.node, one.zone): one for one in material.marks if (one.node, one.zone) not in known and one.values}
+    known = {zones.place(row) for row in zones.last(material)}
+    marks = {zones.place(one): one for one in material.marks if zones.place(one) not in known and one.values}
     populated = [one for one in marks.values() if one.values.get("managed", one.values.get("present", 1))]
     for one in populated or list(marks.values())[:1]:
         yield _watermarks(one, order)
@@ -59,7 +59,7 @@ def _settings(values: dict[str, str]) -> Answer:
 
 def _watermarks(marks: Marks, order: int) -> Answer:
     values = marks.values
-    answer = Answer(f"Node {marks.node}, zone {marks.zone}: watermarks", [], [BLOCKS])
+    answer = Answer(f"{zones.named(marks)}: watermarks", [], [BLOCKS])
     free, size = values.get("free", values.get("nr_free_pages")), values.get("managed", values.get("present"))
     if not size and not free:
         answer.facts.append("The zone has no memory.")
@@ -89,13 +89,13 @@ def _watermarks(marks: Marks, order: int) -> Answer:
     return answer
 
 
-def _indices(material: Material, order: int, known: set[tuple[int, str]]) -> Iterator[Answer]:
+def _indices(material: Material, order: int, known: set[zones.Place]) -> Iterator[Answer]:
     for one in material.indices:
-        if (one.node, one.zone) in known or not one.values:
+        if zones.place(one) in known or not one.values:
             continue
         at = min(order, len(one.values) - 1)
         value = one.values[at]
-        answer = Answer(f"Node {one.node}, zone {one.zone}: {WAYS[one.which]} of order {at}")
+        answer = Answer(f"{zones.named(one)}: {WAYS[one.which]} of order {at}")
         if one.which == "unusable_index":
             answer.facts.append(f"{value / 1000:.3f}: {value / 10:.1f} % of free memory is in blocks below order {at}.")
             if value == 1000:
@@ -129,6 +129,8 @@ def _meminfo(title: str, values: dict[str, int]) -> Answer:
     if "AnonHugePages" in values and values.get("AnonPages"):
         huge, anon = values["AnonHugePages"], values["AnonPages"]
         answer.facts.append(f"{100 * huge // anon} % of anonymous memory is in huge pages ({huge} of {anon} kB).")
+    elif "AnonHugePages" in values:
+        answer.facts.append(f"{values['AnonHugePages']} kB of anonymous memory are in huge pages.")
     if values.get("CmaTotal"):
         answer.facts.append(f"CMA has {values['CmaTotal']} kB, {values.get('CmaFree', 0)} kB of them free.")
     fixed = sum(values.get(name, 0) for name in ("SUnreclaim", "KernelStack", "PageTables", "Percpu"))

@@ -11,14 +11,17 @@ from movable.explain.paste import Line
 
 @dataclass(slots=True)
 class FreeBlocks:
-    """Free blocks of one zone by order. ``whole`` is False where the row was cut; ``page_kb`` is the size of a page."""
+    """Free blocks of one zone by order.
+
+    ``whole`` is False where the row was cut; ``page_kb`` is the size of a page, 0 until it is known.
+    """
 
     line: Line
     node: int
     zone: str
     counts: list[int]
     whole: bool = True
-    page_kb: int = 4
+    page_kb: int = 0
     types: Mapping[int, str] = field(default_factory=dict)
     """Of each order, the letters of the migratetypes that have free blocks there, as Mem-Info prints them."""
 
@@ -64,12 +67,25 @@ class Indices:
 
 @dataclass(slots=True)
 class Marks:
-    """Watermarks and sizes of one zone, by the kernel's names: free, min, low, high, managed, present, free_cma, ..."""
+    """Watermarks and sizes of one zone, by the kernel's names: free, min, low, high, managed, present, free_cma, ...
+
+    ``in_kb`` is True until kB are made pages.
+    """
 
     line: Line
     node: int
     zone: str
     values: dict[str, int] = field(default_factory=dict)
+    in_kb: bool = False
+    reserve: list[int] = field(default_factory=list)
+    """lowmem_reserve: pages kept from requests for each higher zone, in pages."""
+
+    def kept_from(self, highest: Marks | None) -> int:
+        """Pages that a request does not get here which could be served by ``highest``; 0 where that zone is not known."""
+        if highest is None or not self.reserve or highest is self:
+            return 0
+        own = next((at for at, pages in enumerate(highest.reserve) if pages), len(highest.reserve)) - 1
+        return self.reserve[min(max(own, 0), len(self.reserve) - 1)]
 
 
 @dataclass(slots=True)
@@ -105,7 +121,11 @@ class PageDump:
 
 @dataclass(slots=True)
 class Request:
-    """An allocation that failed, or that called the OOM killer."""
+    """An allocation that failed, or that called the OOM killer; ``what`` says which, in words.
+
+    ``atomic`` where it could not wait, ``movable`` and ``high`` where it may take movable and high memory; ``nodes`` are those that
+    it was bound to, None where it was not.
+    """
 
     line: Line
     task: str
@@ -113,6 +133,11 @@ class Request:
     gfp: tuple[str, ...]
     oom: bool = False
     nodemask: str = ""
+    what: str = "failed"
+    atomic: bool = False
+    movable: bool = False
+    high: bool = False
+    nodes: frozenset[int] | None = None
 
 
 @dataclass(slots=True)
@@ -165,6 +190,42 @@ class CompactionRun:
 
 
 @dataclass(slots=True)
+class Figure:
+    """A row of a tool's table that is about a machine's memory, but not about how free memory lies."""
+
+    line: Line
+    kind: str
+    name: str
+    values: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class OwnedPage:
+    """A page that page_owner tells of; ``pages`` is how many there are of its like, ``block`` the type of its pageblock, or ""."""
+
+    line: Line
+    order: int
+    task: str
+    gfp: str
+    pfn: int | None = None
+    migratetype: str = ""
+    block: str = ""
+    pages: int = 1
+
+
+@dataclass(slots=True)
+class MappedArea:
+    """An area of smaps: its name, and kB by the kernel's names; both ends are 0 for the sum of a process."""
+
+    line: Line
+    start: int
+    end: int
+    name: str
+    values: dict[str, int] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
 class Reclaim:
     """One direct reclaim as a tracing tool reported it: how long the task waited, and the pages that came free."""
 
@@ -192,6 +253,11 @@ class Material:
     maps: list[Mapped] = field(default_factory=list)
     runs: list[CompactionRun] = field(default_factory=list)
     reclaims: list[Reclaim] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    owned: list[OwnedPage] = field(default_factory=list)
+    areas: list[MappedArea] = field(default_factory=list)
+    cgroup: dict[str, str] = field(default_factory=dict)
+    """What the OOM killer said of the memory cgroup that had reached its limit: constraint, usage_kb, limit_kb, memory.stat."""
     event_counts: Counter[str] = field(default_factory=Counter)
     """How often events came, as perf stat, bpftrace and the like count them."""
     meminfo: dict[str, int] = field(default_factory=dict)
@@ -205,6 +271,13 @@ class Material:
     """Lines of compaction and migration tracepoints, for ``movable trace summary``."""
     unread: list[Line] = field(default_factory=list)
     pageblock_order: int | None = None
+    page_sizes: list[tuple[int, str]] = field(default_factory=list)
+    """What was said of the size of a page: kB, and where."""
+    huge_sizes: set[int] = field(default_factory=set)
+    """Sizes of huge pages that the machine offers, in kB."""
+    page_kb: int = 4
+    page_why: str = ""
+    """How the size of a page is known; "" where the usual one is assumed."""
     recognised: int = 0
 
 

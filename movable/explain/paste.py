@@ -7,44 +7,49 @@ taken away here is what would stand between a reader and the beginning of a line
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_QUOTE = re.compile(r"^\s*(?:[>|]\s?)+")
-_STAMPS = re.compile(
-    r"""^\s*(?:
-        <\d+>                                                     # the level of a kernel message
-      | \[\s*\d+\.\d+\]                                           # dmesg
-      | \[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\s+\d+\ [\d:]{8}\ \d{4}\]   # dmesg -T
-      | \[\s*[TC]\d+\]                                            # the caller
-      | [A-Z][a-z]{2}\s+\d+\ [\d:]{8}\ \S+\ kernel:               # syslog
-      | \d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\ (?:\S+\ )?kernel(?:\[\d+\])?:   # journal, ISO
-      | (?:[\w.-]+\ )?kernel:
-    )\s?""",
-    re.VERBOSE,
+from movable.explain.layouts.joined import lines_in
+from movable.explain.layouts.json_text import texts
+from movable.explain.layouts.markup import says_nothing, without_cells, without_tags
+from movable.explain.layouts.stamps import numbered, plain
+
+_TOOLS = (
+    "cat|head|tail|grep|egrep|zgrep|zcat|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|trace-cmd|"
+    "bpftrace|(?:compactsnoop|drsnoop|funccount|funclatency)(?:-bpfcc)?|compsnoop|while|for|sleep|sysctl|tee|migratepages|perf|python3?|uname|free|date|"
+    "ls|cd|diff|paste|sudo|kubectl|oc|docker|podman|crictl|nsenter|chroot|ssh|pdsh|clush|ansible|lsmem|lscpu|getconf|sar|vmstat|slabtop|smem|"
+    "swapon|page-types|page_owner_sort|hugeadm|tuned-adm|stress-ng|modprobe|insmod|uptime|top|ps|sort|xargs|find|tuna|chmem|virsh|xl"
 )
 _COMMAND = re.compile(
     r"^\s*(?:"
     r"\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}[#$%]\s*\S"  # user@host:~#, and whatever was typed
     r"|\$\s+\w[\w./-]*(?:\s|$)"  # $ command
-    r"|(?:[\w.-]{0,40}:?[~/][^\s#$%]{0,80}|\([\w.-]+\)\s*)?\s*[#$%]\s*(?:sudo\s+)?(?:\S*/)?(?:cat|head|tail|grep|egrep|zgrep|dmesg|journalctl|"
-    r"echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|trace-cmd|bpftrace|(?:compactsnoop|drsnoop)(?:-bpfcc)?|compsnoop|"
-    r"while|for|sleep|sysctl|tee|migratepages|perf|python3?|uname|free|date|ls|cd|diff|paste|sudo|numastat)\b"
-    r"|(?:sudo\s+)?(?:cat|head|tail|grep\s+\S+)\s+/(?:proc|sys)/\S+\s*$"  # no prompt at all
+    r"|(?:ba|z|k|da|a)?sh-\d[\d.]*[#$]\s*\S"  # sh-4.4# command
+    rf"|(?:[\w.-]{{0,40}}[:\s]?[~/][^\s#$%]{{0,80}}|\([\w.-]+\)\s*)?\s*[#$%]\s*(?:sudo\s+)?(?:\S*/)?(?:{_TOOLS})\b"
+    r"|(?:sudo\s+)?(?:cat|head|tail|grep\s+\S+)\s+/(?:host/)?(?:proc|sys)/\S+\s*$"  # no prompt at all
+    r"|# (?:HELP|TYPE) \w+ "  # what an exporter says of a value
     r")"
 )
-_GREP = re.compile(r"^(/(?:proc|sys)/[\w/.-]+):(?:\d+:)?")
-_FENCE = re.compile(r"^\s*(?:```|~~~)\S*\s*$")
-_ELISION = re.compile(r"^[\s\[(<-]*(?:\.{2,}|…+|snip(?:ped)?|cut|many more|etc\.?)[\s\])>-]*$", re.IGNORECASE)
+_GREP = re.compile(r"^(/(?:host/)?(?:proc|sys)/[\w/.,@-]+):(?:\d+:(?=.*\S))?")
+_MACHINE = re.compile(
+    r"^(?:([\w.-]+) \| (?:CHANGED|SUCCESS|FAILED|UNREACHABLE)\b.*|"
+    r"(?:ok|changed|fatal|failed): \[([\w.-]+)\].*|([\w.-]+) \| rc=\d+ >>\s*)$"
+)
+"""Where a tool that asks many machines says which one answers next (ansible)."""
+_SPREAD = re.compile(r"^([A-Za-z][\w.-]{0,60}):\s+(?=Node\s+\d+,\s*zone|(?:compact|thp|pgmigrate|nr)_\w+\s+\d+\s*$)")
+"""pdsh, clush: the machine in front of every line."""
+_OF_A_FILE = re.compile(r"^\s*(?:==> (\S+) <==|Every \d+(?:[.,]\d+)?s: (.*))\s*$")
 LONGEST_LINE = 20_000  # characters; a longer one is listed as not understood and not looked at
+LONGEST_TEXT = 4_000_000  # of a line that is made of many
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line: ``text`` is what is left of ``raw``, ``source`` and ``number`` (from 1) say where it stood.
 
-    ``hint`` is the file that the text is of, as far as a command, a path or the source's name told.
+    ``hint`` is the file that the text is of, as far as a command, a path or the source's name told; ``machine`` the one that a tool
+    which asks many named, "" where there is one only.
     """
 
     source: str
@@ -52,39 +57,64 @@ class Line:
     text: str
     raw: str
     hint: str = ""
+    machine: str = ""
 
 
 def lines(source: str, text: str) -> Iterator[Line]:
     """The lines of a pasted text that say something: no fences, no blank lines, no elisions. Commands become hints."""
-    hint = source.rpartition("/")[2]
-    for number, raw in enumerate(_split(text), 1):
-        if len(raw) > LONGEST_LINE:
-            yield Line(source, number, "", raw, hint)
+    context = _Context(source, source.rpartition("/")[2])
+    split = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, raw in enumerate(split, 1):
+        if len(raw) > LONGEST_LINE and not _shorter(raw):
+            yield Line(source, number, "", raw, context.hint)
             continue
-        plain = _plain(raw)
-        if not plain.strip() or _FENCE.match(plain) or _ELISION.match(plain):
-            continue
-        if _COMMAND.match(plain):
-            hint = plain
-            continue
-        named = _GREP.match(plain.lstrip())
+        own = numbered(split, number - 1) if raw[:8].lstrip()[:1].isdigit() else ""
+        parts = _parts(raw)
+        for part in parts:
+            line = context.line(number, part if len(parts) > 1 else raw, plain(part, own))
+            if line is not None:
+                yield line
+
+
+def _shorter(raw: str) -> bool:
+    """Whether a line that is too long is made of many."""
+    return len(raw) <= LONGEST_TEXT and ("\\n" in raw or raw.lstrip()[:1] in "{[")
+
+
+def _parts(raw: str) -> list[str]:
+    """What one line was made of: strings of JSON, lines whose ends were lost, and what stood between tags of HTML."""
+    found = texts(raw)
+    parts = [raw] if found is None else found
+    if "<" in raw or "&" in raw:
+        parts = [line for part in parts for line in without_tags(part).split("\n")]
+    return [line for part in parts for line in lines_in(part)]
+
+
+class _Context:
+    """What the lines so far said about the next: the command or path that they are of, and the machine."""
+
+    def __init__(self, source: str, hint: str) -> None:
+        self.source, self.hint = source, hint
+        self.machine = ""
+
+    def line(self, number: int, raw: str, text: str) -> Line | None:
+        """A line to be read; None for one that says nothing by itself."""
+        if says_nothing(text):
+            return None
+        text = without_cells(text)
+        machine = _MACHINE.match(text)
+        if machine is not None:
+            self.machine = next(name for name in machine.groups() if name)
+            return None
+        titled = _OF_A_FILE.match(text)
+        if titled is not None or _COMMAND.match(text):
+            self.hint = text if titled is None else titled[1] or titled[2]
+            return None
+        hint, machine_here = self.hint, self.machine
+        named = _GREP.match(text.lstrip())
         if named is not None:
-            hint, plain = named[1], plain.lstrip()[named.end() :]
-        yield Line(source, number, plain.rstrip(), raw, hint)
-
-
-def _split(text: str) -> Iterable[str]:
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _plain(raw: str) -> str:
-    text = _ESCAPES.sub("", raw).replace("\u00a0", " ").replace("\t", "        ").lstrip("\ufeff\u200b")
-    quote = _QUOTE.match(text)
-    if quote is not None:
-        text = text[quote.end() :]
-    for _ in range(4):  # a level, a time, a caller, a host
-        stamp = _STAMPS.match(text)
-        if stamp is None:
-            break
-        text = text[stamp.end() :]
-    return text
+            hint, text = named[1], text.lstrip()[named.end() :]
+        spread = _SPREAD.match(text)
+        if spread is not None:
+            machine_here, text = spread[1], text[spread.end() :]
+        return Line(self.source, number, text.rstrip() if len(text) <= LONGEST_LINE else "", raw, hint, machine_here)

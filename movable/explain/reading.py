@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from movable.errors import UsageError
+from movable.explain.judge.page_size import settle
 from movable.explain.material import Material
 from movable.explain.paste import lines
 from movable.explain.readers import cma, failures, meminfo, numa_maps, settings
+from movable.explain.readers.cgroup import Cgroup
 from movable.explain.readers.counters import Snapshots
+from movable.explain.readers.figures import Figures
 from movable.explain.readers.free_blocks import Tables
+from movable.explain.readers.numastat import Numastat
 from movable.explain.readers.page_dumps import Dumps
+from movable.explain.readers.page_owner import PageOwner
+from movable.explain.readers.smaps import Smaps
 from movable.explain.readers.tool_tables import ToolTables
 from movable.explain.readers.zone_marks import Zones
 
@@ -23,8 +29,11 @@ LOOKED_FOR = (
 )
 
 
-def read(texts: Iterable[tuple[str, str]]) -> Material:
-    """Everything that is known in texts given as (name, text). Raises UsageError for more than 64 Mi characters."""
+def read(texts: Iterable[tuple[str, str]], page_kb: int | None = None) -> Material:
+    """Everything that is known in texts given as (name, text), of a machine with pages of ``page_kb`` (None: as the text says).
+
+    Raises UsageError for more than 64 Mi characters.
+    """
     material = Material()
     left = MAX_CHARACTERS
     for source, text in texts:
@@ -32,12 +41,13 @@ def read(texts: Iterable[tuple[str, str]]) -> Material:
         if left < 0:
             raise UsageError(f"{source}: more than {MAX_CHARACTERS >> 20} Mi characters in all; give the part that matters")
         readers = (
-            Tables().read, Zones().read, Snapshots().read, meminfo.read, Dumps().read, cma.read, numa_maps.read, ToolTables().read,
-            failures.read, settings.read,
+            Tables().read, Cgroup().read, Zones().read, Numastat().read, Figures().read, Snapshots().read, Smaps().read,
+            meminfo.read, Dumps().read, PageOwner().read, cma.read, numa_maps.read, ToolTables().read, failures.read, settings.read,
         )  # fmt: skip
         for line in lines(source, text):
             if line.text and any(reader(line, material) for reader in readers):
                 material.recognised += 1
             else:
                 material.unread.append(line)
+    settle(material, page_kb)
     return material

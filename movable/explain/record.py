@@ -17,6 +17,7 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
     return {
         "schema": SCHEMA,
         "order": order,
+        "page_kb": material.page_kb,
         "zones": [asdict(one) for one in zones.every(material)],
         "types": [_row(one, "node", "zone", "migratetype", "counts") for one in material.types],
         "pageblocks": [_row(one, "node", "zone", "mixed", "counts") for one in material.pageblocks],
@@ -34,6 +35,10 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
             for one in material.runs
         ],
         "reclaims": [_row(one, "task", "pid", "latency_ms", "pages") for one in material.reclaims],
+        "cgroup": material.cgroup,
+        "figures": [_row(one, "kind", "name", "values") for one in material.figures],
+        "owned_pages": [_row(one, "order", "task", "gfp", "pfn", "migratetype", "block", "pages") for one in material.owned],
+        "mapped_areas": [_row(one, "start", "end", "name", "values", "flags") for one in material.areas],
         "event_counts": dict(material.event_counts),
         "meminfo": material.meminfo,
         "settings": material.settings,

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from movable.explain.material import FreeBlocks, Marks, Material, Request
+from movable.explain.judge.page_size import huge_order
+from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
-DEFAULT_ORDER = 9
-"""A huge page of 2 MiB where pages have 4 KiB."""
 EXTFRAG_THRESHOLD = 500
 """Above it the kernel compacts for a request, below it calls the failure a lack of memory (vm.extfrag_threshold)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneOrder:
-    """One zone and order. Indices are in thousandths; ``blocks_if_compacted`` is the most that any compaction could give."""
+    """One zone and order. Indices are in thousandths; ``blocks_if_compacted`` is the most that any compaction could give.
+
+    ``machine`` is the name that a tool told which asked several.
+    """
 
     node: int
     zone: str
@@ -26,20 +28,35 @@ class ZoneOrder:
     fragmentation_index: int
     unusable_index: int
     blocks_if_compacted: int
+    machine: str = ""
+
+
+Place = tuple[str, int, str]
+
+
+def place(row: FreeBlocks | TypeBlocks | Marks | Indices | Pageblocks) -> Place:
+    """Machine, node and zone of a row."""
+    return row.line.machine, row.node, row.zone
+
+
+def named(row: FreeBlocks | Marks | Indices | Pageblocks) -> str:
+    """A zone for a person."""
+    machine = f"{row.line.machine}: " if row.line.machine else ""
+    return f"{machine}Node {row.node}, zone {row.zone}"
 
 
 def tables(material: Material) -> list[FreeBlocks]:
     """Every table of free blocks; where a zone has rows by migratetype only, their sum."""
     found = list(material.free)
-    known = {(row.node, row.zone) for row in found}
-    sums: dict[tuple[int, str], FreeBlocks] = {}
-    seen: set[tuple[int, str, str]] = set()
+    known = {place(row) for row in found}
+    sums: dict[Place, FreeBlocks] = {}
+    seen: set[tuple[Place, str]] = set()
     for row in material.types:
-        place = (row.node, row.zone)
-        if place in known or (*place, row.migratetype) in seen:
+        where = place(row)
+        if where in known or (where, row.migratetype) in seen:
             continue
-        seen.add((*place, row.migratetype))
-        whole = sums.setdefault(place, FreeBlocks(row.line, row.node, row.zone, []))
+        seen.add((where, row.migratetype))
+        whole = sums.setdefault(where, FreeBlocks(row.line, row.node, row.zone, [], page_kb=material.page_kb))
         whole.counts += [0] * (len(row.counts) - len(whole.counts))
         for order, count in enumerate(row.counts):
             whole.counts[order] += count
@@ -49,15 +66,12 @@ def tables(material: Material) -> list[FreeBlocks]:
 
 def last(material: Material) -> list[FreeBlocks]:
     """The last table of every zone, in the order in which zones came."""
-    rows: dict[tuple[int, str], FreeBlocks] = {}
-    for row in tables(material):
-        rows[row.node, row.zone] = row
-    return list(rows.values())
+    return list({place(row): row for row in tables(material)}.values())
 
 
-def first(material: Material, node: int, zone: str) -> FreeBlocks | None:
+def first(material: Material, of: FreeBlocks) -> FreeBlocks | None:
     """The first table of a zone, where there are two or more."""
-    rows = [row for row in tables(material) if (row.node, row.zone) == (node, zone)]
+    rows = [row for row in tables(material) if place(row) == place(of)]
     return rows[0] if len(rows) > 1 else None
 
 
@@ -66,7 +80,8 @@ def at(row: FreeBlocks, order: int) -> ZoneOrder:
     info = count_blocks(row.counts, order)
     count = row.counts[order] if order < len(row.counts) else 0
     index, unusable = index_of(info, order), unusable_of(info, order)
-    return ZoneOrder(row.node, row.zone, order, count, info.free_blocks_suitable, index, unusable, row.free >> order)
+    usable, machine = info.free_blocks_suitable, row.line.machine
+    return ZoneOrder(row.node, row.zone, order, count, usable, index, unusable, row.free >> order, machine)
 
 
 def every(material: Material) -> Iterator[ZoneOrder]:
@@ -76,9 +91,9 @@ def every(material: Material) -> Iterator[ZoneOrder]:
             yield at(row, order)
 
 
-def marks_of(material: Material, node: int, zone: str) -> Marks | None:
-    """The last watermarks of a zone."""
-    return next((marks for marks in reversed(material.marks) if (marks.node, marks.zone) == (node, zone)), None)
+def marks_of(material: Material, of: FreeBlocks) -> Marks | None:
+    """The last watermarks of a table's zone."""
+    return next((marks for marks in reversed(material.marks) if place(marks) == place(of)), None)
 
 
 def wanted_order(material: Material, given: int | None) -> tuple[int, str]:
@@ -88,9 +103,18 @@ def wanted_order(material: Material, given: int | None) -> tuple[int, str]:
     request: Request | None = next((one for one in reversed(material.requests) if one.order > 0), None)
     if request is not None:
         return request.order, f"what {request.task} asked for"
+    if material.requests:
+        return 0, f"what {material.requests[-1].task} asked for"
     run = next((one for one in material.runs if one.order > 0), None)
     if run is not None:
         return run.order, "what was compacted for"
     if material.pageblock_order is not None:
         return material.pageblock_order, "a pageblock"
-    return DEFAULT_ORDER, "a huge page of 2 MiB"
+    order = huge_order(material)
+    return order, f"a huge page of {size_of(order, material.page_kb)}"
+
+
+def size_of(order: int, page_kb: int) -> str:
+    """How large a block of an order is, for a person."""
+    kb = page_kb << order
+    return f"{kb} kB" if kb < 1024 else f"{kb >> 10} MiB" if kb < 1 << 20 else f"{kb >> 20} GiB"

@@ -11,7 +11,18 @@ _NAMES = re.compile(
     r"(?:nr_|numa_|pg|compact_|thp_|allocstall|kswapd_|slabs_scanned|pswp|oom_kill|workingset_|drop_|unevictable_|balloon_|swap_|htlb_|"
     r"pageoutrun|zone_reclaim|zswp|cma_|ksm_|cow_ksm|direct_map_|vma_lock_|hugetlb_|kstack_|unaccepted|vmalloc|kasan)\w*"
 )
-_COUNTER = re.compile(r"^\s*[-+<]?\s*([a-z][a-z0-9_]*)(?:\s*[:=]\s*|\s+)(\d{1,20})(?:\s*(?:->|=>|\s)\s*(\d{1,20}))?\s*$")
+_PLAIN = re.compile(r"\s*(?:(?:node|proc)_vmstat_)?([a-z][a-z0-9_]*)(?:\s*[:=]\s*|\s+)(\d{1,20})\s*$")
+_LIKE = re.compile(r"\s*[-+<>]?\s*[a-z][a-z0-9_]*(?:\s*[:=]\s*|\s*[-=]>\s*|\s+)[-+]?\d")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_BETWEEN = re.compile(r"(?:\s*(?:[|:=<>]|->|=>)\s*|\s+)+")
+_NUMBER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,3})?%?|\d(?:\.\d+)?e\+?\d{1,2}")
+_HEADS = re.compile(
+    r"\s*(?:(?:counter|name|metric|event|field|vmstat|key)s?\s+)?(?:before|old|first|start)\s+"
+    r"(?:after|new|last|end)\s*(?:\s(?:diff\w*|delta|change|%|\W)\s*)*",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"(?:node_vmstat_|proc_vmstat_|vmstat_)?([a-z][a-z0-9_]*)")
+_CELLS = re.compile(r"\s*[,;\t]\s*")
 _DIFF = re.compile(r"^\s*([-<+>])\s*[a-z]")
 _NUMBERS = re.compile(r"^\s*(\d+(?:\s+\d+){6,8})\s*$")
 ZRAM = (
@@ -27,24 +38,52 @@ class Snapshots:
     """
 
     def __init__(self) -> None:
-        self._place: tuple[str, str] | None = None
+        self._place: tuple[str, str, str] | None = None
         self._diff: str | None = None
         self._last: tuple[str, int] | None = None
+        self._columns: list[str] = []
 
     def read(self, line: Line, material: Material) -> bool:
-        """Whether the line is a counter, or a line of mm_stat."""
-        found = _COUNTER.match(line.text)
-        if found is None or not (_NAMES.fullmatch(found[1]) or self._last == (line.source, line.number - 1)):
-            return _mm_stat(line, material)
-        self._last = (line.source, line.number)
-        if found[3] is None and self._of_a_diff(line, material, found[1], int(found[2])):
+        """Whether the line is a counter, or several, or a line of mm_stat."""
+        if _HEADS.fullmatch(line.text):
             return True
-        place = (line.source, line.hint)
-        if place != self._place or not material.counters or (found[1] in material.counters[-1].values and found[3] is None):
+        plain = _PLAIN.match(line.text)
+        found = [(plain[1], [int(plain[2])])] if plain else _counters(line.text)
+        beside = self._last == (line.source, line.number - 1) or self._last == (line.source, line.number)
+        if not found or not (beside or any(_NAMES.fullmatch(name) for name, _ in found)):
+            return self._cells(line, material) or _mm_stat(line, material)
+        self._last = (line.source, line.number)
+        for name, values in found:
+            self._counter(line, material, name, values)
+        return True
+
+    def _counter(self, line: Line, material: Material, name: str, values: list[int]) -> None:
+        if len(values) == 1 and self._of_a_diff(line, material, name, values[0]):
+            return
+        place = (line.source, line.hint, line.machine)
+        again = bool(material.counters) and name in material.counters[-1].values and len(values) == 1
+        if place != self._place or not material.counters or again:
             material.counters.append(Counters(line))
             self._place = place
-        self._add(material, line, found[1], [int(number) for number in found.groups()[1:] if number])
-        return True
+        self._add(material, line, name, values)
+
+    def _cells(self, line: Line, material: Material) -> bool:
+        """A table of counters with a column for each: its header, and a row for each moment."""
+        if not self._columns and "_" not in line.text:
+            return False
+        cells = _CELLS.split(line.text.strip().lower())
+        if sum(1 for cell in cells if _NAMES.fullmatch(cell)) >= 2:
+            self._columns = cells
+            return True
+        if len(cells) != len(self._columns):
+            self._columns = []
+            return False
+        both = zip(self._columns, cells, strict=True)
+        values = {name: int(cell[:20]) for name, cell in both if _NAMES.fullmatch(name) and cell.isdigit()}
+        if values:
+            material.counters.append(Counters(line, values))
+            self._place = None
+        return bool(values)
 
     def _of_a_diff(self, line: Line, material: Material, name: str, value: int) -> bool:
         """A line of a diff belongs before or after; it is one where a line that was taken away came first."""
@@ -67,6 +106,33 @@ class Snapshots:
         if len(material.counters) < 2 or material.counters[-2].line.source != line.source:
             material.counters.append(Counters(line))
         material.counters[-2].values[name], material.counters[-1].values[name] = values
+
+
+def _counters(text: str) -> list[tuple[str, list[int]]]:
+    """Names with a number each, or with two: before and after, whatever stands between them and whether their difference follows.
+
+    Empty where there is anything else.
+    """
+    text = text.replace('"', " ").replace("`", " ").rstrip(" ,")
+    if _LIKE.match(text) is None:
+        return []
+    found: list[tuple[str, list[int]]] = []
+    for word in _BETWEEN.split(_THOUSANDS.sub("", text).strip(" -+<>|")):
+        name = _WORD.fullmatch(word)
+        if name is not None:
+            found.append((name[1], []))
+        elif _NUMBER.fullmatch(word) and found:
+            found[-1][1].append(int(float(word.rstrip("%"))))
+        else:
+            return []
+    if len(found) == 2 and found[0][0] == found[1][0]:
+        found = [(found[0][0], found[0][1] + found[1][1])]
+    return [(name, values[:2]) for name, values in found] if all(_are_two(values) for _, values in found) else []
+
+
+def _are_two(values: list[int]) -> bool:
+    """Whether numbers are one, or two moments: then a third is what was added, and a fourth a share in per cent."""
+    return len(values) in (1, 2) or (len(values) in (3, 4) and values[1] - values[0] in (values[2], -values[2]))
 
 
 def _mm_stat(line: Line, material: Material) -> bool:

@@ -4,40 +4,82 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.judge.page_size import named
+from movable.explain.judge.requests import nodes_of
 from movable.explain.material import Material, Request
 from movable.explain.paste import Line
 
 _GFP = r"(?:gfp_mask=|mode:)\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
-_FAILED = re.compile(r"(\S.*?):\s+page allocation (?:failure[:.]|stalls for \d+ms,) order:(\d+), " + _GFP)
+_MASK = re.compile(r"(.*\S), " + _GFP)
+_MESSAGE = re.compile(r"\S.*\balloc\w*|vmalloc")
+_ORDER = re.compile(r"\border:\s?(\d+)|\bpage order (\d+)")
 _OOM = re.compile(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
 _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KERNEL", 0x40D0: "GFP_KERNEL|__GFP_COMP"}
 """What masks meant that kernels before 4.5 printed without names."""
 _NODEMASK = re.compile(r"\bnodemask=(\([^)]*\)|[\d,-]+)")
+_ALLOWED = re.compile(r"\bmems_allowed=([\d,-]+)")
 _AROUND = re.compile(
-    r"\bCPU: \d+ PID: \d+|\bHardware name:|\bCall Trace:|^\s*(?:\? )?[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+|<(?:/?TASK|/?IRQ)>|\bRIP: |"
-    r"\b(?:RAX|RBX|RCX|RDX|RSI|RDI|RBP|RSP|R\d\d|ORIG_RAX|CS|CR2|FS|GS|DS|EAX|EBX|ESI|DR\d): ?\S|\bTasks state \(|"
-    r"^\s*\[\s*pid\s*\]|"
-    r"^\s*\[\s*\d+\]\s+\d+\s+\d+|\boom-kill:constraint=|\bOut of memory: |\boom_reaper: |\bMem abort info|\bworkqueue: |\bCode: |"
-    r"\bcpuset=|\bkworker/\S+ cpuset|\bKilled process \d+|\bUnreclaimable slab info|"
-    r"\bslab_unreclaimable:|\bactive_anon:\d+ inactive|\bSLUB: Unable to allocate memory|\bwarn_alloc(?:_failed)?: \d+ callbacks|"
+    r"\bCPU: \d+ (?:UID: \d+ )?PID: \d+|\bPid: \d+, comm: |\bHardware name:|\bCall [Tt]race:|[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+|"
+    r"<(?:/?TASK|/?IRQ|/?NMI|/?SOFTIRQ|EOI|EOE)>|\bRIP: |\bWorkqueue: |\bNIP: |\bREGS: |\bMSR: |\bGPR\d\d: |\bModules linked in: |"
+    r"^\s*(?:pstate|pc|lr|sp|x\d\d?|r\d\d?|psr|CFAR|XER|IRQMASK|Exception stack|Stack|Flags|Control|Backtrace|Process) ?:|"
+    r"^\s*(?:[0-9a-f]{16}\s*){2,}$|^\s*(?:[0-9a-f]{8}\s+){3,}[0-9a-f]{8}\s*$|^\s*[0-9a-f]{3,4}: (?:[0-9a-f]{8} ?)+$|"
+    r"\b(?:RAX|RBX|RCX|RDX|RSI|RDI|RBP|RSP|R\d\d|ORIG_RAX|CS|CR2|FS|GS|DS|EAX|EBX|ESI|DR\d|EFLAGS): ?\S|\bTasks state \(|"
+    r"^\s*\[\s*pid\s*\]|--\[ (?:end trace|cut here)|\bsysrq: |\bSysRq : |\b(?:warn_alloc\w*|\w+_dump_pages): \d+ callbacks|"
+    r"^\s*\[\s*\d+\]\s+\d+\s+\d+|\bOut of memory: |\boom_reaper: |\bMem abort info|\bCode: |"
+    r"\bkworker/\S+ cpuset|\bcpuset=\S* mems_allowed=|\bKilled process \d+|\bMemory cgroup out of memory|"
+    r"\bslab_unreclaimable:|\bactive_anon:\d+ inactive|\bSLU?[AU]B: Unable to allocate memory|"
     r"^\s*cache: .*, object size: \d+|^\s*node \d+: slabs: \d+|\bwarn_alloc_show_mem|\bFree swap:|\bper-cpu:|^\s*CPU\s+\d+: hi:\s|"
-    r"\b(?:slab|file|anon|kernel_stack|pagetables|inactive_anon|unevictable):\d+(?:kB)? \w+:\d+"
+    r"^\s*cpu \d+ (?:hot|cold): low|^\s*(?:HighMem|Normal|DMA32|DMA) per-cpu: empty|^\s*Memory allocations:|"
+    r"\bUnreclaimable slab info|^\s*\d[\d.]* ?[KMGT]?i?B\s+\d+ [\w./-]+\.[ch]:\d+ (?:\[\w+\] )?func:|"
+    r"\bMemory allocations \(profiling|\bBuilt \d+ zonelists|"
+    r"\b(?:slab|file|anon|kernel_stack|pagetables|inactive_anon|unevictable):\d+(?:kB)? \w+:\d+|"
+    r"^\s*\d+ (?:pages (?:of RAM|shared|non-shared|swap cached)|(?:free|reserved|slab) pages)\s*$|"
+    r"\bpossible memory allocation deadlock|\bvmap allocation for size \d+ failed|\bswapper pgtable: |\bLinux version "
 )
+_SLEEPS, _NEW_SLEEPS, _WAKES = 0x10, 0x400000, 0x2000000
+"""__GFP_WAIT; from 4.4 on __GFP_DIRECT_RECLAIM, beside which masks have __GFP_KSWAPD_RECLAIM."""
+_HIGHMEM, _MOVABLE = 0x2, 0x8
+_NO_WAIT = ("GFP_ATOMIC", "GFP_NOWAIT")
+_MOVES = ("GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT", "__GFP_MOVABLE", "GFP_MOVABLE")
+_HIGH = ("GFP_HIGHUSER", "GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT", "__GFP_HIGHMEM")
 
 
 def read(line: Line, material: Material) -> bool:
     """Whether the line belongs to the report of a failed allocation."""
-    failed = _FAILED.search(line.text) if "page allocation" in line.text else None
-    oom = _OOM.search(line.text) if "oom-killer" in line.text else None
-    if failed is None and oom is None:
-        return _AROUND.search(line.text) is not None
-    mask = _NODEMASK.search(line.text)
+    failed = _MASK.match(line.text) if "mode:" in line.text and "alloc" in line.text else None
+    oom = _OOM.search(line.text) if failed is None and "oom-killer" in line.text else None
     if failed is not None:
-        task, order, mask_bits, gfp = failed[1], int(failed[2][:4]), failed[3], failed[4]
-    else:
-        assert oom is not None
-        task, order, mask_bits, gfp = oom[1], int(oom[4][:4]), oom[2], oom[3]
-    gfp = gfp or _OLD_NAMES.get(int(mask_bits[:16], 16), "")
-    words = tuple(word for word in (gfp or "").split("|") if word)
-    material.requests.append(Request(line, task, order, words, oom is not None, mask[1] if mask else ""))
+        task, _, message = failed[1].partition(": ")
+        if _MESSAGE.search(message) is None:
+            return False
+        order = _ORDER.search(message)
+        _request(line, material, task, int((order[1] or order[2])[:4]) if order else 0, failed[2], failed[3] or "")
+        what = re.split(r"[:.,] |[:.,]$| order:", message)[0]
+        material.requests[-1].what = "failed" if what == "page allocation failure" else f"failed ({what})"
+        return True
+    if oom is not None:
+        _request(line, material, oom[1], int(oom[4][:4]), oom[2], oom[3] or "")
+        material.requests[-1].oom, material.requests[-1].what = True, "called the OOM killer"
+        return True
+    if _AROUND.search(line.text) is None:
+        return False
+    size = named(line.text) if "64" in line.text or "k pages" in line.text else 0
+    if size:
+        material.page_sizes.append((size, "the name of the kernel"))
     return True
+
+
+def _request(line: Line, material: Material, task: str, order: int, mask: str, names: str) -> None:
+    bits = int(mask[:16], 16)
+    found, allowed = _NODEMASK.search(line.text), _ALLOWED.search(line.text)
+    words = tuple(word for word in (names or _OLD_NAMES.get(bits, "")).split("|") if word)
+    if names:
+        atomic, movable, high = (any(word in words for word in among) for among in (_NO_WAIT, _MOVES, _HIGH))
+    else:
+        atomic = not bits & (_NEW_SLEEPS if bits & _WAKES else _SLEEPS)
+        movable, high = bool(bits & _MOVABLE), bool(bits & _HIGHMEM)
+    nodes = nodes_of(found[1]) if found else None
+    nodes = nodes if nodes is not None or allowed is None else nodes_of(allowed[1])
+    task = task.rsplit("] ", 1)[-1].strip()
+    mask_text = found[1] if found else ""
+    material.requests.append(Request(line, task, order, words, False, mask_text, "failed", atomic, movable, high, nodes))

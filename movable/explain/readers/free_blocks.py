@@ -16,12 +16,17 @@ _INDEX = re.compile(_HEAD + r"\s+((?:-?\d\.-?\d+\s+)*-?\d\.-?\d+)" + _CUT + r"\s
 _MORE = re.compile(r"^\s*((?:>?\d+\s+)*>?\d+)\s*$")
 _BLOCK_TITLE = re.compile(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
 _TITLES = re.compile(
-    r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-Info:?\s*$|\bextfrag_index\b|\bunusable_index\b|"
+    r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|\bextfrag_index\b|\bunusable_index\b|"
     r"\bhugepages_total=|\btotal pagecache pages\b|\bpages in swap cache\b|"
     r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
     r"\bSwap cache stats:|\b(?:Free|Total)\s+swap\s*="
 )
+_HUGE = re.compile(r"\bhugepages_size=(\d+)kB")
 _ORDER = re.compile(r"\bPage block order:\s*(\d+)")
+_ZONE_ALONE = re.compile(r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable|Device):\s*$")
+_RUNS = re.compile(r"^\s*(?:\([A-Z]+\)\s*)?(?:\d+\*\d+kB|=\s*\d+kB|\([A-Z]+\)\s*$)")
+_COLUMNS = re.compile(r"^\s*(?:Node\s*)?(?:(\d{1,4})\s*,?\s+)?(?:zone\s+)?([A-Z]\w{2,9})\s+((?:\d+\s+)*\d+)\s*$")
+LEAST_ORDERS = 5
 ORDERS = 11  # of most kernels; a row with fewer columns may go on in the next line
 MOST_ORDERS = 20
 
@@ -32,15 +37,17 @@ class Tables:
     def __init__(self) -> None:
         self._blocks: tuple[list[str], bool] | None = None
         self._open: list[int] | None = None  # the counts of a row that a mail program may have wrapped
+        self._runs = ""  # a row of Mem-Info that has not come to its sum
+        self._headed = 0  # how many orders the header of a table names that gives node and zone in columns of their own
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is of such a table."""
-        if self._continues(line):
+        if self._continues(line) or self._mem_info(line, material):
             return True
         self._open = None
         return (
             self._type_row(line, material) or self._row(line, material) or _index_row(line, material)
-            or _mem_info(line, material) or self._title(line, material)
+            or self._column_row(line, material) or self._title(line, material)
         )  # fmt: skip
 
     def _continues(self, line: Line) -> bool:
@@ -75,7 +82,42 @@ class Tables:
         self._open = None if found[4] else counts
         return True
 
+    def _mem_info(self, line: Line, material: Material) -> bool:
+        """A row of Mem-Info; one that was cut before its sum counts as cut, unless it goes on in the next line."""
+        more = bool(self._runs) and _RUNS.match(line.text) is not None
+        if not more and "*" not in line.text:
+            zone = _ZONE_ALONE.match(line.text)
+            self._runs = f"{line.text} " if zone is not None else ""
+            return zone is not None
+        text = self._runs + line.text if more else line.text
+        found = parse_mem_info_row(text)
+        if found is None:
+            self._runs = ""
+            return False
+        row = FreeBlocks(line, found.nid, found.zone, found.counts, found.whole, found.page_kb, found.letters)
+        if more and material.free and self._runs.strip()[-1:] != ":":
+            row.line = material.free.pop().line
+        material.free.append(row)
+        self._runs = "" if found.whole or "=" in text else f"{text} "
+        return True
+
+    def _column_row(self, line: Line, material: Material) -> bool:
+        """A row of a table whose header gives node, zone and orders as columns, and that header."""
+        words = line.text.lower().split()
+        if words[:1] == ["zone"] or words[1:2] == ["zone"]:
+            orders = [word.removeprefix("order").strip("-_") for word in words[words.index("zone") + 1 :]]
+            if len(orders) >= LEAST_ORDERS and orders == [str(each) for each in range(len(orders))]:
+                self._headed = len(orders)
+                return True
+        found = _COLUMNS.match(line.text) if self._headed else None
+        if found is None or len(found[3].split()) != self._headed:
+            return False
+        material.free.append(FreeBlocks(line, int(found[1] or 0), found[2], _numbers(found[3])))
+        return True
+
     def _title(self, line: Line, material: Material) -> bool:
+        sizes = _HUGE.findall(line.text) if "hugepages_size=" in line.text else []
+        material.huge_sizes |= {int(size[:12]) for size in sizes}
         order = _ORDER.search(line.text)
         if order is not None:
             material.pageblock_order, self._blocks = int(order[1]), None
@@ -111,12 +153,3 @@ def _thousandths(word: str) -> int:
     negative = whole.startswith("-") or rest.startswith("-")
     value = abs(int(whole)) * 1000 + abs(int(rest[:4]))
     return -value if negative else value
-
-
-def _mem_info(line: Line, material: Material) -> bool:
-    """A row of Mem-Info; one that was cut before its sum counts as cut."""
-    found = parse_mem_info_row(line.text)
-    if found is None:
-        return False
-    material.free.append(FreeBlocks(line, found.nid, found.zone, found.counts, found.whole, found.page_kb, found.letters))
-    return True

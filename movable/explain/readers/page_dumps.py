@@ -7,6 +7,7 @@ import re
 from movable.explain.material import Material, PageDump
 from movable.explain.paste import Line
 
+_BAD = re.compile(r"\bBUG: Bad page (?:state|map|cache) in process \S.*?\s+pfn:([0-9a-f]{1,16})\s*$")
 _FAILED = re.compile(r"\bmigrating pfn ([0-9a-f]{1,16}) failed(?: ret:\s*(-?\d+))?")
 _CALLED = re.compile(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval____\)|[0-9a-f]{8})\s)?.*?\b(?:ref)?count:(-?\d+)")
 _FIELD = re.compile(r"\b(mapcount|mapping|index|pfn):\s?((?:0x)?[0-9a-f]+|\(null\)|-?\d+)", re.IGNORECASE)
@@ -50,6 +51,10 @@ class Dumps:
         return self._page
 
     def _failed(self, line: Line, material: Material) -> bool:
+        bad = _BAD.search(line.text) if "Bad page" in line.text else None
+        if bad is not None:
+            self._open(line, material).pfn = int(bad[1], 16)
+            return True
         found = _FAILED.search(line.text) if "migrating pfn" in line.text else None
         if found is None:
             return False

@@ -19,12 +19,34 @@ KNOWN = {
 }  # fmt: skip
 
 
+_OF_A_SIZE = re.compile(r"/(hugepages-\d+kB)/")
+_SAID = re.compile(r"^\s*(?:PAGE_?SIZE|page size|Page size)\s*[=:]?\s*(\d{1,7})\s*([kK]?)i?[bB]?(?:ytes)?\s*$")
+_BUILT = re.compile(r"^\s*CONFIG_(?:\w+_(\d+)K_PAGES|PAGE_SIZE_(\d+)KB)=y\s*$")
+_GETCONF = re.compile(r"\bgetconf\s+PAGE_?SIZE\b|\bpagesize\b")
+
+
+def _page_size(line: Line) -> int:
+    """The bytes of a page where the line says them, as getconf, a configuration or vmcoreinfo do; 0 for another line."""
+    said, built, alone = _SAID.match(line.text), _BUILT.match(line.text), _ALONE.match(line.text)
+    if built is not None:
+        return int((built[1] or built[2])[:4]) << 10
+    if said is not None:
+        return int(said[1]) << (10 if said[2] else 0)
+    return int(alone[1]) if alone is not None and _GETCONF.search(line.hint) and alone[1].isdigit() else 0
+
+
 def read(line: Line, material: Material) -> bool:
     """Whether the line is a setting. A choice is that of ``enabled`` unless the command or path before it names ``defrag``."""
     choice, sysctl, alone = (pattern.match(line.text) for pattern in (_CHOICE, _SYSCTL, _ALONE))
     if choice is not None and choice[1] in _CHOICES and set(re.findall(r"[a-z+_]+", line.text)) <= _CHOICES:
         name = next((one for one in ("defrag", "shmem_enabled") if one in line.hint), "enabled")
+        size = _OF_A_SIZE.search(line.hint)
+        name = name if size is None else f"{size[1]} {name}"
         material.settings[name] = choice[1]
+        return True
+    size = _page_size(line)
+    if size:
+        material.page_sizes.append((size >> 10, "what was said of it"))
         return True
     path = _PATH.search(line.hint) if alone is not None else None
     name, value = (sysctl[1], sysctl[2]) if sysctl else (path[1], alone[1]) if path and alone else ("", "")

@@ -9,6 +9,7 @@ from movable.explain.paste import Line
 
 _ROW = re.compile(r"(?:\bNode\s+(\d+)\s+)?\b(\w+)\s+free:(\d+)kB\s.*?\bmin:(\d+)kB\b")
 _KB = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):\s?(\d+)[kK]B\b")
+_MORE = re.compile(r"\s*(?:(?:[a-z_]+(?:\([a-z]+\))?:\s?\d+(?:[kK]B)?|all_unreclaimable\?(?: yes| no)?|yes|no)(?:\s+|$))+")
 _RESERVE = re.compile(r"\blowmem_reserve\[\]:((?:\s+\d+)+)\s*$")
 _NODE_ROW = re.compile(r"\bNode\s+\d+\s+active_anon:\d+kB\b")
 _COUNTS = re.compile(r"^\s*(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|free|dirty|kernel_misc_reclaimable|"
@@ -16,6 +17,7 @@ _COUNTS = re.compile(r"^\s*(?:active_anon|active_file|unevictable|slab_reclaimab
 _ZONE = re.compile(r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)\s*$")
 _FREE = re.compile(r"^\s*pages free\s+(\d+)\s*$")
 _VALUE = re.compile(r"^\s*([a-z_][a-z0-9_]*):?\s+(\d+)\s*$")
+_PROTECTION = re.compile(r"^\s*protection:\s*\(([\d,\s]*\d)\)?")
 _OTHER = re.compile(r"^\s*(?:per-node stats|pagesets|cpu:? ?\d+.*|protection:\s*\(.*|vm stats threshold:\s*\d+|(?:\w+):\s+\d+)\s*$")
 MARKS = {"boost", "min", "low", "high", "spanned", "present", "managed", "cma", "promo"}
 
@@ -26,6 +28,7 @@ class Zones:
     def __init__(self) -> None:
         self._zone: Marks | None = None
         self._pagesets = False
+        self._wrapped = 0  # the number of the line in which a row that a mail program wraps may go on
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line belongs to a zone's watermarks."""
@@ -37,7 +40,14 @@ class Zones:
         if self._zone is not None and self._inside(line, self._zone):
             return True
         self._zone = None
-        return _memory_row(line, material)
+        if line.number == self._wrapped and _MORE.fullmatch(line.text):
+            material.marks[-1].values |= {name: int(number[:18]) for name, number in _KB.findall(line.text)}
+            self._wrapped += 1
+            return True
+        found = _memory_row(line, material)
+        if found and material.marks and material.marks[-1].line is line:
+            self._wrapped = line.number + 1
+        return found
 
     def _inside(self, line: Line, zone: Marks) -> bool:
         free = _FREE.match(line.text)
@@ -46,6 +56,10 @@ class Zones:
             return True
         if line.text.strip() == "pagesets":
             self._pagesets = True
+        kept = _PROTECTION.match(line.text)
+        if kept is not None:
+            _keep_back(zone, kept[1])
+            return True
         value = _VALUE.match(line.text)
         if value is not None:
             if value[1] == "start_pfn" or ((value[1] in MARKS or value[1].startswith("nr_")) and not self._pagesets):
@@ -57,7 +71,15 @@ class Zones:
 def _memory_row(line: Line, material: Material) -> bool:
     found = _ROW.search(line.text)
     if found is None:
-        return any(pattern.search(line.text) for pattern in (_RESERVE, _NODE_ROW, _COUNTS))
-    values = {name: int(number) // 4 for name, number in _KB.findall(line.text)}
-    material.marks.append(Marks(line, int(found[1] or 0), found[2], values))
+        reserve = _RESERVE.search(line.text)
+        if reserve is not None and material.marks:
+            _keep_back(material.marks[-1], reserve[1])
+        return reserve is not None or any(pattern.search(line.text) for pattern in (_NODE_ROW, _COUNTS))
+    values = {name: int(number[:18]) for name, number in _KB.findall(line.text)}
+    material.marks.append(Marks(line, int(found[1] or 0), found[2], values, in_kb=True))
     return True
+
+
+def _keep_back(zone: Marks, numbers: str) -> None:
+    """Pages of a zone that requests do not get which could be served by a higher one."""
+    zone.reserve = zone.reserve or [int(number[:18]) for number in re.findall(r"\d+", numbers)]

@@ -1,0 +1,246 @@
+"""What figures of tools say about the question: is memory short, who reclaims, which kinds of pages there are, who holds them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage
+
+BLOCKS = "cat /proc/buddyinfo: these figures do not say in which blocks free memory lies"
+COMPACTING = (
+    "isolate_migratepages", "isolate_freepages", "compact_", "migrate_page", "migrate_folio", "pageblock_pfn_to_page",
+    "get_pfnblock_flags", "move_to_new", "release_freepages", "fast_isolate", "unmap_and_move",
+)  # fmt: skip
+"""How functions begin that compaction runs."""
+RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_inode", "buffer_head")
+HUGE = 2048  # kB
+MOST_TOLD = 6
+
+
+def answers(material: Material) -> Iterator[Answer]:
+    """One answer for each kind of figures, then for owners of pages and for what processes have mapped."""
+    kinds: dict[str, list[Figure]] = {}
+    for one in material.figures:
+        kinds.setdefault(one.kind, []).append(one)
+    for kind, rows in kinds.items():
+        title, teller = TELLERS.get(kind, (kind, _values))
+        answer = Answer(title)
+        teller(rows, answer)
+        yield answer
+    if material.owned:
+        yield _owners(material.owned)
+    if material.areas:
+        yield _mapped(material.areas)
+
+
+def _values(rows: list[Figure], answer: Answer) -> None:
+    said = [f"{one.name} {', '.join(_plain(value) for value in one.values.values())}".strip() for one in rows]
+    answer.facts.append(f"Read: {'; '.join(said[:12])}{f' and {len(said) - 12} more' if len(said) > 12 else ''}.")
+
+
+def _plain(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def _free(rows: list[Figure], answer: Answer) -> None:
+    for one in rows:
+        values = one.values
+        if one.name == "Mem":
+            cache = sum(values.get(name, 0) for name in ("buff/cache", "cached", "cache", "buffers"))
+            free, total = _plain(values.get("free", 0) // 1), _plain(values.get("total", 0) // 1)
+            answer.facts.append(f"{free} kB of {total} kB are free, {_plain(cache // 1)} kB are cache that can be given up.")
+        elif one.name == "Swap":
+            used, whole = values.get("used", 0) // 1, values.get("total", 0) // 1
+            answer.facts.append(f"{_plain(used)} kB of {_plain(whole)} kB of swap are used." if whole else "There is no swap.")
+    answer.advice.append(BLOCKS)
+
+
+def _vmstat(rows: list[Figure], answer: Answer) -> None:
+    out, least = max(one.values["so"] for one in rows), min(one.values["free"] for one in rows)
+    answer.facts.append(f"At least {_plain(least)} were free, in the unit of vmstat (kB, if none was asked for).")
+    answer.facts.append(f"At most {_plain(out)} a second were swapped out.")
+    answer.facts.append("Memory is short: pages are swapped out." if out else "Nothing is swapped out: memory is not short.")
+    answer.advice.append(BLOCKS)
+
+
+def _sar(rows: list[Figure], answer: Answer) -> None:
+    most = {name: max(one.values.get(name, 0) for one in rows) for one in rows for name in one.values}
+    if "pgscand/s" in most:
+        direct, kswapd = most["pgscand/s"], most.get("pgscank/s", 0)
+        answer.facts.append(f"Scanned in a second: at most {_plain(direct)} pages by tasks themselves, {_plain(kswapd)} by kswapd.")
+        answer.facts.append(
+            "Memory was short: tasks had to reclaim it (direct reclaim)." if direct else
+            "kswapd kept up: no task had to reclaim memory." if kswapd else "Nothing was reclaimed: memory was not short."
+        )  # fmt: skip
+    if "pswpout/s" in most:
+        out = most["pswpout/s"]
+        answer.facts.append(f"At most {_plain(out)} pages a second were swapped out: memory was {'short' if out else 'not short'}.")
+    for name, what in (("kbmemfree", "kB were free"), ("kbhugfree", "kB of huge pages were free")):
+        if name in most:
+            answer.facts.append(f"At least {_plain(min(one.values.get(name, 0) for one in rows))} {what}.")
+    if len(answer.facts) == 0:
+        _values(rows, answer)
+    answer.advice.append(BLOCKS)
+
+
+def _slab(rows: list[Figure], answer: Answer) -> None:
+    largest = sorted(rows, key=lambda one: -one.values["kb"])[:MOST_TOLD]
+    total = sum(one.values["kb"] for one in rows)
+    reclaimable = [one for one in rows if one.name.startswith(RECLAIMABLE) or one.name.endswith("inode_cache")]
+    back = _plain(sum(one.values["kb"] for one in reclaimable) // 1)
+    answer.facts.append(f"{_plain(total // 1)} kB are slab, which no compaction moves; {back} kB of it can be reclaimed.")
+    answer.facts.append("Largest: " + ", ".join(f"{one.name} ({_plain(one.values['kb'] // 1)} kB)" for one in largest) + ".")
+    answer.advice.append("echo 2 > /proc/sys/vm/drop_caches frees dentries and inodes, and with them whole pageblocks")
+
+
+def _pressure(rows: list[Figure], answer: Answer) -> None:
+    for one in rows:
+        who = "some task" if one.name == "some" else "all tasks"
+        answer.facts.append(f"{_plain(one.values['avg10'])} % of the last 10 s {who} waited for memory.")
+    answer.advice.append(BLOCKS)
+
+
+def _hugetlb(rows: list[Figure], answer: Answer) -> None:
+    for one in rows:
+        wanted, given = _plain(one.values["wanted"]), _plain(one.values["given"])
+        answer.facts.append(f"{wanted} huge pages of {one.name} were asked for, {given} could be made.")
+    answer.facts.append("The rest found no free run of that length: memory was broken up, or used up.")
+    answer.advice.append("compact first (echo 1 > /proc/sys/vm/compact_memory), or reserve them at boot (hugepages=)")
+    answer.advice.append(BLOCKS)
+
+
+def _sysfs(rows: list[Figure], answer: Answer) -> None:
+    values = {one.name.rpartition("/")[2]: one.values.get("value", 0) for one in rows}
+    if "stored_pages" in values and "pool_total_size" in values:
+        size = _plain(values["pool_total_size"] // 1024)
+        answer.facts.append(f"zswap keeps {_plain(values['stored_pages'])} pages in {size} kB.")
+    if values.get("pool_limit_hit"):
+        answer.facts.append(f"Its pool was full {_plain(values['pool_limit_hit'])} times.")
+    if values.get("reject_alloc_fail"):
+        answer.facts.append(f"{_plain(values['reject_alloc_fail'])} pages found no memory in it: memory was short.")
+    _values(rows, answer)
+
+
+def _page_types(rows: list[Figure], answer: Answer) -> None:
+    counts = Counter({one.name: 0 for one in rows})
+    for one in rows:
+        counts[one.name] += int(one.values["pages"])
+    most = ", ".join(f"{name}: {count}" for name, count in counts.most_common(MOST_TOLD))
+    answer.facts.append(f"Frames by their flags: {most}.")
+    slab = sum(count for name, count in counts.items() if "slab" in name)
+    answer.facts.append(f"{slab} frames are slab, which nothing can move.")
+    answer.advice.append("movable explain /proc/kpageflags, as root: says which pageblocks they hold")
+
+
+def _samples(rows: list[Figure], answer: Answer) -> None:
+    ours = [one for one in rows if one.name.startswith(COMPACTING)]
+    share = sum(one.values["percent"] for one in ours)
+    answer.facts.append(f"{share:.1f} % of the samples are in compaction and migration.")
+    if ours:
+        answer.facts.append("Most: " + ", ".join(f"{one.name} {one.values['percent']:.1f} %" for one in ours[:MOST_TOLD]) + ".")
+        answer.advice.append("grep compact /proc/vmstat: does what is scanned move")
+        answer.advice.append("movable trace summary FILE: who scans what again and again")
+
+
+def _histogram(rows: list[Figure], answer: Answer) -> None:
+    names = dict.fromkeys(one.name for one in rows)
+    for name in names:
+        buckets = [next(iter(one.values.items())) for one in rows if one.name == name]
+        most = max(buckets, key=lambda one: one[1])
+        total = _plain(sum(count for _, count in buckets))
+        answer.facts.append(f"{name or 'A histogram'}: {total} values, most of them in {most[0]}.")
+
+
+def _lsmem(rows: list[Figure], answer: Answer) -> None:
+    fixed = [one.name for one in rows if not one.values["removable"]]
+    answer.facts.append(f"{len(rows) - len(fixed)} of {len(rows)} ranges of memory are marked as removable.")
+    if fixed:
+        answer.facts.append(f"Not removable: {', '.join(fixed[:MOST_TOLD])}.")
+    answer.advice.append("newer kernels say 'yes' of every block: try (echo offline > state), and dmesg dumps the page in the way")
+
+
+def _by_node(rows: list[Figure], answer: Answer) -> None:
+    names: dict[str, dict[str, float]] = {}
+    for one in rows:
+        names.setdefault(one.name, {}).update(one.values)
+    for name, nodes in names.items():
+        answer.facts.append(f"{name}: {', '.join(f'{node} {_plain(value)}' for node, value in nodes.items())}.")
+    missed = sum(sum(one.values.values()) for one in rows if one.name == "numa_miss")
+    if missed:
+        answer.facts.append(f"{_plain(missed)} pages came from another node than wanted: the wanted one was short of memory.")
+
+
+def _zsmalloc(rows: list[Figure], answer: Answer) -> None:
+    total = next((one for one in rows if one.name == "Total"), None)
+    if total is None:
+        _values(rows, answer)
+        return
+    used, back = total.values["pages_used"], total.values["freeable"]
+    objects = _plain(total.values["obj_used"])
+    answer.facts.append(f"{_plain(used)} pages hold {objects} objects; compaction could give {_plain(back)} pages back.")
+    answer.advice.append("echo 1 > /sys/block/zramN/compact")
+
+
+TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
+    "free": ("Memory of the whole machine (free)", _free),
+    "vmstat": ("Memory by the second (vmstat)", _vmstat),
+    "sar": ("Paging by the second (sar)", _sar),
+    "slab": ("Slab caches", _slab),
+    "pressure": ("Pressure of memory (PSI)", _pressure),
+    "hugetlb": ("Pool of huge pages", _hugetlb),
+    "sysfs": ("Values of /sys", _sysfs),
+    "exported": ("Values of an exporter", _values),
+    "page-types": ("Frames by flags (page-types)", _page_types),
+    "samples": ("Where the processor was (perf)", _samples),
+    "histogram": ("Histograms", _histogram),
+    "lsmem": ("Memory blocks (lsmem)", _lsmem),
+    "numastat": ("Allocations by node (numastat)", _by_node),
+    "numastat process": ("Memory of a process by node, in MB (numastat)", _by_node),
+    "zsmalloc": ("Size classes of zsmalloc", _zsmalloc),
+}
+
+
+def _owners(owned: list[OwnedPage]) -> Answer:
+    """Who allocated the pages, and which of them lie in pageblocks of another kind."""
+    answer = Answer("Owners of pages (page_owner)")
+    tasks: Counter[str] = Counter()
+    for one in owned:
+        tasks[one.task] += one.pages
+    answer.facts.append("Pages by owner: " + ", ".join(f"{task} ({pages})" for task, pages in tasks.most_common(MOST_TOLD)) + ".")
+    wrong = [one for one in owned if one.block in ("Movable", "CMA") and one.migratetype not in ("", "Movable", "CMA")]
+    for one in wrong[:MOST_TOLD]:
+        where = f"Frame {one.pfn:#x}" if one.pfn is not None else "A frame"
+        what = f"{where} (order {one.order}, {one.migratetype}, of {one.task})"
+        answer.facts.append(f"{what} lies in a {one.block} pageblock: it keeps the whole block.")
+    if len(wrong) > MOST_TOLD:
+        answer.facts.append(f"{len(wrong) - MOST_TOLD} more lie in blocks of another kind.")
+    if wrong:
+        answer.advice.append("their owner has to let them go: the call trace below each in page_owner says what they are for")
+    return answer
+
+
+def _mapped(areas: list[MappedArea]) -> Answer:
+    """How much of a process is in huge pages, and what could be but is not."""
+    total, huge = sum(_anonymous(one) for one in areas), sum(one.values.get("AnonHugePages", 0) for one in areas)
+    said = f"{len(areas)} mappings, {huge} kB of {total} kB of anonymous memory in huge pages."
+    answer = Answer("Mappings of a process (smaps)", [said])
+    could = [_anonymous(one) - one.values.get("AnonHugePages", 0) for one in areas if one.values.get("THPeligible")]
+    missing = sum(size for size in could if size >= HUGE)
+    if missing:
+        answer.facts.append(f"{missing} kB more could be: their areas may have huge pages (THPeligible), and faults found none.")
+        answer.advice.append("grep thp_fault /proc/vmstat: were huge pages refused? and cat /proc/buddyinfo")
+    elif any("THPeligible" in one.values for one in areas) and huge * 2 < total:
+        answer.facts.append("No other area may have huge pages: each is too small, or neither setting nor madvise() asks for them.")
+        answer.advice.append("cat /sys/kernel/mm/transparent_hugepage/enabled")
+    pool = sum(one.values.get("Private_Hugetlb", 0) + one.values.get("Shared_Hugetlb", 0) for one in areas)
+    if pool:
+        answer.facts.append(f"{pool} kB are of the pool of huge pages (hugetlbfs).")
+    locked = sum(one.values.get("Locked", 0) for one in areas)
+    if locked:
+        answer.facts.append(f"{locked} kB are locked (mlock): compaction moves them unless vm.compact_unevictable_allowed is 0.")
+    return answer
+
+
+def _anonymous(area: MappedArea) -> int:
+    return area.values.get("Anonymous", area.values.get("AnonHugePages", 0))

@@ -1,0 +1,128 @@
+"""Why a request failed: which zones could have served it, and whether memory was short there or broken up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from movable.explain import zones
+from movable.explain.material import Answer, FreeBlocks, Material, Request
+from movable.explain.zones import size_of
+
+COSTLY = 3  # PAGE_ALLOC_COSTLY_ORDER
+MARKED = {"C": "CMA", "H": "kept for atomic requests", "I": "isolated"}
+"""Letters of Mem-Info for blocks that not every request may take."""
+MAX_TOLD = 12
+
+
+def requests(material: Material) -> Iterator[Answer]:
+    """An answer for each request that failed; those that are alike are told once."""
+    alike: dict[tuple[str, int, tuple[str, ...], str], list[Request]] = {}
+    for one in material.requests:
+        alike.setdefault((one.task, one.order, one.gfp, one.what), []).append(one)
+    for group in list(alike.values())[:MAX_TOLD]:
+        yield _answer(material, group[0], len(group))
+    if len(alike) > MAX_TOLD:
+        yield Answer("More requests", [f"{len(alike) - MAX_TOLD} more kinds of requests failed; --json has all of them."])
+
+
+def _answer(material: Material, one: Request, times: int) -> Answer:
+    size = size_of(max(one.order, 0), material.page_kb)
+    often = f", {times} times" if times > 1 else ""
+    answer = Answer(f"Request of {one.task}", [f"A request of order {one.order} ({size}) {one.what}{often}."])
+    limited = one.oom and (material.cgroup.get("constraint") == "CONSTRAINT_MEMCG" or "limit_kb" in material.cgroup)
+    if one.atomic:
+        answer.facts.append("It may not wait, so that neither reclaim nor compaction could help it.")
+        answer.advice.append("raise vm.min_free_kbytes, so that more is kept for such requests")
+    elif one.order > COSTLY:
+        answer.facts.append("It is a costly order (above 3): the kernel gives up where compaction does not help.")
+    if limited:
+        how = _limit(material.cgroup)
+        answer.facts.append(f"The limit of a memory cgroup was reached{how}, not the end of the machine's memory.")
+        answer.facts.append("Neither fragmentation nor compaction has a part in it.")
+        answer.advice.append("raise the limit (memory.max), or look at what the tasks of the group use")
+    elif one.order == 0 and one.oom:
+        answer.facts.append("Order 0 needs no contiguous memory: fragmentation is not the reason.")
+        answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks); a cgroup or cpuset may limit it")
+    if not limited:
+        answer.facts.extend(_verdict(material, one))
+    return answer
+
+
+def _limit(group: dict[str, str]) -> str:
+    return f" ({group['usage_kb']} kB used of {group['limit_kb']} kB)" if "limit_kb" in group and "usage_kb" in group else ""
+
+
+def _verdict(material: Material, one: Request) -> Iterator[str]:
+    """Over all zones that could have served it. Zones that keep their pages for others count as short of memory."""
+    rows = [row for row in zones.last(material) if row.counts and may_use(one, row)]
+    states = {f"node {row.node} {row.zone}": state(material, row, one.order, one) for row in rows}
+    if not rows or one.order < 0 or "unknown" in states.values():
+        return
+    free = [name for name, found in states.items() if found == "free"]
+    broken = [name for name, found in states.items() if found == "broken up"]
+    if free:
+        where = ", ".join(free[:4])
+        yield f"Blocks of order {one.order} were there when this was written ({where}): they came too late, or were not asked for."
+    elif broken:
+        yield f"The reason is fragmentation: enough is free in {', '.join(broken[:4])}, in blocks that are too small."
+    elif all(found == "short" for found in states.values()):
+        yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
+    else:
+        yield "The reason is the type of the free blocks: those that are large enough are not for a request like this."
+
+
+def state(material: Material, row: FreeBlocks, order: int, request: Request | None = None) -> str:
+    """``free``, ``broken up``, ``short``, ``other type`` or ``unknown``: what a request of an order finds in a zone."""
+    marks = zones.marks_of(material, row)
+    if marks is None and order == 0:
+        return "unknown"
+    kept = 0 if marks is None else marks.values.get("min", 0) + kept_back(material, row, request)
+    now = zones.at(row, order)
+    if row.free - (1 << order) + 1 <= kept or row.free >> order == 0:
+        return "short"
+    if now.usable_blocks:
+        return "other type" if not_for(row, order, request) else "free"
+    return "broken up" if now.fragmentation_index > zones.EXTFRAG_THRESHOLD else "short"
+
+
+def kept_back(material: Material, row: FreeBlocks, request: Request | None) -> int:
+    """Pages that a zone keeps from a request (None: a usual one of the kernel) which a higher zone of the node could serve, too."""
+    usual = Request(row.line, "", 0, ())
+    same = [one for one in zones.last(material) if (one.node, one.line.machine) == (row.node, row.line.machine)]
+    usable = [one for one in same if may_use(request or usual, one)]
+    marks = zones.marks_of(material, row)
+    return 0 if marks is None or not usable else marks.kept_from(zones.marks_of(material, usable[-1]))
+
+
+def not_for(row: FreeBlocks, order: int, request: Request | None) -> str:
+    """Why blocks that are large enough are not for a request: all of them are of CMA, or kept for others. "" where they are."""
+    there = [row.types.get(each, "") for each, count in enumerate(row.counts) if each >= order and count]
+    letters = set("".join(there))
+    allowed = {"C"} if request is not None and request.movable else {"H"} if request is not None and request.atomic else set()
+    if not all(there) or not letters or letters - (set(MARKED) - allowed):
+        return ""
+    return " or ".join(MARKED[letter] for letter in sorted(letters))
+
+
+def may_use(request: Request, row: FreeBlocks) -> bool:
+    """Whether a request may take pages of a zone, by its flags and its nodes."""
+    zone, nodes = row.zone, request.nodes
+    if zone == "Device" or (nodes is not None and row.node not in nodes):
+        return False
+    if zone == "HighMem":
+        return request.high
+    if zone == "Movable":
+        return request.movable and request.high
+    flags = set(request.gfp)
+    if flags & {"GFP_DMA", "__GFP_DMA"}:
+        return zone == "DMA"
+    return zone.startswith("DMA") if flags & {"GFP_DMA32", "__GFP_DMA32"} else True
+
+
+def nodes_of(text: str) -> frozenset[int] | None:
+    """A nodemask as the kernel prints it (0-1,3); None for "(null)", and for what is no such list."""
+    if not re.fullmatch(r"\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*", text):
+        return None
+    spans = [part.partition("-") for part in text.split(",")]
+    return frozenset(node for first, _, last in spans for node in range(int(first), int(last or first) + 1))

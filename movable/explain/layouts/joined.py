@@ -1,0 +1,38 @@
+"""Lines that were joined on the way: newlines written as two characters, or lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_NEWLINES = re.compile(r"\\r\\n|\\n|#012")
+_BEGINS = re.compile(
+    r"\bNode\s+\d+\s*,\s*zone\s|\bNode\s+\d+\s+\w+\s+free:\d|\bNode\s+\d+\s+\w+:\s+\d+\*\d+kB|"
+    r"\bNode\s+\d+\s+(?:active_anon:|hugepages_total)|"
+    r"\blowmem_reserve\[\]:|\bMem-[Ii]nfo:|\bNumber of (?:mixed )?blocks\b|"
+    r"\bFree pages count per|\bPage block order:|\bPages per block:|"
+    r"(?<=kB)\s+(?=\w+:\s\d+\*4kB)"
+)
+_GATES = ("Node ", "Node\t", "Pages per block", "lowmem_reserve", "*4kB")
+
+
+def lines_in(text: str) -> Iterator[str]:
+    """The lines that one line was made of; mostly that is itself."""
+    if "\\" in text or "#012" in text:
+        text = _NEWLINES.sub("\n", text).replace("\\t", " ").replace("#011", " ")
+    for line in text.split("\n"):
+        yield from _parted(line)
+
+
+def _parted(line: str) -> Iterator[str]:
+    """Rows of tables that stand one behind the other: each begins with its node and zone, or is a title."""
+    if sum(line.count(gate) for gate in _GATES) < 2:
+        yield line
+        return
+    starts = [found.start() for found in _BEGINS.finditer(line)]
+    if len(starts) < 2:
+        yield line
+        return
+    for first, end in zip([0, *starts], [*starts, len(line)], strict=True):
+        if line[first:end].strip():
+            yield line[first:end]

@@ -1,0 +1,67 @@
+"""JSON of tools that carries a kernel's text: the output of ansible, of containers' logs, of the journal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+TEXTS = ("MESSAGE", "stdout", "stdout_lines", "stderr", "msg", "message", "log", "output", "line", "text", "data", "content")
+"""Keys whose values are text of their own; where an object has one of them, its other keys say whence it came."""
+_STRING = re.compile(r'\s*(?:"([^"\\]{0,80})"\s*:\s*)?("(?:[^"\\]|\\.)*")\s*,?\s*')
+_NUMBER = re.compile(r'\s*"([^"\\]{1,80})"\s*:\s*(-?\d[\d.eE+-]*)\s*,?\s*')
+_OPENS = re.compile(r'\s*"[^"\\]{0,80}"\s*:\s*[\[{]\s*')
+MOST_DEEP = 12
+
+
+def texts(line: str) -> list[str] | None:
+    """The texts in a line of JSON: a string, a key with its value, or a whole object. None where the line is no JSON."""
+    bare = line.strip()
+    if bare[:1] not in ('"', "{", "[") or len(bare) < 2:
+        return None
+    if bare[0] == '"':
+        return _part(bare)
+    if bare.rstrip(",")[-1:] not in ("}", "]") or '"' not in bare:
+        return None
+    try:
+        return list(_walk(json.loads(bare.rstrip(",")), "", MOST_DEEP)) or None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _part(bare: str) -> list[str] | None:
+    """A line of an object that was printed over many lines."""
+    if _OPENS.fullmatch(bare):
+        return []
+    number, string = _NUMBER.fullmatch(bare), _STRING.fullmatch(bare)
+    if number is not None:
+        return [f"{number[1]}: {number[2]}"]
+    if string is None:
+        return None
+    try:
+        value = str(json.loads(string[2], strict=False))
+    except ValueError:
+        return None
+    return _keyed(string[1] or "", value)
+
+
+def _keyed(key: str, value: str) -> list[str]:
+    found = value.split("\n")
+    return found if not key or key in TEXTS or len(found) > 1 else [f"{key}: {value}"]
+
+
+def _walk(value: object, key: str, deep: int) -> Iterator[str]:
+    if deep == 0:
+        return
+    if isinstance(value, dict):
+        carried = [name for name in value if name in TEXTS and isinstance(value[name], str | list)]
+        for name in carried or value:
+            if not (name == "stdout_lines" and "stdout" in carried):  # the same twice
+                yield from _walk(value[name], str(name), deep - 1)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _walk(one, "" if isinstance(one, str) else key, deep - 1)
+    elif isinstance(value, str):
+        yield from _keyed(key, value)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and key:
+        yield f"{key}: {value}"

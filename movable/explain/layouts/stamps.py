@@ -1,0 +1,63 @@
+"""What stands before a kernel's line in a log: levels, times, callers, hosts, quote marks, numbers of lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-9A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|"
+    r"\^\[\[[0-9;]*[A-Za-z]|\[[0-9]{1,2}(?:;[0-9]{1,2})*m"  # as less shows them, and where the escape itself was lost
+)
+_QUOTE = re.compile(r"^\s*(?:[>|]\s?)+")
+_CITED = re.compile(r"^\s*(?:>\s?)+")  # what ends with a bar is a row of a table
+_STAMPS = re.compile(
+    r"""^\s*(?:
+        <\d+>                                                     # the level of a kernel message
+      | [a-z]{4,8}\s*:[a-z]{3,6}\s*:(?=\s)                        # facility and level: dmesg -x
+      | \[\s*(?:\d+\.\d*|[+-]\s*\d+\.\d+)(?:\s*<\s*[+-]?\d+\.\d+>)?(?:,\d+)?\]   # dmesg, of one CPU, -d, -e
+      | \[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\s+\d+\ [\d:]{8}\ \d{4}\]   # dmesg -T
+      | \[[A-Z][a-z]{2}\s?\s?\d+\ \d\d:\d\d\]                     # dmesg -e
+      | \[\s*\d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\]   # a terminal's log
+      | \[\s*[TC]\d+\]                                            # the caller
+      | \(\d\)\[\d+:[^\]]{1,40}\]                                 # CPU and task, on telephones
+      | \d\d-\d\d\ [\d:.]{12}\s+\d+\s+\d+\ [VDIWEF]\ \S+\s*:      # logcat
+      | [A-Z][a-z]{2}\s+\d+\ [\d:]{8}(?:\.\d+)?\ \S+\ kernel:     # syslog, journal
+      | [A-Z][a-z]{2}\ \d{4}-\d\d-\d\d\ [\d:.]{8,}\ \S+\ \S+\ kernel:   # journal, full
+      | \[?\s*\d+\.\d{6}\]?\ \S+\ kernel:                         # journal, monotonic and unix
+      | \d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\ (?:\S+\ )?kernel(?:\[\d+\])?:   # journal, ISO
+      | \d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?(?=\s) # dmesg --time-format iso, logs of containers
+      | (?:[\w.-]+\ )?kernel:
+      | [\w.-]{1,40}\s{1,9}\|\ (?=[A-Za-z\[])(?!CHANGED|SUCCESS|FAILED|UNREACHABLE|rc=)                   # docker compose
+    )\s?""",
+    re.VERBOSE,
+)
+_NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s]))")
+
+
+def plain(raw: str, number: str = "") -> str:
+    """A line without what a terminal, a mail program and a log put before it; ``number`` is how far its own number reaches."""
+    text = _ESCAPES.sub("", raw).replace("\u00a0", " ").replace("\t", "        ").lstrip("\ufeff\u200b")
+    if number and text.startswith(number):
+        text = text[len(number) :]
+    quote = (_CITED if text.rstrip().endswith("|") else _QUOTE).match(text)
+    if quote is not None:
+        text = text[quote.end() :]
+    for _ in range(4):  # a level, a time, a caller, a host
+        stamp = _STAMPS.match(text)
+        if stamp is None:
+            break
+        text = text[stamp.end() :]
+    return text
+
+
+def numbered(lines: Sequence[str], at: int) -> str:
+    """What of a line is its own number: digits at its beginning, one less than those of the next line or one more than the last."""
+    mine = _NUMBER.match(lines[at])
+    if mine is None:
+        return ""
+    for beside, step in ((at + 1, 1), (at - 1, -1)):
+        other = _NUMBER.match(lines[beside]) if 0 <= beside < len(lines) else None
+        if other is not None and int(other[1]) == int(mine[1]) + step:
+            return mine[0].replace("\t", "        ")
+    return ""

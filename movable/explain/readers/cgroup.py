@@ -1,0 +1,48 @@
+"""Memory cgroups in reports of the OOM killer: usage and limit, memory.stat, and the constraint under which it killed."""
+
+from __future__ import annotations
+
+import re
+
+from movable.explain.material import Material
+from movable.explain.paste import Line
+
+_USAGE = re.compile(r"\b(memory|swap|memory\+swap|kmem): usage (\d{1,18})kB, limit (\d{1,18})kB, failcnt \d+")
+_STATS = re.compile(r"\bMemory cgroup stats for (\S+?):(?:\s+(\w+:\d+KB.*))?\s*$|\bMemory cgroup stats(?:\s+for)?:?\s*$")
+_STAT = re.compile(r"^\s*([a-z][a-z0-9_]*)\s+(\d{1,20})\s*$")
+_CONSTRAINT = re.compile(r"\boom-kill:constraint=(\w+)")
+_KILLED = re.compile(r"\bMemory cgroup out of memory: |\bkilled as a result of limit of (\S+)|\bTask in \S+ killed")
+UNLIMITED = 1 << 52  # kB; what the kernel prints for "no limit" is near 2**63 bytes
+MARKS = ("cgroup", "usage", "oom-kill:", "as a result")
+
+
+class Cgroup:
+    """Reads what is said of a memory cgroup. ``_stat`` is True behind the title of a memory.stat, until another line comes."""
+
+    def __init__(self) -> None:
+        self._stat = False
+
+    def read(self, line: Line, material: Material) -> bool:
+        """Whether the line is about a memory cgroup."""
+        if self._stat:
+            value = _STAT.match(line.text)
+            if value is not None:
+                material.cgroup[value[1]] = value[2]
+                return True
+            self._stat = False
+        return any(mark in line.text for mark in MARKS) and self._said(line.text, material)
+
+    def _said(self, text: str, material: Material) -> bool:
+        usage, stats, constraint, killed = (found.search(text) for found in (_USAGE, _STATS, _CONSTRAINT, _KILLED))
+        if usage is not None:
+            if int(usage[3]) < UNLIMITED:
+                name = "" if usage[1] == "memory" else usage[1] + "_"
+                material.cgroup |= {f"{name}usage_kb": usage[2], f"{name}limit_kb": usage[3]}
+        elif stats is not None:
+            self._stat = True
+            material.cgroup |= {name: f"{int(value[:16]) << 10}" for name, value in re.findall(r"(\w+):(\d+)KB", stats[2] or "")}
+        elif constraint is not None:
+            material.cgroup["constraint"] = constraint[1]
+        elif killed is not None:
+            material.cgroup["constraint"] = "CONSTRAINT_MEMCG"
+        return any((usage, stats, constraint, killed))

@@ -1,0 +1,233 @@
+"""Figures of tools that say how a machine does, not how its free memory lies: free, sar, vmstat, slabs, pressure, zswap, sysfs.
+
+Each table has a header that names its columns; each row becomes a ``Figure`` with those names.
+"""
+
+from __future__ import annotations
+
+import re
+
+from movable.explain.material import Figure, FreeBlocks, Material
+from movable.explain.paste import Line
+
+_SIZE = re.compile(r"([-+]?\d+(?:[.,]\d+)?)([KMGTP]?)i?B?", re.IGNORECASE)
+_TIME = re.compile(r"\d\d:\d\d(?::\d\d)?")
+_SYSTEM = re.compile(r"^\s*Linux \S+ \(\S+\)\s")
+_SAR = {"pgscand/s", "pgscank/s", "pswpin/s", "pswpout/s", "kbmemfree", "kbhugfree", "kbswpfree", "%vmeff"}
+_SLABS = ({"Cache", "Num", "Total", "Size", "Pages"}, {"OBJS", "ACTIVE", "SLABS", "NAME"}, {"Name", "Used", "Total"})
+_SLAB = re.compile(r"^\s*(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+(\d+)\s+:\s+tunables.*:\s+slabdata\s+(\d+)\s+(\d+).*)?$")
+_SLAB_TOP = re.compile(r"^\s*(?:\d+\s+\d+\s+\d+%\s+[\d.]+[KM]?\s+\d+\s+\d+\s+(\d+)K\s+(\S+)|(\S+)\s+\d+KB\s+(\d+)KB)\s*$")
+_PRESSURE = re.compile(r"^\s*(some|full)\s+avg10=([\d.]+)\s+avg60=([\d.]+)\s+avg300=([\d.]+)\s+total=(\d+)")
+_PAGE_TYPE = re.compile(r"^\s*0x[0-9a-f]{16}\s+(\d+)\s+\d+\s+[A-Za-z_:]+(?:\s+(\S+))?\s*$")
+_FRAME_RUN = re.compile(r"^\s*[0-9a-f]+\s+[0-9a-f]+\s+[A-Za-z_]{40,}\s*$")
+_HUGE_POOL = re.compile(
+    r"HugeTLB: allocating (\d+) of page size (\S+ \S+) failed(?: node\d+)?\.\s+Only allocated (\d+) hugepages"
+)
+_HUGE_NEWS = re.compile(
+    r"\bHugeTLB:? (?:registered|\d+ KiB vmemmap|support|overcommit|total)|\bhugetlb_cma: |"
+    r"\bmin_free_kbytes (?:is not updated|from)|"
+    r"\bhugepages?: .*(?:reserved|free)|\braising min_free_kbytes"
+)
+_PATH = re.compile(r"/sys/(?:kernel/(?:mm|debug)|devices/system|block|module)/(\S+)$")
+_VALUE = re.compile(r"^\s*(-?\d{1,20})\s*$")
+_WORD = re.compile(r"^\s*([A-Za-z][\w+ -]{0,40})\s*$")
+_EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\d.]+(?:e[+-]?\d+)?)(?:\s+\d{10,})?\s*$")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_BUCKET = re.compile(r"^\s*(?:[\[(]-?\d+[KMGT]?(?:,\s*(?:-?\d+[KMGT]?|\.\.\.))?[\])]|\d+ -> \d+\s*:)\s+(\d+)\s*\|[@* ]*\|\s*$")
+_MAP = re.compile(r"^@(\w*)(?:\[([^\]]*)\])?:\s*$")
+_SAMPLES = re.compile(r"^\s*(\d+\.\d+)%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
+_HEADS = re.compile(
+    r"^\s*#?\s*Overhead\s+Command|^\s*usecs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|^Detaching\.\.\.|"
+    r"^Tracing \d+ functions|^\s*Active / Total|^\s*Minimum / Average|^slabinfo - version|"
+    r"^\s*flags\s+page-count\s+MB\s+symbolic|"
+    r"^(?:# )?name\s+<active_objs>|^\s*(?:Memory block size|Total (?:on|off)line memory):|"
+    r"^\s*total\s+\d+\s+\d+\s*$|^# (?:Samples|Event count|To display|Total Lost)"
+)
+
+
+MARKS = (
+    "total", "swpd", "/s", "%vmeff", "kb", "RANGE", "ACTIVE", "Cache", "Used", "FUNC", "obj_used", "COUNT", "Overhead", "memory--",
+    "Linux ", "distribution", "symbolic", "active_objs", "Detaching", "Tracing", "Active /", "Minimum /", "slabinfo",
+    "Memory block", "line memory:", "# ",
+)  # fmt: skip
+"""One of these is in every header."""
+
+
+class Figures:
+    """Reads rows of the table whose header came last."""
+
+    def __init__(self) -> None:
+        self._kind, self._columns = "", [""]
+        self._map = ""
+
+    def read(self, line: Line, material: Material) -> bool:
+        """Whether the line is a figure, or the header of a table of them."""
+        return self._header(line.text) or self._row(line, material) or self._bucket(line, material) or _alone(line, material)
+
+    def _header(self, text: str) -> bool:
+        if not any(mark in text for mark in MARKS):
+            return False
+        words = text.split()
+        known = set(words)
+        kind = (
+            "free" if {"total", "used", "free"} <= known else
+            "vmstat" if {"swpd", "free", "si", "so"} <= known else
+            "sar" if known & _SAR else
+            "lsmem" if {"RANGE", "STATE"} <= known else
+            "slab" if any(names <= known for names in _SLABS) else
+            "zsmalloc" if {"obj_allocated", "pages_used", "freeable"} <= known else
+            "functions" if known == {"FUNC", "COUNT"} else ""
+        )  # fmt: skip
+        if kind:
+            self._kind, self._columns = kind, [word for word in words if not _TIME.fullmatch(word) and word not in ("AM", "PM")]
+        return bool(kind) or _HEADS.match(text) is not None or _SYSTEM.match(text) is not None
+
+    def _row(self, line: Line, material: Material) -> bool:
+        words = line.text.split()
+        reader = {"free": self._free, "vmstat": self._numbers, "sar": self._sar, "slab": self._slab, "lsmem": self._block,
+                  "functions": self._function, "zsmalloc": self._class}.get(self._kind)  # fmt: skip
+        return reader is not None and bool(words) and reader(line, words, material)
+
+    def _free(self, line: Line, words: list[str], material: Material) -> bool:
+        if not re.fullmatch(r"(?:Mem|Swap|Total|Low|High|-/\+ buffers/cache):", " ".join(words[: -2 if words[0] == "-/+" else 1])):
+            return False
+        flag = re.search(r"\bfree\s.*?-\w*([bmg])", line.hint)
+        unit = flag[1].upper() if flag is not None else "K"
+        numbers = [_bytes(word, unit) for word in words if _SIZE.fullmatch(word)]
+        names = self._columns if words[0] != "-/+" else ["used", "free"]
+        material.figures.append(Figure(line, "free", words[0].strip(":"), dict(zip(names, numbers, strict=False))))
+        return bool(numbers)
+
+    def _numbers(self, line: Line, words: list[str], material: Material) -> bool:
+        if len(words) < len(self._columns) or not all(word.isdigit() for word in words[: len(self._columns)]):
+            return False
+        material.figures.append(Figure(line, "vmstat", "", dict(zip(self._columns, map(float, words), strict=False))))
+        return True
+
+    def _sar(self, line: Line, words: list[str], material: Material) -> bool:
+        numbers = [word.replace(",", ".") for word in words if word not in ("AM", "PM")]
+        if not (_TIME.fullmatch(numbers[0]) or numbers[0] == "Average:") or len(numbers) != len(self._columns) + 1 - (
+            self._columns[0] == "Average:"
+        ):
+            return False
+        try:
+            values = dict(zip(self._columns, map(float, numbers[1:]), strict=True))
+        except ValueError:
+            return False
+        material.figures.append(Figure(line, "sar", words[0].strip(":"), values))
+        return True
+
+    def _slab(self, line: Line, words: list[str], material: Material) -> bool:
+        top, row = _SLAB_TOP.match(line.text), _SLAB.match(line.text)
+        if top is not None:
+            name, kb = top[2] or top[3], float(top[1] or top[4])
+        elif row is not None:
+            name, kb = row[1], float(row[3]) * float(row[4]) / 1024
+        else:
+            return False
+        material.figures.append(Figure(line, "slab", name, {"kb": kb}))
+        return True
+
+    def _block(self, line: Line, words: list[str], material: Material) -> bool:
+        if not words[0].startswith("0x") or len(words) < 3:
+            return False
+        values = {"removable": float("yes" in words), "online": float("online" in words)}
+        material.figures.append(Figure(line, "lsmem", words[0], values))
+        return True
+
+    def _class(self, line: Line, words: list[str], material: Material) -> bool:
+        """A size class of zsmalloc, or the sum; a class that is empty, or an old kernel's, may have fewer columns."""
+        numbers = [word for word in words if word.isdigit()]
+        if len(numbers) < len(words) - 1 or not (words[0] == "Total" or words[0].isdigit()) or len(numbers) < 5:
+            return False
+        names = ["obj_allocated", "obj_used", "pages_used", "freeable"] if words[0] == "Total" else self._columns[-5:]
+        values = dict(zip(names, map(float, numbers[-len(names) :]), strict=True))
+        material.figures.append(Figure(line, "zsmalloc", words[0] if words[0] == "Total" else f"class {words[0]}", values))
+        return True
+
+    def _function(self, line: Line, words: list[str], material: Material) -> bool:
+        if len(words) != 2 or not words[1].isdigit():
+            return False
+        material.event_counts[words[0]] += int(words[1][:18])
+        return True
+
+    def _bucket(self, line: Line, material: Material) -> bool:
+        """A histogram of bpftrace or bcc: its name, and rows of a range with a count."""
+        name, row = _MAP.match(line.text), _BUCKET.match(line.text)
+        if name is not None:
+            self._map = " ".join(filter(None, (name[1], name[2])))
+            return True
+        if row is None:
+            return False
+        span = line.text.split("|")[0].rsplit(None, 1)[0].strip(" :")
+        material.figures.append(Figure(line, "histogram", self._map, {span: float(row[1])}))
+        return True
+
+
+def _alone(line: Line, material: Material) -> bool:
+    """Figures that need no header."""
+    return _sysfs(line, material) or _exported(line, material) or _said(line, material)
+
+
+def _said(line: Line, material: Material) -> bool:
+    text = line.text
+    pressure = _PRESSURE.match(text) if "avg10" in text else None
+    pool = _HUGE_POOL.search(text) if "HugeTLB" in text else None
+    kind = _PAGE_TYPE.match(text) if "0x" in text else None
+    samples = _SAMPLES.match(text) if "[k]" in text else None
+    if pressure is not None:
+        values = dict(zip(("avg10", "avg60", "avg300", "total"), map(float, pressure.groups()[1:]), strict=True))
+        material.figures.append(Figure(line, "pressure", pressure[1], values))
+    elif pool is not None:
+        material.figures.append(Figure(line, "hugetlb", pool[2], {"wanted": float(pool[1]), "given": float(pool[3])}))
+    elif kind is not None:
+        material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
+    elif samples is not None:
+        material.figures.append(Figure(line, "samples", samples[3], {"percent": float(samples[1])}))
+    else:
+        return _HUGE_NEWS.search(text) is not None or _FRAME_RUN.match(text) is not None
+    return True
+
+
+def _sysfs(line: Line, material: Material) -> bool:
+    """A value of a file below /sys that grep or cat named."""
+    path = _PATH.search(line.hint.split(" |")[0].strip()) if "/sys/" in line.hint else None
+    value = (_VALUE.match(line.text) or _WORD.match(line.text)) if path is not None else None
+    if path is None or value is None or ("{" in path[1] or "*" in path[1]):
+        return False
+    number = {"value": float(value[1])} if _VALUE.match(line.text) else {}
+    material.figures.append(Figure(line, "sysfs", path[1] if number else f"{path[1]} {value[1]}", number))
+    return True
+
+
+def _exported(line: Line, material: Material) -> bool:
+    """A value of a Prometheus exporter: of buddyinfo, and of meminfo; others of the same node are figures."""
+    found = _EXPORTED.match(line.text) if line.text.lstrip()[:5] in ("node_", "proc_") else None
+    if found is None:
+        return False
+    labels = dict(_LABEL.findall(found[2] or ""))
+    order, number = labels.get("size", labels.get("order", "")), float(found[3])
+    if "buddyinfo" in found[1] and order.isdigit() and int(order) < 20 and labels.get("node", "0").isdigit():
+        _block_count(line, material, labels, int(order), int(number))
+    elif found[1].startswith("memory_") and found[1].endswith("_bytes"):
+        material.meminfo[found[1][7:-6].replace("_", "")] = int(number) >> 10
+    else:
+        material.figures.append(Figure(line, "exported", found[1], {"value": number}))
+    return True
+
+
+def _block_count(line: Line, material: Material, labels: dict[str, str], order: int, count: int) -> None:
+    node, zone = int(labels.get("node", "0")[:6]), labels.get("zone", "Normal")
+    row = next((row for row in material.free if (row.node, row.zone, row.line.source) == (node, zone, line.source)), None)
+    if row is None:
+        row = FreeBlocks(line, node, zone, [])
+        material.free.append(row)
+    row.counts += [0] * (order + 1 - len(row.counts))
+    row.counts[order] = count
+
+
+def _bytes(word: str, unit: str) -> float:
+    """kB of a size as ``free`` prints it; a number without a unit has ``unit``."""
+    found = _SIZE.fullmatch(word)
+    assert found is not None
+    return float(found[1].replace(",", ".")) * 1024.0 ** ("BKMGTP".index((found[2] or unit).upper()) - 1)
