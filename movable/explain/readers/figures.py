@@ -205,8 +205,8 @@ def _exported(line: Line, material: Material) -> bool:
     found = _EXPORTED.match(line.text) if line.text.lstrip()[:5] in ("node_", "proc_") else None
     if found is None:
         return False
-    labels = dict(_LABEL.findall(found[2] or ""))
-    order, number = labels.get("size", labels.get("order", "")), float(found[3])
+    labels: dict[str, str] = dict(_LABEL.findall(found[2] or ""))
+    order, number = labels.get("size") or labels.get("order") or "", float(found[3])
     if "buddyinfo" in found[1] and order.isdigit() and int(order) < 20 and labels.get("node", "0").isdigit():
         _block_count(line, material, labels, int(order), int(number))
     elif found[1].startswith("memory_") and found[1].endswith("_bytes"):

@@ -40,8 +40,8 @@ def read(line: Line, material: Material) -> bool:
     choice, sysctl, alone = (pattern.match(line.text) for pattern in (_CHOICE, _SYSCTL, _ALONE))
     if choice is not None and choice[1] in _CHOICES and set(re.findall(r"[a-z+_]+", line.text)) <= _CHOICES:
         name = next((one for one in ("defrag", "shmem_enabled") if one in line.hint), "enabled")
-        size = _OF_A_SIZE.search(line.hint)
-        name = name if size is None else f"{size[1]} {name}"
+        of_size = _OF_A_SIZE.search(line.hint)
+        name = name if of_size is None else f"{of_size[1]} {name}"
         material.settings[name] = choice[1]
         return True
     size = _page_size(line)
