@@ -11,13 +11,13 @@ from movable.explain.paste import lines
 from movable.explain.readers import cma, failures, meminfo, numa_maps, settings
 from movable.explain.readers.cgroup import Cgroup
 from movable.explain.readers.counters import Snapshots
-from movable.explain.readers.figures import Figures
 from movable.explain.readers.free_blocks import Tables
-from movable.explain.readers.numastat import Numastat
 from movable.explain.readers.page_dumps import Dumps
 from movable.explain.readers.page_owner import PageOwner
 from movable.explain.readers.smaps import Smaps
-from movable.explain.readers.tool_tables import ToolTables
+from movable.explain.readers.tools.figures import Figures
+from movable.explain.readers.tools.numastat import Numastat
+from movable.explain.readers.tools.tool_tables import ToolTables
 from movable.explain.readers.zone_marks import Zones
 
 MAX_CHARACTERS = 64 << 20  # of all that is pasted together

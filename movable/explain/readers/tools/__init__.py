@@ -1,0 +1,1 @@
+"""What tools print beside the kernel's own tables."""
