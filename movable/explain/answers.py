@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from movable.explain import levels, tallies, zones
 from movable.explain.hostages import judge
 from movable.explain.judge import figures
+from movable.explain.judge.page_size import USUAL
 from movable.explain.judge.requests import kept_back, may_use, not_for, requests
 from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material
 from movable.explain.meanings import of_return
@@ -28,6 +29,8 @@ KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or mova
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
     found = [*requests(material), *_pages(material), *(_zone(material, row, order, why) for row in zones.last(material))]
+    if material.page_kb != USUAL:
+        found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
     found += [*_pageblocks(material), *_areas(material), *tallies.answers(material), *_maps(material)]
     found += figures.answers(material)
@@ -66,21 +69,7 @@ def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
         )
         _watermarks(material, row, order, answer)
         return answer
-    request = material.requests[-1] if material.requests else None
-    if request is not None and not may_use(request, row):
-        answer.facts.append(f"The request of {request.task} may not take pages of this zone, by its flags or its nodes.")
-    if now.usable_blocks:
-        answer.facts.append(
-            f"{now.usable_blocks} of order {order} can be had at once: a request fails here only by watermarks or type."
-        )
-        only = not_for(row, order, request)
-        if only:
-            answer.facts.append(f"All of them are {only}: most requests may not take them.")
-    else:
-        answer.facts.extend(_reasons(now, answer))
-    answer.facts.append(
-        f"Unusable index {now.unusable_index / 1000:.3f}; a perfect compaction could give at most {now.blocks_if_compacted}."
-    )
+    _blocks(material, row, now, answer)
     _watermarks(material, row, order, answer)
     before = zones.first(material, row)
     if before is not None:
@@ -90,6 +79,25 @@ def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
             f"{before.free * row.page_kb} to {row.free * row.page_kb} kB free."
         )
     return answer
+
+
+def _blocks(material: Material, row: FreeBlocks, now: zones.ZoneOrder, answer: Answer) -> None:
+    """Whether a block can be had, and why not."""
+    request = material.requests[-1] if material.requests else None
+    if request is not None and not may_use(request, row):
+        answer.facts.append(f"The request of {request.task} may not take pages of this zone, by its flags or its nodes.")
+    if now.usable_blocks:
+        answer.facts.append(
+            f"{now.usable_blocks} of order {now.order} can be had at once: a request fails here only by watermarks or type."
+        )
+        only = not_for(row, now.order, request)
+        if only:
+            answer.facts.append(f"All of them are {only}: most requests may not take them.")
+    else:
+        answer.facts.extend(_reasons(now, answer))
+    answer.facts.append(
+        f"Unusable index {now.unusable_index / 1000:.3f}; a perfect compaction could give at most {now.blocks_if_compacted}."
+    )
 
 
 def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:

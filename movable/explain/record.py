@@ -18,6 +18,7 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
         "schema": SCHEMA,
         "order": order,
         "page_kb": material.page_kb,
+        "page_why": material.page_why,
         "zones": [asdict(one) for one in zones.every(material)],
         "types": [_row(one, "node", "zone", "migratetype", "counts") for one in material.types],
         "pageblocks": [_row(one, "node", "zone", "mixed", "counts") for one in material.pageblocks],

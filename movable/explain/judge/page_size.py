@@ -22,7 +22,7 @@ _NAMED = re.compile(r"\+64k\b|-64k\b|\.el[78][\w.]*\.aarch64|\bppc64le\b|\b(4|16
 
 def settle(material: Material, given: int | None = None) -> None:
     """Find out the size and give it to what counts in it. ``given`` is in kB; it overrules all but rows that tell their own."""
-    found = [(given, "as asked with --page-size")] if given else []
+    found = [(given, "what --page-size says")] if given else []
     found += [(size, why) for size, why in _evidence(material) if size in SIZES]
     material.page_kb, material.page_why = found[0] if found else (USUAL, "")
     for row in material.free:
