@@ -16,6 +16,7 @@ from array import array
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from itertools import compress
 from typing import Any
 
 from movable.concurrent.stage import Stage, Subject
@@ -33,8 +34,8 @@ from movable.workload.workload import Operation
 
 MAX_OBJECTS = 4000
 """Objects that are read; more of them take longer than judging."""
-_ATOMS = frozenset((int, str, bytes, float, bool, type(None), complex))
-_CONSTANT: tuple[type, ...] = (
+ATOMS = frozenset((int, str, bytes, float, bool, type(None), complex))
+CONSTANT: tuple[type, ...] = (
     Seam, Scheduler, Hooks, Era, Subject, Scenario, Operation, mmap.mmap, memoryview, types.ModuleType, types.CodeType, property,
 )  # fmt: skip
 """What is the same in all executions of a scenario, or says nothing about its end; the memory is read page by page."""
@@ -42,17 +43,22 @@ _CONSTANT: tuple[type, ...] = (
 Reader = Callable[[Any], Iterable[Any]]
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """An object whose state cannot be read completely."""
 
 
 def end_state(stage: Stage, others: Iterable[Any] = ()) -> list[Any] | None:
     """The state as a list of plain values; ``others`` are further parts of it. None where something cannot be read."""
-    roots = [vars(stage.workload), [vars(user) for user in stage.users], stage.vm, list(others)]
+    roots = [*roots_of(stage), list(others)]
     try:
         return _flat(roots)
-    except _Unreadable:
+    except Unreadable:
         return None
+
+
+def roots_of(stage: Stage) -> list[Any]:
+    """What leads to all of an execution's state: what the users know, and the machine."""
+    return [vars(stage.workload), [vars(user) for user in stage.users], stage.vm]
 
 
 def number(state: list[Any] | None) -> int | None:
@@ -69,16 +75,13 @@ def _flat(roots: list[Any]) -> list[Any]:
     add = out.append
     met: dict[int, int] = {}
     kept: list[Any] = []  # so that no address is used twice
-    readers, atoms = _readers, _ATOMS
+    readers, atoms = _readers, ATOMS
     todo: list[Any] = [roots]
     pop, later = todo.pop, todo.append
     while todo:
         value = pop()
         kind = type(value)
-        try:
-            reader = readers[kind]
-        except KeyError:
-            reader = readers[kind] = _reader(kind)
+        reader = readers[kind] if kind in readers else reader_of(kind)
         add(kind.__name__)
         for part in reader(value):
             part_kind = type(part)
@@ -93,27 +96,36 @@ def _flat(roots: list[Any]) -> list[Any]:
                     add(_THERE)
                 else:
                     add((number,))
-        add(_END)
+        add(END)
         if len(met) > MAX_OBJECTS:
-            raise _Unreadable
+            raise Unreadable
     return out
 
 
-_THERE, _END = (), ("end",)
+_THERE, END = (), ("end",)
 
 
 _readers: dict[type, Reader] = {}
+made_by_classes: set[type] = set()
+"""Classes, made by class statements, of whose objects attributes, slots and items are read."""
+
+
+def reader_of(kind: type) -> Reader:
+    """How to read objects of a class. Raises Unreadable."""
+    reader = _readers.get(kind)
+    if reader is None:
+        reader = _readers[kind] = _reader(kind)
+    return reader
 
 
 def _reader(kind: type) -> Reader:
-    """How to read objects of a class. Raises _Unreadable."""
     written = plain(kind)
-    if issubclass(kind, _CONSTANT):
+    if issubclass(kind, CONSTANT):
         return _nothing
     if issubclass(kind, (*UNCHANGING, Enum, type, itertools.count)):
         return lambda value: (repr(value),)
     if hasattr(kind, "fileno"):  # a file, a pipe, a socket: the system has the rest of it
-        raise _Unreadable
+        raise Unreadable
     if hasattr(kind, "__end_state__"):  # it knows itself what of it is state
         return lambda value: value.__end_state__()
     for known, reader in ((Page, _page), (Zone, _zone), (VM, _machine), (Node, _node)):
@@ -129,10 +141,12 @@ def _reader(kind: type) -> Reader:
         return by_type[kind]
     if written in _BARE:
         return _BARE[written]
+    made_by_classes.add(kind)
     return _object(kind, written)
 
 
-def _items(value: Any) -> Iterable[Any]:
+def items_of(value: Any) -> Iterable[Any]:
+    """The keys and values of a dict in their order, whatever its class has to say of that."""
     found: list[Any] = []
     for key, part in dict.items(value) if not isinstance(value, OrderedDict) else OrderedDict.items(value):
         found += (key, part)
@@ -141,25 +155,25 @@ def _items(value: Any) -> Iterable[Any]:
 
 def _set(value: Any) -> Iterable[Any]:
     parts = list(set.__iter__(value) if isinstance(value, set) else frozenset.__iter__(value))
-    if not all(type(part) in _ATOMS for part in parts):
-        raise _Unreadable  # objects in no particular order
+    if not all(type(part) in ATOMS for part in parts):
+        raise Unreadable  # objects in no particular order
     return sorted(map(repr, parts))
 
 
 _BARE: dict[type, Reader] = {
-    **dict.fromkeys((dict, OrderedDict, defaultdict), _items), **dict.fromkeys((set, frozenset), _set),
+    **dict.fromkeys((dict, OrderedDict, defaultdict), items_of), **dict.fromkeys((set, frozenset), _set),
     list: list.__iter__, tuple: tuple.__iter__,
     deque: deque.__iter__, bytearray: lambda value: (bytes(memoryview(value)),), array: lambda value: (array.tobytes(value),),
 }  # fmt: skip
-_BASES = (OrderedDict, defaultdict, dict, set, frozenset, list, tuple, deque, bytearray, array)
+BASES = (OrderedDict, defaultdict, dict, set, frozenset, list, tuple, deque, bytearray, array)
 
 
 def _object(kind: type, written: type) -> Reader:
     """Attributes and slots, and what a container holds from which the class derives."""
-    base = next((base for base in written.__mro__ if base in _BASES), None)
+    base = next((base for base in written.__mro__ if base in BASES), None)
     members = members_of(written)
     if members is None:
-        raise _Unreadable
+        raise Unreadable
 
     def read(value: Any) -> Iterable[Any]:
         try:
@@ -205,15 +219,14 @@ def _node(node: Node) -> Iterable[Any]:
 
 def _zone(zone: Zone) -> Iterable[Any]:
     """All slots but the two tables of free lists, of which only those with something on them."""
-    found = [member.__get__(zone) for member in _ZONE]
-    for code, blocks in enumerate(zone.free_lists):
-        if blocks:
-            found += (code, *blocks)
+    found = [member.__get__(zone) for member in ZONE_MEMBERS]
+    for code in compress(itertools.count(), zone.free_lists):
+        found += (code, *zone.free_lists[code])
     return found
 
 
 _NODE = [member for member in members_of(Node) or [] if member.__name__ not in _FIXED_IN_NODE]
-_ZONE = [member for member in members_of(Zone) or [] if member.__name__ not in _FIXED_IN_ZONE]
+ZONE_MEMBERS = [member for member in members_of(Zone) or [] if member.__name__ not in _FIXED_IN_ZONE]
 
 
 def _nothing(value: Any) -> Iterable[Any]:

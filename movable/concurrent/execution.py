@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.end_state import end_state, number
+from movable.concurrent.fingerprint import Fingerprint
 from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
 from movable.concurrent.linearizability import Orders, asks_outside, precedence
@@ -76,7 +77,7 @@ class Trial:
     states for ``movable.explore.detect.commutativity``. ``unwatched`` collects what may change without scheduling points.
     ``watch``, if set, watches the tasks for what no schedule governs. ``last`` is the last execution. ``anew``: build the machine
     for the next ones, although what set-up has built could be put back. ``equivalents``: judge the real-time orders of all
-    schedules that are equivalent to the one that runs, and not of that one alone.
+    schedules that are equivalent to the one that runs, and not of that one alone. ``whole``: each execution keeps its whole state.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario, orders: Orders | None = None) -> None:
@@ -88,6 +89,7 @@ class Trial:
         self.known: frozenset[str] = frozenset()
         self.monitored: bool | None = None
         self.audited = False
+        self.whole = False
         self.rulings = Rulings(subject.era)
         self._judged: Counter[str] = Counter()
         self.unwatched: dict[str, None] = {}
@@ -105,6 +107,8 @@ class Trial:
     def __call__(self, scheduler: Scheduler) -> Scene:
         """One execution."""
         self.count += 1
+        if self.last is not None:
+            self.last.release()
         execution = self.last = self._execution(scheduler)
         close = execution.beside.reset if execution.beside else None
         state = (lambda: execution.ended) if self.audited else None
@@ -170,7 +174,9 @@ class Trial:
 
 
 class Execution:
-    """One run of a trial on a fresh machine."""
+    """One run of a trial on a fresh machine, or on one that was put back: then its end has a ``fingerprint``."""
+
+    fingerprint: Fingerprint | None = None
 
     def __init__(self, trial: Trial, scheduler: Scheduler) -> None:
         self.trial = trial
@@ -202,6 +208,11 @@ class Execution:
         self.ended: Hashable = None
         self.state: list[Any] | None = None
         self.seam.freed = self._freed if asks_outside(self.trial.subject.workload) else None
+
+    def release(self) -> None:
+        """Let go of the run, which leads back here: so both end by themselves, and not in a collection of garbage."""
+        self.scheduler = None
+        self.steps, self.run_tasks = [], []
 
     def _freed(self, page: Page) -> None:
         """A page is about to be free; breaks D43 where the outside world still has it. To ask is no step of the task."""
@@ -271,9 +282,8 @@ class Execution:
             raise named(error) from error
         vm.install(None)
         self._judge_rules()
-        beside = list(self.beside.values()) if self.beside else ()
-        self.state = end_state(self.stage, beside)
-        state = number(self.state)
+        beside = list(self.beside.values()) if self.beside else []
+        state = self._number(beside)
         self.ended = (state, repr(self.answers))
         ended = (self.ended, precedence(self.spans))
         if state is not None and trial.was_right(ended):
@@ -285,6 +295,17 @@ class Execution:
         self._judge_machine()
         if state is not None:
             trial.right(ended)
+
+    def _number(self, beside: list[Any]) -> int | None:
+        """The number of the state in the end, from its fingerprint where one that ended so has been read before."""
+        known = None if self.fingerprint is None or self.trial.whole else self.fingerprint.of(beside)
+        if known is not None and self.fingerprint is not None and known in self.fingerprint.numbers:
+            return self.fingerprint.numbers[known]
+        self.state = end_state(self.stage, beside)
+        state = number(self.state)
+        if known is not None and self.fingerprint is not None:
+            self.fingerprint.numbers[known] = state
+        return state
 
     def _judge_rules(self, closed: bool = False) -> None:
         if self.trial.monitored is False:

@@ -22,6 +22,9 @@ Entry = tuple[str, str, int, int, int, int, dict[str, Any]]
 Finding = tuple[str, str]
 """A broken rule, and what was wrong."""
 
+_Stream = tuple[bytes, bytes, bool]
+"""A stream of events: what came before the tasks, what they did, and whether nothing was left under way."""
+
 COUNTED, ONE_IN = 4, 8
 """How often rules had a chance to be broken is counted in the first streams, and then in one of so many: counting takes longest."""
 
@@ -31,9 +34,11 @@ class Rulings:
 
     def __init__(self, era: str) -> None:
         self.era = era
-        self._known: dict[tuple[bytes, bool], tuple[Finding, ...]] = {}
-        self._chances: dict[tuple[bytes, bool], Counter[str]] = {}
-        self._met: Counter[tuple[bytes, bool]] = Counter()
+        self._known: dict[_Stream, tuple[Finding, ...]] = {}
+        self._chances: dict[_Stream, Counter[str]] = {}
+        self._met: Counter[_Stream] = Counter()
+        self._begun: list[Entry] | None = None
+        self._beginning = b""
         self._start: list[Entry] | None = None
         self._monitor: Monitor | None = None
         self._snapshot: Snapshot | None = None
@@ -45,7 +50,9 @@ class Rulings:
         ``start`` is where the tasks begin. ``closed``: nothing was left under way, so that leaks are judged as well.
         """
         try:
-            key = (marshal.dumps(journal, 2), closed)
+            if journal is not self._begun:  # what stands in front of the tasks stays there as long as it is this journal
+                self._begun, self._beginning = journal, marshal.dumps(journal[:start], 2)
+            key = (self._beginning, marshal.dumps(journal[start:], 2), closed)
         except ValueError:  # an argument that is no plain value
             return self._findings(journal, start, closed)
         found = self._known.get(key)

@@ -8,9 +8,11 @@ whose code has to be traced, is built anew each time, as in a replay: both give 
 from __future__ import annotations
 
 import mmap
-from copy import copy
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from movable.concurrent.end_state import Unreadable, roots_of
+from movable.concurrent.fingerprint import Fingerprint
 from movable.concurrent.stage import Subject
 from movable.eras import Era
 from movable.explore.engine import Scheduler
@@ -63,10 +65,12 @@ class Rewind:
             seam.scheduler, seam.journal = execution.scheduler, journal
             execution.begin(scheduler)
         self._journal = journal
+        with suppress(Unreadable):
+            execution.fingerprint = Fingerprint([*roots_of(execution.stage), *(value for _, value in self._slots)])
 
     def execution(self, scheduler: Any) -> Execution:
-        """A new execution under ``scheduler`` from the same state."""
-        made = copy(self._first)
+        """The execution once more, under ``scheduler`` from the same state."""
+        made = self._first
         vm = made.stage.vm
         used = list(vm.pages)
         if made.beside:

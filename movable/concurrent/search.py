@@ -100,6 +100,7 @@ class Hunt:
     def __init__(self, trial: Trial, seed: int, weight: float = 1.0) -> None:
         self.trial = trial
         self.weight = weight
+        trial.whole = True  # until one is run once more, and compared
         scenario = trial.scenario
         self.report = Explored(scenario.name, str(scenario), operations=scenario.operations)
         self.report.tasks = [" and ".join(map(noun, actions)) for actions in scenario.tasks]
@@ -219,7 +220,7 @@ class Hunt:
             with watchdog():
                 again.run()
         finally:
-            self.trial.anew = False
+            self.trial.anew = self.trial.whole = False
         del moved
         compare(run, again)
         second = self.trial.last

@@ -48,11 +48,13 @@ class Task:
     """One task of an execution. ``op`` and ``key`` are the step it would take next.
 
     ``ready`` is its wake-up test while it is blocked, else None; ``steps`` counts the steps taken; ``born`` is the step in which
-    it was spawned (-1: at the start); ``name`` does not depend on the schedule, ``index`` does for spawned tasks.
+    it was spawned (-1: at the start); ``name`` does not depend on the schedule, ``index`` does for spawned tasks; ``passed`` are
+    the uses of locations that are no points, see ``movable.explore.schedulers.shared_locations.Reduced``.
     """
 
     __slots__ = (
-        "born", "children", "condition", "daemon", "fn", "glet", "index", "key", "name", "op", "ready", "steps", "switch", "what"
+        "born", "children", "condition", "daemon", "fn", "glet", "index", "key", "name", "op", "passed", "ready", "steps",
+        "switch", "what",
     )  # fmt: skip
 
     def __init__(self, index: int, name: str, fn: Callable[[], object], born: int, daemon: bool) -> None:
@@ -68,6 +70,7 @@ class Task:
         self.what = ""
         self.steps = 0
         self.children: dict[str, int] = {}
+        self.passed: set[tuple[str, Hashable]] | None = None
         self.glet: Any = None
         self.switch: Callable[[], object] = _unstarted
 

@@ -60,7 +60,7 @@ class Locks:
             mine.append(_Held(key, shared, now, False))
             return False
         again = self.twice(task, op, key)
-        if not shared and not again:
+        if mine and not shared and not again:
             mine[:] = [lock for lock in mine if lock.sure or lock.key != key]  # a try before this one had failed
         for lock in mine:
             if lock.key == key:
@@ -77,7 +77,8 @@ class Locks:
     def twice(self, task: int, op: str, key: Hashable) -> bool:
         """Whether ``task`` surely holds ``key`` in a way that makes ``op`` wait for itself."""
         reads = op in ("rlock", "rtry")
-        return any(lock.key == key and lock.sure and not (lock.shared and reads) for lock in self._held.get(task, ()))
+        mine = self._held.get(task)
+        return bool(mine) and any(lock.key == key and lock.sure and not (lock.shared and reads) for lock in mine or ())
 
     def held(self, task: int) -> list[Hashable]:
         """The locks that ``task`` holds or is about to hold, in the order they were asked for."""
@@ -94,9 +95,11 @@ class Locks:
 
     def _drop(self, task: int, key: Hashable) -> None:
         for owner in (task, *self._held):
-            mine = [lock for lock in self._held.get(owner, ()) if lock.key == key]
-            if mine:
-                last = next((lock for lock in reversed(mine) if lock.sure), mine[-1])
+            last: _Held | None = None
+            for lock in self._held.get(owner, ()):
+                if lock.key == key and (lock.sure or last is None or not last.sure):
+                    last = lock
+            if last is not None:
                 for edge in last.edges:
                     self._enter(edge)
                 self._held[owner].remove(last)

@@ -17,6 +17,8 @@ from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 from movable.explore.instrument.class_swap import HEAP, plain, swap
@@ -52,7 +54,9 @@ class Snapshot:
         self._kinds: dict[type, Callable[[Any], Iterable[Any]] | None] = dict.fromkeys(_ATOMS)
         self._classes: list[tuple[Any, type, bool]] = []
         self._dicts: list[tuple[Any, dict[str, Any]]] = []
-        self._slots: list[tuple[Callable[[Any, Any], None], Any, Any]] = []
+        self._members: list[types.MemberDescriptorType] = []
+        self._owners: list[Any] = []
+        self._slots: list[Any] = []
         self._empty_slots: list[tuple[Any, Any]] = []
         self._cells: list[tuple[types.CellType, Any]] = []
         self._maps: list[tuple[Any, Any, Any, dict[Any, Any]]] = []
@@ -63,6 +67,8 @@ class Snapshot:
         self._words: list[tuple[Any, frozenset[str]]] = []
         self._random: list[tuple[random.Random, Any]] = []
         self._walk(list(roots), {id(one) for one in never})
+        self._classed = [value for value, _, _ in self._classes]
+        self._then = [kind for _, kind, _ in self._classes]
 
     def _walk(self, todo: list[Any], never: set[int]) -> None:
         seen: dict[int, Any] = {}
@@ -130,7 +136,9 @@ class Snapshot:
                 else:
                     if type(content) is itertools.count:
                         self._counters.append((_put, value, member, content, repr(content)))
-                    self._slots.append((member.__set__, value, content))
+                    self._members.append(member)
+                    self._owners.append(value)
+                    self._slots.append(content)
                     found.append(content)
             if base in (tuple, frozenset):
                 found += base.__iter__(value)
@@ -203,14 +211,12 @@ class Snapshot:
 
     def _restore_shapes(self) -> None:
         """Classes, attributes, slots and cells."""
-        for value, kind, builtin in self._classes:
-            if type(value) is not kind:
-                swap(value, kind, builtin=builtin)
+        for value, kind, builtin in compress(self._classes, map(is_not, map(type, self._classed), self._then)):
+            swap(value, kind, builtin=builtin)
         for value, attributes in self._dicts:
             if object.__getattribute__(value, "__dict__") is not attributes:
                 object.__setattr__(value, "__dict__", attributes)
-        for put, value, content in self._slots:
-            put(value, content)
+        _exhaust(map(_set_slot, self._members, self._owners, self._slots))
         for member, value in self._empty_slots:
             if _is_set(member, value):
                 member.__delete__(value)
@@ -238,6 +244,9 @@ class Snapshot:
 
 
 _ALL = slice(None)
+_set_slot = types.MemberDescriptorType.__set__
+_exhaust = deque[Any](maxlen=0).extend
+"""Runs an iterator to its end, in a loop in C."""
 
 
 def _put(value: Any, member: Any, content: Any) -> None:

@@ -29,7 +29,7 @@ READS = frozenset(("r", "ar", "mr", "xr", "rlock", "rtry", "runlock"))
 class Sharing:
     """Which locations tasks share, as far as executions have shown. ``everything``: leave no point out.
 
-    ``passed`` are the uses, as (task, location, whether it may write), that are known to make nothing shared.
+    ``passed`` are the uses of each task, as (operation, location), that are known to make nothing shared.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,8 @@ class Sharing:
         self.users[base] = ("" if several else task, written or write)
         if several and (written or write):
             self.shared.add(base)
-            self.passed.clear()
+            for passed in self.passed.values():
+                passed.clear()
             self.grew = True
             return True
         return False
@@ -76,22 +77,27 @@ class Reduced(Scheduler):
         """As in Scheduler, for shared locations."""
         me = self._running
         if me is not None and not self.sharing.everything:
-            base = key.base if type(key) is Part else key
-            if base not in self._shared:
-                passed = self.sharing.passed.get(me.name)
-                if passed is None:
-                    passed = self.sharing.passed[me.name] = set()
-                use = (op, base)
-                if use in passed or not self.sharing.learn(base, op, me.name):
-                    passed.add(use)
-                    self.left_out += 1
-                    self._passed += 1
-                    if self._passed < MAX_POINTS_IN_A_ROW:
-                        return
-                    # It may be waiting busily for a task that has not had its turn.
-                    self.sharing.everything = self.sharing.grew = True
+            passed = me.passed
+            if passed is None:
+                passed = me.passed = self.sharing.passed.setdefault(me.name, set())
+            use = (op, key)
+            if use in passed or self._alone(op, key, me.name, passed):
+                self.left_out += 1
+                self._passed += 1
+                if self._passed < MAX_POINTS_IN_A_ROW:
+                    return
+                # It may be waiting busily for a task that has not had its turn.
+                self.sharing.everything = self.sharing.grew = True
         self._passed = 0
         super().point(op, key)
+
+    def _alone(self, op: str, key: Hashable, task: str, passed: set[tuple[str, Hashable]]) -> bool:
+        """Whether a use that was not met since the last location turned out to be shared makes nothing shared; then it is noted."""
+        base = key.base if type(key) is Part else key
+        if base in self._shared or self.sharing.learn(base, op, task):
+            return False
+        passed.add((op, key))
+        return True
 
     def wait(
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None,
