@@ -83,6 +83,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "move_lru_page_ret": ("the move of a page of the LRU lists ended", ("newpage", "ret", "mapcount")),
     "fork_migration_pte": ("a fork copies a migration entry, and takes its right to write", ("mm", "child", "vpn")),
     "protect_migration_pte": ("mprotect takes the right to write from a migration entry", ("mm", "vpn")),
+    "clear_page_dirty_for_io": ("a dirty page of a file is about to be written", ()),
     "zap_pte": ("an entry is taken out of a page table", ("mm", "vpn", "pte")),
     "access": ("a process touches the page", ("mm", "vpn", "write")),
     "set_movable_ops": ("callbacks are registered for a page type, or taken away", ("type", "owner", "ret", "pages")),

@@ -30,6 +30,7 @@ from movable.mm.migrate_lru import migrate_page, migrate_page_copy, migrate_page
 from movable.mm.pagemap import (
     SetPageUptodate,
     attach_page_private,
+    clear_page_dirty_for_io,
     detach_page_private,
     end_page_writeback,
     page_has_private,
@@ -37,6 +38,7 @@ from movable.mm.pagemap import (
     set_page_dirty,
     set_page_writeback,
 )
+from movable.mm.swap import wait_on_page_writeback
 
 __all__ = [
     "BufferHead",
@@ -53,6 +55,7 @@ __all__ = [
     "brelse",
     "buffer_migrate_page",
     "buffer_migrate_page_norefs",
+    "clear_page_dirty_for_io",
     "create_empty_buffers",
     "detach_page_private",
     "end_page_writeback",
@@ -74,4 +77,5 @@ __all__ = [
     "try_to_free_buffers",
     "trylock_buffer",
     "unlock_buffer",
+    "wait_on_page_writeback",
 ]

@@ -176,12 +176,15 @@ class Machine:
         self.migrate([mine[at] for at in sorted(mine) if page in (at, -1)], mode)
 
     def busy(self, file: int, page: int) -> None:
-        """Somebody holds the lock of a buffer for a moment, and a migration that must not wait comes by."""
+        """Somebody uses a buffer under its lock, as a disk does, and a migration that must not wait comes by ("F10")."""
         found = self.files[file].mapping.i_pages.get(page)
         if found is None or not page_has_buffers(found) or not trylock_buffer(page_buffers(found)[0]):
             return
         held = page_buffers(found)[0]
         self.migrate([found], MIGRATE_ASYNC)
+        self.exercised["F10"] += 1
+        if self.files[file].mapping.i_pages.get(page) is not found:
+            raise Broken("F10", f"page {page} of {self.files[file].path} moved while somebody held the lock of its first buffer")
         unlock_buffer(held)
 
     def migrate(self, chosen: list[Page], mode: int) -> int:

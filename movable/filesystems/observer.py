@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from movable.boundary import place_of
 from movable.errors import DeadlockError, DriverError, MovableError, SleepInAtomic
+from movable.mm.buffer import BufferHead, page_buffers, page_has_buffers
 from movable.mm.fs import FileMapping, FileOperations, SuperBlock
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_MODES
 from movable.mm.page import Page
@@ -59,8 +61,7 @@ class Before:
     private: Any
     refs: int
     new_refs: int
-    wrote: int
-    released: int
+    locked: list[BufferHead]
 
 
 class Observer:
@@ -78,9 +79,14 @@ class Observer:
         self.exercised: Counter[str] = Counter()
         self.alone = True
         self._hurried: set[str] = set()  # tasks inside migratepage in MIGRATE_ASYNC
+        self._kept: dict[Page, bool] = {}  # whether a page that handed its place over had private data then
+        self._written: set[Page] = set()  # pages whose dirty flag was taken for a write
+        self._released: set[Page] = set()  # pages whose private data were released
         self._plain_wait = self.vm.wait
         self.vm.wait = self.waits  # type: ignore[method-assign]
         sb.ops = FileOperations(*(self._look(name) for name in FileOperations._fields))
+        with suppress(TypeError):  # what it calls of its own is seen too, unless its instances have no room
+            vars(sb.fs).update((name, look) for name, look in sb.ops._asdict().items() if look is not None)
 
     def _look(self, name: str) -> Any:
         raw: Callable[..., Any] | None = getattr(self.raw, name)
@@ -124,8 +130,12 @@ class Observer:
         """One attempt of the file system's own."""
         before = Before(
             bytes(self.vm.map_page(page)), page._flags, page._private, page._refcount, newpage._refcount,
-            self.calls["writepage"], self.calls["releasepage"],
+            _locked_buffers(page),
         )  # fmt: skip
+        mapping.watch = self._hears
+        self._kept.pop(page, None)
+        self._written.discard(page)
+        self._released.discard(page)
         if mode == MIGRATE_ASYNC:
             self.exercised["F8"] += 1
             self._hurried.add(self.vm.current.name)
@@ -134,14 +144,23 @@ class Observer:
         finally:
             self._hurried.discard(self.vm.current.name)
         name = f"migratepage({page._index}, {MIGRATE_MODES[mode]})"
-        if mode == MIGRATE_ASYNC and self.calls["writepage"] != before.wrote:
+        if mode == MIGRATE_ASYNC and page in self._written:
             self.broken("F8", f"{name} wrote a page out")
         if not page._flags & LOCKED or not newpage._flags & LOCKED:
             which = "old" if not page._flags & LOCKED else "new"
             self.broken("F15", f"{name} returned {rc} and the {which} page is not locked")
+        left = [bh for bh in (*_locked_buffers(page), *_locked_buffers(newpage)) if bh not in before.locked]
+        if left and self.alone:
+            self.broken("F15", f"{name} returned {rc} and {left[0]!r} is still locked")
         if type(rc) is int and rc <= 0:
             (self.refused if rc else self.moved)(name, mapping, newpage, page, before)
         return rc
+
+    def _hears(self, what: str, page: Page) -> None:
+        if what == "move":
+            self._kept[page] = bool(page._flags & PRIVATE)
+        else:
+            (self._written if what == "write" else self._released).add(page)
 
     def moved(self, name: str, mapping: FileMapping, newpage: Page, page: Page, before: Before) -> None:
         """It said 0: "F2", "F3", "F6", "F7", "F10", "F11"."""
@@ -154,17 +173,19 @@ class Observer:
             self.broken("F3", f"{name} returned 0, and the file's slot {page._index} does not lead to the new page")
         if page in mapping.i_pages.values():
             self.broken("F3", f"{name} returned 0, and a slot of the file still leads to the old page")
-        if bytes(self.vm.map_page(newpage)) != before.content:
+        if self.alone and bytes(self.vm.map_page(newpage)) != before.content:
             self.broken("F2", f"{name} returned 0, and the new page does not hold what the old one held")
-        if before.flags & DIRTY and not newpage._flags & DIRTY and self.calls["writepage"] == before.wrote:
+        if before.flags & DIRTY and not newpage._flags & DIRTY and page not in self._written:
             self.broken("F11", f"{name} moved a dirty page, and the new one is clean: it would never be written")
-        kept = private and self.calls["releasepage"] == before.released
+        kept = private and self._kept.get(page, True)  # what was released before is not missed
         if page._flags & PRIVATE:
             self.broken("F6", f"{name} returned 0, and the old page still has its private data")
         if kept and not newpage._flags & PRIVATE:
             self.broken("F6", f"{name} returned 0, and the new page has no PG_private, which the old one had")
         if kept and newpage._private is not before.private and not _alike(newpage._private, before.private):
             self.broken("F6", f"{name} returned 0, and the private data of the old page are not on the new one")
+        if page_has_buffers(newpage) and any(bh.page is not newpage for bh in page_buffers(newpage)):
+            self.broken("F6", f"{name} returned 0, and the buffers of the new page still lead to the old one")
         if self.alone:
             self._counted(name, newpage, page, before, private)
 
@@ -188,18 +209,19 @@ class Observer:
             self.broken("F4", f"{name} returned an error, and the new page is a part of the file")
         if self.alone and newpage._refcount != before.new_refs:
             self.broken("F4", f"{name} returned an error, and the new page has {newpage._refcount} references")
-        if self.calls["writepage"] != before.wrote or self.calls["releasepage"] != before.released:
+        if page in self._written or page in self._released:
             return
         if (page._flags ^ before.flags) & (DIRTY | PRIVATE) or page._private is not before.private:
             self.broken("F4", f"{name} returned an error, and the old page lost its dirty flag or its private data")
         if self.alone and page._refcount != before.refs:
             self.broken("F4", f"{name} returned an error, and the old page has {page._refcount} references; it had {before.refs}")
-        if bytes(self.vm.map_page(page)) != before.content:
+        if self.alone and bytes(self.vm.map_page(page)) != before.content:
             self.broken("F4", f"{name} returned an error, and the content of the old page changed")
 
     def releasepage(self, raw: Callable[..., Any], page: Page) -> Any:
         """It must say what it did ("F5")."""
         answer = raw(page)
+        self._released.add(page)
         self.exercised["F5"] += 1
         if bool(answer) != (not page._flags & PRIVATE):
             has = "has its private data still" if page._flags & PRIVATE else "has none any more"
@@ -213,6 +235,10 @@ class Observer:
         if page._flags & PRIVATE:
             self.broken("F14", "invalidatepage returned, and the page that is cut off has its private data still")
         return answer
+
+
+def _locked_buffers(page: Page) -> list[BufferHead]:
+    return [bh for bh in page_buffers(page) if bh._locked] if page_has_buffers(page) else []
 
 
 def _alike(one: Any, other: Any) -> bool:

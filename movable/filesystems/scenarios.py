@@ -12,9 +12,10 @@ from movable.explore import Options, Scene, explore
 from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
 from movable.filesystems.observer import OTHERS, Broken, raised
+from movable.mm.buffer import brelse, find_get_block, lock_buffer, unlock_buffer
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 from movable.mm.page_flags import PG_dirty
-from movable.mm.pagemap import file_read, file_write
+from movable.mm.pagemap import file_read, file_write, set_page_dirty, touch_content
 from movable.mm.process import Signal
 from movable.mm.seam import Seam
 from movable.mm.swap import lru_add_drain_all
@@ -26,7 +27,7 @@ PARTNERS = ("write", "store", "read", "load", "sync", "cut", "drop", "move")
 PIECE = 8
 OLD, NEW = b"old old ", b"new new "
 
-SCENARIOS = (*(("move", partner) for partner in PARTNERS), ("sync", "store"), ("cut", "load"), ("hurry", "sync"))
+SCENARIOS = (*(("move", partner) for partner in PARTNERS), ("move", "hold"), ("sync", "store"), ("cut", "load"), ("hurry", "sync"))
 """What runs beside what; ``hurry`` is a migration in MIGRATE_ASYNC."""
 
 
@@ -83,6 +84,21 @@ class Stage:
         """A read through a mapping."""
         with suppress(Signal):
             self.seen["load"] = self.machine.task.read(self.address, PIECE)
+
+    def hold(self) -> None:
+        """A write into a buffer, under its lock and without the page's (as of metadata)."""
+        bh = find_get_block(self.file, 0, 0)
+        if bh is None:
+            return
+        lock_buffer(bh)
+        page = bh.page
+        data = page.vm.map_page(page)
+        set_page_dirty(page)
+        touch_content(self.file, 0, "aw")
+        data[:PIECE] = NEW
+        self.seen["new"] = True
+        unlock_buffer(bh)
+        brelse(bh)
 
     def sync(self) -> None:
         """fsync(2)."""

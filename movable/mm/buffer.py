@@ -152,6 +152,9 @@ def try_to_free_buffers(page: Page) -> bool:
         _point(bh, "aw", "count")
     if any(bh.count or bh._locked for bh in buffers):
         return False
+    mapping = file_of(page)
+    if mapping is not None and mapping.watch is not None:
+        mapping.watch("release", page)
     detach_page_private(page)
     return True
 

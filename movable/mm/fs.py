@@ -92,10 +92,11 @@ class FileMapping(AddressSpace):
 
     ``i_pages`` are its pages by page number in the file, ``i_mmap`` the areas that map it, under ``i_mmap_rwsem``.
     ``i_rwsem`` is held by who writes to the file or cuts it off. ``wb_err`` is the error of a write that nobody was told of yet.
-    ``private_lock`` guards who finds buffers by block.
+    ``private_lock`` guards who finds buffers by block. ``watch``, if there is one, hears of each page that hands its place over
+    ("move"), whose dirty flag is taken for a write ("write"), and whose buffers are freed ("release").
     """
 
-    __slots__ = ("_private_lock", "i_mmap", "i_mmap_rwsem", "i_pages", "i_rwsem", "wb_err")
+    __slots__ = ("_private_lock", "i_mmap", "i_mmap_rwsem", "i_pages", "i_rwsem", "watch", "wb_err")
 
     if TYPE_CHECKING:
         host: Inode
@@ -108,6 +109,7 @@ class FileMapping(AddressSpace):
         self.i_mmap_rwsem = RWSem(user.vm, f"i_mmap_rwsem of {name}")
         self.i_rwsem = RWSem(user.vm, f"i_rwsem of {name}")
         self.wb_err = 0
+        self.watch: Callable[[str, Page], object] | None = None
         self._private_lock: SpinLock | None = None
 
     @property

@@ -155,6 +155,8 @@ def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page:
         seam.point("aw", ("i_pages", mapping.name))
         if page._refcount != expected:
             return -EAGAIN
+    if mapping.watch is not None:
+        mapping.watch("move", page)
     page._refcount = 0
     newpage._index, newpage._mapping = page._index, page._mapping  # 8
     newpage._flags |= page._flags & (SWAPBACKED | DIRTY)

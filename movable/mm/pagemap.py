@@ -177,6 +177,11 @@ def clear_page_dirty_for_io(page: Page) -> bool:
     if not page._flags & DIRTY:
         return False
     _flags(page, 0, DIRTY)
+    mapping = file_of(page)
+    if mapping is not None and mapping.watch is not None:
+        mapping.watch("write", page)
+    if page.seam is not None:
+        page.seam.event("clear_page_dirty_for_io", page)
     return True
 
 
@@ -231,7 +236,7 @@ def file_read(task: Process, inode: Inode, offset: int, length: int) -> bytes | 
         if page is None:
             break
         unlock_page(page)  # the reference keeps the page where it is
-        _content(inode, index, "ar")
+        touch_content(inode, index, "ar")
         parts.append(bytes(page.vm.map_page(page)[start:end]))
         mark_page_accessed(page)
         put_page(page)
@@ -252,7 +257,7 @@ def _write(task: Process, inode: Inode, offset: int, content: bytes) -> int:
         if page is not None:
             rc = write_begin(inode, page)
             if rc == 0:
-                _content(inode, index, "aw")
+                touch_content(inode, index, "aw")
                 page.vm.map_page(page)[start:end] = content[done : done + end - start]
                 set_page_dirty(page)
                 mark_page_accessed(page)
@@ -284,7 +289,7 @@ def _pieces(offset: int, length: int) -> Iterator[tuple[int, int, int]]:
         offset += stop - start
 
 
-def _content(inode: Inode, index: int, op: str) -> None:
+def touch_content(inode: Inode, index: int, op: str) -> None:
     """A look at what a page of a file holds, or a change of it; see VMA.location."""
     seam = inode.user.vm.seam
     if seam is not None:

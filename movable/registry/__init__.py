@@ -315,17 +315,35 @@ def _checked(owner: Any, name: str) -> str:
 
 
 def _arguments(owner: Any, function: Any, callback: str, name: str) -> str:
-    """Why a callback cannot be called, or ""."""
-    parameters = list(inspect.signature(function).parameters.values())
-    static = inspect.isclass(owner) and isinstance(inspect.getattr_static(owner, callback), staticmethod)
-    if inspect.isclass(owner) and not static:
-        parameters = parameters[1:]
-    allowed = _ARGUMENTS.get(callback) or list(inspect.signature(getattr(hookspecs, callback)).parameters)
-    for parameter in parameters:
+    """Why a callback of a driver cannot be called, which gets its arguments by name, or ""."""
+    allowed = _ARGUMENTS[callback]
+    for parameter in _declared(owner, function, callback):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return f"{name}.{callback} takes {parameter}; name the arguments: ({', '.join(allowed)})"
         if parameter.name not in allowed and parameter.default is parameter.empty:
             return f"{name}.{callback} wants an argument {parameter.name!r}; it gets ({', '.join(allowed)})"
+    return _plain(function, callback, name)
+
+
+def _in_order(owner: Any, function: Any, callback: str, name: str) -> str:
+    """The same of an operation of a file system, which gets its arguments in order, whatever it calls them."""
+    wanted = list(inspect.signature(getattr(hookspecs, callback)).parameters)
+    taken = _declared(owner, function, callback)
+    try:
+        inspect.Signature(taken).bind(*wanted)
+    except TypeError:
+        return f"{name}.{callback} takes ({', '.join(map(str, taken))}); it gets ({', '.join(wanted)})"
+    return _plain(function, callback, name)
+
+
+def _declared(owner: Any, function: Any, callback: str) -> list[inspect.Parameter]:
+    """The parameters of a function, without ``self``."""
+    parameters = list(inspect.signature(function).parameters.values())
+    static = inspect.isclass(owner) and isinstance(inspect.getattr_static(owner, callback), staticmethod)
+    return parameters[1:] if inspect.isclass(owner) and not static else parameters
+
+
+def _plain(function: Any, callback: str, name: str) -> str:
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         return f"{name}.{callback} is asynchronous or a generator; a callback is a plain function"
     return ""
@@ -336,7 +354,7 @@ def validate(owner: Any, name: str) -> None:
 
     Raises UsageError, one line, naming the plug-in, the hook and what it should be.
     """
-    problem = problem_of_filesystem(owner, name, _arguments) if is_filesystem(owner) else _checked(owner, name)
+    problem = problem_of_filesystem(owner, name, _in_order) if is_filesystem(owner) else _checked(owner, name)
     if problem:
         raise UsageError(problem)
 

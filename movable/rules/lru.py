@@ -192,6 +192,12 @@ class Lru(Check):
         if before is not None:
             self.entries[event.args["child"], event.args["vpn"]] = before
 
+    def clear_page_dirty_for_io(self, event: Event) -> None:
+        """The page is written before it moves: what its mappings wrote is on the way to the disk."""
+        for place, (pte, frame, task) in self.entries.items():
+            if frame == event.pfn:
+                self.entries[place] = pte & ~PTE_DIRTY, frame, task
+
     def zap_pte(self, event: Event) -> None:
         """A mapping, or the entry that stands for it, is taken away."""
         self.entries.pop((event.args["mm"], event.args["vpn"]), None)

@@ -95,11 +95,11 @@ def test_a_waiver_excuses_what_is_broken_and_nothing_else() -> None:
 
 def test_interleavings_find_a_write_that_is_lost() -> None:
     """A copy before the page is taken from those who map it is right alone, and loses a write beside one."""
-    report = searched(Ramfs, 0, executions=11)
+    report = searched(Ramfs, 0, executions=12)
     assert not report.broken
     assert [one.name for one in report.scenarios][:2] == ["move ‖ write", "move ‖ store"]
     assert all(one.executions for one in report.scenarios)
-    assert len(scenarios.SCENARIOS) == 11
+    assert len(scenarios.SCENARIOS) == 12
 
 
 def test_it_is_checked_in_a_process_of_its_own() -> None:
@@ -120,7 +120,7 @@ def test_a_new_one_is_right_as_it_is_written(tmp_path: Path, monkeypatch: pytest
     monkeypatch.syspath_prepend(str(tmp_path / "my-files" / "src"))
     fs = find("my_files:MyFiles")
     assert {path.name for path in written} >= {"filesystem.py", "pyproject.toml", "test_my_files.py"}
-    certificate = certify(fs, examples=20, executions=11)
+    certificate = certify(fs, examples=20, executions=12)
     assert certificate.is_filesystem
     assert list(certificate.rules) == list(FILESYSTEM_RULES)
     report = certificate.report

@@ -297,8 +297,8 @@ def test_it_is_mounted_by_name() -> None:
 
 @pytest.mark.parametrize(("members", "problem"), [
     ({"readpage": 5}, "not a function"),
-    ({"readpage": lambda self, page: 0, "migrate_folio": lambda self: 0}, "calls it migratepage"),
-    ({"readpage": lambda self, a, b, c: 0}, "wants an argument"),
+    ({"readpage": lambda self, file, page: 0, "migrate_folio": lambda self: 0}, "calls it migratepage"),
+    ({"readpage": lambda self, a, b, c: 0}, "takes \\(a, b, c\\); it gets \\(inode, page\\)"),
 ])  # fmt: skip
 def test_what_cannot_be_a_file_system_is_refused(members: dict[str, object], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):

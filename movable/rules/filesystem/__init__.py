@@ -86,8 +86,9 @@ F9 = rule(
 
 F10 = rule(
     "F10", MUST, "a page that is being written stays",
-    "No page under writeback is handed over: whoever starts a write on the way to a move waits for its end.",
-    why="The disk reads from the old page, which is freed.",
+    "No page under writeback, and none with a buffer that somebody has locked, is handed over: whoever starts a write on the way "
+    "to a move waits for its end.",
+    why="The disk reads from the old page, or writes to it, and it is freed.",
     kernel="mm/migrate.c: migrate_page, mm/migrate.c: fallback_migrate_page",
     bugs="C12",
     judged_by=f"{_KIT}observer:raised",

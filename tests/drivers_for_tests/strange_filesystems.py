@@ -1,0 +1,185 @@
+"""File systems with ways of their own: right ones that a hasty judge would blame, and wrong ones that hide it well."""
+
+from __future__ import annotations
+
+from errno import EAGAIN, EBUSY
+
+from movable import VM, AddressSpace, Page, Work, clear_highpage, lock_page, unlock_page
+from movable.filesystem import (
+    Inode,
+    SetPageUptodate,
+    attach_page_private,
+    buffer_migrate_page,
+    clear_page_dirty_for_io,
+    detach_page_private,
+    end_page_writeback,
+    migrate_page,
+    migrate_page_copy,
+    migrate_page_move_mapping,
+    page_buffers,
+    page_has_buffers,
+    page_has_private,
+    page_inode,
+    set_page_writeback,
+    try_to_free_buffers,
+    wait_on_page_writeback,
+)
+from movable_filesystems import Blockfs
+
+DIRTY = 1 << 4
+
+
+class Shelf:
+    """Right: written pages lie on a shelf of its own, and a page that is written has a record of that."""
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.shelf: dict[tuple[Inode, int], bytes] = {}
+        self.work = vm.workqueue("shelf")
+        self.records = 0
+
+    def statfs(self) -> int:
+        return self.records
+
+    def readpage(self, inode: Inode, page: Page) -> int:
+        if (inode, page._index) in self.shelf:
+            self.vm.map_page(page)[:] = self.shelf[inode, page._index]
+        else:
+            clear_highpage(page)
+        SetPageUptodate(page)
+        unlock_page(page)
+        return 0
+
+    def write_begin(self, inode: Inode, page: Page) -> int:
+        if not page_has_private(page):
+            attach_page_private(page, {"of": page._index})
+            self.records += 1
+        return 0
+
+    def writepage(self, page: Page) -> int:
+        place = page_inode(page), page._index
+        set_page_writeback(page)
+        unlock_page(page)
+
+        def done() -> None:
+            self.shelf[place] = bytes(self.vm.map_page(page))
+            end_page_writeback(page)
+
+        self.work.queue_work(Work(done, "a write"))
+        return 0
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        rc = migrate_page_move_mapping(mapping, dst, src)
+        if rc == 0:
+            if page_has_private(src):
+                attach_page_private(dst, detach_page_private(src))
+            migrate_page_copy(dst, src)
+        return rc
+
+    def releasepage(self, page: Page) -> bool:
+        self.invalidatepage(page)
+        return True
+
+    def invalidatepage(self, page: Page) -> None:
+        if detach_page_private(page) is not None:
+            self.records -= 1
+
+    def evict_inode(self, inode: Inode) -> None:
+        self.shelf = {place: content for place, content in self.shelf.items() if place[0] is not inode}
+
+
+class LeftToTheCore(Shelf):
+    """Right: the fallback writes its dirty pages out and asks it to release the record."""
+
+    migratepage = None  # type: ignore[assignment]
+
+
+class WritesItself(Shelf):
+    """Right: a dirty page is written by its own hand first, and moved when that has ended."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if src._flags & DIRTY:
+            if mode != 2:
+                return -EBUSY
+            if clear_page_dirty_for_io(src):
+                self.writepage(src)
+                lock_page(src)
+                wait_on_page_writeback(src)
+        return super().migratepage(mapping, dst, src, mode)
+
+
+class Releases(Shelf):
+    """Right: a clean page's record is released, and the page moves without one."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if src._flags & DIRTY:
+            return -EAGAIN
+        if page_has_private(src):
+            self.releasepage(src)
+        return migrate_page(mapping, dst, src, mode)
+
+
+class FreesBuffers(Blockfs):
+    """Right: the buffers of a clean page are freed, and the page moves without them."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if src._flags & DIRTY or not page_has_buffers(src):
+            return buffer_migrate_page(mapping, dst, src, mode)
+        return migrate_page(mapping, dst, src, mode) if try_to_free_buffers(src) else -EAGAIN
+
+
+class Drops(Shelf):
+    """F6: the record goes after the place was handed over, and is nowhere then."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        rc = migrate_page_move_mapping(mapping, dst, src)
+        if rc == 0:
+            self.releasepage(src)
+            migrate_page_copy(dst, src)
+        return rc
+
+
+class Unlocked(Blockfs):
+    """F10: the buffers go along, and nobody asks who has locked one, but in the modes ``asks_in``."""
+
+    asks_in: tuple[int, ...] = ()
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if mode in self.asks_in or not page_has_buffers(src):
+            return buffer_migrate_page(mapping, dst, src, mode)
+        rc = migrate_page_move_mapping(mapping, dst, src)
+        if rc == 0:
+            buffers = detach_page_private(src)
+            attach_page_private(dst, buffers)
+            for bh in buffers:
+                bh.page = dst
+            migrate_page_copy(dst, src)
+        return rc
+
+
+class UnlockedWhereItMayWait(Unlocked):
+    """F2, and only beside who writes into a buffer: MIGRATE_ASYNC is right."""
+
+    asks_in = (0,)
+
+
+class LeadsBack(Blockfs):
+    """F6: the buffers on the new page still say that they are the old one's."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        rc = buffer_migrate_page(mapping, dst, src, mode)
+        for bh in page_buffers(dst) if rc == 0 and page_has_buffers(dst) else ():
+            bh.page = src
+        return rc
+
+
+class LeavesALock(Blockfs):
+    """F15: a buffer stays locked when the page did not move."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        rc = buffer_migrate_page(mapping, dst, src, mode)
+        if rc and page_has_buffers(src):
+            page_buffers(src)[0]._locked = True
+        return rc
+
+

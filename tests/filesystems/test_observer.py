@@ -1,0 +1,48 @@
+"""File systems with ways of their own: no right one is blamed, and a wrong one by its rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from movable.contract.budget import Budget
+from movable.contract.filesystem import Search
+from movable.filesystems import program
+from movable.filesystems.scenarios import explored
+from movable.registry import validate
+from movable_filesystems import Blockfs
+from tests.drivers_for_tests.strange_filesystems import (
+    Drops,
+    FreesBuffers,
+    LeadsBack,
+    LeavesALock,
+    LeftToTheCore,
+    Releases,
+    Shelf,
+    Unlocked,
+    UnlockedWhereItMayWait,
+    WritesItself,
+)
+
+
+def broken(fs: type, era: str) -> list[str]:
+    return Search(fs, era, 0, Budget(len(program.OPENING) + 6, 0, None), {}).go().broken
+
+
+@pytest.mark.parametrize("era", ["4.19", "7.3"])
+@pytest.mark.parametrize("fs", [Shelf, LeftToTheCore, WritesItself, Releases, FreesBuffers])
+def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
+    validate(fs, fs.__name__)
+    assert broken(fs, era) == []
+    outcome = explored(fs, era, ("move", "store"), 12, 0)
+    assert not outcome.rule, outcome
+
+
+@pytest.mark.parametrize(("fs", "rule"), [(Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15")])
+def test_a_wrong_one_is_named(fs: type, rule: str) -> None:
+    assert broken(fs, "6.1") == [rule]
+
+
+def test_who_writes_into_a_buffer_under_its_lock_is_heard() -> None:
+    assert not explored(Blockfs, "6.1", ("move", "hold"), 60, 0).rule
+    assert explored(UnlockedWhereItMayWait, "6.1", ("move", "hold"), 60, 0).rule == "F2"
+    assert broken(UnlockedWhereItMayWait, "6.1") == []
