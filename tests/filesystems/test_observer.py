@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movable.contract.budget import Budget
-from movable.contract.filesystem import Search
+from movable.contract.filesystem import check_filesystem
 from movable.filesystems import program
 from movable.filesystems.scenarios import explored
 from movable.registry import validate
@@ -25,7 +25,7 @@ from tests.drivers_for_tests.strange_filesystems import (
 
 
 def broken(fs: type, era: str) -> list[str]:
-    return Search(fs, era, 0, Budget(len(program.OPENING) + 6, 0, None), {}).go().broken
+    return check_filesystem(fs, era, 0, Budget(len(program.OPENING) + 6, 0, None), {}, isolate=False).broken
 
 
 @pytest.mark.parametrize("era", ["4.19", "7.3"])
