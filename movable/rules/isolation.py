@@ -54,7 +54,7 @@ D30 = rule(
     "No callback sets or clears PG_isolated, not even on success.",
     why="The core warns, and what it counts as isolated no longer matches.",
     kernel="mm/migrate.c: move_to_new_page, mm/migrate.c: isolate_movable_page",
-    exercised_by="flags_set",
+    exercised_by="flags_set", ends="migratepage", breaks_only=True,
 )  # fmt: skip
 
 V1 = rule(

@@ -100,7 +100,9 @@ MAX_ATTEMPTS = 10
 NO_COPY = 3
 LARGEST_ERRNO = 4095
 HOPELESS = 100
-"""So many times -EAGAIN and never anything else is more than bad luck."""
+HOPELESS_RUNS = 3
+"""So many times -EAGAIN, in so many runs of the loop, and never anything else is more than bad luck: in one run somebody may hold a
+lock all the time."""
 
 
 class Migration(Check):
@@ -122,6 +124,7 @@ class Migration(Check):
         self.moves = self.failures = self.no_copy_calls = 0
         self.streaks: dict[str, tuple[int, Event | None]] = {}
         self.unmarked: dict[int, tuple[Event, str]] = {}
+        self.streak_runs: dict[str, set[int]] = {}
 
     @property
     def answers(self) -> int:
@@ -284,13 +287,15 @@ class Migration(Check):
         count, first = self.streaks.get(name, (0, None))
         if count >= 0:
             self.streaks[name] = (count + 1, first or event)
+            call = self.lives.call
+            self.streak_runs.setdefault(name, set()).add(UNSEEN if call is None or call.run is None else call.run.event.seq)
 
     def finish(self, last: Event, quiescent: bool) -> None:
         """Targets that were never unlocked; a driver that never answered anything but -EAGAIN."""
         for newpfn in list(self.unmarked):
             self._tell_unmarked(newpfn)
         for name, (count, first) in self.streaks.items():
-            if count >= HOPELESS and first is not None:
+            if count >= HOPELESS and first is not None and len(self.streak_runs[name]) >= HOPELESS_RUNS:
                 self.broken(D24, first, f"{name} answered -EAGAIN {count} times and never anything else")
 
 

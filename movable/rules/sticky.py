@@ -30,7 +30,7 @@ D56 = rule(
     "nothing.",
     why="The core no longer looks whether the owner has released a page that it holds isolated, so it asks about nobody's page.",
     kernel="mm/zsmalloc.c: zs_page_migrate, mm/migrate.c: migrate_movable_ops_page",
-    eras=STICKY, exercised_by="asked_about_released",
+    eras=STICKY, exercised_by="asked_about_released", ends="migratepage", breaks_only=True,
 )  # fmt: skip
 
 D57 = rule(
@@ -39,7 +39,7 @@ D57 = rule(
     "deflated and the new one is not inflated, or another negative errno with the old page still inflated.",
     why="The balloon core does all that itself after the hook. Anything that is not negative is read as a page that left.",
     kernel="mm/balloon.c: balloon_page_migrate",
-    eras=CORE_BALLOON, exercised_by="hooks",
+    eras=CORE_BALLOON, exercised_by="hooks", ends="balloon_hook", breaks_only=True,
 )  # fmt: skip
 
 D58 = rule(
@@ -47,7 +47,7 @@ D58 = rule(
     "The migrate callback marks the new page only when it can no longer fail.",
     why="Type and mark cannot be taken back: a target that is given back with them is not fresh.",
     kernel="mm/zsmalloc.c: zs_page_migrate",
-    eras=STICKY, exercised_by="failed_moves",
+    eras=STICKY, exercised_by="failed_moves", ends="migratepage", breaks_only=True,
 )  # fmt: skip
 
 D59 = rule(
@@ -56,7 +56,7 @@ D59 = rule(
     why="Only the back pointer says whether a marked page has an owner. A page that its owner gives up while isolated, beside "
     "its callbacks, is moved and put back for somebody who no longer has it.",
     kernel="mm/zsmalloc.c: reset_zpdesc, mm/balloon.c: balloon_page_list_dequeue",
-    eras=STICKY, exercised_by="pointers",
+    eras=STICKY, exercised_by="pointers", ends="migratepage", breaks_only=True,
 )  # fmt: skip
 
 D60 = rule(
@@ -96,7 +96,7 @@ V39 = rule(
     "The isolated bit is clear when a page reaches the allocator.",
     why="The core holds a reference as long as the bit is set, and clears it first.",
     kernel="mm/migrate.c: migrate_movable_ops_page",
-    eras=ASKS_RELEASED, exercised_by="freed_marked",
+    eras=ASKS_RELEASED, exercised_by="freed_marked", trace="free_page.flags bits",
 )  # fmt: skip
 
 V40 = rule(

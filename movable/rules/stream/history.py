@@ -98,7 +98,7 @@ class Call:
     that it took and still holds, ``strange`` those that it released without having taken them. ``yes`` is the answer of
     isolate_page. ``touched`` and ``foreign`` say that this task, or another, has used ``page.lru`` meanwhile; ``filled`` that this
     task has written to the new page or its fields.
-    ``hook`` is what a balloon's device answered inside.
+    ``hook`` is what a balloon's device answered inside; ``freed`` says that the page was freed there.
     """
 
     newpfn = UNSEEN
@@ -116,6 +116,7 @@ class Call:
     foreign = False
     filled = False
     hook: Any = None
+    freed = False
 
     def __init__(self, kind: str, event: Event) -> None:
         self.kind = kind
@@ -343,6 +344,7 @@ class Lives:
             life.isolated = False
             life.gone = event.seq
             life.moved_to = newpfn
+            life.settled = call is not None and call.freed
             if newpfn >= 0:
                 target = self.life(newpfn)
                 target.last = (event.task, "target", ret)
@@ -466,3 +468,6 @@ class Lives:
         """A frame's life has ended, and every check has seen it."""
         self.pages.pop(event.pfn, None)
         self.freed = (event.task, event.pfn)
+        call = self.top(event.task)
+        if call is not None and call.pfn == event.pfn:
+            call.freed = True

@@ -49,6 +49,8 @@ class Consistency:
         if kind in WITHIN:
             if task in self._callbacks:
                 self.nesting.within(event)
+            elif kind == "unlock_page":
+                self.nesting.after(event)
         elif kind in CALLS:
             self._nested(event)
         if self.sticky and mapping > 0:
@@ -102,7 +104,7 @@ class Consistency:
         """PG_isolated differs. When the owner has let go of the page, the core just clears it."""
         if now:
             self._hole(event, "is isolated; the lines before tell of no isolation")
-        elif event.mapping > PAGE_MAPPING_FLAGS and not self.sticky:
+        elif event.mapping > PAGE_MAPPING_FLAGS:
             self._hole(event, "is not isolated any more; the lines before tell of no end of its isolation")
 
     def _returned(self, event: Event) -> None:
@@ -122,6 +124,11 @@ class Consistency:
         if event.seq not in self.touched:
             self._hole(event, "is the target of a move and marked already; the lines before tell of no mark in this call")
 
+    def unmarked(self, event: Event) -> None:
+        """A hook has agreed to a move, and the balloon core has moved the page without a mark for its target: it never does."""
+        if self._sees_marks:
+            self._hole(event, "was moved; the lines before tell of no mark that the balloon core gave to its target")
+
     def _disagree(self, event: Event, other: int, words: str) -> None:
         """An event says something else than the one in line ``other``."""
         if len(self.touched) < TOUCHED_LIMIT:
@@ -137,12 +144,13 @@ class Consistency:
 
 
 class NewMark(Check):
-    """Whose mark the target of a move gets, inside the callback: the old page's (D16). ``consistency`` hears of marked targets."""
+    """Whose mark the target of a move gets, inside the callback: the old page's (D16). ``consistency`` hears of surprises."""
 
     def __init__(self, lives: Lives, era: Era, broken: Report, consistency: Consistency | None) -> None:
         super().__init__(lives, era, broken)
         self._consistency = consistency
         self._marking: dict[str, Call] = {}
+        self._agreed: list[Event] = []
 
     def set_page_movable(self, event: Event) -> None:
         """A page is marked; within a callback of this task for this target?"""
@@ -160,6 +168,18 @@ class NewMark(Check):
         if marked(was) and ops > 0 and not ops & PAGE_MAPPING_FLAGS and ops + PAGE_MAPPING_MOVABLE != was:
             text = f"page {event.pfn} was marked with operations at {ops:#x}; page {call.pfn}, whose content it gets, has others"
             self.broken(D16, event, f"{text} ({was - PAGE_MAPPING_MOVABLE:#x})")
+
+    def migratepage_ret(self, event: Event) -> None:
+        """A move is over; what a hook agreed to, the balloon core marks."""
+        call = self.lives.call
+        if call is not None and call.hook == 0 and call.new_mark is None and event.args.get("ret") == 0:
+            self._agreed.append(event)
+
+    def finish(self, last: Event, quiescent: bool) -> None:
+        """Only now is it known whether the trace shows marks."""
+        if self._consistency is not None:
+            for event in self._agreed:
+                self._consistency.unmarked(event)
 
 
 _EMPTY: dict[str, int] = {}

@@ -1,6 +1,7 @@
 """Calls within calls tell of the same page twice: the core's function and the driver's callback inside it must agree.
 
-So must the lines within a callback: its pages are locked when it begins, and stay so until somebody is seen to unlock them.
+So must the lines within a callback: its pages are locked when it begins, and stay so until somebody is seen to unlock them. Behind
+a move, what the core unlocks next is the new page or the old one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 
 from movable.events import Event
 from movable.mm.page_flags import LOCKED
+from movable.rules.stream.history import UNSEEN
 
 INSIDE = {"isolate_page": "isolate_movable_page", "migratepage": "move_to_new_page"}
 """Callbacks, and the function of the core that calls each."""
@@ -33,6 +35,7 @@ class Nesting:
         self._outer: dict[str, Event] = {}
         self.callbacks: dict[str, Event] = {}
         self._answer: dict[str, Event] = {}
+        self._moved: dict[str, tuple[Event, int]] = {}
 
     def feed(self, event: Event) -> None:
         """Take in one event of CALLS."""
@@ -45,6 +48,10 @@ class Nesting:
         elif kind in ("migratepage_ret", "isolate_page_ret"):
             self.callbacks.pop(task, None)
             self._answer[task] = event
+            if kind == "migratepage_ret" and event.args.get("ret") == 0:
+                self._moved[task] = (event, event.args.get("newpage", UNSEEN))
+            else:
+                self._moved.pop(task, None)
         elif kind == "move_to_new_page_ret":
             self._end(event)
         elif kind == "isolate_movable_page_ret":
@@ -70,6 +77,13 @@ class Nesting:
         one, two = answer.args.get("ret"), event.args.get("ret")
         if one is not None and two is not None and one != two:
             self._disagree(event, answer.seq, f"was moved with {two}; its driver had answered {one}")
+
+    def after(self, event: Event) -> None:
+        """Take in an unlock by a task that is in no callback."""
+        moved, newpage = self._moved.pop(event.task, (None, UNSEEN))
+        if moved is not None and event.pfn not in (moved.pfn, newpage):
+            words = f"is unlocked where page {moved.pfn}, which has just been moved, or its target should be"
+            self._disagree(event, moved.seq, words)
 
     def within(self, event: Event) -> None:
         """Take in one event of WITHIN, of a task that is in a callback."""

@@ -1,0 +1,78 @@
+"""Traces of a 7.3 kernel of which something is missing: right drivers are not blamed, wrong hooks are told all the same."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+from movable.trace.judge.conformance import Result, check_trace
+
+DATA = Path(__file__).parents[2] / "data" / "traces-7.3"
+PAGE = re.compile(r" page=(\S+)")
+
+
+def lines_of(name: str) -> list[str]:
+    with gzip.open(DATA / f"{name}.txt.gz", "rt") as stream:
+        return stream.readlines()
+
+
+def judged(tmp_path: Path, lines: list[str]) -> Result:
+    file = tmp_path / "t.txt"
+    file.write_text("".join(lines))
+    return check_trace(str(file))
+
+
+def moves(lines: list[str], driver: str) -> list[tuple[int, int, int]]:
+    """Where moves that succeed begin, where their callback returns, and where the old page is free."""
+    found, begun = [], 0
+    for at, line in enumerate(lines):
+        if f": {driver}_migrate: " in line:
+            begun = at
+        elif f": {driver}_migrate_ret: " in line and line.endswith("ret=0\n"):
+            page = PAGE.findall(lines[begun])[0]
+            end = next((n for n in range(at, len(lines)) if " free_frozen_pages: " in lines[n] and f"={page} " in lines[n]), 0)
+            if end:
+                found.append((begun, at, end))
+    return found
+
+
+def test_lines_that_are_missing_blame_nobody(tmp_path: Path) -> None:
+    """A piece is cut out where nothing says so: within a callback, behind one, and from one callback into the next."""
+    for name, driver in (("hook-busy", "balloon"), ("zsmalloc-compaction", "zs")):
+        lines = lines_of(name)
+        found = moves(lines, driver)
+        (begun, ret, end), (_, other, _) = found[0], found[3]
+        for first, last in ((ret - 1, other), (ret + 1, end + 1), (begun + 1, other - 1), (ret, ret + 1), (ret - 1, ret)):
+            assert judged(tmp_path, lines[:first] + lines[last:]).broken == [], (name, first, last)
+
+
+def test_the_end_of_an_isolation_is_missing(tmp_path: Path) -> None:
+    """The page's bit is seen to be clear, so that nobody isolated it twice."""
+    lines = lines_of("balloon-busy")
+    asked = next(at for at, line in enumerate(lines) if " isolate_movable_ops_page: " in line)
+    page = PAGE.findall(lines[asked])[0]
+    again = [re.sub(r"\d+\.\d{6}", lambda time: f"{float(time[0]) + 100:.6f}", line) for line in lines[asked : asked + 6]]
+    kept = [line for at, line in enumerate(lines) if f"={page} " not in line or at < asked + 6]
+    result = judged(tmp_path, kept + again)
+    assert result.broken == [] and result.holes
+
+
+def test_returns_of_the_hook_are_not_probed(tmp_path: Path) -> None:
+    lines = [line for line in lines_of("hook-busy") if "hook_ret: " not in line]
+    result = judged(tmp_path, lines)
+    assert result.broken == [] and result.verdicts["D57"].verdict == "unproven"
+
+
+def test_a_hook_that_drops_the_old_page(tmp_path: Path) -> None:
+    """The page is freed inside the callback: that is told, and not that it was never freed."""
+    lines = lines_of("hook-takes-a-reference")
+    for begun, ret, end in reversed(moves(lines, "balloon")):
+        page = PAGE.findall(lines[begun])[0]
+        freed = [re.sub(r"flags=\S+", "flags=0xfffffc0010009", line) for line in lines[end - 1 : end + 1]]
+        stamp = re.findall(r"\d+\.\d{6}", lines[ret])[0]
+        freed = [re.sub(r"\d+\.\d{6}", stamp, line, count=1) for line in freed]
+        behind = [line for line in lines[ret + 1 : end + 1] if f"={page} " not in line]
+        lines[ret : end + 1] = [*freed, lines[ret], *behind]
+    lines = [re.sub(r"refs=3", "refs=2", line) for line in lines]
+    assert set(judged(tmp_path, lines).broken) == {"D29", "D57"}
