@@ -76,8 +76,9 @@ class Era:
     ``balloon_core``: lists, marks, references and counters are the core's, and a device only talks to its host;
     ``balloon_oom``: how a balloon gives pages back in need, by a "shrinker" or a "notifier".
 
-    The memory of processes (mm/gup.py, mempolicy.py, mempolicy_calls.py, mmap.py, cpuset.py); answers of kernels other than 6.1 and
-    7.3 are taken from the nearer of the two:
+    The memory of processes (mm/memory.py, gup.py, mempolicy.py, mempolicy_calls.py, mmap.py, cpuset.py); answers of kernels other
+    than 6.1 and 7.3 are taken from the nearer of the two:
+    ``migration_wait_takes_ref``: a task that meets a page on its way holds a reference to it while it waits;
     ``absent_anon_enoent``: for move_pages a page that is not there in an anonymous private area is -ENOENT, else -EFAULT;
     ``protnone_pages_seen``: move_pages finds the pages of PROT_NONE areas;
     ``weighted_interleave``: MPOL_WEIGHTED_INTERLEAVE exists;
@@ -151,6 +152,7 @@ class Era:
     balloon_core: bool
     balloon_oom: str
     # the memory of processes
+    migration_wait_takes_ref: bool
     absent_anon_enoent: bool
     protnone_pages_seen: bool
     weighted_interleave: bool

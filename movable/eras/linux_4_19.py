@@ -60,6 +60,7 @@ ERA = Era(
     soft_offline_busy=False,
     soft_offline_again=-EBUSY,
     # the memory of processes
+    migration_wait_takes_ref=True,
     absent_anon_enoent=False,
     protnone_pages_seen=False,
     weighted_interleave=False,

@@ -42,6 +42,8 @@ ERA = replace(
     offline_stops_at_refusal=False,
     soft_offline_busy=True,
     soft_offline_again=0,
+    # the memory of processes
+    migration_wait_takes_ref=False,
     # files of /proc
     free_list_limit=100_000,
     # zsmalloc

@@ -147,22 +147,46 @@ def handle_mm_fault(task: Process, vma: VMA, vpn: int, write: bool) -> int:
     if pte & PTE_SWAP:
         return do_swap_page(task, vma, vpn, pte)
     if not pte & PTE_THERE:
-        return migration_entry_wait(task, pte)
+        return migration_entry_wait(task, vma, vpn, pte)
     if write and not pte & PTE_RW:
         return do_wp_page(task, vma, vpn, pte)
     table[vpn] = pte | (PTE_ACCESSED | PTE_DIRTY if write else PTE_ACCESSED)
     return 0
 
 
-def migration_entry_wait(task: Process, pte: int) -> int:
-    """The page is on its way: sleep until it is unlocked, then look again (migration_entry_wait)."""
-    page = task.user.vm.pages[pte >> PTE_SHIFT]
-    task.user.vm.wait(
+def migration_entry_wait(task: Process, vma: VMA, vpn: int, pte: int) -> int:
+    """The page is on its way: sleep until it is unlocked, then look again (migration_entry_wait).
+
+    Up to 5.19 with a reference to it, so that this try to move it fails.
+    """
+    vm = task.user.vm
+    page = vm.pages[pte >> PTE_SHIFT]
+    holds = vm.era.migration_wait_takes_ref
+    if holds and not _hold_entry(page, vma, vpn, pte):
+        return 0
+    vm.wait(
         ("page", page.pfn, "lock"),
         lambda: not page._flags & LOCKED,
         f"page {page.pfn} to arrive where it migrates to",
     )
+    if holds:
+        put_page(page)
     return 0
+
+
+def _hold_entry(page: Page, vma: VMA, vpn: int, pte: int) -> bool:
+    """Take a reference to the page of a migration entry, under the lock of the table: while the entry is there."""
+    seam = page.seam
+    if seam is not None:
+        if not still(vma, vpn, pte):
+            return False
+        seam.point("aw", ("page", page.pfn, "refs"))
+    if vma.mm.pgtable.get(vpn, 0) != pte or not page._refcount:
+        return False
+    page._refcount += 1
+    if seam is not None:
+        seam.event("get_page", page)
+    return True
 
 
 def do_swap_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:

@@ -65,9 +65,6 @@ MIGRATE_REASONS = (
     "compaction memory_failure memory_hotplug syscall_or_cpuset mempolicy_mbind numa_misplaced contig_range".split()
 )
 
-PASSES = 10
-"""How often one call tries a page that answers -EAGAIN."""
-
 ISOLATE_UNMAPPED = 0x2
 
 GetNewPage = Callable[["Page", Any], "Page | None"]
@@ -267,7 +264,7 @@ def migrate_by_passes(
     seam, force_after, enomem_aborts = vm.seam, vm.era.force_after, vm.era.enomem_aborts
     succeeded = failed = 0
     retry = 1
-    for nr_pass in range(PASSES):
+    for nr_pass in range(vm.era.passes):
         if not retry:
             break
         retry = 0
@@ -441,7 +438,6 @@ __all__ = [
     "MR_MEMPOLICY_MBIND",
     "MR_NUMA_MISPLACED",
     "MR_SYSCALL",
-    "PASSES",
     "callback_failed",
     "end_isolation",
     "finish_released",

@@ -330,7 +330,7 @@ def try_to_migrate(user: Userspace, page: Page) -> None:
 
 def _try_to_migrate(user: Userspace, page: Page) -> None:
     seam = page.seam
-    keep = PTE_EXCLUSIVE if page._flags & EXCLUSIVE and page._mapping & PAGE_MAPPING_ANON else 0
+    anon = page._mapping & PAGE_MAPPING_ANON
     pfn, index = page.pfn, page._index
     for vma in rmap_areas(user, page):
         vpn = vma.start + index - vma.pgoff
@@ -346,6 +346,9 @@ def _try_to_migrate(user: Userspace, page: Page) -> None:
             if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
                 continue
             seam.event("set_migration_pte", page, mm=vma.mm.name, vpn=vpn, pte=pte)
+        keep = PTE_EXCLUSIVE if anon and page._flags & EXCLUSIVE else 0  # only now: a fork may have shared it since
+        if keep:
+            page._flags &= ~EXCLUSIVE
         table[vpn] = pfn << PTE_SHIFT | PTE_MIGRATION | pte & PTE_KEPT | keep
         if pte & PTE_DIRTY:
             page._flags |= DIRTY
@@ -353,8 +356,6 @@ def _try_to_migrate(user: Userspace, page: Page) -> None:
         if vma.flags & VM_LOCKED:
             munlock_page(user, page)
         put_page(page)
-    if keep:
-        page._flags &= ~EXCLUSIVE
 
 
 def remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from movable import VM, ListHead
 from movable.eras import Era
 from movable.mm.cpuset import Cpuset
+from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gup import follow_page
 from movable.mm.mempolicy import (
     MPOL_BIND,
@@ -25,7 +26,9 @@ from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import MPOL_MF_MOVE
 from movable.mm.mprotect import do_mprotect
+from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
+from movable.mm.rmap import remove_migration_ptes, try_to_migrate
 from movable.mm.userspace import userspace
 
 AT = 0x10000000
@@ -47,6 +50,26 @@ def looked_up(era: Era, prot: int | None = None) -> object:
         do_mprotect(task, AT, PAGE, prot)
     found = follow_page(task.mm.vmas[0], AT // PAGE)
     return found if isinstance(found, int) else "a page"
+
+
+def held_on_its_way(era: Era) -> list[int]:
+    """References to a page that is on its way, while a fault waits for it."""
+    task = process(era)
+    task.write(AT, b"x")
+    assert task.mm is not None
+    page, found = task.user.vm.pages[task.mm.pgtable[AT // PAGE] >> PTE_SHIFT], []
+
+    def arrives() -> bool:
+        found.append(page._refcount)
+        remove_migration_ptes(task.user, page, page)
+        unlock_page(page)
+        return True
+
+    lock_page(page)
+    try_to_migrate(task.user, page)
+    task.user.vm.nobody_else = arrives
+    assert task.read(AT, 1) == b"x"
+    return found
 
 
 def areas(era: Era) -> int:
@@ -102,6 +125,7 @@ def keeps(policy: object) -> bool:
 
 
 SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
+    "migration_wait_takes_ref": ("4.19", False, held_on_its_way),
     "absent_anon_enoent": ("7.3", False, looked_up),
     "protnone_pages_seen": ("7.3", False, lambda era: looked_up(era, 0)),
     "weighted_interleave": ("7.3", False, lambda era: split_mode(MPOL_WEIGHTED_INTERLEAVE, era)),
