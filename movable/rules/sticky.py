@@ -96,7 +96,7 @@ V39 = rule(
     "The isolated bit is clear when a page reaches the allocator.",
     why="The core holds a reference as long as the bit is set, and clears it first.",
     kernel="mm/migrate.c: migrate_movable_ops_page",
-    eras=ASKS_RELEASED, exercised_by="freed_marked", trace="free_page.flags bits",
+    eras=ASKS_RELEASED, exercised_by="freed_marked", trace="free_page.flags bits", breaks_only=True,
 )  # fmt: skip
 
 V40 = rule(
