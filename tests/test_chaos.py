@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_interrupt import ENV, ROOT, before_the_first_line, heed, workers
 from tests.drivers_for_tests import hostile_drivers as hostile
+from tests.supervise.test_interrupt import ENV, ROOT, before_the_first_line, heed, workers
 from tests.trace.damage import damaged
 from tests.workload.test_token import HALF, made
 from tests.workload.token_mutants import mutants

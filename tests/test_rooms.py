@@ -17,7 +17,7 @@ ROWS = re.findall(r"^\| .+ \| `(movable/\S+\.py)` \| `(\w+)` \|$", PAGE, re.MULT
 def test_a_file_has_what_the_page_says(file: str, name: str) -> None:
     body = ast.parse((ROOT / file).read_text()).body
     defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assigned = (found for node in body if isinstance(node, ast.Assign) for found in ast.walk(node))
+    assigned = (found for node in body if isinstance(node, ast.Assign | ast.AnnAssign) for found in ast.walk(node))
     defined |= {found.id for found in assigned if isinstance(found, ast.Name)}
     assert name in defined
 

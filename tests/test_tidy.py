@@ -241,3 +241,21 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
 def test_test_data_is_small() -> None:
     size = sum(path.stat().st_size for path in (ROOT / "tests" / "data").rglob("*") if path.is_file())
     assert size < 10 << 20
+
+
+def test_tests_lie_as_the_code_does() -> None:
+    """Or the page says what they are about."""
+    page = (ROOT / "docs" / "rooms.md").read_text()
+    themes = set(re.findall(r"^\| `(tests/\S+\.py)` \|", page, re.MULTILINE))
+    files = {path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    alone = {str(path) for path in files if path.parts[1] != "benchmarks" and not named_after_code(path)}
+    assert themes <= alone and len(alone - themes) < 4, alone - themes  # a few on their way to a name
+
+
+def named_after_code(path: Path) -> bool:
+    """Whether the first words of a test file's name are those of the file, or of the folder, that it tests."""
+    below = path.parent.relative_to("tests")
+    folder = ROOT / ("" if below.parts[:1] == ("drivers",) else "movable") / below
+    words = path.stem.removeprefix("test_").split("_")
+    names = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
+    return any(name == folder.name or (folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in names)

@@ -128,7 +128,7 @@ def test_a_limit_that_cuts_only_interleavings_short() -> None:
 
 
 def test_pytest_fails_for_a_search_that_was_not_done(tmp_path: Path) -> None:
-    from tests.contract.test_pytest_plugin import run_pytest
+    from tests.contract.test_pytest_items import run_pytest
 
     (tmp_path / "test_it.py").write_text(
         "from movable.contract import certify\nfrom docs.drivers.ring import Ring\n"

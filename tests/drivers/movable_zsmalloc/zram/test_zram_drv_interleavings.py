@@ -15,7 +15,7 @@ from movable.mm.validate import validate_vm
 from movable.registry import load
 from movable_zsmalloc import ZramDevice, Zsmalloc
 from movable_zsmalloc.validate import validate_pool
-from tests.drivers.movable_zsmalloc.test_interleavings import LOCKS, scan
+from tests.drivers.movable_zsmalloc.test_driver_interleavings import LOCKS, scan
 
 HUGE = bytes(range(256)) * 16
 OTHER = HUGE[::-1]

@@ -212,11 +212,11 @@ def test_the_text_timeline_shows_lanes_switches_locks_notes_and_lines() -> None:
     assert "migrate" in rows[0]
     assert "compact" in rows[0]
     column = rows[0].index("compact")
-    assert any(row[column:].startswith("aw page 12 flags  test_explain.py:") for row in rows), found.timeline
+    assert any(row[column:].startswith("aw page 12 flags  test_failures.py:") for row in rows), found.timeline
     assert any("* saw the page flags=1" in row for row in rows)
     assert any("holding guard" in row for row in rows)
     assert any(re.fullmatch(r" +\.\.\. \d+ steps", row) for row in rows)
-    assert any("compact goes on at test_explain.py:" in row and "after migrate" in row for row in rows)
+    assert any("compact goes on at test_failures.py:" in row and "after migrate" in row for row in rows)
     assert any("==>  exception: compact: AssertionError: both were here" in row for row in rows)
     preempted = explore(lost_update(), options=PLAIN).failure
     assert preempted is not None
