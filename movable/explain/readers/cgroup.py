@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import Material
 from movable.explain.paste import Line
 
-_USAGE = re.compile(r"\b(memory|swap|memory\+swap|kmem): usage (\d{1,18})kB, limit (\d{1,18})kB, failcnt \d+")
-_STATS = re.compile(r"\bMemory cgroup stats for (\S+?):(?:\s+(\w+:\d+KB.*))?\s*$|\bMemory cgroup stats(?:\s+for)?:?\s*$")
+_USAGE = Guarded(r"\b(memory|swap|memory\+swap|kmem): usage (\d{1,18})kB, limit (\d{1,18})kB, failcnt \d+")
+_STATS = Guarded(r"\bMemory cgroup stats for (\S+?):(?:\s+(\w+:\d+KB.*))?\s*$|\bMemory cgroup stats(?:\s+for)?:?\s*$")
 _STAT = re.compile(r"^\s*([a-z][a-z0-9_]*)\s+(\d{1,20})\s*$")
-_CONSTRAINT = re.compile(r"\boom-kill:constraint=(\w+)")
-_KILLED = re.compile(r"\bMemory cgroup out of memory: |\bkilled as a result of limit of (\S+)|\bTask in \S+ killed")
+_CONSTRAINT = Guarded(r"\boom-kill:constraint=(\w+)")
+_KILLED = Guarded(r"\bMemory cgroup out of memory: |\bkilled as a result of limit of (\S+)|\bTask in \S+ killed")
 UNLIMITED = 1 << 52  # kB; what the kernel prints for "no limit" is near 2**63 bytes
 MARKS = ("cgroup", "usage", "oom-kill:", "as a result")
 

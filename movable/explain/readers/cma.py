@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import CmaFailure, Material
 from movable.explain.paste import Line
 
-_FAILED = re.compile(r"\bcma(?:_alloc)?:.*?\balloc failed, req-size:\s*(\d+) pages?, ret:\s*(-?\d+)")
-_AREA = re.compile(r"(?:\b|__)cma_alloc:\s*(?!alloc failed)([\w.,@-]+):\s*alloc failed")
-_LIST = re.compile(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages")
-_SHORT = re.compile(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
+_FAILED = Guarded(r"\bcma(?:_alloc)?:.*?\balloc failed, req-size:\s*(\d+) pages?, ret:\s*(-?\d+)")
+_AREA = Guarded(r"(?:\b|__)cma_alloc:\s*(?!alloc failed)([\w.,@-]+):\s*alloc failed")
+_LIST = Guarded(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages")
+_SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)@(\d+)")
-_BUSY = re.compile(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
+_BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
 _MARKS = ("cma", "@", "alloc_contig", "available pages")
-_OTHER = re.compile(
+_OTHER = Guarded(
     r"\bcma: number of available pages:|\bcma: Reserved \d+ MiB|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.judge.page_size import named
 from movable.explain.judge.requests import nodes_of
 from movable.explain.material import Material, Request
@@ -11,14 +12,14 @@ from movable.explain.paste import Line
 
 _GFP = r"(?:gfp_mask=|mode:)\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
 _MASK = re.compile(r"(.*\S), " + _GFP)
-_MESSAGE = re.compile(r"\S.*\balloc\w*|vmalloc")
-_ORDER = re.compile(r"\border:\s?(\d+)|\bpage order (\d+)")
-_OOM = re.compile(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
+_MESSAGE = Guarded(r"\S.*\balloc\w*|vmalloc")
+_ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
+_OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
 _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KERNEL", 0x40D0: "GFP_KERNEL|__GFP_COMP"}
 """What masks meant that kernels before 4.5 printed without names."""
-_NODEMASK = re.compile(r"\bnodemask=(\([^)]*\)|[\d,-]+)")
-_ALLOWED = re.compile(r"\bmems_allowed=([\d,-]+)")
-_AROUND = re.compile(
+_NODEMASK = Guarded(r"\bnodemask=(\([^)]*\)|[\d,-]+)")
+_ALLOWED = Guarded(r"\bmems_allowed=([\d,-]+)")
+_AROUND = Guarded(
     r"\bCPU: \d+ (?:UID: \d+ )?PID: \d+|\bPid: \d+, comm: |\bHardware name:|\bCall [Tt]race:|[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+|"
     r"<(?:/?TASK|/?IRQ|/?NMI|/?SOFTIRQ|EOI|EOE)>|\bRIP: |\bWorkqueue: |\bNIP: |\bREGS: |\bMSR: |\bGPR\d\d: |\bModules linked in: |"
     r"^\s*(?:pstate|pc|lr|sp|x\d\d?|r\d\d?|psr|CFAR|XER|IRQMASK|Exception stack|Stack|Flags|Control|Backtrace|Process) ?:|"

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import FreeBlocks, Indices, Material, Pageblocks, TypeBlocks
 from movable.explain.paste import Line
 from movable.mm.proc import parse_mem_info_row
 
 _HEAD = r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)"
 _CUT = r"(\s*(?:\.{2,}|…)\s*)?"
-_ROW = re.compile(_HEAD + r"\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
-_TYPES = re.compile(_HEAD + r"\s*,\s*type\s+(\w+)\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
-_INDEX = re.compile(_HEAD + r"\s+((?:-?\d\.-?\d+\s+)*-?\d\.-?\d+)" + _CUT + r"\s*$")
+_ROW = Guarded(_HEAD + r"\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
+_TYPES = Guarded(_HEAD + r"\s*,\s*type\s+(\w+)\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
+_INDEX = Guarded(_HEAD + r"\s+((?:-?\d\.-?\d+\s+)*-?\d\.-?\d+)" + _CUT + r"\s*$")
 _MORE = re.compile(r"^\s*((?:>?\d+\s+)*>?\d+)\s*$")
-_BLOCK_TITLE = re.compile(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
-_TITLES = re.compile(
+_BLOCK_TITLE = Guarded(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
+_TITLES = Guarded(
     r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|\bextfrag_index\b|\bunusable_index\b|"
     r"\bhugepages_total=|\btotal pagecache pages\b|\bpages in swap cache\b|"
     r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
     r"\bSwap cache stats:|\b(?:Free|Total)\s+swap\s*="
 )
 _HUGE = re.compile(r"\bhugepages_size=(\d+)kB")
-_ORDER = re.compile(r"\bPage block order:\s*(\d+)")
+_ORDER = Guarded(r"\bPage block order:\s*(\d+)")
 _ZONE_ALONE = re.compile(r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable|Device):\s*$")
 _RUNS = re.compile(r"^\s*(?:\([A-Z]+\)\s*)?(?:\d+\*\d+kB|=\s*\d+kB|\([A-Z]+\)\s*$)")
 _COLUMNS = re.compile(r"^\s*(?:Node\s*)?(?:(\d{1,4})\s*,?\s+)?(?:zone\s+)?([A-Z]\w{2,9})\s+((?:\d+\s+)*\d+)\s*$")

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import Material, PageDump
 from movable.explain.paste import Line
 
-_BAD = re.compile(r"\bBUG: Bad page (?:state|map|cache) in process \S.*?\s+pfn:([0-9a-f]{1,16})\s*$")
-_FAILED = re.compile(r"\bmigrating pfn ([0-9a-f]{1,16}) failed(?: ret:\s*(-?\d+))?")
-_CALLED = re.compile(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval____\)|[0-9a-f]{8})\s)?.*?\b(?:ref)?count:(-?\d+)")
+_BAD = Guarded(r"\bBUG: Bad page (?:state|map|cache) in process \S.*?\s+pfn:([0-9a-f]{1,16})\s*$")
+_FAILED = Guarded(r"\bmigrating pfn ([0-9a-f]{1,16}) failed(?: ret:\s*(-?\d+))?")
+_CALLED = Guarded(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval____\)|[0-9a-f]{8})\s)?.*?\b(?:ref)?count:(-?\d+)")
 _FIELD = re.compile(r"\b(mapcount|mapping|index|pfn):\s?((?:0x)?[0-9a-f]+|\(null\)|-?\d+)", re.IGNORECASE)
-_FLAGS = re.compile(r"\b(anon |ksm )?flags: (?:0x)?[0-9a-f]+\(([^)]*)\)")
-_AOPS = re.compile(r"\baops:\s?(\S+)(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
-_TYPE = re.compile(r"\bpage_type:\s?(?:0x)?[0-9a-f]*\((\w*)\)")
-_PINS = re.compile(r"\bpincount:(\d+)")
-_LOST = re.compile(r"\bfailed to isolate pfn ([0-9a-f]{1,16})\s*$")
-_SOFT = re.compile(
+_FLAGS = Guarded(r"\b(anon |ksm )?flags: (?:0x)?[0-9a-f]+\(([^)]*)\)")
+_AOPS = Guarded(r"\baops:\s?(\S+)(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
+_TYPE = Guarded(r"\bpage_type:\s?(?:0x)?[0-9a-f]*\((\w*)\)")
+_PINS = Guarded(r"\bpincount:(\d+)")
+_LOST = Guarded(r"\bfailed to isolate pfn ([0-9a-f]{1,16})\s*$")
+_SOFT = Guarded(
     r"\bsoft[_ ]offline: (?:0x)?([0-9a-f]{1,16}): (.*?(?:failed|hugepage|page is already|isolat)[^,]*?)(?: (-?\d+))?(?:, type .*)?$"
 )
-_POISON = re.compile(r"\bMemory failure: (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
+_POISON = Guarded(r"\bMemory failure: (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
 _RETIRED = ("isolate pfn", "offline", "fflin", "Memory failure", "Onlined", "Unpoison")
-_NEWS = re.compile(r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:")
-_HEAD = re.compile(r"\bhead:\s?(\S.*)$")
-_WHY = re.compile(r"\bpage dumped because:\s*(.+?)\s*$")
-_OWNER = re.compile(
+_NEWS = Guarded(r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:")
+_HEAD = Guarded(r"\bhead:\s?(\S.*)$")
+_WHY = Guarded(r"\bpage dumped because:\s*(.+?)\s*$")
+_OWNER = Guarded(
     r"\bpage (?:last )?allocated via order (\d+), migratetype (\w+), gfp_mask .*?\bpid (\d+)(?:, tgid \d+)?(?: \(([^)]*)\))?"
 )
-_MORE = re.compile(
+_MORE = Guarded(
     r"^\s*raw: [0-9a-f ]+|\bpage_owner (?:tracks the page as|free stack trace|info is not)|\bpage->mem_cgroup:|\bmemcg:[0-9a-f]+|"
     r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bhead: [0-9a-f]{16}"
 )
-_OFFLINE = re.compile(r"\bmemory offlining \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] failed(?: due to (.+?))?\s*$")
+_OFFLINE = Guarded(r"\bmemory offlining \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] failed(?: due to (.+?))?\s*$")
 
 
 class Dumps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import Material
 from movable.explain.paste import Line
 
@@ -11,7 +12,7 @@ _CHOICE = re.compile(r"^\s*(?:[a-z+_]+\s+)*\[([a-z+_]+)\](?:\s+[a-z+_]+)*\s*$")
 _CHOICES = {"always", "madvise", "never", "defer", "defer+madvise", "within_size", "advise", "inherit", "deny", "force"}
 _SYSCTL = re.compile(r"^\s*(?:vm\.|/proc/sys/vm/)(\w{1,40})\s*[=:]\s*(-?\d{1,12})\s*$")
 _ALONE = re.compile(r"^\s*(-?\d{1,12})\s*$")
-_PATH = re.compile(r"/proc/sys/vm/(\w{1,40})\s*$")
+_PATH = Guarded(r"/proc/sys/vm/(\w{1,40})\s*$")
 KNOWN = {
     "extfrag_threshold", "compaction_proactiveness", "min_free_kbytes", "nr_hugepages", "nr_overcommit_hugepages",
     "watermark_scale_factor", "watermark_boost_factor", "compact_unevictable_allowed", "zone_reclaim_mode", "swappiness",
@@ -19,10 +20,10 @@ KNOWN = {
 }  # fmt: skip
 
 
-_OF_A_SIZE = re.compile(r"/(hugepages-\d+kB)/")
+_OF_A_SIZE = Guarded(r"/(hugepages-\d+kB)/")
 _SAID = re.compile(r"^\s*(?:PAGE_?SIZE|page size|Page size)\s*[=:]?\s*(\d{1,7})\s*([kK]?)i?[bB]?(?:ytes)?\s*$")
 _BUILT = re.compile(r"^\s*CONFIG_(?:\w+_(\d+)K_PAGES|PAGE_SIZE_(\d+)KB)=y\s*$")
-_GETCONF = re.compile(r"\bgetconf\s+PAGE_?SIZE\b|\bpagesize\b")
+_GETCONF = Guarded(r"\bgetconf\s+PAGE_?SIZE\b|\bpagesize\b")
 
 
 def _page_size(line: Line) -> int:

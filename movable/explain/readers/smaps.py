@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import MappedArea, Material
 from movable.explain.paste import Line
 
 _AREA = re.compile(r"^\s*([0-9a-f]{6,16})-([0-9a-f]{6,16})\s+[-rwxsp]{4}\s+[0-9a-f]+\s+[0-9a-f]+:[0-9a-f]+\s+\d+(?:\s+(\S.*))?\s*$")
 _VALUE = re.compile(r"^\s*(\w+):\s+(\d{1,15})(?: kB)?\s*$")
 _FLAGS = re.compile(r"^\s*VmFlags:((?:\s+[a-z?]{2})*)\s*$")
-_GREPPED = re.compile(r"/proc/(?:\d+|self|\$\w+|\$\(\S+\))/smaps")
+_GREPPED = Guarded(r"/proc/(?:\d+|self|\$\w+|\$\(\S+\))/smaps")
 
 
 class Smaps:

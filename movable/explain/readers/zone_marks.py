@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import Marks, Material
 from movable.explain.paste import Line
 
-_ROW = re.compile(r"(?:\bNode\s+(\d+)\s+)?\b(\w+)\s+free:(\d+)kB\s.*?\bmin:(\d+)kB\b")
+_ROW = Guarded(r"(?:\bNode\s+(\d+)\s+)?\b(\w+)\s+free:(\d+)kB\s.*?\bmin:(\d+)kB\b")
 _KB = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):\s?(\d+)[kK]B\b")
 _MORE = re.compile(r"\s*(?:(?:[a-z_]+(?:\([a-z]+\))?:\s?\d+(?:[kK]B)?|all_unreclaimable\?(?: yes| no)?|yes|no)(?:\s+|$))+")
-_RESERVE = re.compile(r"\blowmem_reserve\[\]:((?:\s+\d+)+)\s*$")
-_NODE_ROW = re.compile(r"\bNode\s+\d+\s+active_anon:\d+kB\b")
-_COUNTS = re.compile(r"^\s*(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|free|dirty|kernel_misc_reclaimable|"
+_RESERVE = Guarded(r"\blowmem_reserve\[\]:((?:\s+\d+)+)\s*$")
+_NODE_ROW = Guarded(r"\bNode\s+\d+\s+active_anon:\d+kB\b")
+_COUNTS = Guarded(r"^\s*(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|free|dirty|kernel_misc_reclaimable|"
                      r"shmem|pagetables|sec_pagetables|bounce|inactive_\w+|isolated_\w+)(?:\([a-z]+\))?:\d+")  # fmt: skip
-_ZONE = re.compile(r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)\s*$")
+_ZONE = Guarded(r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)\s*$")
 _FREE = re.compile(r"^\s*pages free\s+(\d+)\s*$")
 _VALUE = re.compile(r"^\s*([a-z_][a-z0-9_]*):?\s+(\d+)\s*$")
 _PROTECTION = re.compile(r"^\s*protection:\s*\(([\d,\s]*\d)\)?")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import Figure, FreeBlocks, Material
 from movable.explain.paste import Line
 
@@ -20,15 +21,15 @@ _SLAB_TOP = re.compile(r"^\s*(?:\d+\s+\d+\s+\d+%\s+[\d.]+[KM]?\s+\d+\s+\d+\s+(\d
 _PRESSURE = re.compile(r"^\s*(some|full)\s+avg10=([\d.]+)\s+avg60=([\d.]+)\s+avg300=([\d.]+)\s+total=(\d+)")
 _PAGE_TYPE = re.compile(r"^\s*0x[0-9a-f]{16}\s+(\d+)\s+\d+\s+[A-Za-z_:]+(?:\s+(\S+))?\s*$")
 _FRAME_RUN = re.compile(r"^\s*[0-9a-f]+\s+[0-9a-f]+\s+[A-Za-z_]{40,}\s*$")
-_HUGE_POOL = re.compile(
+_HUGE_POOL = Guarded(
     r"HugeTLB: allocating (\d+) of page size (\S+ \S+) failed(?: node\d+)?\.\s+Only allocated (\d+) hugepages"
 )
-_HUGE_NEWS = re.compile(
+_HUGE_NEWS = Guarded(
     r"\bHugeTLB:? (?:registered|\d+ KiB vmemmap|support|overcommit|total)|\bhugetlb_cma: |"
     r"\bmin_free_kbytes (?:is not updated|from)|"
     r"\bhugepages?: .*(?:reserved|free)|\braising min_free_kbytes"
 )
-_PATH = re.compile(r"/sys/(?:kernel/(?:mm|debug)|devices/system|block|module)/(\S+)$")
+_PATH = Guarded(r"/sys/(?:kernel/(?:mm|debug)|devices/system|block|module)/(\S+)$")
 _VALUE = re.compile(r"^\s*(-?\d{1,20})\s*$")
 _WORD = re.compile(r"^\s*([A-Za-z][\w+ -]{0,40})\s*$")
 _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\d.]+(?:e[+-]?\d+)?)(?:\s+\d{10,})?\s*$")

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 
+from movable.explain.guarded import Guarded
 from movable.explain.material import CompactionRun, Material, Reclaim, Zram
 from movable.explain.paste import Line
 
-_EVENT = re.compile(
+_EVENT = Guarded(
     r"\b(?:mm_compaction_\w+|mm_migrate_pages(?:_start)?|mm_page_alloc_extfrag|set_migration_pte|remove_migration_pte|"
     r"cma_(?:alloc|release)\w*|mm_vmscan_\w+|mm_page_alloc|mm_khugepaged_\w+):\s"
 )
@@ -28,12 +29,12 @@ _COUNTED = re.compile(
     r"^\s*([\d][\d.,'\u202f ]{0,24}?)\s+(?:\w+/)?((?:compaction|migrate|kmem|vmscan|cma|huge_memory|hugetlbfs):\w+)(?:\s|$)"
 )
 _MAP = re.compile(r"^@(\w*)(?:\[([^\]]{0,200})\])?:\s*(\d{1,18})\s*$")
-_TIMES = re.compile(r"\b(migration|free_scanner|migration_scanner):\s+(?=\w+=\d)((?:\w+=\d{1,18}\s*)+)")
-_AROUND = re.compile(
+_TIMES = Guarded(r"\b(migration|free_scanner|migration_scanner):\s+(?=\w+=\d)((?:\w+=\d{1,18}\s*)+)")
+_AROUND = Guarded(
     r"^\s*Performance counter stats for |^\s*[\d.,]+ seconds (?:time elapsed|user|sys)|^\s*<not (?:counted|supported)>\s|"
     r"^Attaching \d+ probes?|^\^C|^total: \d+ns"
 )
-_ABOUT = re.compile(r"compact|migrat|extfrag|kcompactd|cma_", re.IGNORECASE)
+_ABOUT = Guarded(r"compact|migrat|extfrag|kcompactd|cma_", re.IGNORECASE)
 MOST_EXTRA_WORDS = 8
 
 
@@ -50,7 +51,8 @@ class ToolTables:
             material.events.append(line.raw)
             return True
         words = line.text.split()
-        if self._header(words) or _TRACE_HEADER.match(line.text) or _counted(line, material) or _AROUND.search(line.text):
+        header = _may_be_header(line.text.upper()) and self._header(words)
+        if header or _TRACE_HEADER.match(line.text) or _counted(line, material) or _AROUND.search(line.text):
             return True
         return bool(self._columns) and self._row(line, words, material)
 
@@ -99,6 +101,11 @@ class ToolTables:
                 int(row["order"][:6]), row.get("mode", ""), row.get("status", "unknown"), latency, _index(row.get("index")),
             )
         )  # fmt: skip
+
+
+def _may_be_header(text: str) -> bool:
+    """Whether a line in capitals has a column that one of the tables must have: most lines are no header."""
+    return "ORDER" in text or "PAGES" in text or "RECLAIMED" in text or "DATA" in text
 
 
 def _index(word: str | None) -> int | None:
