@@ -98,10 +98,8 @@ class Lock:
 
     def unlock(self) -> None:
         """Release it. Raises VMBug when the running task does not hold it."""
-        seam = self.vm.seam
-        if seam is not None:
-            seam.point("unlock", ("lock", self.name))
-            seam.event("unlock", lock=self.name, type=self.kind)
+        if self.vm.seam is not None:
+            self.vm.seam.unlock(self, "unlock")
         task = self._owner
         if task is None or task is not self.vm.current:
             holder = "nobody" if task is None else task.name
@@ -255,10 +253,8 @@ class RWLock:
         self._left(task)
 
     def _leaving(self, op: str) -> Task:
-        seam = self.vm.seam
-        if seam is not None:
-            seam.point(op, ("lock", self.name))
-            seam.event("unlock", lock=self.name, type=self.kind)
+        if self.vm.seam is not None:
+            self.vm.seam.unlock(self, op)
         return self.vm.current
 
     def _left(self, task: Task) -> None:

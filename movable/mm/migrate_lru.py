@@ -153,8 +153,8 @@ def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page:
         return 0
     if seam is not None:
         seam.point("aw", ("i_pages", mapping.name))
-        if page._refcount != expected:
-            return -EAGAIN
+    if page._refcount != expected:  # as it was, unless somebody came in between
+        return -EAGAIN
     if mapping.watch is not None:
         mapping.watch("move", page)
     page._refcount = 0

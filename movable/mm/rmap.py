@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_SHARED, VM_WRITE, VMA
-from movable.mm.page import get_page, put_page
+from movable.mm.page import put_page
 from movable.mm.page_flags import (
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
@@ -340,12 +340,8 @@ def _try_to_migrate(user: Userspace, page: Page) -> None:
         pte = table.get(vpn, 0)
         if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
             continue
-        if seam is not None:
-            seam.point("aw", vma.location(vpn))
-            pte = table.get(vpn, 0)
-            if not pte & PTE_THERE or pte >> PTE_SHIFT != pfn:
-                continue
-            seam.event("set_migration_pte", page, mm=vma.mm.name, vpn=vpn, pte=pte)
+        if seam is not None and not (pte := seam.set_migration_pte(page, vma, vpn)):
+            continue
         keep = PTE_EXCLUSIVE if anon and page._flags & EXCLUSIVE else 0  # only now: a fork may have shared it since
         if keep:
             page._flags &= ~EXCLUSIVE
@@ -382,17 +378,12 @@ def _remove_migration_ptes(user: Userspace, old: Page, new: Page) -> None:
         entry = vma.mm.pgtable.get(vpn, 0)
         if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
             continue
+        if seam is not None and not (entry := seam.migration_pte(vma, vpn, pfn)):
+            continue
+        pte = _restored(vma, entry, new)
+        new._refcount += 1  # the same step, so no get_page()
         if seam is not None:
-            seam.point("aw", vma.location(vpn))
-            entry = vma.mm.pgtable.get(vpn, 0)
-            if not entry & PTE_MIGRATION or entry >> PTE_SHIFT != pfn:
-                continue
-            new._refcount += 1
-            pte = _restored(vma, entry, new)
             seam.event("remove_migration_pte", new, mm=vma.mm.name, vpn=vpn, pte=pte, old=old.pfn)
-        else:
-            pte = _restored(vma, entry, new)
-            get_page(new)
         new._mapcount += 1
         if entry & PTE_EXCLUSIVE:
             new._flags |= EXCLUSIVE

@@ -120,8 +120,7 @@ def lru_cache_add(user: Userspace, page: Page, cpu: int) -> None:
     """Send a page to the LRU lists through the batch of ``cpu``, which takes a reference (folio_add_lru)."""
     get_page(page)
     if page.seam is not None:
-        page.seam.point("ar", ("lru_disable",))
-        page.seam.point("aw", ("lru_add", cpu))
+        page.seam.lru_cache_add(cpu)
     batch = user.lru_add[cpu]
     batch.append(page)
     if len(batch) >= PAGEVEC_SIZE or user.lru_disabled:

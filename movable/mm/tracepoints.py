@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from movable.mm.list import list_name
 from movable.mm.page_flags import ISOLATED, LOCKED, PG_NAMES, WAITERS
+from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT, PTE_THERE
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
+    from movable.mm.locks import Lock, RWLock
+    from movable.mm.mm_types import VMA
     from movable.mm.page import Page
     from movable.mm.seam import Scheduler, Task
 
@@ -161,6 +164,35 @@ class Tracepoints:
         if self.scheduler is not None:
             self.scheduler.point("aw", ("page", page.pfn, "refs"))
         self.event("alloc_page", page, order=order, gfp=gfp, zone=page.zone.name)
+
+    # locks
+
+    def unlock(self, lock: Lock | RWLock, op: str) -> None:
+        """A lock is left; ``op`` says which side of it."""
+        self.point(op, ("lock", lock.name))
+        self.event("unlock", lock=lock.name, type=lock.kind)
+
+    # pages of processes
+
+    def lru_cache_add(self, cpu: int) -> None:
+        """A page comes into the batch of a CPU, unless there are no batches now."""
+        self.point("ar", ("lru_disable",))
+        self.point("aw", ("lru_add", cpu))
+
+    def set_migration_pte(self, page: Page, vma: VMA, vpn: int) -> int:
+        """An entry that maps the page becomes a migration entry; returns what it is at this step, 0 if it maps the page no more."""
+        self.point("aw", vma.location(vpn))
+        pte = vma.mm.pgtable.get(vpn, 0)
+        if not pte & PTE_THERE or pte >> PTE_SHIFT != page.pfn:
+            return 0
+        self.event("set_migration_pte", page, mm=vma.mm.name, vpn=vpn, pte=pte)
+        return pte
+
+    def migration_pte(self, vma: VMA, vpn: int, pfn: int) -> int:
+        """A migration entry for a frame is about to go; returns what it is at this step, 0 if it is for the frame no more."""
+        self.point("aw", vma.location(vpn))
+        entry = vma.mm.pgtable.get(vpn, 0)
+        return entry if entry & PTE_MIGRATION and entry >> PTE_SHIFT == pfn else 0
 
     # the migration loop
 

@@ -20,7 +20,10 @@ def watched(name: str) -> Iterator[ast.If]:
             yield node
 
 
-@pytest.mark.parametrize("name", [f"{stem}.py" for stem in "page page_flags filemap list migrate movable_ops page_alloc".split()])
+PRIMITIVES = "page page_flags filemap list migrate movable_ops page_alloc locks swap rmap memory migrate_lru"
+
+
+@pytest.mark.parametrize("name", [f"{stem}.py" for stem in PRIMITIVES.split()])
 def test_one_line_says_that_a_primitive_is_watched(name: str) -> None:
     long = [
         f"{name}:{node.lineno}"
