@@ -18,7 +18,7 @@ from typing import Any
 
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.ended import token_of
-from movable.concurrent.failures.explain import OPTIONS, Told, full, rule_of_failure, tell_failure, words_of
+from movable.concurrent.failures.explain import OPTIONS, Explanation, explanation_of, full, rule_of_failure, words_of
 from movable.concurrent.plan.precheck import Watch, suspicious
 from movable.concurrent.search import Interleavings, Notice, leave, look_first, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
@@ -130,7 +130,7 @@ def spread(  # long: `interleavings` on many processes, in the same order
                 continue
             if sum(one.executions for one in result.scenarios) >= executions:
                 result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
-                continue  # told as not reached
+                continue  # reported as not reached
             board.enter("interleavings", str(scenario), scenario_token(chosen, scenario))
             trial = Trial(chosen, scenario)
             trial.known = known
@@ -141,7 +141,7 @@ def spread(  # long: `interleavings` on many processes, in the same order
             file = None if directory is None else _file(Path(directory), number, scenario)
             _Part(target, trial, executor, share, file, result, apart).run()
             if notice is not None:
-                notice(result, {rule: told.what for rule, told in result.broken.items()})
+                notice(result, {rule: one.what for rule, one in result.broken.items()})
     except (Exception, Hang, KeyboardInterrupt) as error:
         if isinstance(error, ExploreError) and "another campaign" in str(error):
             raise UsageError(str(error)) from None
@@ -190,7 +190,7 @@ class _Part:
             self._explore(replace(OPTIONS, races=False), again)
 
     def _explore(self, options: Options, file: Path | None) -> str:
-        told = self.result.scenarios[-1]
+        report = self.result.scenarios[-1]
         seed = self.trial.subject.seed
         found = campaign(
             self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False,
@@ -198,26 +198,26 @@ class _Part:
         )  # fmt: skip
         if found.note:
             print(f"movable: {found.note}", file=sys.stderr)
-        told.executions += found.executions
-        told.steps += found.steps
+        report.executions += found.executions
+        report.steps += found.steps
         self.result.exercised.update(found.exercised)
-        told.covered, told.complete = found.covered, found.complete
+        report.covered, report.complete = found.covered, found.complete
         if found.failure is None:
             return ""
         if found.failure.cause == "ExploreError":  # it came from another process, as words
             raise ExploreError(found.failure.message.partition("ExploreError: ")[2])
         rule = rule_of_failure(found.failure)
-        if rule not in told.rules:
-            told.rules.append(rule)
+        if rule not in report.rules:
+            report.rules.append(rule)
         if rule not in self.result.broken:
             self.result.broken[rule] = self._tell(found.failure, options, rule)
         return rule
 
-    def _tell(self, failure: Failure, options: Options, rule: str) -> Told:
+    def _tell(self, failure: Failure, options: Options, rule: str) -> Explanation:
         if failure.kind not in (kinds.ENDED, kinds.HUNG):
             program = full(self.trial)
             program.equivalents = True  # the schedule came from another process, without the equivalent one that shows more
-            return tell_failure(program, failure, options, rule)
+            return explanation_of(program, failure, options, rule)
         scenario = self.trial.scenario
         token = scenario_token(self.trial.subject, scenario, options.races)
-        return Told(rule, scenario, words_of(failure), token_of(token, [(task, 0) for task in failure.choices]))
+        return Explanation(rule, scenario, words_of(failure), token_of(token, [(task, 0) for task in failure.choices]))

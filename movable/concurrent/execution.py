@@ -258,8 +258,8 @@ class Execution:
             except BaseException as error:
                 if passes(error):
                     raise
-                told = unfit(error) or named(error)
-                raise told from (None if told is error else error)
+                fitting = unfit(error) or named(error)
+                raise fitting from (None if fitting is error else error)
             if action[0] == "op":
                 self.answers[number].append(self.stage.plain(number, answer))
             self.spans[number].append((began, len(self.steps)))

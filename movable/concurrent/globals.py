@@ -120,7 +120,7 @@ def _unhook(value: Any) -> None:
         swap(value, plain(kind), builtin=isinstance(value, (*IN_PLACE, SimpleNamespace)))
 
 
-class Beside:
+class AmbientState:
     """The state beside the objects of one driver. False where there is none.
 
     ``slots`` are its places, ``spots`` the opcodes that use what hooks cannot see. ``keys`` leads from attributes of classes to
@@ -273,9 +273,9 @@ def _held(workload: type[Workload], factory: Any) -> Reach:
 
 
 @lru_cache(maxsize=64)
-def beside(workload: Any, factory: Any) -> Beside:
+def beside(workload: Any, factory: Any) -> AmbientState:
     """The state beside a driver's objects, as it is when this is called for the first time. Raises UsageError, see `Slot.keep`."""
-    return Beside(workload, factory)
+    return AmbientState(workload, factory)
 
 
 class Traced(Opcodes):

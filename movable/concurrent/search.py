@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from movable.concurrent.execution import Trial, shown_by, unfit
-from movable.concurrent.failures.explain import OPTIONS, Sighting, Told, explain_failure, rule_of_failure, words_of
+from movable.concurrent.failures.explain import OPTIONS, Explanation, Sighting, explain_failure, rule_of_failure, words_of
 from movable.concurrent.plan.derive import derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, look, suspicious
 from movable.concurrent.stage import Stage, Subject, token_features
@@ -48,7 +48,7 @@ MAX_BARREN_FAILURES = 12
 EXECUTIONS_PER_COLLECTION = 16
 """Executions between two garbage collections."""
 EXPLAINING = 2.0
-"""Seconds that all failures together may take to be made small and told, after the time of the search."""
+"""Seconds that all failures together may take to be made small and explained, after the time of the search."""
 
 Progress = Callable[[int, float], None]
 Notice = Callable[["Interleavings", dict[str, str]], None]
@@ -65,7 +65,7 @@ class Interleavings:
     """
 
     scenarios: list[Explored] = field(default_factory=list)
-    broken: dict[str, Told] = field(default_factory=dict)
+    broken: dict[str, Explanation] = field(default_factory=dict)
     exercised: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     refused: str = ""
@@ -94,7 +94,7 @@ def scenario_token(subject: Subject, scenario: Scenario, races: bool = True) -> 
         return ""
 
 
-class Hunt:
+class ScenarioSearch:
     """The search of one scenario, a portion at a time; ``weight`` is how large its portions are against those of others."""
 
     def __init__(self, trial: Trial, seed: int, weight: float = 1.0) -> None:
@@ -137,7 +137,7 @@ class Hunt:
             self.done = True
             self.report.left_out = f"it fails without any interleaving: {orders.errors[0]}"
 
-    def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:  # noqa: C901, PLR0912  (one loop, with all its ends)
+    def run(self, executions: int, deadline: float | None) -> Iterator[Sighting]:
         """Up to ``executions`` more; yields failures of rules that it has not met yet."""
         board.enter("interleavings", self.report.what, self._token)
         self.prepare()
@@ -145,12 +145,10 @@ class Hunt:
             return
         for _ in range(executions):
             if self.report.executions and over(deadline):
-                self.claim()
-                return
-            run = Reduced(
-                self.trial, self.strategy, limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True
-            )
-            if not self.strategy.begin(run):
+                break
+            run = self._reduced(self.strategy)
+            self.done = not self.strategy.begin(run)
+            if self.done:
                 break
             self.report.executions += 1
             board.enter("interleavings", self.report.what, self._token)
@@ -162,29 +160,34 @@ class Hunt:
                 self.done = True
                 yield Sighting(self.trial, Failure(kinds.LIVELOCK, f"{hang}, without a single scheduling point"), self.options)
                 return
-            complaint = None if run.failure is None else unfit(run.failure.error)
-            if complaint is not None:
-                raise complaint
-            self.strategy.end(run)
-            self.report.steps += len(run.steps)
-            if not self.report.executions % EXECUTIONS_PER_COLLECTION:
-                gc.collect(1)
-            late = self.report.executions >= REPEATED_EXECUTION
-            if late and not self.trial.sharing.grew and not self._repeated and run.failure is None:
-                self._again(run)
-            if self.trial.sharing.grew:
-                self._restart()
-            elif run.failure is not None:
-                sighting = Sighting(self.trial, shown_by(run.failure), self.options, self.trial.sharing.now())
-                if self._news(run.failure):
-                    yield sighting
-            if self._barren >= MAX_BARREN_FAILURES:
+            yield from self._learn(run)
+            self.done = self._barren >= MAX_BARREN_FAILURES
+            if self.done:
                 break
-        else:
-            self.claim()
-            return
-        self.done = True
         self.claim()
+
+    def _reduced(self, strategy: Strategy) -> Reduced:
+        options = self.options
+        return Reduced(self.trial, strategy, limit=options.limit, races=options.races, order=options.order, stop=True)
+
+    def _learn(self, run: Reduced) -> Iterator[Sighting]:
+        """What one execution showed: a failure of a rule not met yet, or a location that is shared, so that all begins again."""
+        complaint = None if run.failure is None else unfit(run.failure.error)
+        if complaint is not None:
+            raise complaint
+        self.strategy.end(run)
+        self.report.steps += len(run.steps)
+        if not self.report.executions % EXECUTIONS_PER_COLLECTION:
+            gc.collect(1)
+        late = self.report.executions >= REPEATED_EXECUTION
+        if late and not self.trial.sharing.grew and not self._repeated and run.failure is None:
+            self._again(run)
+        if self.trial.sharing.grew:
+            self._restart()
+        elif run.failure is not None:
+            sighting = Sighting(self.trial, shown_by(run.failure), self.options, self.trial.sharing.now())
+            if self._news(run.failure):
+                yield sighting
 
     def _execute(self, run: Reduced) -> None:
         """Run it; now and then under the watch, for what is done only while another task holds a lock shows nowhere else."""
@@ -210,10 +213,7 @@ class Hunt:
         self._repeated = True
         first = self.trial.last
         moved = [bytearray(size) for size in range(16, 800, 24)]  # so that objects of this one get other addresses
-        again = Reduced(
-            self.trial, Choices([step[0] for step in run.steps]),
-            limit=self.options.limit, races=self.options.races, order=self.options.order, stop=True,
-        )  # fmt: skip
+        again = self._reduced(Choices([step[0] for step in run.steps]))
         again.strategy.begin(again)
         self.trial.anew = True  # built anew, as in a replay, so that what is put back in place is compared too
         try:
@@ -289,13 +289,13 @@ def interleavings(  # long: the front door, with the order of all phases
     found: dict[str, Sighting] = {}
     try:
         plan = look_first(subject, scenarios, deadline, executions, fatal)
-        hunts = _hunts(plan, subject, known, seed)
-        for hunt in hunts:
-            hunt.go_on((before or {}).get(hunt.report.what), fatal.get(hunt.report.what, ""))
-        result.scenarios = [hunt.report for hunt in hunts]
+        searches = _searches(plan, subject, known, seed)
+        for search in searches:
+            search.go_on((before or {}).get(search.report.what), fatal.get(search.report.what, ""))
+        result.scenarios = [search.report for search in searches]
         result.left_out = dict(getattr(plan, "left_out", {}))
-        spent = sum(hunt.report.executions for hunt in hunts)
-        turns = _Turns(hunts, found, result, deadline, executions, until, progress, spent, notice=notice)
+        spent = sum(search.report.executions for search in searches)
+        turns = _Turns(searches, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()
         result.cut = turns.cut
     except (Exception, Blocked, KeyboardInterrupt) as error:
@@ -309,8 +309,8 @@ def interleavings(  # long: the front door, with the order of all phases
     for rule, sighting in found.items():
         board.enter("stories", rule)
         if rule in fatal:
-            what = f"{words_of(sighting.failure)} (when it was told, {fatal[rule]})"
-            result.broken[rule] = Told(rule, sighting.trial.scenario, what)
+            what = f"{words_of(sighting.failure)} (when it was to be explained, {fatal[rule]})"
+            result.broken[rule] = Explanation(rule, sighting.trial.scenario, what)
         else:
             result.broken[rule] = _explained(sighting, end)
     leave(subject)
@@ -321,14 +321,14 @@ def interleavings(  # long: the front door, with the order of all phases
     return result
 
 
-def _explained(sighting: Sighting, end: float | None) -> Told:
+def _explained(sighting: Sighting, end: float | None) -> Explanation:
     """A failure with its story; without one where the driver does not even come to its scenario again."""
     try:
         return explain_failure(sighting, end)
     except (Exception, Blocked) as error:
         rule = rule_of_failure(sighting.failure)
         what = f"{words_of(sighting.failure)} (it could not be run again: {_one_line(error)})"
-        return Told(rule, sighting.trial.scenario, what)
+        return Explanation(rule, sighting.trial.scenario, what)
 
 
 def leave(subject: Subject) -> None:
@@ -365,20 +365,20 @@ def named_variant(workload: type[Workload], number: int) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items()) or "no options"
 
 
-def _hunts(scenarios: list[Scenario], subject: Subject, known: frozenset[str], seed: int) -> list[Hunt]:
-    hunts = []
+def _searches(scenarios: list[Scenario], subject: Subject, known: frozenset[str], seed: int) -> list[ScenarioSearch]:
+    searches = []
     for scenario in scenarios:
         trial = Trial(subject, scenario)
         trial.known = known
-        hunts.append(Hunt(trial, seed, weight(scenarios, scenario.name)))
-    return hunts
+        searches.append(ScenarioSearch(trial, seed, weight(scenarios, scenario.name)))
+    return searches
 
 
 @dataclass(slots=True)
 class _Turns:
     """Lets the scenarios take turns; enters the first failure of each rule in ``found``."""
 
-    hunts: list[Hunt]
+    searches: list[ScenarioSearch]
     found: dict[str, Sighting]
     result: Interleavings
     deadline: float | None
@@ -394,15 +394,15 @@ class _Turns:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
         portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else PORTION
         if self.executions is not None:
-            portion = min(PORTION, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.hunts))))
+            portion = min(PORTION, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.searches))))
         with tidy(), _no_collection():
-            while any(not hunt.done for hunt in self.hunts):
-                for hunt in self.hunts:
+            while any(not search.done for search in self.searches):
+                for search in self.searches:
                     if self.spent and over(self.deadline):
                         self.cut = self.executions is not None
                         return
-                    if not hunt.done:
-                        self._turn(hunt, portion)
+                    if not search.done:
+                        self._turn(search, portion)
                     if self.progress is not None:
                         self.progress(self.spent, time.monotonic() - self.began)
                     if self.executions is not None and self.spent >= self.executions:
@@ -411,20 +411,20 @@ class _Turns:
                         return
                 portion = max(PORTION, 2 * portion)
 
-    def _turn(self, hunt: Hunt, portion: int) -> None:
-        before = hunt.report.executions
-        portion = max(MIN_TIMED_EXECUTIONS, int(portion * hunt.weight))
+    def _turn(self, search: ScenarioSearch, portion: int) -> None:
+        before = search.report.executions
+        portion = max(MIN_TIMED_EXECUTIONS, int(portion * search.weight))
         most = portion if self.executions is None else min(portion, self.executions - self.spent)
-        for sighting in hunt.run(most, self.deadline):
+        for sighting in search.run(most, self.deadline):
             rule = rule_of_failure(sighting.failure)
             self.found.setdefault(rule, sighting)
-            spent = self.spent + hunt.report.executions - before
+            spent = self.spent + search.report.executions - before
             self.result.first.setdefault(rule, (spent, time.monotonic() - self.began))
             if self.until and self.until <= self.found.keys():
-                hunt.claim()
+                search.claim()
                 break
-        self.spent += hunt.report.executions - before
-        self.result.exercised.update(hunt.trial.exercised())
+        self.spent += search.report.executions - before
+        self.result.exercised.update(search.trial.exercised())
         if self.notice is not None:
             self.notice(self.result, {rule: words_of(sighting.failure) for rule, sighting in self.found.items()})
 

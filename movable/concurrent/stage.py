@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from movable.concurrent.globals import Beside, beside
+from movable.concurrent.globals import AmbientState, beside
 from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
@@ -66,9 +66,9 @@ class Subject:
     seed: int = 0
 
     @property
-    def beside(self) -> Beside:
+    def beside(self) -> AmbientState:
         """The state that the driver has in modules, classes and closures. Raises UsageError where it cannot be put back."""
-        found: Beside = beside(self.workload, self.factory)  # type: ignore[arg-type]
+        found: AmbientState = beside(self.workload, self.factory)  # type: ignore[arg-type]
         return found
 
     def machine(self) -> VM:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.budget import OPENING, SHARE, Budget, budget_of
 from movable.contract.judge import judge
 from movable.contract.report import Explored, Report, Verdict
-from movable.contract.show.replay import replay_command, spoken
+from movable.contract.show.replay import replay_command, target_of
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
 from movable.introspection import raised_at
@@ -36,7 +36,7 @@ ISOLATE = True
 """Whether a driver runs in a process of its own where nobody says."""
 A_FILESYSTEM = "is a file system, and certified by rules of its own"
 TELLING = 0.85
-"""The part of the time after which programs end where a failure is to be made small and told in what is left."""
+"""The part of the time after which programs end where a failure is to be made small and explained in what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +349,7 @@ class Check:
         self.explored = self._spread() if self.spread.wanted else self._explore()
         self.refused = self.refused or self.explored.refused
         self.search.exercised.update(self.explored.exercised)
-        self.search.told = frozenset(self.explored.broken)
+        self.search.by_tasks = frozenset(self.explored.broken)
         return self.explored.stopped
 
     def programs(self) -> str:
@@ -360,7 +360,7 @@ class Check:
             return self.search.go(self.budget.programs, limit=self.limit, progress=self.progress)
         if not self._together:
             return ""
-        end = self.search.began + (self.budget.seconds or 0.0) * (TELLING if self.search.first or self.search.told else 1)
+        end = self.search.began + (self.budget.seconds or 0.0) * (TELLING if self.search.first or self.search.by_tasks else 1)
         left = min(self.budget.seconds_alone * (1 - OPENING), end - time.monotonic())
         return self.search.go(None, seconds=left, progress=self.progress) if left > 0 else ""
 
@@ -408,7 +408,7 @@ class Check:
         """All but the verdicts."""
         search, explored, target = self.search, self.explored, self.target
         factory = search.factory
-        name = target if isinstance(target, str) else spoken(factory)
+        name = target if isinstance(target, str) else target_of(factory)
         report = Report(name, getattr(factory, "__name__", name), search.workload.__name__, search.era, search.seed, self.budget)
         report.replay = replay_command(name, factory, search.workload, search.era)
         report.hint, report.not_asked = what_is_missing(factory, search.workload), not_asked(search.workload)

@@ -11,7 +11,7 @@ from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.report import Explored, Report, Verdict
-from movable.contract.show.replay import replay_command, spoken
+from movable.contract.show.replay import replay_command, target_of
 from movable.contract.standing import stale_waiver
 from movable.contract.supervised import STUCK, Time, Turn
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
@@ -80,7 +80,7 @@ class Search:
         features: Mapping[str, Any] | None = None, until: Collection[str] = (),
     ) -> None:  # fmt: skip
         self.factory: Factory = find(target) if isinstance(target, str) else target
-        name = target if isinstance(target, str) else spoken(self.factory)
+        name = target if isinstance(target, str) else target_of(self.factory)
         report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
         report.replay = replay_command(name, self.factory, None, era)
         report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from movable.contract.report import Report, Verdict
-from movable.contract.standing import stale_waiver, told_failure, told_verdict
+from movable.contract.standing import explained_failure, explained_verdict, stale_waiver
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.errors import UsageError, by_hand
 from movable.rules.lru import ABOUT_PROCESSES
@@ -20,7 +20,7 @@ from movable.workload.program import Program, encode
 from movable.workload.workload import GenericWorkload, Workload
 
 if TYPE_CHECKING:
-    from movable.concurrent.failures.explain import Told
+    from movable.concurrent.failures.explain import Explanation
     from movable.rules.stream.monitor import Violation
 
 
@@ -28,11 +28,11 @@ def judge(
     search: Search,
     report: Report,
     waivers: Mapping[str, str],
-    told: Mapping[str, Told],
+    by_tasks: Mapping[str, Explanation],
     known: Mapping[str, Verdict] | None = None,
     notice: Callable[[Verdict], None] | None = None,
 ) -> None:
-    """Enter the verdicts into the report; ``told`` are the failures that took two tasks.
+    """Enter the verdicts into the report; ``by_tasks`` are the failures that took two tasks.
 
     ``known`` are verdicts from elsewhere, and ``notice`` is called with each that is made here.
     """
@@ -41,21 +41,21 @@ def judge(
         if known is not None and id in known:
             report.verdicts[id] = known[id]
             continue
-        board.enter("verdicts", f"the failure of {id} is made small and told")
+        board.enter("verdicts", f"the failure of {id} is made small and explained")
         try:
-            report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+            report.verdicts[id] = _verdict(search, id, waivers, by_tasks.get(id))
         except KeyboardInterrupt as error:
             if not by_hand(error):
                 raise
             search.hurry, report.stopped = True, INTERRUPTED
-            report.verdicts[id] = _verdict(search, id, waivers, told.get(id))
+            report.verdicts[id] = _verdict(search, id, waivers, by_tasks.get(id))
         if notice is not None:
             notice(report.verdicts[id])
 
 
-def _verdict(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:
+def _verdict(search: Search, id: str, waivers: Mapping[str, str], explanation: Explanation | None = None) -> Verdict:
     """The verdict on one rule, with waivers for places in mind."""
-    verdict = _verdict_anywhere(search, id, waivers, told)
+    verdict = _verdict_anywhere(search, id, waivers, explanation)
     places = {key.partition("@")[2]: reason for key, reason in waivers.items() if key.startswith(f"{id}@")}
     return _at_places(search, verdict, places) if places and verdict.verdict != NOT_APPLICABLE else verdict
 
@@ -87,17 +87,19 @@ def _stands_at(place: str, verdict: Verdict) -> bool:
     return re.search(pattern, verdict.what) is not None
 
 
-def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told: Told | None = None) -> Verdict:
+def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], explanation: Explanation | None = None) -> Verdict:
     found = RULES[id]
     exercised = search.exercised[id]
     if search.era not in found.eras:
         return Verdict(id, NOT_APPLICABLE, reason=f"not in era {search.era}")
     if id in ABOUT_PROCESSES and not exercised:
         return Verdict(id, NOT_APPLICABLE, reason="about pages of processes, and there were none")
-    if id in search.first or told is not None:
+    if id in search.first or explanation is not None:
         if id in waivers:
             return Verdict(id, WAIVED, exercised, waivers[id])
-        return _broken_by_tasks(told, exercised) if told is not None and id not in search.first else _broken(search, id, exercised)
+        if explanation is not None and id not in search.first:
+            return _broken_by_tasks(explanation, exercised)
+        return _broken(search, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         return stale_waiver(id, exercised, waivers[id])
     reason = declared_away(search.workload, id)
@@ -106,8 +108,8 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], told:
     return Verdict(id, HELD if exercised else UNPROVEN, exercised)
 
 
-def _broken_by_tasks(told: Told, exercised: int) -> Verdict:
-    return told_verdict(told_failure(told), exercised)
+def _broken_by_tasks(explanation: Explanation, exercised: int) -> Verdict:
+    return explained_verdict(explained_failure(explanation), exercised)
 
 
 def declared_away(workload: type[Workload], id: str) -> str:

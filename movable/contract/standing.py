@@ -13,12 +13,12 @@ from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
 
 if TYPE_CHECKING:
-    from movable.concurrent.failures.explain import Told
+    from movable.concurrent.failures.explain import Explanation
 
 
 @dataclass(slots=True)
-class ToldFailure:
-    """A failure of two tasks and its story, as ``concurrent.failures.explain.Told`` has it; of the scenario only the words."""
+class ExplainedFailure:
+    """A failure of two tasks and its story, as ``explain.Explanation`` has it; of the scenario only the words."""
 
     rule: str
     scenario: str
@@ -37,8 +37,8 @@ class Standing:
 
     ``report`` is the certificate so far, all but the verdicts. ``first`` leads from broken rules to tokens of the programs that
     broke them first, ``what`` to words; ``exercised`` counts chances to be broken. ``away`` says which rules do not bind the
-    driver. ``barren`` and ``hangs`` are those of the search. ``explored`` says that the interleavings are done, ``told`` what they
-    broke, ``seen`` what they broke and has no story yet. ``verdicts`` are the finished ones.
+    driver. ``barren`` and ``hangs`` are those of the search. ``explored`` says that the interleavings are done, ``by_tasks`` what
+    they broke, ``seen`` what they broke and has no story yet. ``verdicts`` are the finished ones.
     """
 
     report: Report
@@ -50,23 +50,23 @@ class Standing:
     hangs: int = 0
     explored: bool = False
     scenarios: list[Explored] = field(default_factory=list)
-    told: dict[str, ToldFailure] = field(default_factory=dict)
+    by_tasks: dict[str, ExplainedFailure] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
 
-def told_failure(told: Told) -> ToldFailure:
+def explained_failure(found: Explanation) -> ExplainedFailure:
     """A failure with its story, to be sent."""
-    return ToldFailure(
-        told.rule, told.does, told.what, told.token, told.lines, told.rows, told.preemptions, told.switches, told.follows
+    return ExplainedFailure(
+        found.rule, found.does, found.what, found.token, found.lines, found.rows, found.preemptions, found.switches, found.follows
     )  # fmt: skip
 
 
-def told_verdict(told: ToldFailure, exercised: int) -> Verdict:
+def explained_verdict(found: ExplainedFailure, exercised: int) -> Verdict:
     """A failure of two tasks as a verdict."""
     return Verdict(
-        told.rule, BROKEN, exercised, what=told.what, story=told.lines, token=told.token, scenario=told.scenario,
-        preemptions=told.preemptions, switches=told.switches, lanes=told.rows, follows=told.follows,
+        found.rule, BROKEN, exercised, what=found.what, story=found.lines, token=found.token, scenario=found.scenario,
+        preemptions=found.preemptions, switches=found.switches, lanes=found.rows, follows=found.follows,
     )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def verdict_of(standing: Standing, id: str, waivers: Mapping[str, str]) -> Verdi
     found, exercised = RULES[id], standing.exercised[id]
     if standing.report.era not in found.eras:
         return Verdict(id, NOT_APPLICABLE, reason=f"not in era {standing.report.era}")
-    if id in standing.first or id in standing.told or id in standing.seen:
+    if id in standing.first or id in standing.by_tasks or id in standing.seen:
         return Verdict(id, WAIVED, exercised, waivers[id]) if id in waivers else _broken(standing, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         return stale_waiver(id, exercised, waivers[id])
@@ -94,6 +94,6 @@ def _broken(standing: Standing, id: str, exercised: int) -> Verdict:
     if id in standing.first:
         what = standing.what.get(id, "")
         return Verdict(id, BROKEN, exercised, what=f"{what} (there was no time to tell more)", token=standing.first[id])
-    if id in standing.told:
-        return told_verdict(standing.told[id], exercised)
+    if id in standing.by_tasks:
+        return explained_verdict(standing.by_tasks[id], exercised)
     return Verdict(id, BROKEN, exercised, what=f"{standing.seen[id]} (there was no time to tell more)")

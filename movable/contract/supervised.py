@@ -11,7 +11,7 @@ from movable.contract.budget import LIMIT, Budget
 from movable.contract.examine import Asked, Check
 from movable.contract.judge import declared_away
 from movable.contract.report import Report, Verdict
-from movable.contract.standing import Standing, told_failure, verdict_of
+from movable.contract.standing import Standing, explained_failure, verdict_of
 from movable.contract.verdict import BROKEN, WAIVED
 from movable.errors import MovableError, UsageError
 from movable.rules.table import RULES
@@ -100,7 +100,7 @@ class _Teller:
         self.states: set[int] = set()
         self.seen: dict[str, str] = {}
         self.every = Turn()
-        self.told = len(given.history)
+        self.sent = len(given.history)
         _go_on(self.check, given)
         self.states |= self.check.search.states
         self.check.notice = self.turn
@@ -138,12 +138,12 @@ class _Teller:
             search.hangs,
             explored is not None,
             [] if partly is None else partly.scenarios,
-            {} if explored is None else {id: told_failure(told) for id, told in explored.broken.items()},
+            {} if explored is None else {id: explained_failure(one) for id, one in explored.broken.items()},
             {} if explored is not None else self.seen,
             time.monotonic() - search.began,
         )
-        self.tell("standing", standing=to_record(standing), states=sorted(new), history=search.history[self.told :])
-        self.told = len(search.history)
+        self.tell("standing", standing=to_record(standing), states=sorted(new), history=search.history[self.sent :])
+        self.sent = len(search.history)
 
     def verdict(self, found: Verdict) -> None:
         """One verdict is ready."""
@@ -182,8 +182,8 @@ def _go_on(check: Check, given: Given) -> None:
     if standing.explored or given.unexplored:
         from movable.concurrent.search import Interleavings
 
-        check.explored = Interleavings(standing.scenarios, cast(Any, standing.told))
-        search.told = frozenset(standing.told)
+        check.explored = Interleavings(standing.scenarios, cast(Any, standing.by_tasks))
+        search.by_tasks = frozenset(standing.by_tasks)
 
 
 def _token(program: Program, seed: int) -> str:

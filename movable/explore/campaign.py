@@ -39,7 +39,7 @@ from movable.supervise.supervisor import HUNG, STILL, Ending
 VERSION = 2
 _CHANGED = "the source of the program, or of movable, was changed since"
 SHOWN = 8
-"""Numbers of refused lines that are told."""
+"""Numbers of refused lines that are shown."""
 _OTHER = "program, its source, budget, seed or options differ"
 EXPLORING = "exploring"
 """The phase on the board of a process that does a chunk; the place is how many executions it has done."""
@@ -338,8 +338,8 @@ def _bytes(path: str | Path) -> bytes:
         return b""
 
 
-def _explained(program: Program, told: dict[str, Any], options: Options, shrink: bool) -> Failure:
-    failure = Failure(told["kind"], told["message"], tuple(told["choices"]), cause=told["cause"])
+def _explained(program: Program, record: dict[str, Any], options: Options, shrink: bool) -> Failure:
+    failure = Failure(record["kind"], record["message"], tuple(record["choices"]), cause=record["cause"])
     if failure.kind in (kinds.ENDED, kinds.HUNG):  # it would end this process, too
         return failure
     return explain(program, failure, options, shrink=shrink)

@@ -135,8 +135,8 @@ def explain(
     schedule = Shrinker(program, failure, options, tries if shrink else 0).shrink()
     run, strategy = follow(program, schedule, options)
     story = record(program, schedule, options)
-    told = story.failure or failure
-    return told.but(
+    shown = story.failure or failure
+    return shown.but(
         choices=tuple(step[0] for step in run.steps),
         token=encode(schedule, run.steps),
         timeline=text(story),

@@ -27,11 +27,11 @@ MOVED_ON = 0.02
 class ZoneBlocks:
     """Free blocks of one zone by order: what buddyinfo said, as imported, after the model's compaction, and after the real one.
 
-    ``told`` and ``after`` are empty where no such file was there.
+    ``buddyinfo`` and ``after`` are empty where no such file was there.
     """
 
     span: Span
-    told: list[int]
+    buddyinfo: list[int]
     imported: list[int]
     compacted: list[int] = field(default_factory=list)
     after: list[int] = field(default_factory=list)
@@ -41,7 +41,7 @@ class ZoneBlocks:
         """Free pages that came (or went) between the two snapshots, which no compaction does; 0 for as good as none."""
         if not self.after:
             return 0
-        change = pages(self.after) - pages(self.told or self.imported)
+        change = pages(self.after) - pages(self.buddyinfo or self.imported)
         return change if abs(change) > MOVED_ON * max(pages(self.after), 1) else 0
 
     def near(self) -> list[bool]:
@@ -133,8 +133,8 @@ def lines(played: Played) -> Iterator[str]:
         yield ""
         yield f"Node {blocks.span.node}, zone {blocks.span.zone}: free blocks by order"
         rows = [("imported", blocks.imported), ("compacted", blocks.compacted), ("recorded after", blocks.after)]
-        if blocks.told and blocks.told != blocks.imported:
-            rows.insert(0, ("buddyinfo", blocks.told))
+        if blocks.buddyinfo and blocks.buddyinfo != blocks.imported:
+            rows.insert(0, ("buddyinfo", blocks.buddyinfo))
         for name, counts in rows:
             if counts:
                 yield f"  {name:<15}" + "".join(f"{count:>7}" for count in counts)
@@ -144,8 +144,8 @@ def lines(played: Played) -> Iterator[str]:
 
 
 def _verdict(blocks: ZoneBlocks, compacted: bool) -> Iterator[str]:
-    if blocks.told and blocks.told != blocks.imported:
-        lost = pages(blocks.told) - pages(blocks.imported)
+    if blocks.buddyinfo and blocks.buddyinfo != blocks.imported:
+        lost = pages(blocks.buddyinfo) - pages(blocks.imported)
         how = f"{abs(lost)} pages {'more' if lost < 0 else 'fewer'} are free in them" if lost else "free pages lie in other blocks"
         yield f"  The flags were saved at another moment than buddyinfo: {how}."
     if not compacted or not blocks.after:
@@ -180,7 +180,7 @@ def record(played: Played) -> dict[str, Any]:
         "zones": [
             {
                 "node": one.span.node, "zone": one.span.zone, "start_pfn": one.span.start, "end_pfn": one.span.end,
-                "buddyinfo": one.told, "imported": one.imported, "compacted": one.compacted, "after": one.after,
+                "buddyinfo": one.buddyinfo, "imported": one.imported, "compacted": one.compacted, "after": one.after,
                 "near": one.near(), "other_work": one.other_work,
             }
             for one in played.zones

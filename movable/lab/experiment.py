@@ -13,7 +13,7 @@ from movable.lab.outputs import events_to, note, write_picture, write_record
 from movable.lab.run import Run, RunFailed, load_drivers, plan
 from movable.lab.steps import STEPS
 from movable.lab.terminal import Terminal
-from movable.lab.workloads import first_line, spoken
+from movable.lab.workloads import error_words, first_line
 from movable.supervise import board
 
 
@@ -74,7 +74,7 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, InvalidState):
         more = len(error.findings) - 1
         return error.findings[0] + (f" (and {more} more findings)" if more else "")
-    return first_line(error) if isinstance(error, MovableError) else spoken(error)
+    return first_line(error) if isinstance(error, MovableError) else error_words(error)
 
 
 __all__ = ["Options", "Run", "RunFailed", "main"]

@@ -258,7 +258,7 @@ class Store:
             except BaseException as error:  # a broken driver can make reading fail in any way
                 if by_hand(error):
                     raise
-                wrong.append((number, f"cannot be read: {spoken(error)}"))
+                wrong.append((number, f"cannot be read: {error_words(error)}"))
                 continue
             if content != expected:
                 at = next((i for i, (a, b) in enumerate(zip(content, expected, strict=False)) if a != b), len(content))
@@ -319,7 +319,7 @@ class Population:
         except BaseException as error:
             if by_hand(error) or isinstance(error, MovableError):
                 raise
-            raise MovableError(f"{self.name}.populate raised {spoken(error)}") from error
+            raise MovableError(f"{self.name}.populate raised {error_words(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
             raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")
         self.saved = frames - got
@@ -355,6 +355,6 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
-def spoken(error: BaseException) -> str:
+def error_words(error: BaseException) -> str:
     """An exception in one line: its type, and what it says if it says anything."""
     return ": ".join(filter(None, [type(error).__name__, first_line(error)]))

@@ -75,8 +75,8 @@ def tell(events: Sequence[Event], pfn: int = -1) -> list[str]:
     """
     chosen, call = _of_page(events, pfn)
     for kinds in ({"touch"}, QUIET, BRIEF, BRIEF | {"free_page"}):
-        told = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
-        lines = folded([line for event in told if (line := _line(event))])
+        telling = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
+        lines = folded([line for event in telling if (line := _line(event))])
         if len(lines) > LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]
             lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]
@@ -104,15 +104,15 @@ def _of_page(events: Sequence[Event], pfn: int) -> tuple[list[Event], int]:
 
 def folded(lines: list[str]) -> list[str]:
     """``lines`` with a passage of up to four lines that comes again and again told once, and how often it comes again."""
-    told: list[str] = []
+    kept: list[str] = []
     at = 0
     while at < len(lines):
         size, again = max(((size, _repeats(lines, at, size)) for size in (1, 2, 3, 4)), key=lambda found: found[0] * found[1])
-        told += lines[at : at + size] if again > 1 else lines[at : at + 1]
+        kept += lines[at : at + size] if again > 1 else lines[at : at + 1]
         if again > 1:
-            told.append(f"    (the same {again} more times)")
+            kept.append(f"    (the same {again} more times)")
         at += size * (again + 1) if again > 1 else 1
-    return told
+    return kept
 
 
 def _repeats(lines: list[str], at: int, size: int) -> int:

@@ -57,7 +57,7 @@ class Found:
 class Search:
     """What the programs run so far have shown.
 
-    ``until`` are rules that are expected to break, ``told`` those that interleavings broke already, ``excused`` the waived ones.
+    ``until`` are rules that are expected to break, ``by_tasks`` those that interleavings broke, ``excused`` the waived ones.
     ``fatal`` leads from keys of programs that ended their process to the rule that says they may not, ``words`` from broken rules
     to what was seen first. Of rules in ``hurried``, and after the moment ``end``, nothing is made small. ``history`` is what each
     program did to ``roles``. ``operations`` counts how often each operation ran, ``entered`` is the code that ran where there are
@@ -70,7 +70,7 @@ class Search:
     seed: int
     until: frozenset[str] = frozenset()
     excused: frozenset[str] = frozenset()
-    told: frozenset[str] = frozenset()
+    by_tasks: frozenset[str] = frozenset()
     fatal: dict[str, str] = field(default_factory=dict)
     first: dict[str, Program] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
@@ -206,7 +206,7 @@ class Search:
         if len(self.fatal) >= MAX_FATAL:
             return f"stopped early: {len(self.fatal)} programs ended the process that they ran in"
         if self.until:
-            over = self.until <= self.first.keys() | self.told | set(self.fatal.values())
+            over = self.until <= self.first.keys() | self.by_tasks | set(self.fatal.values())
             return f"stopped early: {', '.join(sorted(self.until))} broken, as expected" if over else ""
         if self.barren >= MAX_BARREN_PROGRAMS:
             return f"stopped early: {MAX_BARREN_PROGRAMS} failing programs in a row broke no rule that was not broken already"

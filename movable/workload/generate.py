@@ -40,19 +40,19 @@ ISOLATING = ("isolate", "migrate", "migrate anyhow", "finish")
 MODES_OF_ISOLATION = (0, 4, 8, 12)
 
 CORE: dict[str, tuple[float, Callable[[random.Random], Step]]] = {
-    "isolate": (1, lambda dice: ("isolate", dice.randrange(8), dice.choice(MODES_OF_ISOLATION))),
-    "finish": (1, lambda dice: ("finish", dice.choice(MODES), dice.choice(TARGETS))),
-    "give_back": (1, lambda dice: ("give_back",)),
-    "migrate anyhow": (2, lambda dice: ("migrate", dice.randrange(8), dice.choice(MODES), dice.choice(TARGETS))),
-    "migrate": (1, lambda dice: ("migrate", dice.randrange(8), 2, "any")),
-    "compact": (1, lambda dice: ("compact",)),
-    "contig": (1, lambda dice: ("contig", dice.randrange(8), dice.choice((0, 0, 1, 2)))),
-    "offline": (1, lambda dice: ("offline", dice.randrange(8), dice.choice((0, 0, 1, 2)))),
-    "fragment": (1, lambda dice: ("fragment", dice.randint(1, 24))),
-    "fault": (2, lambda dice: ("fault", dice.choice(FAULTS), dice.randint(1, 3))),
-    "work": (1, lambda dice: ("work", dice.choice((0, 1, 2)))),
-    "leave": (0.5, lambda dice: ("leave", dice.randrange(4))),
-    "strange": (0.3, lambda dice: ("strange", dice.randrange(8))),
+    "isolate": (1, lambda rng: ("isolate", rng.randrange(8), rng.choice(MODES_OF_ISOLATION))),
+    "finish": (1, lambda rng: ("finish", rng.choice(MODES), rng.choice(TARGETS))),
+    "give_back": (1, lambda rng: ("give_back",)),
+    "migrate anyhow": (2, lambda rng: ("migrate", rng.randrange(8), rng.choice(MODES), rng.choice(TARGETS))),
+    "migrate": (1, lambda rng: ("migrate", rng.randrange(8), 2, "any")),
+    "compact": (1, lambda rng: ("compact",)),
+    "contig": (1, lambda rng: ("contig", rng.randrange(8), rng.choice((0, 0, 1, 2)))),
+    "offline": (1, lambda rng: ("offline", rng.randrange(8), rng.choice((0, 0, 1, 2)))),
+    "fragment": (1, lambda rng: ("fragment", rng.randint(1, 24))),
+    "fault": (2, lambda rng: ("fault", rng.choice(FAULTS), rng.randint(1, 3))),
+    "work": (1, lambda rng: ("work", rng.choice((0, 1, 2)))),
+    "leave": (0.5, lambda rng: ("leave", rng.randrange(4))),
+    "strange": (0.3, lambda rng: ("strange", rng.randrange(8))),
 }
 """Steps that are no operation of the driver: how often one is wanted, and what draws it."""
 RARE_IN_A_LONG_LIFE = ("offline", "contig", "fragment", "strange", "leave")
@@ -88,7 +88,7 @@ class Steps:
         self.workload = workload
         self.operations = workload.operations()
         self.values = Values(seed)
-        self.dice = self.values.random
+        self.rng = self.values.random
         share = sum(weight for weight, _ in CORE.values()) / max(1, len(self.operations))
         self.weights = {f"op {name}": share for name in self.operations} | {name: weight for name, (weight, _) in CORE.items()}
         """Every second step is an operation of the driver."""
@@ -96,7 +96,7 @@ class Steps:
     def draw(self, kind: str) -> Step:
         """A step of a kind; ``op NAME`` is an operation."""
         if kind in CORE:
-            return CORE[kind][1](self.dice)
+            return CORE[kind][1](self.rng)
         return self.operation(kind.removeprefix("op "))
 
     def operation(self, name: str) -> Step:
@@ -112,8 +112,8 @@ class Steps:
 
     def handle(self) -> int:
         """The number of a handle: the oldest, one of the first, or any of many."""
-        place = self.dice.random()
-        return 0 if place < 0.2 else self.dice.randrange(16) if place < 0.7 else self.dice.randrange(64)
+        place = self.rng.random()
+        return 0 if place < 0.2 else self.rng.randrange(16) if place < 0.7 else self.rng.randrange(64)
 
 
 def bags(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
@@ -221,15 +221,15 @@ def mix(steps: Steps, roles: Roles, count: int) -> list[Step]:
     operations = [kind for kind in steps.weights if kind.startswith("op ")]
     found: list[Step] = []
     longest = min(MAX_MIXED_STEPS, 6 + count)
-    for kind in steps.dice.choices(list(steps.weights), list(steps.weights.values()), k=steps.dice.randint(1, longest)):
+    for kind in steps.rng.choices(list(steps.weights), list(steps.weights.values()), k=steps.rng.randint(1, longest)):
         found.append(steps.draw(_after_fault(steps, found, kind, operations)))
     return found
 
 
 def _after_fault(steps: Steps, found: list[Step], kind: str, operations: list[str]) -> str:
-    if not found or found[-1][0] != "fault" or steps.dice.random() >= FOLLOW:
+    if not found or found[-1][0] != "fault" or steps.rng.random() >= FOLLOW:
         return kind
-    return steps.dice.choice(list(ISOLATING) if found[-1][1] == "locked" else operations or [kind])
+    return steps.rng.choice(list(ISOLATING) if found[-1][1] == "locked" else operations or [kind])
 
 
 class Few:
@@ -247,7 +247,7 @@ class Few:
         kept = self.kept.setdefault(name, [])
         if len(kept) < FEW:
             kept.append(self.steps.operation(name))
-        name, drawn = self.steps.dice.choice(kept)[1:]
+        name, drawn = self.steps.rng.choice(kept)[1:]
         handles = {key for key, kind in self.steps.operations[name].arguments.items() if isinstance(kind, Handle)}
         return ("op", name, {key: self.steps.handle() if key in handles else value for key, value in drawn.items()})
 
@@ -258,41 +258,41 @@ class Few:
 
 def swarm(steps: Steps, roles: Roles, count: int) -> list[Step]:
     """A random subset of the steps, with few arguments, and runs of one and the same."""
-    dice = steps.dice
+    rng = steps.rng
     operations = [kind for kind in steps.weights if kind.startswith("op ")]
     grow = [f"op {name}" for name in roles.growing(steps.workload)]
-    chosen = {kind for kind in operations if dice.random() < 0.5} | ({dice.choice(grow)} if grow else set())
-    chosen |= {kind for kind in CORE if dice.random() < 0.4}
+    chosen = {kind for kind in operations if rng.random() < 0.5} | ({rng.choice(grow)} if grow else set())
+    chosen |= {kind for kind in CORE if rng.random() < 0.4}
     weights = {kind: weight for kind, weight in steps.weights.items() if kind in chosen} or {"compact": 1.0}
-    few = Few(steps, dice.random() < 0.7)
+    few = Few(steps, rng.random() < 0.7)
     found: list[Step] = []
-    length = dice.randint(4, min(MAX_MIXED_STEPS, 10 + count))
+    length = rng.randint(4, min(MAX_MIXED_STEPS, 10 + count))
     while len(found) < length:
-        kind = dice.choices(list(weights), list(weights.values()))[0]
+        kind = rng.choices(list(weights), list(weights.values()))[0]
         step = few.draw(_after_fault(steps, found, kind, [kind for kind in operations if kind in chosen]))
         found.append(step)
-        while step[0] in ("op", "migrate") and len(found) < length and dice.random() < REPEAT:
+        while step[0] in ("op", "migrate") and len(found) < length and rng.random() < REPEAT:
             found.append(step)
     return found
 
 
 def fill(steps: Steps, roles: Roles, count: int) -> list[Step]:
     """Fill until something is full, empty again, and fill a second time, with moves in between."""
-    dice = steps.dice
+    rng = steps.rng
     growing, shrinking = roles.growing(steps.workload), roles.shrinking(steps.workload)
     if not growing:
         return mix(steps, roles, count)
-    few = Few(steps, dice.random() < 0.6)
-    grow = dice.choice(growing[:MAX_ROLES])
-    shrink = dice.choice(shrinking[:MAX_ROLES]) if shrinking else ""
-    full = dice.choice(FULL[: 3 + count // 16])
-    order = dice.choice(("oldest", "newest", "any"))
+    few = Few(steps, rng.random() < 0.6)
+    grow = rng.choice(growing[:MAX_ROLES])
+    shrink = rng.choice(shrinking[:MAX_ROLES]) if shrinking else ""
+    full = rng.choice(FULL[: 3 + count // 16])
+    order = rng.choice(("oldest", "newest", "any"))
     found: list[Step] = []
     for again in range(2):
-        found += (few.operation(grow) for _ in range(full if not again else dice.choice((1, full // 2 + 1, full))))
+        found += (few.operation(grow) for _ in range(full if not again else rng.choice((1, full // 2 + 1, full))))
         found += _stir(steps, few)
         if shrink:
-            found += (_ordered(steps, few.operation(shrink), order) for _ in range(dice.choice((1, full - 1, full, full + 2))))
+            found += (_ordered(steps, few.operation(shrink), order) for _ in range(rng.choice((1, full - 1, full, full + 2))))
         found += _stir(steps, few)
     return found
 
@@ -309,22 +309,22 @@ def _ordered(steps: Steps, step: Step, order: str) -> Step:
 def _stir(steps: Steps, few: Few) -> list[Step]:
     """One to four steps of moving, under a fault now and then, and of any operation."""
     found: list[Step] = []
-    for _ in range(steps.dice.randint(1, 4)):
-        kind = steps.dice.choice(("migrate", "migrate", "migrate anyhow", "isolate", "give_back", "compact", "fault", "op", "work"))
-        found.append(few.draw(f"op {steps.dice.choice(list(steps.operations))}" if kind == "op" else kind))
+    for _ in range(steps.rng.randint(1, 4)):
+        kind = steps.rng.choice(("migrate", "migrate", "migrate anyhow", "isolate", "give_back", "compact", "fault", "op", "work"))
+        found.append(few.draw(f"op {steps.rng.choice(list(steps.operations))}" if kind == "op" else kind))
     return found
 
 
 def long_life(steps: Steps, roles: Roles, count: int) -> list[Step]:
     """Many steps in the life of one driver: mostly a few operations, now and then a move."""
-    dice = steps.dice
-    few = Few(steps, dice.random() < 0.5)
-    chosen = [kind for kind in steps.weights if kind.startswith("op ") and dice.random() < 0.7]
+    rng = steps.rng
+    few = Few(steps, rng.random() < 0.5)
+    chosen = [kind for kind in steps.weights if kind.startswith("op ") and rng.random() < 0.7]
     chosen += [f"op {name}" for name in roles.growing(steps.workload)[:1]]
     quiet = [kind for kind in CORE if kind not in RARE_IN_A_LONG_LIFE]
     found: list[Step] = []
-    for _ in range(dice.randint(*LONG_LIFE)):
-        kind = dice.choice(chosen) if chosen and dice.random() < 0.8 else dice.choice(quiet)
+    for _ in range(rng.randint(*LONG_LIFE)):
+        kind = rng.choice(chosen) if chosen and rng.random() < 0.8 else rng.choice(quiet)
         found.append(few.draw(kind))
     return found
 

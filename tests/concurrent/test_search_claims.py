@@ -15,7 +15,7 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.concurrent.execution import Trial
-from movable.concurrent.search import Hunt, interleavings
+from movable.concurrent.search import ScenarioSearch, interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import op, scenario
 
@@ -125,7 +125,7 @@ def test_what_is_claimed_is_true(number: int) -> None:
 def test_a_bound_that_was_not_reached_is_not_claimed() -> None:
     """The wrong orders take turns at every step: no schedule with few pre-emptions shows them."""
     chosen = planted("D15", frozenset({"ababab"}))
-    hunt = Hunt(Trial(chosen, MADE), 0)
+    hunt = ScenarioSearch(Trial(chosen, MADE), 0)
     met: list[Any] = []
     while not hunt.done and not met:
         met += list(hunt.run(1, None))

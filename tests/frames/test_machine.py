@@ -63,7 +63,7 @@ def test_compaction_of_an_imported_machine_is_that_of_the_machine_itself(tmp_pat
     compact_memory(vm)
     save(vm, tmp_path / "after", {page.pfn for page in vm.pages.values() if page._refcount})
     played = play(take(tmp_path / "before"), take(tmp_path / "after"), "4.19")
-    assert all(zone.told == zone.imported for zone in played.zones)
+    assert all(zone.buddyinfo == zone.imported for zone in played.zones)
     assert all(all(zone.near()) and not zone.other_work for zone in played.zones)
     assert played.moved_after is not None and abs(played.moved - played.moved_after) <= 0.1 * played.moved_after
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 
-TOLD = {
+ANNOTATED = {
     "isolate_page", "isolate_page_ret", "migratepage", "migratepage_ret", "putback_page", "putback_page_ret", "set_page_movable",
     "clear_page_movable", "alloc_page", "free_page", "bad_page", "released_isolated", "driver_remove", "note",
 }  # fmt: skip
@@ -107,7 +107,7 @@ class Teller:
                 self.note(("read " if before[0] in ("r", "ar", "mr", "xr") else "now ") + value)
 
     def _event(self, kind: str, page: Page | None, args: dict[str, Any]) -> None:
-        if kind not in TOLD or self.current == OUTSIDE:
+        if kind not in ANNOTATED or self.current == OUTSIDE:
             return
         flags, refs = (page._flags, page._refcount) if page is not None else (0, 0)
         words = sentence(Event(0, self.current, kind, -1 if page is None else page.pfn, flags, 0, refs, args))

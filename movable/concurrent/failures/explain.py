@@ -41,10 +41,10 @@ MIN_SHRINKING_EXECUTIONS = 20
 
 
 @dataclass(slots=True)
-class Told:
+class Explanation:
     """A failure, explained: ``what`` in a few words, ``lines`` as text with a lane for each task, ``rows`` as plain values.
 
-    ``spoken`` is the scenario in words, with handles by name. ``follows`` is a rule that the same schedule breaks before.
+    ``description`` is the scenario in words, with handles by name. ``follows`` is a rule that the same schedule breaks before.
     """
 
     rule: str
@@ -55,13 +55,13 @@ class Told:
     rows: dict[str, Any] = field(default_factory=dict)
     preemptions: int = -1
     switches: int = -1
-    spoken: str = ""
+    description: str = ""
     follows: str = ""
 
     @property
     def does(self) -> str:
         """What the tasks do, in words."""
-        return self.spoken or str(self.scenario)
+        return self.description or str(self.scenario)
 
 
 RULE_OF_KIND = {
@@ -108,7 +108,7 @@ class Sighting:
     shared: frozenset[Hashable] | None = None
 
 
-def explain_failure(sighting: Sighting, end: float | None = None) -> Told:
+def explain_failure(sighting: Sighting, end: float | None = None) -> Explanation:
     """Make the failure of a reduced execution small, and tell it, by the moment ``end``; None: it does not depend on the clock."""
     trial, failure, options = sighting.trial, sighting.failure, sighting.options
     rule = rule_of_failure(failure)
@@ -116,13 +116,13 @@ def explain_failure(sighting: Sighting, end: float | None = None) -> Told:
         program = full(trial)
         found = _expanded(program, sighting, rule) or _searched(program, options, rule)
         if found is not None:
-            return tell_failure(program, found, options, rule, end)
-    return Told(rule, trial.scenario, f"{words_of(failure)} (no schedule can show it again, so there is no token)")
+            return explanation_of(program, found, options, rule, end)
+    return Explanation(rule, trial.scenario, f"{words_of(failure)} (no schedule can show it again, so there is no token)")
 
 
-def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, end: float | None = None) -> Told:
+def explanation_of(program: Trial, failure: Failure, options: Options, rule: str, end: float | None = None) -> Explanation:
     """The same for a failure of an execution in which no point was left out."""
-    told = Told(rule, program.scenario, words_of(failure))
+    made = Explanation(rule, program.scenario, words_of(failure))
     try:
         began = time.monotonic()
         follow(program, (), options)
@@ -132,21 +132,21 @@ def tell_failure(program: Trial, failure: Failure, options: Options, rule: str, 
         schedule, _, _ = decode(small.token)
         story = record(program, schedule, options)
     except NonDeterminism as error:
-        told.what += f" ({str(error).splitlines()[0]})"
-        return told
-    told.scenario = program.scenario
-    told.spoken = in_words(program.subject, program.scenario)
-    told.what = words_of(story.failure or small)
+        made.what += f" ({str(error).splitlines()[0]})"
+        return made
+    made.scenario = program.scenario
+    made.description = in_words(program.subject, program.scenario)
+    made.what = words_of(story.failure or small)
     try:
         how = {"races": options.races, "monitored": bool(program.monitored), "features": token_features(program.subject)}
-        told.token = encode(program.scenario, schedule=small.token, **how)
+        made.token = encode(program.scenario, schedule=small.token, **how)
     except UsageError as error:
-        told.what += f" (it has no token: {error})"
-    told.follows = _broken_first(program, schedule, rule)
-    told.lines = timeline.text(story, timeline.WIDE_LANE).splitlines()
-    told.rows = timeline.rows(story)
-    told.preemptions, told.switches = small.preemptions, small.switches
-    return told
+        made.what += f" (it has no token: {error})"
+    made.follows = _broken_first(program, schedule, rule)
+    made.lines = timeline.text(story, timeline.WIDE_LANE).splitlines()
+    made.rows = timeline.rows(story)
+    made.preemptions, made.switches = small.preemptions, small.switches
+    return made
 
 
 def _broken_first(program: Trial, schedule: Schedule, rule: str) -> str:
@@ -230,4 +230,4 @@ def _search(program: Trial, preemptions: int, options: Options, rule: str, left:
     return None
 
 
-__all__ = ["OPTIONS", "Sighting", "Told", "explain_failure", "full", "rule_of_failure", "tell_failure", "words_of"]
+__all__ = ["OPTIONS", "Explanation", "Sighting", "explain_failure", "explanation_of", "full", "rule_of_failure", "words_of"]

@@ -65,14 +65,14 @@ class Interleaving(Replayed):
 
     def lines(self) -> list[str]:
         """The lanes as text, and the verdict."""
-        told = [f"scenario: {in_words(self.subject, self.scenario)}", *timeline.text(self.story, timeline.WIDE_LANE).splitlines()]
+        lines = [f"scenario: {in_words(self.subject, self.scenario)}", *timeline.text(self.story, timeline.WIDE_LANE).splitlines()]
         if self.note:
-            told.insert(0, f"note: {self.note}; what follows is what its schedule means now")
+            lines.insert(0, f"note: {self.note}; what follows is what its schedule means now")
         failure = self.story.failure
         if failure is None:
-            return [*told, "no rule was broken"]
+            return [*lines, "no rule was broken"]
         rule = RULES[self.broken[0]]
-        return [*told, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {words_of(failure).splitlines()[0]}"]
+        return [*lines, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {words_of(failure).splitlines()[0]}"]
 
     def html(self) -> str:
         """As in Replayed, with a lane for each task."""

@@ -130,7 +130,7 @@ class Watch:
         self._before: Any = None
 
     def machine(self, vm: Any) -> None:
-        """Learn which machine's own dice may be thrown."""
+        """Learn which machine's own random numbers may be drawn."""
         self._vm = vm
 
     def wrap(self, body: Body) -> Body:

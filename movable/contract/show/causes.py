@@ -1,4 +1,4 @@
-"""Failures in causal order: what one mistake breaks is told together, the cause first and what follows from it behind."""
+"""Failures in causal order: what one mistake breaks is ordered together, the cause first and what follows from it behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 def by_cause(verdicts: Mapping[str, Verdict], broken: Sequence[str]) -> list[tuple[str, str]]:
     """(rule, the rule that it follows from or "") of each broken rule; causes as in ``broken``, each before what follows."""
     causes = {id: _cause(verdicts, broken, id) for id in broken}
-    told: list[tuple[str, str]] = []
+    ordered: list[tuple[str, str]] = []
     for cause in (id for id in broken if causes[id] == id):
-        told.append((cause, ""))
-        told += [(id, cause) for id in broken if id != cause and causes[id] == cause]
-    return told
+        ordered.append((cause, ""))
+        ordered += [(id, cause) for id in broken if id != cause and causes[id] == cause]
+    return ordered
 
 
 def _cause(verdicts: Mapping[str, Verdict], broken: Sequence[str], id: str) -> str:

@@ -34,8 +34,8 @@ def _report(report: Report) -> str:
 
 def _failure(report: Report, found: Verdict, cause: str) -> str:
     rule = RULES[found.rule]
-    told = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
-    story = timeline.html(found.lanes) if found.lanes else f'<ol class="story">{told}</ol>'
+    steps = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
+    story = timeline.html(found.lanes) if found.lanes else f'<ol class="story">{steps}</ol>'
     if cause:
         story = story if found.lanes else ""
         story = f'<p>Follows from <a href="#{cause}">{cause}</a>: the same failure breaks {cause} first.</p>{story}'

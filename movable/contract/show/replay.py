@@ -65,7 +65,7 @@ def named_workload(name: str) -> type[Workload]:
     return found
 
 
-def spoken(given: Callable[..., Any]) -> str:
+def target_of(given: Callable[..., Any]) -> str:
     """How a class is named on the command line: a file below this directory by its path, everything else by its module."""
     file = getattr(sys.modules.get(given.__module__), "__file__", None)
     here = Path.cwd()
@@ -87,5 +87,5 @@ def replay_command(target: str, factory: Callable[..., Any], workload: type[Work
     if era != DEFAULT:
         words += ["--era", era]
     if workload is not None and workload is not _own_workload(factory):
-        words += ["--workload", spoken(workload)]
+        words += ["--workload", target_of(workload)]
     return shlex.join([*words, target])

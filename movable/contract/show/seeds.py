@@ -24,13 +24,13 @@ def table(reports: Sequence[Report]) -> str:
     """Each broken rule with the story of the first seed that broke it, then a row for each seed, then what it comes to."""
     first = reports[0]
     lines = [f"{first.target}: {first.driver} with {first.workload}, era {first.era}", ""]
-    told: set[str] = set()
+    shown: set[str] = set()
     for report in reports:
         for id in report.broken:
-            if id not in told:
+            if id not in shown:
                 lines.append(f"With seed {report.seed}:")
                 lines += failure(report, report.verdicts[id])
-        told |= set(report.broken)
+        shown |= set(report.broken)
     rows = [HEAD, *(_row(report) for report in reports)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -104,18 +104,18 @@ def text(story: Story, lane: int = LANE) -> str:
     found = rows(story)
     tasks = sorted({step["task"] for step in found["steps"]})
     column = {task: at for at, task in enumerate(tasks)}
-    told = [" step  " + " ".join(_cut(found["tasks"][task], lane).ljust(lane) for task in tasks).rstrip()]
+    drawn = [" step  " + " ".join(_cut(found["tasks"][task], lane).ljust(lane) for task in tasks).rstrip()]
     for kind, number, words in _shown(found, KEPT_IN_TEXT):
         if kind == "switch":
-            told.append(f"    {'-' * (lane // 2)} {words}")
+            drawn.append(f"    {'-' * (lane // 2)} {words}")
         elif kind == "skipped":
-            told.append(_row("", words, column[number], lane))
+            drawn.append(_row("", words, column[number], lane))
         else:
-            told += _step(number, found["steps"][number], words, column, lane)
+            drawn += _step(number, found["steps"][number], words, column, lane)
     if story.failure is not None:
-        told.append(f"  ==>  {found['failure']}")
-    told.append(f"       pre-emptions: {story.preemptions}, switches: {story.switches}, steps: {len(story.lines)}")
-    return "\n".join(told)
+        drawn.append(f"  ==>  {found['failure']}")
+    drawn.append(f"       pre-emptions: {story.preemptions}, switches: {story.switches}, steps: {len(story.lines)}")
+    return "\n".join(drawn)
 
 
 def _step(number: int, step: Values, held: str, column: dict[int, int], lane: int) -> list[str]:

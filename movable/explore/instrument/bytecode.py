@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from movable.explore.instrument.reachable import Reach, codes, spoken
+from movable.explore.instrument.reachable import Reach, codes, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -175,7 +175,7 @@ class _Reader:
     def read(self, found: Named) -> None:
         """Add what it names to ``found``."""
         names = self.function.__globals__
-        home = self._place(names, spoken(self.function.__module__))
+        home = self._place(names, short_name(self.function.__module__))
         for step in self.steps:
             write = step.opname in STORES
             if step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in self.code.co_freevars:
@@ -199,7 +199,7 @@ class _Reader:
             if write:
                 _once(found.attributes, (owner, step.argval))
         elif isinstance(owner, FunctionType | ModuleType):
-            label = owner.__qualname__ if isinstance(owner, FunctionType) else spoken(owner.__name__)
+            label = owner.__qualname__ if isinstance(owner, FunctionType) else short_name(owner.__name__)
             place = self._place(vars(owner), label)
             found.uses.append(Use(self.code, step.offset, write, step.argval, place))
             if write:

@@ -99,7 +99,7 @@ class Reach:
 
     def _function(self, function: FunctionType) -> None:
         self.functions.append(function)
-        home = spoken(function.__module__)
+        home = short_name(function.__module__)
         for code in codes(function.__code__):
             for name in code.co_names:
                 if name in function.__globals__:
@@ -119,7 +119,7 @@ class Reach:
 
     def _named_in(self, module: ModuleType, code: CodeType) -> None:
         names = vars(module)
-        self._todo.extend((names[name], f"{spoken(module.__name__)}.{name}") for name in code.co_names if name in names)
+        self._todo.extend((names[name], f"{short_name(module.__name__)}.{name}") for name in code.co_names if name in names)
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:
@@ -130,7 +130,7 @@ def codes(code: CodeType) -> Iterator[CodeType]:
             yield from codes(part)
 
 
-def spoken(module: str) -> str:
+def short_name(module: str) -> str:
     """A module's name for a reader: without its package, and without what the registry puts before a file's."""
     return module.rpartition(".")[2].removeprefix("movable_driver_")
 
@@ -140,4 +140,4 @@ def _top(thing: Any) -> str:
     return str(name).partition(".")[0]
 
 
-__all__ = ["Reach", "codes", "spoken"]
+__all__ = ["Reach", "codes", "short_name"]

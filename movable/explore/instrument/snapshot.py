@@ -206,8 +206,8 @@ class Snapshot:
         """Everything as it was when the snapshot was taken: first what things are, then what is in them."""
         self._restore_shapes()
         self._restore_contents()
-        for dice, state in self._random:
-            dice.setstate(state)
+        for rng, state in self._random:
+            rng.setstate(state)
 
     def _restore_shapes(self) -> None:
         """Classes, attributes, slots and cells."""

@@ -14,7 +14,7 @@ from movable.explore.record_file import RecordFile
 from movable.lab.loads.bench import Bench
 from movable.lab.loads.samples import Sample, sample
 from movable.lab.loads.shapes import WORKLOADS
-from movable.lab.workloads import spoken
+from movable.lab.workloads import error_words
 from movable.mm.memory import OutOfMemory
 
 SCHEMA = "movable.lab/1"
@@ -57,7 +57,7 @@ def run_job(job: Job) -> dict[str, Any]:
     except UsageError:
         raise
     except (MovableError, OutOfMemory, ArithmeticError, LookupError) as failure:
-        error = spoken(failure)
+        error = error_words(failure)
     return {"job": asdict(job), "samples": [list(one) for one in samples], "error": error}
 
 

@@ -7,7 +7,7 @@ import pytest
 from docs.drivers.ring import RingWorkload
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.explain import Sighting, explain_failure, rule_of_failure
-from movable.concurrent.search import Hunt
+from movable.concurrent.search import ScenarioSearch
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario
 from movable.contract.show.replay import replay
@@ -18,7 +18,7 @@ MADE = scenario("s", op("write", slot=0, data=b"new"), migrate(0), prefix=[op("w
 
 def sighted(driver: type) -> Sighting:
     """The first failure that a search meets."""
-    hunt = Hunt(Trial(Subject(RingWorkload, driver), MADE), 0)
+    hunt = ScenarioSearch(Trial(Subject(RingWorkload, driver), MADE), 0)
     return next(hunt.run(2000, None))
 
 
