@@ -176,11 +176,11 @@ def migration_entry_wait(task: Process, vma: VMA, vpn: int, pte: int) -> int:
 
 def _hold_entry(page: Page, vma: VMA, vpn: int, pte: int) -> bool:
     """Take a reference to the page of a migration entry, under the lock of the table: while the entry is there."""
+    if not still(vma, vpn, pte):
+        return False
     seam = page.seam
     if seam is not None:
-        if not still(vma, vpn, pte):
-            return False
-        seam.point("aw", ("page", page.pfn, "refs"))
+        seam.change(page, "refs")
     if vma.mm.pgtable.get(vpn, 0) != pte or not page._refcount:
         return False
     page._refcount += 1
