@@ -9,6 +9,8 @@ frame is ever both the host's and free.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EAGAIN
 from typing import Any
 
@@ -211,6 +213,16 @@ class VirtioBalloon:
         """How many pages the balloon holds. The kernel reads the number without the lock, which is a data race."""
         with self.balloon_lock:
             return self.num_pages
+
+    @contextmanager
+    def host_is_busy(self) -> Iterator[None]:
+        """Inside the block the host owes an answer to an earlier request: a migration that meets it is told to try again."""
+        taken = self.balloon_lock.trylock()
+        try:
+            yield
+        finally:
+            if taken:
+                self.balloon_lock.unlock()
 
     def towards_target(self) -> int:
         """How many pages to inflate; below zero: to deflate."""

@@ -6,7 +6,8 @@ our own, only tries it. Pages are allocated before it is taken. The hypervisor i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from errno import EAGAIN, EBUSY, EINVAL, ENOENT
 
 from movable import (
@@ -185,6 +186,16 @@ class VmBalloon:
         """Take the page back."""
         if isinstance(self.books, OwnBooks):
             self.books.putback(page)
+
+    @contextmanager
+    def host_is_busy(self) -> Iterator[None]:
+        """Inside the block the hypervisor owes an answer to an earlier request: a migration that meets it is told to try again."""
+        taken = self.conf.trylock()
+        try:
+            yield
+        finally:
+            if taken:
+                self.conf.unlock()
 
     # going
 

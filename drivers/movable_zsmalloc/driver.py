@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from movable_zsmalloc import compact, mapping, stats
 from movable_zsmalloc.pool import Pool
 from movable_zsmalloc.ways.pins import Pins
 from movable_zsmalloc.ways.pool_lock import PoolLock
+from movable_zsmalloc.ways.zspage_lock import ZspageLock
 from movable_zsmalloc.zram.zram_drv import ZramDevice, pool_pages
 
 if TYPE_CHECKING:
@@ -103,6 +105,20 @@ class Zsmalloc(Pool):
             self.way.unmap_object(self, handle)
         else:
             mapping.zs_unmap_object(self, handle)
+
+    @contextmanager
+    def reading(self, handle: int) -> Iterator[None]:
+        """Inside the block an object is being read, in the way of the era: it is mapped, or between zs_obj_read_begin and _end."""
+        if isinstance(self.way, ZspageLock):
+            zspage = self.way.find(self, self.handles[handle])[0]
+            end = zspage.lock.read_unlock
+        else:
+            self.zs_map_object(handle, mapping.ZS_MM_RO)
+            end = partial(self.zs_unmap_object, handle)
+        try:
+            yield
+        finally:
+            end()
 
     def read(self, handle: int, length: int) -> bytes:
         """The first ``length`` bytes of an object, in the way of the era: mapped, or copied (zs_obj_read_begin, _end)."""

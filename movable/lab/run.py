@@ -59,8 +59,8 @@ class Run:
     """Everything about one run, for its steps and for the report.
 
     ``failure`` says what stopped it, ``unwritten`` of every output that could not be written why. ``places`` are files that are
-    being written. ``held`` and ``unmarked`` are the frames of each driver, and those of nobody known, when memory was full;
-    ``page_owner`` knows who allocated what nobody marked.
+    being written. ``host_was_busy`` counts how often a balloon met its host at work. ``held`` and ``unmarked`` are the frames of
+    each driver, and those of nobody known, when memory was full; ``page_owner`` knows who allocated what nobody marked.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -84,6 +84,7 @@ class Run:
         self.migrated: dict[str, int] = {}
         self.huge: list[Page] = []
         self.huge_wanted = self.huge_before = 0
+        self.host_was_busy = 0
         self.offlined: Offlined | None = None
         self.wrong: list[tuple[int, str]] | None = None
         self.not_returned: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movable.lab import report
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER
@@ -18,6 +18,9 @@ from movable.mm.page import Page, put_page
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 
+if TYPE_CHECKING:
+    from movable.mm.address_space import AddressSpace
+
 CYCLE = 184
 """Frames that a process and one driver take in turn: so few that no huge page fits between two drivers' pages."""
 
@@ -26,6 +29,9 @@ DISCARD_SHARE = 0.25
 
 BUSY_SHIFT = 14
 """One page of the process, and one of a store, for so many frames (a power of 2) is in use while compaction comes by."""
+
+BETWEEN_BUSY = 64
+"""After so many moves of its pages the host of a balloon is busy for one."""
 
 MEMORY_BLOCK = 128 << 20
 """Bytes that are taken offline at once, as on x86-64; an eighth of a node where that is less."""
@@ -84,23 +90,47 @@ def compact(run: Run, terminal: Terminal) -> None:
 
 @contextmanager
 def beside(run: Run, times: int) -> Iterator[None]:
-    """Inside the block, while drivers move pages, the process gives some of its own back, ``times`` in all."""
+    """Inside the block others are at work too, each ``times`` times: while drivers move pages, or offer them in kernels that take
+    every page of a batch from its process first, the process gives some of its own back, and the host of a balloon is busy."""
     before = {mapping: mapping.a_ops for mapping in run.vm.address_spaces.values() if mapping.a_ops.migratepage is not None}
-    def wrapped(inner: Any) -> Any:
-        def migratepage(*arguments: Any) -> Any:
-            if len(run.process.gone) < times:
-                run.process.give_back_one()
-            return inner(*arguments)
-
-        return migratepage
-
     for mapping, ops in before.items():
-        mapping.a_ops = ops._replace(migratepage=wrapped(ops.migratepage))
+        ours = ops._replace(migratepage=_migrates_beside(run, mapping, ops.migratepage, times))
+        if run.vm.era.batch_pages and ops.isolate_page is not None:
+            ours = ours._replace(isolate_page=_isolates_beside(run, ops.isolate_page, times))
+        mapping.a_ops = ours
     try:
         yield
     finally:
         for mapping, ops in before.items():
             mapping.a_ops = ops
+
+
+def _migrates_beside(run: Run, mapping: AddressSpace, inner: Any, times: int) -> Callable[..., Any]:
+    owner = next((one.instance for one in run.drivers if one.kind == run.owners.get(mapping.addr)), None)
+    busy = getattr(owner, "host_is_busy", None)
+    calls = 0
+
+    def migratepage(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if len(run.process.gone) < times:
+            run.process.give_back_one()
+        if busy is None or run.host_was_busy == times or calls % BETWEEN_BUSY:
+            return inner(*arguments)
+        run.host_was_busy += 1
+        with busy():
+            return inner(*arguments)
+
+    return migratepage
+
+
+def _isolates_beside(run: Run, inner: Any, times: int) -> Callable[..., Any]:
+    def isolate_page(*arguments: Any) -> Any:
+        if len(run.process.gone) < times:
+            run.process.give_back_one()
+        return inner(*arguments)
+
+    return isolate_page
 
 
 def take_huge_pages(run: Run, terminal: Terminal) -> None:

@@ -38,7 +38,7 @@ def node_distance(one: int, two: int) -> int:
     return LOCAL_DISTANCE if one == two else REMOTE_DISTANCE
 
 
-def numastat(user: Userspace, node: Node) -> str:
+def node_numastat(user: Userspace, node: Node) -> str:
     """The six counters of a node."""
     counts = user.numastat[node.nid]
     return "".join(f"{name} {count}\n" for name, count in zip(NUMASTAT, counts, strict=True))

@@ -20,8 +20,10 @@ from movable.mm.memory import OutOfMemory
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy import (
     MPOL_BIND,
+    MPOL_DEFAULT,
     MPOL_INTERLEAVE,
     MPOL_LOCAL,
+    MPOL_NAMES,
     MPOL_PREFERRED,
     MPOL_PREFERRED_MANY,
     MPOL_WEIGHTED_INTERLEAVE,
@@ -29,7 +31,7 @@ from movable.mm.mempolicy import (
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
 from movable.mm.mlock import do_mlock
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.node_files import NUMASTAT, distance, meminfo, node_distance, numastat
+from movable.mm.node_files import distance, meminfo, node_distance, node_numastat
 from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist
 from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import PAGE_SIZE
@@ -39,6 +41,7 @@ from movable.mm.swap import lru_add_drain_all
 from movable.mm.task_mmu import numa_maps
 from movable.mm.userspace import userspace
 from movable.mm.vm import VM
+from movable.numa.numastat import numastat
 from movable.numa.shapes import DATA, launch
 from movable.numa.why import why
 
@@ -109,6 +112,17 @@ class Shell:
             raise UsageError(f"no process {text}; processes are {known or 'none yet'}")
         return task
 
+    def pid(self, text: str) -> int:
+        """A process by its number, whether it lives or not: the call will say."""
+        if not text.isdigit():
+            raise UsageError(f"{text!r} is no process; write its pid")
+        return int(text)
+
+    def _number(self, text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,9}", text):
+            raise UsageError(f"{text!r} is no node; write its number")
+        return int(text)
+
     def node(self, text: str) -> Node:
         """A node by its number."""
         if not text.isdigit() or int(text) >= len(self.vm.nodes):
@@ -125,7 +139,7 @@ class Shell:
             raise UsageError(f"node argument {text} is out of range; nodes are {format_nodelist(self.user.memory_nodes)}")
         return mask
 
-    def pages(self, task: Process, words: list[str]) -> list[int]:
+    def pages(self, words: list[str]) -> list[int]:
         """Addresses of pages: 0xADDRESS, or N or N-M counted from the start of the process's data."""
         found = []
         for word in words:
@@ -149,6 +163,9 @@ class Shell:
         policy: list[tuple[int, int]] = []
         cpu = [0]
         rest = self._options(words, policy, cpu)
+        if rest is None:
+            yield from self._show(policy)
+            return
         if not rest:
             raise UsageError("numactl: no program; write numactl --membind=0 -- touch 64M, or numactl -H")
 
@@ -159,24 +176,54 @@ class Shell:
 
         yield from self._start(rest, prepare)
 
-    def _options(self, words: list[str], policy: list[tuple[int, int]], cpu: list[int]) -> list[str]:
+    def _options(self, words: list[str], policy: list[tuple[int, int]], cpu: list[int]) -> list[str] | None:
+        """Read the options into ``policy`` and ``cpu``; returns the program's words, or None for --show."""
         while words and words[0].startswith("-"):
             word, *words = words
             if word == "--":
                 break
             name, _, value = word.lstrip("-").partition("=")
-            takes = name in ("cpunodebind", "N") or (name in POLICIES and POLICIES[name] != MPOL_LOCAL)
+            if name in ("show", "s"):
+                return None
+            takes = name in ("cpunodebind", "N", "physcpubind", "C") or (name in POLICIES and POLICIES[name] != MPOL_LOCAL)
             if takes and not value:
                 if not words:
-                    raise UsageError(f"numactl: {word} needs a node")
+                    raise UsageError(f"numactl: {word} needs a number")
                 value, *words = words
             if name in ("cpunodebind", "N"):
                 cpu[0] = next(nodes(self.mask(value)))
+            elif name in ("physcpubind", "C"):
+                cpu[0] = self._cpu(value)
             elif name in POLICIES:
                 policy.append((POLICIES[name], self.mask(value) if takes else 0))
             else:
                 raise UsageError(f"numactl: unknown option {word}")
         return words
+
+    def _cpu(self, text: str) -> int:
+        """The first processor of a list."""
+        last = len(self.user.cpu_nodes) - 1
+        try:
+            cpus = (1 << last + 1) - 1 if text == "all" else parse_nodelist(text)
+        except (ValueError, OverflowError):
+            cpus = 0
+        if not cpus or cpus >> last + 1:
+            raise UsageError(f"<{text}> is no list of processors; they are 0 to {last}")
+        return next(nodes(cpus))
+
+    def _show(self, policies: list[tuple[int, int]]) -> Iterator[str]:
+        """What a program would run under (numactl --show)."""
+        mode, mask = policies[-1] if policies else (MPOL_DEFAULT, 0)
+        names = {MPOL_DEFAULT: "default", MPOL_PREFERRED: "preferred", MPOL_LOCAL: "local", MPOL_BIND: "bind"}
+        every = "".join(f"{node} " for node in nodes(self.user.memory_nodes))
+        yield f"policy: {names.get(mode) or MPOL_NAMES[mode].replace('prefer (many)', 'preferred-many')}"
+        yield f"preferred node: {'current' if mode in (MPOL_DEFAULT, MPOL_LOCAL) else next(nodes(mask))}"
+        if mode in (MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE):
+            yield "interleavemask: " + "".join(f"{node} " for node in nodes(mask))
+        yield "physcpubind: " + "".join(f"{cpu} " for cpu in range(len(self.user.cpu_nodes)))
+        yield f"cpubind: {every}"
+        yield f"nodebind: {every}"
+        yield "membind: " + ("".join(f"{node} " for node in nodes(mask)) if mode == MPOL_BIND else every)
 
     def _start(self, words: list[str], prepare: Callable[[Process], None]) -> Iterator[str]:
         tasks = launch(self.user, words, prepare)
@@ -201,37 +248,8 @@ class Shell:
     # numastat
 
     def _do_numastat(self, words: list[str]) -> Iterator[str]:
-        if words[:1] == ["-p"] and len(words) == 2:
-            yield from self._process_stat(self.task(words[1]))
-        elif not words:
-            yield " " * 16 + "".join(f"{f'node{node.nid}':>16}" for node in self.vm.nodes)
-            for at, name in enumerate(NUMASTAT):
-                yield f"{name:<16}" + "".join(f"{self.user.numastat[node.nid][at]:16d}" for node in self.vm.nodes)
-        else:
-            raise UsageError("numastat: write numastat, or numastat -p PID")
-
-    def _process_stat(self, task: Process) -> Iterator[str]:
-        rows: dict[str, dict[int, int]] = {"Huge": {}, "Heap": {}, "Stack": {}, "Private": {}}
-        for line in numa_maps(task).splitlines():
-            kind = "Heap" if " heap" in line else "Stack" if " stack" in line else "Private"
-            for nid, pages in re.findall(r" N(\d+)=(\d+)", line):
-                rows[kind][int(nid)] = rows[kind].get(int(nid), 0) + int(pages)
-        count = len(self.vm.nodes)
-        yield ""
-        yield f"Per-node process memory usage (in MBs) for PID {task.pid} ({task.comm})"
-        yield " " * 17 + "".join(f"{f'Node {node.nid}':>16}" for node in self.vm.nodes) + f"{'Total':>16}"
-        yield " " * 17 + " ---------------" * (count + 1)
-        total: dict[int, int] = {}
-        for name, row in rows.items():
-            yield self._stat_row(name, row)
-            for nid, pages in row.items():
-                total[nid] = total.get(nid, 0) + pages
-        yield "-" * 16 + " " + " ---------------" * (count + 1)
-        yield self._stat_row("Total", total)
-
-    def _stat_row(self, name: str, row: dict[int, int]) -> str:
-        cells = [row.get(node.nid, 0) * PAGE_SIZE / (1 << 20) for node in self.vm.nodes]
-        return f"{name:<17}" + "".join(f"{cell:16.2f}" for cell in [*cells, sum(cells)])
+        lru_add_drain_all(self.user)
+        yield from numastat(self.user, words, self.task)
 
     # moving
 
@@ -239,8 +257,7 @@ class Shell:
         caller, words = self._caller(words)
         if len(words) != 3:
             raise UsageError("migratepages: write migratepages PID FROM-NODES TO-NODES")
-        task = self.task(words[0])
-        ret = sys_migrate_pages(caller, task.pid, 1024, UserMask(self.mask(words[1])), UserMask(self.mask(words[2])))
+        ret = sys_migrate_pages(caller, self.pid(words[0]), 1024, UserMask(self.mask(words[1])), UserMask(self.mask(words[2])))
         if ret < 0:
             yield f"migrate_pages: {os.strerror(-ret)}"
         elif ret:
@@ -259,19 +276,19 @@ class Shell:
             flags, words = MOVE_ALL, words[1:]
         if not words:
             raise UsageError("move_pages: write move_pages [--all] PID PAGES... [to NODE], or without a node to ask")
-        task = self.task(words[0])
+        pid = self.pid(words[0])
         target = None
         if "to" in words:
             at = words.index("to")
-            target = self.node("".join(words[at + 1 :])).nid
+            target = self._number("".join(words[at + 1 :]))
             words = words[:at]
-        addresses = self.pages(task, words[1:])
+        addresses = self.pages(words[1:])
         status = UserArray([UNWRITTEN] * len(addresses))
         wanted = None if target is None else UserArray([target] * len(addresses))
-        ret = sys_move_pages(caller, task.pid, len(addresses), UserArray(addresses), wanted, status, flags)
+        ret = sys_move_pages(caller, pid, len(addresses), UserArray(addresses), wanted, status, flags)
         for address, found in zip(addresses, status, strict=True):
             if found != UNWRITTEN:
-                self.statuses[task.pid, address // PAGE_SIZE] = found
+                self.statuses[pid, address // PAGE_SIZE] = found
             yield f"{address:#x} {'not reached' if found == UNWRITTEN else found}"
         if ret < 0:
             yield f"move_pages: {os.strerror(-ret)}"
@@ -283,7 +300,7 @@ class Shell:
         if len(words) != 2:
             raise UsageError("why: write why PID ADDRESS, or why PID NUMBER-OF-PAGE")
         task = self.task(words[0])
-        address = self.pages(task, words[1:])[0]
+        address = self.pages(words[1:])[0]
         yield from why(caller, task, address, self.statuses.get((task.pid, address // PAGE_SIZE)))
 
     # files
@@ -312,7 +329,7 @@ class Shell:
             where = self.node(node[1])
             if node[2] == "distance":
                 return distance(where)
-            return (meminfo if node[2] == "meminfo" else numastat)(self.user, where)
+            return (meminfo if node[2] == "meminfo" else node_numastat)(self.user, where)
         group = CGROUP.fullmatch(path)
         if group and (group[1] or "") in self.groups:
             cpuset = self.groups[group[1] or ""]
@@ -371,7 +388,7 @@ class Shell:
 
     def _do_write(self, words: list[str]) -> Iterator[str]:
         task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(task, words[1:]):
+        for address in self.pages(words[1:]):
             try:
                 task.write(address, b"written")
             except Signal as signal:
@@ -381,12 +398,12 @@ class Shell:
         if len(words) != 4 or words[2] != "to":
             raise UsageError("balance: write balance PID PAGE to NODE: the process uses a page from a CPU of that node")
         task, nid = self.task(words[0]), self.node(words[3]).nid
-        for address in self.pages(task, words[1:2]):
+        for address in self.pages(words[1:2]):
             yield "moved" if do_numa_page(task, address // PAGE_SIZE, nid) else "stays"
 
     def _do_read(self, words: list[str]) -> Iterator[str]:
         task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(task, words[1:]):
+        for address in self.pages(words[1:]):
             try:
                 yield f"read {task.read(address, 8).hex()}"
             except Signal as signal:
@@ -394,14 +411,14 @@ class Shell:
 
     def _do_mlock(self, words: list[str]) -> Iterator[str]:
         task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(task, words[1:]):
+        for address in self.pages(words[1:]):
             ret = do_mlock(task, address, PAGE_SIZE)
             if ret:
                 yield f"mlock: {os.strerror(-ret)}"
 
     def _do_pin(self, words: list[str]) -> Iterator[str]:
         task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(task, words[1:]):
+        for address in self.pages(words[1:]):
             pages = get_user_pages(task, address, 1)
             if isinstance(pages, int):
                 yield f"vmsplice: {os.strerror(-pages)}"

@@ -87,6 +87,18 @@ def test_many_nodes_have_a_short_summary(nodes: str, index: str, capsys: pytest.
     assert lines[0].split("index")[1].strip().startswith(index)
 
 
+@pytest.mark.parametrize("era", ["4.19", "7.3"])
+def test_what_gets_in_the_way_of_compaction_is_counted(era: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In kernels of every kind pages are refused, told to try again, put back and given back on their way."""
+    assert main(["run", "--memory", "32M", "--era", era]) == 0
+    out = capsys.readouterr().out
+    table = out[out.index("  driver      frames") :].splitlines()[1:4]
+    rows = [list(map(int, line.rsplit(maxsplit=7)[1:])) for line in table]
+    _, _, again, _, put_back, released, refused = (sum(column) for column in zip(*rows, strict=True))
+    assert again and put_back and released and refused, out
+    assert rows[1][2] and "the host of the balloon was busy" in out
+
+
 def test_a_pipe_gets_no_progress_and_no_colour(full: tuple[Path, str]) -> None:
     assert "\x1b" not in full[1] and "\r" not in full[1]
 

@@ -81,6 +81,33 @@ def test_numastat_of_the_machine() -> None:
     assert out[6] == "other_node                     0              26"
 
 
+def test_numastat_of_memory_and_counters_in_megabytes() -> None:
+    made = shell()
+    out = play(made, "touch 1M", "touch 2M", "numastat -m")
+    assert out[:3] == ["", "Per-node system memory usage (in MBs):", " " * 26 + "Node 0          Node 1           Total"]
+    assert "MemTotal                   32.00           32.00           64.00" in out
+    assert "AnonPages                   3.05            0.00            3.05" in out
+    assert play(made, "numastat -n")[4] == "Numa_Hit                    3.06            0.00            3.06"
+    assert play(made, "numastat -c") == [
+        "", "Per-node numastat info (in MBs):", "                 Node 0 Node 1 Total", "                 ------ ------ -----",
+        "Numa_Hit              3      0     3", "Numa_Miss             0      0     0", "Numa_Foreign          0      0     0",
+        "Interleave_Hit        0      0     0", "Local_Node            3      0     3", "Other_Node            0      0     0",
+    ]  # fmt: skip
+    out = play(made, "numastat -p 101 102")
+    assert out[2].startswith("PID ")
+    assert [line.split()[0] for line in out[4:]] == ["101", "102", "-" * 16, "Total"]
+    assert out[4].startswith("101 (touch)                  1.0")
+
+
+def test_numactl_shows_the_policy() -> None:
+    assert play(shell(), "numactl --show") == [
+        "policy: default", "preferred node: current", "physcpubind: 0 1 ", "cpubind: 0 1 ", "nodebind: 0 1 ", "membind: 0 1 ",
+    ]  # fmt: skip
+    assert play(shell(), "numactl -m 1 -s")[::5] == ["policy: bind", "membind: 1 "]
+    assert play(shell(), "numactl -i all --show")[2] == "interleavemask: 0 1 "
+    assert " N1=4 " in play(shell(), "numactl --physcpubind=1 touch 16K", "cat /proc/101/numa_maps")[2]
+
+
 @pytest.mark.parametrize(
     ("option", "policy"),
     [
@@ -127,6 +154,9 @@ def test_errors_of_calls_are_those_of_the_tools() -> None:
     play(made, "touch 16K", "setuid 101 1000", "touch 16K")
     assert play(made, "migratepages --as 101 102 0 1") == ["migrate_pages: Operation not permitted"]
     assert play(made, "move_pages --as 101 102 0 to 1")[-1] == "move_pages: Operation not permitted"
+    assert play(made, "move_pages 101 0 to 7") == [f"{DATA:#x} not reached", "move_pages: No such device"]
+    assert play(made, "kill 102", "move_pages 102 0 to 1")[-1] == "move_pages: No such process"
+    assert play(made, "migratepages 102 0 1") == ["migrate_pages: No such process"]
 
 
 def test_other_commands() -> None:
@@ -212,13 +242,17 @@ def test_why_knows_who_else_holds_a_page() -> None:
         ("numactl -- sleep 1", "unknown program 'sleep'"),
         ("numactl", "no program"),
         ("migratepages 1 2", "write migratepages PID"),
-        ("migratepages 999 0 1", "no process 999"),
-        ("move_pages 999 0 to 1", "no process 999"),
+        ("migratepages x 0 1", "is no process"),
+        ("move_pages 101 0 to x", "is no node"),
+        ("cat /proc/999/numa_maps", "no process 999"),
+        ("numactl -C 9 -- touch 4K", "is no list of processors"),
         ("cat /etc/passwd", "no such file"),
         ("echo 1 > /etc/passwd", "no such file"),
         ("echo hello", "write echo VALUE"),
         ("mkdir /tmp/x", "mkdir /sys/fs/cgroup/NAME"),
         ("numastat -z", "numastat -p PID"),
+        ("numastat -p", "numastat -p PID"),
+        ("numastat touch", "numastat -p PID"),
         ("share 4K many", "no number of processes"),
         ("why", "write why PID"),
         ("touch 'unfinished", "No closing quotation"),

@@ -75,7 +75,7 @@ class ZspageLock:
         zspage.first_page = None
         return pages
 
-    def _find(self, pool: Pool, cell: Handle) -> tuple[Zspage, Page, int]:
+    def find(self, pool: Pool, cell: Handle) -> tuple[Zspage, Page, int]:
         """Zspage, page and number of an object, with the zspage read-locked."""
         pool.migrate_lock.read_lock()
         pfn, obj = cell.location
@@ -87,7 +87,7 @@ class ZspageLock:
 
     def read(self, pool: Pool, handle: int, length: int) -> bytes:
         """zs_obj_read_begin and _end in one: a copy of the first bytes, whose pages are found under the zspage lock."""
-        zspage, page, obj = self._find(pool, pool.handles[handle])
+        zspage, page, obj = self.find(pool, pool.handles[handle])
         size_class = zspage.size_class
         skip = 0 if size_class.huge else ZS_HANDLE_SIZE
         start = obj * size_class.size % PAGE_SIZE + skip
@@ -100,7 +100,7 @@ class ZspageLock:
 
     def write(self, pool: Pool, handle: int, data: bytes, fresh: bool) -> None:
         """zs_obj_write."""
-        zspage, page, obj = self._find(pool, pool.handles[handle])
+        zspage, page, obj = self.find(pool, pool.handles[handle])
         size_class = zspage.size_class
         skip = 0 if size_class.huge else ZS_HANDLE_SIZE
         start = obj * size_class.size % PAGE_SIZE + skip

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable import PAGE_SIZE, AtomicLong, UsageError, bit_spin_lock, bit_spin_unlock
 from movable_zsmalloc.geometry import size_class_index, size_class_table, zs_huge_class_size
-from movable_zsmalloc.mapping import ZS_MM_RO
 from movable_zsmalloc.zram.codecs import make_codec
 
 if TYPE_CHECKING:
@@ -148,16 +147,11 @@ class ZramDevice:
 
     @contextmanager
     def hold(self, indices: Iterable[int]) -> Iterator[None]:
-        """Inside the block one of some pages is mapped, as while it is read: that in the lowest frame."""
+        """Inside the block one of some pages is being read: that in the lowest frame."""
         handles = [slot.handle for slot in map(self._slot, indices) if slot.handle]
         handle = min(handles, key=lambda one: self.zs.handles[one].location, default=0)
-        if handle:
-            self.zs.zs_map_object(handle, ZS_MM_RO)
-        try:
+        with self.zs.reading(handle) if handle else nullcontext():
             yield
-        finally:
-            if handle:
-                self.zs.zs_unmap_object(handle)
 
     def discard(self, index: int) -> None:
         """Forget a page. Raises UsageError for a page outside the device."""
