@@ -110,7 +110,7 @@ class Trial:
         if self.last is not None:
             self.last.release()
         execution = self.last = self._execution(scheduler)
-        close = execution.beside.reset if execution.beside else None
+        close = execution.ambient.reset if execution.ambient else None
         state = (lambda: execution.ended) if self.audited else None
         return Scene(execution.tasks(), execution.check, state, close, lambda tasks: cause_of_sleep(execution, tasks))
 
@@ -183,17 +183,17 @@ class Execution:
         self.journal: list[Entry] = []
         self.stage = Stage(trial.subject, trial.scenario, self._before)
         self.start = len(self.journal)
-        self.beside = trial.subject.beside
+        self.ambient = trial.subject.ambient
         self.scheduler = _teller(scheduler, self)
-        self.traced = Traced(self.scheduler, self.beside.spots) if self.beside.spots else None
+        self.traced = Traced(self.scheduler, self.ambient.spots) if self.ambient.spots else None
         self.wrappers = [part.wrap for part in (self.traced, trial.watch) if part is not None]
         if self.wrappers:
             _wrap_spawned(self.scheduler, self._wrapped)
         self.seam: ScenarioSeam
         self.hooks: DriverHooks
         self.seam, self.hooks = watch(self.scheduler, self.stage.vm, self.stage.workload)
-        if self.beside:
-            self.beside.watch(self.hooks)
+        if self.ambient:
+            self.ambient.watch(self.hooks)
         if trial.monitored is not False:
             self.seam.journal = self.journal
         self.begin(scheduler)
@@ -272,7 +272,7 @@ class Execution:
         self.seam.scheduler = None
         self.hooks.check()
         if self.hooks.unwatched_kinds:
-            left = [one for one in self.hooks.unwatched_kinds if not self.beside.watches(*one)]
+            left = [one for one in self.hooks.unwatched_kinds if not self.ambient.watches(*one)]
             trial.unwatched.update(dict.fromkeys(f"{name} ({kind})" for name, kind in left))
         try:
             vm.run_work()
@@ -282,7 +282,7 @@ class Execution:
             raise named(error) from error
         vm.install(None)
         self._judge_rules()
-        beside = list(self.beside.values()) if self.beside else []
+        beside = list(self.ambient.values()) if self.ambient else []
         state = self._number(beside)
         self.ended = (state, repr(self.answers))
         ended = (self.ended, precedence(self.spans))
@@ -398,7 +398,8 @@ def named(error: BaseException, where: str = "") -> Broken:
     if isinstance(error, AssertionError):
         return broken("D54")(f"{prefix}{shown(error, 1000) or 'an assertion failed'} at {raised_at(error)}")
     rule = rule_of(error)
-    text = said(error) if rule != "D52" else f"raised {shown(type(error).__name__)}: {shown(error, 1000)} at {raised_at(error)}"
+    own = said(error).removeprefix(f"{rule}: ")  # the exception returned begins with the rule by its name
+    text = own if rule != "D52" else f"raised {shown(type(error).__name__)}: {shown(error, 1000)} at {raised_at(error)}"
     return broken(rule)(prefix + text)
 
 

@@ -273,7 +273,7 @@ def _held(workload: type[Workload], factory: Any) -> Reach:
 
 
 @lru_cache(maxsize=64)
-def beside(workload: Any, factory: Any) -> AmbientState:
+def ambient_state(workload: Any, factory: Any) -> AmbientState:
     """The state beside a driver's objects, as it is when this is called for the first time. Raises UsageError, see `Slot.keep`."""
     return AmbientState(workload, factory)
 

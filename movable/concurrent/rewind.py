@@ -50,7 +50,7 @@ class Rewind:
         vm = execution.stage.vm
         self._content = None if vm._memory is None else vm._memory.tobytes()
         self._memory = vm._memory
-        slots = execution.beside.slots if execution.beside else []
+        slots = execution.ambient.slots if execution.ambient else []
         self._slots = [(slot, slot.get()) for slot in slots]
         seen, _, looked, boxes, *_ = self._hooks
         roots = [execution.stage, execution.seam, *looked.values(), *(box[2] for box in boxes.values())]
@@ -73,8 +73,8 @@ class Rewind:
         made = self._first
         vm = made.stage.vm
         used = list(vm.pages)
-        if made.beside:
-            made.beside.reset()
+        if made.ambient:
+            made.ambient.reset()
         if vm.backing is not None:
             vm.backing.put_back(self._backing)
         self._snapshot.restore()

@@ -334,7 +334,7 @@ def _explained(sighting: Sighting, end: float | None) -> Explanation:
 def leave(subject: Subject) -> None:
     """Leave the driver's modules as they were."""
     with suppress(UsageError):  # what cannot be copied was never touched
-        subject.beside.reset()
+        subject.ambient.reset()
 
 
 def look_first(
@@ -351,7 +351,7 @@ def look_first(
     """
     require_known()
     board.enter("scenarios", "while scenarios were planned")
-    subject.beside.reset()
+    subject.ambient.reset()
     found = derive(subject, size_for(executions), deadline) if scenarios is None else scenarios
     look(subject, [one for one in found if str(one) not in (fatal or {})], deadline)
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from movable.concurrent.globals import AmbientState, beside
+from movable.concurrent.globals import AmbientState, ambient_state
 from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
@@ -66,9 +66,9 @@ class Subject:
     seed: int = 0
 
     @property
-    def beside(self) -> AmbientState:
+    def ambient(self) -> AmbientState:
         """The state that the driver has in modules, classes and closures. Raises UsageError where it cannot be put back."""
-        found: AmbientState = beside(self.workload, self.factory)  # type: ignore[arg-type]
+        found: AmbientState = ambient_state(self.workload, self.factory)  # type: ignore[arg-type]
         return found
 
     def machine(self) -> VM:
@@ -136,8 +136,8 @@ class Stage(Performer):
 
     def __init__(self, subject: Subject, scenario: Scenario, watch: Callable[[VM], object] | None = None) -> None:
         self.subject = subject
-        if subject.beside:
-            subject.beside.reset()
+        if subject.ambient:
+            subject.ambient.reset()
         self.vm = vm = subject.machine()
         if watch is not None:
             watch(vm)

@@ -327,7 +327,7 @@ class Check:
         """Look at the driver's modules while they are as they were imported: a failure is run again in another process."""
         if self._together:
             with suppress(UsageError):  # which the interleavings will tell
-                _ = self._subject().beside
+                _ = self._subject().ambient
         return ""
 
     def opening(self) -> str:

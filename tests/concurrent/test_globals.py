@@ -94,11 +94,11 @@ def test_what_cannot_be_put_back_is_told_in_one_line() -> None:
 )
 def test_a_driver_without_such_state_costs_nothing(driver: Any, workload: Any) -> None:
     factory = find(driver) if isinstance(driver, str) else driver
-    assert not Subject(workload or workload_for(factory), factory).beside
+    assert not Subject(workload or workload_for(factory), factory).ambient
 
 
 def test_a_table_that_is_only_read_is_no_state() -> None:
-    assert [slot.key for slot in Subject(beside.BesideWorkload, beside.InModule).beside.slots] == ["beside_drivers.COUNT"]
+    assert [slot.key for slot in Subject(beside.BesideWorkload, beside.InModule).ambient.slots] == ["beside_drivers.COUNT"]
 
 
 def test_nothing_is_claimed_of_what_is_not_watched() -> None:

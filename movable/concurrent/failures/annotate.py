@@ -118,8 +118,8 @@ class Teller:
         """What a location holds now; "" where that says nothing."""
         if isinstance(key, tuple) and len(key) == 3 and key[0] == "page":
             return self._field(key[1], key[2])
-        if self.execution.beside:
-            found = self.execution.beside.value(key)
+        if self.execution.ambient:
+            found = self.execution.ambient.value(key)
             if found is not MISSING:
                 return show(found)
         base, item = (key.base, key.sub) if type(key) is Part else (key, None)

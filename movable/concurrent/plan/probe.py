@@ -130,8 +130,8 @@ def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant:
     hooks: Hooks | None = None
     try:
         _, hooks = watch(notes, vm, stage.workload)
-        if subject.beside:
-            subject.beside.watch(hooks)
+        if subject.ambient:
+            subject.ambient.watch(hooks)
         notes.uses.clear()
         with watchdog(SECONDS_PER_ORDER):
             answer = stage.do(user, action)

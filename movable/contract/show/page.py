@@ -19,6 +19,7 @@ h1 { font-size: 1.4rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.8
 .bar { display: flex; height: 1.6rem; border-radius: .3rem; overflow: hidden; }
 .bar span { min-width: .5rem; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; list-style: none; }
 .legend b { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin-right: .3rem; }
+pre { white-space: pre-wrap; }
 .held { background: var(--held); } .broken { background: var(--broken); } .waived { background: var(--waived); }
 .unproven { background: var(--unproven); } .na { background: var(--na); }
 article { border-left: .3rem solid var(--broken); border-radius: .3rem; background: var(--soft); padding: .8rem 1rem;

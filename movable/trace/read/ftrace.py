@@ -20,7 +20,7 @@ from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.era_signs import STAYS, contradicted, counted, heading, moved, sign, untold
-from movable.trace.read.model_file import FOLLOWS, Told
+from movable.trace.read.model_file import FOLLOWS, ModelEvents
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
 from movable.trace.read.sticky import translated
@@ -87,7 +87,7 @@ class Reader(Values):
 
     ``source`` gives the lines. ``era`` is the kernel's; where None, the trace itself says (its heading, its lines, or the bit that
     an isolation sets), and one that says nothing is refused. ``vmemmap_base`` is the address of the page array; where None it is
-    worked out. Without ``every_unlock`` only unlocks in and right after calls are told, which is all that the rules look at. While
+    worked out. Without ``every_unlock`` only unlocks in and right after calls are shown, which is all that the rules look at. While
     the events are read, ``line`` and ``text`` are the present line, ``caller`` says who isolates, ``stamp`` when. Afterwards
     ``seen`` counts trace events by name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be
     read (``refused``: the first of them, and why), ``faults`` the values that a probe could not read, ``touched`` the lines of
@@ -122,7 +122,7 @@ class Reader(Values):
         self._tasks: dict[str, Task] = {}
         self._by_pid: dict[str, Task] = {}
         self._returning: set[str] = set()
-        self.told = Told(self)
+        self.model_events = ModelEvents(self)
 
     def again(self) -> Reader:
         """A fresh reader of the same trace that knows what this one has found out about the kernel."""
@@ -134,7 +134,7 @@ class Reader(Values):
     @property
     def simulated(self) -> bool:
         """Whether these are the events of a simulation: exact, whole, and without times."""
-        return self.is_model and not self.told.of_trace
+        return self.is_model and not self.model_events.of_trace
 
     @property
     def _time_word(self) -> str:
@@ -146,13 +146,14 @@ class Reader(Values):
     @property
     def timed(self) -> bool:
         """Whether ``stamp`` is in seconds: not in a simulation, nor where the clock of the trace counts ticks."""
-        return isinstance(self.told.at, float) if self.is_model else "." in self._time_word
+        return isinstance(self.model_events.at, float) if self.is_model else "." in self._time_word
 
     @property
     def stamp(self) -> float:
         """The time of the present line, in seconds or ticks; the number of the line where there is none."""
         try:
-            stamp = float(self._time_word) if not self.is_model else self.line if self.told.at is None else self.told.at
+            at = self.model_events.at
+            stamp = float(self._time_word) if not self.is_model else self.line if at is None else at
         except ValueError:
             return self.line
         return stamp if 0 <= stamp < LATEST else 0.0  # neither inf nor nan, whatever the text says
@@ -160,7 +161,7 @@ class Reader(Values):
     @property
     def seen(self) -> dict[str, int]:
         """How often each trace event that means something was read, by name."""
-        return self.told.seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
+        return self.model_events.seen or {name: layout.count for name, layout in self._layouts.items() if layout is not None}
 
     @property
     def layouts(self) -> list[Layout]:
@@ -207,10 +208,10 @@ class Reader(Values):
         self.is_model = start.startswith("{")
         if self.base < 0:
             self.base, self.base_from = find_base(chain.from_iterable(first))
-        read = self.told.block if self.is_model else self._block
+        read = self.model_events.block if self.is_model else self._block
         barren = 0
-        told = chain(first, blocks)
-        for block in told if self.is_model else self._in_known_words(told):
+        whole = chain(first, blocks)
+        for block in whole if self.is_model else self._in_known_words(whole):
             before = self.odd
             yield from read(block)
             barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
@@ -218,7 +219,7 @@ class Reader(Values):
                 bytes_read = f"more than {MAX_BYTES_WITHOUT_EVENTS >> 20} MiB"
                 raise UsageError(f"{self.source.name}: {bytes_read} without one trace line, up to line {self.line}")
         if self.is_model:
-            self.told.finish()
+            self.model_events.finish()
         else:
             self._finish()
 
@@ -226,9 +227,9 @@ class Reader(Values):
         """The blocks; those of a kernel whose marks stay in the words of older ones. The first line that tells decides."""
         for block in blocks:
             if self.marks_stay is None:
-                told = sign(block)
-                if told:
-                    self._recognise(told == STAYS, block)
+                seen = sign(block)
+                if seen:
+                    self._recognise(seen == STAYS, block)
                 else:
                     self.counted_era = self.counted_era or counted(block)
                     self.moved_era = self.moved_era or moved(block)

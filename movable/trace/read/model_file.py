@@ -25,7 +25,7 @@ FOLLOWS, HERE = "follows", "here"
 LOSSES = ("lost", "missed", "unpaired", "damaged")
 
 
-class Told:
+class ModelEvents:
     """Reads model events for a reader. ``seen`` counts them by kind.
 
     ``of_trace`` says that they were exported of a trace, ``ended`` that the note at their end was read, ``shown`` what that trace
@@ -106,7 +106,7 @@ def unpacked(text: str) -> Shown:
 def shown_in(reader: Reader) -> Shown:
     """What the trace behind a reader shows, after it was read."""
     if reader.is_model:
-        return reader.told.shown
+        return reader.model_events.shown
     shown = shown_by(reader.layouts, reader.header)
     if reader.bits_known:
         shown[BITS] = set()
