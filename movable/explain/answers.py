@@ -9,7 +9,7 @@ from movable.explain.hostages import judge
 from movable.explain.judge import figures
 from movable.explain.judge.page_size import USUAL
 from movable.explain.judge.requests import kept_back, may_use, not_for, requests
-from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material
+from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material, PageDump
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
 from movable.trace.judge.compaction import follow
@@ -155,7 +155,11 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 
 def _pages(material: Material) -> Iterator[Answer]:
-    for page in material.pages[:MAX_PAGES_TOLD]:
+    alike: dict[tuple[object, ...], list[PageDump]] = {}
+    for page in material.pages:
+        alike.setdefault((page.pfn, page.reason, page.ret, page.refcount, page.name), []).append(page)
+    for group in list(alike.values())[:MAX_PAGES_TOLD]:
+        page = group[0]
         found = judge(page)
         name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
         answer = Answer(f"{name}: {page.reason or 'did not migrate'}", [], [found.advice])
@@ -167,11 +171,13 @@ def _pages(material: Material) -> Iterator[Answer]:
             )
         if page.ret is not None and found.why != of_return(page.ret):
             answer.facts.append(f"The call returned {page.ret}: {of_return(page.ret)}.")
+        if len(group) > 1:
+            answer.facts.append(f"It was dumped {len(group)} times, each time the same.")
         if page.owner:
             answer.facts.append(f"It was allocated by: {page.owner}.")
         yield answer
-    if len(material.pages) > MAX_PAGES_TOLD:
-        yield Answer("More pages", [f"{len(material.pages) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
+    if len(alike) > MAX_PAGES_TOLD:
+        yield Answer("More pages", [f"{len(alike) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
 
 
 def _areas(material: Material) -> Iterator[Answer]:

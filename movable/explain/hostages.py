@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from movable.explain.material import PageDump
@@ -72,6 +73,8 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
         return f"{word.get(kind, 'the kernel itself uses it')}, so nothing can move it", OWNERS
     if "writeback" in flags:
         return "it is being written out", "wait for the disk, then run it again (sync)"
+    if page.ret == -errno.ENOMEM:
+        return of_return(page.ret), "free memory elsewhere first; a huge page needs a free one of its size (nr_hugepages)"
     pins = page.pins or (max(0, page.refcount - max(page.mapcount or 0, 0)) // PIN_BIAS if page.refcount is not None else 0)
     if pins:
         return (

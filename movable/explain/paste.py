@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from movable.explain.layouts.joined import lines_in
 from movable.explain.layouts.json_text import texts
 from movable.explain.layouts.markup import says_nothing, without_cells, without_tags
+from movable.explain.layouts.quoted_printable import unquoted
 from movable.explain.layouts.stamps import numbered, plain
 
 _TOOLS = (
@@ -27,7 +28,7 @@ _COMMAND = re.compile(
     r"|\$\s+\w[\w./-]*(?:\s|$)"  # $ command
     r"|(?:ba|z|k|da|a)?sh-\d[\d.]*[#$]\s*\S"  # sh-4.4# command
     rf"|(?:[\w.-]{{0,40}}[:\s]?[~/][^\s#$%]{{0,80}}|\([\w.-]+\)\s*)?\s*[#$%]\s*(?:sudo\s+)?(?:\S*/)?(?:{_TOOLS})\b"
-    r"|(?:sudo\s+)?(?:cat|head|tail|grep\s+\S+)\s+/(?:host/)?(?:proc|sys)/\S+\s*$"  # no prompt at all
+    r"|(?:\S.{0,60}\s)?(?:cat|head|tail|less|more|grep(?:\s+-\w+)*\s+\S+)\s+/(?:host/)?(?:proc|sys)/\S+\s*$"  # any prompt
     r"|# (?:HELP|TYPE) \w+ "  # what an exporter says of a value
     r")"
 )
@@ -64,7 +65,7 @@ def lines(source: str, text: str) -> Iterator[Line]:
     """The lines of a pasted text that say something: no fences, no blank lines, no elisions. Commands become hints."""
     context = _Context(source, source.rpartition("/")[2])
     split = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for number, raw in enumerate(split, 1):
+    for number, raw in unquoted(split):
         if len(raw) > LONGEST_LINE and not _shorter(raw):
             yield Line(source, number, "", raw, context.hint)
             continue

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "pastes"
 PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
 LEFT_OVER = {
     "mail_quoted": [1, 6], "joined_buddy": [1], "buddy_meminfo_64k": [2], "buddy_free": [8], "cma_real": [2, 14, 15, 18],
-    "cma_debugfs": [2, 3, 4, 5], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 6], "offline": [2],
+    "cma_debugfs": [2, 3, 4, 5], "talos": [1], "memory_stat": [8], "funclatency": [1], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6], "offline": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
@@ -75,6 +75,14 @@ SAYS = {
     "k7": [f"{FRAGMENTED}: enough is free in node 0 Normal"],
     "psi": ["12.20 % of the last 10 s some task waited"],
     "free_wide": ["5452595 kB of 8074035 kB are free"],
+    "wrapped_dump": ["Page 0x442b6a: migration failure", "It is anonymous", "pid 14926 (hmm-swap)"],
+    "quoted_printable": ["Page 0x442b6a: migration failure", "It is anonymous"],
+    "same_page": ["It was dumped 2 times", "hugetlb", "there was no page to move it to"],
+    "joined_log": ["15728 kB are free in 17 blocks"],
+    "prompts": ["26168 kB are free", "(always)"],
+    "talos": ["Request of sh\n", FRAGMENTED],
+    "memory_stat": ["56 % of its anonymous memory is in huge pages", "12 faults wanted a huge page"],
+    "funclatency": ["29 values, most of them in 64 -> 127"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

@@ -28,6 +28,8 @@ def answers(material: Material) -> Iterator[Answer]:
         answer = Answer(title)
         teller(rows, answer)
         yield answer
+    if material.cgroup and not material.requests:
+        yield _group(material.cgroup)
     if material.owned:
         yield _owners(material.owned)
     if material.areas:
@@ -199,6 +201,21 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "numastat process": ("Memory of a process by node, in MB (numastat)", _by_node),
     "zsmalloc": ("Size classes of zsmalloc", _zsmalloc),
 }
+
+
+def _group(values: dict[str, str]) -> Answer:
+    """A memory cgroup: what it uses, and whether its huge pages were refused. memory.stat is in bytes and counts."""
+    told = ("anon", "file", "anon_thp", "slab_unreclaimable")
+    sizes = {name: int(values[name]) >> 10 for name in told if values.get(name, "").isdigit()}
+    answer = Answer("Memory cgroup", [", ".join(f"{name} {kb} kB" for name, kb in sizes.items()) + "."] if sizes else [])
+    if "usage_kb" in values:
+        answer.facts.append(f"{values['usage_kb']} kB are used of {values.get('limit_kb', 'no')} kB that it may have.")
+    if sizes.get("anon") and "anon_thp" in sizes:
+        answer.facts.append(f"{100 * sizes['anon_thp'] // sizes['anon']} % of its anonymous memory is in huge pages.")
+    if values.get("thp_fault_fallback", "").isdigit():
+        answer.facts.append(f"{values['thp_fault_fallback']} faults wanted a huge page and got none.")
+    answer.facts = answer.facts or [f"Read: {', '.join(f'{name} {value}' for name, value in list(values.items())[:12])}."]
+    return answer
 
 
 def _owners(owned: list[OwnedPage]) -> Answer:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 
 _NEWLINES = re.compile(r"\\r\\n|\\n|#012")
+_STAMP = r"(?<=[^:\]>]\s)(?:[A-Z][a-z]{2}\s+\d+\s[\d:]{8}\s\S+\skernel:|\[\s*\d+\.\d{6}\])\s"
+_STAMPED = re.compile(_STAMP)
 _BEGINS = re.compile(
-    r"\bNode\s+\d+\s*,\s*zone\s|\bNode\s+\d+\s+\w+\s+free:\d|\bNode\s+\d+\s+\w+:\s+\d+\*\d+kB|"
+    _STAMP + r"|\bNode\s+\d+\s*,\s*zone\s|\bNode\s+\d+\s+\w+\s+free:\d|\bNode\s+\d+\s+\w+:\s+\d+\*\d+kB|"
     r"\bNode\s+\d+\s+(?:active_anon:|hugepages_total)|"
     r"\blowmem_reserve\[\]:|\bMem-[Ii]nfo:|\bNumber of (?:mixed )?blocks\b|"
     r"\bFree pages count per|\bPage block order:|\bPages per block:|"
     r"(?<=kB)\s+(?=\w+:\s\d+\*4kB)"
 )
-_GATES = ("Node ", "Node\t", "Pages per block", "lowmem_reserve", "*4kB")
+_GATES = (" kernel: ", "] ", "Node ", "Node\t", "Pages per block", "lowmem_reserve", "*4kB")
 
 
 def lines_in(text: str) -> Iterator[str]:
@@ -30,7 +32,7 @@ def _parted(line: str) -> Iterator[str]:
         yield line
         return
     starts = [found.start() for found in _BEGINS.finditer(line)]
-    if len(starts) < 2:
+    if not starts or (len(starts) == 1 and _STAMPED.match(line, starts[0]) is None):
         yield line
         return
     for first, end in zip([0, *starts], [*starts, len(line)], strict=True):

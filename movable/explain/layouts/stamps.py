@@ -19,6 +19,7 @@ _STAMPS = re.compile(
       | \[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\s+\d+\ [\d:]{8}\ \d{4}\]   # dmesg -T
       | \[[A-Z][a-z]{2}\s?\s?\d+\ \d\d:\d\d\]                     # dmesg -e
       | \[\s*\d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\]   # a terminal's log
+      | [a-z]+:\s+[a-z]+:\s+\[\d{4}-[^\]]{10,40}\]:               # talos
       | \[\s*[TC]\d+\]                                            # the caller
       | \(\d\)\[\d+:[^\]]{1,40}\]                                 # CPU and task, on telephones
       | \d\d-\d\d\ [\d:.]{12}\s+\d+\s+\d+\ [VDIWEF]\ \S+\s*:      # logcat

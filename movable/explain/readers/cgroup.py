@@ -25,7 +25,7 @@ class Cgroup:
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is about a memory cgroup."""
-        if self._stat:
+        if self._stat or "memory.stat" in line.hint:
             value = _STAT.match(line.text)
             if value is not None:
                 material.cgroup[value[1]] = value[2]

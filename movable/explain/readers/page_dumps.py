@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from movable.explain.guarded import Guarded
 from movable.explain.material import Material, PageDump
@@ -21,13 +22,21 @@ _SOFT = Guarded(
     r"\bsoft[_ ]offline: (?:0x)?([0-9a-f]{1,16}): (.*?(?:failed|hugepage|page is already|isolat)[^,]*?)(?: (-?\d+))?(?:, type .*)?$"
 )
 _POISON = Guarded(r"\bMemory failure: (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
-_RETIRED = ("isolate pfn", "offline", "fflin", "Memory failure", "Onlined", "Unpoison")
-_NEWS = Guarded(r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:")
+_RETIRED = (
+    "isolate pfn", "offline", "fflin", "Memory failure", "Onlined", "Unpoison", "nline failed", "pseries-hotplug", "dlpar",
+    "poisoned", "kernel BUG", "invalid opcode",
+)  # fmt: skip
+_NEWS = Guarded(
+    r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:|"
+    r"\bmemory memory\d+: (?:Offline|Online) failed|\bis uninitialized and poisoned|\bkernel BUG at |\binvalid opcode: |"
+    r"\bpseries-hotplug-mem: |\bdlpar: "
+)
 _HEAD = Guarded(r"\bhead:\s?(\S.*)$")
 _WHY = Guarded(r"\bpage dumped because:\s*(.+?)\s*$")
 _OWNER = Guarded(
     r"\bpage (?:last )?allocated via order (\d+), migratetype (\w+), gfp_mask .*?\bpid (\d+)(?:, tgid \d+)?(?: \(([^)]*)\))?"
 )
+_OPEN = re.compile(r"\bflags: (?:0x)?[0-9a-f]+\([^)]*$|\ballocated via order \d+,[^)]*$|\braw:\s*\.\.\.")
 _MORE = Guarded(
     r"^\s*raw: [0-9a-f ]+|\bpage_owner (?:tracks the page as|free stack trace|info is not)|\bpage->mem_cgroup:|\bmemcg:[0-9a-f]+|"
     r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bhead: [0-9a-f]{16}"
@@ -40,6 +49,7 @@ class Dumps:
 
     def __init__(self) -> None:
         self._page: PageDump | None = None
+        self._last: Line | None = None
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line tells something about one page."""
@@ -82,17 +92,13 @@ class Dumps:
         found = _CALLED.search(line.text) if "count:" in line.text else None
         if found is None:
             return False
-        values = {name.lower(): value for name, value in _FIELD.findall(line.text)}
-        pfn = int(values["pfn"], 16) if values.get("pfn", "").startswith("0x") else None
+        pfn = _frame(line.text)
         page = self._page
         known = page is not None and page.refcount is None and (pfn is None or page.pfn in (None, pfn))
         page = page if page is not None and known else self._open(line, material)
         page.refcount = int(found[2][:12])
-        page.pfn = pfn if page.pfn is None else page.pfn
-        page.mapcount = int(values["mapcount"][:12]) if values.get("mapcount", "").lstrip("-").isdigit() else None
-        mapping = values.get("mapping", "")
-        page.mapping = int(mapping, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]+", mapping) else 0 if mapping else None
-        page.index = values.get("index", "")
+        _fields(page, line.text)
+        self._last = line
         return True
 
     def _about(self, line: Line, material: Material) -> bool:
@@ -103,7 +109,27 @@ class Dumps:
             return True
         if page is None:
             return False
-        return _detail(page, line.text) or _MORE.search(line.text) is not None
+        if _detail(page, line.text) or _MORE.search(line.text) is not None or _OPEN.search(line.text) is not None:
+            self._last = line
+            return True
+        return self._goes_on(page, line)
+
+    def _goes_on(self, page: PageDump, line: Line) -> bool:
+        """The rest of a line of a dump that a mail program wrapped."""
+        last, text = self._last, line.text.strip()
+        if last is None or last.source != line.source or line.number != last.number + 1:
+            return False
+        whole = f"{last.text} {text}" if last.text[-1:] not in "|(" else last.text + text
+        if _FIELD.match(text):
+            _fields(page, whole)
+        elif re.fullmatch(r"[0-9a-f\s]+", text) and re.search(r"\b(?:raw|head): ", last.text):
+            pass
+        elif not (last.text.count("(") > last.text.count(")") or last.text.endswith(("migratetype", "gfp_mask", ","))):
+            return False
+        else:
+            _detail(page, whole)
+        self._last = replace(line, text=whole)
+        return True
 
     def _range(self, line: Line, material: Material) -> bool:
         found = _OFFLINE.search(line.text)
@@ -113,6 +139,21 @@ class Dumps:
         page.reason, page.name = f"memory offlining failed: {found[3] or 'no reason given'}", f"{found[1]}-{found[2]}"
         self._page = None
         return True
+
+
+def _frame(text: str) -> int | None:
+    found = re.search(r"\bpfn:\s?0x([0-9a-f]{1,16})", text)
+    return None if found is None else int(found[1], 16)
+
+
+def _fields(page: PageDump, text: str) -> None:
+    """What the first line of a dump says beside the references."""
+    values = {name.lower(): value for name, value in _FIELD.findall(text)}
+    page.pfn = _frame(text) if page.pfn is None else page.pfn
+    page.mapcount = int(values["mapcount"][:12]) if values.get("mapcount", "").lstrip("-").isdigit() else None
+    mapping = values.get("mapping", "")
+    page.mapping = int(mapping, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]+", mapping) else 0 if mapping else None
+    page.index = values.get("index", "")
 
 
 def _detail(page: PageDump, text: str) -> bool:
@@ -126,6 +167,8 @@ def _detail(page: PageDump, text: str) -> bool:
         page.owner = f"order {owner[1]}, {owner[2]}, pid {owner[3]}" + (f" ({owner[4]})" if owner[4] else "")
     elif head is not None and not _MORE.search(text):
         page.compound = head[1]
+        mapped = re.search(r"\bmapcount:(\d+)", head[1])
+        page.mapcount = max(page.mapcount or 0, int(mapped[1][:12])) if mapped is not None else page.mapcount
         pins = _PINS.search(head[1])
         page.pins = int(pins[1][:12]) if pins is not None else page.pins
     elif re.match(r"^\s*anon\s*$", text):

@@ -38,7 +38,8 @@ _BUCKET = re.compile(r"^\s*(?:[\[(]-?\d+[KMGT]?(?:,\s*(?:-?\d+[KMGT]?|\.\.\.))?[
 _MAP = re.compile(r"^@(\w*)(?:\[([^\]]*)\])?:\s*$")
 _SAMPLES = re.compile(r"^\s*(\d+\.\d+)%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
 _HEADS = re.compile(
-    r"^\s*#?\s*Overhead\s+Command|^\s*usecs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|^Detaching\.\.\.|"
+    r"^\s*#?\s*Overhead\s+Command|^\s*[nmu]?secs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|"
+    r"^Detaching\.\.\.|"
     r"^Tracing \d+ functions|^\s*Active / Total|^\s*Minimum / Average|^slabinfo - version|"
     r"^\s*flags\s+page-count\s+MB\s+symbolic|"
     r"^(?:# )?name\s+<active_objs>|^\s*(?:Memory block size|Total (?:on|off)line memory):|"
