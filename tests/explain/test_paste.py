@@ -16,7 +16,8 @@ FOLDER = Path(__file__).parents[1] / "data" / "pastes"
 PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
 LEFT_OVER = {
     "mail_quoted": [1, 6], "joined_buddy": [1], "buddy_meminfo_64k": [2], "buddy_free": [8], "cma_real": [2, 14, 15, 18],
-    "cma_debugfs": [2, 3, 4, 5], "talos": [1], "memory_stat": [8], "funclatency": [1], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6], "offline": [2],
+    "cma_debugfs": [2, 3, 4, 5], "talos": [1], "memory_stat": [8], "funclatency": [1],
+    "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6], "offline": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
