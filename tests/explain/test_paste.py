@@ -129,6 +129,11 @@ def test_the_size_of_a_page_is_told_by_what_stands_beside_the_blocks(beside: str
     assert f"{material.free[0].free * size} kB are free" in said(material)
 
 
+@pytest.mark.parametrize("line", ["Heap " + "9" * 4000 + "x", "before after" + " " * 4000 + "x", "a" + "1 " * 4000 + "x"])
+def test_a_long_line_that_almost_fits_is_passed_by_at_once(line: str) -> None:
+    assert not read([("x", f"node0 node1\n{line}\n")]).figures
+
+
 def test_an_order_that_cannot_exist_is_said() -> None:
     material = read([("x", "Node 0, zone Normal 5 4 3 2 1 1 1 1 9\n")])
     text = "\n".join(line for one in answers(material, 10, "asked") for line in one.facts)

@@ -7,9 +7,9 @@ import re
 from movable.explain.material import Figure, Material
 from movable.explain.paste import Line
 
-_HEADER = re.compile(r"^\s*(?:PID\s+)?((?:[Nn]ode\s?\d{1,4}\s+)+(?:Total)?|(?:[Nn]ode\s?\d{1,4}\s*)+)\s*$")
+_HEADER = re.compile(r"^\s*(?:PID\s+)?((?:[Nn]ode\s?\d{1,4}\s+)*[Nn]ode\s?\d{1,4}(?:\s+Total)?)\s*$")
 _TITLE = re.compile(r"^\s*Per-node (?:system memory|process memory|numastat|system)\b.*$|^\s*Token \w+ not in|^\s*\(in MBs\)\s*$")
-_ROW = re.compile(r"^\s*([A-Za-z_]\w*(?:\([a-z]+\))?|\d+ \([^)]*\))\s+((?:-?\d+(?:\.\d+)?\s*)+)$")
+_ROW = re.compile(r"^\s*([A-Za-z_]\w*(?:\([a-z]+\))?|\d+ \([^)]*\))\s+((?:-?\d+(?:\.\d+)?\s+)*-?\d+(?:\.\d+)?)\s*$")
 PARTS = ("Huge", "Heap", "Stack", "Private", "Total")
 
 
