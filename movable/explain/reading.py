@@ -24,8 +24,8 @@ MAX_CHARACTERS = 64 << 20  # of all that is pasted together
 
 LOOKED_FOR = (
     "/proc/buddyinfo, /proc/pagetypeinfo, extfrag_index, unusable_index, /proc/zoneinfo, /proc/vmstat, /proc/meminfo, numa_maps, "
-    "/proc/kpageflags, mm_stat of zram, the report of a failed allocation or of the OOM killer, page dumps, failures of CMA, "
-    "tables, counts or tracepoints of compaction; cat /proc/buddyinfo is a beginning"
+    "smaps, /proc/kpageflags, page_owner, mm_stat of zram, the report of a failed allocation or of the OOM killer, page dumps, "
+    "failures of CMA, numastat, tables, counts or tracepoints of compaction; cat /proc/buddyinfo is a beginning"
 )
 
 
