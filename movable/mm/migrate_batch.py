@@ -69,7 +69,7 @@ class BatchLoop:
         self.put_new_page = put_new_page
         self.private = private
         self.mode = mode
-        self.keep = reason == MR_MEMORY_FAILURE and vm.era.keeps_poisoned_source
+        self.keep = reason == MR_MEMORY_FAILURE and self.era.keeps_poisoned_source
         self.succeeded = self.nr_failed_pages = 0
         self.left: list[Page] = []  # what did not move, in the order in which the caller finds it
 
@@ -81,8 +81,9 @@ class BatchLoop:
             failed = self.batch(todo)
         else:
             failed = self._batches(todo, size)
-        for page in reversed(self.left):
-            list_move(page._lru, self.pages)
+        if self.left:
+            for page in reversed(self.left):
+                list_move(page._lru, self.pages)
         if failed > 0 and not self.pages:
             failed = 0
         return finish_run(self.vm, self.seam, self.succeeded, self.nr_failed_pages, failed, self.pages)
@@ -107,10 +108,14 @@ class BatchLoop:
         for nr_pass in range(self.era.passes):
             if not todo:
                 break
-            self.begin_pass(nr_pass, self.mode)
+            if self.seam is not None:
+                self.begin_pass(nr_pass, self.mode)
+            force = nr_pass > self.era.force_after
             again: list[Page] = []
             for number, page in enumerate(todo):
-                rc = self.unmap_and_move(page, nr_pass > self.era.force_after)
+                rc = self.unmap_and_move(page, force)
+                if rc == 0:
+                    continue
                 if rc == -EAGAIN:
                     again.append(page)
                 elif rc == -ENOMEM:
@@ -118,10 +123,11 @@ class BatchLoop:
                     rest = {*again, *todo[number:]} - set(self.left)
                     self.left += [each for each in todo if each in rest]
                     return rc
-                elif rc:
+                else:
                     failed += 1
             todo = again
-            self.vm.vmstat["migrate_retries"] += len(again)
+            if again:
+                self.vm.vmstat["migrate_retries"] += len(again)
         self.left += todo
         self.nr_failed_pages += failed + len(todo)
         return failed + len(todo)
@@ -136,7 +142,10 @@ class BatchLoop:
             return -ENOMEM
         rc = lock_and_move(page, newpage, PageMovableHint(page), force, self.mode)
         if rc == 0:
-            self.done(page)
+            self.succeeded += 1
+            list_del(page._lru)
+            if not self.keep:
+                put_page(page)
             return 0
         if rc != -EAGAIN:
             self.left.append(page)
@@ -166,7 +175,7 @@ class BatchLoop:
         return newpage
 
     def done(self, page: Page) -> None:
-        """The page has moved, or its owner let go of it: off the list, and the isolation's reference goes."""
+        """The page's owner let go of it: off the list, and the isolation's reference goes."""
         self.succeeded += 1
         list_del(page._lru)
         if not self.keep:
@@ -217,6 +226,8 @@ class TwoPartLoop(BatchLoop):
             unlock_page(page)
             hard.append(page)
             self.undo_target(page, newpage)
+        if not (hard or waiting or short):
+            return 0, hard, waiting, 0
         if short:
             return -ENOMEM, hard, waiting, failed + len(hard)
         return len(hard) + len(waiting), hard, waiting, len(hard) + len(waiting)
@@ -290,7 +301,10 @@ class TwoPartLoop(BatchLoop):
         return -EBUSY
 
     def move(self, pairs: list[Pair], mode: int, passes: int, hard: list[Page]) -> list[Pair]:
-        """Ask the drivers, pass after pass; returns the pairs that are still locked, their drivers having said -EAGAIN."""
+        """Ask the drivers, pass after pass; returns the pairs that are still locked, their drivers having said -EAGAIN.
+
+        mirrors mm/migrate.c, migrate_folio_move.
+        """
         for nr_pass in range(passes):
             if nr_pass:
                 self.begin_pass(nr_pass, mode)
@@ -298,8 +312,14 @@ class TwoPartLoop(BatchLoop):
             for pair in pairs:
                 page, newpage = pair
                 rc = (move_to_new_page if PageMovableHint(page) else unmap_and_move_lru)(newpage, page, mode)
-                if rc == 0:
-                    self.moved(page, newpage)
+                if rc == 0:  # a target that was not adopted is freed by the same plain put, and not given back
+                    unlock_page(newpage)
+                    put_page(newpage)
+                    self.succeeded += 1
+                    list_del(page._lru)
+                    unlock_page(page)
+                    if not self.keep:
+                        put_page(page)
                 elif rc == -EAGAIN:
                     again.append(pair)
                 else:
@@ -311,16 +331,6 @@ class TwoPartLoop(BatchLoop):
             pairs = again
             self.vm.vmstat["migrate_retries"] += len(again)
         return pairs
-
-    def moved(self, page: Page, newpage: Page) -> None:
-        """A target that was not adopted is freed by the same plain put, and not given back (mm/migrate.c, migrate_folio_move)."""
-        unlock_page(newpage)
-        put_page(newpage)
-        self.succeeded += 1
-        list_del(page._lru)
-        unlock_page(page)
-        if not self.keep:
-            put_page(page)
 
     def undo_target(self, page: Page, newpage: Page) -> None:
         """Unlock a target and give it back (mm/migrate.c, migrate_folio_undo_dst)."""
