@@ -19,7 +19,7 @@ from movable.rules.table import RULES
 from movable.shown import shown
 from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of
 from movable.trace.judge.gaps import Consistency, NewMark
-from movable.trace.judge.proof import LOOKED_AT, doubts
+from movable.trace.judge.proof import LOOKED_AT, doubts, lines_of
 from movable.trace.judge.visible import missing
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import shown_in
@@ -296,7 +296,8 @@ def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> 
 def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> None:
     """Weigh what the monitor found against what the recording can show, rule by rule."""
     violations = _weighed(reader, monitor)
-    doubted = _doubted(reader, monitor, violations)
+    quoted = _quoted(reader, violations)
+    doubted = _doubted(reader, monitor, violations, quoted)
     shown = shown_in(reader)
     exercised = monitor.exercised
     for id in RULES:
@@ -306,9 +307,8 @@ def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> Non
             verdict, reason = UNPROVEN, f"it looks broken, but {doubted[id]}"
         result.verdicts[id] = TraceVerdict(id, verdict, exercised[id], reason)
     wanted = {id: violations[id][:SHOWN] for id in result.broken}
-    lines = text_of(reader.source, {seq for found in wanted.values() for one in found for seq in one.seqs})
     for id, found in wanted.items():
-        findings = tuple(_finding(one, lines) for one in found)
+        findings = tuple(_finding(one, quoted) for one in found)
         times = max(monitor.times[id], len(violations[id]))
         result.verdicts[id] = replace(result.verdicts[id], findings=findings, times=times)
 
@@ -334,14 +334,23 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
     return violations
 
 
-def _doubted(reader: Reader, monitor: _TraceMonitor, violations: dict[str, list[Violation]]) -> dict[str, str]:
+def _quoted(reader: Reader, violations: dict[str, list[Violation]]) -> dict[int, str]:
+    """The text of every line that a finding may show or be weighed by, in one reading of the file."""
+    findings = [one for found in violations.values() for one in found[: LOOKED_AT + SHOWN]]
+    around = set() if reader.simulated else lines_of(findings)
+    return text_of(reader.source, around | {seq for one in findings for seq in one.seqs})
+
+
+def _doubted(
+    reader: Reader, monitor: _TraceMonitor, violations: dict[str, list[Violation]], quoted: dict[int, str]
+) -> dict[str, str]:
     """Rules of which no finding can be believed, and why; of others, those findings are left out."""
     if reader.simulated:
         return {}
     found: dict[str, str] = {}
     touched = reader.touched | monitor.consistency.touched
     for id, all_of_it in violations.items():
-        why = doubts(reader.source, all_of_it[:LOOKED_AT], touched)
+        why = doubts(all_of_it[:LOOKED_AT], quoted, touched)
         sound = [one for one in all_of_it if not one.seqs or one.seqs[-1] not in why]
         if sound:
             monitor.times[id] -= len(all_of_it) - len(sound)

@@ -10,8 +10,6 @@ import re
 from collections.abc import Collection, Iterable
 
 from movable.rules.stream.monitor import Violation
-from movable.trace.judge.clock_skew import text_of
-from movable.trace.read.source import Source
 
 AROUND = 200
 """Lines before and after a proof in which the same page is looked for."""
@@ -27,15 +25,21 @@ POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
 
 
-def doubts(source: Source, findings: Iterable[Violation], touched: Collection[int]) -> dict[int, str]:
-    """The last lines of findings whose proof cannot be believed, and why."""
+def lines_of(findings: Iterable[Violation]) -> set[int]:
+    """The lines that say whether findings can be believed: those that prove them, and those around them."""
+    chosen = [one for one in findings if one.seqs]
+    wanted = {line for one in chosen for seq in one.seqs[-LAST:] for line in (seq - 1, seq, seq + 1)}
+    wanted |= {line for one in chosen for line in range(one.seqs[-1] - AROUND, one.seqs[-1] + AROUND + 1)}
+    return {line for line in wanted if line > 0}
+
+
+def doubts(findings: Iterable[Violation], text: dict[int, str], touched: Collection[int]) -> dict[int, str]:
+    """The last lines of findings whose proof cannot be believed, and why; ``text`` are the lines of ``lines_of``."""
     chosen = [one for one in findings if one.seqs]
     found = {one.seqs[-1]: "it is damaged, or contradicts another line" for one in chosen if one.seqs[-1] in touched}
-    left = [one for one in chosen if one.seqs[-1] not in found]
-    wanted = {line for one in left for seq in one.seqs[-LAST:] for line in (seq - 1, seq, seq + 1)}
-    wanted |= {line for one in left for line in range(one.seqs[-1] - AROUND, one.seqs[-1] + AROUND + 1)}
-    text = text_of(source, {line for line in wanted if line > 0})
-    for one in left:
+    for one in chosen:
+        if one.seqs[-1] in found:
+            continue
         why = _out_of_time(one, text) or _elsewhere(one, text)
         if why:
             found[one.seqs[-1]] = why
