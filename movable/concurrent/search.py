@@ -272,11 +272,11 @@ def interleavings(  # long: the front door, with the order of all phases
     """Explore the scenarios of a driver: ``executions`` of all together, for ``seconds`` at most, or until all is covered.
 
     With ``executions`` the result is the same on every machine, unless the time, which is then only a ceiling, was over first: that
-    is told in ``cut``.
+    is in ``cut``.
 
     ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
     ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time, unless the moment
-    ``limit`` comes before they are run. Returns what was found; a driver that cannot be explored is told in ``refused``.
+    ``limit`` comes before they are run. Returns what was found; why a driver cannot be explored is in ``refused``.
 
     ``fatal`` leads from the words of a scenario, or from a rule, to what became of the process that ran the one or told the other:
     neither is done again. ``before`` is how far another process came, by the words of scenarios: what it covered without a failure

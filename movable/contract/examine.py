@@ -267,7 +267,7 @@ class Check:
         return self.budget.share < 1 if self.budget.by_time else self.budget.programs > 0
 
     def go(self) -> None:
-        """Run the phases. What goes wrong inside one is told in the report, and costs none of the others their result."""
+        """Run the phases. What goes wrong inside one is said in the report, and costs none of the others their result."""
         self.limit = None if self.budget.limit is None else Limit.of(self.budget.limit)
         for what, phase in self.phases:
             began = time.monotonic()

@@ -180,7 +180,7 @@ class Search:
 
     def _scenario(self, name: str, tasks: tuple[str, str], executions: int) -> None:
         standing, report = self.standing, self.standing.report
-        explored = Explored(name, f"{tasks[0]} beside {tasks[1]} on a page of a file", operations=list(tasks), tasks=list(tasks))
+        explored = Explored(name, f"{tasks[0]} || {tasks[1]} on a page of a file", operations=list(tasks), tasks=list(tasks))
         report.scenarios.append(explored)
         if name in standing.fatal:
             explored.left_out = standing.fatal[name]

@@ -47,8 +47,8 @@ LONGER = {
 
 
 REASONS = (
-    (r".*", "free_unref_page", False, "it repeats what folio_put_final has told"),
-    (r"drop|double|delay|other task", "folio_put_final", False, "the release is told twice, and a frame may come back unseen"),
+    (r".*", "free_unref_page", False, "it repeats what folio_put_final has shown"),
+    (r"drop|double|delay|other task", "folio_put_final", False, "the release is seen twice, and a frame may come back unseen"),
     (r"alter one reference more", ".*", False, "anybody may hold a reference for a while"),
     (r"alter lock bit", "isolate_movable_page", False, "the attempt looks at the page without any lock"),
     (r"drop|double|delay|other task", "folio_unlock", False, "locking is not probed, so only unlocks in callbacks can be judged"),

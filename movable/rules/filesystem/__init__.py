@@ -138,7 +138,7 @@ F15 = rule(
 )  # fmt: skip
 
 F16 = rule(
-    "F16", SHOULD, "a failed write is told",
+    "F16", SHOULD, "a failed write is reported",
     "When a write to the disk failed, the next fsync says so.",
     why="The program that asks believes that its data are safe.",
     kernel="mm/page-writeback.c, lib/errseq.c",

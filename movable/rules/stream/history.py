@@ -157,7 +157,7 @@ class _Pages(dict[int, Life]):
 
     def __setitem__(self, pfn: int, life: Life) -> None:
         if len(self) >= MAX_PAGES:
-            raise UsageError(f"more than {MAX_PAGES} pages are told of at once; no driver has so many")
+            raise UsageError(f"more than {MAX_PAGES} pages have events at once; no driver has so many")
         super().__setitem__(pfn, life)
 
 
