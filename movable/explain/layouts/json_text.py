@@ -17,6 +17,7 @@ MOST_DEEP = 12
 def texts(line: str) -> list[str] | None:
     """The texts in a line of JSON: a string, a key with its value, or a whole object. None where the line is no JSON."""
     bare = line.strip()
+    bare = bare[2:] if bare.startswith('- "') else bare  # an item of YAML
     if bare[:1] not in ('"', "{", "[") or len(bare) < 2:
         return None
     if bare[0] == '"':

@@ -16,6 +16,7 @@ _TAG = re.compile(
 _FENCE = re.compile(r"\s*(?:(?:```|~~~)\S*|\{(?:code|noformat|quote)(?::[\w=|.#-]*)?\}|\[/?(?:code|quote|pre|tt)(?:=[^\]]*)?\])\s*")
 _RULER = re.compile(r"\s*(?:[-=_*~+|:\s]{3,}|[\[\]{}(),;\"'\s]+)")
 _ELISION = re.compile(r"^[\s\[(<-]*(?:\.{2,}|…+|snip(?:ped)?|cut|many more|etc\.?)[\s\])>-]*$", re.IGNORECASE)
+_DIFF = re.compile(r"(?:---|\+\+\+) \S.*|@@ .* @@.*|\d+(?:,\d+)?[acd]\d+(?:,\d+)?|diff (?:-\S+ )*\S+ \S+")
 _TABLE = re.compile(r"\s*\|.*\|\s*")
 
 
@@ -36,5 +37,7 @@ def without_cells(text: str) -> str:
 
 
 def says_nothing(text: str) -> bool:
-    """Whether a line is a fence, a ruler, an elision, or brackets alone."""
-    return bool(not text.strip() or _FENCE.fullmatch(text) or _RULER.fullmatch(text) or _ELISION.match(text))
+    """Whether a line is a fence, a ruler, an elision, a heading of a diff, or brackets alone."""
+    if not text.strip() or _FENCE.fullmatch(text) or _RULER.fullmatch(text):
+        return True
+    return bool(_DIFF.fullmatch(text) or _ELISION.match(text))

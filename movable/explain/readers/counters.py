@@ -91,10 +91,15 @@ class Snapshots:
         side = "" if mark is None else "before" if mark[1] in "-<" else "after"
         if side == "before" and self._diff != line.source:
             self._diff = line.source
-            material.counters += [Counters(line), Counters(line)]
+            around = material.counters and material.counters[-1].line.source == line.source
+            before = material.counters.pop() if around else Counters(line)
+            material.counters += [before, Counters(line, dict(before.values))]
             self._place = None
-        if not side or self._diff != line.source:
+        if self._diff != line.source:
             return False
+        if not side:  # what a diff shows around is the same before and after
+            material.counters[-2].values[name] = material.counters[-1].values[name] = value
+            return True
         material.counters[-2 if side == "before" else -1].values[name] = value
         return True
 

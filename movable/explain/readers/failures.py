@@ -17,8 +17,8 @@ _ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
 _OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
 _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KERNEL", 0x40D0: "GFP_KERNEL|__GFP_COMP"}
 """What masks meant that kernels before 4.5 printed without names."""
-_NODEMASK = Guarded(r"\bnodemask=(\([^)]*\)|[\d,-]+)")
-_ALLOWED = Guarded(r"\bmems_allowed=([\d,-]+)")
+_NODEMASK = Guarded(r"\bnodemask=(\([^)]*\)|[\d,-]*\d)")
+_ALLOWED = Guarded(r"\bmems_allowed=([\d,-]*\d)")
 _AROUND = Guarded(
     r"\bCPU: \d+ (?:UID: \d+ )?PID: \d+|\bPid: \d+, comm: |\bHardware name:|\bCall [Tt]race:|[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+|"
     r"<(?:/?TASK|/?IRQ|/?NMI|/?SOFTIRQ|EOI|EOE)>|\bRIP: |\bWorkqueue: |\bNIP: |\bREGS: |\bMSR: |\bGPR\d\d: |\bModules linked in: |"

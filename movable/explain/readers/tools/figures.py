@@ -31,6 +31,9 @@ _HUGE_NEWS = Guarded(
 )
 _PATH = Guarded(r"/sys/(?:kernel/(?:mm|debug)|devices/system|block|module)/(\S+)$")
 _VALUE = re.compile(r"^\s*(-?\d{1,20})\s*$")
+_TOP = re.compile(
+    r"^\s*([KMGT])i?B (Mem|Swap)\s*:\s+([\d.]+)[+ ]*total,\s+([\d.]+)[+ ]*free,\s+([\d.]+)[+ ]*used[,.](?:\s+([\d.]+) buff/cache)?"
+)
 _WORD = re.compile(r"^\s*([A-Za-z][\w+ -]{0,40})\s*$")
 _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\d.]+(?:e[+-]?\d+)?)(?:\s+\d{10,})?\s*$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -175,6 +178,7 @@ def _said(line: Line, material: Material) -> bool:
     text = line.text
     pressure = _PRESSURE.match(text) if "avg10" in text else None
     pool = _HUGE_POOL.search(text) if "HugeTLB" in text else None
+    top = _TOP.match(text) if "total," in text else None
     kind = _PAGE_TYPE.match(text) if "0x" in text else None
     samples = _SAMPLES.match(text) if "[k]" in text else None
     if pressure is not None:
@@ -182,6 +186,10 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "pressure", pressure[1], values))
     elif pool is not None:
         material.figures.append(Figure(line, "hugetlb", pool[2], {"wanted": float(pool[1]), "given": float(pool[3])}))
+    elif top is not None:
+        names = ("total", "free", "used", "buff/cache")
+        values = {name: _bytes(size, top[1]) for name, size in zip(names, top.groups()[2:], strict=True) if size}
+        material.figures.append(Figure(line, "free", top[2], values))
     elif kind is not None:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
     elif samples is not None:
