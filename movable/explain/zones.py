@@ -9,6 +9,8 @@ from movable.explain.judge.page_size import huge_order
 from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
+LARGEST_ORDER = 40
+MOST_ORDER = 9999  # that a damaged text is believed
 EXTFRAG_THRESHOLD = 500
 """Above it the kernel compacts for a request, below it calls the failure a lack of memory (vm.extfrag_threshold)."""
 
@@ -107,14 +109,16 @@ def wanted_order(material: Material, given: int | None) -> tuple[int, str]:
         return 0, f"what {material.requests[-1].task} asked for"
     run = next((one for one in material.runs if one.order > 0), None)
     if run is not None:
-        return run.order, "what was compacted for"
+        return min(run.order, MOST_ORDER), "what was compacted for"
     if material.pageblock_order is not None:
-        return material.pageblock_order, "a pageblock"
+        return min(material.pageblock_order, MOST_ORDER), "a pageblock"
     order = huge_order(material)
     return order, f"a huge page of {size_of(order, material.page_kb)}"
 
 
 def size_of(order: int, page_kb: int) -> str:
     """How large a block of an order is, for a person."""
+    if order > LARGEST_ORDER:
+        return "more than any machine has"
     kb = page_kb << order
     return f"{kb} kB" if kb < 1024 else f"{kb >> 10} MiB" if kb < 1 << 20 else f"{kb >> 20} GiB"

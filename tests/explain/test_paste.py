@@ -143,6 +143,12 @@ def test_a_long_line_that_almost_fits_is_passed_by_at_once(line: str) -> None:
     assert not read([("x", f"node0 node1\n{line}\n")]).figures
 
 
+def test_an_order_that_no_machine_has() -> None:
+    failed = "sh: page allocation failure: order:9999, mode:0xcc0(GFP_KERNEL)\n"
+    for text in (f"Page block order: {'9' * 30}\n{ROW}", failed + ROW):
+        assert "order 9999 (more than any machine has" in said(read([("x", text)]))
+
+
 def test_an_order_that_cannot_exist_is_said() -> None:
     material = read([("x", "Node 0, zone Normal 5 4 3 2 1 1 1 1 9\n")])
     text = "\n".join(line for one in answers(material, 10, "asked") for line in one.facts)

@@ -121,7 +121,7 @@ class Tables:
         material.huge_sizes |= {int(size[:12]) for size in sizes}
         order = _ORDER.search(line.text)
         if order is not None:
-            material.pageblock_order, self._blocks = int(order[1]), None
+            material.pageblock_order, self._blocks = int(order[1][:9]), None
             return True
         found = _BLOCK_TITLE.search(line.text)
         if found is not None:
