@@ -80,8 +80,8 @@ def _picture(row: FreeBlocks, order: int) -> str:
             f'<text x="{x + width / 2:.1f}" y="146" text-anchor="middle">{each}</text>'
             f'<text x="{x + width / 2:.1f}" y="{124 - high:.1f}" text-anchor="middle">{count or ""}</text>'
         )
-    name = f"Node {row.node}, zone {row.zone}: free memory by order; blocks of order {order} or more are blue"
+    name = f"{zones.named(row)}: free memory by order; blocks of order {order} or more are blue"
     return (
-        f'<h2>Node {row.node}, zone {in_html(row.zone)}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
+        f'<h2>{in_html(zones.named(row))}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
         f'aria-label="{in_html(name)}">{bars}</svg>'
     )
