@@ -76,6 +76,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "isolate_lru_page": ("a page was taken off its LRU list", ()),
     "putback_lru_page": ("a page goes back to the LRU lists", ()),
     "released_lru_page": ("the isolation of a page of the LRU lists ended because nobody uses it any more", ()),
+    "mod_nr_isolated": ("the page counts as isolated in its node from now on, or no more", ("node", "change")),
     "set_migration_pte": ("a mapping is replaced by a migration entry", ("mm", "vpn", "pte")),
     "remove_migration_pte": ("a migration entry becomes a mapping again", ("mm", "vpn", "pte", "old")),
     "move_mapping": ("the page hands its place to another", ("newpage", "expected", "ret")),

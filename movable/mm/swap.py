@@ -222,6 +222,8 @@ def too_many_isolated(node: Node) -> bool:
 def count_isolated(page: Page, change: int) -> None:
     """Add to NR_ISOLATED_ANON or NR_ISOLATED_FILE of the page's node."""
     lruvec(page.zone.node).nr_isolated[page_is_file_lru(page)] += change
+    if change and page.seam is not None:
+        page.seam.event("mod_nr_isolated", page, node=page.zone.node.nid, change=change)
 
 
 def putback_lru_page(page: Page) -> None:

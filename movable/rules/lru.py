@@ -10,7 +10,7 @@ from typing import ClassVar
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_RW
-from movable.rules.rule import MUST, SHOULD, UNTESTED, Check, Report, rule
+from movable.rules.rule import MUST, SHOULD, Check, Report, rule
 from movable.rules.stream.history import Lives
 
 V28 = rule(
@@ -39,10 +39,10 @@ V30 = rule(
 
 V31 = rule(
     "V31", SHOULD, "counters follow the page",
-    "The counters of zone and node change with a page that goes to another.",
-    why="Reclaim and the reports of memory use live on them.",
-    kernel="mm/migrate.c: migrate_page_move_mapping",
-    kind=UNTESTED,
+    "A page counts as isolated in its node once, and no more when it went back, moved to another node, or was freed.",
+    why="Reclaim and the reports of memory use live on the counters: with one too many everybody who isolates pages waits.",
+    kernel="mm/migrate.c: unmap_and_move, mm/compaction.c: too_many_isolated",
+    exercised_by="isolated_counts",
 )  # fmt: skip
 
 V41 = rule(
@@ -97,6 +97,7 @@ class Lru(Check):
         "attempts": "set_migration_pte",
         "lru_isolations": "isolate_lru_page",
         "copies": "copy_lru_page",
+        "isolated_counts": "mod_nr_isolated",
     }
 
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
@@ -105,7 +106,8 @@ class Lru(Check):
         self.handed: dict[int, int] = {}  # frame that has handed its place over -> the new one
         self.uncopied: set[int] = set()  # new frames that are not copied yet
         self.isolated: set[int] = set()
-        self.moves = self.accesses = self.restored = self.attempts = self.lru_isolations = self.copies = 0
+        self.counted: dict[int, int] = {}  # frame that counts as isolated -> in which node
+        self.moves = self.accesses = self.restored = self.attempts = self.lru_isolations = self.copies = self.isolated_counts = 0
 
     # the lists
 
@@ -123,6 +125,18 @@ class Lru(Check):
     def free_page(self, event: Event) -> None:
         """It is gone."""
         self.isolated.discard(event.pfn)
+
+    def mod_nr_isolated(self, event: Event) -> None:
+        """NR_ISOLATED of a node changes."""
+        self.isolated_counts += 1
+        node = event.args["node"]
+        before = self.counted.pop(event.pfn, None)
+        if event.args["change"] > 0:
+            self.counted[event.pfn] = node
+            if before is not None:
+                self.broken(V31, event, f"page {event.pfn} counts as isolated in node {node}, and counted in node {before} already")
+        elif before != node:
+            self.broken(V31, event, f"page {event.pfn} counts as isolated in node {node} no more, and it did not count there")
 
     # one attempt
 
@@ -221,3 +235,5 @@ class Lru(Check):
         """Nothing may be left isolated when nothing is under way."""
         for pfn in sorted(self.isolated) if quiescent else ():
             self.broken(V42, last, f"page {pfn} was isolated from the LRU lists and never came back")
+        for pfn, node in sorted(self.counted.items()) if quiescent else ():
+            self.broken(V31, last, f"page {pfn} still counts as isolated in node {node}")

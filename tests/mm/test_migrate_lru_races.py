@@ -28,7 +28,7 @@ from movable.mm.pgtable import PTE_RW, PTE_SHIFT
 from movable.mm.process import Signal
 from movable.mm.rmap import page_referenced
 from movable.mm.seam import Seam
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
+from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all, lruvec
 from movable.mm.swapfile import swapon
 from movable.mm.userspace import Userspace, userspace
 from movable.mm.validate import validate_vm
@@ -290,6 +290,20 @@ def test_a_right_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_reference_that_is_not_counted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate_lru, "migrate_page_move_mapping", does_not_count)
     assert "V28" in broken_by("move retire write")
+
+
+@pytest.mark.parametrize("target", [False, True])
+def test_a_counter_that_does_not_follow_is_found(target: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that moved counts as isolated for ever, or is taken off the count of the node that it moved to."""
+
+    def counts(page: Page, change: int) -> None:
+        if target:
+            lruvec(page.vm.nodes[1 - page.node]).nr_isolated[0] += change
+            assert page.seam is not None
+            page.seam.event("mod_nr_isolated", page, node=1 - page.node, change=change)
+
+    monkeypatch.setattr(migrate_lru, "count_isolated", counts)
+    assert "V31" in broken_by("move")
 
 
 def test_a_copy_before_the_last_mapping_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
