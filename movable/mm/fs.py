@@ -93,10 +93,11 @@ class FileMapping(AddressSpace):
     ``i_pages`` are its pages by page number in the file, ``i_mmap`` the areas that map it, under ``i_mmap_rwsem``.
     ``i_rwsem`` is held by who writes to the file or cuts it off. ``wb_err`` is the error of a write that nobody was told of yet.
     ``private_lock`` guards who finds buffers by block. ``watch``, if there is one, hears of each page that hands its place over
-    ("move"), whose dirty flag is taken for a write ("write"), and whose buffers are freed ("release").
+    ("move"), whose dirty flag is taken for a write ("write"), and whose buffers are freed ("release"). ``swapped`` are
+    the slots that hold pages of a file in memory, by page number.
     """
 
-    __slots__ = ("_private_lock", "i_mmap", "i_mmap_rwsem", "i_pages", "i_rwsem", "watch", "wb_err")
+    __slots__ = ("_private_lock", "i_mmap", "i_mmap_rwsem", "i_pages", "i_rwsem", "swapped", "watch", "wb_err")
 
     if TYPE_CHECKING:
         host: Inode
@@ -105,6 +106,7 @@ class FileMapping(AddressSpace):
         user: Userspace = host.user
         super().__init__(addr, name, NO_CALLBACKS, host)
         self.i_pages: dict[int, Page] = {}
+        self.swapped: dict[int, int] = {}
         self.i_mmap: list[VMA] = []
         self.i_mmap_rwsem = RWSem(user.vm, f"i_mmap_rwsem of {name}")
         self.i_rwsem = RWSem(user.vm, f"i_rwsem of {name}")
@@ -173,6 +175,10 @@ class Inode:
         for page in pages.values():
             page._mapping = 0
             put_page(page)
+        if self.mapping.swapped:
+            from movable.mm.swapfile import swap_forget
+
+            swap_forget(self.mapping, 0)
         self.user.vm.address_spaces.pop(self.mapping.addr, None)
 
     def _evict_from(self, sb: SuperBlock) -> None:

@@ -287,9 +287,9 @@ def _file_page(task: Process, vma: VMA, vpn: int, write: bool = False) -> Page |
     if inode.sb is not None:
         return _of_filesystem(task, inode, index, vpn, write)
     page = shmem_get_page(task, inode, index)
-    if page is None:
+    if page == -ENOMEM:
         raise _oom(task, vpn)
-    return page
+    return None if isinstance(page, int) else page
 
 
 def _of_filesystem(task: Process, inode: Inode, index: int, vpn: int, write: bool) -> Page | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from errno import EIO, ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.mm.filemap import lock_page, unlock_page
-from movable.mm.fs import Inode
+from movable.mm.fs import FileMapping, Inode
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.page import get_page, get_page_unless_zero, put_page
-from movable.mm.page_flags import PG_swapbacked, PG_uptodate
+from movable.mm.page_flags import PG_dirty, PG_swapbacked, PG_uptodate
+from movable.mm.pagemap import remove_from_page_cache
 from movable.mm.swap import lru_cache_add
+from movable.mm.swapfile import swap_free, swap_readpage, swap_writepage
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -26,10 +29,11 @@ def shmem_file(user: Userspace, pages: int, ino: int = 0) -> Inode:
     return Inode(user, "/dev/zero (deleted)", pages, ino=ino, linked=False)
 
 
-def shmem_get_page(task: Process, inode: Inode, index: int) -> Page | None:
+def shmem_get_page(task: Process, inode: Inode, index: int) -> Page | int:
     """A page of the file with a reference for the caller, allocated by the file's policy or the task's where it is missing.
 
-    The interleave index counts the inode's number. None when there is no memory. mirrors mm/shmem.c, shmem_get_folio.
+    The interleave index counts the inode's number. A page that is swapped out is read back. -ENOMEM when there is no memory, -EIO
+    when the swap device cannot give the page. mirrors mm/shmem.c, shmem_get_folio.
     """
     mapping = inode.mapping
     seam = inode.user.vm.seam
@@ -42,7 +46,7 @@ def shmem_get_page(task: Process, inode: Inode, index: int) -> Page | None:
     return _add_page(task, inode, index)
 
 
-def _get_locked(task: Process, inode: Inode, index: int, seam: Seam) -> Page | None:
+def _get_locked(task: Process, inode: Inode, index: int, seam: Seam) -> Page | int:
     """The page, locked and with a reference: what is looked up may be on its way, or gone, until its lock is held."""
     pages = inode.mapping.i_pages
     while True:
@@ -52,11 +56,12 @@ def _get_locked(task: Process, inode: Inode, index: int, seam: Seam) -> Page | N
             with inode.mapping.i_mmap_rwsem.write():
                 if index in pages:
                     continue
-                page = _add_page(task, inode, index)
+                added = _add_page(task, inode, index)
+            if isinstance(added, int):
+                return added
+            page = added
         elif not get_page_unless_zero(page):
             continue
-        if page is None:
-            return None
         lock_page(page)
         if page._mapping == inode.mapping.addr and pages.get(index) is page:
             return page
@@ -64,12 +69,15 @@ def _get_locked(task: Process, inode: Inode, index: int, seam: Seam) -> Page | N
         put_page(page)
 
 
-def _add_page(task: Process, inode: Inode, index: int) -> Page | None:
+def _add_page(task: Process, inode: Inode, index: int) -> Page | int:
     mapping = inode.mapping
     policy = inode.policy.lookup(index) or task.mempolicy
     page = alloc_page_mpol(task, policy, index + inode.ino, GFP_HIGHUSER_MOVABLE | GFP_ZERO)
     if page is None:
-        return None
+        return -ENOMEM
+    if index in mapping.swapped and not _swap_in(mapping, page, index):
+        put_page(page)
+        return -EIO
     page._mapping = mapping.addr
     page._index = index
     page._flags |= FRESH
@@ -77,3 +85,38 @@ def _add_page(task: Process, inode: Inode, index: int) -> Page | None:
     get_page(page)
     lru_cache_add(task.user, page, task.cpu)
     return page
+
+
+def _swap_in(mapping: FileMapping, page: Page, index: int) -> bool:
+    """Fill a fresh page from its slot, which is free then: nothing else holds what the page holds (shmem_swapin_folio)."""
+    space = mapping.host.user.swap
+    assert space is not None
+    if not swap_readpage(space, page, mapping.swapped[index]):
+        return False
+    swap_free(space, mapping.swapped.pop(index))
+    page._flags |= 1 << PG_dirty
+    return True
+
+
+def shmem_writepage(mapping: FileMapping, page: Page) -> bool:
+    """A locked and isolated page that nobody maps goes to a slot of the swap device, and out of its file (shmem_writepage).
+
+    False where there is no slot, where the device cannot take it, or where somebody holds the page: then it stays.
+    """
+    space, seam = mapping.host.user.swap, page.seam
+    if space is None or not space.free:
+        return False
+    slot = space.free.pop()
+    space.swap_map[slot] = 1
+    written = swap_writepage(space, page, slot)
+    if seam is not None:
+        seam.point("aw", ("i_pages", mapping.host.path))
+        seam.point("aw", ("page", page.pfn, "refs"))
+    if not written or page._refcount != 2 or mapping.i_pages.get(page._index) is not page:
+        page._flags |= 1 << PG_dirty
+        swap_free(space, slot)
+        return False
+    mapping.swapped[page._index] = slot
+    remove_from_page_cache(mapping, page)
+    page._refcount = 1  # one step: nobody can look it up and take another
+    return True

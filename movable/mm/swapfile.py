@@ -16,6 +16,7 @@ from movable.mm.page import PAGE_SIZE, get_page, put_page
 from movable.mm.page_flags import PG_dirty, PG_swapbacked, PG_swapcache
 
 if TYPE_CHECKING:
+    from movable.mm.fs import FileMapping
     from movable.mm.page import Page
     from movable.mm.userspace import Userspace
 
@@ -156,17 +157,25 @@ def swap_free(space: SwapSpace, slot: int, locked: bool = False) -> None:
             unlock_page(page)
 
 
+def swap_forget(mapping: FileMapping, start: int) -> None:
+    """Pages of a file in memory from ``start`` on are needed no more: the slots that hold some are free."""
+    space = mapping.host.user.swap
+    for index in [index for index in mapping.swapped if index >= start]:
+        assert space is not None
+        swap_free(space, mapping.swapped.pop(index))
+
+
 def _free_slot(space: SwapSpace, slot: int) -> None:
     del space.swap_map[slot]
     space.free.append(slot)
     space.device.discard(slot)
 
 
-def swap_writepage(space: SwapSpace, page: Page) -> bool:
-    """Write a locked page of the cache to its slot; False where the device cannot take it, and the page stays dirty."""
+def swap_writepage(space: SwapSpace, page: Page, slot: int) -> bool:
+    """Write a locked page to a slot; False where the device cannot take it, and the page stays dirty."""
     page._flags &= ~DIRTY
     try:
-        space.device.write(page._private, bytes(page.vm.map_page(page)))
+        space.device.write(slot, bytes(page.vm.map_page(page)))
     except BaseException as error:
         if by_hand(error):
             raise

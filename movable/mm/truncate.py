@@ -11,6 +11,7 @@ from movable.mm.memory import unmap_mapping_page, unmap_mapping_range
 from movable.mm.page import put_page
 from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, delete_from_page_cache, find_lock_page, page_has_private
 from movable.mm.swap import wait_on_page_writeback
+from movable.mm.swapfile import swap_forget
 
 if TYPE_CHECKING:
     from movable.mm.fs import Inode
@@ -35,6 +36,7 @@ def truncate_inode_pages(inode: Inode, start: int) -> None:
     """
     mapping = inode.mapping
     unmap_mapping_range(inode, start)
+    swap_forget(mapping, start)
     for index in sorted(index for index in mapping.i_pages if index >= start):
         page = find_lock_page(mapping, index)
         if page is None:

@@ -87,6 +87,9 @@ def _swap(user: Userspace, mms: list[MmStruct]) -> Iterator[str]:
     """Slots count the entries that hold them, and the cache leads to pages that know it."""
     space = user.swap
     held = Counter(pte >> PTE_SHIFT for mm in mms for pte in mm.pgtable.values() if pte & PTE_SWAP)
+    for mapping in user.vm.address_spaces.values():
+        if isinstance(mapping, FileMapping):
+            held.update(mapping.swapped.values())
     if space is None:
         if held:
             yield f"entries hold {len(held)} slots, and there is no swap device"

@@ -1,7 +1,7 @@
 """Reclaim of pages of processes and files from the LRU lists (mm/vmscan.c, from shrink_node down).
 
 A page that was used since the last look gets a second chance; others are written out where they are dirty, to the swap device or by
-their file system, and their frame is free. Pages of files in memory, and locked ones, stay.
+their file system, and their frame is free. Pages of files in memory go to the swap device too; locked ones stay.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from movable.mm.fs import file_of
 from movable.mm.page import Page, put_page
 from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, clear_page_dirty_for_io, page_has_private, remove_from_page_cache
 from movable.mm.rmap import PageAnon, page_referenced, try_to_unmap
+from movable.mm.shmem import shmem_writepage
 from movable.mm.swap import (
     ACTIVE,
     LRU_ACTIVE_ANON,
@@ -110,7 +111,11 @@ def shrink_page(user: Userspace, page: Page) -> bool:
     """Free one isolated page, if it can go; else it is as before, or active (shrink_page_list)."""
     if not trylock_page(page):
         return False
-    gone = _may_go(user, page) and _write_out(user, page) and _remove_mapping(user, page)
+    mapping = file_of(page)
+    if mapping is not None and page._flags & SWAPBACKED:
+        gone = _may_go(user, page) and shmem_writepage(mapping, page)
+    else:
+        gone = _may_go(user, page) and _write_out(user, page) and _remove_mapping(user, page)
     if not gone and user.swap is not None and PageSwapCache(page) and not user.swap.swap_map[page._private]:
         delete_from_swap_cache(user.swap, page)  # no entry holds the slot: it was in vain
     unlock_page(page)
@@ -130,15 +135,15 @@ def _may_go(user: Userspace, page: Page) -> bool:
     before, page._flags = page._flags & REFERENCED, page._flags & ~REFERENCED
     if used:
         page._flags |= REFERENCED
-        if before or used > 1 or PageAnon(page):
+        if before or used > 1 or page._flags & SWAPBACKED:
             page._flags |= ACTIVE
         return False
     if PageAnon(page):
         swap = user.swap
         if not PageSwapCache(page) and (swap is None or not add_to_swap(swap, page)):
             return False
-    elif page._flags & SWAPBACKED or file_of(page) is None:
-        return False  # a file in memory, or nobody's any more
+    elif file_of(page) is None or (page._flags & SWAPBACKED and (user.swap is None or not user.swap.free)):
+        return False  # nobody's any more, or of a file in memory without a place to go
     if page._mapcount >= 0:
         try_to_unmap(user, page)
     return page._mapcount < 0
@@ -149,7 +154,7 @@ def _write_out(user: Userspace, page: Page) -> bool:
     if not page._flags & DIRTY:
         return True
     if PageAnon(page):
-        if user.swap is not None and swap_writepage(user.swap, page):
+        if user.swap is not None and swap_writepage(user.swap, page, page._private):
             return True
         page._flags |= ACTIVE
         return False

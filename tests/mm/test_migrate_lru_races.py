@@ -234,6 +234,12 @@ def test_reclaim_beside_others(names: str) -> None:
     assert report.failure is None, str(report)
 
 
+@pytest.mark.parametrize("names", ["reclaim write", "reclaim unmap", "reclaim move", "reclaim reclaim"])
+def test_reclaim_of_shared_memory_beside_others(names: str) -> None:
+    report = explore(scene(names, "6.1", 1, True), strategy="dpor", executions=60, shrink=False)
+    assert report.failure is None, str(report)
+
+
 @pytest.mark.parametrize("era", ["6.1", "7.3"])
 @pytest.mark.parametrize("names", MOVERS)
 def test_two_movers(names: str, era: str) -> None:

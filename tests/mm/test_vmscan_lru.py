@@ -12,7 +12,7 @@ from movable.mm.compaction import compact_memory
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
 from movable.mm.mlock import do_mlock
-from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page import PAGE_SIZE
@@ -69,6 +69,54 @@ def test_a_process_may_be_larger_than_memory(era: str) -> None:
     validate_vm(vm)
     assert not space.used
     swapoff(task.user)
+
+
+@pytest.mark.parametrize("era", ["4.19", "7.3"])
+def test_shared_memory_may_be_larger_than_memory(era: str) -> None:
+    """What one process wrote another reads, also where the file in memory was swapped out in between."""
+    vm, task = machine(era=era)
+    do_mmap(task, START, 400 * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED)
+    other = task.fork("other")
+    for n in range(400):
+        task.write(START + n * PAGE_SIZE, content(n))
+    space = task.user.swap
+    assert space is not None
+    assert space.used >= 400 - FRAMES
+    validate_vm(vm)
+    compare(other, 400)
+    for n in range(0, 400, 3):
+        other.write(START + n * PAGE_SIZE, b"changed!")
+    compare_first = [task.read(START + n * PAGE_SIZE, 8) for n in range(400)]
+    assert compare_first == [b"changed!" if n % 3 == 0 else content(n)[:8] for n in range(400)]
+    validate_vm(vm)
+    task.exit()
+    other.exit()
+    lru_add_drain_all(task.user)
+    validate_vm(vm)
+    assert not space.used
+    swapoff(task.user)
+
+
+def test_a_device_that_fails_costs_no_shared_data() -> None:
+    vm, task = machine()
+    disk = vm.disks[0]
+    do_mmap(task, START, 300 * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED)
+    for n in range(200):
+        task.write(START + n * PAGE_SIZE, content(n))
+    disk.fails = True
+    shrink_node(task.user, vm.nodes[0], 0)
+    shrink_node(task.user, vm.nodes[0], 0)
+    assert vm.vmstat["pswpout_failed"]
+    compare(task, 200)
+    disk.fails = False
+    for _ in range(3):
+        shrink_node(task.user, vm.nodes[0], 0)
+    disk.fails = True
+    with pytest.raises(Signal, match="SIGBUS"):
+        compare(task, 200)
+    disk.fails = False
+    compare(task, 200)
+    validate_vm(vm)
 
 
 def test_without_room_a_fault_ends_as_before() -> None:
