@@ -24,6 +24,7 @@ from movable.mm.mempolicy_calls import (
     sys_mbind,
     sys_migrate_pages,
     sys_set_mempolicy,
+    sys_set_mempolicy_home_node,
 )
 from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
@@ -129,7 +130,11 @@ class Bench:
         sys_move_pages(self.root, self.task.pid, count, pages, UserArray([node] * count), UserArray([0] * count), 4)
 
     def pid(self, words: str) -> int:
-        """Whose pages are meant."""
+        """Whose pages are meant: a number, the child, root's; a child that is a zombie, or that was waited for."""
+        if re.search("zombie|dead|reaped|exited", words):
+            child = self.task.fork("child")
+            child.exit(reap="zombie" not in words)
+            return child.pid
         if "child" in words:
             return self.fork().pid
         return self.root.pid if "root" in words else int(words or "0")
@@ -140,7 +145,9 @@ class Bench:
         return page_status(self.task.mm, TOUCHED)
 
 
-PLACES = {"unmapped": BAD, "kernel": KERN, "vsyscall": VSYSCALL, "zero": ZERO, "mlocked": LOCKED, "dontneed": DROPPED}
+PLACES = {
+    "NULL": 0, "bad": BAD, "unmapped": BAD, "kernel": KERN, "vsyscall": VSYSCALL, "zero": ZERO, "mlocked": LOCKED, "dontneed": DROPPED,
+}  # fmt: skip
 
 
 def play(case: Case, bench: Bench) -> dict[str, Any]:
@@ -253,7 +260,8 @@ def _get_mempolicy(case: Case, bench: Bench) -> dict[str, Any]:
         address = BAD if "unmapped" in case.args else TOUCHED
     asks_node = bool(flags & ASK_WORDS["NODE"]) and not case.value("nodemask")  # then no mask was asked for
     mask = None if asks_node or case.value("nodemask") == "NULL" else _mask(case.value("nodemask"))
-    answer = sys_get_mempolicy(bench.task, True, mask, int(case.value("maxnode", "1024")), address, flags)
+    readable = case.value("mode") != "bad"
+    answer = sys_get_mempolicy(bench.task, readable, mask, int(case.value("maxnode", "1024")), address, flags)
     return {"ret": answer.ret, "mode": answer.mode, "mask": answer.mask}
 
 
@@ -269,12 +277,24 @@ def _migrate_pages(case: Case, bench: Bench) -> dict[str, Any]:
     return {"ret": sys_migrate_pages(bench.task, pid, int(case.value("maxnode", "1024")), old, new)}
 
 
+def _home_node(case: Case, bench: Bench) -> dict[str, Any]:
+    policy = case.value("policy")
+    if policy != "none":
+        mode = MODE_WORDS[policy.split()[0]] if policy else MODE_WORDS["BIND"]
+        sys_mbind(bench.task, TOUCHED, 4096, mode, UserMask(0 if mode in (0, MODE_WORDS["LOCAL"]) else 1), 64, 0)
+    length, node = case.value("len", "1 page"), int(case.value("node", "1"), 0)
+    size = int(length.split()[0]) * (4096 if "page" in length else 1)
+    start = TOUCHED + int(case.value("start", "0"))
+    return {"ret": sys_set_mempolicy_home_node(bench.task, start, size, node, int(case.value("flags", "0"), 0))}
+
+
 CALLS: dict[str, Callable[[Case, Bench], dict[str, Any]]] = {
     "move_pages": _move_pages,
     "mbind": _mbind,
     "get_mempolicy": _get_mempolicy,
     "set_mempolicy": _set_mempolicy,
     "migrate_pages": _migrate_pages,
+    "set_mempolicy_home_node": _home_node,
 }
 
 

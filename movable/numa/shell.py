@@ -16,7 +16,7 @@ from movable.errors import UsageError
 from movable.mm.compaction import compact_memory
 from movable.mm.cpuset import Cpuset
 from movable.mm.gup import get_user_pages
-from movable.mm.memory import OutOfMemory
+from movable.mm.memory import OutOfMemory, mm_pages
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy import (
     MPOL_BIND,
@@ -35,7 +35,8 @@ from movable.mm.node_files import distance, meminfo, node_distance, node_numasta
 from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist
 from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import PAGE_SIZE
-from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat
+from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat, zoneinfo
+from movable.mm.proc import meminfo as machine_meminfo
 from movable.mm.process import Process, Signal
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.task_mmu import numa_maps
@@ -61,7 +62,7 @@ POLICIES = {
     "localalloc": MPOL_LOCAL,
     "l": MPOL_LOCAL,
 }
-CGROUP = re.compile(r"/sys/fs/cgroup/(?:(\w+)/)?([\w.]+)")
+CGROUP = re.compile(r"/sys/fs/cgroup/(?:([\w-]+)/)?([\w.]+)")
 NODE_FILE = re.compile(r"/sys/devices/system/node/node(\d+)/(\w+)")
 MOVE_ALL = 4
 UNWRITTEN = 12345
@@ -97,6 +98,7 @@ class Shell:
 
     def command(self, words: list[str]) -> Iterator[str]:
         """One command and its output."""
+        words = words[words[0] == "sudo" and len(words) > 1 :]
         do = self.commands.get(words[0])
         if do is None:
             raise UsageError(f"unknown command {words[0]!r}; commands are {', '.join(sorted(self.commands))}")
@@ -140,9 +142,9 @@ class Shell:
         return mask
 
     def pages(self, words: list[str]) -> list[int]:
-        """Addresses of pages: 0xADDRESS, or N or N-M counted from the start of the process's data."""
+        """Addresses of pages: 0xADDRESS, or N or N-M counted from the start of the process's data; also joined by commas."""
         found = []
-        for word in words:
+        for word in (part for joined in words for part in joined.split(",") if part):
             if word.startswith("0x"):
                 found.append(int(word, 16))
                 continue
@@ -314,13 +316,18 @@ class Shell:
     def read_file(self, path: str) -> str:
         """The text of a file of a process, a node or a cpuset, or of the machine."""
         lru_add_drain_all(self.user)
-        maps = re.fullmatch(r"/proc/(\d+)/numa_maps", path)
-        if maps:
-            return numa_maps(self.task(maps[1]))
+        of = re.fullmatch(r"/proc/(\d+)/(numa_maps|status|cgroup)", path)
+        if of and of[2] == "numa_maps":
+            return numa_maps(self.task(of[1]))
+        if of:
+            task = self.task(of[1])
+            return status(task) if of[2] == "status" else f"0::/{task.cpuset.name}\n"
         whole: dict[str, Callable[[], str]] = {
             "/proc/buddyinfo": lambda: buddyinfo(self.vm),
             "/proc/pagetypeinfo": lambda: pagetypeinfo(self.vm),
             "/proc/vmstat": lambda: vmstat(self.vm),
+            "/proc/meminfo": lambda: machine_meminfo(self.vm),
+            "/proc/zoneinfo": lambda: zoneinfo(self.vm),
         }
         if path in whole:
             return whole[path]()
@@ -342,6 +349,7 @@ class Shell:
         raise UsageError(f"{path}: no such file in the model; see docs/numa.md for those that can be read")
 
     def _do_echo(self, words: list[str]) -> Iterator[str]:
+        words = [part for word in words for part in ((">", word[1:]) if word[:1] == ">" and len(word) > 1 else (word,))]
         if len(words) < 2 or words[-2] != ">":
             raise UsageError("echo: write echo VALUE > FILE")
         value, path = " ".join(words[:-2]), words[-1]
@@ -363,7 +371,11 @@ class Shell:
         raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
 
     def _do_mkdir(self, words: list[str]) -> Iterator[str]:
-        found = re.fullmatch(r"/sys/fs/cgroup/(\w+)", words[0]) if len(words) == 1 else None
+        twice = words[:1] == ["-p"]
+        words = words[twice:]
+        found = re.fullmatch(r"/sys/fs/cgroup/([\w-]+)/?", words[0]) if len(words) == 1 else None
+        if twice and found is not None and found[1] in self.groups:
+            return
         if found is None or found[1] in self.groups:
             raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME, with a new name")
         self.groups[found[1]] = Cpuset(self.user, found[1], self.user.top_cpuset)
@@ -372,7 +384,7 @@ class Shell:
     # processes
 
     def _do_kill(self, words: list[str]) -> Iterator[str]:
-        for word in words:
+        for word in words[1:] if words and re.fullmatch(r"-(9|15|KILL|TERM|SIGKILL|SIGTERM)", words[0]) else words:
             self.task(word).exit()
         yield from ()
 
@@ -428,6 +440,21 @@ class Shell:
     def _do_unpin(self, words: list[str]) -> Iterator[str]:
         self.task("".join(words)).unpin()
         yield from ()
+
+
+def status(task: Process) -> str:
+    """What the model knows of /proc/PID/status (fs/proc/array.c)."""
+    mm, uid = task.mm, task.uid
+    rows = [
+        ("Name", task.comm),
+        ("State", "Z (zombie)" if mm is None else "S (sleeping)"),
+        ("Pid", task.pid),
+        ("PPid", task.parent.pid if task.parent is not None else 1),
+        ("Uid", f"{uid}\t{uid}\t{uid}\t{uid}"),
+        *(() if mm is None else (("VmLck", f"{mm.locked_vm * 4:8d} kB"), ("VmRSS", f"{mm_pages(mm) * 4:8d} kB"))),
+        ("Mems_allowed_list", format_nodelist(task.mems_allowed)),
+    ]
+    return "".join(f"{name}:\t{value}\n" for name, value in rows)
 
 
 def _do_program(name: str) -> Callable[[Shell, list[str]], Iterator[str]]:

@@ -50,6 +50,28 @@ def test_a_case_that_asks_about_the_one_before_goes_on_with_its_machine(
     assert capsys.readouterr().out == "2 of 2 cases equal\n"
 
 
+@pytest.mark.parametrize(
+    ("call", "args", "ret", "name"),
+    [
+        ("move_pages", "pid=zombie count=1 flags=MOVE", -1, "EINVAL"),
+        ("move_pages", "pid=reaped count=1 flags=MOVE", -1, "ESRCH"),
+        ("migrate_pages", "pid=zombie old=0 new=1", -1, "EINVAL"),
+        ("get_mempolicy", "mode=bad nodemask=NULL flags=0", -1, "EFAULT"),
+        ("set_mempolicy_home_node", "policy=BIND node=1 flags=0", 0, ""),
+        ("set_mempolicy_home_node", "policy=none node=1", -1, "ENOENT"),
+        ("set_mempolicy_home_node", "policy=INTERLEAVE node=1", -1, "EOPNOTSUPP"),
+        ("set_mempolicy_home_node", "node=7", -1, "EINVAL"),
+    ],
+)
+def test_cases_of_other_words(
+    call: str, args: str, ret: int, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "cases.jsonl"
+    record = {"id": 1, "case": "one more", "as": "root", "call": call, "args": args, "ret": ret, "errno_name": name}
+    source.write_text(json.dumps(record))
+    assert main(["numa", "replay", str(source)]) == 0, capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("key", "value"), [("call", "exit"), ("args", "pid=who count=1 flags=MOVE"), ("args", "flags=QUICK")])
 def test_words_that_are_not_understood_are_one_line(
     key: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -172,6 +172,19 @@ def test_other_commands() -> None:
     assert play(made, "kill 101 102", "numastat")[0]
 
 
+def test_words_as_people_write_them() -> None:
+    made = shell()
+    play(made, "touch 64K", *["mkdir -p /sys/fs/cgroup/my-jobs"] * 2, "echo 1 >/sys/fs/cgroup/my-jobs/cpuset.mems")
+    assert play(made, "echo 0-7 > /sys/fs/cgroup/my-jobs/cpuset.mems") == ["sh: write error: Invalid argument"]
+    assert play(made, "echo 101 > /sys/fs/cgroup/my-jobs/cgroup.procs", "cat /proc/101/cgroup") == ["0::/my-jobs"]
+    assert play(made, "move_pages 101 0-1,5") == [f"{DATA + page * 4096:#x} 1" for page in (0, 1, 5)]
+    assert play(made, "cat /proc/101/status")[::6] == ["Name:\ttouch", "VmRSS:\t     104 kB"]
+    assert play(made, "cat /proc/101/status")[-1] == "Mems_allowed_list:\t1"
+    assert play(made, "cat /proc/meminfo")[0].startswith("MemTotal:")
+    assert play(made, "cat /proc/zoneinfo")[0].startswith("Node 0, zone")
+    assert play(made, "sudo kill -9 101", "numastat -c")[0] == ""
+
+
 # --- why ---
 
 
