@@ -146,7 +146,8 @@ class Bench:
 
 
 PLACES = {
-    "NULL": 0, "bad": BAD, "unmapped": BAD, "kernel": KERN, "vsyscall": VSYSCALL, "zero": ZERO, "mlocked": LOCKED, "dontneed": DROPPED,
+    "NULL": 0, "bad": BAD, "unmapped": BAD, "kernel": KERN, "vsyscall": VSYSCALL,
+    "zero": ZERO, "mlocked": LOCKED, "dontneed": DROPPED,
 }  # fmt: skip
 
 
