@@ -105,9 +105,14 @@ class BalloonCore:
 
 
 def balloon_core(vm: VM) -> BalloonCore:
-    """The balloon core of a machine. Raises UsageError where somebody else has the slot of its page type."""
+    """The balloon core of a machine. Raises UsageError in a kernel without one, and where somebody else has its page type's slot."""
     found: BalloonCore | None = vm.balloon
     if found is None:
+        if not vm.era.balloon_core:
+            raise UsageError(
+                f"a kernel of era {vm.era.name} has no balloon core, so no BalloonDevInfo; a balloon there defines the callbacks "
+                "itself, and has its own list and lock"
+            )
         found = vm.balloon = BalloonCore(vm)
     return found
 

@@ -236,10 +236,15 @@ def _classes(module: ModuleType) -> list[str]:
 
 
 def _complete(owner: Any) -> bool:
-    """Whether all three callbacks are there, in one form or the other."""
-    return all(hasattr(owner, name) for name in CALLBACKS if name not in MIGRATE_FORMS) and any(
+    """Whether all three callbacks are there, in one form or the other, or none in a device of the balloon core."""
+    return _is_device(owner) or all(hasattr(owner, name) for name in CALLBACKS if name not in MIGRATE_FORMS) and any(
         hasattr(owner, form) for form in MIGRATE_FORMS
     )
+
+
+def _is_device(owner: Any) -> bool:
+    """Whether it is a device of the balloon core: the core has the callbacks, and calls the hook of the device's BalloonDevInfo."""
+    return getattr(owner, "balloon_device", False) is True and not any(hasattr(owner, name) for name in _HOOKS)
 
 
 def _last_line(error: BaseException) -> str:
@@ -293,12 +298,15 @@ class _ModuleFactory:
 
 @lru_cache(maxsize=256)
 def _checked(owner: Any, name: str) -> str:
+    if _is_device(owner):
+        return ""
     for callback in _HOOKS:
         function = getattr(owner, callback, None)
         if function is None and callback in MIGRATE_FORMS and any(hasattr(owner, form) for form in MIGRATE_FORMS):
             continue
         if function is None:
-            return f"{name} has no {callback}(); a driver defines {', '.join(CALLBACKS)}"
+            device = "a device of the balloon core of 7.3, which has none of them, says balloon_device = True"
+            return f"{name} has no {callback}(); a driver defines {', '.join(CALLBACKS)} (from 6.0 on migrate_page); {device}"
         if not callable(function):
             return f"{name}.{callback} is a {type(function).__name__}, not a function"
         problem = _arguments(owner, function, callback, name)
