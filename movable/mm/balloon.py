@@ -105,7 +105,7 @@ class BalloonCore:
 
 
 def balloon_core(vm: VM) -> BalloonCore:
-    """The balloon core of a machine. Raises UsageError in a kernel without one, and where somebody else has its page type's slot."""
+    """The balloon core of a machine. Raises UsageError in a kernel without one, and where the slot of its type is taken."""
     found: BalloonCore | None = vm.balloon
     if found is None:
         if not vm.era.balloon_core:

@@ -237,9 +237,8 @@ def _classes(module: ModuleType) -> list[str]:
 
 def _complete(owner: Any) -> bool:
     """Whether all three callbacks are there, in one form or the other, or none in a device of the balloon core."""
-    return _is_device(owner) or all(hasattr(owner, name) for name in CALLBACKS if name not in MIGRATE_FORMS) and any(
-        hasattr(owner, form) for form in MIGRATE_FORMS
-    )
+    rest = all(hasattr(owner, name) for name in CALLBACKS if name not in MIGRATE_FORMS)
+    return _is_device(owner) or (rest and any(hasattr(owner, form) for form in MIGRATE_FORMS))
 
 
 def _is_device(owner: Any) -> bool:
