@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.eras import Era
 from movable.events import Event
-from movable.mm.page_flags import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, WAITERS
 from movable.rules.isolation import D11, may_be_called
 from movable.rules.locking import D29
 from movable.rules.references import D17, D18, D26
@@ -217,6 +217,7 @@ class Settling(Check):
         elif ret == 0 and refs < 1:
             self.broken(D18, event, f"page {pfn} was moved away and has lost the core's reference too")
         elif ret == 0:
-            life.settled = refs == 1  # only the isolation's is left: nothing can leak
+            waiter = event.flags >= 0 and event.flags & WAITERS != 0  # who waits for the lock holds a reference for a while
+            life.settled = refs <= 1 + waiter  # beside that only the isolation's is left: nothing can leak
         elif unmarked(event.mapping) and refs > 1:
             self.broken(D26, event, f"the driver answered {ret!r} for page {pfn} and un-marked it without giving it up")

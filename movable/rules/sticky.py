@@ -39,7 +39,7 @@ D57 = rule(
     "deflated and the new one is not inflated, or another negative errno with the old page still inflated.",
     why="The balloon core does all that itself after the hook. Anything that is not negative is read as a page that left.",
     kernel="mm/balloon.c: balloon_page_migrate",
-    eras=CORE_BALLOON, exercised_by="hooks", ends="balloon_hook", breaks_only=True,
+    eras=CORE_BALLOON, exercised_by="hooks", ends="balloon_hook migratepage", breaks_only=True,
 )  # fmt: skip
 
 D58 = rule(

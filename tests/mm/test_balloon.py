@@ -88,6 +88,7 @@ def test_a_device_has_no_callbacks_of_its_own() -> None:
         device.grow()
     assert device.shrink()
     old = list_first(device.info.pages)
+    assert old is not None
     assert soft_offline_page(vm, old.pfn) == 0
     assert [one for one, _ in device.told] == [old.pfn]
     assert device.info.ballooned() == 2

@@ -62,6 +62,21 @@ def test_returns_of_the_hook_are_not_probed(tmp_path: Path) -> None:
     lines = [line for line in lines_of("hook-busy") if "hook_ret: " not in line]
     result = judged(tmp_path, lines)
     assert result.broken == [] and result.verdicts["D57"].verdict == "unproven"
+    lines = [line for line in lines_of("hook-busy") if " balloon_migrate_ret: " not in line]
+    assert judged(tmp_path, lines).broken == []
+
+
+def test_who_waits_for_the_lock_of_a_moved_page_leaks_nothing(tmp_path: Path) -> None:
+    """The page is freed where the trace does not see it; its unlock has shown a waiter, who held the reference that was left."""
+    lines = lines_of("zsmalloc-compaction")
+    begun, ret, end = moves(lines, "zs")[0]
+    page = PAGE.findall(lines[begun])[0]
+    unlock = next(at for at in range(ret, end) if " folio_unlock: " in lines[at] and f"={page} " in lines[at])
+    held = lines[unlock].replace("refs=1", "refs=2")
+    later = [line for line in lines[unlock + 1 :] if f"={page} " not in line]
+    for flags, broken in (("089", []), ("009", ["D18"])):
+        changed = re.sub(r"flags=(0x\w+)\w{3}", rf"flags=\g<1>{flags}", held)
+        assert judged(tmp_path, [*lines[:unlock], changed, *later]).broken == broken, changed
 
 
 def test_a_hook_that_drops_the_old_page(tmp_path: Path) -> None:
