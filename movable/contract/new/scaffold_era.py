@@ -22,6 +22,11 @@ MARKS_STAY = (
     ("                page.private = number\n", "                page.private = number + 1  # the back pointer: 0 is nobody's\n"),
     ("            self.boxes[page.private] = newpage\n", "            self.boxes[page.private - 1] = newpage\n"),
     (
+        '        """Throw everything away."""\n',
+        '        """Throw everything away. The operations of a page type stay: isolated pages may still come back to them."""\n',
+    ),
+    ("            self.drop(number)\n        self.vm.free_address_space(self.mapping)\n", "            self.drop(number)\n"),
+    (
         "        with self.lock:\n            list_del(page.lru)\n        return True\n",
         "        with self.lock:\n            if not page.private:\n                return False\n            list_del(page.lru)\n"
         "        return True\n",
@@ -53,4 +58,7 @@ def for_era(text: str, era: Era) -> str:
             raise UsageError(f"the template of a driver has no {missing[0]!r} to change")
         for old, new in edits:
             text = text.replace(old, new)
-    return text.replace(", budget=5)", f', budget=5, era="{era.name}")') if not era.mapping_argument else text
+    for last in (", budget=5)", ", examples=100)"):
+        if not era.mapping_argument:
+            text = text.replace(last, f'{last[:-1]}, era="{era.name}")')
+    return text

@@ -33,6 +33,16 @@ def test_what_it_writes(tmp_path: Path) -> None:
     assert not [path for path in written if "${" in path.read_text() or "$$" in path.read_text()]
 
 
+@pytest.mark.parametrize("era", ["6.17", "7.3"])
+def test_the_driver_of_a_later_kernel_is_right_too(era: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it is removed while a page of its that was dropped is still isolated: the operations of the type stay (D41)."""
+    name = f"boxes{era.replace('.', '')}"
+    written = scaffold(name, tmp_path, era=era)
+    monkeypatch.syspath_prepend(str(tmp_path / name / "src"))
+    assert check(f"{name}:{name.capitalize()}", era=era, examples=8, executions=60).broken == []
+    assert f'examples=100, era="{era}")' in written[-1].read_text()
+
+
 def test_the_driver_is_certified_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scaffold("boxes", tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path / "boxes" / "src"))
