@@ -191,11 +191,26 @@ class Driver:
         """Remove the module: its exit function runs, and its owners of pages are gone."""
         if self.c.image.has("k_module_exit"):
             self.call("k_module_exit")
+            self._look_for_work()
         self.c.spaces.free_all()
         for shrinker in self.c.shrinkers.values():
             self.vm.shrinkers.remove(shrinker)
         self.c.shrinkers.clear()
         self._look_for_leaks()
+
+    def _look_for_work(self) -> None:
+        """Raise VMBug for a work item or a thread that would go on in the code of a module that is gone."""
+        for work in self.c.works.values():
+            if work._pending or work._running:
+                state = "runs" if work._running else "is queued"
+                raise VMBug(
+                    "D41", f"work item {work.name!r} still {state} when the exit function has returned", "it cancelled or flushed before"
+                )
+        for thread in self.c.threads.all.values():
+            if thread.started and not thread.done:
+                raise VMBug(
+                    "D41", f"thread {thread.name!r} still runs when the exit function has returned", "kthread_stop() before"
+                )
 
     def _look_for_leaks(self) -> None:
         """Raise VMBug for an object that nobody can free any more, unless others are still at work."""

@@ -108,6 +108,7 @@ class Bridge:
         self.threads = Threads(self)
         self._slots: dict[str, int] = {}
         self.idling: set[Any] = set()
+        self.bound: Counter[Any] = Counter()  # tasks that stay on their processor
         self.excused: frozenset[str] = frozenset()
         self.excused_at: dict[int, str] = {}
         self.uses: Counter[str] = Counter()

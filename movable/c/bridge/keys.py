@@ -34,6 +34,12 @@ class Word(NamedTuple):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def kind(self) -> str:
+        """The name without what tells objects apart: all that was allocated is alike, and so are all stacks."""
+        first, space, _ = self.name.partition(" ")
+        return first if space else self.name
+
     def part(self, start: int, stop: int) -> str:
         """A name for some of the bytes."""
         for first, end, name in self.variables:

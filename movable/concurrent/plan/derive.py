@@ -31,7 +31,7 @@ VARIANT_PART = 4
 
 KINDS = {
     "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
-    "two at one place": 1, "operation and itself": 3, "two operations": 4, "operation and put-back": 1, "queued work": 1,
+    "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3, "operation and put-back": 1, "queued work": 1,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "operation and contiguous allocation": 1, "operation and offlining": 1, "two operations from one page": 1,
     "other effects": 2,
@@ -128,7 +128,7 @@ class _Planner:
         sources: dict[str, Callable[[], Iterator[tuple[Scenario, int]]]] = {
             "removal": self._removals, "operation and migration": self._migration, "two migrations": self._migrations,
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
-            "operation and itself": self._itself, "two operations": self._pairs, "operation and put-back": self._put_back,
+            "operation and itself": self._itself, "two operations": self._pairs, "two operations after a third": self._after, "operation and put-back": self._put_back,
             "queued work": self._workers,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
@@ -246,6 +246,14 @@ class _Planner:
         few = self.known["few"]
         for one, two in combinations(few.effects.values(), 2):
             yield from self._pair(few, one[0], two)
+
+    def _after(self) -> Iterator[tuple[Scenario, int]]:
+        """Two operations, one of which goes another way since a third has changed what only the driver knows."""
+        for state, changed in self.states.hidden(self.known["few"]):
+            best = self._best(state)
+            for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
+                if {one.action[1], two.action[1]} & changed:
+                    yield from self._pair(state, one, [two])
 
     def _from_one(self) -> Iterator[tuple[Scenario, int]]:
         one = self.known["one"]

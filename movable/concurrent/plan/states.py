@@ -27,6 +27,10 @@ FULL = 24
 """Actions of the longest prefix."""
 ROOM = 3
 """Frames that stay free in a nearly full machine: a migration needs a target."""
+HIDDEN = 6
+"""States that only the driver's own memory tells apart, see ``States.hidden``."""
+DEEP = 3
+"""Operations that may follow each other to reach one of them."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,8 @@ class State:
     pages: list[int] = field(default_factory=list)
     handles: int = 0
     free: int = 0
+    background: bool = False
+    """Whether the driver has threads, or work that is queued."""
     effects: dict[str, list[Effect]] = field(default_factory=dict)
 
 
@@ -71,6 +77,31 @@ def _simplicity(action: Action) -> tuple[object, ...]:
 
 def _grows(effect: Effect) -> bool:
     return bool(effect.made or effect.gained) and not effect.lost and not effect.refused
+
+
+Way = frozenset[tuple[object, ...]]
+"""What an operation does and uses, in words that do not depend on where objects lie."""
+
+
+def _is_hidden(effect: Effect) -> bool:
+    """Whether an operation does something, but nothing to pages or handles."""
+    return not (effect.refused or effect.made or effect.gone or effect.gained or effect.lost)
+
+
+def _way(effect: Effect) -> Way:
+    uses = {(_place(key), write, bool(locks)) for key, (write, locks, _) in effect.uses.items()}
+    return frozenset((*uses, ("kind", *effect.kind)))
+
+
+def _place(key: object) -> object:
+    """A location without the number of a frame or of an object."""
+    if isinstance(key, tuple) and len(key) == 3 and key[0] == "page":
+        return (key[0], key[2])
+    return getattr(key, "kind", key)
+
+
+def _key(ways: dict[str, Way]) -> frozenset[tuple[str, Way]]:
+    return frozenset(ways.items())
 
 
 class States:
@@ -147,6 +178,40 @@ class States:
         if full is not None:
             found["full"] = full
         return found
+
+    def hidden(self, base: State) -> Iterator[tuple[State, set[str]]]:
+        """States behind ``base`` that neither pages nor handles show: an operation that makes none was done, and others take other
+        ways then. With each state come the operations that do; where their ways are known already a state is none."""
+        ways = {name: _way(effects[0]) for name, effects in base.effects.items()}
+        seen, queue, found = {_key(ways)}, [(base, ways, 0)], 0
+        while queue:
+            state, before, depth = queue.pop(0)
+            for name, effects in state.effects.items():
+                first = next((effect for effect in effects if _is_hidden(effect)), None)
+                after = self._after(state, first.action) if first is not None else None
+                if after is None:
+                    continue
+                now = {operation: _way(other[0]) for operation, other in after.effects.items()}
+                if _key(now) in seen:
+                    continue
+                seen.add(_key(now))
+                after.name = f"{state.name}, after {name}"
+                yield after, {operation for operation, way in now.items() if way != before.get(operation)}
+                found += 1
+                if found == HIDDEN:
+                    return
+                if depth + 1 < DEEP:
+                    queue.append((after, now, depth + 1))
+
+    def _after(self, state: State, action: Action) -> State | None:
+        """A state one action later, where each operation is tried with its best arguments only."""
+        prefix = (*state.prefix, action)
+        found = State("", prefix, state.pages, state.handles, state.free)
+        for operation, effects in state.effects.items():
+            effect = self.probe(prefix, effects[0].action)
+            if effect is not None:
+                found.effects[operation] = [effect]
+        return found if found.effects else None
 
     def _full(self, few: State) -> State | None:
         """Grow by the same action while it helps; only then look at what can be done there."""

@@ -8,8 +8,9 @@ from movable.c.bridge.calls import Asleep, Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.faults import text_at
 from movable.c.bridge.runtime import A0, A1
+from movable.c.bridge.work import CWork, CWorkQueue
 from movable.errors import SleepInAtomic
-from movable.mm.locks import WaitQueue, Work, WorkQueue
+from movable.mm.locks import WaitQueue
 from movable.mm.seam import held
 
 SYSTEM = 0
@@ -106,17 +107,10 @@ def should_stop(bridge: Bridge) -> int:
 # --- work ---
 
 
-class CWork(Work):
-    """A work_struct of the driver's."""
-
-    __slots__ = ("function",)
-    function: int
-
-
-def _queue(bridge: Bridge, handle: int) -> WorkQueue:
-    found: WorkQueue | None = bridge.queues.get(handle)
+def _queue(bridge: Bridge, handle: int) -> CWorkQueue:
+    found: CWorkQueue | None = bridge.queues.get(handle)
     if found is None and handle == SYSTEM:
-        found = bridge.queues[SYSTEM] = bridge.vm.workqueue("events")
+        found = bridge.queues[SYSTEM] = CWorkQueue(bridge, "events")
     if found is None:
         raise memory_error("D41", f"uses {handle & (1 << 64) - 1:#x} as a work queue", "a work queue", bridge.line())
     return found
@@ -135,7 +129,11 @@ def _work(bridge: Bridge, address: int) -> CWork:
         def run() -> None:
             if not bridge.memory_readable(address):
                 raise memory_error("D46", "queues a work item whose memory is freed before it runs", "cancelled work", line)
-            bridge.call(function, (address,))
+            bridge.bound[task := bridge.vm.current] += 1  # a worker stays where it is
+            try:
+                bridge.call(function, (address,))
+            finally:
+                bridge.bound[task] -= 1
 
         work = bridge.works[address] = CWork(run, bridge.image.name(function))
         work.function = function
@@ -145,14 +143,19 @@ def _work(bridge: Bridge, address: int) -> CWork:
 def work_queue(bridge: Bridge) -> int:
     """alloc_workqueue and its relatives."""
     number = QUEUES + 16 * len(bridge.queues)
-    bridge.queues[number] = bridge.vm.workqueue(f"{text_at(bridge, bridge.request[A0])}{len(bridge.queues) or ''}")
+    bridge.queues[number] = CWorkQueue(bridge, f"{text_at(bridge, bridge.request[A0])}{len(bridge.queues) or ''}")
     return number
 
 
 def queue_work(bridge: Bridge) -> int:
     """queue_work; a delay is only that it is not now."""
-    queue = _queue(bridge, bridge.request[A0])
-    return int(queue.queue_work(_work(bridge, bridge.request[A1])))
+    queue, work = _queue(bridge, bridge.request[A0]), _work(bridge, bridge.request[A1])
+    if work.cancelling:
+        queue._point("aw")
+        return 0
+    if not work._running:
+        work.turns = 0
+    return int(queue.queue_work(work))
 
 
 def cancel_work(bridge: Bridge) -> int:
@@ -173,7 +176,7 @@ def flush_work(bridge: Bridge) -> int:
     work = _work(bridge, bridge.request[A0])
     if work.queue is None or not (work._pending or work._running):
         return 0
-    work.queue.flush()
+    work.queue.flush(work)  # type: ignore[call-arg]
     return 1
 
 
@@ -181,6 +184,12 @@ def flush_queue(bridge: Bridge) -> None:
     """flush_workqueue."""
     sleeps(bridge, "waits for a work queue")
     _queue(bridge, bridge.request[A0]).flush()
+
+
+def drain_queue(bridge: Bridge) -> None:
+    """drain_workqueue."""
+    sleeps(bridge, "waits for a work queue")
+    _queue(bridge, bridge.request[A0]).drain()
 
 
 def destroy_queue(bridge: Bridge) -> None:
@@ -254,6 +263,7 @@ TABLE: dict[str, Handler] = {
     "K_WORK_QUEUE": work_queue,
     "K_DESTROY_QUEUE": destroy_queue,
     "K_FLUSH_QUEUE": flush_queue,
+    "K_DRAIN_QUEUE": drain_queue,
     "K_QUEUE_WORK": queue_work,
     "K_CANCEL_WORK": cancel_work,
     "K_FLUSH_WORK": flush_work,

@@ -2,6 +2,8 @@
 #ifndef _LINUX_PERCPU_H
 #define _LINUX_PERCPU_H
 #include <linux/slab.h>
+#define K_CPU_SAYS(what, much) k_call(K_CPU, what, much, 0, 0)
+#define K_MINE(x, say...) ({ K_CPU_SAYS(say); (x); })
 #define __percpu				/* ignored: an annotation for checkers */
 #define DEFINE_PER_CPU(type, name) type name
 #define DECLARE_PER_CPU(type, name) extern type name
@@ -9,26 +11,37 @@
 #define alloc_percpu(type) ((type *)__alloc_percpu(sizeof(type), __alignof__(type)))
 #define alloc_percpu_gfp(type, gfp) ((type *)k_alloc(sizeof(type), gfp, 1, __alignof__(type)))
 #define free_percpu(p) k_free(p)
-#define this_cpu_ptr(p) (p)
-#define raw_cpu_ptr(p) (p)
-#define per_cpu_ptr(p, cpu) ((void)(cpu), (p))
-#define per_cpu(name, cpu) (*((void)(cpu), &(name)))
-#define get_cpu_var(name) (*({ spin_lock(&(name)); &(name); }))
-#define put_cpu_var(name) spin_unlock(&(name))
-#define get_cpu_ptr(p) ({ __typeof__(p) _p = (p); spin_lock(_p); _p; })
-#define put_cpu_ptr(p) spin_unlock(p)
-#define get_cpu() 0
-#define put_cpu() ((void)0)
+#define this_cpu_ptr(p) K_MINE(p, K_CPU_USE, 1)
+#define raw_cpu_ptr(p) K_MINE(p, K_CPU_USE, 0)
+#define per_cpu_ptr(p, cpu) ((void)(cpu), K_MINE(p, K_CPU_USE, 0))
+#define per_cpu(name, cpu) (*((void)(cpu), K_MINE(&(name), K_CPU_USE, 0)))
+#define get_cpu_var(name) (*K_MINE(&(name), K_CPU_ENTER, 1))
+#define put_cpu_var(name) ((void)&(name), (void)K_CPU_SAYS(K_CPU_ENABLE, 0))
+#define get_cpu_ptr(p) K_MINE(p, K_CPU_ENTER, 1)
+#define put_cpu_ptr(p) ((void)(p), (void)K_CPU_SAYS(K_CPU_ENABLE, 0))
+#define get_cpu() ((int)K_CPU_SAYS(K_CPU_DISABLE, 0))
+#define put_cpu() ((void)K_CPU_SAYS(K_CPU_ENABLE, 0))
+#define K_ENTERED(x) ({ K_CPU_SAYS(K_CPU_ENTER, 1); __typeof__(x) _r = (x); K_CPU_SAYS(K_CPU_ENABLE, 0); _r; })
 #define this_cpu_read(x) READ_ONCE(x)
-#define this_cpu_write(x, v) WRITE_ONCE(x, v)
-#define this_cpu_add(x, v) ((void)__atomic_fetch_add(&(x), v, K_SEQ))
+#define this_cpu_write(x, v) ((void)K_ENTERED(WRITE_ONCE(x, v)))
+#define this_cpu_add_return(x, v) K_ENTERED(__atomic_add_fetch(&(x), v, K_SEQ))
+#define this_cpu_add(x, v) ((void)this_cpu_add_return(x, v))
+#define this_cpu_sub(x, v) this_cpu_add(x, -(v))
 #define this_cpu_inc(x) this_cpu_add(x, 1)
 #define this_cpu_dec(x) this_cpu_add(x, -1)
-#define __this_cpu_inc(x) this_cpu_inc(x)
-#define __this_cpu_dec(x) this_cpu_dec(x)
+#define this_cpu_inc_return(x) this_cpu_add_return(x, 1)
+#define this_cpu_dec_return(x) this_cpu_add_return(x, -1)
+#define this_cpu_xchg(x, v) K_ENTERED(__atomic_exchange_n(&(x), v, K_SEQ))
+#define this_cpu_cmpxchg(x, was, v) K_ENTERED(cmpxchg(&(x), was, v))
+#define __this_cpu_read(x) (*this_cpu_ptr(&(x)))
+#define __this_cpu_write(x, v) ((void)(*this_cpu_ptr(&(x)) = (v)))
+#define __this_cpu_add(x, v) ((void)(*this_cpu_ptr(&(x)) += (v)))
+#define __this_cpu_sub(x, v) __this_cpu_add(x, -(v))
+#define __this_cpu_inc(x) __this_cpu_add(x, 1)
+#define __this_cpu_dec(x) __this_cpu_sub(x, 1)
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
 #define for_each_online_cpu(cpu) for_each_possible_cpu(cpu)
-#define smp_processor_id() 0
+#define smp_processor_id() ((int)k_call(K_CPU, K_CPU_USE, 2, 0, 0))
 #define raw_smp_processor_id() 0
 #define cpu_online(cpu) ((cpu) == 0)
 #define num_online_cpus() 1

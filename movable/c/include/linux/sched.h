@@ -33,10 +33,13 @@ static struct task_struct k_task __maybe_unused = { 1, 0, "task", 0 };
 #define need_resched() 0			/* ignored: every step is a place to be interrupted at */
 #define signal_pending(task) 0			/* ignored: there are no signals */
 #define fatal_signal_pending(task) 0		/* ignored: there are no signals */
-#define preempt_disable() ((void)0)		/* ignored: other tasks stand for other processors too */
-#define preempt_enable() ((void)0)		/* ignored: other tasks stand for other processors too */
-#define migrate_disable() ((void)0)		/* ignored: there is one processor for per-CPU data */
-#define migrate_enable() ((void)0)		/* ignored: there is one processor for per-CPU data */
+#define preempt_disable() ((void)k_call(K_CPU, K_CPU_DISABLE, 0, 0, 0))
+#define preempt_enable() ((void)k_call(K_CPU, K_CPU_ENABLE, 0, 0, 0))
+#define preempt_disable_notrace() preempt_disable()
+#define preempt_enable_notrace() preempt_enable()
+#define preempt_enable_no_resched() preempt_enable()
+#define migrate_disable() ((void)k_call(K_CPU, K_CPU_BIND, 1, 0, 0))
+#define migrate_enable() ((void)k_call(K_CPU, K_CPU_BIND, -1, 0, 0))
 #define memalloc_nofs_save() 0			/* ignored: there is no reclaim into file systems */
 #define memalloc_nofs_restore(flags) ((void)(flags))	/* ignored: there is no reclaim into file systems */
 #define memalloc_noreclaim_save() 0		/* ignored: there is no reclaim into file systems */

@@ -43,7 +43,7 @@ struct workqueue_struct { long id; };
 #define work_busy(w) work_pending(w)
 #define delayed_work_pending(d) work_pending(&(d)->work)
 #define flush_workqueue(queue) ((void)k_call(K_FLUSH_QUEUE, (long)(queue), 0, 0, 0))
-#define drain_workqueue(queue) flush_workqueue(queue)
+#define drain_workqueue(queue) ((void)k_call(K_DRAIN_QUEUE, (long)(queue), 0, 0, 0))
 #define flush_scheduled_work() flush_workqueue(system_wq)
 #define destroy_workqueue(queue) ((void)k_call(K_DESTROY_QUEUE, (long)(queue), 0, 0, 0))
 #define alloc_workqueue(name, flags, most...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), 0, 0, 0))
