@@ -67,7 +67,7 @@ class Asleep(Exception):
 class Call:
     """One call that is going on: its coroutine, the scheduler's point function where there are tasks, its thread if it is one."""
 
-    __slots__ = ("before", "coroutine", "ended", "engine", "mode", "rounds", "scheduler", "seam", "thread", "wishes")
+    __slots__ = ("before", "coroutine", "ended", "engine", "mode", "rounds", "scheduler", "seam", "thread", "tickets", "timed_out", "wishes")
 
     def __init__(self, coroutine: int, mode: int, thread: Thread | None) -> None:
         self.coroutine = coroutine
@@ -77,6 +77,8 @@ class Call:
         self.before: tuple[Any, ...] = ()
         self.rounds = 0
         self.ended = False
+        self.tickets: dict[Any, int] = {}  # what the next schedule() waits for
+        self.timed_out = False
         self.seam: Any = None
         self.scheduler: Any = None
         self.engine: Any = None
@@ -108,6 +110,7 @@ class Bridge:
         self.threads = Threads(self)
         self._slots: dict[str, int] = {}
         self.idling: set[Any] = set()
+        self.timers: Counter[str] = Counter()
         self.bound: Counter[Any] = Counter()  # tasks that stay on their processor
         self.excused: frozenset[str] = frozenset()
         self.excused_at: dict[int, str] = {}
@@ -175,6 +178,8 @@ class Bridge:
         finally:
             self.depth -= 1
         if not self.depth and self.threads.all:
+            for each in self.threads.all.values():
+                each.naps = 1
             self.threads.look()
         return answer
 

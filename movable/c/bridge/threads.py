@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from movable.c.bridge.runtime import RET
 from movable.errors import DeadlockError
 from movable.mm.locks import WaitQueue, Work
 
@@ -24,7 +25,7 @@ NOT_STARTED = -4
 class Thread:
     """One thread: its task_struct's address, what it runs, and how far it is."""
 
-    def __init__(self, task: int, function: int, data: int, name: str) -> None:
+    def __init__(self, task: int, function: int, data: int, name: str, own: WaitQueue, end: WaitQueue) -> None:
         self.task = task
         self.function = function
         self.data = data
@@ -36,13 +37,25 @@ class Thread:
         self.call: Call | None = None
         self.ready: Callable[[], bool] | None = None
         self.work: Work | None = None
+        self.timed = False
+        self.naps = 0
+        """How often a wait with a time limit may still end by it, on a machine without a scheduler."""
+        self.own = own
+        self.end = end
+        """Where it waits for being woken itself."""
         self.queue: WaitQueue | None = None
         """Where it waits or last waited: who wakes the thread itself ends that wait, too."""
 
     def wake(self) -> None:
         """It looks again at what it waits for."""
+        self.own.wake_up()
         if self.queue is not None:
             self.queue.wake_up()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether what it waits for is so, or it has waited long enough."""
+        return self.ready is None or self.ready() or (self.timed and self.naps > 0)
 
 
 class Threads:
@@ -53,12 +66,28 @@ class Threads:
         self.all: dict[int, Thread] = {}
         self._names: dict[str, int] = {}
         self._queue: Any = None
+        self._others = bridge.vm.wait_queue("task")
 
     def make(self, task: int, function: int, data: int, name: str) -> Thread:
         """A new thread, which does not run yet."""
         nth = self._names[name] = self._names.get(name, 0) + 1
-        thread = self.all[task] = Thread(task, function, data, name if nth == 1 else f"{name}#{nth}")
+        name = name if nth == 1 else f"{name}#{nth}"
+        thread = self.all[task] = Thread(task, function, data, name, *map(self.bridge.vm.wait_queue, (name, f"the end of {name}")))
         return thread
+
+    def own(self, thread: Thread | None) -> WaitQueue:
+        """What a thread waits at that waits for nothing but being woken; all other tasks have one together."""
+        return self._others if thread is None else thread.own
+
+    def wake(self, task: int) -> int:
+        """wake_up_process; whether that began a thread."""
+        thread = self.all.get(task)
+        if thread is None:
+            self._others.wake_up()
+            return 0
+        fresh = not thread.started
+        self.start(thread)
+        return int(fresh)
 
     def start(self, thread: Thread) -> None:
         """Let it run (wake_up_process)."""
@@ -82,9 +111,10 @@ class Threads:
         else:  # it began before there were tasks
             call.mode, _, call.seam, call.scheduler, call.engine = bridge.standing()
             bridge.runtime.lib.k_mode(call.coroutine, call.mode)
+            bridge.request[RET] = 1  # it has slept
             thread.answer = bridge.drive(call)
+        thread.end.wake_up()
         thread.done = True
-        bridge.access(thread.task, 4, True)
 
     def arrived(self, seam: Seam | None) -> None:
         """Tasks run from now on: a thread becomes one of them."""
@@ -120,7 +150,7 @@ class Threads:
     def look(self) -> None:
         """A call has ended or waits: threads that can go on are queued as work."""
         for thread in self.all.values():
-            if thread.started and not thread.done and not thread.running and (thread.ready is None or thread.ready()):
+            if thread.started and not thread.done and not thread.running and thread.can_go_on:
                 self._enqueue(thread)
 
     def slice(self, thread: Thread) -> None:
@@ -128,9 +158,11 @@ class Threads:
         from movable.c.bridge.calls import Asleep, Call
 
         bridge = self.bridge
-        if thread.done or thread.running or (thread.ready is not None and not thread.ready()):
+        if thread.done or thread.running or not thread.can_go_on:
             return
-        thread.running, thread.ready = True, None
+        late = thread.ready is not None and thread.timed and not thread.ready()
+        thread.naps -= late
+        thread.running, thread.ready, thread.timed = True, None, False
         call = thread.call
         if call is None:
             bridge.memory.activate()
@@ -142,6 +174,8 @@ class Threads:
             bridge.memory.activate()
             call.mode, _, call.seam, call.scheduler, call.engine = (*bridge.standing()[:3], None, None)
             bridge.runtime.lib.k_mode(call.coroutine, call.mode)
+            bridge.request[RET] = 1  # it has slept
+        call.timed_out = late
         try:
             thread.answer = bridge.drive(call)
             thread.done = True
@@ -166,8 +200,7 @@ class Threads:
         if not thread.started:
             thread.done = True
         elif scheduler is not None:
-            key = bridge.key(thread.task, 8)
-            scheduler.wait(key, lambda: thread.done, f"thread {thread.name} to end")
+            scheduler.wait(("queue", thread.end.name), lambda: thread.done, f"thread {thread.name} to end")
         else:
             self._finish(thread)
         del self.all[thread.task]

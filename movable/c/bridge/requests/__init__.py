@@ -18,10 +18,10 @@ def _unknown(bridge: Bridge) -> Any:
 @lru_cache(maxsize=1)
 def handlers() -> list[Handler]:
     """The function for each request, by number."""
-    from movable.c.bridge.requests import cpu, faults, locks, memory, page, tasks
+    from movable.c.bridge.requests import cpu, faults, locks, memory, page, tasks, waiting
 
     found: list[Handler] = [_unknown] * len(REQUESTS)
-    for table in (cpu.TABLE, faults.TABLE, locks.TABLE, memory.TABLE, page.TABLE, tasks.TABLE):
+    for table in (cpu.TABLE, faults.TABLE, locks.TABLE, memory.TABLE, page.TABLE, tasks.TABLE, waiting.TABLE):
         for name, handler in table.items():
             found[REQUESTS[name]] = handler
     return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from movable.c.bridge.calls import Asleep, Bridge, Handler
+from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.faults import text_at
 from movable.c.bridge.runtime import A0, A1
 from movable.c.bridge.work import CWork, CWorkQueue
 from movable.errors import SleepInAtomic
-from movable.mm.locks import WaitQueue
 from movable.mm.seam import held
 
 SYSTEM = 0
@@ -73,12 +72,7 @@ def thread_run(bridge: Bridge) -> None:
 
 def wake_thread(bridge: Bridge) -> int:
     """wake_up_process."""
-    thread = bridge.threads.all.get(bridge.request[A0])
-    if thread is None:
-        return 0
-    fresh = not thread.started
-    bridge.threads.start(thread)
-    return int(fresh)
+    return bridge.threads.wake(bridge.request[A0])
 
 
 def thread_stop(bridge: Bridge) -> int:
@@ -203,54 +197,6 @@ def work_pending(bridge: Bridge) -> int:
     return int(_work(bridge, bridge.request[A0]).pending)
 
 
-# --- waiting ---
-
-
-def _wait_queue(bridge: Bridge, address: int) -> WaitQueue:
-    if not bridge.runtime.readable(address, 8):
-        raise memory_error(
-            "D46", f"uses a wait queue at {address & (1 << 64) - 1:#x}", "a wait queue in living memory", bridge.line()
-        )
-    queue = bridge.waits.get(address)
-    if queue is None:
-        queue = bridge.waits[address] = bridge.vm.wait_queue(bridge.spoken(address))
-    return queue
-
-
-def ticket(bridge: Bridge) -> int:
-    """The beginning of a round of wait_event: a wake-up from here on counts."""
-    sleeps(bridge, "may wait")
-    queue, call = _wait_queue(bridge, bridge.request[A0]), bridge.now
-    if call.thread is not None:
-        call.thread.queue = queue
-    if call.scheduler is not None:
-        call.scheduler.point("wait", ("queue", queue.name))
-    return queue._wakes
-
-
-def wait(bridge: Bridge) -> None:
-    """The end of a round: sleep until somebody wakes the queue."""
-    queue, before, call = _wait_queue(bridge, bridge.request[A0]), bridge.request[A1], bridge.now
-
-    key, what = ("queue", queue.name), f"a wake-up on wait queue {queue.name!r}"
-
-    def woken() -> bool:
-        return queue._wakes != before
-
-    if call.scheduler is not None:
-        bridge.vm.wait(key, woken, what)
-    elif call.thread is None:
-        bridge.threads.wait(key, woken, what)
-    elif not woken():
-        call.thread.ready = woken
-        raise Asleep
-
-
-def wake(bridge: Bridge) -> None:
-    """wake_up."""
-    _wait_queue(bridge, bridge.request[A0]).wake_up()
-
-
 TABLE: dict[str, Handler] = {
     "K_RELAX": relax,
     "K_MIGHT_SLEEP": might_sleep,
@@ -259,7 +205,6 @@ TABLE: dict[str, Handler] = {
     "K_WAKE_THREAD": wake_thread,
     "K_THREAD_STOP": thread_stop,
     "K_SHOULD_STOP": should_stop,
-    "K_CURRENT": lambda bridge: 0,
     "K_WORK_QUEUE": work_queue,
     "K_DESTROY_QUEUE": destroy_queue,
     "K_FLUSH_QUEUE": flush_queue,
@@ -268,7 +213,4 @@ TABLE: dict[str, Handler] = {
     "K_CANCEL_WORK": cancel_work,
     "K_FLUSH_WORK": flush_work,
     "K_WORK_PENDING": work_pending,
-    "K_WAIT_TICKET": ticket,
-    "K_WAIT": wait,
-    "K_WAKE": wake,
 }

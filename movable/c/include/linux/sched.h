@@ -6,16 +6,32 @@
 long k_relax(long sleeps);
 struct task_struct { int pid, k_id; char comm[16]; unsigned int flags; };
 static struct task_struct k_task __maybe_unused = { 1, 0, "task", 0 };
-#define current (&k_task)
+K_INLINE struct task_struct *k_current(void) { long task = k_call(K_CURRENT, 0, 0, 0, 0); return task ? (struct task_struct *)task : &k_task; }
+#define current k_current()
+#define MAX_SCHEDULE_TIMEOUT LONG_MAX
 #define TASK_RUNNING 0
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
-#define set_current_state(state) ((void)0)	/* ignored: a task sleeps where it calls schedule() */
-#define __set_current_state(state) ((void)0)	/* ignored: a task sleeps where it calls schedule() */
-#define schedule() ((void)k_relax(1))
-#define schedule_timeout(n) ((void)(n), (long)k_relax(1))
-#define schedule_timeout_interruptible(n) schedule_timeout(n)
-#define schedule_timeout_uninterruptible(n) schedule_timeout(n)
+#define TASK_KILLABLE 258
+#define TASK_IDLE 1026
+#define TASK_NORMAL 3
+#define set_current_state(state) ((void)k_call(K_STATE, state, 0, 0, 0))
+#define __set_current_state(state) set_current_state(state)
+/* A task that has said what it waits for sleeps until it is woken; any other lets others run. */
+K_INLINE long k_schedule(long n)
+{
+	if (!k_call(K_SCHEDULE, n < MAX_SCHEDULE_TIMEOUT, 0, 0, 0)) {
+		k_relax(1);
+		return 0;
+	}
+	return k_call(K_TIMED_OUT, 0, 0, 0, 0) ? 0 : n;
+}
+#define schedule() ((void)k_schedule(MAX_SCHEDULE_TIMEOUT))
+#define schedule_timeout(n) k_schedule(n)
+#define schedule_timeout_interruptible(n) ((void)(n), (long)k_relax(1))
+#define schedule_timeout_uninterruptible(n) schedule_timeout_interruptible(n)
+#define schedule_timeout_idle(n) schedule_timeout_interruptible(n)
+#define io_schedule() schedule()
 #define cond_resched() ((int)k_relax(1))
 #define cond_resched_lock(lock) (spin_unlock(lock), k_relax(1), spin_lock(lock), 1)
 #define yield() ((void)k_relax(1))
@@ -74,5 +90,6 @@ K_INLINE int kthread_stop(struct task_struct *task) { int ret = k_call(K_THREAD_
 #define msecs_to_jiffies(ms) ((ms) * HZ / 1000)
 #define usecs_to_jiffies(us) ((us) * HZ / 1000000)
 #define secs_to_jiffies(s) ((s) * HZ)
-#define MAX_SCHEDULE_TIMEOUT LONG_MAX
+#define jiffies_to_msecs(n) ((unsigned int)((n) * 1000 / HZ))
+#define wake_up_state(task, state) wake_up_process(task)
 #endif
