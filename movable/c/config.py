@@ -53,12 +53,22 @@ def settings(path: Path) -> Settings:
         tables = tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: {error}") from None
+    _check_tables(file, path, tables)
     table = tables.get(path.stem, tables.get("driver"))
     if table is None:
         return Settings()
-    if not isinstance(table, dict):
-        raise UsageError(f"{file}: {path.stem} is no table; write [{path.stem}]")
     return _checked(file, path, table)
+
+
+def _check_tables(file: Path, path: Path, tables: dict[str, Any]) -> None:
+    """Raise UsageError for a table that no driver of the folder has, and for two of one driver."""
+    for name, value in tables.items():
+        if not isinstance(value, dict):
+            raise UsageError(f"{file}: {name} stands before the first table; write it below [{path.stem}]")
+        if name != "driver" and not (path.parent / f"{name}.c").is_file():
+            raise UsageError(f"{file}: [{name}] is about no driver: there is no {name}.c beside it")
+    if path.stem != "driver" and path.stem in tables and "driver" in tables:
+        raise UsageError(f"{file}: [{path.stem}] and [driver] both are about {path.name}; write one of them")
 
 
 def _checked(file: Path, path: Path, table: dict[str, Any]) -> Settings:

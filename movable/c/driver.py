@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -105,6 +106,25 @@ class Driver:
         return mark(cls.recipe(era))
 
     @classmethod
+    def check_place(cls, waiver: str) -> None:
+        """Raise UsageError for a waiver such as D53@FILE.c:LINE whose place is none of the driver's."""
+        file, colon, where = waiver.partition("@")[2].rpartition(":")
+        if not colon or not where:
+            raise UsageError(f"{waiver}: write a place as FILE.c:LINE or FILE.c:FUNCTION")
+        recipe = cls.recipe()
+        folders = (*recipe.include, *(path.parent for path in recipe.sources))
+        paths = [*recipe.sources, *(found for folder in folders if (found := folder / file).is_file())]
+        texts = [read(path) for path in paths if path.name == Path(file).name]
+        if not texts and recipe.kernel_tree is None:
+            raise UsageError(
+                f"{waiver}: {cls.name()} has no file {file}; it is built from {', '.join(path.name for path in recipe.sources)}"
+            )
+        if texts and where.isdecimal() and not any(0 < int(where) <= text.count("\n") + 1 for text in texts):
+            raise UsageError(f"{waiver}: {file} has {max(text.count(chr(10)) for text in texts)} lines")
+        if texts and not where.isdecimal() and not any(re.search(rf"\b{re.escape(where)}\b", text) for text in texts):
+            raise UsageError(f"{waiver}: {file} has no function {where}")
+
+    @classmethod
     def excused_uses(cls) -> Counter[str]:
         """How many accesses were excused, by place; and under "" how many were not."""
         return _excuses(cls)[1]
@@ -204,7 +224,9 @@ class Driver:
             if work._pending or work._running:
                 state = "runs" if work._running else "is queued"
                 raise VMBug(
-                    "D41", f"work item {work.name!r} still {state} when the exit function has returned", "it cancelled or flushed before"
+                    "D41",
+                    f"work item {work.name!r} still {state} when the exit function has returned",
+                    "it cancelled or flushed before",
                 )
         for thread in self.c.threads.all.values():
             if thread.started and not thread.done:

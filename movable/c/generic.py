@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import combinations_with_replacement
 from typing import Any
 
+from movable.c.build import source
 from movable.c.build.source import Function, exported, function, is_balloon
 from movable.c.config import Settings
 from movable.c.driver import P_OPS, PARAM, Driver
@@ -45,10 +46,26 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
     if not any("parameter" in table for table in settings.operations.values()):
         for name in _setters(driver):
             members.setdefault(f"set_{name}", _setter(f"set_{name}", name, "1"))
-    for name in (settings.setup, settings.teardown, settings.read, settings.count):
-        if name and not driver.load().has(name):
-            driver.load().at(name)
+    _check_names(driver, settings, text)
     return type(f"{driver.__name__}_workload", (Generic,), members)
+
+
+def _check_names(driver: type[Driver], settings: Settings, text: str) -> None:
+    """Raise UsageError for a key whose value is no name of the driver's, or one of another kind."""
+    image, whole = driver.load(), "\n".join((text, *(source.read(path) for path in settings.sources)))
+    for key, arguments in (("setup", 0), ("teardown", 0), ("read", 1), ("count", -1)):
+        name = getattr(settings, key)
+        if not name:
+            continue
+        where = f'{driver.name()}: {key} = "{name}"'
+        image.at(name)
+        known = function(whole, name)
+        if (known is None) != (arguments < 0):
+            raise UsageError(f"{where} is a {'variable; name a function' if known is None else 'function; name a variable'}")
+        if known is not None and len(known.arguments) != arguments:
+            raise UsageError(f"{where} takes {len(known.arguments)} arguments in line {known.line}, and is called with {arguments}")
+        if known is None and image.size(name) > 8:
+            raise UsageError(f"{where} has {image.size(name)} bytes; name a variable that is a number")
 
 
 class Generic(Workload):

@@ -121,6 +121,7 @@ def spread(  # long: `interleavings` on many processes, in the same order
     try:
         found = look_first(chosen, scenarios, executions=executions, fatal=fatal)
         result.left_out = dict(getattr(found, "left_out", {}))
+        result.unplanned = dict(getattr(found, "unplanned", {}))
         share = max(MIN_EXECUTIONS, executions // max(1, len(found)))
         for number, scenario in enumerate(found):
             earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")

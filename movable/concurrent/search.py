@@ -61,7 +61,7 @@ class Interleavings:
 
     ``refused`` is a line that says why nothing could be explored. ``cut`` says that the limit came before the executions were run,
     ``first`` after how many executions and seconds each broken rule was met. ``left_out`` counts, by kind, the scenarios for
-    which the plan had no room.
+    which the plan had no room; ``unplanned`` says of operations that are in none why.
     """
 
     scenarios: list[Explored] = field(default_factory=list)
@@ -73,6 +73,7 @@ class Interleavings:
     cut: bool = False
     first: dict[str, tuple[int, float]] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    unplanned: dict[str, str] = field(default_factory=dict)
 
     @property
     def executions(self) -> int:
@@ -294,6 +295,7 @@ def interleavings(  # long: the front door, with the order of all phases
             search.go_on((before or {}).get(search.report.what), fatal.get(search.report.what, ""))
         result.scenarios = [search.report for search in searches]
         result.left_out = dict(getattr(plan, "left_out", {}))
+        result.unplanned = dict(getattr(plan, "unplanned", {}))
         spent = sum(search.report.executions for search in searches)
         turns = _Turns(searches, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()

@@ -214,6 +214,9 @@ def excused(
 ) -> tuple[str | Callable[..., Any], Callable[..., Any]]:
     """A driver that knows where its data races are waived, so that the search goes on behind them: one in C, of its own build."""
     places = [id.partition("@")[2] for id in waivers if id.startswith("D53@")]
+    for id in waivers if hasattr(factory, "check_place") else ():
+        if "@" in id:
+            factory.check_place(id)
     if not places or not hasattr(factory, "excused"):
         return target, factory
     if isinstance(target, str) and is_built(target):
@@ -417,6 +420,7 @@ class Check:
         report.first_failure, report.phase_seconds = self.first_failure, self.seconds
         if explored is not None:
             report.scenarios, report.left_out = explored.scenarios, explored.left_out
+            report.unplanned = explored.unplanned
         names = (*search.workload.operations(), *search.workload.hostile)
         report.operations = Counter({name: search.operations[name] for name in names})
         report.uncalled = [] if names else [name for name, code in doors(factory).items() if code not in search.entered]

@@ -107,6 +107,7 @@ class Report(Judgement):
     stopped: str = ""
     scenarios: list[Explored] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    unplanned: dict[str, str] = field(default_factory=dict)
     refused: str = ""
     hint: str = ""
     not_asked: frozenset[str] = frozenset()
@@ -276,6 +277,7 @@ def _remarks(report: Report) -> list[str]:
     if report.left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in report.left_out.items())
         missing.append(f"{sum(report.left_out.values())} more did not fit into the plan ({kinds}); a larger budget takes them in")
+    missing += [f"{name}, in no scenario: {why}" for name, why in report.unplanned.items()]
     if missing:
         lines += textwrap.wrap(f"left out: {'; '.join(missing)}", WIDTH, subsequent_indent=" " * 9)
     return lines
@@ -362,6 +364,7 @@ def to_json(report: Report) -> dict[str, Any]:  # long: a key a line
             "scenarios": [asdict(one) for one in report.scenarios],
             "matrix": matrix(report.scenarios),
             "left_out": report.left_out,
+            "unplanned": report.unplanned,
         },
         "rules": [
             {

@@ -198,6 +198,58 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         " WRITE_ONCE(busy, 0); return; } cpu_relax(); } n++; }",
         {"D53"},
     ),
+    "data of the processor": (
+        "struct s { int a, b; }; static DEFINE_PER_CPU(struct s, mine); static DEFINE_PER_CPU(int, hits);"
+        " void add(void) { struct s *s = get_cpu_ptr(&mine); s->a++; s->b++; put_cpu_ptr(&mine); this_cpu_inc(mine.a); }"
+        " int hit(void) { int n; preempt_disable(); n = ++*this_cpu_ptr(&hits); preempt_enable(); this_cpu_dec(hits); return n; }",
+        "struct s { int a, b; }; static DEFINE_PER_CPU(struct s, mine);"
+        " void add(void) { struct s *s = raw_cpu_ptr(&mine); s->a++; }",
+        {"D53"},
+    ),
+    "data of a processor that may change": (
+        "static DEFINE_PER_CPU(int, n); void add(void) { spin_lock(&lock); __this_cpu_inc(n); spin_unlock(&lock); }",
+        "static DEFINE_PER_CPU(int, n); static DEFINE_MUTEX(m);"
+        " void add(void) { mutex_lock(&m); __this_cpu_inc(n); mutex_unlock(&m); }",
+        {"D52"},
+    ),
+    "sleeping without preemption": (
+        "void nap(void) { preempt_disable(); preempt_enable(); msleep(1); }",
+        "void nap(void) { int cpu = get_cpu(); msleep(cpu); put_cpu(); }",
+        {"D48"},
+    ),
+    "work that queues itself": (
+        "static int n; static void poll(struct work_struct *w); static DECLARE_DELAYED_WORK(work, poll); static void poll("
+        "struct work_struct *w) { spin_lock(&lock); n++; spin_unlock(&lock); schedule_delayed_work(&work, HZ); }"
+        " void go(void) { schedule_delayed_work(&work, 1); flush_delayed_work(&work); cancel_delayed_work_sync(&work); }",
+        "static int n; static void poll(struct work_struct *w); static DECLARE_DELAYED_WORK(work, poll); static void poll("
+        "struct work_struct *w) { spin_lock(&lock); n++; spin_unlock(&lock); schedule_delayed_work(&work, HZ); }"
+        " void go(void) { schedule_delayed_work(&work, 1); }",
+        {"D41"},
+    ),
+    "a wait that ends with its time": (
+        "struct r { struct completion c; int v; }; static struct r *req; static void run(struct work_struct *w) { struct r *r;"
+        " spin_lock(&lock); r = req; if (r) complete(&r->c); req = NULL; spin_unlock(&lock); } static DECLARE_WORK(w, run);"
+        " static DEFINE_MUTEX(m); int ask(void) { struct r r = { }; int ret = 0; init_completion(&r.c); mutex_lock(&m);"
+        " spin_lock(&lock); req = &r; spin_unlock(&lock); schedule_work(&w); if (!wait_for_completion_timeout(&r.c, HZ)) ret = -1;"
+        " cancel_work_sync(&w); mutex_unlock(&m); return ret; }",
+        "struct r { struct completion c; int v; }; static struct r *req; static void run(struct work_struct *w) { struct r *r;"
+        " spin_lock(&lock); r = req; if (r) complete(&r->c); req = NULL; spin_unlock(&lock); } static DECLARE_WORK(w, run);"
+        " static DEFINE_MUTEX(m); static noinline int wait(void) { struct r r = { }; init_completion(&r.c);"
+        " spin_lock(&lock); req = &r; spin_unlock(&lock); schedule_work(&w);"
+        " return wait_for_completion_timeout(&r.c, HZ) ? 0 : -1; }"
+        " int ask(void) { int ret; mutex_lock(&m); ret = wait(); flush_work(&w); mutex_unlock(&m); return ret; }",
+        {"D46"},
+    ),
+    "a thread that is told to stop": (
+        "static struct task_struct *t; static DEFINE_MUTEX(m); static int run(void *x) { for (;;) {"
+        " set_current_state(TASK_INTERRUPTIBLE); if (kthread_should_stop()) break; schedule(); } __set_current_state(TASK_RUNNING);"
+        " return 0; } void go(void) { mutex_lock(&m); t = kthread_run(run, NULL, \"t\"); if (!IS_ERR(t)) kthread_stop(t);"
+        " mutex_unlock(&m); }",
+        "static struct task_struct *t; static DEFINE_MUTEX(m); static int run(void *x) { while (!kthread_should_stop()) {"
+        " set_current_state(TASK_INTERRUPTIBLE); schedule(); } return 0; }"
+        " void go(void) { mutex_lock(&m); t = kthread_run(run, NULL, \"t\"); if (!IS_ERR(t)) kthread_stop(t); mutex_unlock(&m); }",
+        {"D49"},
+    ),
     "readers of a semaphore": (
         "static DECLARE_RWSEM(sem); static long n; long see(void) { long v; down_read(&sem); v = n; msleep(1); up_read(&sem);"
         " return v; } void set(void) { down_write(&sem); lockdep_assert_held(&sem); n++; up_write(&sem); }",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from movable.contract.examine import check
+from movable.contract.report import text
 from tests.c.building import needs_compiler, written
 from tests.c.pieces import BASE
 
@@ -68,3 +69,44 @@ def test_what_follows_a_wait_for_ones_own_work_is_interleaved(tmp_path: Path, gu
     report = check(with_operation(tmp_path, code, "add"), examples=2, executions=200, era="6.1", until={"D53"})
     assert report.refused == "" and [rule for rule in report.broken if rule in ("D49", "D53")] == broken
     assert any(one.name.startswith("add || add") for one in report.scenarios)
+
+
+MAKES = """
+static struct thing { int v; } *thing; static DEFINE_MUTEX(held);
+int make(void)
+{
+	struct thing *fresh = kzalloc(sizeof *fresh, GFP_KERNEL);
+	int ret = -EEXIST;
+
+	if (!fresh)
+		return -ENOMEM;
+	spin_lock(&lock);
+	if (!thing) { thing = fresh; fresh = NULL; ret = 0; }
+	spin_unlock(&lock);
+	kfree(fresh);
+	return ret;
+}
+int look(void)
+{
+	struct thing *found;
+	int v;
+
+	spin_lock(&lock); found = thing; EARLY v = found ? READ_ONCE(found->v) : -1; LATE
+	return v;
+}
+int drop(void) { struct thing *t; spin_lock(&lock); t = thing; thing = NULL; spin_unlock(&lock); kfree(t); return 0; }
+int stuck(void) { mutex_lock(&held); mutex_lock(&held); return 0; }
+"""
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_what_only_an_earlier_operation_makes_possible_is_interleaved(tmp_path: Path, right: bool) -> None:
+    """No page and no handle shows that `make` was done, only the ways that the others go then; what cannot be run alone is told."""
+    piece = MAKES.replace("LATE" if right else "EARLY", "spin_unlock(&lock);").replace("EARLY" if right else "LATE", "")
+    (tmp_path / "movable.toml").write_text("[driver.operations]\nmake = {}\nlook = {}\ndrop = {}\nstuck = {}\n")
+    code = BASE.replace("drop_pages(void) {", "drop_pages(void) { drop();") + piece
+    code = code.replace("static int __init", "int drop(void);\nstatic int __init")
+    report = check(written(tmp_path, code), examples=0, executions=400, era="6.1", until={"D46"})
+    assert ("D46" in report.broken) is not right
+    assert any("after make" in one.name for one in report.scenarios)
+    assert "stuck, in no scenario: run alone it ends in DeadlockError" in " ".join(text(report).split())

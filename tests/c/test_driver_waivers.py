@@ -9,6 +9,7 @@ import pytest
 from movable.cli import main
 from movable.contract.examine import check
 from movable.contract.report import Report
+from movable.errors import UsageError
 from tests.c.building import needs_compiler, written
 from tests.c.pieces import source
 
@@ -42,10 +43,14 @@ def test_a_race_is_waived_where_it_is_and_the_next_one_is_found(tmp_path: Path) 
 
 def test_a_waiver_whose_place_is_gone_fails(tmp_path: Path) -> None:
     name = written(tmp_path, source("static int n;\nvoid add(void)\n{\n\tspin_lock(&lock);\n\tn++;\n\tspin_unlock(&lock);\n}\n"))
-    report = judged(name, **{"D53_at_driver.c:9999": "it was there once"})
+    report = judged(name, **{"D53_at_driver.c:drop_pages": "it was there once"})
     assert not report.passed()
     assert report.verdicts["D53"].stale
-    assert "waived at driver.c:9999" in report.verdicts["D53"].what
+    assert "waived at driver.c:drop_pages" in report.verdicts["D53"].what
+    for place, words in {"driver.c:9999": "lines", "driver.c:nosuch": "no function nosuch", "other.c:1": "no file other.c",
+                         "driver.c": "write a place as FILE.c:LINE"}.items():  # fmt: skip
+        with pytest.raises(UsageError, match=words):
+            judged(name, **{f"D53_at_{place}": "it cannot be there"})
 
 
 def test_other_rules_are_waived_at_the_place_that_they_name(tmp_path: Path) -> None:

@@ -86,12 +86,19 @@ def test_options_of_a_target(tmp_path: Path, options: str, words: str) -> None:
         ('[driver.operations]\nup = { arguments = { n = "1..x" } }\n', 'write "1..100"'),
         ("[driver.operations]\nup = {}\n", "takes 1 arguments"),
         ('[driver]\nread = "nosuch"\n', "the driver has no 'nosuch'"),
+        ('[driver]\nread = "n"\n', 'read = "n" is a variable; name a function'),
+        ('[driver]\ncount = "up"\n', 'count = "up" is a function; name a variable'),
+        ('[driver]\ncount = "many"\n', "many\" has 40 bytes"),
+        ('[driver]\nsetup = "up"\n', "takes 1 arguments in line 4, and is called with 0"),
+        ('[driver]\ninclude = ["nosuch"]\n', "nosuch: there is no such folder"),
+        ("[driver]\n[other]\n", "[other] is about no driver: there is no other.c beside it"),
+        ('era = "6.1"\n[driver]\n', "era stands before the first table"),
     ],
 )
 def test_a_movable_toml_with_a_mistake(tmp_path: Path, toml: str, words: str) -> None:
     (tmp_path / "movable.toml").write_text(toml)
     with pytest.raises(UsageError, match=re.escape(words)):
-        find(written(tmp_path, "int up(int n) { return n; }\n"), "")
+        find(written(tmp_path, "int up(int n) { return n; }\nint n, many[10];\n"), "")
 
 
 ONE_CALLBACK = """

@@ -67,7 +67,20 @@ class Asleep(Exception):
 class Call:
     """One call that is going on: its coroutine, the scheduler's point function where there are tasks, its thread if it is one."""
 
-    __slots__ = ("before", "coroutine", "ended", "engine", "mode", "rounds", "scheduler", "seam", "thread", "tickets", "timed_out", "wishes")
+    __slots__ = (
+        "before",
+        "coroutine",
+        "ended",
+        "engine",
+        "mode",
+        "rounds",
+        "scheduler",
+        "seam",
+        "thread",
+        "tickets",
+        "timed_out",
+        "wishes",
+    )
 
     def __init__(self, coroutine: int, mode: int, thread: Thread | None) -> None:
         self.coroutine = coroutine

@@ -25,8 +25,8 @@ DRAINS = 10
 
 
 class CWork(Work):
-    """A work_struct of the driver's: the ``function`` it calls, how often it ``ran``, its ``turns`` since anybody else asked for it,
-    and how many callers are ``cancelling`` it."""
+    """A work_struct of the driver's: the ``function`` it calls, how often it ``ran``, its ``turns`` since anybody else asked for
+    it, and how many callers are ``cancelling`` it."""
 
     __slots__ = ("cancelling", "function", "ran", "turns")
     function: int

@@ -46,6 +46,9 @@ class Recipe:
         family = toolchain.family(toolchain.compiler())
         version = VERSIONS.get(self.era, VERSIONS["6.1"])
         folders = [toolchain.INCLUDE, toolchain.generated(), *self.include, *dict.fromkeys(path.parent for path in self.sources)]
+        for folder in self.include:
+            if not folder.is_dir():
+                raise UsageError(f"-I{folder}: there is no such folder")
         if self.kernel_tree is not None:
             if not (self.kernel_tree / "include").is_dir():
                 raise UsageError(f"{self.kernel_tree} is no kernel tree: it has no folder include")
@@ -179,6 +182,17 @@ CLANG = (
 """What clang says, and what gcc says."""
 
 
+FORMS = (
+    (r"poisoned \"?movable_operations|poisoned identifier", "struct movable_operations came with 6.0; kernels before it have the "
+     "callbacks isolate_page, migratepage and putback_page in struct address_space_operations"),
+    (r"address_space_operations.* has no member named .(?:isolate_page|migratepage|putback_page)"
+     r"|designator .(?:isolate_page|migratepage|putback_page).*address_space_operations",
+     "kernels from 6.0 on have no callbacks of movable pages in struct address_space_operations; they have struct "
+     "movable_operations"),
+)  # fmt: skip
+"""What only kernels of another time have, by what a compiler says of it."""
+
+
 def in_words_of_gcc(stderr: str) -> str:
     """What a compiler says of names that are missing, in the words of gcc."""
     for words, instead in CLANG:
@@ -195,8 +209,9 @@ def told(stderr: str, path: Path, recipe: Recipe) -> str:
         file, line = _users_line(stderr, found)
         place = f"{file}:{line}"
         said = SAID.match(found["what"])
-        if said:
-            return f"{place}: {said[1]}"
+        form = next((words for pattern, words in FORMS if re.search(pattern, found["what"])), said and said[1])
+        if form:
+            return f"{place}: {form}"
         missing = _missing(found["what"])
         if missing:
             names.setdefault(missing, place)

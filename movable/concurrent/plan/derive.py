@@ -31,7 +31,8 @@ VARIANT_PART = 4
 
 KINDS = {
     "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
-    "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3, "operation and put-back": 1, "queued work": 1,
+    "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3,
+    "operation and put-back": 1, "queued work": 1,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "operation and contiguous allocation": 1, "operation and offlining": 1, "two operations from one page": 1,
     "other effects": 2,
@@ -49,12 +50,14 @@ class Planned:
 
 
 class Plan(list[Scenario]):
-    """Scenarios in the order of their turns; ``meets`` by name, and how many of each kind were ``left_out``."""
+    """Scenarios in the order of their turns; ``meets`` by name, how many of each kind were ``left_out``, and ``unplanned``
+    operations with the reason why they are in none."""
 
     def __init__(self) -> None:
         super().__init__()
         self.meets: dict[str, int] = {}
         self.left_out: Counter[str] = Counter()
+        self.unplanned: dict[str, str] = {}
 
     def take(self, planned: Planned) -> None:
         """Add one, under a name that nobody else has."""
@@ -80,7 +83,9 @@ def derive(subject: Subject, size: int = SIZE, deadline: float | None = None) ->
     variants = range(len(subject.workload.variants))
     for variant in variants:
         part = size if not variant else max(len(KINDS) // 2, size // (VARIANT_PART * (len(variants) - 1)))
-        _add(plan, _Planner(States(subject, variant), deadline).kinds(), part, subject.seed)
+        planner = _Planner(States(subject, variant), deadline)
+        _add(plan, planner.kinds(), part, subject.seed)
+        plan.unplanned |= planner.states.unplanned(planner.known)
         if over(deadline):
             break
     return plan
@@ -128,8 +133,8 @@ class _Planner:
         sources: dict[str, Callable[[], Iterator[tuple[Scenario, int]]]] = {
             "removal": self._removals, "operation and migration": self._migration, "two migrations": self._migrations,
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
-            "operation and itself": self._itself, "two operations": self._pairs, "two operations after a third": self._after, "operation and put-back": self._put_back,
-            "queued work": self._workers,
+            "operation and itself": self._itself, "two operations": self._pairs,
+            "two operations after a third": self._after, "operation and put-back": self._put_back, "queued work": self._workers,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
             "operation and offlining": partial(self._block, "offline"),
@@ -177,7 +182,9 @@ class _Planner:
     # kinds
 
     def _removals(self) -> Iterator[tuple[Scenario, int]]:
-        few = self.known["few"]
+        few, empty = self.known["few"], self.known["empty"]
+        if few.background:  # what the driver does by itself meets its removal, where nothing else is in the way
+            yield self._made(empty, ("teardown",), ("compact",))[0], UNORDERED
         if few.pages:
             for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0), ("offline", 0)):
                 yield self._made(few, ("teardown",), core)

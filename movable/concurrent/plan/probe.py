@@ -114,8 +114,11 @@ def meeting(one: Effect, two: Effect) -> int:
     return found
 
 
-def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant: int = 0) -> Effect | None:
-    """Do one action after a prefix, alone; None when it raises."""
+# One look at one machine: what is compared afterwards is taken before, in the same order.
+def probe(
+    subject: Subject, prefix: tuple[Action, ...], action: Action, variant: int = 0, raised: Callable[[BaseException], object] = str
+) -> Effect | None:
+    """Do one action after a prefix, alone; None when it raises, which is handed to ``raised``."""
     try:
         with watchdog(SECONDS_PER_ORDER * 4):
             stage = Stage(subject, Scenario("", ((action,),), prefix, variant=variant))
@@ -138,6 +141,7 @@ def probe(subject: Subject, prefix: tuple[Action, ...], action: Action, variant:
     except BaseException as error:
         if by_hand(error) or isinstance(error, Blocked):
             raise
+        raised(error)
         return None
     finally:
         vm.install(None)

@@ -100,6 +100,11 @@ def _place(key: object) -> object:
     return getattr(key, "kind", key)
 
 
+def _words(error: BaseException) -> str:
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 def _key(ways: dict[str, Way]) -> frozenset[tuple[str, Way]]:
     return frozenset(ways.items())
 
@@ -112,6 +117,8 @@ class States:
         self.variant = variant
         workload: Any = subject.workload
         self.candidates = _candidates(workload, subject.seed)
+        self.raised: dict[str, BaseException] = {}
+        """By operation, or by what the core does: how it ended the first time that it could not be run alone."""
         self._core: dict[str, Effect | None] = {}
         self.known: dict[str, State] = {}
 
@@ -119,7 +126,8 @@ class States:
 
     def probe(self, prefix: tuple[Action, ...], action: Action) -> Effect | None:
         """Do one action after a prefix, alone; None when it raises."""
-        return probe(self.subject, prefix, action, self.variant)
+        name = str(action[1] if action[0] == "op" else action[0])
+        return probe(self.subject, prefix, action, self.variant, lambda error: self.raised.setdefault(name, error))
 
     def alone(self, state: State, action: Action) -> Effect | None:
         """What the core does after a state, alone; remembered."""
@@ -137,7 +145,9 @@ class States:
             if passes(error):
                 raise
             return None
-        found = State(name, prefix, list(stage.pages or ()), len(stage.live or ()), stage.vm.zones[0].nr_free)
+        found = State(
+            name, prefix, list(stage.pages or ()), len(stage.live or ()), stage.vm.zones[0].nr_free, bool(stage.vm.workqueues)
+        )
         for operation, actions in self.candidates.items():
             if operations(self.subject.workload)[operation].needs_handle and not found.handles:
                 continue
@@ -177,6 +187,15 @@ class States:
         full = self._full(few)
         if full is not None:
             found["full"] = full
+        return found
+
+    def unplanned(self, known: dict[str, State]) -> dict[str, str]:
+        """Operations that can be run in none of these states, and why."""
+        found = {}
+        for name in self.candidates:
+            if not any(name in state.effects for state in known.values()):
+                error = self.raised.get(name)
+                found[name] = "nothing makes a handle for it" if error is None else f"run alone it ends in {_words(error)}"
         return found
 
     def hidden(self, base: State) -> Iterator[tuple[State, set[str]]]:

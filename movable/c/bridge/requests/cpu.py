@@ -1,8 +1,8 @@
 """Preemption and per-CPU data of the one processor that has any.
 
-Whoever has disabled preemption must not sleep, and must enable it again. Two tasks are on one processor only as far as they use its
-data: the first use inside of such a section waits until nobody else is in the middle of one. So what a section does to other data is
-not protected, as it is not where there are several processors.
+Whoever has disabled preemption must not sleep, and must enable it again. Two tasks are on one processor only as far as they use
+its data: the first use inside of such a section waits until nobody else is in the middle of one. What a section does to other data
+is not protected by it, as it is not where there are several processors.
 """
 
 from __future__ import annotations
