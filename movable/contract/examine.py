@@ -214,9 +214,10 @@ def excused(
 ) -> tuple[str | Callable[..., Any], Callable[..., Any]]:
     """A driver that knows where its data races are waived, so that the search goes on behind them: one in C, of its own build."""
     places = [id.partition("@")[2] for id in waivers if id.startswith("D53@")]
-    for id in waivers if hasattr(factory, "check_place") else ():
+    check_place = getattr(factory, "check_place", None)
+    for id in waivers if check_place is not None else ():
         if "@" in id:
-            factory.check_place(id)
+            check_place(id)
     if not places or not hasattr(factory, "excused"):
         return target, factory
     if isinstance(target, str) and is_built(target):

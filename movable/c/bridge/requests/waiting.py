@@ -27,7 +27,10 @@ def _queue(bridge: Bridge, address: int) -> WaitQueue:
         raise memory_error(
             "D46", f"uses a wait queue at {address & (1 << 64) - 1:#x}", "a wait queue in living memory", bridge.line()
         )
-    return bridge.waits.get(address) or bridge.waits.setdefault(address, bridge.vm.wait_queue(bridge.spoken(address)))
+    found: WaitQueue | None = bridge.waits.get(address)
+    if found is None:
+        found = bridge.waits[address] = bridge.vm.wait_queue(bridge.spoken(address))
+    return found
 
 
 def _ticket(bridge: Bridge, queue: WaitQueue) -> int:
