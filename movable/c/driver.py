@@ -219,7 +219,7 @@ class Driver:
         self._look_for_leaks()
 
     def _look_for_work(self) -> None:
-        """Raise VMBug for a work item or a thread that would go on in the code of a module that is gone."""
+        """Raise VMBug for work, a thread or a shrinker that would be run in the code of a module that is gone."""
         for work in self.c.works.values():
             if work._pending or work._running:
                 state = "runs" if work._running else "is queued"
@@ -233,6 +233,9 @@ class Driver:
                 raise VMBug(
                     "D41", f"thread {thread.name!r} still runs when the exit function has returned", "kthread_stop() before"
                 )
+
+        for address in self.c.shrinkers:
+            raise VMBug("D41", f"shrinker {self.c.spoken(address)!r} is still registered when the exit function has returned", "it taken away")
 
     def _look_for_leaks(self) -> None:
         """Raise VMBug for an object that nobody can free any more, unless others are still at work."""

@@ -214,8 +214,8 @@ def excused(
 ) -> tuple[str | Callable[..., Any], Callable[..., Any]]:
     """A driver that knows where its data races are waived, so that the search goes on behind them: one in C, of its own build."""
     places = [id.partition("@")[2] for id in waivers if id.startswith("D53@")]
-    check_place = getattr(factory, "check_place", None)
-    for id in waivers if check_place is not None else ():
+    check_place: Any = getattr(factory, "check_place", None)
+    for id in waivers if check_place else ():
         if "@" in id:
             check_place(id)
     if not places or not hasattr(factory, "excused"):
