@@ -235,7 +235,8 @@ class Driver:
                 )
 
         for address in self.c.shrinkers:
-            raise VMBug("D41", f"shrinker {self.c.spoken(address)!r} is still registered when the exit function has returned", "it taken away")
+            what = f"shrinker {self.c.spoken(address)!r} is still registered when the exit function has returned"
+            raise VMBug("D41", what, "unregister_shrinker() before")
 
     def _look_for_leaks(self) -> None:
         """Raise VMBug for an object that nobody can free any more, unless others are still at work."""

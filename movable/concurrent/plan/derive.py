@@ -246,7 +246,7 @@ class _Planner:
             for effects in state.effects.values():
                 yield from self._pair(state, effects[0], effects)
             for one in self._best(state):
-                if not one.lost:
+                if not one.lost or not self._handles(one.action):
                     yield self._made(state, one, one)
 
     def _pairs(self) -> Iterator[tuple[Scenario, int]]:
