@@ -113,6 +113,7 @@ class CWorkQueue(WorkQueue):
 
     def flush(self, *works: CWork) -> None:
         """Wait until these, or all that are queued or run now, have had a turn (flush_work, flush_workqueue)."""
+        self._point("aw")  # what its items did before comes before whatever follows
         seam = self.vm.seam
         chosen = works or tuple(work for work in self.bridge.works.values() if work.queue is self)
         wanted = {work: work.ran + 1 + (work._pending and work._running) for work in chosen if work._pending or work._running}
@@ -131,6 +132,7 @@ class CWorkQueue(WorkQueue):
     def drain(self) -> None:
         """Wait until nothing is queued any more (drain_workqueue). Raises VMBug where an item queues itself again and again."""
         for _ in range(DRAINS):
+            self._point("aw")
             if not any(work._pending or work._running for work in self.bridge.works.values() if work.queue is self):
                 return
             self.flush()

@@ -168,7 +168,10 @@ def flush_work(bridge: Bridge) -> int:
     """flush_work."""
     sleeps(bridge, "waits for a work item")
     work = _work(bridge, bridge.request[A0])
-    if work.queue is None or not (work._pending or work._running):
+    if work.queue is None:
+        return 0
+    work.queue._point("aw")  # what it did before comes before whatever follows
+    if not (work._pending or work._running):
         return 0
     work.queue.flush(work)  # type: ignore[call-arg]
     return 1
