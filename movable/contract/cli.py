@@ -92,19 +92,18 @@ def _add_new(verbs: Verbs) -> None:
     verb.add_argument("name", metavar="NAME", help="of the distribution, such as my-driver")
     verb.add_argument("--c", action="store_true", help="a driver in C, with a description of its operations and a test")
     verb.add_argument("--filesystem", action="store_true", help="a file system, with a test")
-    verb.add_argument("--era", default=None, help="the kernel that the driver is for (default 4.19)")
+    verb.add_argument("--era", default=None, help="the kernel that the driver is for (default 4.19, in C 6.1)")
     verb.set_defaults(run=_new)
 
 
 def _new(arguments: argparse.Namespace) -> int:
     from movable.contract.new.scaffold import TEMPLATES, TEMPLATES_C, TEMPLATES_FILESYSTEM, scaffold
+    from movable.contract.new.scaffold_c import C_DEFAULT
 
-    if arguments.c and arguments.era is not None:
-        raise UsageError("a driver in C says its kernel by the headers that it includes; leave --era out")
     if arguments.filesystem and (arguments.c or arguments.era is not None):
         raise UsageError("a file system is written in Python, in one form for all eras; leave --c and --era out")
     templates = TEMPLATES_C if arguments.c else TEMPLATES_FILESYSTEM if arguments.filesystem else TEMPLATES
-    written = scaffold(arguments.name, Path(), templates, arguments.era or DEFAULT)
+    written = scaffold(arguments.name, Path(), templates, arguments.era or (C_DEFAULT if arguments.c else DEFAULT))
     for path in written:
         print(path)
     if arguments.c:

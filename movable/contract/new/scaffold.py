@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from string import Template
 
+from movable.contract.new import scaffold_c
 from movable.contract.new.scaffold_era import for_era
 from movable.eras import DEFAULT
 from movable.eras import era as era_called
@@ -22,7 +23,7 @@ TEMPLATES_FILESYSTEM = Path(__file__).parent / "filesystem"
 def scaffold(name: str, parent: Path, templates: Path = TEMPLATES, era: str = DEFAULT) -> list[Path]:
     """Write a distribution called ``name`` into a new folder of that name below ``parent``; returns the files.
 
-    ``templates`` are those of a Python driver, of one in C, or of a file system. ``era`` is the kernel that a Python driver is for.
+    ``templates`` are those of a Python driver, of one in C, or of a file system. ``era`` is the kernel that a driver is for.
     Raises UsageError for a name that is no Python package name, and for a folder that exists: nothing is overwritten.
     """
     known = era_called(era)
@@ -40,6 +41,7 @@ def scaffold(name: str, parent: Path, templates: Path = TEMPLATES, era: str = DE
         relative = template.relative_to(templates).with_suffix("")
         path = root / Template(str(relative)).substitute(words)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(for_era(Template(template.read_text()).substitute(words), known))
+        text = Template(template.read_text()).substitute(words)
+        path.write_text(scaffold_c.for_era(text, package, known) if templates == TEMPLATES_C else for_era(text, known))
         written.append(path)
     return written
