@@ -198,6 +198,14 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         " WRITE_ONCE(busy, 0); return; } cpu_relax(); } n++; }",
         {"D53"},
     ),
+    "a cache of objects": (
+        "void use(void) { struct kmem_cache *a = kmem_cache_create(\"a\", 32, 0, 0, NULL); void *p; if (!a) return;"
+        " p = kmem_cache_alloc(a, GFP_KERNEL); if (p) kmem_cache_free(a, p); kmem_cache_destroy(a); }",
+        "void use(void) { struct kmem_cache *a = kmem_cache_create(\"a\", 32, 0, 0, NULL), *b = kmem_cache_create(\"b\", 32, 0, 0,"
+        " NULL); void *p; if (a && b) { p = kmem_cache_alloc(a, GFP_KERNEL); if (p) kmem_cache_free(b, p); }"
+        " kmem_cache_destroy(a); kmem_cache_destroy(b); }",
+        {"D52"},
+    ),
     "data of the processor": (
         "struct s { int a, b; }; static DEFINE_PER_CPU(struct s, mine); static DEFINE_PER_CPU(int, hits);"
         " void add(void) { struct s *s = get_cpu_ptr(&mine); s->a++; s->b++; put_cpu_ptr(&mine); this_cpu_inc(mine.a); }"

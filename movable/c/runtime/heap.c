@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct object { u64 at, size; void *made, *freed; int task, kept; };	/* kept: nobody expects it to be freed */
+struct object { u64 at, size; void *made, *freed; const void *cache; int task, kept; };	/* kept: nobody expects it to be freed */
 #define NR_OBJECTS (1u << 20)
 static struct object objects[NR_OBJECTS];
 static u32 nr_objects;
@@ -69,6 +69,7 @@ void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long alig
 	o->made = pc;
 	o->freed = NULL;
 	o->task = task;
+	o->cache = NULL;
 	o->kept = 0;
 	mark(o->at - HEAP, need);
 	memset((void *)o->at, zero ? 0 : 0xa5, need);
@@ -101,6 +102,31 @@ void k_keep(const void *p)
 
 	if (o)
 		o->kept = 1;
+}
+
+/* The cache that an object was taken from. */
+void k_set_cache(const void *p, const void *cache)
+{
+	struct object *o = exactly((u64)p);
+
+	if (o)
+		o->cache = cache;
+}
+
+const void *k_cache_of(const void *p)
+{
+	struct object *o = exactly((u64)p);
+
+	return o && !o->freed ? o->cache : NULL;
+}
+
+u32 k_left_of(const void *cache)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < nr_objects; i++)
+		n += objects[i].cache == cache && !objects[i].freed;
+	return n;
 }
 
 /* The first object of the driver's own that was never freed: its size, where it was made. Returns how many there are. */

@@ -8,7 +8,7 @@ from typing import Any
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
-from movable.c.bridge.runtime import A0, A1, HEAP, HEAP_SIZE, PC, SHARED
+from movable.c.bridge.runtime import A0, A1, CONTENT, HEAP, HEAP_SIZE, NR_PAGES, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
@@ -51,10 +51,11 @@ def _alive(bridge: Bridge) -> None:
     """A lock inside freed memory is used after free, whoever has it."""
     address = bridge.request[A0]
     if not bridge.runtime.readable(address, 1):
-        from movable.c.bridge.requests.faults import heap, pointer
+        from movable.c.bridge.requests.faults import heap, page, pointer
 
         bridge.request[A1], bridge.request[A1 + 1] = 8, 1
-        (heap if HEAP <= address < HEAP + HEAP_SIZE else pointer)(bridge)
+        inside = CONTENT <= address < CONTENT + (NR_PAGES << 12)
+        (heap if HEAP <= address < HEAP + HEAP_SIZE else page if inside else pointer)(bridge)
 
 
 def lock(bridge: Bridge) -> None:

@@ -59,9 +59,16 @@ K_INLINE struct kmem_cache *kmem_cache_create(const char *name, unsigned int siz
 	return cache;
 }
 #define KMEM_CACHE(type, flags) kmem_cache_create(#type, sizeof(struct type), __alignof__(struct type), flags, NULL)
-#define kmem_cache_alloc(cache, gfp) ({ struct kmem_cache *_c = (cache); void *_o = k_alloc(_c->size, gfp, !!((gfp) & __GFP_ZERO), _c->align); if (_o && _c->ctor) _c->ctor(_o); _o; })
-#define kmem_cache_zalloc(cache, gfp) ({ struct kmem_cache *_c = (cache); k_alloc(_c->size, gfp, 1, _c->align); })
-#define kmem_cache_free(cache, p) ((void)(cache), k_free(p))
-#define kmem_cache_destroy(cache) k_free(cache)
+#define kmem_cache_alloc(cache, gfp) ({ struct kmem_cache *_c = (cache); void *_o = k_alloc(_c->size, gfp, !!((gfp) & __GFP_ZERO), _c->align); k_set_cache(_o, _c); if (_o && _c->ctor) _c->ctor(_o); _o; })
+#define kmem_cache_zalloc(cache, gfp) ({ struct kmem_cache *_c = (cache); void *_o = k_alloc(_c->size, gfp, 1, _c->align); k_set_cache(_o, _c); _o; })
+#define kmem_cache_alloc_node(cache, gfp, node) ((void)(node), kmem_cache_alloc(cache, gfp))
+/* What a kernel warns of here: an object of another cache, and a cache whose objects are still in use. */
+#define kmem_cache_free(cache, p) ({ struct kmem_cache *_c = (cache); const void *_o = (p); \
+	const void *_from = k_cache_of(_o); \
+	if (_from && _from != _c) WARN(1, "kmem_cache_free(%s): the object was taken from another cache", _c->name); \
+	k_free(_o); })
+#define kmem_cache_destroy(cache) ({ struct kmem_cache *_c = (cache); \
+	if (_c && k_left_of(_c)) WARN(1, "kmem_cache_destroy(%s): %u objects are still in use", _c->name, k_left_of(_c)); \
+	k_free(_c); })
 #define kmem_cache_size(cache) ((cache)->size)
 #endif

@@ -41,6 +41,9 @@ void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long alig
 void k_free(const void *object);
 unsigned long k_size(const void *object);
 void k_keep(const void *object);
+void k_set_cache(const void *object, const void *cache);
+const void *k_cache_of(const void *object);
+unsigned int k_left_of(const void *cache);
 void *k_copy(void *to, const void *from, unsigned long size);
 void *k_move(void *to, const void *from, unsigned long size);
 void *k_fill(void *to, int byte, unsigned long size);
