@@ -7,7 +7,7 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.address_space import AddressSpace, MovableOperations
-from movable.mm.page_flags import ISOLATED
+from movable.mm.page_flags import ISOLATED, PAGE_MAPPING_FLAGS
 from movable.mm.vmstat import fragmentation_index, unusable_index
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Tally:
     @property
     def still_isolated(self) -> int:
         """Isolations that have not ended, whether or not the driver has cleared the mark meanwhile."""
-        return sum(1 for page, owner in self.open.items() if page._flags & ISOLATED and page._mapping & ~3 in (owner, 0))
+        isolated = ((page, owner) for page, owner in self.open.items() if page._flags & ISOLATED)
+        return sum(1 for page, owner in isolated if page._mapping & ~PAGE_MAPPING_FLAGS in (owner, 0))
 
     @property
     def released(self) -> int:

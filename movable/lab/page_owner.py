@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS
+
 if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.vm import VM
@@ -40,6 +42,6 @@ class PageOwner:
     def kind_of(self, page: Page, owners: Mapping[int, int]) -> int | None:
         """The kind that has a page in use: by its mark where it has one, else by who allocated it; None for nobody known."""
         if page._mapping:
-            return owners.get(page._mapping & ~3)
+            return owners.get(page._mapping & ~PAGE_MAPPING_FLAGS)
         order, kind = self._blocks.get(page.pfn, (-1, -1))
         return kind if order == page.order else None

@@ -15,6 +15,7 @@ from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_TRANSHUGE_LIGHT
 from movable.mm.memory_hotplug import offline_pages
 from movable.mm.page import Page, put_page
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 
@@ -173,7 +174,7 @@ def busiest_block(vm: VM, frames: int, owners: dict[int, int]) -> tuple[int, int
     for zone in vm.zones:
         for start in range(zone.start_pfn, zone.end_pfn - frames + 1, frames):
             used = [page for pfn in range(start, start + frames) if (page := vm.pages.get(pfn)) and page._refcount > 0]
-            movable = sum(1 for page in used if page._mapping & ~3 in owners or page._mapcount >= 0)
+            movable = sum(1 for page in used if page._mapping & ~PAGE_MAPPING_FLAGS in owners or page._mapcount >= 0)
             if movable == len(used) and movable > best[0]:
                 best = movable, start
     return (best[1], best[0]) if best[0] >= 0 else (-1, 0)

@@ -1,8 +1,8 @@
 """Compaction of a zone: pages move to its upper end, so that large free blocks form at its lower end (mm/compaction.c).
 
-One scanner (compact_scan.py) walks up and isolates pages in batches of 32, the other walks down and isolates free frames as their
-targets; the run ends where they meet, or where a wanted block has become free. Invariants: at most 32 pages are isolated at a time;
-when a run is left, both of its lists are empty, whatever the reason. A driver is called with no lock held but the page's.
+One scanner (compaction_scan.py) walks up and isolates pages in batches of 32, the other walks down and isolates free frames as
+their targets; the run ends where they meet, or where a wanted block has become free. Invariants: at most 32 pages are isolated at
+a time; when a run is left, both of its lists are empty, whatever the reason. A driver is called with no lock held but the page's.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from errno import EFAULT, ENOENT
 from typing import TYPE_CHECKING
 
-from movable.mm.memory import DIRTY, handle_mm_fault
+from movable.errors import MovableError
+from movable.mm.memory import DIRTY, MAX_FAULTS, handle_mm_fault
 from movable.mm.mm_types import VM_READ
 from movable.mm.page import get_page
 from movable.mm.page_flags import PG_referenced
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from movable.mm.process import Process
     from movable.mm.seam import Seam
 
-MAX_FAULTS = 1000
 REFERENCED = 1 << PG_referenced
 
 
@@ -28,10 +28,10 @@ def faultin_page(task: Process, vma: VMA, vpn: int, write: bool) -> bool:
     for _ in range(MAX_FAULTS):
         pte = table.get(vpn, 0)
         if pte & PTE_THERE and (not write or pte & PTE_RW):
-            break
+            return True
         if handle_mm_fault(task, vma, vpn, write):
             return False
-    return True
+    raise MovableError(f"page {vpn:#x} of {vma.mm!r} still faults after {MAX_FAULTS} times")
 
 
 def touch_page(vma: VMA, vpn: int, write: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -144,9 +145,9 @@ def _write(text: str) -> str:
         sys.stdout.flush()
     except OSError as error:
         abandon_stdout()
-        return str(error.errno or 5)
-    except ValueError:
-        return "9"
+        return str(error.errno or errno.EIO)
+    except ValueError:  # it is closed
+        return str(errno.EBADF)
     return ""
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from movable.mm.seam import Seam
     from movable.mm.vm import VM
 
+WORD = 8
+LRU = 8
+"""Where the two links of a page's lru are in its struct, in bytes."""
+
 
 class Memory:
     """What stands behind the pages of a machine whose driver is C (`VM.backing`)."""
@@ -144,19 +148,18 @@ class Memory:
         lists: list[tuple[str, object]] = []
         links: set[int] = set()
         for head, first in words.items():
-            if (first - PAGES) % PAGE_BYTES != 8:
-                continue
             pages: list[int] = []
             node = first
-            while (
-                (node - PAGES) % PAGE_BYTES == 8 and 0 <= (node - PAGES) // PAGE_BYTES < self.frames and len(pages) <= self.frames
-            ):
-                pages.append((node - PAGES) // PAGE_BYTES)
-                node = view[pages[-1] * 8 + 1]
-            if node == head:
+            while len(pages) <= self.frames:
+                pfn, place = divmod(node - PAGES, PAGE_BYTES)
+                if place != LRU or not 0 <= pfn < self.frames:
+                    break
+                pages.append(pfn)
+                node = view[(pfn * PAGE_BYTES + LRU) // WORD]
+            if pages and node == head:
                 name = self.image_name(head)
                 lists.append((name, ("list", name, tuple(pages))))
-                links |= {head, head + 8}
+                links |= {head, head + WORD}
         return lists, links
 
     def image_name(self, address: int) -> str:
