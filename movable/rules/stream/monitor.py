@@ -158,14 +158,15 @@ class Monitor:
         return event.pfn in self.accused or (event.pfn < 0 and event.kind == "observation")
 
     def _story(self, event: Event) -> tuple[int, ...]:
-        """The page's life so far, as sequence numbers."""
+        """The page's life up to an event, as sequence numbers: what was seen since, where it is told late, proves nothing."""
         pfns = {event.pfn, event.args.get("newpage", event.pfn)}
         seqs = [other.seq for other in self._recent if other.pfn in pfns or other.args.get("newpage", -1) in pfns]
         if event.pfn < 0:
             seqs = [other.seq for other in self._recent if other.task == event.task]
         life = self.lives.pages.get(event.pfn)
         milestones = [] if life is None else life.milestones()
-        return tuple(sorted({*milestones, *seqs[-STORY:], event.seq}))
+        seqs = [seq for seq in seqs if seq <= event.seq]
+        return tuple(sorted({*[seq for seq in milestones if seq <= event.seq], *seqs[-STORY:], event.seq}))
 
     # verdicts
 
