@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from movable.explain.material import Answer, Material
+from movable.explain.material import Answer, Counters, Material
 from movable.explain.meanings import of_status
 
 MOST_TOLD = 12
@@ -13,32 +13,34 @@ MANY_SCANNED = 50
 """Pages scanned for each that moved, above which scanning is mostly in vain."""
 
 
-def change(material: Material) -> dict[str, int]:
+def machines(material: Material) -> dict[str, list[Counters]]:
+    """The snapshots of each machine that a tool named; those of a text of one machine have the name ""."""
+    found: dict[str, list[Counters]] = {}
+    for one in material.counters:
+        found.setdefault(one.line.machine, []).append(one)
+    return found
+
+
+def change(snapshots: Sequence[Counters]) -> dict[str, int]:
     """What was added between the first and the last snapshot; empty where there is one only."""
-    if len(material.counters) < 2:
+    if len(snapshots) < 2:
         return {}
-    before, after = material.counters[0].values, material.counters[-1].values
+    before, after = snapshots[0].values, snapshots[-1].values
     return {name: after[name] - before[name] for name in after if name in before}
 
 
-def now(material: Material) -> dict[str, int]:
+def now(snapshots: Sequence[Counters]) -> dict[str, int]:
     """The counters of all snapshots together, later ones over earlier ones."""
-    return {name: value for one in material.counters for name, value in one.values.items()}
+    return {name: value for one in snapshots for name, value in one.values.items()}
 
 
 def answers(material: Material) -> Iterator[Answer]:
     """Counters, zram, and compactions one by one."""
-    delta = change(material)
-    values: Mapping[str, int] = delta or now(material)
-    if values:
-        when = "between the two" if delta else "since boot"
-        backwards = sorted(name for name, value in delta.items() if value < 0 and not name.startswith("nr_"))
-        answer = Answer(f"Counters, {when}", [*_compaction(values), *_askers(values)], _advice(values))
-        if backwards:
-            answer.facts.append(f"{', '.join(backwards[:3])} fell: the two are in the wrong order, or of two boots.")
-        if not answer.facts:
-            answer.facts.append("None of them is about compaction, migration or huge pages.")
-        yield answer
+    for machine, snapshots in machines(material).items():
+        delta = change(snapshots)
+        values: Mapping[str, int] = delta or now(snapshots)
+        if values:
+            yield _counters(f"{machine}: Counters" if machine else "Counters", values, bool(delta))
     for one in material.zram:
         yield Answer("zram", list(_zram(one.values)), ["echo 1 > /sys/block/zramN/compact gives partly empty pages back"])
     if material.runs:
@@ -48,6 +50,18 @@ def answers(material: Material) -> Iterator[Answer]:
     if material.event_counts:
         top = [f"{name}: {count}" for name, count in material.event_counts.most_common(MOST_TOLD)]
         yield Answer("Events that were counted", [*_scanners(material.event_counts), *(f"{one}." for one in top)])
+
+
+def _counters(title: str, values: Mapping[str, int], between: bool) -> Answer:
+    """What counters of one machine say. Where one fell that only grows, the others are no numbers to go by."""
+    answer = Answer(f"{title}, {'between the two' if between else 'since boot'}")
+    backwards = sorted(name for name, value in values.items() if value < 0 and not name.startswith("nr_")) if between else []
+    if backwards:
+        answer.facts.append(f"{', '.join(backwards[:3])} fell: the two are in the wrong order, or of two boots.")
+    else:
+        answer.facts, answer.advice = [*_compaction(values), *_askers(values)], _advice(values)
+    answer.facts = answer.facts or ["None of them is about compaction, migration or huge pages."]
+    return answer
 
 
 def _compaction(values: Mapping[str, int]) -> Iterator[str]:

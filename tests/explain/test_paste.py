@@ -92,6 +92,8 @@ SAYS = {
     "cmaonly": ["The reason is the type of the free blocks", "All of them are CMA"],
     "oom_cpuset": ["The reason is lack of memory", "may not take pages of this zone"],
     "yaml": ["8028 kB are free", "1200 requests stalled"],
+    "many_machines_vm": ["n01: Counters, since boot\n1200 requests", "n02: Counters, since boot\n12 requests"],
+    "ansible_vmstat": ["web01: Counters, since boot\n1200 requests", "web02: Counters, since boot\n12 requests"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 
