@@ -13,6 +13,7 @@ from movable.explain.paste import Line
 _GFP = r"(?:gfp_mask=|mode:)\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
 _MASK = re.compile(r"(.*\S), " + _GFP)
 _MESSAGE = Guarded(r"\S.*\balloc\w*|vmalloc")
+MOST_SAID = 80  # characters of a message that names no order
 _ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
 _OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
 _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KERNEL", 0x40D0: "GFP_KERNEL|__GFP_COMP"}
@@ -21,7 +22,8 @@ _NODEMASK = Guarded(r"\bnodemask=(\([^)]*\)|[\d,-]*\d)")
 _ALLOWED = Guarded(r"\bmems_allowed=([\d,-]*\d)")
 _AROUND = Guarded(
     r"\bCPU: \d+ (?:UID: \d+ )?PID: \d+|\bPid: \d+, comm: |\bHardware name:|\bCall [Tt]race:|[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+|"
-    r"<(?:/?TASK|/?IRQ|/?NMI|/?SOFTIRQ|EOI|EOE)>|\bRIP: |\bWorkqueue: |\bNIP: |\bREGS: |\bMSR: |\bGPR\d\d: |\bModules linked in: |"
+    r"<(?:/?TASK|/?IRQ|/?NMI|/?SOFTIRQ|EOI|EOE)>|\bRIP: |\bWorkqueue: |\bNIP: |\bREGS: |\bMSR: |\bGPR\d\d: |"
+    r"\bModules linked in: |\bTainted: |"
     r"^\s*(?:pstate|pc|lr|sp|x\d\d?|r\d\d?|psr|CFAR|XER|IRQMASK|Exception stack|Stack|Flags|Control|Backtrace|Process) ?:|"
     r"^\s*(?:[0-9a-f]{16}\s*){2,}$|^\s*(?:[0-9a-f]{8}\s+){3,}[0-9a-f]{8}\s*$|^\s*[0-9a-f]{3,4}: (?:[0-9a-f]{8} ?)+$|"
     r"\b(?:RAX|RBX|RCX|RDX|RSI|RDI|RBP|RSP|R\d\d|ORIG_RAX|CS|CR2|FS|GS|DS|EAX|EBX|ESI|DR\d|EFLAGS): ?\S|\bTasks state \(|"
@@ -55,7 +57,7 @@ def read(line: Line, material: Material) -> bool:
             return False
         order = _ORDER.search(message)
         _request(line, material, task, int((order[1] or order[2])[:4]) if order else 0, failed[2], failed[3] or "")
-        what = re.split(r"[:.,] |[:.,]$| order:", message)[0]
+        what = re.split(r"[:.,] |[:.,]$| order:", message)[0] if order else message[:MOST_SAID]
         material.requests[-1].what = "failed" if what == "page allocation failure" else f"failed ({what})"
         return True
     if oom is not None:
