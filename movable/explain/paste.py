@@ -34,8 +34,8 @@ _COMMAND = re.compile(
 )
 _GREP = re.compile(r"^(/(?:host/)?(?:proc|sys)/[\w/.,@-]+):(?:\d+:(?=.*\S))?")
 _MACHINE = re.compile(
-    r"^(?:([\w.-]+) \| (?:CHANGED|SUCCESS|FAILED|UNREACHABLE)\b.*|"
-    r"(?:ok|changed|fatal|failed): \[([\w.-]+)\].*|([\w.-]+) \| rc=\d+ >>\s*)$"
+    r"\s*(?:([\w.-]+) \| (?:CHANGED|SUCCESS|FAILED|UNREACHABLE|rc=\d+)\b[^>(]*(?:>>|\(stdout\)|=>|$)|"
+    r"(?:ok|changed|fatal|failed): \[([\w.-]+)\](?:: \w+!)?(?:\s*=>)?)\s*"
 )
 """Where a tool that asks many machines says which one answers next (ansible)."""
 _SPREAD = re.compile(r"^([A-Za-z][\w.-]{0,60}):\s+(?=Node\s+\d+,\s*zone|(?:compact|thp|pgmigrate|nr)_\w+\s+\d+\s*$)")
@@ -70,7 +70,7 @@ def lines(source: str, text: str) -> Iterator[Line]:
             yield Line(source, number, "", raw, context.hint)
             continue
         own = numbered(split, number - 1) if raw[:8].lstrip()[:1].isdigit() else ""
-        parts = _parts(raw)
+        parts = _parts(context.of_a_machine(raw))
         for part in parts:
             line = context.line(number, part if len(parts) > 1 else raw, plain(part, own))
             if line is not None:
@@ -98,15 +98,19 @@ class _Context:
         self.source, self.hint = source, hint
         self.machine = ""
 
+    def of_a_machine(self, raw: str) -> str:
+        """What is left of a line that may say which machine answers next."""
+        machine = _MACHINE.match(raw) if "[" in raw or " | " in raw else None
+        if machine is None:
+            return raw
+        self.machine = machine[1] or machine[2]
+        return raw[machine.end() :]
+
     def line(self, number: int, raw: str, text: str) -> Line | None:
         """A line to be read; None for one that says nothing by itself."""
         if says_nothing(text):
             return None
         text = without_cells(text)
-        machine = _MACHINE.match(text)
-        if machine is not None:
-            self.machine = next(name for name in machine.groups() if name)
-            return None
         titled = _OF_A_FILE.match(text)
         if titled is not None or _COMMAND.match(text):
             self.hint = text if titled is None else titled[1] or titled[2]

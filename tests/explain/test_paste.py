@@ -17,7 +17,7 @@ PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
 LEFT_OVER = {
     "mail_quoted": [1, 6], "joined_buddy": [1], "buddy_meminfo_64k": [2], "buddy_free": [8], "cma_real": [2, 14, 15, 18],
     "cma_debugfs": [2, 3, 4, 5], "talos": [1], "memory_stat": [8], "funclatency": [1],
-    "top": [1, 4, 5], "yaml": [1, 3],
+    "top": [1, 4, 5], "ansible_forms": [8], "yaml": [1, 3],
     "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6], "offline": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
@@ -92,6 +92,7 @@ SAYS = {
     "cmaonly": ["The reason is the type of the free blocks", "All of them are CMA"],
     "oom_cpuset": ["The reason is lack of memory", "may not take pages of this zone"],
     "yaml": ["8028 kB are free", "1200 requests stalled"],
+    "ansible_forms": ["web01: Node 0, zone DMA", "web02: Node 0", "web03: Node 0"],
     "many_machines_vm": ["n01: Counters, since boot\n1200 requests", "n02: Counters, since boot\n12 requests"],
     "ansible_vmstat": ["web01: Counters, since boot\n1200 requests", "web02: Counters, since boot\n12 requests"],
     "free_old": ["8424355 kB are cache"],
