@@ -13,7 +13,9 @@ _EVENT = Guarded(
     r"\b(?:mm_compaction_\w+|mm_migrate_pages(?:_start)?|mm_page_alloc_extfrag|set_migration_pte|remove_migration_pte|"
     r"cma_(?:alloc|release)\w*|mm_vmscan_\w+|mm_page_alloc|mm_khugepaged_\w+):\s"
 )
-_TRACE_HEADER = re.compile(r"^\s*#(?:\s*$|.*(?:tracer:|TASK-PID|entries|\||=>|irqs-off|need-resched|hardirq|preempt|delay))")
+_TRACE_HEADER = re.compile(
+    r"^\s*#(?:[\s|/]*$|(?=[ -~]*$).*(?:tracer:|TASK-PID|entries|=>|irqs-off|need-resched|hardirq|preempt|delay))"
+)
 _COLUMNS = {
     "COMM": "task", "TASK": "task", "PROCESS": "task", "COMMAND": "task", "PNAME": "task", "PID": "pid", "TID": "pid",
     "TGID": "pid", "NODE": "node", "NID": "node", "ZONE": "zone", "ZONENAME": "zone", "ORDER": "order", "MODE": "mode",
