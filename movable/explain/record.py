@@ -14,8 +14,6 @@ SCHEMA = "movable.explain/1"
 
 def record(material: Material, found: list[Answer], order: int) -> dict[str, Any]:
     """Everything as plain values. Indices are in thousandths, sizes in pages unless a name says otherwise."""
-    counted = tallies.machines(material)
-    first = next(iter(counted.values()), [])
     return {
         "schema": SCHEMA,
         "order": order,
@@ -26,13 +24,7 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
         "pageblocks": [_row(one, "node", "zone", "mixed", "counts") for one in material.pageblocks],
         "indices": [_row(one, "node", "zone", "which", "values") for one in material.indices],
         "watermarks": [_row(one, "node", "zone", "values") for one in material.marks],
-        "counters": tallies.now(first),
-        "counters_change": tallies.change(first),
-        "machines": {
-            name: {"counters": tallies.now(snapshots), "counters_change": tallies.change(snapshots)}
-            for name, snapshots in counted.items()
-            if name
-        },
+        **tallies.record(material),
         "requests": [_row(one, "task", "order", "gfp", "oom") for one in material.requests],
         "pages": [_page(one) for one in material.pages],
         "cma": [_row(one, "area", "wanted", "ret", "runs", "free", "total", "busy") for one in material.cma],

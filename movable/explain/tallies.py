@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from movable.explain.material import Answer, Counters, Material
 from movable.explain.meanings import of_status
@@ -32,6 +33,15 @@ def change(snapshots: Sequence[Counters]) -> dict[str, int]:
 def now(snapshots: Sequence[Counters]) -> dict[str, int]:
     """The counters of all snapshots together, later ones over earlier ones."""
     return {name: value for one in snapshots for name, value in one.values.items()}
+
+
+def record(material: Material) -> dict[str, Any]:
+    """Counters for programs: those of the first machine, and of each that has a name."""
+    found = {
+        name: {"counters": now(snapshots), "counters_change": change(snapshots)} for name, snapshots in machines(material).items()
+    }
+    first = next(iter(found.values()), {"counters": {}, "counters_change": {}})
+    return {**first, "machines": {name: values for name, values in found.items() if name}}
 
 
 def answers(material: Material) -> Iterator[Answer]:
