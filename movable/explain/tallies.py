@@ -40,7 +40,8 @@ def record(material: Material) -> dict[str, Any]:
     found = {
         name: {"counters": now(snapshots), "counters_change": change(snapshots)} for name, snapshots in machines(material).items()
     }
-    first = next(iter(found.values()), {"counters": {}, "counters_change": {}})
+    nothing: dict[str, dict[str, int]] = {"counters": {}, "counters_change": {}}
+    first = next(iter(found.values()), nothing)
     return {**first, "machines": {name: values for name, values in found.items() if name}}
 
 
