@@ -183,8 +183,6 @@ CLANG = (
 
 
 FORMS = (
-    (r"poisoned \"?movable_operations|poisoned identifier", "struct movable_operations came with 6.0; kernels before it have the "
-     "callbacks isolate_page, migratepage and putback_page in struct address_space_operations"),
     (r"address_space_operations.* has no member named .(?:isolate_page|migratepage|putback_page)"
      r"|designator .(?:isolate_page|migratepage|putback_page).*address_space_operations",
      "kernels from 6.0 on have no callbacks of movable pages in struct address_space_operations; they have struct "

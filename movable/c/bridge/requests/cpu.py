@@ -80,7 +80,7 @@ def _section(task: Task) -> Disabled | None:
     return next((one for one in task.held if type(one) is Disabled), None)
 
 
-DISABLE, ENABLE, USE, ENTER, BIND = range(5)
+DISABLE, ENABLE, USE, _, BIND = range(5)
 
 
 def cpu(bridge: Bridge) -> None:

@@ -18,8 +18,8 @@ from movable.mm.locks import WaitQueue
 
 TIMERS, TIMERS_OF_A_THREAD = 2, 1
 """How many waits of a task may end by their time limit before others have done what they can."""
-ATOMIC, PREPARED = 1, 2
-"""Flags of a ticket: the caller sleeps only after it has given up its spin lock; the next schedule() waits for this queue."""
+PREPARED = 2
+"""A flag of a ticket: the next schedule() waits for this queue. With 1 the caller gives up its spin lock before it sleeps."""
 
 
 def _queue(bridge: Bridge, address: int) -> WaitQueue:
