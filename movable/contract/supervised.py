@@ -18,12 +18,13 @@ from movable.rules.table import RULES
 from movable.sequential.faults import CLOCK_TIMES_PROCESSOR
 from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
+from movable.shown import shown
 from movable.supervise import board
 from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
-from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, PATIENCE, STILL, TIME, Ending, Supervisor
+from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, PATIENCE, STILL, TAMPERED, TIME, Ending, Supervisor
 from movable.workload import token
 from movable.workload.action import show
 from movable.workload.program import Program, decode, encode
@@ -303,7 +304,8 @@ class _Case:
             verdict = from_record(Verdict, record["verdict"])
             self.given.verdicts[verdict.rule] = verdict
         elif kind == "report":
-            self.whole = from_record(Report, record["report"])
+            whole = from_record(Report, record["report"])
+            self.whole = whole if whole.verdicts.keys() == RULES.keys() else None
         elif kind == "progress" and self.progress is not None:
             self.progress(int(record["runs"]), float(record["seconds"]))
 
@@ -315,6 +317,9 @@ class _Case:
         if ending.place.forks:
             self._death("D52", f"{ending.place.forked}: the process was forked; the child was ended", ending.place)
         complain(ending, "the driver")
+        if ending.how == TAMPERED:
+            self._death("D52", ending.words, ending.place._replace(phase=""))
+            return False
         if self.whole is not None or ending.how in (DONE, INTERRUPTED):
             return False
         if ending.how == TIME and (ending.lasted < STUCK or ending.place.phase not in ("programs", "interleavings")):
@@ -393,8 +398,10 @@ class _Case:
         for id in RULES:
             report.verdicts[id] = self.given.verdicts.get(id) or verdict_of(standing, id, self.asked.waivers)
         report.cut = ending.how != INTERRUPTED
-        if not report.stopped:
-            report.stopped = "stopped early: the driver's process had to be ended" if self.deaths else ""
+        if not report.stopped and self.deaths:
+            report.stopped = "stopped early: the driver's process had to be ended"
+        elif not report.stopped and ending.how == TIME and ending.lasted >= STUCK:
+            report.stopped = f"stopped early: {shown(ending.place.where)}: {ending.words}"
         return report
 
 
@@ -406,7 +413,7 @@ def _nothing(ending: Ending) -> BaseException:
         return of_this_command()
     if ending.how == TIME:
         return UsageError(f"{ending.place.where or 'the driver cannot be looked at'}: it did not end in the time of the check")
-    return MovableError(f"the check came to nothing: {ending.words}")
+    return UsageError(f"{shown(ending.place.where) or 'the driver cannot be looked at'}: {ending.words}")
 
 
 _STEP = re.compile(r"step (\d+): ")

@@ -20,6 +20,7 @@ from movable.mm.process import Signal
 from movable.mm.swap import LRU, lruvec
 from movable.mm.swapfile import swapoff, swapon
 from movable.mm.userspace import userspace
+from movable.shown import literal
 
 if TYPE_CHECKING:
     import random
@@ -321,7 +322,7 @@ class Population:
                 raise
             raise MovableError(f"{self.name}.populate raised {error_words(error)}") from error
         if type(got) is not int or not 0 <= got <= frames:
-            raise MovableError(f"{self.name}.populate returned {got!r}; it must return how many of {frames} pages it got")
+            raise MovableError(f"{self.name}.populate returned {literal(got)}; it must return how many of {frames} pages it got")
         self.saved = frames - got
         gives_up = not got and frames >= min(self.left, LARGEST_BLOCK)
         self.left = 0 if gives_up else self.left - got

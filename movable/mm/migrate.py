@@ -38,7 +38,7 @@ from movable.mm.swap import (
     unmap_and_move_lru,
     wait_on_page_writeback,
 )
-from movable.shown import said, shown
+from movable.shown import literal, said, shown
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -147,12 +147,19 @@ def call_driver(
         function = partial(_jump_to_null, mapping, name)
     try:
         if page.seam is not None:
-            return page.seam.callback(name, lambda: function(*args), mapping, page, newpage, mode)
-        return function(*args)
+            return page.seam.callback(name, lambda: an_int(function(*args)), mapping, page, newpage, mode)
+        return an_int(function(*args))
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if by_hand(error):
             raise
         raise callback_failed(mapping, name, rule, error) from error
+
+
+def an_int(answer: Any) -> Any:
+    """The answer of a callback, for which C has 32 bits. Raises OverflowError for a number that needs more."""
+    if type(answer) is int and not -0x8000_0000 <= answer <= 0x7FFF_FFFF:
+        raise OverflowError(f"the answer is a number of {answer.bit_length()} bits, and an int has 32")
+    return answer
 
 
 def _jump_to_null(mapping: AddressSpace, name: str, *args: Any) -> NoReturn:
@@ -415,7 +422,7 @@ def move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
 def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
     rc = call_driver(mapping, "migratepage", "D23", page, (mapping, newpage, page, mode), newpage, mode)
     if type(rc) is not int:
-        raise DriverError(mapping.name, "migratepage", "D23", f"returned {rc!r}; it must return 0 or a negative errno")
+        raise DriverError(mapping.name, "migratepage", "D23", f"returned {literal(rc)}; it must return 0 or a negative errno")
     if rc > 0:  # which the kernel takes for an error, too
         page.vm.warn("D23", page, f"migratepage returned {rc}; it must return 0 or a negative errno")
     return rc

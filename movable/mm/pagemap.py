@@ -15,11 +15,12 @@ from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.fs import FileMapping, file_of
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.mempolicy import alloc_page_mpol
-from movable.mm.migrate import callback_failed
+from movable.mm.migrate import an_int, callback_failed
 from movable.mm.page import PAGE_SIZE, get_page, get_page_unless_zero, put_page
 from movable.mm.page_flags import PG_dirty, PG_error, PG_private, PG_uptodate, PG_writeback
 from movable.mm.rmap import page_mkclean
 from movable.mm.swap import lru_cache_add, mark_page_accessed, wait_on_page_writeback
+from movable.shown import literal
 
 if TYPE_CHECKING:
     from movable.mm.fs import Inode
@@ -35,13 +36,13 @@ def call_fs(mapping: FileMapping, name: str, *args: Any) -> int:
     sb = mapping.host.sb
     assert sb is not None
     try:
-        answer = getattr(sb.ops, name)(*args)
+        answer = an_int(getattr(sb.ops, name)(*args))
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if by_hand(error):
             raise
         raise callback_failed(mapping, name, "F1", error) from error
     if name in ANSWERS and (type(answer) is not int or answer > 0):
-        raise DriverError(mapping.name, name, "F1", f"returned {answer!r}; it must return 0 or a negative errno")
+        raise DriverError(mapping.name, name, "F1", f"returned {literal(answer)}; it must return 0 or a negative errno")
     return int(bool(answer)) if name not in ANSWERS else answer
 
 

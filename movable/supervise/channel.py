@@ -5,8 +5,8 @@ The worker's code may write anything to any descriptor. What does not begin with
 
 from __future__ import annotations
 
-import json
-import os
+from json import dumps, loads
+from os import read, write
 from typing import Any
 
 Record = dict[str, Any]
@@ -55,13 +55,13 @@ class Sender:
 
     def __call__(self, kind: str, **fields: Any) -> None:
         """Send one record. Raises Closed where that cannot be done."""
-        body = json.dumps({"kind": kind, **plain(fields)}, separators=(",", ":"))
+        body = dumps({"kind": kind, **plain(fields)}, separators=(",", ":"))
         if len(body) > LONGEST_LINE:
-            body = json.dumps({"kind": "too long", "what": kind, "bytes": len(body)})
+            body = dumps({"kind": "too long", "what": kind, "bytes": len(body)})
         data = memoryview(f"\n{self._key}{body}\n".encode())
         try:
             while data:
-                data = data[os.write(self._descriptor, data) :]
+                data = data[write(self._descriptor, data) :]
         except OSError as error:
             raise Closed(str(error)) from None
 
@@ -71,7 +71,7 @@ class Sender:
         answer = bytearray()
         while not answer.endswith(b"\n"):
             try:
-                data = os.read(self._descriptor, 1)
+                data = read(self._descriptor, 1)
             except OSError as error:
                 raise Closed(str(error)) from None
             if not data:
@@ -113,7 +113,7 @@ class Receiver:
             self.garbage += len(line)
             return None
         try:
-            record = json.loads(line[at + len(self._key) :])
+            record = loads(line[at + len(self._key) :])
             if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
                 raise ValueError
         except (ValueError, RecursionError):

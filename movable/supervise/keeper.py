@@ -14,6 +14,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from os import _exit
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,7 +24,7 @@ from movable.boundary import complaint
 from movable.errors import by_hand
 from movable.shown import said
 from movable.supervise import board as boards
-from movable.supervise import forks
+from movable.supervise import forks, process, tampering
 from movable.supervise.board import Board
 from movable.supervise.channel import Closed, Record, Sender
 from movable.supervise.process import (
@@ -31,6 +33,7 @@ from movable.supervise.process import (
     die_with_parent,
     end_children,
     limit_memory,
+    limit_processes,
     usual_signals,
 )
 
@@ -38,6 +41,12 @@ Work = Callable[[Sender, Record], None]
 """What a worker does: it gets the way to tell what it finds, and what the supervisor gives it to begin with."""
 OUT_OF_MEMORY, CANNOT_TELL = 112, 113
 """Exit codes of a worker that had no memory left, and of one whose channel was closed."""
+KEEPER, WORKER = "movable keeper", "movable worker"
+"""Names of processes."""
+LOOK, AGAIN = 0.2, 0.02
+"""Seconds between two looks at what a worker has made, and to the next where there is a suspicion."""
+MOST_PROCESSES = 100
+"""Processes that a worker may have made, and they in turn."""
 MOST_STRAYS = 10
 """Different lines about exceptions that nobody takes."""
 LONGEST_COMMAND = 64 << 20
@@ -60,6 +69,9 @@ class Keeper:
         self._terms = terms
         self._worker = 0
         self._waiting = -1
+        self._newest = ""
+        self._suspects: set[int] = set()
+        self._parts: tampering.Parts = {}
 
     def live(self, parent: int) -> NoReturn:
         """Until the supervisor's end is closed."""
@@ -73,6 +85,7 @@ class Keeper:
 
     def _begin(self, parent: int) -> None:
         os.setsid()
+        process.call_this(KEEPER)
         forks.allow()
         usual_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -88,7 +101,10 @@ class Keeper:
     def _turn(self) -> bool:
         """Wait for a command or for the worker's end; False when the supervisor has gone."""
         watched = [self._control.fileno(), *([self._waiting] if self._waiting >= 0 else [])]
-        ready, _, _ = select.select(watched, [], [])
+        ready, _, _ = select.select(watched, [], [], None if not self._worker else AGAIN if self._suspects else LOOK)
+        if not ready:
+            self._look()
+            return True
         if self._waiting in ready:
             self._ended()
         if self._control.fileno() not in ready:
@@ -104,14 +120,38 @@ class Keeper:
             os.kill(self._worker, command["number"])
         return True
 
+    def _look(self) -> None:
+        """End the forks of the worker that nobody heard of, and all of it if it breeds.
+
+        What a worker executes has another name soon: so a fork is one that is there at two looks.
+        """
+        newest = process.newest()
+        if newest == self._newest and newest and not self._suspects:
+            return
+        self._newest = newest
+        found = [one for one in process.descendants() if one.state != "Z"]
+        if len(found) > MOST_PROCESSES:
+            self._tell(bred=len(found))
+            self._end()
+            return
+        keepers = {one.pid for one in found if one.name == KEEPER}
+        forks = {one.pid for one in found if one.name == WORKER and one.pid != self._worker and one.parent not in keepers}
+        known, self._suspects = forks & self._suspects, forks
+        if known:
+            self._tell(forked=len(known))
+        for pid in known:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
     def _start(self, given: Record, descriptors: list[int]) -> None:
         parent = os.getpid()
+        self._parts = self._parts or tampering.parts()
         pid = os.fork()
         if pid == 0:
-            become_worker(self._terms, given, parent, descriptors)
+            become_worker(self._terms, given, parent, descriptors, self._parts)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._worker, self._waiting = pid, os.pidfd_open(pid)
+        self._worker, self._waiting, self._suspects = pid, os.pidfd_open(pid), set()
         self._tell(started=pid)
 
     def _ended(self) -> None:
@@ -157,12 +197,13 @@ def receive(control: socket.socket) -> tuple[Any, list[int]]:
     return json.loads(bytes(body)), descriptors
 
 
-def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[int]) -> NoReturn:
-    """The rest of a worker's life, after the fork."""
+def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[int], parts: tampering.Parts) -> NoReturn:
+    """The rest of a worker's life, after the fork. ``parts`` are those of the kit, as they were before it."""
     channel, output = descriptors
     code = 1
     try:
         os.setsid()
+        process.call_this(WORKER)
         die_with_parent(parent)
         usual_signals()
         signal.signal(signal.SIGINT, _interrupted)
@@ -178,11 +219,12 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         errors.interrupted_from_outside = terms.board.asked
         forks.watch(terms.board)
         limit_memory(terms.memory)
-        code = _do(terms.work, Sender(channel, terms.key), given)
+        limit_processes(10 * MOST_PROCESSES)
+        code = _do(terms.work, Sender(channel, terms.key), given, parts)
     except BaseException:  # nothing may come back to where the keeper was forked
         pass
     finally:
-        os._exit(code)
+        _exit(code)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -212,12 +254,12 @@ def tell_strays_in_a_line() -> None:
     threading.excepthook = lambda found: stray("in a thread", found.exc_value)
 
 
-def _do(work: Work, tell: Sender, given: Record) -> int:
-    """Do the work and say how it went; the exit code."""
+def _do(work: Work, tell: Sender, given: Record, parts: tampering.Parts) -> int:
+    """Do the work and say how it went; the exit code. ``parts`` are those of the kit before."""
     try:
         try:
             work(tell, given)
-            tell("end")
+            tell("end", replaced=tampering.replaced(parts, library=False))
         except MemoryError:
             return OUT_OF_MEMORY
         except Closed:
@@ -226,14 +268,14 @@ def _do(work: Work, tell: Sender, given: Record) -> int:
             if by_hand(error):
                 tell("interrupted", text=said(error))
             else:
-                tell_error(tell, error)
+                tell_error(tell, error, tampering.replaced(parts, library=True))
         return 0
     except Closed:
         return CANNOT_TELL
 
 
-def tell_error(tell: Sender, error: BaseException) -> None:
-    """The work ended with an exception: its class, what it says, and where it was."""
+def tell_error(tell: Sender, error: BaseException, replaced: str = "") -> None:
+    """The work ended with an exception: its class, what it says, and where it was; ``replaced`` is what is the kit's no more."""
     import traceback
 
     try:
@@ -242,4 +284,4 @@ def tell_error(tell: Sender, error: BaseException) -> None:
         trace = ""
     line, code = complaint(error)
     number = error.errno or 0 if isinstance(error, OSError) and error.filename is None else 0
-    tell("error", text=line, code=code, trace=trace[-8000:], number=number)
+    tell("error", text=line, code=code, trace=trace[-8000:], number=number, replaced=replaced)

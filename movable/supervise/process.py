@@ -7,11 +7,16 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+SEVERAL = 20
+"""Processes that are no longer ended in passing."""
 TICKS = os.sysconf("SC_CLK_TCK")
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
 
@@ -61,21 +66,41 @@ def limit_memory(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted, wanted))
 
 
+def limit_processes(more: int) -> None:
+    """This process, and what it makes, cannot make more than so many on top of all that there are. It does not bind root."""
+    try:
+        there = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    except (OSError, ValueError, IndexError):
+        return
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    wanted = there + more if hard == resource.RLIM_INFINITY else min(there + more, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (wanted, hard))
+
+
 class Load(NamedTuple):
-    """What a process has used of the processor, in seconds, and whether it sleeps or is stopped right now."""
+    """What a process has used of the processor, in seconds, whether it sleeps or is stopped right now, and for how many seconds its
+    first thread has waited for a processor."""
 
     seconds: float
     still: bool
+    waited: float = 0.0
 
 
 def load_of(pid: int) -> Load | None:
     """How busy a process is, all its threads together; None when there is none."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     parts = text[text.rindex(")") + 2 :].split()
-    return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in "STt")
+    return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in "STt", _waited(pid))
+
+
+def _waited(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):  # a kernel that does not count it
+        return 0.0
 
 
 def age() -> float:
@@ -87,20 +112,61 @@ def age() -> float:
         return 0.0
 
 
-def descendants() -> list[tuple[int, int, str]]:
-    """Every process that descends from this one, as (number, parent, state), parents first; zombies too."""
-    below: dict[int, list[tuple[int, int, str]]] = {}
+def call_this(name: str) -> None:
+    """The name of this process, which forks of it have too, and what it executes has not."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+@contextmanager
+def called(name: str) -> Iterator[None]:
+    """Inside the block this process has another name, which a fork of it keeps."""
+    try:
+        before = Path("/proc/self/comm").read_text().rstrip("\n")
+    except OSError:
+        before = ""
+    if before:
+        call_this(name)
+    own = os.getpid()
+    try:
+        yield
+    finally:
+        if before and os.getpid() == own:
+            call_this(before)
+
+
+def newest() -> str:
+    """What changes whenever a process is made, anywhere on the machine; "" where nothing tells."""
+    try:
+        return Path("/proc/loadavg").read_text().split()[-1]
+    except (OSError, IndexError):
+        return ""
+
+
+class Process(NamedTuple):
+    """One process, as the system shows it."""
+
+    pid: int
+    parent: int
+    state: str
+    name: str
+
+
+def descendants() -> list[Process]:
+    """Every process that descends from this one, parents first; zombies too."""
+    below: dict[int, list[Process]] = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
             try:
                 text = Path(f"/proc/{name}/stat").read_text(errors="replace")
             except OSError:
                 continue
-            state, parent = text[text.rindex(")") + 2 :].split()[:2]
-            below.setdefault(int(parent), []).append((int(name), int(parent), state))
+            before, _, after = text.rpartition(")")
+            state, parent = after.split()[:2]
+            process = Process(int(name), int(parent), state, before.partition("(")[2])
+            below.setdefault(process.parent, []).append(process)
     found = below.pop(os.getpid(), [])
-    for pid, _, _ in found:
-        found += below.pop(pid, [])
+    for one in found:
+        found += below.pop(one.pid, [])
     return found
 
 
@@ -111,9 +177,12 @@ def end_children(seconds: float = 2.0) -> None:
     """
     end = time.monotonic() + seconds
     stopped: set[int] = set()
+    if len(descendants()) > SEVERAL:
+        with suppress(OSError):  # only root may; the limit of processes is for others
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     while (found := descendants()) and time.monotonic() < end:
-        new = {pid for pid, _, state in found if state != "Z"} - stopped
-        for pid in new or [pid for pid, _, _ in found]:
+        new = {one.pid for one in found if one.state != "Z"} - stopped
+        for pid in new or [one.pid for one in found]:
             try:
                 os.kill(pid, signal.SIGSTOP if new else signal.SIGKILL)
             except ProcessLookupError:
@@ -121,6 +190,13 @@ def end_children(seconds: float = 2.0) -> None:
         stopped |= new
         if not new:
             _bury()
+    _usual_priority()
+
+
+def _usual_priority() -> None:
+    with suppress(OSError):
+        if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _bury() -> None:

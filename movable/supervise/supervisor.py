@@ -15,19 +15,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from movable.shown import visible
+from movable.shown import shown, visible
 from movable.supervise import forks
 from movable.supervise.board import IDLE, PREPARE, Board, Place
 from movable.supervise.channel import Receiver, Record
 from movable.supervise.interrupt import deferred
-from movable.supervise.keeper import CANNOT_TELL, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
-from movable.supervise.process import Load, load_of
+from movable.supervise.keeper import CANNOT_TELL, KEEPER, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
+from movable.supervise.process import Load, called, load_of
 
-DONE, EXITED, KILLED, MEMORY, HUNG, STILL, FLOODED, CLOSED, TIME, INTERRUPTED, FAILED = (
-    "done", "exited", "killed", "out of memory", "hung", "still", "flooded", "closed", "time", "interrupted", "failed",
+DONE, EXITED, KILLED, MEMORY, HUNG, STILL, FLOODED, BRED, CLOSED, TAMPERED, TIME, INTERRUPTED, FAILED = (
+    "done", "exited", "killed", "out of memory", "hung", "still", "flooded", "bred", "closed", "tampered", "time", "interrupted",
+    "failed",
 )  # fmt: skip
 """How a worker ends: with its work done; by an exit or a signal that nobody asked for; without memory; ended here because it
-used the processor or stood still for too long in the middle of one thing, wrote too much, or closed its channel; because time
+used the processor or stood still for too long in the middle of one thing, wrote too much, made too many others, or closed its
+channel; with parts of the kit replaced; because time
 was over or somebody interrupted; and with an error of its own that it told."""
 MEMORY_LIMIT = 2 << 30
 """Bytes that a worker may have beside what the kit itself has."""
@@ -35,6 +37,8 @@ PATIENCE = 3.0
 """Seconds of the processor that one thing may take, and seconds for which it may stand still."""
 PREPARATIONS = 10
 """How many times as long preparations may take: an import reads large libraries, or waits for a compiler."""
+NAPS = 3
+"""How many times as long as it may stand still something may sleep that wakes up in between: on a busy machine others sleep too."""
 TICK = 0.05
 MISSED = 0.25
 """Seconds that are counted at most between two looks at a worker."""
@@ -88,6 +92,10 @@ class Ending:
             return f"it stood still for {self.lasted:.1f} seconds, and had to be killed"
         if self.how == TIME:
             return f"it had not ended after {self.lasted:.1f} seconds, when the time was over, and had to be killed"
+        if self.how == BRED:
+            return f"the process was ended because {self.number} others came of it"
+        if self.how == TAMPERED:
+            return f"{self.text} was replaced while the driver ran, and nothing that the kit says after that can be trusted"
         if self.how == FLOODED:
             return "the process was ended because its output had no end"
         return "the process closed the descriptors of the kit" if self.how == CLOSED else self.how
@@ -154,7 +162,7 @@ class Supervisor:
             if stream is not None:
                 stream.flush()
         parent = os.getpid()
-        with warnings.catch_warnings(), forks.meant():
+        with warnings.catch_warnings(), forks.meant(), called(KEEPER):
             warnings.simplefilter("ignore", DeprecationWarning)  # other threads of ours do not exist in the keeper
             pid = os.fork()
         if pid == 0:
@@ -216,12 +224,14 @@ class Watch:
         self.status: int | None = None
         self.end: Record | None = None
         self.came = 0
+        self.forked = ""
+        self.bred = 0
         self.asked = self.closed = 0.0
         self.printed = self.printed_in_all = 0
         self.moves = -1
         self.used = 0.0
-        self.last = 0.0
-        self.still = 0.0
+        self.last = self.waited = 0.0
+        self.still = self.idle = 0.0
         self.looked = time.monotonic()
 
     def close(self) -> None:
@@ -299,6 +309,10 @@ class Watch:
         if message is None:  # the keeper was killed
             self.files.discard(self.control.fileno())
             self.status = -1
+        elif "forked" in message:
+            self.forked = self.forked or self.board.read().where
+        elif "bred" in message:
+            self.bred = message["bred"]
         elif "started" in message:
             self.pid = message["started"]
         elif "ended" in message:
@@ -335,20 +349,27 @@ class Watch:
         if load is None:  # it has not begun, or cannot be looked at: the clock says how long
             load = Load(0.0, moves == self.moves)
         if moves != self.moves:
-            self.moves, self.used, self.still, self.printed = moves, load.seconds, 0.0, 0
-        elif load.still and load.seconds == self.last:
-            self.still += min(now - self.looked, MISSED)  # somebody may have stopped this process, and not that one
+            self.moves, self.used, self.still, self.idle, self.printed = moves, load.seconds, 0.0, 0.0, 0
+        elif load.still:
+            since = min(now - self.looked, MISSED)  # somebody may have stopped this process, and not that one
+            self.still = self.still + since if load.seconds == self.last else 0.0
+            self.idle += max(0.0, since - (load.seconds - self.last) - (load.waited - self.waited))
         else:
             self.still = 0.0
-        self.looked, self.last = now, load.seconds
-        most = self.supervisor.patience
-        if max(load.seconds - self.used, self.still) > most and (not self.pid or self.board.read().phase == PREPARE):
+        self.looked, self.last, self.waited = now, load.seconds, load.waited
+        most, taken = self.supervisor.patience, self._lasted()
+        if taken > most and (not self.pid or self.board.read().phase == PREPARE):
             most *= PREPARATIONS
-        if max(load.seconds - self.used, self.still) > most and self.board.read().phase == IDLE:
-            self.used, self.still = load.seconds, 0.0
+        if taken > most and self.board.read().phase == IDLE:
+            self.used, self.still, self.idle = load.seconds, 0.0, 0.0
+            return ""
         if load.seconds - self.used > most:
             return HUNG
-        return STILL if self.still > most else ""
+        return STILL if taken > most else ""
+
+    def _lasted(self) -> float:
+        """How long the last thing has taken: at the processor, without a stir, or asleep but for naps, which counts less."""
+        return max(self.last - self.used, self.still, self.idle / NAPS)
 
     def _order(self, do: str, **more: int) -> None:
         try:
@@ -370,15 +391,19 @@ class Watch:
             self.supervisor.close()
         if self.end is not None:
             return self._told()
-        return Ending(reason, self.board.read(), lasted=max(self.last - self.used, self.still))
+        if self.bred:
+            return Ending(BRED, self._place(), self.bred)
+        return Ending(reason, self._place(), lasted=self._lasted())
 
     def _ended(self) -> Ending:
         """It ended by itself."""
         self._drain()
-        place = self.board.read()
+        place = self._place()
         if self.status == -1:
             self.supervisor.close()
             return Ending(KILLED, place, signal.SIGKILL)
+        if self.bred:
+            return Ending(BRED, place, self.bred)
         code = os.waitstatus_to_exitcode(self.status or 0)
         if self.end is not None:
             return self._told()
@@ -390,9 +415,16 @@ class Watch:
             return Ending(MEMORY, place)
         return Ending(KILLED, place, -code) if code < 0 else Ending(EXITED, place, code)
 
+    def _place(self) -> Place:
+        """Where it was, and whether it forked, as it says and as the keeper has seen."""
+        place = self.board.read()
+        return place._replace(forks=1, forked=self.forked) if self.forked and not place.forks else place
+
     def _told(self) -> Ending:
         end = self.end or {}
-        place = self.board.read()
+        place = self._place()
+        if end.get("replaced") and place.phase != PREPARE:
+            return Ending(TAMPERED, place, text=shown(str(end["replaced"])))
         if end["kind"] == "error":
             number, code = (end[name] if type(end.get(name)) is int else 0 for name in ("number", "code"))
             return Ending(FAILED, place, number, str(end.get("text", "")), code, str(end.get("trace", "")))

@@ -46,6 +46,11 @@ ENDS = [
     (hostile.Talkative, "D23", "xxx"),
     (hostile.Interrupts, "D23", "raised KeyboardInterrupt"),
     (hostile.InterruptsItself, "D52", "SIGINT"),
+    (hostile.Naps, "D51", "killed"),
+    (hostile.ForksBehindPython, "D52", "was forked"),
+    (hostile.Breeds, "D52", "others came of it"),
+    (hostile.Replaces, "D52", "movable.mm.vm.VM.alloc_page was replaced"),
+    (hostile.AnswersTooMuch, "D23", "of 16610 bits"),
     (hostile.Stops, "D51", "killed"),
     (hostile.KillsItsKeeper, "D52", "SIGKILL"),
     (hostile.LowersTheLimit, "D23|D52", ""),
@@ -56,10 +61,12 @@ ENDS = [
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing takes long here. Workers are forks of this process."""
     monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.4)
+    monkeypatch.setattr("movable.supervise.keeper.MOST_PROCESSES", 20)
+    monkeypatch.setattr("movable.supervise.keeper.LOOK", 0.05)
 
 
 def checked(driver: type) -> Report:
-    return check(driver, examples=5, interleavings=0.0)
+    return check(driver, examples=2, interleavings=0.0)
 
 
 @pytest.mark.parametrize(("driver", "rules", "words"), ENDS, ids=lambda value: getattr(value, "__name__", None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ import time
 from typing import Any
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import AddressSpace, Page
+from movable import VM, AddressSpace, Page
 
 
 class Hostile(Ring):
@@ -50,6 +51,46 @@ class Forks(Hostile):
 class Sleeps(Hostile):
     def act(self) -> None:
         time.sleep(1000)
+
+
+class Naps(Hostile):
+    """Wakes up all the time, and does nothing."""
+
+    def act(self) -> None:
+        while True:
+            time.sleep(0.001)
+
+
+class ForksBehindPython(Hostile):
+    """By the system's library, of which Python hears nothing; the child does not come back."""
+
+    def act(self) -> None:
+        if ctypes.CDLL(None).fork() == 0:
+            time.sleep(1000)
+        time.sleep(0.4)
+
+
+class Breeds(Hostile):
+    def act(self) -> None:
+        import subprocess
+
+        self.made = [subprocess.Popen(["sleep", "747"], start_new_session=True) for _ in range(25)]
+        time.sleep(1000)
+
+
+class Replaces(Hostile):
+    """A part of the model is its own from then on."""
+
+    def act(self) -> None:
+        VM.alloc_page = lambda *arguments: None  # type: ignore[assignment, method-assign]
+
+
+class AnswersTooMuch(Hostile):
+    def act(self) -> int:
+        return -(10**5000)
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return self.act()
 
 
 class LocksForReal(Hostile):
