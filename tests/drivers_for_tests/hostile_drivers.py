@@ -82,7 +82,7 @@ class Replaces(Hostile):
     """A part of the model is its own from then on."""
 
     def act(self) -> None:
-        VM.alloc_page = lambda *arguments: None  # type: ignore[assignment, method-assign]
+        VM.alloc_page = lambda *arguments: None  # type: ignore[method-assign]
 
 
 class AnswersTooMuch(Hostile):
