@@ -104,8 +104,9 @@ def check(  # long: the options, and the phases in their order
     )  # fmt: skip
     asked.refuse_what_cannot_be()
     apart = isolated and (executor is None or callable(executor))
+    began = time.monotonic()
     if is_filesystem(target):
-        return _certify_filesystem(asked, progress, apart)
+        return _certify_filesystem(asked, progress, apart, began)
     try:
         if apart:
             from movable.contract.supervised import check_supervised
@@ -116,15 +117,15 @@ def check(  # long: the options, and the phases in their order
     except UsageError as error:
         if not str(error).endswith(A_FILESYSTEM):
             raise
-    return _certify_filesystem(asked, progress, apart)
+    return _certify_filesystem(asked, progress, apart, began)
 
 
-def _certify_filesystem(asked: Asked, progress: Progress | None, apart: bool) -> Report:
+def _certify_filesystem(asked: Asked, progress: Progress | None, apart: bool, began: float) -> Report:
     from movable.contract.filesystem import check_filesystem
 
     return check_filesystem(
         asked.target, asked.era, asked.seed, asked.measure, asked.waivers, progress=progress, isolate=apart,
-        features=asked.features, until=asked.until,
+        features=asked.features, until=asked.until, spent=time.monotonic() - began,
     )
 
 

@@ -48,7 +48,7 @@ class Standing:
 
     ``report`` has all but the verdicts; ``program`` is the number of the next one, ``exercised`` counts chances to be broken and
     ``broken`` has the rules that were. ``fatal`` leads from tokens of programs, and names of scenarios, that ended their process to
-    what became of it; ``spent`` are the seconds so far.
+    what became of it.
     """
 
     report: Report
@@ -56,7 +56,6 @@ class Standing:
     exercised: Counter[str] = field(default_factory=Counter)
     broken: dict[str, Verdict] = field(default_factory=dict)
     fatal: dict[str, str] = field(default_factory=dict)
-    spent: float = 0.0
 
     def verdicts(self, waivers: Mapping[str, str]) -> Report:
         """The certificate of what is known."""
@@ -90,11 +89,6 @@ class Search:
         self.until = frozenset(until)
         self.began = time.monotonic()
 
-    def go_on(self, standing: Standing) -> None:
-        """Begin where another worker was."""
-        self.standing = standing
-        self.began -= standing.spent
-
     @property
     def seconds(self) -> float:
         """How long the search has taken, workers before this one too."""
@@ -126,10 +120,11 @@ class Search:
         standing, budget = self.standing, self.standing.report.budget
         programs = 1 << 30 if budget.by_time else budget.programs
         while standing.program < programs:
-            if self.over or over(limit):
+            begun = bool(standing.report.examples or standing.fatal)  # one is run in any case
+            if begun and (self.over or over(limit)):
                 standing.report.cut = not self.over
                 return
-            if budget.by_time and self.seconds > budget.seconds_alone:
+            if begun and budget.by_time and self.seconds > budget.seconds_alone:
                 return
             steps = program.draw(standing.report.seed, standing.program)
             token = program.encode(steps)
@@ -198,10 +193,11 @@ class Search:
 def check_filesystem(
     target: str | Factory, era: str, seed: int, budget: Budget, waivers: Mapping[str, str], *,
     progress: Progress | None = None, isolate: bool = True, features: Mapping[str, Any] | None = None, until: Collection[str] = (),
+    spent: float = 0.0,
 ) -> Report:  # fmt: skip
     """Certify a file system; as ``movable.contract.check`` for drivers. ``isolate``: in a process of its own.
 
-    ``features`` and ``until`` are heeded where it runs in this one.
+    ``features`` and ``until`` are heeded where it runs in this one. ``spent`` are seconds of its time that are over already.
 
     Raises UsageError for one that cannot be imported, and for waivers of other rules.
     """
@@ -213,19 +209,19 @@ def check_filesystem(
         report = search.standing.report
         search.go(lambda: None if progress is None else progress(report.examples + report.executions, search.seconds))
         return search.standing.verdicts(waivers)
-    return _apart(_Case((target, era, seed, budget), waivers, progress))
+    return _apart(_Case((target, era, seed, budget), waivers, progress, Time.of(budget, spent)))
 
 
 class _Case:
     """One check in workers, as its supervisor sees it."""
 
     def __init__(
-        self, asked: tuple[str | Factory, str, int, Budget], waivers: Mapping[str, str], progress: Progress | None
+        self, asked: tuple[str | Factory, str, int, Budget], waivers: Mapping[str, str], progress: Progress | None, within: Time
     ) -> None:
         self.asked = asked
         self.waivers = waivers
         self.progress = progress
-        self.time = Time.of(asked[3])
+        self.time = within
         self.standing: Standing | None = None
         self.deaths: dict[str, Verdict] = {}
         self.fatal: dict[str, str] = {}
@@ -234,8 +230,9 @@ class _Case:
         """In a worker."""
         with board.preparing("the file system cannot be looked at"):
             search = Search(*self.asked)
+        search.began = self.time.began
         if given:
-            search.go_on(from_record(Standing, given))
+            search.standing = from_record(Standing, given)
         turn = Turn()
 
         def standing() -> None:
@@ -268,7 +265,7 @@ class _Case:
         self.standing.report.examples += place.phase == "programs"
         self._death("F13" if ending.how in (HUNG, STILL, TIME) else "F1", f"{place.where}: {ending.words}", place)
         self.fatal[place.token if place.phase == "programs" else place.where] = ending.words
-        self.standing.fatal, self.standing.spent = self.fatal, time.monotonic() - self.time.began
+        self.standing.fatal = self.fatal
         return len(self.fatal) < MAX_FATAL and not self.time.over
 
     def _death(self, rule: str, what: str, place: Place) -> None:

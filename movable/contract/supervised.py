@@ -253,10 +253,10 @@ class Time:
     patience: float
 
     @classmethod
-    def of(cls, measure: Budget) -> Time:
-        """The time of a check that begins now."""
+    def of(cls, measure: Budget, spent: float = 0.0) -> Time:
+        """The time of a check that begins now, or that began so many seconds ago."""
         seconds = measure.seconds if measure.by_time else None if measure.limit is None else by_the_clock(measure.limit)
-        began = time.monotonic() - _late(seconds)
+        began = time.monotonic() - _late(seconds) - spent
         if seconds is None:
             return cls(began, None, PATIENCE)
         return cls(began, began + seconds + AFTER, max(0.5, min(PATIENCE, seconds / 2)))

@@ -380,7 +380,7 @@ class Watch:
     def _kill(self, reason: str) -> Ending:
         self.supervisor.wake()
         self._order("end")
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + GRACE / 2
         while self.status is None and time.monotonic() < end:
             self._read(TICK)
         if self.status is None and self.pid:  # the keeper is kept from it, which its worker's end may change

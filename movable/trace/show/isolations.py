@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page_flags import (
     ISOLATED,
@@ -15,6 +16,7 @@ from movable.mm.page_flags import (
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
 )
+from movable.rules.stream import history
 from movable.trace.read.vocabulary import UNSEEN
 
 MIGRATED, PUT_BACK, FREED, OPEN = "migrated", "put back", "freed while isolated", "still isolated"
@@ -26,7 +28,9 @@ REASONS = (
 )
 """Who asks for a migration, by the ``reason`` that migrate_pages is given."""
 TASKS_LIMIT = 4096
-"""Tasks whose last reason is kept."""
+"""Tasks whose last reason is kept, and which are in the middle of an isolation."""
+DRIVERS_LIMIT = 4096
+"""Drivers, and different answers of theirs, that are told apart."""
 UNTOLD = ("", "model", "unknown")
 """Callers that say nothing."""
 
@@ -124,6 +128,8 @@ class Lives:
             return
         life = self.pages.get(event.pfn)
         if life is None:
+            if len(self.pages) >= history.MAX_PAGES:
+                raise UsageError(f"more than {history.MAX_PAGES} pages are told of at once; no driver has so many")
             life = self.pages[event.pfn] = Life(event.pfn, event.seq, stamp)
         if event.mapping > PAGE_MAPPING_FLAGS:
             life.ops = event.mapping - PAGE_MAPPING_MOVABLE
@@ -164,6 +170,8 @@ class Lives:
         life.ops = 0
 
     def _isolating(self, event: Event, life: Life, stamp: float, caller: str) -> None:
+        if len(self._asking) > TASKS_LIMIT:
+            self._asking.clear()
         self._asking[event.task] = (event, "")
 
     def _isolate_page(self, event: Event, life: Life, stamp: float, caller: str) -> None:
@@ -216,6 +224,8 @@ class Lives:
     def _learn(self, event: Event, life: Life) -> None:
         driver = event.args.get("driver", "")
         if driver:
+            if len(self.drivers) > DRIVERS_LIMIT:
+                raise UsageError(f"more than {DRIVERS_LIMIT} drivers are told of; no machine has so many")
             life.driver = driver
             if event.mapping > PAGE_MAPPING_FLAGS:
                 self.drivers[life.ops] = driver

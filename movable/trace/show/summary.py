@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from movable.errors import UsageError
 from movable.trace.read.ftrace import Reader
-from movable.trace.show.isolations import FREED, MIGRATED, OUTCOMES, PUT_BACK, Isolation, Lives, Refusal
+from movable.trace.show.isolations import DRIVERS_LIMIT, FREED, MIGRATED, OUTCOMES, PUT_BACK, Isolation, Lives, Refusal
 
 CALLER_NAMES = {
     "compact_zone": "compaction",
@@ -200,6 +201,8 @@ def _count(summary: Summary, kind: str, args: dict[str, Any]) -> None:
     elif kind == "clear_page_movable":
         summary.cleared += 1
     elif kind == "migratepage_ret":
+        if len(summary.returns) > DRIVERS_LIMIT:
+            raise UsageError(f"more than {DRIVERS_LIMIT} different answers of drivers are told of; no driver has so many")
         summary.returns[args.get("driver", ""), args.get("ret", 0)] += 1
     elif kind == "putback_page":
         summary.putbacks += 1

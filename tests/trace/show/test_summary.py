@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from movable.errors import UsageError
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
 from movable.trace.show.isolations import FREED, MIGRATED, PUT_BACK, Isolation, Lives
@@ -233,3 +234,14 @@ def test_lost_events_are_said(tmp_path: Path) -> None:
     path = life().write(tmp_path)
     path.write_text("# movable: lost=4 missed=1\n" + path.read_text())
     assert "4 events lost, 1 returns missed" in summary_text(summary_of(path))
+
+
+def test_pages_and_drivers_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = life().text()
+    (tmp_path / "t").write_text(text)
+    assert summary_of(tmp_path / "t").lines
+    limits = {"movable.rules.stream.history.MAX_PAGES": "pages", "movable.trace.show.isolations.DRIVERS_LIMIT": "drivers"}
+    for what, words in limits.items():
+        with monkeypatch.context() as patch, pytest.raises(UsageError, match=f"more than 0 {words}"):
+            patch.setattr(what, 0)
+            summary_of(tmp_path / "t")
