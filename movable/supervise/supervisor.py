@@ -380,20 +380,28 @@ class Watch:
     def _kill(self, reason: str) -> Ending:
         self.supervisor.wake()
         self._order("end")
-        end = time.monotonic() + GRACE / 2
-        while self.status is None and time.monotonic() < end:
-            self._read(TICK)
+        self._await_end(GRACE if reason == CLOSED else GRACE / 2)
         if self.status is None and self.pid:  # the keeper is kept from it, which its worker's end may change
             with suppress(OSError):
                 os.kill(self.pid, signal.SIGKILL)
+            self._await_end(GRACE / 2)
         self._drain()
         if self.status is None:
             self.supervisor.close()
-        if self.end is not None:
-            return self._told()
+        if self.end is not None or self._by_itself():
+            return self._ended()
         if self.bred:
             return Ending(BRED, self._place(), self.bred)
         return Ending(reason, self._place(), lasted=self._lasted())
+
+    def _await_end(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self.status is None and time.monotonic() < end:
+            self._read(TICK)
+
+    def _by_itself(self) -> bool:
+        """Whether the worker turns out to have ended before it could be killed."""
+        return self.status not in (None, -1) and os.waitstatus_to_exitcode(self.status or 0) != -signal.SIGKILL
 
     def _ended(self) -> Ending:
         """It ended by itself."""
