@@ -9,7 +9,6 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import movable
@@ -88,18 +87,12 @@ def entry(name: str, value: Any) -> str:
     return "\n".join(lines)
 
 
-AS_WRITTEN: dict[str, Any] = (
-    {} if sys.version_info < (3, 14) else {"annotation_format": import_module("annotationlib").Format.STRING}
-)
-"""Annotations as the code has them, for which Python 3.14 has to be asked."""
-
-
 def signature(value: Any) -> str:
     """The arguments with their types, "" where there are none to show."""
     if inspect.isclass(value) and issubclass(value, BaseException):
         return ""
     try:
-        found = str(inspect.signature(value, **AS_WRITTEN))
+        found = str(inspect.signature(value))
     except (TypeError, ValueError):
         return ""
     return re.sub(r"'([^']*)'", r"\1", found)
