@@ -43,8 +43,8 @@ OUT_OF_MEMORY, CANNOT_TELL = 112, 113
 """Exit codes of a worker that had no memory left, and of one whose channel was closed."""
 KEEPER, WORKER = "movable keeper", "movable worker"
 """Names of processes."""
-LOOK, AGAIN = 0.2, 0.02
-"""Seconds between two looks at what a worker has made, and to the next where there is a suspicion."""
+LOOK, SEEN = 0.2, 4
+"""Seconds between two looks at what a worker has made, and at how many of them a fork is seen before it counts as one."""
 MOST_PROCESSES = 100
 """Processes that a worker may have made, and they in turn."""
 MOST_STRAYS = 10
@@ -70,7 +70,7 @@ class Keeper:
         self._worker = 0
         self._waiting = -1
         self._newest = ""
-        self._suspects: set[int] = set()
+        self._suspects: dict[int, int] = {}
         self._parts: tampering.Parts = {}
 
     def live(self, parent: int) -> NoReturn:
@@ -101,7 +101,7 @@ class Keeper:
     def _turn(self) -> bool:
         """Wait for a command or for the worker's end; False when the supervisor has gone."""
         watched = [self._control.fileno(), *([self._waiting] if self._waiting >= 0 else [])]
-        ready, _, _ = select.select(watched, [], [], None if not self._worker else AGAIN if self._suspects else LOOK)
+        ready, _, _ = select.select(watched, [], [], LOOK if self._worker else None)
         if not ready:
             self._look()
             return True
@@ -123,7 +123,7 @@ class Keeper:
     def _look(self) -> None:
         """End the forks of the worker that nobody heard of, and all of it if it breeds.
 
-        What a worker executes has another name soon: so a fork is one that is there at two looks.
+        What a worker executes has another name soon: so a fork is one that is there at several looks.
         """
         newest = process.newest()
         if newest == self._newest and newest and not self._suspects:
@@ -136,7 +136,8 @@ class Keeper:
             return
         keepers = {one.pid for one in found if one.name == KEEPER}
         forks = {one.pid for one in found if one.name == WORKER and one.pid != self._worker and one.parent not in keepers}
-        known, self._suspects = forks & self._suspects, forks
+        self._suspects = {pid: self._suspects.get(pid, 0) + 1 for pid in forks}
+        known = [pid for pid, times in self._suspects.items() if times >= SEEN]
         if known:
             self._tell(forked=len(known))
         for pid in known:
@@ -151,7 +152,7 @@ class Keeper:
             become_worker(self._terms, given, parent, descriptors, self._parts)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._worker, self._waiting, self._suspects = pid, os.pidfd_open(pid), set()
+        self._worker, self._waiting, self._suspects = pid, os.pidfd_open(pid), {}
         self._tell(started=pid)
 
     def _ended(self) -> None:
