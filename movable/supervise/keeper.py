@@ -130,11 +130,12 @@ class Keeper:
             return
         self._newest = newest
         found = [one for one in process.descendants() if one.state != "Z"]
-        if len(found) > MOST_PROCESSES:
-            self._tell(bred=len(found))
+        keepers = {one.pid for one in found if one.name == KEEPER}
+        bred = sum(one.pid not in keepers and one.parent not in keepers for one in found)  # those of --jobs are looked at by theirs
+        if bred > MOST_PROCESSES:
+            self._tell(bred=bred)
             self._end()
             return
-        keepers = {one.pid for one in found if one.name == KEEPER}
         forks = {one.pid for one in found if one.name == WORKER and one.pid != self._worker and one.parent not in keepers}
         self._suspects = {pid: self._suspects.get(pid, 0) + 1 for pid in forks}
         known = [pid for pid, times in self._suspects.items() if times >= SEEN]
