@@ -161,8 +161,8 @@ class Keeper:
         _, status = os.waitpid(self._worker, 0)
         os.close(self._waiting)
         self._worker, self._waiting = 0, -1
-        self._tell(ended=status)  # first, because what is left may be much
         end_children()
+        self._tell(ended=status)
 
     def _end(self) -> None:
         if self._worker:
