@@ -180,7 +180,8 @@ def end_children(seconds: float = 2.0) -> None:
     if len(descendants()) > SEVERAL:
         with suppress(OSError):  # only root may; the limit of processes is for others
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    while (found := descendants()) and time.monotonic() < end:
+    while _bury() and time.monotonic() < end:
+        found = descendants()  # it may miss what has just lost its parent, but that is a child then
         new = {one.pid for one in found if one.state != "Z"} - stopped
         for pid in new or [one.pid for one in found]:
             try:
@@ -188,8 +189,7 @@ def end_children(seconds: float = 2.0) -> None:
             except ProcessLookupError:
                 pass
         stopped |= new
-        if not new:
-            _bury()
+        time.sleep(0.0 if new else 0.001)
     _usual_priority()
 
 
@@ -199,11 +199,11 @@ def _usual_priority() -> None:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def _bury() -> None:
-    """Take the exit codes of the children that have ended, after a moment in which they can."""
-    time.sleep(0.001)
+def _bury() -> bool:
+    """Take the exit codes of the children that have ended; whether there are others."""
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
     except ChildProcessError:
-        pass
+        return False
+    return True
