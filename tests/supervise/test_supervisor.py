@@ -105,7 +105,7 @@ def test_a_fork_ends_at_once_and_stands_on_the_board() -> None:
 
 
 def test_what_a_worker_started_ends_with_it() -> None:
-    do = "subprocess.Popen(['setsid', 'sleep', '7747']); subprocess.Popen('(sleep 7748 &); sleep 7749', shell=True); time.sleep(0.2)"
+    do = "subprocess.Popen(['setsid', 'sleep', '7747']); subprocess.Popen('(sleep 7748 &); sleep 7749', shell=True); time.sleep(.2)"
     ended(do)
     assert not [pid for pid in processes() if b"sleep\x00774" in command_of(pid)]
 
