@@ -195,8 +195,8 @@ def _object(kind: type, written: type) -> Reader:
 def _page(page: Any) -> Iterable[Any]:
     lru = page._lru
     return (
-        page.pfn, page.order, page.lock_owner, page._flags, page._refcount, page._mapcount, page._mapping,
-        page._index, page._private, lru._list, lru._next, lru._prev, _content(page),
+        page.pfn, page.order, page.lock_owner, page._flags, page._refcount, page._frozen, page._mapcount,
+        page._mapping, page._index, page._private, lru._list, lru._next, lru._prev, _content(page),
     )  # fmt: skip
 
 

@@ -229,7 +229,7 @@ class Orders:
         for task, found in enumerate(answers):
             places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
             done = zip(places, found, strict=False)
-            busy += [(task, number) for number, answer in done if _refusal(answer) and self._may_refuse(task, number)]
+            busy += [(task, number) for number, answer in done if refusal(answer) and self._may_refuse(task, number)]
         if none:
             yield frozenset()
         for count in range(len(busy), 0, -1):
@@ -277,14 +277,15 @@ class Orders:
                 yield f"{name} answered {answer!r}"
 
 
-def _refusal(answer: Any) -> bool:
+def refusal(answer: Any) -> bool:
+    """Whether an answer may mean that an operation was not done."""
     return answer is False or answer is None or (type(answer) is int and answer < 0)
 
 
 def _same(model: Any, found: Any) -> bool:
     """Whether two answers are equal: as handles of one name, or as values. Who was left out must have refused."""
     if model is LEFT_OUT:
-        return _refusal(found)
+        return refusal(found)
     if isinstance(model, tuple) and isinstance(found, tuple):
         return len(model) == len(found) and all(map(_same, model, found))
     if isinstance(model, HandleAnswer) and isinstance(found, HandleAnswer):

@@ -32,7 +32,7 @@ FIELD_POISON = "poison of a freed page"
 
 SLOTS = (
     *("pfn", "zone", "vm", "seam", "order"),
-    *("_flags", "_refcount", "_mapcount", "_mapping", "_index", "_private", "_lru", "_mapped"),
+    *("_flags", "_refcount", "_frozen", "_mapcount", "_mapping", "_index", "_private", "_lru", "_mapped"),
 )
 
 
@@ -60,6 +60,7 @@ class Page:
         self.seam = seam
         self._flags = 0
         self._refcount = 0
+        self._frozen = False
         self._mapcount = -1
         self._mapping = 0
         self._private: Any = 0
@@ -110,18 +111,19 @@ for _name in ("flags", "mapping", "private", "index", "lru"):
 
 
 def page_count(page: Page) -> int:
-    """The reference count; a hint unless the caller can rule out others."""
+    """The reference count, 0 while it is frozen; a hint unless the caller can rule out others."""
     if page.seam is not None:
         page.seam.peek(page, "refs")
-    return page._refcount
+    return 0 if page._frozen else page._refcount
 
 
 def get_page(page: Page) -> None:
     """Take a reference. The caller must hold one already: raises VMBug on a free page."""
     if page.seam is not None:
         page.seam.get_page(page)
-    if page._refcount <= 0:
-        raise VMBug("V6", "get_page of a page without references", "a page that somebody holds", page)
+    if page._refcount <= 0 or page._frozen:
+        found = "a page whose count is frozen" if page._frozen else "a page without references"
+        raise VMBug("V6", f"get_page of {found}", "a page that somebody holds", page)
     page._refcount += 1
 
 
@@ -129,7 +131,7 @@ def get_page_unless_zero(page: Page) -> bool:
     """Take a reference unless there are none; the only safe way from a page frame number."""
     if page.seam is not None:
         page.seam.get_page_unless_zero(page)
-    if not page._refcount:
+    if not page._refcount or page._frozen:
         return False
     page._refcount += 1
     return True
@@ -142,9 +144,40 @@ def put_page(page: Page) -> None:
     refs = page._refcount - 1
     if refs < 0:
         raise VMBug("D18", "put_page of a page without references", "one drop for every reference taken", page)
+    if page._frozen:
+        raise VMBug("D47", "put_page of a page whose count is frozen", "a count that whoever froze it has given back", page)
     page._refcount = refs
     if not refs:
         page.vm.free_pages_ok(page)
+
+
+def page_ref_freeze(page: Page, count: int) -> bool:
+    """Set the reference count aside if it is exactly ``count``, so that nobody can take a reference meanwhile; else False.
+
+    Whoever has frozen it must unfreeze it. Until then the page counts as one without references to everybody who asks.
+    """
+    if page.seam is not None:
+        page.seam.change(page, "refs")
+    if page._frozen or page._refcount != count or not count:
+        return False
+    page._frozen = True
+    return True
+
+
+def page_ref_unfreeze(page: Page, count: int) -> None:
+    """Give the reference count back, as ``count`` of at least one: less than was frozen where references were dropped meanwhile.
+
+    Raises VMBug when the count is not frozen.
+    """
+    if page.seam is not None:
+        page.seam.change(page, "refs")
+    if not page._frozen or count < 1:
+        raise VMBug("D18", f"page_ref_unfreeze to {count} references", "a frozen page, and a count of at least one", page)
+    page._frozen = False
+    for _ in range(count - page._refcount):
+        get_page(page)
+    for _ in range(page._refcount - count):
+        put_page(page)
 
 
 # --- content ---

@@ -230,5 +230,34 @@ def __ClearPageBalloon(page: Page) -> None:
     page._mapcount = -1
 
 
+def PageTable(page: Page) -> bool:
+    """Whether the page's type says that it holds a page table."""
+    if page.seam is not None:
+        page.seam.peek(page, "type")
+    return page._mapcount == page.vm.era.page_types["table"]
+
+
+def __SetPageTable(page: Page) -> None:
+    """Give an untyped, unmapped page the type of page tables. Raises VMBug for a page that is still marked movable, or typed."""
+    if page.seam is not None:
+        page.seam.change(page, "type")
+    if page._mapping & PAGE_MAPPING_MOVABLE and page._mapping & ~PAGE_MAPPING_FLAGS:
+        raise VMBug("D7", "__SetPageTable of a page that is marked movable", "a page that no owner is asked to move", page)
+    if page._mapcount != -1:
+        raise VMBug("D3", "__SetPageTable of a page that is mapped or typed", "no type and no mapping", page)
+    page._mapcount = page.vm.era.page_types["table"]
+
+
+def __ClearPageTable(page: Page) -> None:
+    """Take the type of page tables back, as must be done before the page is freed. Raises VMBug when the page has another."""
+    if page.seam is not None:
+        page.seam.change(page, "type")
+    if page._mapcount != page.vm.era.page_types["table"]:
+        raise VMBug("D20", "__ClearPageTable of a page that holds no page table", "the type of page tables", page)
+    page._mapcount = -1
+
+
+SetPageTable = __SetPageTable
+ClearPageTable = __ClearPageTable
 SetPageBalloon = __SetPageBalloon
 ClearPageBalloon = __ClearPageBalloon

@@ -66,7 +66,7 @@ class Tracepoints:
         """Somebody takes a reference if there is one; a try that fails is no event."""
         if self.scheduler is not None:
             self.scheduler.point("aw", ("page", page.pfn, "refs"))
-        if page._refcount:
+        if page._refcount and not page._frozen:
             self.event("get_page", page)
 
     def put_page(self, page: Page) -> None:

@@ -183,6 +183,8 @@ def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[
             yield "D42", f"{page!r} is marked movable and is a block of order {page.order}"
     if page._private is FIELD_POISON or page._index is FIELD_POISON:
         yield "V27", f"{page!r} is allocated and still holds the poison of a freed page"
+    if quiescent and page._frozen:
+        yield "D47", f"{page!r} has a frozen reference count and nobody is at work"
     if quiescent and page._flags & LOCKED:
         yield "D47", f"{page!r} is locked and nobody is at work"
     if quiescent and page._flags & ISOLATED:

@@ -160,6 +160,9 @@ class Migration(Check):
         fresh = args.get("new_mapping", 0) <= 0 and not args.get("new_list") and refs in (UNSEEN, 1)
         if fresh and args.get("new_flags", UNSEEN) & LOCKED:
             return
+        target = self.pages.get(newpfn)
+        if target is not None and target.spoiled:  # by the driver, which was told then
+            return
         if self._kept(event):
             text = f"target {newpfn} of page {event.pfn} is not as it came, after the driver had answered -EAGAIN"
             self.broken(D27, event, text)

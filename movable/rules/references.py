@@ -192,6 +192,7 @@ class References(Check):
         elif (args.get("new_flags", 0) ^ before.get("new_flags", args.get("new_flags", 0))) & ~IGNORED:
             wrong = "with other flags than it came with"
         if wrong:
+            self.lives.life(newpfn).spoiled = newpfn >= 0
             self.broken(D27, event, f"{who(event)} answered {ret!r} for page {event.pfn} and left target {newpfn} {wrong}")
 
     def putback_page_ret(self, event: Event) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import combinations, product
 from typing import Any
 
+from movable.concurrent.linearizability import Orders, refusal
 from movable.concurrent.plan.probe import APART, UNORDERED, Effect, meeting
 from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Subject, operations
@@ -32,10 +33,10 @@ VARIANT_PART = 4
 KINDS = {
     "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
     "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3,
-    "operation and put-back": 1, "queued work": 1,
+    "operation and put-back": 1, "queued work": 3,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
-    "at a limit": 1, "operation and contiguous allocation": 1, "operation and offlining": 1, "two operations from one page": 1,
-    "other effects": 2,
+    "at a limit": 1, "a handle that one gives up": 2, "operation and contiguous allocation": 1, "operation and offlining": 1,
+    "two operations from one page": 1, "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -136,6 +137,7 @@ class _Planner:
             "operation and itself": self._itself, "two operations": self._pairs,
             "two operations after a third": self._after, "operation and put-back": self._put_back, "queued work": self._workers,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
+            "a handle that one gives up": self._given_up,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
             "operation and offlining": partial(self._block, "offline"),
             "two operations from one page": self._from_one, "other effects": self._others,
@@ -288,8 +290,22 @@ class _Planner:
                     yield self._made(few, first, second, ("migrate_frame", page))
 
     def _pair(self, state: State, one: Effect, others: list[Effect]) -> Iterator[tuple[Scenario, int]]:
+        near = self._near(one, others)
+        if near is not None:
+            yield self._made(state, one, near)
         for first, second in self._chosen(state, one, others):
-            yield self._made(state, first, second)
+            if second is not near:
+                yield self._made(state, first, second)
+
+    def _near(self, one: Effect, others: list[Effect]) -> Effect | None:
+        """What uses a page that the first one uses too; None where that would be a mistake of their callers."""
+        pages = {*one.touched, *one.gone}
+        two = next(
+            (two for two in others if two.action != one.action and not two.refused and pages & {*two.touched, *two.gone}), None
+        )
+        if two is None or ((one.lost or two.lost) and self._handles(one.action) and self._handles(two.action)):
+            return None
+        return two
 
     def _chosen(self, state: State, one: Effect, others: list[Effect]) -> Iterator[tuple[Effect, Effect]]:
         """Two operations that may run at the same time; nobody uses a handle that another gives up."""
@@ -317,12 +333,19 @@ class _Planner:
                 yield self._made(one, effect, ("put_back_frame", page))
 
     def _workers(self) -> Iterator[tuple[Scenario, int]]:
+        """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about."""
         few = self.known["few"]
         for effects in few.effects.values():
             queued = next((effect for effect in effects if effect.queued), None)
             if queued is not None and few.pages:
                 prefix = (*few.prefix, queued.action)
+                yield self._made(few, ("teardown",), ("migrate", 0), settled=False, prefix=prefix)
                 yield self._made(few, ("migrate", 0), ("put_back", len(few.pages) - 1), settled=False, prefix=prefix)
+                for one in self._best(few):
+                    again = self._near(one, [effect for effect in effects if effect.queued])
+                    if again is not None:
+                        other = self._other_content(again.action)
+                        yield self._made(few, one, other, settled=False, prefix=(*few.prefix, again.action))
 
     def _compaction(self) -> Iterator[tuple[Scenario, int]]:
         for effect in self._best(self.known["few"]):
@@ -348,9 +371,31 @@ class _Planner:
                     yield self._made(state, taker, taker)
                     yield self._made(state, taker, ("compact",))
 
+    def _given_up(self) -> Iterator[tuple[Scenario, int]]:
+        """An operation that gives a handle up, beside one that uses it, where the driver promises to refuse who comes late."""
+        for state in (self.known["one"], self.known["few"]):
+            effects = [one for one in self._best(state) if self._handles(one.action)]
+            for one, two in product((one for one in effects if one.lost), effects):
+                made, meets = self._made(state, one, two)
+                if (two is one or not two.lost or one.action[1] < two.action[1]) and refuses_latecomers(self.states.subject, made):
+                    yield made, meets
+
     def _limits(self) -> Iterator[tuple[Scenario, int]]:
         for state, one, two in self.states.limits():
             yield self._made(state, one, two)
+
+
+def refuses_latecomers(subject: Subject, scenario: Scenario) -> bool:
+    """Whether the second of two operations answers otherwise once the first has given its handle up: it refuses, and says so.
+
+    Of a driver that says nothing, that raises, or that answers as ever, such a pair is a mistake of its callers.
+    """
+    orders = Orders(subject, scenario)
+    if orders.errors or orders.hangs or orders.impossible:
+        return False
+    late = [one.answers[1][0] for one in orders.outcomes if one.sequence == ((0, 0), (1, 0))]
+    early = [one.answers[1][0] for one in orders.outcomes if one.sequence == ((1, 0), (0, 0))]
+    return bool(late and early) and all(map(refusal, late)) and not any(map(refusal, early))
 
 
 def weight(plan: Any, name: str) -> float:

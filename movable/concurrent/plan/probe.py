@@ -154,8 +154,9 @@ def probe(
     lost = sum(1 for key in stage.before if key not in user.model)
     nothing = not gained and not lost and after == before
     made = after - before
+    changed = stage.readings((0,)) != reads
     return Effect(
         action, tuple(sorted(touched & before)), tuple(sorted(made)), tuple(sorted(before - after)), gained, lost,
-        stage.readings((0,)) != reads, queued, answer is False or (answer is None and nothing),
+        changed, queued, answer is False or (answer is None and nothing and not changed),
         stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses,
     )  # fmt: skip

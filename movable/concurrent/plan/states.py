@@ -7,6 +7,7 @@ the prefixes. The same workload and seed give the same states.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.plan.probe import Effect, probe
 from movable.concurrent.stage import Stage, Subject, operations
+from movable.errors import UsageError
 from movable.sequential.faults import passes, watchdog
 from movable.workload.action import Action
+from movable.workload.fits import check_sequence
 from movable.workload.generate import pool
 from movable.workload.scenario import Scenario
 from movable.workload.values import Values
@@ -151,11 +154,25 @@ class States:
         for operation, actions in self.candidates.items():
             if operations(self.subject.workload)[operation].needs_handle and not found.handles:
                 continue
-            effects = [effect for action in actions if (effect := self.probe(prefix, action)) is not None]
+            meant = [*actions, *self._meant(operation, actions, stage.live or [])]
+            effects = [effect for action in meant if (effect := self.probe(prefix, action)) is not None]
             effects.sort(key=lambda effect: (effect.refused, not effect.changed, not effect.touched))
             if effects:
                 found.effects[operation] = effects
         return found
+
+    def _meant(self, name: str, actions: list[Action], live: list[Any]) -> Iterator[Action]:
+        """The simplest action with an argument that is a handle by its value: it means what others mean by that handle."""
+        workload: Any = self.subject.workload
+        kinds = operations(workload)[name].arguments
+        for argument, value in actions[0][2].items() if actions else ():
+            for key in live[:2]:
+                if type(key) is type(value) and key != value and not isinstance(kinds[argument], Handle):
+                    action = ("op", name, {**actions[0][2], argument: key})
+                    with suppress(UsageError):
+                        check_sequence((action,), workload)
+                        if action not in actions:
+                            yield action
 
     def grown(self, state: State, name: str) -> State | None:
         """One more action that makes pages or handles, the simplest; None when nothing grows any more."""

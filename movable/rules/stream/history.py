@@ -49,7 +49,8 @@ class Life:
     ``flagged`` means that the stream shows PG_isolated being set, so that it is a model's. ``last`` is the callback return that
     nothing has followed yet, as (task, kind, ret). ``ops`` is whose mark the page carries, 0 for none, UNSEEN for unknown. ``gone``
     is the event that moved it away, to ``moved_to``; ``settled`` then says that nobody but the core holds it, ``blamed`` that its
-    mark was left. Where marks stay, ``pointer`` says that the back pointer is known to be set, ``released`` that it was cleared.
+    mark was left. ``spoiled``: as a target it was left otherwise than it came. Where marks stay, ``pointer`` says that the back
+    pointer is known to be set, ``released`` that it was cleared.
     The other numbers are events too, for the story.
 
     ``held`` is how many references the owner surely holds, 0 while nobody can tell: what the page had when it was marked, without
@@ -70,6 +71,7 @@ class Life:
     gone = UNSEEN
     settled = False
     blamed = False
+    spoiled = False
     released = False
     pointer = False
     moved_to = UNSEEN

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from hypothesis import strategies as st
+
 from docs.drivers.ring import Ring, RingWorkload
+from movable import VM
 from movable.concurrent.plan.derive import derive
 from movable.concurrent.plan.states import States
 from movable.concurrent.stage import Subject
+from movable.contract import Workload, handle, operation
 
 
 class Quota(Ring):
@@ -29,3 +33,63 @@ def test_two_want_the_last_place() -> None:
     assert one.made and two.made and one.action != two.action
     assert one.action[2]["slot"] != two.action[2]["slot"]
     assert any("at a limit" in planned.name for planned in derive(Subject(QuotaWorkload, Quota), 40))
+
+
+class Pinned(Ring):
+    """A slot that is pinned is not dropped, and one that is gone is not pinned."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.pins: dict[int, int] = {}
+
+    def pin(self, slot: int) -> bool:
+        with self.lock:
+            there = self.slots[slot] is not None
+            self.pins[slot] = self.pins.get(slot, 0) + there
+            return there
+
+    def drop_unpinned(self, slot: int) -> bool:
+        with self.lock:
+            free = not self.pins.get(slot) and self.slots[slot] is not None
+        if free:
+            self.drop(slot)  # and it may have been pinned meanwhile
+        return free
+
+
+class PinnedWorkload(Workload):
+    factory = Pinned
+    driver: Pinned
+
+    @operation(slot=st.integers(0, 7), data=st.binary(min_size=1, max_size=4))
+    def write(self, slot: int, data: bytes) -> bool:
+        self.model[slot] = data
+        return self.driver.write(slot, data)
+
+    @operation(slot=handle())
+    def pin(self, slot: int) -> bool:
+        return self.driver.pin(slot)
+
+    @operation(slot=handle())
+    def drop(self, slot: int) -> bool:
+        done = self.driver.drop_unpinned(slot)
+        if done:
+            del self.model[slot]
+        return done
+
+    def read(self, key: int) -> bytes | None:
+        return self.driver.read(key, len(self.model[key]))
+
+
+def test_a_handle_that_one_gives_up_where_who_comes_late_is_refused() -> None:
+    plan = derive(Subject(PinnedWorkload, Pinned), 60)
+    beside = {str(planned) for planned in plan if "drop(slot=0) || pin(slot=0)" in str(planned)}
+    assert beside, [str(planned) for planned in plan]
+    silent = derive(Subject(RingWorkload, Ring), 60)
+    assert not [planned for planned in silent if "drop(slot=0) || overwrite(slot=0)" in str(planned)]
+
+
+def test_two_operations_meet_on_one_page_whatever_their_arguments_are_called() -> None:
+    plan = derive(Subject(RingWorkload, Ring), 60)
+    found = [planned for planned in plan if planned.name.startswith("drop || write, a few pages")]
+    first = [planned.prefix[0][2]["slot"] for planned in found]  # handle 0 is what was written first
+    assert any(planned.tasks[1][0][2]["slot"] == slot for planned, slot in zip(found, first, strict=True)), list(map(str, found))
