@@ -7,6 +7,7 @@ others are doing at the moment. The copies share the machine and the driver.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -26,7 +27,7 @@ from movable.supervise import board
 from movable.workload.action import MIGRATE_SYNC, Action
 from movable.workload.perform import Performer, Phase, whole
 from movable.workload.scenario import Scenario
-from movable.workload.workload import Operation, Workload
+from movable.workload.workload import Operation, Workload, handle
 
 if TYPE_CHECKING:
     from movable.mm.migrate import GetNewPage
@@ -124,6 +125,20 @@ def _operations(workload: Any) -> dict[str, Operation]:
     return found
 
 
+def reading(workload: Any) -> Operation | None:
+    """The workload's ``read`` as an operation; None where it has none, or one that is an operation of its own."""
+    return _with_reading(workload).get("read") if "read" not in operations(workload) else None
+
+
+@lru_cache(maxsize=256)
+def _with_reading(workload: Any) -> dict[str, Operation]:
+    found = operations(workload)
+    if workload.read is Workload.read or "read" in found:
+        return found
+    names = list(inspect.signature(workload.read).parameters)
+    return {**found, "read": Operation(workload.read, {names[1]: handle()})} if len(names) == 2 else found
+
+
 class Stage(Performer):
     """A machine after the prefix of ``scenario``; ``watch`` is called with the machine before the driver comes.
 
@@ -147,7 +162,8 @@ class Stage(Performer):
         self.history: list[list[Any]] = []
         variants = subject.workload.variants
         self.workload = subject.workload(vm, subject.factory, variants[scenario.variant % len(variants)])
-        self.declared = operations(subject.workload)
+        workload: Any = subject.workload
+        self.declared = _with_reading(workload)
         for action in scenario.prefix:
             self.history.append(list(self.workload.model))
             self.do(self.workload, action)

@@ -17,7 +17,7 @@ from typing import Any
 from movable.concurrent.linearizability import Orders, refusal
 from movable.concurrent.plan.probe import APART, UNORDERED, Effect, meeting
 from movable.concurrent.plan.states import State, States
-from movable.concurrent.stage import Subject, operations
+from movable.concurrent.stage import Subject, operations, reading
 from movable.sequential.faults import over
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
@@ -36,7 +36,7 @@ KINDS = {
     "operation and put-back": 1, "queued work": 3,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 2, "operation and contiguous allocation": 1, "operation and offlining": 1,
-    "two operations from one page": 1, "other effects": 2,
+    "two operations from one page": 1, "reading": 2, "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -136,6 +136,7 @@ class _Planner:
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
             "operation and itself": self._itself, "two operations": self._pairs,
             "two operations after a third": self._after, "operation and put-back": self._put_back, "queued work": self._workers,
+            "reading": self._readings,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
             "a handle that one gives up": self._given_up,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
@@ -331,6 +332,22 @@ class _Planner:
             page = effect.page if effect.page is not None else next(iter(one.pages), None)
             if page is not None:
                 yield self._made(one, effect, ("put_back_frame", page))
+
+    def _readings(self) -> Iterator[tuple[Scenario, int]]:
+        """The workload's own ``read`` beside what moves and changes a page, where all it does is to ask the driver."""
+        read = reading(self.states.subject.workload)
+        for state in self._known("one", "held", "few") if read is not None else ():
+            asks = self.states.alone(state, ("op", "read", dict.fromkeys(read.arguments, 0))) if read is not None else None
+            if asks is None or asks.peeks or not asks.touched:
+                continue
+            if state.name == "all isolated":
+                yield self._made(state, asks, ("finish",))
+                continue
+            yield self._made(state, asks, ("migrate_frame", asks.touched[0]))
+            changing = [two for effects in state.effects.values() for two in effects if two.changed and not two.lost]
+            near = self._near(asks, changing)
+            if near is not None:
+                yield self._made(state, asks, near)
 
     def _workers(self) -> Iterator[tuple[Scenario, int]]:
         """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about."""

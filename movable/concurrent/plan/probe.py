@@ -6,9 +6,12 @@ lockset analysis of Eraser: Savage et al., TOCS 1997). Here that decides only wh
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
@@ -36,12 +39,15 @@ class _Notes:
 
     current = "main"
 
-    def __init__(self) -> None:
+    def __init__(self, workload: Any = None) -> None:
+        self._read = getattr(getattr(workload, "read", None), "__code__", None)
+        self.peeks = False
         self._others: list[Callable[[], object]] = []
         self.uses: Uses = {}
         self._held: list[Hashable] = []
 
     def point(self, op: str, key: Hashable) -> None:
+        self.peeks = self.peeks or (self._read is not None and _caller() is self._read)
         if op in _TAKES:
             self._held.append(key)
         elif op in ("unlock", "runlock"):
@@ -72,11 +78,22 @@ class _Notes:
         pass
 
 
+def _caller() -> CodeType | None:
+    """The innermost code that is not the kit's."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _KIT.match(frame.f_globals.get("__name__", "")):
+        frame = frame.f_back
+    return None if frame is None else frame.f_code
+
+
+_KIT = re.compile(r"movable(\.(?!museum\.)|$)")
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What an action did alone: frame numbers ``touched``, ``made`` and ``gone``; handles ``gained`` and ``lost``; whether anything
     reads otherwise now; whether work was ``queued``; whether it refused; whether it ``took`` frames that it did not mark movable;
-    and what it ``uses``."""
+    what it ``uses``; and whether the workload's ``read`` ``peeks`` at what is the driver's, and does not ask it."""
 
     action: Action
     touched: tuple[int, ...]
@@ -89,6 +106,7 @@ class Effect:
     refused: bool
     took: bool
     uses: Uses = field(compare=False, repr=False)
+    peeks: bool = False
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -127,7 +145,7 @@ def probe(
             raise
         return None
     vm, user = stage.vm, stage.users[0]
-    notes = _Notes()
+    notes = _Notes(subject.workload)
     before, in_use = set(stage.pages or ()), stage.frames_in_use()
     reads = stage.readings(())
     hooks: Hooks | None = None
@@ -158,5 +176,5 @@ def probe(
     return Effect(
         action, tuple(sorted(touched & before)), tuple(sorted(made)), tuple(sorted(before - after)), gained, lost,
         changed, queued, answer is False or (answer is None and nothing and not changed),
-        stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses,
+        stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses, notes.peeks,
     )  # fmt: skip

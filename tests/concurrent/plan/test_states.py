@@ -8,8 +8,10 @@ from docs.drivers.ring import Ring, RingWorkload
 from movable import VM
 from movable.concurrent.plan.derive import derive
 from movable.concurrent.plan.states import States
+from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import Workload, handle, operation
+from movable.contract.show.replay import replay
 
 
 class Quota(Ring):
@@ -93,3 +95,40 @@ def test_two_operations_meet_on_one_page_whatever_their_arguments_are_called() -
     found = [planned for planned in plan if planned.name.startswith("drop || write, a few pages")]
     first = [planned.prefix[0][2]["slot"] for planned in found]  # handle 0 is what was written first
     assert any(planned.tasks[1][0][2]["slot"] == slot for planned, slot in zip(found, first, strict=True)), list(map(str, found))
+
+
+class ReadsLate(Ring):
+    """Looks the page up under the lock, and reads it afterwards."""
+
+    def read(self, slot: int, length: int) -> bytes | None:
+        with self.lock:
+            page = self.slots[slot]
+        return None if page is None else bytes(page.data[:length])
+
+
+class ReadsLateWorkload(RingWorkload):
+    factory = ReadsLate
+
+
+class PeeksWorkload(RingWorkload):
+    """Reads what is the driver's without asking it, which is right while nothing else runs."""
+
+    def read(self, key: int) -> bytes | None:
+        page = self.driver.slots[key]
+        return None if page is None else bytes(page.data[: len(self.model[key])])
+
+
+def test_what_a_workload_reads_is_read_beside_a_migration_where_the_driver_is_asked() -> None:
+    cases: list[tuple[type[RingWorkload], type[Ring], set[str]]] = [
+        (RingWorkload, Ring, set()),
+        (ReadsLateWorkload, ReadsLate, {"D15", "D46", "D53"}),
+    ]
+    for workload, driver, broken in cases:
+        planned = [one for one in derive(Subject(workload, driver), 60) if one.name.startswith("read || ")]
+        assert {one.name for one in planned} >= {"read || migration, one page"}
+        beside = [one for one in planned if "migration" in one.name]
+        found = interleavings(Subject(workload, driver), executions=60, scenarios=beside[:1]).broken
+        assert set(found) <= broken and bool(found) == bool(broken)
+        for told in found.values():
+            assert set(replay(driver, told.token, workload=workload).broken) & broken
+    assert not [one for one in derive(Subject(PeeksWorkload, Ring), 60) if one.name.startswith("read || ")]
