@@ -31,12 +31,12 @@ VARIANT_PART = 4
 """Each further configuration of the driver gets a plan of its own, so many times smaller."""
 
 KINDS = {
-    "removal": 2, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
+    "removal": 3, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
     "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3,
-    "operation and put-back": 1, "queued work": 3,
+    "operation and put-back": 1, "queued work": 2,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
-    "at a limit": 1, "a handle that one gives up": 2, "operation and contiguous allocation": 1, "operation and offlining": 1,
-    "two operations from one page": 1, "reading": 2, "other effects": 2,
+    "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
+    "two operations from one page": 1, "reading": 1, "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -185,15 +185,16 @@ class _Planner:
     # kinds
 
     def _removals(self) -> Iterator[tuple[Scenario, int]]:
+        """Beside the end of an isolation first: what was taken before the driver went comes back while it goes."""
         few, empty = self.known["few"], self.known["empty"]
         if few.background:  # what the driver does by itself meets its removal, where nothing else is in the way
             yield self._made(empty, ("teardown",), ("compact",))[0], UNORDERED
-        if few.pages:
-            for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0), ("offline", 0)):
-                yield self._made(few, ("teardown",), core)
         for held in self._known("held"):
             yield self._made(held, ("teardown",), ("finish",))
             yield self._made(held, ("teardown",), ("give_back",))
+        if few.pages:
+            for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0), ("offline", 0)):
+                yield self._made(few, ("teardown",), core)
 
     def _migration(self) -> Iterator[tuple[Scenario, int]]:
         """First each operation with its best arguments, then its other kinds of effect."""

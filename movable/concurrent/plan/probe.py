@@ -165,7 +165,6 @@ def probe(
         vm.install(None)
         if hooks is not None:
             hooks.release()
-    queued = any(queue.items for queue in vm.workqueues)
     after = {page.pfn for page in stage.workload.pages()}
     touched = {key[1] for key in notes.uses if isinstance(key, tuple) and key[0] == "page" and len(key) == 3}
     gained = sum(1 for key in user.model if key not in stage.before)
@@ -175,6 +174,6 @@ def probe(
     changed = stage.readings((0,)) != reads
     return Effect(
         action, tuple(sorted(touched & before)), tuple(sorted(made)), tuple(sorted(before - after)), gained, lost,
-        changed, queued, answer is False or (answer is None and nothing and not changed),
+        changed, any(queue.items for queue in vm.workqueues), answer is False or (answer is None and nothing and not changed),
         stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses, notes.peeks,
     )  # fmt: skip
