@@ -124,7 +124,7 @@ def test_what_a_workload_reads_is_read_beside_a_migration_where_the_driver_is_as
         (ReadsLateWorkload, ReadsLate, {"D15", "D46", "D53"}),
     ]
     for workload, driver, broken in cases:
-        planned = [one for one in derive(Subject(workload, driver), 60) if one.name.startswith("read || ")]
+        planned = [one for one in derive(Subject(workload, driver), 200) if one.name.startswith("read || ")]
         assert {one.name for one in planned} >= {"read || migration, one page"}
         beside = [one for one in planned if "migration" in one.name]
         found = interleavings(Subject(workload, driver), executions=60, scenarios=beside[:1]).broken
