@@ -291,7 +291,9 @@ class Execution:
             self._judge_equivalents(state)
             return
         self._judge_answers()
+        accepted = self.stage.workload.model  # that of an order that fits; equivalent schedules ask for others
         self._judge_equivalents(state)
+        self.stage.workload.model = accepted
         self._judge_machine()
         if state is not None:
             trial.right(ended)
