@@ -45,7 +45,7 @@ def test_a_cpuset(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("migratepages 5 0 1", "no process 5"),
+        ("migratepages 5 0 1", "No such process"),
         ("numactl", "numactl: no program"),
         ("numactl --membind=7 -- touch 1M", "out of range"),
         ("touch 1G", "needs 262144 pages"),
