@@ -46,7 +46,7 @@ ENDS = [
     (hostile.Talkative, "D23", "xxx"),
     (hostile.Interrupts, "D23", "raised KeyboardInterrupt"),
     (hostile.InterruptsItself, "D52", "SIGINT"),
-    (hostile.Naps, "D51", "killed"),
+    (hostile.Naps, "D51", "processor time|killed"),
     (hostile.ForksBehindPython, "D52", "was forked"),
     (hostile.Breeds, "D52", "others came of it"),
     (hostile.Replaces, "D52", "movable.mm.vm.VM.alloc_page was replaced"),
