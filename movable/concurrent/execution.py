@@ -136,6 +136,7 @@ class Trial:
     def count_anew(self) -> None:
         """Count as if nothing had been judged yet."""
         self._judged.clear()
+        self._right.clear()
         self.rulings.count_anew()
 
     def was_right(self, ended: Hashable) -> bool:

@@ -20,7 +20,7 @@ from movable import UsageError
 from movable.cli import main
 from movable.concurrent.campaign import spread
 from movable.concurrent.execution import Trial, broken
-from movable.concurrent.failures.explain import MIN_SHRINKING_EXECUTIONS, RULE_OF_KIND, _tries, rule_of_failure
+from movable.concurrent.failures.explain import MIN_SHRINKING_EXECUTIONS, OPTIONS, RULE_OF_KIND, _tries, rule_of_failure
 from movable.concurrent.failures.replay import Interleaving
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject, subject
@@ -29,13 +29,13 @@ from movable.contract.report import Report, text, to_json
 from movable.contract.show.html import to_html
 from movable.contract.show.replay import replay
 from movable.contract.verdict import BROKEN, HELD, WAIVED
-from movable.explore import Failure
+from movable.explore import Failure, Named, campaign
 from movable.explore import failure as kinds
-from movable.explore.campaign import planned
+from movable.explore.campaign import Chunk, planned, work
 from movable.registry import find
 from movable.rules.table import RULES
 from movable.workload import program
-from movable.workload.scenario import Scenario, decode
+from movable.workload.scenario import Scenario, decode, encode
 from movable.workload.workload import workload_for
 from tests.drivers_for_tests import beside_drivers as beside
 from tests.drivers_for_tests import racy_drivers as racy
@@ -438,6 +438,20 @@ def test_a_campaign_counts_what_was_judged_and_keeps_to_its_budget() -> None:
     few = spread_plain(60)
     assert 60 <= sum(one.executions for one in few.scenarios) <= 120
     assert [bool(one.executions) for one in few.scenarios][-1] is False
+
+
+def test_a_piece_of_a_campaign_counts_the_same_whatever_its_process_did_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second piece of a scenario, alone and after the first."""
+    token = encode(BESIDE["write beside migration"])
+    name = Named("movable.concurrent.campaign:load", ("docs.drivers.ring:Ring", "", token, [], "4.19", 0))
+    first, *_, last = (Chunk(**chunk) for chunk in planned(name, 400, 0, OPTIONS))
+    counts = []
+    for before in ([], [first]):
+        monkeypatch.setattr(campaign, "_LAST", {})
+        for chunk in before:
+            work(name, chunk, OPTIONS)
+        counts.append(work(name, last, OPTIONS)["exercised"])
+    assert counts[0] and counts[0] == counts[1]
 
 
 def test_a_campaign_of_something_else_is_refused(tmp_path: Path) -> None:
