@@ -21,7 +21,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
 
 
-def _prctl(option: int, value: int) -> None:
+def _prctl(option: int, value: int | bytes) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
@@ -86,13 +86,18 @@ class Load(NamedTuple):
     waited: float = 0.0
 
 
+def _stat(pid: int | str) -> tuple[str, list[str]]:
+    """The name of a process, which may hold anything, and what the system says of it from its state on; OSError for none."""
+    before, _, after = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
+    return before.partition("(")[2], after.split()
+
+
 def load_of(pid: int) -> Load | None:
     """How busy a process is, all its threads together; None when there is none."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        _, parts = _stat(pid)
     except OSError:
         return None
-    parts = text[text.rindex(")") + 2 :].split()
     return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in "STt", _waited(pid))
 
 
@@ -106,15 +111,15 @@ def _waited(pid: int) -> float:
 def age() -> float:
     """Seconds since this process was executed, as far as the system tells; 0 where it does not."""
     try:
-        text = Path("/proc/self/stat").read_text()
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(text[text.rindex(")") + 2 :].split()[19]) / TICKS)
+        _, parts = _stat("self")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - int(parts[19]) / TICKS)
     except (OSError, ValueError, IndexError):
         return 0.0
 
 
 def call_this(name: str) -> None:
     """The name of this process, which forks of it have too, and what it executes has not."""
-    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+    _prctl(PR_SET_NAME, name.encode()[:15])
 
 
 @contextmanager
@@ -154,15 +159,13 @@ class Process(NamedTuple):
 def descendants() -> list[Process]:
     """Every process that descends from this one, parents first; zombies too."""
     below: dict[int, list[Process]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
+    for pid in os.listdir("/proc"):
+        if pid.isdecimal():
             try:
-                text = Path(f"/proc/{name}/stat").read_text(errors="replace")
+                name, (state, parent, *_) = _stat(pid)
             except OSError:
                 continue
-            before, _, after = text.rpartition(")")
-            state, parent = after.split()[:2]
-            process = Process(int(name), int(parent), state, before.partition("(")[2])
+            process = Process(int(pid), int(parent), state, name)
             below.setdefault(process.parent, []).append(process)
     found = below.pop(os.getpid(), [])
     for one in found:
