@@ -180,7 +180,7 @@ def end_children(seconds: float = 2.0) -> None:
     """
     end = time.monotonic() + seconds
     stopped: set[int] = set()
-    if len(descendants()) > SEVERAL:
+    if _bury() and len(descendants()) > SEVERAL:
         with suppress(OSError):  # only root may; the limit of processes is for others
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     while _bury() and time.monotonic() < end:
