@@ -136,8 +136,8 @@ class Keeper:
             self._tell(bred=bred)
             self._end()
             return
-        forks = {one.pid for one in found if one.name == WORKER and one.pid != self._worker and one.parent not in keepers}
-        self._suspects = {pid: self._suspects.get(pid, 0) + 1 for pid in forks}
+        suspects = {one.pid for one in found if one.name == WORKER and one.pid != self._worker and one.parent not in keepers}
+        self._suspects = {pid: self._suspects.get(pid, 0) + 1 for pid in suspects}
         known = [pid for pid, times in self._suspects.items() if times >= SEEN]
         if known:
             self._tell(forked=len(known))
