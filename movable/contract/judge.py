@@ -98,7 +98,7 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], expla
         if id in waivers:
             return Verdict(id, WAIVED, exercised, waivers[id])
         if explanation is not None and id not in search.first:
-            return _broken_by_tasks(explanation, exercised)
+            return explained_verdict(explained_failure(explanation), exercised)
         return _broken(search, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         return stale_waiver(id, exercised, waivers[id])
@@ -106,10 +106,6 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], expla
     if reason:
         return Verdict(id, NOT_APPLICABLE, exercised, reason)
     return Verdict(id, HELD if exercised else UNPROVEN, exercised)
-
-
-def _broken_by_tasks(explanation: Explanation, exercised: int) -> Verdict:
-    return explained_verdict(explained_failure(explanation), exercised)
 
 
 def declared_away(workload: type[Workload], id: str) -> str:
