@@ -34,8 +34,6 @@ from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, STILL, TIME, E
 
 know(Found, Budget)
 
-STORY = 40
-"""Lines of what happened that are kept."""
 MAX_FATAL = 8
 """Programs and scenarios that ended their process, after which the search is over."""
 ENDING = 0.1
@@ -187,7 +185,7 @@ class Search:
         )  # fmt: skip
         standing.exercised["F2"] += done.executions
         if done.rule and done.rule not in standing.broken:
-            self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=list(done.story[:STORY]), scenario=name))
+            self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=list(done.story), scenario=name))
 
 
 def check_filesystem(

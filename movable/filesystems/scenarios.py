@@ -25,6 +25,8 @@ from movable.rules.stream.monitor import Monitor
 
 PARTNERS = ("write", "store", "read", "load", "sync", "cut", "drop", "move")
 PIECE = 8
+STORY = 40
+"""Lines of what happened that are kept."""
 OLD, NEW = b"old old ", b"new new "
 
 SCENARIOS = (*(("move", partner) for partner in PARTNERS), ("move", "hold"), ("sync", "store"), ("cut", "load"), ("hurry", "sync"))
@@ -191,5 +193,5 @@ def explored(
     if failure is not None:
         hung = "F13", next(iter(failure.message.splitlines()), "")
         outcome.rule, outcome.what = hung if failure.error is None else raised(failure.error)
-        outcome.story = tuple(failure.timeline.splitlines()[:40])
+        outcome.story = tuple(failure.timeline.splitlines()[:STORY])
     return outcome
