@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from movable.contract import check
 from movable.contract.report import Report
 from movable.filesystem import Inode
 from movable_filesystems import Ramfs
+from tests.drivers_for_tests import hostile_drivers
 from tests.drivers_for_tests.bad_filesystems import F6
 
 SUPERVISED = True
@@ -33,30 +33,20 @@ class Hostile(Ramfs):
         """Nothing."""
 
 
-class Exits(Hostile):
-    def act(self) -> None:
-        os._exit(0)
+def does(driver: type[hostile_drivers.Hostile]) -> type[Hostile]:
+    """A file system that does to its process what the driver does."""
+    return type(driver.__name__, (Hostile,), {"act": driver.act})
 
 
-class Forks(Hostile):
-    def act(self) -> None:
-        os.fork()
-
-
-class Sleeps(Hostile):
-    def act(self) -> None:
-        time.sleep(1000)
+Exits, Forks, Sleeps, Interrupts = map(
+    does, (hostile_drivers.Exits, hostile_drivers.Forks, hostile_drivers.Sleeps, hostile_drivers.Interrupts)
+)
 
 
 class Spins(Hostile):
     def act(self) -> None:
         while True:
             pass
-
-
-class Interrupts(Hostile):
-    def act(self) -> None:
-        raise KeyboardInterrupt
 
 
 class Leaves(Hostile):
