@@ -205,56 +205,59 @@ ClearPageIsolated = __ClearPageIsolated
 # --- page types (include/linux/page-flags.h) ---
 
 
-def PageBalloon(page: Page) -> bool:
-    """Whether the page's type says that a balloon holds it."""
+def _has_type(page: Page, name: str) -> bool:
     if page.seam is not None:
         page.seam.peek(page, "type")
-    return page._mapcount == page.vm.era.page_types["balloon"]
+    return page._mapcount == page.vm.era.page_types[name]
+
+
+def _set_type(page: Page, name: str, call: str, *, movable: bool) -> None:
+    """``movable`` says whether a page that is marked movable may have the type."""
+    if page.seam is not None:
+        page.seam.change(page, "type")
+    if not movable and page._mapping & PAGE_MAPPING_MOVABLE and page._mapping & ~PAGE_MAPPING_FLAGS:
+        raise VMBug("D7", f"{call} of a page that is marked movable", "a page that no owner is asked to move", page)
+    if page._mapcount != -1:
+        raise VMBug("D3", f"{call} of a page that is mapped or typed", "no type and no mapping", page)
+    page._mapcount = page.vm.era.page_types[name]
+
+
+def _clear_type(page: Page, name: str, wrong: str, wanted: str) -> None:
+    if page.seam is not None:
+        page.seam.change(page, "type")
+    if page._mapcount != page.vm.era.page_types[name]:
+        raise VMBug("D20", wrong, wanted, page)
+    page._mapcount = -1
+
+
+def PageBalloon(page: Page) -> bool:
+    """Whether the page's type says that a balloon holds it."""
+    return _has_type(page, "balloon")
 
 
 def __SetPageBalloon(page: Page) -> None:
     """Give an untyped, unmapped page the balloon type. Raises VMBug when the word it lies in is in use."""
-    if page.seam is not None:
-        page.seam.change(page, "type")
-    if page._mapcount != -1:
-        raise VMBug("D3", "__SetPageBalloon of a page that is mapped or typed", "no type and no mapping", page)
-    page._mapcount = page.vm.era.page_types["balloon"]
+    _set_type(page, "balloon", "__SetPageBalloon", movable=True)
 
 
 def __ClearPageBalloon(page: Page) -> None:
     """Take the balloon type back, as must be done before the page is freed. Raises VMBug when it has none."""
-    if page.seam is not None:
-        page.seam.change(page, "type")
-    if page._mapcount != page.vm.era.page_types["balloon"]:
-        raise VMBug("D20", "__ClearPageBalloon of a page that is no balloon page", "the balloon type", page)
-    page._mapcount = -1
+    _clear_type(page, "balloon", "__ClearPageBalloon of a page that is no balloon page", "the balloon type")
 
 
 def PageTable(page: Page) -> bool:
     """Whether the page's type says that it holds a page table."""
-    if page.seam is not None:
-        page.seam.peek(page, "type")
-    return page._mapcount == page.vm.era.page_types["table"]
+    return _has_type(page, "table")
 
 
 def __SetPageTable(page: Page) -> None:
     """Give an untyped, unmapped page the type of page tables. Raises VMBug for a page that is still marked movable, or typed."""
-    if page.seam is not None:
-        page.seam.change(page, "type")
-    if page._mapping & PAGE_MAPPING_MOVABLE and page._mapping & ~PAGE_MAPPING_FLAGS:
-        raise VMBug("D7", "__SetPageTable of a page that is marked movable", "a page that no owner is asked to move", page)
-    if page._mapcount != -1:
-        raise VMBug("D3", "__SetPageTable of a page that is mapped or typed", "no type and no mapping", page)
-    page._mapcount = page.vm.era.page_types["table"]
+    _set_type(page, "table", "__SetPageTable", movable=False)
 
 
 def __ClearPageTable(page: Page) -> None:
     """Take the type of page tables back, as must be done before the page is freed. Raises VMBug when the page has another."""
-    if page.seam is not None:
-        page.seam.change(page, "type")
-    if page._mapcount != page.vm.era.page_types["table"]:
-        raise VMBug("D20", "__ClearPageTable of a page that holds no page table", "the type of page tables", page)
-    page._mapcount = -1
+    _clear_type(page, "table", "__ClearPageTable of a page that holds no page table", "the type of page tables")
 
 
 SetPageTable = __SetPageTable
