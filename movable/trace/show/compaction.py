@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from movable.trace.judge.compaction import DAEMONS, Compaction
-from movable.trace.show.pictures import frame
+from movable.trace.show.pictures import WIDTH, frame
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 900, 320, 110, 40, 45
+HEIGHT, LEFT, TOP, BOTTOM = 320, 110, 40, 45
 SHOWN = 5
 COLOURS = {"migrate": "#1f6feb", "free": "#d1242f"}
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 from movable.shown import in_html
-from movable.trace.show.pictures import frame
+from movable.trace.show.pictures import WIDTH, frame
 from movable.trace.show.summary import SECONDS, Series, Summary
 
-WIDTH, HEIGHT = 900, 320
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 40, 45
+HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320, 60, 20, 40, 45
 COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#57606a")
 
 
