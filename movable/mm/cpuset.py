@@ -109,9 +109,9 @@ class Cpuset:
         task.cpuset = self
         if former.effective_mems != self.effective_mems:
             change_task_nodemask(task, self.guaranteed_mems())
-        if former.effective_mems != self.effective_mems and task.mm is not None:
-            rebind_mm(task, self.effective_mems)
-            do_migrate_pages(self.user.kworker, task.mm, former.old_mems_allowed, self.effective_mems, True)
+            if task.mm is not None:
+                rebind_mm(task, self.effective_mems)
+                do_migrate_pages(self.user.kworker, task.mm, former.old_mems_allowed, self.effective_mems, True)
         self.old_mems_allowed = self.effective_mems
         return 0
 
