@@ -216,9 +216,9 @@ class Shell:
     def _show(self, policies: list[tuple[int, int]]) -> Iterator[str]:
         """What a program would run under (numactl --show)."""
         mode, mask = policies[-1] if policies else (MPOL_DEFAULT, 0)
-        names = {MPOL_DEFAULT: "default", MPOL_PREFERRED: "preferred", MPOL_LOCAL: "local", MPOL_BIND: "bind"}
+        name = {MPOL_PREFERRED: "preferred", MPOL_PREFERRED_MANY: "preferred-many"}.get(mode, MPOL_NAMES[mode])
         every = "".join(f"{node} " for node in nodes(self.user.memory_nodes))
-        yield f"policy: {names.get(mode) or MPOL_NAMES[mode].replace('prefer (many)', 'preferred-many')}"
+        yield f"policy: {name}"
         yield f"preferred node: {'current' if mode in (MPOL_DEFAULT, MPOL_LOCAL) else next(nodes(mask))}"
         if mode in (MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE):
             yield "interleavemask: " + "".join(f"{node} " for node in nodes(mask))
