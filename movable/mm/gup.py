@@ -5,8 +5,7 @@ from __future__ import annotations
 from errno import EFAULT, ENOENT
 from typing import TYPE_CHECKING
 
-from movable.errors import MovableError
-from movable.mm.memory import DIRTY, MAX_FAULTS, handle_mm_fault
+from movable.mm.memory import DIRTY, MAX_FAULTS, handle_mm_fault, still_faults
 from movable.mm.mm_types import VM_READ
 from movable.mm.page import get_page
 from movable.mm.page_flags import PG_referenced
@@ -31,7 +30,7 @@ def faultin_page(task: Process, vma: VMA, vpn: int, write: bool) -> bool:
             return True
         if handle_mm_fault(task, vma, vpn, write):
             return False
-    raise MovableError(f"page {vpn:#x} of {vma.mm!r} still faults after {MAX_FAULTS} times")
+    raise still_faults(vma.mm, vpn)
 
 
 def touch_page(vma: VMA, vpn: int, write: bool) -> None:

@@ -95,7 +95,7 @@ def do_user_addr_fault(task: Process, vpn: int, write: bool) -> tuple[int, Page 
         signo = handle_mm_fault(task, vma, vpn, write)
         if signo:
             return signo, None
-    raise MovableError(f"page {vpn:#x} of {mm!r} still faults after {MAX_FAULTS} times")
+    raise still_faults(mm, vpn)
 
 
 def _access_watched(task: Process, mm: MmStruct, vpn: int, write: bool, seam: Seam) -> tuple[int, Page | None]:
@@ -118,7 +118,12 @@ def _access_watched(task: Process, mm: MmStruct, vpn: int, write: bool, seam: Se
             signo = handle_mm_fault(task, vma, vpn, write)
         if signo:
             return signo, None
-    raise MovableError(f"page {vpn:#x} of {mm!r} still faults after {MAX_FAULTS} times")
+    raise still_faults(mm, vpn)
+
+
+def still_faults(mm: MmStruct, vpn: int) -> MovableError:
+    """What to raise for an access that has faulted MAX_FAULTS times."""
+    return MovableError(f"page {vpn:#x} of {mm!r} still faults after {MAX_FAULTS} times")
 
 
 def entry_location(mm: MmStruct, vpn: int) -> Hashable:
