@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from movable.mm.userspace import Userspace
 
 
-
 def shrink_node(user: Userspace, node: Node, priority: int) -> int:
     """Reclaim from the lists of a node, a part of them that doubles with each lower priority; how many pages came free."""
     user.lru_add_drain_all()
