@@ -53,6 +53,19 @@ def compare(task: Process, pages: int) -> None:
         assert task.read(START + n * PAGE_SIZE, PAGE_SIZE) == content(n), n
 
 
+def unreadable_while_it_fails(vm: VM, task: Process, pages: int, rounds: int) -> None:
+    """Reclaimed while the device works, pages cannot be read back while it fails, and hold what they held once it works again."""
+    disk = vm.disks[0]
+    disk.fails = False
+    for _ in range(rounds):
+        shrink_node(task.user, vm.nodes[0], 0)
+    disk.fails = True
+    with pytest.raises(Signal, match="SIGBUS"):
+        compare(task, pages)
+    disk.fails = False
+    compare(task, pages)
+
+
 @pytest.mark.parametrize("era", ["4.19", "7.3"])
 def test_a_process_may_be_larger_than_memory(era: str) -> None:
     vm, task = machine(era=era)
@@ -108,14 +121,7 @@ def test_a_device_that_fails_costs_no_shared_data() -> None:
     shrink_node(task.user, vm.nodes[0], 0)
     assert vm.vmstat["pswpout_failed"]
     compare(task, 200)
-    disk.fails = False
-    for _ in range(3):
-        shrink_node(task.user, vm.nodes[0], 0)
-    disk.fails = True
-    with pytest.raises(Signal, match="SIGBUS"):
-        compare(task, 200)
-    disk.fails = False
-    compare(task, 200)
+    unreadable_while_it_fails(vm, task, 200, 3)
     validate_vm(vm)
 
 
@@ -200,14 +206,7 @@ def test_a_device_that_fails_costs_no_data() -> None:
     assert vm.vmstat["pswpout_failed"]
     compare(task, 100)
     validate_vm(vm)
-    disk.fails = False
-    for _ in range(6):
-        shrink_node(task.user, vm.nodes[0], 0)
-    disk.fails = True
-    with pytest.raises(Signal, match="SIGBUS"):
-        compare(task, 100)
-    disk.fails = False
-    compare(task, 100)
+    unreadable_while_it_fails(vm, task, 100, 6)
 
 
 def test_clean_and_dirty_pages_of_files_give_way() -> None:
