@@ -112,8 +112,7 @@ def spread(  # long: `interleavings` on many processes, in the same order
     of ``movable.explore.campaign.campaign``.
 
     ``executions`` is the budget of all scenarios together, of which each gets the same part, and at least MIN_EXECUTIONS as long as
-    something is left. Raises UsageError when the directory
-    belongs to another campaign, or the driver cannot be found by its name.
+    something is left. Raises UsageError when the directory belongs to another campaign, or the driver cannot be found by its name.
     """
     find(target)
     result = Interleavings()
@@ -125,19 +124,20 @@ def spread(  # long: `interleavings` on many processes, in the same order
         share = max(MIN_EXECUTIONS, executions // max(1, len(found)))
         for number, scenario in enumerate(found):
             earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")
+            report = Explored(scenario.name, str(scenario), operations=scenario.operations)
             if ended or (earlier is not None and not earlier.rules):
-                result.scenarios.append(earlier or Explored(scenario.name, str(scenario), operations=scenario.operations))
+                result.scenarios.append(earlier or report)
                 result.scenarios[-1].left_out = ended
                 continue
-            if sum(one.executions for one in result.scenarios) >= executions:
-                result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
+            if result.executions >= executions:
+                result.scenarios.append(report)
                 continue  # reported as not reached
             board.enter("interleavings", str(scenario), scenario_token(chosen, scenario))
             trial = Trial(chosen, scenario)
             trial.known = known
-            result.scenarios.append(Explored(scenario.name, str(scenario), operations=scenario.operations))
+            result.scenarios.append(report)
             if trial.orders.errors and not trial.orders.outcomes:
-                result.scenarios[-1].left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
+                report.left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
                 continue
             file = None if directory is None else _file(Path(directory), number, scenario)
             _Part(target, trial, executor, share, file, result, apart).run()
