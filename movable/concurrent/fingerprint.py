@@ -35,7 +35,7 @@ from movable.concurrent.end_state import (
 )  # fmt: skip
 from movable.explore.instrument.class_swap import plain
 from movable.explore.instrument.hooks import UNCHANGING
-from movable.explore.instrument.snapshot import members_of
+from movable.explore.instrument.snapshot import is_set, members_of
 from movable.mm.list import LIST_POISON
 
 _MAPS = (dict, OrderedDict, defaultdict)
@@ -148,7 +148,7 @@ class Fingerprint:
             if object.__getattribute__(value, "__dict__") is not attributes:
                 raise AttributeError
         for member, value in self._unset:
-            if _is_set(member, value):
+            if is_set(member, value):
                 raise AttributeError
         out: list[Any] = []
         for place in compress(itertools.count(), map(is_not, map(type, self._classed), self._classes)):
@@ -216,11 +216,3 @@ class _Reading:
 def _view(value: Any, which: str) -> Any:
     kind: Any = OrderedDict if isinstance(value, OrderedDict) else dict
     return getattr(kind, which)(value)
-
-
-def _is_set(member: Any, value: Any) -> bool:
-    try:
-        member.__get__(value)
-    except AttributeError:
-        return False
-    return True

@@ -130,7 +130,7 @@ class Snapshot:
                 self._dicts.append((value, attributes))
                 found.append(attributes)
             for member in slots:
-                content = member.__get__(value) if _is_set(member, value) else _UNSET
+                content = member.__get__(value) if is_set(member, value) else _UNSET
                 if content is _UNSET:
                     self._empty_slots.append((member, value))
                 else:
@@ -218,7 +218,7 @@ class Snapshot:
                 object.__setattr__(value, "__dict__", attributes)
         _exhaust(map(_set_slot, self._members, self._owners, self._slots))
         for member, value in self._empty_slots:
-            if _is_set(member, value):
+            if is_set(member, value):
                 member.__delete__(value)
         for cell, content in self._cells:
             cell.cell_contents = content
@@ -274,7 +274,8 @@ def members_of(written: type) -> list[Any] | None:
     return list(members.values())
 
 
-def _is_set(member: Any, value: Any) -> bool:
+def is_set(member: Any, value: Any) -> bool:
+    """Whether an object has something in one of its slots."""
     try:
         member.__get__(value)
     except AttributeError:
