@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
@@ -21,6 +21,7 @@ from movable.errors import DeadlockError, by_hand
 from movable.explore.dependence import Part
 from movable.explore.instrument.hooks import Hooks
 from movable.explore.schedulers.shared_locations import READS
+from movable.introspection import outward
 from movable.sequential.faults import Blocked, passes, watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
@@ -80,10 +81,7 @@ class _Notes:
 
 def _caller() -> CodeType | None:
     """The innermost code that is not the kit's."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and _KIT.match(frame.f_globals.get("__name__", "")):
-        frame = frame.f_back
-    return None if frame is None else frame.f_code
+    return next((one.f_code for one in outward(sys._getframe(2)) if not _KIT.match(one.f_globals.get("__name__", ""))), None)
 
 
 _KIT = re.compile(r"movable(\.(?!museum\.)|$)")
