@@ -86,7 +86,7 @@ def derive(subject: Subject, size: int = SIZE, deadline: float | None = None) ->
         part = size if not variant else max(len(KINDS) // 2, size // (VARIANT_PART * (len(variants) - 1)))
         planner = _Planner(States(subject, variant), deadline)
         _add(plan, planner.kinds(), part, subject.seed)
-        plan.unplanned |= planner.states.unplanned(planner.known)
+        plan.unplanned |= planner.states.unplanned()
         if over(deadline):
             break
     return plan
@@ -337,8 +337,10 @@ class _Planner:
     def _readings(self) -> Iterator[tuple[Scenario, int]]:
         """The workload's own ``read`` beside what moves and changes a page, where all it does is to ask the driver."""
         read = reading(self.states.subject.workload)
-        for state in self._known("one", "held", "few") if read is not None else ():
-            asks = self.states.alone(state, ("op", "read", dict.fromkeys(read.arguments, 0))) if read is not None else None
+        if read is None:
+            return
+        for state in self._known("one", "held", "few"):
+            asks = self.states.alone(state, ("op", "read", dict.fromkeys(read.arguments, 0)))
             if asks is None or asks.peeks or not asks.touched:
                 continue
             if state.name == "all isolated":
@@ -354,13 +356,13 @@ class _Planner:
         """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about."""
         few = self.known["few"]
         for effects in few.effects.values():
-            queued = next((effect for effect in effects if effect.queued), None)
-            if queued is not None and few.pages:
-                prefix = (*few.prefix, queued.action)
+            queued = [effect for effect in effects if effect.queued]
+            if queued and few.pages:
+                prefix = (*few.prefix, queued[0].action)
                 yield self._made(few, ("teardown",), ("migrate", 0), settled=False, prefix=prefix)
                 yield self._made(few, ("migrate", 0), ("put_back", len(few.pages) - 1), settled=False, prefix=prefix)
                 for one in self._best(few):
-                    again = self._near(one, [effect for effect in effects if effect.queued])
+                    again = self._near(one, queued)
                     if again is not None:
                         other = self._other_content(again.action)
                         yield self._made(few, one, other, settled=False, prefix=(*few.prefix, again.action))

@@ -206,11 +206,11 @@ class States:
             found["full"] = full
         return found
 
-    def unplanned(self, known: dict[str, State]) -> dict[str, str]:
-        """Operations that can be run in none of these states, and why."""
+    def unplanned(self) -> dict[str, str]:
+        """Operations that can be run in none of the states that are known, and why."""
         found = {}
         for name in self.candidates:
-            if not any(name in state.effects for state in known.values()):
+            if not any(name in state.effects for state in self.known.values()):
                 error = self.raised.get(name)
                 found[name] = "nothing makes a handle for it" if error is None else f"run alone it ends in {_words(error)}"
         return found
