@@ -281,10 +281,6 @@ class Stage(Performer):
         found = [(names[key], _reading(workload, key)) for key in workload.model if key in names]
         return tuple(sorted(found, key=lambda pair: (str(pair[0][0]), pair[0][1])))
 
-    def frames_in_use(self) -> int:
-        """How many frames somebody owns."""
-        return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
-
 
 def _one_of(handles: list[Any], answer: Any) -> bool:
     """Whether an answer is one of the handles, and not only equal to one: False is not handle 0, and True not handle 1."""

@@ -255,7 +255,7 @@ class Machine(Performer):
     # the parts
 
     def _setup(self) -> None:
-        self.baseline = self._frames_in_use()
+        self.baseline = self.frames_in_use()
         self.counters = machine_counters(self.vm, self.levels)
         options = self._workload.variants[self.variant % len(self._workload.variants)]
         try:
@@ -269,9 +269,6 @@ class Machine(Performer):
         self.names.meet(self.workload.model)
         self.onlooker = Onlooker(self.vm, self.workload)
         self.onlooker.watch()
-
-    def _frames_in_use(self) -> int:
-        return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
 
     def _step(self, step: Step) -> None:
         assert self.workload is not None
@@ -347,7 +344,7 @@ class Machine(Performer):
         self.onlooker.changes += 1
         self.operations[name] += 1
         self.audit.operating = True
-        held, used = len(user.model), self._frames_in_use()
+        held, used = len(user.model), self.frames_in_use()
         try:
             user.run(name, arguments)
         finally:
@@ -357,7 +354,7 @@ class Machine(Performer):
 
     def _note_role(self, name: str, more: int, used: int) -> None:
         """Whether an operation made the driver hold more or less: things of its model, or else frames."""
-        more = more or self._frames_in_use() - used
+        more = more or self.frames_in_use() - used
         if more > 0:
             self.grown[name] += 1
         elif more < 0:
@@ -523,7 +520,7 @@ class Machine(Performer):
             with self.seam.quiet():
                 pages = list(self.workload.pages())
                 mapped = {page.pfn for page in self.workload.mapped()}
-            in_use = self._frames_in_use()
+            in_use = self.frames_in_use()
             for page in [page for page in pages if page.pfn not in mapped][:PROGRESS_PAGES]:
                 self.answers.clear()
                 short = self.faults.short_of_targets
@@ -536,7 +533,7 @@ class Machine(Performer):
             self._check()
             with self.seam.quiet():
                 left = len(list(self.workload.pages()))
-            given_up = max(0, in_use - self._frames_in_use())
+            given_up = max(0, in_use - self.frames_in_use())
             if left + given_up < len(pages) and not self.workload.may_release_isolated:
                 self.say("D16", False, f"{len(pages)} pages were movable, {left} are after each moved once")
 
@@ -585,5 +582,5 @@ class Machine(Performer):
             return
         differ = changed(self.counters, machine_counters(self.vm, self.levels))
         self.say("D61", not differ, f"after the driver was removed, {'; '.join(differ[:3])}")
-        left = self._frames_in_use() - self.baseline
+        left = self.frames_in_use() - self.baseline
         self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")

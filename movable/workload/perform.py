@@ -91,6 +91,10 @@ class Performer:
         page = self.page(number)
         return None if page is None else page.pfn >> self.vm.pageblock_order << self.vm.pageblock_order
 
+    def frames_in_use(self) -> int:
+        """How many frames somebody owns."""
+        return sum(1 << page.order for page in self.vm.pages.values() if page._refcount > 0)
+
     # the actions
 
     def do(self, user: Workload, action: Action) -> object:
