@@ -75,8 +75,7 @@ class Orders:
         actions = [action for actions in scenario.tasks for action in actions]
         self.torn = any(action[0] == "teardown" for action in actions)
         self.long = any(action[0] in LONG for action in actions)
-        self.operations = sum(action[0] == "op" for action in actions)
-        self.timed = self.operations > 0 and 1 < len(actions) <= MAX_OPERATIONS
+        self.timed = any(action[0] == "op" for action in actions) and 1 < len(actions) <= MAX_OPERATIONS
         self.all_orders = multinomial(parts_by_task(scenario)) <= MAX_ORDERS
         self.hangs = 0
         self.worked = False
