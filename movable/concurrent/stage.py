@@ -213,8 +213,8 @@ class Stage(Performer):
         """What a compaction may be to an operation: one page (None: every page) is isolated, perhaps moved, and given back."""
         taken = ListHead("pages held a while")
         take = (lambda: self._take_all(taken)) if number is None else (lambda: self.take(self.page(number), taken))
-        move = lambda: self.move(taken, MIGRATE_SYNC)  # noqa: E731
-        return [take, *([move] if moves else []), lambda: putback_movable_pages(taken)]
+        move: list[Phase] = [lambda: self.move(taken, MIGRATE_SYNC)] if moves else []
+        return [take, *move, lambda: putback_movable_pages(taken)]
 
     @whole
     def _do_isolate_all(self) -> None:
