@@ -76,9 +76,11 @@ class Locks:
 
     def twice(self, task: int, op: str, key: Hashable) -> bool:
         """Whether ``task`` surely holds ``key`` in a way that makes ``op`` wait for itself."""
-        reads = op in ("rlock", "rtry")
         mine = self._held.get(task)
-        return bool(mine) and any(lock.key == key and lock.sure and not (lock.shared and reads) for lock in mine or ())
+        if not mine:
+            return False
+        reads = op in ("rlock", "rtry")
+        return any(lock.key == key and lock.sure and not (lock.shared and reads) for lock in mine)
 
     def held(self, task: int) -> list[Hashable]:
         """The locks that ``task`` holds or is about to hold, in the order they were asked for."""
