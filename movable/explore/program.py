@@ -46,7 +46,6 @@ class Counts(Protocol):
         """The counts by name, since this was asked last."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Named:
     """A program known by name, so that it can cross to another process.
