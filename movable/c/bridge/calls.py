@@ -346,11 +346,15 @@ class Bridge:
         key, op = self._awaited(looks, table, wishes)
         if call.thread is not None:
             call.scheduler.wait(key, changed, what, op=op)
-            return
-        me = call.engine._running if hasattr(call.engine, "_running") else None
+        else:
+            self.wait_as_last(call, key, changed, what, op)
+
+    def wait_as_last(self, call: Call, key: Any, ready: Callable[[], bool], what: str, op: str) -> None:
+        """Let a task sleep until it is ``ready``, or nobody else can go on."""
+        me = getattr(call.engine, "_running", None)
         self.idling.add(me)
         try:
-            call.scheduler.wait(key, lambda: changed() or self._nobody_else(call.engine, me), what, op=op)
+            call.scheduler.wait(key, lambda: ready() or self._nobody_else(call.engine, me), what, op=op)
         finally:
             self.idling.discard(me)
 

@@ -108,9 +108,8 @@ def _sleep_as_task(
     bridge: Bridge, call: Call, tickets: dict[WaitQueue, int], woken: Callable[[], bool], timed: bool, what: str
 ) -> None:
     sleeps(bridge, "waits")
-    scheduler, me = call.scheduler, getattr(call.engine, "_running", None)
+    scheduler = call.scheduler
     keys = [("queue", queue.name) for queue in tickets]
-    key, op = (keys[0], "wait") if len(keys) == 1 else (("loop",), "opaque")
     rung: list[bool] = []
     name = scheduler.current
     most = TIMERS if call.thread is None else TIMERS_OF_A_THREAD
@@ -123,17 +122,12 @@ def _sleep_as_task(
             rung.append(True)
 
         scheduler.spawn("timer", ring, daemon=True)
+
     if late and call.thread is None:
-        key, op = ("loop",), "opaque"
-        bridge.idling.add(me)
-
-    def ready() -> bool:
-        return bool(rung) or woken() or (late and call.thread is None and bridge._nobody_else(call.engine, me))
-
-    try:
-        scheduler.wait(key, ready, what, op=op)
-    finally:
-        bridge.idling.discard(me)
+        bridge.wait_as_last(call, ("loop",), woken, what, "opaque")
+    else:
+        key, op = (keys[0], "wait") if len(keys) == 1 else (("loop",), "opaque")
+        scheduler.wait(key, lambda: bool(rung) or woken(), what, op=op)
     call.timed_out = not woken()
 
 
