@@ -221,7 +221,7 @@ class Driver:
     def _look_for_work(self) -> None:
         """Raise VMBug for work, a thread or a shrinker that would be run in the code of a module that is gone."""
         for work in self.c.works.values():
-            if work._pending or work._running:
+            if work.busy:
                 state = "runs" if work._running else "is queued"
                 raise VMBug(
                     "D41",

@@ -36,6 +36,11 @@ class CWork(Work):
         self.cancelling = self.ran = self.turns = 0
 
     @property
+    def busy(self) -> bool:
+        """Whether it is queued or runs."""
+        return self._pending or self._running
+
+    @property
     def rests(self) -> bool:
         """Whether its next turn is not yet."""
         return self.turns >= TURNS
@@ -111,29 +116,30 @@ class CWorkQueue(WorkQueue):
 
     # waiting for items
 
+    def _busy(self) -> tuple[CWork, ...]:
+        return tuple(work for work in self.bridge.works.values() if work.queue is self and work.busy)
+
     def flush(self, *works: CWork) -> None:
         """Wait until these, or all that are queued or run now, have had a turn (flush_work, flush_workqueue)."""
         self._point("aw")  # what its items did before comes before whatever follows
-        seam = self.vm.seam
-        chosen = works or tuple(work for work in self.bridge.works.values() if work.queue is self)
-        wanted = {work: work.ran + 1 + (work._pending and work._running) for work in chosen if work._pending or work._running}
+        wanted = {work: work.ran + 1 + (work._pending and work._running) for work in works or self._busy() if work.busy}
         for work in wanted:
             work.turns = 0
 
         def done() -> bool:
-            return all(work.ran >= count or not (work._pending or work._running) for work, count in wanted.items())
+            return all(work.ran >= count or not work.busy for work, count in wanted.items())
 
-        if seam is not None and seam.scheduler is not None:
-            words = f"work queue {self.name!r} to drain" if not works else f"work item {works[0].name!r} to finish"
-            self.vm.wait(("work", self.name), done, words)
-        else:
-            self.vm.wait(("work", self.name), done, f"work queue {self.name!r} to drain")
+        seam = self.vm.seam
+        what = f"work queue {self.name!r} to drain"
+        if works and seam is not None and seam.scheduler is not None:
+            what = f"work item {works[0].name!r} to finish"
+        self.vm.wait(("work", self.name), done, what)
 
     def drain(self) -> None:
         """Wait until nothing is queued any more (drain_workqueue). Raises VMBug where an item queues itself again and again."""
         for _ in range(DRAINS):
             self._point("aw")
-            if not any(work._pending or work._running for work in self.bridge.works.values() if work.queue is self):
+            if not self._busy():
                 return
             self.flush()
         left = self._items[0].name if self._items else "an item"

@@ -171,7 +171,7 @@ def flush_work(bridge: Bridge) -> int:
     if work.queue is None:
         return 0
     work.queue._point("aw")  # what it did before comes before whatever follows
-    if not (work._pending or work._running):
+    if not work.busy:
         return 0
     work.queue.flush(work)  # type: ignore[call-arg]
     return 1
