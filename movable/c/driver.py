@@ -115,13 +115,16 @@ class Driver:
         folders = (*recipe.include, *(path.parent for path in recipe.sources))
         paths = [*recipe.sources, *(found for folder in folders if (found := folder / file).is_file())]
         texts = [read(path) for path in paths if path.name == Path(file).name]
-        if not texts and recipe.kernel_tree is None:
-            raise UsageError(
-                f"{waiver}: {cls.name()} has no file {file}; it is built from {', '.join(path.name for path in recipe.sources)}"
-            )
-        if texts and where.isdecimal() and not any(0 < int(where) <= text.count("\n") + 1 for text in texts):
-            raise UsageError(f"{waiver}: {file} has {max(text.count(chr(10)) for text in texts)} lines")
-        if texts and not where.isdecimal() and not any(re.search(rf"\b{re.escape(where)}\b", text) for text in texts):
+        if not texts:
+            if recipe.kernel_tree is None:
+                raise UsageError(
+                    f"{waiver}: {cls.name()} has no file {file}; it is built from {', '.join(path.name for path in recipe.sources)}"
+                )
+        elif where.isdecimal():
+            lines = max(text.count("\n") for text in texts)
+            if not 0 < int(where) <= lines + 1:
+                raise UsageError(f"{waiver}: {file} has {lines} lines")
+        elif not any(re.search(rf"\b{re.escape(where)}\b", text) for text in texts):
             raise UsageError(f"{waiver}: {file} has no function {where}")
 
     @classmethod
