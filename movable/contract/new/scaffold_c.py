@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
+from movable.contract.new.scaffold_era import Edits, edited
 from movable.eras import Era
-from movable.errors import UsageError
 
 C_DEFAULT = "6.1"
 """The kernel of the template."""
-Edits = tuple[tuple[str, str], ...]
 
 BEFORE_6_0: Edits = (
     ("#include <linux/highmem.h>\n", "#include <linux/fs.h>\n#include <linux/highmem.h>\n"),
@@ -101,8 +100,5 @@ def for_era(text: str, package: str, era: Era) -> str:
         edits += NO_MODE
     if era.sticky_mark:
         edits += STICKY
-    for old, new in ((old.replace("NAME", package), new.replace("NAME", package)) for old, new in edits):
-        if old not in text:
-            raise UsageError(f"the template of a driver has no {old!r} to change")
-        text = text.replace(old, new)
+    text = edited(text, tuple((old.replace("NAME", package), new.replace("NAME", package)) for old, new in edits))
     return re.sub(r"\n{3,}", "\n\n", text)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.errors import UsageError
 
-LATER_FORM = (
+Edits = tuple[tuple[str, str], ...]
+
+LATER_FORM: Edits = (
     ("def migratepage(self, mapping: AddressSpace, newpage: Page,", "def migrate_page(self, newpage: Page,"),
     ("            SetPageMovable(newpage, mapping)\n", "            SetPageMovable(newpage, self.mapping)\n"),
     ("    AddressSpace,\n", ""),
 )
-NO_MODE = (
+NO_MODE: Edits = (
     ("        if mode == MIGRATE_SYNC_NO_COPY:\n            return -EINVAL\n", ""),
     ("from errno import EINVAL\n\n", ""),
     ("    MIGRATE_SYNC_NO_COPY,\n", ""),
 )
-MARKS_STAY = (
+MARKS_STAY: Edits = (
     ("    ClearPageMovable,\n", ""),
     ("                    ClearPageMovable(page)\n", ""),
     ("            ClearPageMovable(page)\n", ""),
@@ -43,9 +45,18 @@ MARKS_STAY = (
 )
 
 
+def edited(text: str, edits: Edits) -> str:
+    """The text with each old part replaced by the new one. Raises UsageError where an old part is missing."""
+    for old, new in edits:
+        if old not in text:
+            raise UsageError(f"the template of a driver has no {old!r} to change")
+        text = text.replace(old, new)
+    return text
+
+
 def for_era(text: str, era: Era) -> str:
     """The text of a template as ``era`` wants it; a text that holds none of it is returned as it is."""
-    edits: tuple[tuple[str, str], ...] = ()
+    edits: Edits = ()
     if not era.mapping_argument:
         edits += LATER_FORM
     if not era.no_copy_mode:
@@ -53,12 +64,8 @@ def for_era(text: str, era: Era) -> str:
     if era.sticky_mark:
         edits += MARKS_STAY
     if "def migratepage(" in text:
-        missing = [old for old, _ in edits if old not in text]
-        if missing:
-            raise UsageError(f"the template of a driver has no {missing[0]!r} to change")
-        for old, new in edits:
-            text = text.replace(old, new)
-    for last in (", budget=5)", ", examples=100)"):
-        if not era.mapping_argument:
+        text = edited(text, edits)
+    if not era.mapping_argument:
+        for last in (", budget=5)", ", examples=100)"):
             text = text.replace(last, f'{last[:-1]}, era="{era.name}")')
     return text
