@@ -41,8 +41,9 @@ class Thread:
         self.naps = 0
         """How often a wait with a time limit may still end by it, on a machine without a scheduler."""
         self.own = own
-        self.end = end
         """Where it waits for being woken itself."""
+        self.end = end
+        """Where others wait for its end."""
         self.queue: WaitQueue | None = None
         """Where it waits or last waited: who wakes the thread itself ends that wait, too."""
 

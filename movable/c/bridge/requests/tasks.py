@@ -1,4 +1,4 @@
-"""Threads, work, waiting, and loops that wait."""
+"""Threads, work, and loops that wait."""
 
 from __future__ import annotations
 
