@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from movable.explain.material import Material
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-SIZES = (4, 8, 16, 64, 256)
 MAX_BYTES = 64 << 20
 MAX_LOG = 8 << 20
 LOG_MARKS = ("page dumped because", "migrating pfn", "PFNs busy", "alloc failed, req-size")
@@ -47,6 +46,8 @@ def _order(text: str) -> int:
 
 def _page_size(text: str) -> int:
     """A size of pages in kB; a number without a unit is in bytes, as getconf prints it, or in kB where it is small."""
+    from movable.explain.judge.page_size import SIZES
+
     found = re.fullmatch(r"(\d{1,7})([kK]?)(?:i?B)?", text)
     size = int(found[1]) if found else 0
     size = size >> 10 if found and not found[2] and size >= 1024 else size
