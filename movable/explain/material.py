@@ -132,7 +132,6 @@ class Request:
     order: int
     gfp: tuple[str, ...]
     oom: bool = False
-    nodemask: str = ""
     what: str = "failed"
     atomic: bool = False
     movable: bool = False

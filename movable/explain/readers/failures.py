@@ -84,5 +84,4 @@ def _request(line: Line, material: Material, task: str, order: int, mask: str, n
     nodes = nodes_of(found[1]) if found else None
     nodes = nodes if nodes is not None or allowed is None else nodes_of(allowed[1])
     task = task.rsplit("] ", 1)[-1].strip()
-    mask_text = found[1] if found else ""
-    material.requests.append(Request(line, task, order, words, False, mask_text, "failed", atomic, movable, high, nodes))
+    material.requests.append(Request(line, task, order, words, atomic=atomic, movable=movable, high=high, nodes=nodes))
