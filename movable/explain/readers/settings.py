@@ -26,9 +26,9 @@ _BUILT = re.compile(r"^\s*CONFIG_(?:\w+_(\d+)K_PAGES|PAGE_SIZE_(\d+)KB)=y\s*$")
 _GETCONF = Guarded(r"\bgetconf\s+PAGE_?SIZE\b|\bpagesize\b")
 
 
-def _page_size(line: Line) -> int:
-    """The bytes of a page where the line says them, as getconf, a configuration or vmcoreinfo do; 0 for another line."""
-    said, built, alone = _SAID.match(line.text), _BUILT.match(line.text), _ALONE.match(line.text)
+def _page_size(line: Line, alone: re.Match[str] | None) -> int:
+    """The bytes of a page where the line says them, as getconf (a number ``alone``), a configuration or vmcoreinfo do; else 0."""
+    said, built = _SAID.match(line.text), _BUILT.match(line.text)
     if built is not None:
         return int((built[1] or built[2])[:4]) << 10
     if said is not None:
@@ -45,7 +45,7 @@ def read(line: Line, material: Material) -> bool:
         name = name if of_size is None else f"{of_size[1]} {name}"
         material.settings[name] = choice[1]
         return True
-    size = _page_size(line)
+    size = _page_size(line, alone)
     if size:
         material.page_sizes.append((size >> 10, "what was said of it"))
         return True
