@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from movable.explain.material import PageDump
 from movable.explain.meanings import AGAIN, OFFLINING, OWNERS, of_offlining, of_return
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 
 PIN_BIAS = 1024
 """What FOLL_PIN adds to a page's reference count (GUP_PIN_COUNTING_BIAS)."""
@@ -35,7 +36,8 @@ def judge(page: PageDump) -> Hostage:
 def kind_of(page: PageDump) -> str:
     """What sort of page it is, as far as flags and mapping tell."""
     flags = set(page.flags)
-    movable = "isolated" in flags or ((page.mapping or 0) & 3 == 2 and not page.aops and "swapbacked" not in flags)
+    marked = (page.mapping or 0) & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
+    movable = "isolated" in flags or (marked and not page.aops and "swapbacked" not in flags)
     by_kind = (
         (bool(flags & {"slab"}) or page.page_type == "slab", "slab"),
         ("reserved" in flags, "reserved"),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Material, Request
 from movable.explain.zones import size_of
+from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 
-COSTLY = 3  # PAGE_ALLOC_COSTLY_ORDER
 MARKED = {"C": "CMA", "H": "kept for atomic requests", "I": "isolated"}
 """Letters of Mem-Info for blocks that not every request may take."""
 MAX_TOLD = 12
@@ -34,7 +34,7 @@ def _answer(material: Material, one: Request, times: int) -> Answer:
     if one.atomic:
         answer.facts.append("It may not wait, so that neither reclaim nor compaction could help it.")
         answer.advice.append("raise vm.min_free_kbytes, so that more is kept for such requests")
-    elif one.order > COSTLY:
+    elif one.order > PAGE_ALLOC_COSTLY_ORDER:
         answer.facts.append("It is a costly order (above 3): the kernel gives up where compaction does not help.")
     if limited:
         how = _limit(material.cgroup)
