@@ -9,7 +9,7 @@ from movable.explain.hostages import judge
 from movable.explain.judge import figures
 from movable.explain.judge.page_size import USUAL
 from movable.explain.judge.requests import kept_back, may_use, not_for, requests
-from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material, PageDump
+from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material, alike
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
 from movable.trace.judge.compaction import follow
@@ -155,10 +155,8 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 
 def _pages(material: Material) -> Iterator[Answer]:
-    alike: dict[tuple[object, ...], list[PageDump]] = {}
-    for page in material.pages:
-        alike.setdefault((page.pfn, page.reason, page.ret, page.refcount, page.name), []).append(page)
-    for group in list(alike.values())[:MAX_PAGES_TOLD]:
+    groups = list(alike(material.pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
+    for group in groups[:MAX_PAGES_TOLD]:
         page = group[0]
         found = judge(page)
         name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
@@ -176,18 +174,15 @@ def _pages(material: Material) -> Iterator[Answer]:
         if page.owner:
             answer.facts.append(f"It was allocated by: {page.owner}.")
         yield answer
-    if len(alike) > MAX_PAGES_TOLD:
-        yield Answer("More pages", [f"{len(alike) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
+    if len(groups) > MAX_PAGES_TOLD:
+        yield Answer("More pages", [f"{len(groups) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
 
 
 def _areas(material: Material) -> Iterator[Answer]:
     """Failures of contiguous allocation; those that are alike are told once, and ranges that were busy together."""
     busy = [one.busy for one in material.cma if one.busy is not None]
-    alike: dict[tuple[object, ...], list[CmaFailure]] = {}
-    for one in material.cma:
-        if one.busy is None:
-            alike.setdefault((one.area, one.wanted, one.ret, tuple(one.runs)), []).append(one)
-    for group in alike.values():
+    failed = (one for one in material.cma if one.busy is None)
+    for group in alike(failed, lambda one: (one.area, one.wanted, one.ret, tuple(one.runs))).values():
         answer = _cma(group[0])
         if len(group) > 1:
             answer.facts.insert(1, f"That is said {len(group)} times.")

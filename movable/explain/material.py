@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from movable.explain.paste import Line
+
+Row = TypeVar("Row")
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -287,3 +291,11 @@ class Answer:
     title: str
     facts: list[str] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+
+
+def alike(rows: Iterable[Row], by: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    """Rows by what they have in common, in the order in which it came first."""
+    found: dict[Key, list[Row]] = {}
+    for one in rows:
+        found.setdefault(by(one), []).append(one)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage
+from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, alike
 
 BLOCKS = "cat /proc/buddyinfo: these figures do not say in which blocks free memory lies"
 COMPACTING = (
@@ -20,10 +20,7 @@ MOST_TOLD = 6
 
 def answers(material: Material) -> Iterator[Answer]:
     """One answer for each kind of figures, then for owners of pages and for what processes have mapped."""
-    kinds: dict[str, list[Figure]] = {}
-    for one in material.figures:
-        kinds.setdefault(one.kind, []).append(one)
-    for kind, rows in kinds.items():
+    for kind, rows in alike(material.figures, lambda one: one.kind).items():
         title, teller = TELLERS.get(kind, (kind, _values))
         answer = Answer(title)
         teller(rows, answer)
@@ -146,9 +143,8 @@ def _samples(rows: list[Figure], answer: Answer) -> None:
 
 
 def _histogram(rows: list[Figure], answer: Answer) -> None:
-    names = dict.fromkeys(one.name for one in rows)
-    for name in names:
-        buckets = [next(iter(one.values.items())) for one in rows if one.name == name]
+    for name, group in alike(rows, lambda one: one.name).items():
+        buckets = [next(iter(one.values.items())) for one in group]
         most = max(buckets, key=lambda one: one[1])
         total = _plain(sum(count for _, count in buckets))
         answer.facts.append(f"{name or 'A histogram'}: {total} values, most of them in {most[0]}.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from movable.explain import zones
-from movable.explain.material import Answer, FreeBlocks, Material, Request
+from movable.explain.material import Answer, FreeBlocks, Material, Request, alike
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 
@@ -17,13 +17,11 @@ MAX_TOLD = 12
 
 def requests(material: Material) -> Iterator[Answer]:
     """An answer for each request that failed; those that are alike are told once."""
-    alike: dict[tuple[str, int, tuple[str, ...], str], list[Request]] = {}
-    for one in material.requests:
-        alike.setdefault((one.task, one.order, one.gfp, one.what), []).append(one)
-    for group in list(alike.values())[:MAX_TOLD]:
+    groups = list(alike(material.requests, lambda one: (one.task, one.order, one.gfp, one.what)).values())
+    for group in groups[:MAX_TOLD]:
         yield _answer(material, group[0], len(group))
-    if len(alike) > MAX_TOLD:
-        yield Answer("More requests", [f"{len(alike) - MAX_TOLD} more kinds of requests failed; --json has all of them."])
+    if len(groups) > MAX_TOLD:
+        yield Answer("More requests", [f"{len(groups) - MAX_TOLD} more kinds of requests failed; --json has all of them."])
 
 
 def _answer(material: Material, one: Request, times: int) -> Answer:
