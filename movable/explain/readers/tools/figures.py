@@ -64,6 +64,10 @@ class Figures:
     def __init__(self) -> None:
         self._kind, self._columns = "", [""]
         self._map = ""
+        self._rows = {
+            "free": self._free, "vmstat": self._numbers, "sar": self._sar, "slab": self._slab, "lsmem": self._block,
+            "functions": self._function, "zsmalloc": self._class,
+        }  # fmt: skip
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a figure, or the header of a table of them."""
@@ -88,10 +92,10 @@ class Figures:
         return bool(kind) or _HEADS.match(text) is not None or _SYSTEM.match(text) is not None
 
     def _row(self, line: Line, material: Material) -> bool:
+        if not self._kind:
+            return False
         words = line.text.split()
-        reader = {"free": self._free, "vmstat": self._numbers, "sar": self._sar, "slab": self._slab, "lsmem": self._block,
-                  "functions": self._function, "zsmalloc": self._class}.get(self._kind)  # fmt: skip
-        return reader is not None and bool(words) and reader(line, words, material)
+        return bool(words) and self._rows[self._kind](line, words, material)
 
     def _free(self, line: Line, words: list[str], material: Material) -> bool:
         if not re.fullmatch(r"(?:Mem|Swap|Total|Low|High|-/\+ buffers/cache):", " ".join(words[: -2 if words[0] == "-/+" else 1])):
