@@ -28,7 +28,7 @@ KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or mova
 
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
-    found = [*requests(material), *_pages(material), *(_zone(material, row, order, why) for row in zones.last(material))]
+    found = [*requests(material), *_pages(material), *(_zone(material, rows, order, why) for rows in zones.by_zone(material))]
     if material.page_kb != USUAL:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
@@ -46,7 +46,9 @@ def _traced(material: Material) -> Answer:
     return Answer(lines[0], facts or [f"{len(material.events)} lines, none of compaction."])
 
 
-def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
+def _zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> Answer:
+    """What the last table of a zone says, and what became of the first."""
+    before, row = rows[0], rows[-1]
     now = zones.at(row, order)
     largest = max((each for each, count in enumerate(row.counts) if count), default=None)
     answer = Answer(f"{zones.named(row)}, order {order} ({size_of(order, row.page_kb)}, {why})")
@@ -71,8 +73,7 @@ def _zone(material: Material, row: FreeBlocks, order: int, why: str) -> Answer:
         return answer
     _blocks(material, row, now, answer)
     _watermarks(material, row, order, answer)
-    before = zones.first(material, row)
-    if before is not None:
+    if before is not row:
         was = zones.at(before, order)
         answer.facts.append(
             f"Since the first table: {was.usable_blocks} to {now.usable_blocks} blocks of order {order}, "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from movable.explain.judge.page_size import huge_order
-from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks
+from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, alike
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
 LARGEST_ORDER = 40
@@ -66,15 +66,14 @@ def tables(material: Material) -> list[FreeBlocks]:
     return found + list(sums.values())
 
 
+def by_zone(material: Material) -> list[list[FreeBlocks]]:
+    """The tables of every zone, the first one first; zones in the order in which they came."""
+    return list(alike(tables(material), place).values())
+
+
 def last(material: Material) -> list[FreeBlocks]:
-    """The last table of every zone, in the order in which zones came."""
-    return list({place(row): row for row in tables(material)}.values())
-
-
-def first(material: Material, of: FreeBlocks) -> FreeBlocks | None:
-    """The first table of a zone, where there are two or more."""
-    rows = [row for row in tables(material) if place(row) == place(of)]
-    return rows[0] if len(rows) > 1 else None
+    """The last table of every zone."""
+    return [rows[-1] for rows in by_zone(material)]
 
 
 def at(row: FreeBlocks, order: int) -> ZoneOrder:
