@@ -95,9 +95,9 @@ def beside(run: Run, times: int) -> Iterator[None]:
     every page of a batch from its process first, the process gives some of its own back, and the host of a balloon is busy."""
     before = {mapping: mapping.a_ops for mapping in run.vm.address_spaces.values() if mapping.a_ops.migratepage is not None}
     for mapping, ops in before.items():
-        ours = ops._replace(migratepage=_migrates_beside(run, mapping, ops.migratepage, times))
+        ours = ops._replace(migratepage=_giving_back(run, _busy_host(run, mapping, ops.migratepage, times), times))
         if run.vm.era.batch_pages and ops.isolate_page is not None:
-            ours = ours._replace(isolate_page=_isolates_beside(run, ops.isolate_page, times))
+            ours = ours._replace(isolate_page=_giving_back(run, ops.isolate_page, times))
         mapping.a_ops = ours
     try:
         yield
@@ -106,7 +106,18 @@ def beside(run: Run, times: int) -> Iterator[None]:
             mapping.a_ops = ops
 
 
-def _migrates_beside(run: Run, mapping: AddressSpace, inner: Any, times: int) -> Callable[..., Any]:
+def _giving_back(run: Run, inner: Callable[..., Any], times: int) -> Callable[..., Any]:
+    """An operation of a driver before which the process gives a page back, as long as it gave fewer than ``times``."""
+    def operation(*arguments: Any) -> Any:
+        if len(run.process.gone) < times:
+            run.process.give_back_one()
+        return inner(*arguments)
+
+    return operation
+
+
+def _busy_host(run: Run, mapping: AddressSpace, inner: Any, times: int) -> Callable[..., Any]:
+    """``migratepage`` of a driver, whose host (where it has one) is busy for some calls, ``times`` in all."""
     owner = next((one.instance for one in run.drivers if one.kind == run.owners.get(mapping.addr)), None)
     busy = getattr(owner, "host_is_busy", None)
     calls = 0
@@ -114,8 +125,6 @@ def _migrates_beside(run: Run, mapping: AddressSpace, inner: Any, times: int) ->
     def migratepage(*arguments: Any) -> Any:
         nonlocal calls
         calls += 1
-        if len(run.process.gone) < times:
-            run.process.give_back_one()
         if busy is None or run.host_was_busy == times or calls % BETWEEN_BUSY:
             return inner(*arguments)
         run.host_was_busy += 1
@@ -123,15 +132,6 @@ def _migrates_beside(run: Run, mapping: AddressSpace, inner: Any, times: int) ->
             return inner(*arguments)
 
     return migratepage
-
-
-def _isolates_beside(run: Run, inner: Any, times: int) -> Callable[..., Any]:
-    def isolate_page(*arguments: Any) -> Any:
-        if len(run.process.gone) < times:
-            run.process.give_back_one()
-        return inner(*arguments)
-
-    return isolate_page
 
 
 def take_huge_pages(run: Run, terminal: Terminal) -> None:
