@@ -5,6 +5,7 @@ The museum lies in the same package as the kit, but its exhibits are drivers lik
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -19,6 +20,19 @@ PATHS = tuple(f"movable/{room}/" for room in ROOMS)
 FOLDERS = tuple(f"{Path(__file__).parent / room}/" for room in ROOMS)
 """Beginnings of the same file names, absolute."""
 _STDLIB = f"{Path(os.__file__).parent}/"
+
+
+class no_collection:
+    """No automatic garbage collection inside the block: where objects are made by the hundred thousand and live on, going over all
+    of them again and again makes each of many dearer than each of few."""
+
+    def __enter__(self) -> None:
+        self.was = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *error: object) -> None:
+        if self.was:
+            gc.enable()
 
 
 def of_the_library(file: str) -> bool:

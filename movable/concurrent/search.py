@@ -28,7 +28,7 @@ from movable.explore.schedulers.portfolio import Portfolio
 from movable.explore.schedulers.replay import Choices
 from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
-from movable.introspection import raised_at
+from movable.introspection import no_collection, raised_at
 from movable.sequential.faults import Blocked, Hang, over, watchdog
 from movable.supervise import board
 from movable.workload.action import noun
@@ -397,7 +397,7 @@ class _Turns:
         portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else PORTION
         if self.executions is not None:
             portion = min(PORTION, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.searches))))
-        with tidy(), _no_collection():
+        with tidy(), no_collection():
             while any(not search.done for search in self.searches):
                 for search in self.searches:
                     if self.spent and over(self.deadline):
@@ -429,18 +429,6 @@ class _Turns:
         self.result.exercised.update(search.trial.exercised())
         if self.notice is not None:
             self.notice(self.result, {rule: words_of(sighting.failure) for rule, sighting in self.found.items()})
-
-
-class _no_collection:
-    """No automatic garbage collection inside the block."""
-
-    def __enter__(self) -> None:
-        self.was = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *error: Any) -> None:
-        if self.was:
-            gc.enable()
 
 
 def _differing(one: Any, two: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 from movable.frames.kinds import KINDS
 from movable.frames.machine import ImportedVM, machine_of
 from movable.frames.snapshot import MOVABLE_CODE, Snapshot, Span
+from movable.introspection import no_collection
 from movable.mm.compaction import compact_memory
 from movable.mm.vm import VM
 
@@ -92,15 +92,9 @@ def play(before: Snapshot, after: Snapshot | None, era: str, *, compact: bool = 
 
 
 def compact_quietly(vm: VM) -> None:
-    """Compact every node. The collector rests meanwhile: pages are made by the hundred thousand and live on, and going over all of
-    them again and again would make each page of a large machine dearer than one of a small machine."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
+    """Compact every node."""
+    with no_collection():
         compact_memory(vm)
-    finally:
-        if was:
-            gc.enable()
 
 
 def _beside(played: Played, before: Snapshot, after: Snapshot) -> None:

@@ -7,6 +7,7 @@ that is printed or written depends on time, on the order of a set, or on an addr
 from __future__ import annotations
 
 from movable.errors import InvalidState, MovableError, by_hand
+from movable.introspection import no_collection
 from movable.lab import report
 from movable.lab.options import Options, check
 from movable.lab.outputs import events_to, note, write_picture, write_record
@@ -26,7 +27,7 @@ def main(options: Options) -> int:
     settings = check(options)
     run = Run(settings)
     terminal = Terminal(len(STEPS), quiet=settings.json == "-")
-    with events_to(run):
+    with events_to(run), no_collection():
         load_drivers(run)
         plan(run)
         for line in report.opening(run):

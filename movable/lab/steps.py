@@ -110,7 +110,7 @@ def _giving_back(run: Run, inner: Callable[..., Any], times: int) -> Callable[..
     """An operation of a driver before which the process gives a page back, as long as it gave fewer than ``times``."""
     def operation(*arguments: Any) -> Any:
         if len(run.process.gone) < times:
-            run.process.give_back_one()
+            run.process.give_back_one([one for one in arguments if isinstance(one, Page)][-1])
         return inner(*arguments)
 
     return operation

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from movable.errors import MovableError, by_hand
+from movable.lab.options import PAGEBLOCK_ORDER
 from movable.mm.gfp import MAX_ORDER
 from movable.mm.gup import get_user_pages
 from movable.mm.madvise import madvise_dontneed
@@ -17,6 +18,7 @@ from movable.mm.mmap import do_mmap
 from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.pgtable import PTE_SHIFT, PTE_THERE
 from movable.mm.process import Signal
+from movable.mm.rmap import PageAnon
 from movable.mm.swap import LRU, lruvec
 from movable.mm.swapfile import swapoff, swapon
 from movable.mm.userspace import userspace
@@ -55,7 +57,8 @@ TEXT = 0x7000000
 
 
 class Process:
-    """A process whose pages move as the kernel's LRU pages do: anonymous ones that hold their own numbers, and those of a file.
+    """A process whose pages move as the kernel's LRU pages do: anonymous ones, and those of a file. Anonymous pages that it will
+    keep hold their own numbers; the others it only touches.
 
     ``left`` is how many pages it still wants, ``text`` what the file holds, page by page. ``gone`` are the numbers of pages that it
     gave back while they were on their way.
@@ -92,7 +95,10 @@ class Process:
         for _ in range(min(frames, self.left)):
             assert self.task is not None
             try:
-                self.task.write(HEAP + self.touched * PAGE_SIZE, _number(self.touched))
+                if self.touched % KEEPS_ONE_IN:
+                    self.task.touch(HEAP // PAGE_SIZE + self.touched, write=True)
+                else:
+                    self.task.write(HEAP + self.touched * PAGE_SIZE, _number(self.touched))
             except OutOfMemory:
                 self.left = 0
                 return
@@ -169,15 +175,19 @@ class Process:
             if task is not None:
                 task.unpin()
 
-    def give_back_one(self) -> None:
-        """Free one of its pages that somebody has isolated right now, if there is one."""
+    def give_back_one(self, near: Page) -> None:
+        """Free one of its pages that somebody has isolated right now, if there is one in the pageblock of ``near``: compaction
+        isolates a few pages of one pageblock at a time."""
         task = self.task
-        if task is None or task.mm is None or not any(sum(lruvec(node).nr_isolated) for node in self.vm.nodes):
+        if task is None or task.mm is None or not sum(lruvec(near.zone.node).nr_isolated):
             return
-        for number in range(0, self.touched, KEEPS_ONE_IN):
-            pte = task.mm.pgtable.get((HEAP // PAGE_SIZE) + number, 0)
-            page = self.vm.pages.get(pte >> PTE_SHIFT) if pte & PTE_THERE else None
-            if page is not None and not page._flags & LRU and page._refcount == 2:
+        first = near.pfn >> PAGEBLOCK_ORDER << PAGEBLOCK_ORDER
+        for pfn in range(first, first + (1 << PAGEBLOCK_ORDER)):
+            page = self.vm.pages.get(pfn)
+            if page is None or page._flags & LRU or page._refcount != 2 or not PageAnon(page):
+                continue
+            number = page._index - HEAP // PAGE_SIZE
+            if task.mm.pgtable.get(page._index, 0) >> PTE_SHIFT == pfn and number not in self.gone:
                 madvise_dontneed(task, HEAP + number * PAGE_SIZE, PAGE_SIZE)
                 self.gone.add(number)
                 return

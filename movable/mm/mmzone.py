@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 from movable.mm.gfp import (
+    __GFP_ATOMIC,
+    GFP_DIRECT_RECLAIM,
+    GFP_HIGH,
+    GFP_MEMALLOC,
     GFP_MOVABLE,
     GFP_THISNODE,
     GFP_ZERO,
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 FreeList = OrderedDict[int, None]
 
 WMARK_MIN, WMARK_LOW, WMARK_HIGH = range(3)
+MORE_THAN_LOOK = GFP_DIRECT_RECLAIM | GFP_HIGH | __GFP_ATOMIC | GFP_MEMALLOC
+"""Requests that may reclaim, or go below the min watermark."""
 ALLOC_NO_WATERMARKS = 0x04
 ALLOC_OOM = 0x08
 ALLOC_HARDER = 0x10
@@ -337,21 +343,27 @@ class AllocContext:
     ``zones`` is the zonelist, ``classzone`` the number of the highest zone allowed. ``fast`` is for order 0: pairs of
     a zone and the number of free frames that must be exceeded there, the migratetype, and whether the page is to be
     cleared. A zonelist with CMA in it has no such pairs for a request that may not use CMA, because the number would
-    change all the time.
+    change all the time. ``last`` are the same pairs, at the min watermark, for a request that may only look.
     """
 
-    __slots__ = ("classzone", "fast", "migratetype", "zones")
+    __slots__ = ("classzone", "fast", "last", "migratetype", "zones")
 
     def __init__(self, zones: tuple[Zone, ...], gfp: int) -> None:
         self.zones = zones
         self.migratetype = gfp_migratetype(gfp)
         self.classzone = classzone = gfp_zone(gfp)
-        floors = tuple(
-            (zone, zone.watermark[1] + zone.lowmem_reserve[classzone] + zone.nr_reserved_highatomic) for zone in zones
+        low, least = (
+            tuple((zone, zone.watermark[mark] + zone.lowmem_reserve[classzone] + zone.nr_reserved_highatomic) for zone in zones)
+            for mark in (WMARK_LOW, WMARK_MIN)
         )
         if not gfp & GFP_MOVABLE and any(zone.nr_cma_blocks for zone in zones):
-            floors = ()
-        self.fast = (floors, self.migratetype, bool(gfp & GFP_ZERO))
+            low = least = ()
+        self.fast = (low, self.migratetype, bool(gfp & GFP_ZERO))
+        self.last = () if gfp & MORE_THAN_LOOK else least
+
+    def exhausted(self) -> bool:
+        """Whether a request that may only look finds nothing: no zone has more than its min watermark."""
+        return bool(self.last) and not any(zone.nr_free > floor for zone, floor in self.last)
 
 
 class Node:
@@ -361,7 +373,7 @@ class Node:
     for every gfp what an allocation with it means here; ``build_all_zonelists`` empties it.
     """
 
-    __slots__ = ("contexts", "lruvec", "nid", "vm", "vmstat", "zones")
+    __slots__ = ("_fallback", "contexts", "lruvec", "nid", "vm", "vmstat", "zones")
 
     def __init__(self, vm: VM, nid: int) -> None:
         self.vm = vm
@@ -369,13 +381,16 @@ class Node:
         self.zones: list[Zone] = []
         self.vmstat: defaultdict[str, int] = defaultdict(int)
         self.contexts: dict[int, AllocContext] = {}
+        self._fallback: tuple[int, ...] = ()
         self.lruvec: LruVec | None = None
 
     @property
     def fallback(self) -> tuple[int, ...]:
         """The nodes to try, this one first: upwards, then around (build_zonelists, for equal distances)."""
         count = len(self.vm.nodes)
-        return tuple((self.nid + step) % count for step in range(count))
+        if len(self._fallback) != count:
+            self._fallback = tuple((self.nid + step) % count for step in range(count))
+        return self._fallback
 
     @property
     def present_pages(self) -> int:

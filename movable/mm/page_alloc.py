@@ -129,7 +129,7 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
                 _fresh_node(page)
         zone.pgalloc += 1
         return page
-    return _alloc_block(vm, gfp, 0, preferred_node(vm, nid))
+    return None if context.exhausted() and not vm._task.memalloc else _alloc_block(vm, gfp, 0, preferred_node(vm, nid))
 
 
 def preferred_node(vm: VM, nid: int | None) -> Node:

@@ -1,9 +1,12 @@
-"""Large machines: importing a snapshot, compacting it, what a page costs in time at any size, and in memory."""
+"""Large machines: importing a snapshot, compacting it, what a page costs in time at any size and in memory, and ``movable run``."""
 
 from __future__ import annotations
 
 import gc
 import random
+import resource
+import subprocess
+import sys
 import time
 import tracemalloc
 from array import array
@@ -21,6 +24,8 @@ pytestmark = pytest.mark.benchmark
 GIB = 1 << 30
 FREE, ANON = 1 << KPF_BUDDY, 1 << KPF_ANON | 1 << KPF_LRU
 BLOCK = 512
+RUNS = {"256M": 1 << 16, "1G": 1 << 18, "4G": 1 << 20}
+"""Frames of machines for ``movable run``."""
 
 
 def snapshot(size: int, mixed: float) -> Snapshot:
@@ -80,3 +85,25 @@ def test_a_page_that_was_touched_takes_300_bytes_beside_its_content(capsys: pyte
     with capsys.disabled():
         print("\nmemory of a page: " + ", ".join(f"{each:.0f} bytes in {size} MiB" for size, each in found.items()))
     assert max(found.values()) <= 300
+
+
+def used() -> float:
+    """Seconds of the processor, of processes that this one waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
+def whole_run(memory: str) -> float:
+    before = used()
+    subprocess.run([sys.executable, "-m", "movable", "run", "--memory", memory], check=True, stdout=subprocess.DEVNULL, timeout=300)
+    return used() - before
+
+
+def test_movable_run_on_machines_of_three_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the processor's time of a process each: the larger the machine, the smaller the share of what is read and imported."""
+    took = {memory: whole_run(memory) for memory in RUNS}
+    each = {memory: took[memory] / frames * 1e6 for memory, frames in RUNS.items()}
+    with capsys.disabled():
+        print("\n" + ", ".join(f"{memory}: {took[memory]:.1f} s, {each[memory]:.0f} us a frame" for memory in RUNS))
+    assert each["4G"] <= 1.3 * each["1G"]
+    assert took["4G"] <= 30
