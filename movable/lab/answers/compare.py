@@ -113,7 +113,12 @@ def told(log: list[Event], line: Line) -> Iterator[Event]:
             continue
         if event[0] == "mp":
             before = None
-        yield ["ret"] if event[0] == "ret" else event
+        yield event[:1] if event[0] == "ret" or (event[0] == "mpr" and not _tells_results(line)) else event
+
+
+def _tells_results(line: Line) -> bool:
+    """Whether it is on record which calls failed as a whole."""
+    return all(event[1] is not None for event in line.log if event[0] == "mpr")
 
 
 def _keeps_targets(line: Line) -> bool:

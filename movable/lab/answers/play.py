@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from errno import ENOMEM
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from movable.eras import Era
 from movable.errors import UsageError
@@ -15,7 +18,7 @@ from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import soft_offline_page
-from movable.mm.memory_hotplug import offline_pages
+from movable.mm.memory_hotplug import MAX_PASSES, offline_pages
 from movable.mm.migrate import isolate_movable_page, migrate_pages, putback_movable_pages
 from movable.mm.page import Page, get_page, put_page
 from movable.mm.page_alloc_contig import alloc_contig_range
@@ -263,7 +266,8 @@ class SoftPlayer(LonePlayer):
 class ListPlayer(LonePlayer):
     """A caller that empties ranges of memory comes by, as often as it came by the recorded page.
 
-    Where the recorded call ended without memory for targets, it does so here, at the same place: that was the neighbours' doing.
+    Where the recorded call ended without memory for targets, it does so here, at the same place, and where offlining was given up,
+    it is given up after as many passes: that was the neighbours' doing.
     """
 
     def __init__(self, line: Line, era: Era) -> None:
@@ -291,36 +295,54 @@ class ListPlayer(LonePlayer):
 
     def _loop(self, vm: VM, pages: ListHead, get: Any, put: Any, private: Any, mode: int, reason: int) -> int:
         self.call += 1
-        asked, short = self.calls[self.call] if self.call < len(self.calls) else (0, False)
+        call = self._recorded()
+        if not call.short or not call.stays:
+            ret = self.loop(vm, pages, get, put, private, mode, reason)
+        elif not call.asked:
+            ret = 0
+            self.returned(ret)
+        elif self.era.async_first:
+            ret = self.loop(vm, pages, self._until(call.asked, get), put, private, mode, reason)
+        else:
+            vm.era = replace(self.era, passes=call.asked)
+            ret = self.loop(vm, pages, get, put, private, mode, reason)
+            vm.era = self.era
+        return -ENOMEM if call.short else ret
+
+    def _recorded(self) -> _Call:
+        return self.calls[self.call] if self.call < len(self.calls) else _Call(0, False, False)
+
+    def _until(self, asked: int, get: Any) -> Any:
+        """Targets for a page whose driver is asked ``asked`` times; then a neighbour finds none."""
         before = self.item.migrates
 
         def new(page: Page, private: Any) -> Page | None:
-            if short and self.item.migrates - before >= asked:
+            if self.item.migrates - before >= asked:
                 return None
             found: Page | None = get(page, private)
             return found
 
-        return self.loop(vm, pages, new, put, private, mode, reason)
+        return new
 
     def returned(self, ret: int) -> None:
         """Only whether a list failed as a whole is on record."""
-        self.emit(self.item, ["mpr", min(ret, 0)])
+        self.emit(self.item, ["mpr", -ENOMEM if self._recorded().short else min(ret, 0)])
 
     def play(self) -> None:
         """As many triggers as are on record."""
-        for _ in range(sum(event[0] == "t" for event in self.line.log)):
+        for passes in _passes(self.line.log):
             if not self.item.owned:
                 return
             self.frames.clear()
             self.begin(self.item)
-            self.finish(self.item, self._trigger())
+            self.finish(self.item, self._trigger(passes))
 
     def state(self, item: Item) -> Event:
         """A shorter form, and nothing about the frame of a page that is nobody's any more."""
         short = super().state(item)[:6]
         return short if item.owned else [*short[:3], -1, -1, -1]
 
-    def _trigger(self) -> int:
+    def _trigger(self, passes: int) -> int:
         vm, pfn = self.vm, self.item.begun.pfn
         if self.line.how == "compact_memory":
             compact_memory(vm)
@@ -328,19 +350,43 @@ class ListPlayer(LonePlayer):
         size = 1 << vm.pageblock_order
         start = pfn & -size
         if self.line.how == "offline":
-            return offline_pages(vm, start, size)
+            return offline_pages(vm, start, size, passes)
         return alloc_contig_range(vm, start, start + size)
 
 
-def _calls(log: list[Event]) -> list[tuple[int, bool]]:
-    """Of each recorded call of migrate_pages: how often the driver was asked, and whether the call ran out of targets."""
-    calls: list[tuple[int, bool]] = []
+class _Call(NamedTuple):
+    """A recorded call of migrate_pages: how often the driver was ``asked``, whether the call ran out of targets and was ``short``,
+    and whether the page ``stays`` on the list after it.
+    """
+
+    asked: int
+    short: bool
+    stays: bool
+
+
+def _calls(log: list[Event]) -> list[_Call]:
+    calls: list[_Call] = []
     asked = 0
-    for event in log:
+    for event, after in pairwise([*log, ["end"]]):
         if event[0] == "mp":
             asked = 0
         elif event[0] == "mig":
             asked += 1
         elif event[0] == "mpr":
-            calls.append((asked, event[1] is not None and event[1] < 0))
+            calls.append(_Call(asked, event[1] is not None and event[1] < 0, after[0] in ("mp", "pbl")))
     return calls
+
+
+def _passes(log: list[Event]) -> list[int]:
+    """Of each recorded trigger, how often the caller may come by a page in vain: as often as it did where the page stayed."""
+    passes: list[int] = []
+    seen = 0
+    for event in log:
+        if event[0] == "t":
+            passes.append(MAX_PASSES)
+            seen = 0
+        elif event[0] == "iso":
+            seen += 1
+        elif event[0] == "st" and event[1] and not event[2]:
+            passes[-1] = seen
+    return passes
