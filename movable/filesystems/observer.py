@@ -48,7 +48,8 @@ def raised(error: BaseException) -> tuple[str, str]:
     """The rule that an exception broke, and a line about it: "F9" for a sleep, "F10" for a move of a page being written."""
     words = next(iter(said(error).splitlines()), type(error).__name__)
     if not isinstance(error, MovableError):
-        words = f"raised {type(error).__name__}: {words} at {place_of(error)}"
+        where = place_of(error)
+        words = f"raised {type(error).__name__}: {words}{f' at {where}' if where else ''}"
     return rule_of(error), shown(words, 1000)
 
 

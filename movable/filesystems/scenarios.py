@@ -13,7 +13,9 @@ from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
 from movable.filesystems.observer import OTHERS, Broken, raised
 from movable.mm.buffer import brelse, find_get_block, lock_buffer, unlock_buffer
+from movable.mm.gup import get_user_page_fast_only
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
+from movable.mm.page import PAGE_SIZE, put_page
 from movable.mm.page_flags import PG_dirty
 from movable.mm.pagemap import file_read, file_write, set_page_dirty, touch_content
 from movable.mm.process import Signal
@@ -29,7 +31,10 @@ STORY = 40
 """Lines of what happened that are kept."""
 OLD, NEW = b"old old ", b"new new "
 
-SCENARIOS = (*(("move", partner) for partner in PARTNERS), ("move", "hold"), ("sync", "store"), ("cut", "load"), ("hurry", "sync"))
+SCENARIOS = (
+    *(("move", partner) for partner in PARTNERS), ("move", "hold"), ("move", "pin"), ("cut", "pin"),
+    ("sync", "store"), ("cut", "load"), ("hurry", "sync"),
+)  # fmt: skip
 """What runs beside what; ``hurry`` is a migration in MIGRATE_ASYNC."""
 
 
@@ -87,6 +92,17 @@ class Stage:
         with suppress(Signal):
             self.seen["load"] = self.machine.task.read(self.address, PIECE)
 
+    def pin(self) -> None:
+        """A read through a reference that was taken without a lock, as direct I/O takes it."""
+        machine = self.machine
+        assert machine.task.mm is not None
+        page = get_user_page_fast_only(machine.task.mm, self.address // PAGE_SIZE)
+        if page is None:
+            return
+        touch_content(self.file, 0, "ar")
+        self.seen["pinned"] = bytes(machine.vm.map_page(page)[:PIECE])
+        put_page(page)
+
     def hold(self) -> None:
         """A write into a buffer, under its lock and without the page's (as of metadata)."""
         bh = find_get_block(self.file, 0, 0)
@@ -129,7 +145,7 @@ class Stage:
         lru_add_drain_all(machine.task.user)
         for what in findings(machine.task.user, True):
             raise Broken("F7", what)
-        for name in ("read", "load"):
+        for name in ("read", "load", "pinned"):
             if self.seen.get(name, OLD) not in (OLD, NEW, b""):
                 raise Broken("F2", f"a {name} beside it gave {self.seen[name]!r}, where {OLD!r} and {NEW!r} were written")
         if "cut" not in self.seen:

@@ -50,13 +50,15 @@ class FileOperations(NamedTuple):
 
 class SuperBlock:
     """A mounted file system (struct super_block): ``fs`` is the plug-in's instance, ``ops`` are its operations, ``inodes`` its
-    files by path, ``name`` is what it is called."""
+    files by path, ``name`` is what it is called. ``secret`` says that nobody but those who map its pages may look into them, as of
+    memfd_secret: pins of them fail."""
 
     def __init__(self, user: Userspace, fs: Any, name: str, ops: FileOperations) -> None:
         self.user = user
         self.fs = fs
         self.name = name
         self.ops = ops
+        self.secret = bool(getattr(fs, "secret", False))
         self.inodes: dict[str, Inode] = {}
 
     def create(self, path: str, size: int = 0) -> Inode:

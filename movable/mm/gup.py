@@ -5,14 +5,15 @@ from __future__ import annotations
 from errno import EFAULT, ENOENT
 from typing import TYPE_CHECKING
 
-from movable.mm.memory import DIRTY, MAX_FAULTS, handle_mm_fault, still_faults
+from movable.mm.memory import DIRTY, MAX_FAULTS, entry_location, handle_mm_fault, still_faults
 from movable.mm.mm_types import VM_READ
-from movable.mm.page import get_page
-from movable.mm.page_flags import PG_referenced
+from movable.mm.page import get_page, get_page_unless_zero, put_page
+from movable.mm.page_flags import PG_referenced, page_mapping
 from movable.mm.pgtable import PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
 from movable.mm.swap import mark_page_accessed
 
 if TYPE_CHECKING:
+    from movable.mm.address_space import AddressSpace
     from movable.mm.mm_types import VMA, MmStruct
     from movable.mm.page import Page
     from movable.mm.process import Process
@@ -53,26 +54,59 @@ def get_user_pages(task: Process, address: int, count: int) -> list[Page] | int:
     assert mm is not None
     pages: list[Page] = []
     for vpn in range(address >> PTE_SHIFT, (address >> PTE_SHIFT) + count):
-        page = _get_user_page(task, mm, vpn)
+        page = get_user_page_fast_only(mm, vpn) or _get_user_page(task, mm, vpn)
         if page is None:
             break
         pages.append(page)
     return pages or -EFAULT
 
 
-def _get_user_page(task: Process, mm: MmStruct, vpn: int) -> Page | None:
-    pte = mm.pgtable.get(vpn, 0)
-    vma = mm.vma_lookup(vpn)
-    if vma is None or not vma.flags & VM_READ:
+def get_user_page_fast_only(mm: MmStruct, vpn: int) -> Page | None:
+    """A reference on a page that is mapped, without a lock and without a fault; else None (gup_pte_range).
+
+    The page may move, or leave its file, at any time until the reference is there: so the entry is looked at once more after it.
+    It may still leave its file later.
+    """
+    pte = _entry(mm, vpn)
+    if not pte & PTE_PRESENT or pte & PTE_SPECIAL:
         return None
-    if pte & PTE_PRESENT and not pte & PTE_SPECIAL:
-        page = task.user.vm.pages[pte >> PTE_SHIFT]
-        page._flags |= REFERENCED  # the fast way: no more than this
-    else:
-        if not faultin_page(task, vma, vpn, False):
-            return None
-        touch_page(vma, vpn, False)
-        page = task.user.vm.pages[mm.pgtable[vpn] >> PTE_SHIFT]
+    page = mm.user.vm.pages[pte >> PTE_SHIFT]
+    if not get_page_unless_zero(page):
+        return None
+    if page_is_secretmem(page) or _entry(mm, vpn) != pte:
+        put_page(page)
+        return None
+    page._flags |= REFERENCED  # no more than this
+    return page
+
+
+def _entry(mm: MmStruct, vpn: int) -> int:
+    seam = mm.user.vm.seam
+    if seam is not None:
+        seam.point("ar", entry_location(mm, vpn))
+    return mm.pgtable.get(vpn, 0)
+
+
+def page_is_secretmem(page: Page) -> bool:
+    """Whether the page is of a file that nobody but those who map it may look into (memfd_secret); asked without a lock."""
+    mapping = page_mapping(page)  # once: truncation may clear it at any time
+    return mapping is not None and is_secret(mapping)
+
+
+def is_secret(mapping: AddressSpace) -> bool:
+    """Whether the pages of a mapping are for nobody but those who map them."""
+    sb = getattr(mapping.host, "sb", None)
+    return sb is not None and sb.secret
+
+
+def _get_user_page(task: Process, mm: MmStruct, vpn: int) -> Page | None:
+    vma = mm.vma_lookup(vpn)
+    if vma is None or not vma.flags & VM_READ or (vma.file is not None and is_secret(vma.file.mapping)):
+        return None
+    if not faultin_page(task, vma, vpn, False):
+        return None
+    touch_page(vma, vpn, False)
+    page = task.user.vm.pages[mm.pgtable[vpn] >> PTE_SHIFT]
     get_page(page)
     return page
 
@@ -98,4 +132,4 @@ def follow_page_watched(vma: VMA, vpn: int, seam: Seam) -> Page | int:
     return follow_page(vma, vpn)
 
 
-__all__ = ["faultin_page", "follow_page", "follow_page_watched", "get_user_pages", "touch_page"]
+__all__ = ["faultin_page", "follow_page", "follow_page_watched", "get_user_page_fast_only", "get_user_pages", "touch_page"]

@@ -115,7 +115,11 @@ def delete_from_page_cache(page: Page) -> None:
     mapping = file_of(page)
     assert mapping is not None
     _tree(mapping, "aw")
-    remove_from_page_cache(mapping, page)
+    del mapping.i_pages[page._index]
+    if page.seam is not None:
+        page.seam.change(page, "mapping")  # a step of its own for those who look without the lock
+    page._mapping = 0
+    page._flags &= ~DIRTY
     put_page(page)
 
 

@@ -1,8 +1,8 @@
-"""S01, S03, S04, S07 and C12: file systems, and how the core moves their pages."""
+"""S01, S03, S04, S07, C12 and C15: file systems, and how the core moves their pages and looks at them."""
 
 from __future__ import annotations
 
-from movable import PAGE_SIZE, VM, AddressSpace, Page, Work, clear_highpage, put_page, unlock_page
+from movable import PAGE_SIZE, VM, AddressSpace, Page, Work, clear_highpage, page_mapping, put_page, unlock_page
 from movable.contract.museum import Exhibit
 from movable.filesystem import (
     BufferHead,
@@ -23,6 +23,7 @@ from movable.filesystem import (
     page_inode,
     set_page_writeback,
 )
+from movable.mm.gup import is_secret, page_is_secretmem
 from movable.mm.migrate_file import _move_with_buffers
 
 
@@ -152,6 +153,31 @@ class HasACallback(LeavesItToTheCore):
         return migrate_page(mapping, newpage, page, mode)
 
 
+class SecretMemory:
+    """In memory, and nobody but those who map its pages may look into them."""
+
+    secret = True
+
+    def __init__(self, vm: VM) -> None:
+        pass
+
+    def readpage(self, inode: Inode, page: Page) -> int:
+        clear_highpage(page)
+        SetPageUptodate(page)
+        unlock_page(page)
+        return 0
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return migrate_page(mapping, newpage, page, mode)
+
+    def releasepage(self, page: Page) -> bool:
+        return False  # what is written here is nowhere else
+
+
+def asks_twice(page: Page) -> bool:
+    return page_mapping(page) is not None and is_secret(page_mapping(page))  # type: ignore[arg-type]
+
+
 EXHIBITS = (
     Exhibit(
         id="C12",
@@ -170,6 +196,26 @@ EXHIBITS = (
         twin=HasACallback,
         era="6.17",
         features={"fallback_writes": True},
+    ),
+    Exhibit(
+        id="C15",
+        slug="core-secretmem-null",
+        year=2021,
+        commit="79f9bc584314",
+        layer="core gup, secretmem",
+        title="the mapping is loaded twice, once to test it and once to use it",
+        story="""
+            Pages of secret memory may not be pinned. The fast way to a process's pages takes no lock: it takes a reference, and
+            asks whether the page has a mapping, and then whose that is. A truncation takes the page out of its file between
+            the two loads, and the second one finds nothing.
+        """,
+        fix="Load once, then look at what was loaded.",
+        rules=("F1",),
+        broken=SecretMemory,
+        twin=SecretMemory,
+        era="6.1",
+        depth=(2, 1),
+        core_patch={page_is_secretmem: asks_twice},
     ),
     Exhibit(
         id="S01",

@@ -14,8 +14,9 @@ from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import subject
 from movable.contract.museum import Exhibit, exhibits
 from movable.contract.show.museum import judge, replay_exhibit
+from movable.registry.filesystems import is_filesystem
 
-RACES = {id: one for id, one in exhibits().items() if one.depth[0] > 1}
+RACES = {id: one for id, one in exhibits().items() if one.depth[0] > 1 and not is_filesystem(one.broken)}
 EXECUTIONS = 2500
 """Interleavings within which every race must be found; the search ends once it is."""
 SECONDS = 30.0
@@ -67,7 +68,7 @@ def test_the_token_shows_the_race_again(id: str) -> None:
 
 
 def test_the_wing_is_whole() -> None:
-    wanted = "Z01 Z03 Z04 Z06 Z13 F01B F11 F13 B02 B05 B09B B17 C01 C02B C10 C14 C15 A01 N32".split()
+    wanted = "Z01 Z03 Z04 Z06 Z13 F01B F11 F13 B02 B05 B09B B17 C01 C02B C10 C14 A01 N32".split()
     assert sorted(wanted) == sorted(RACES)
 
 

@@ -1,10 +1,8 @@
-"""C01, C02 and C15: words of a page that change between two looks."""
+"""C01 and C02: words of a page that change between two looks."""
 
 from __future__ import annotations
 
 from errno import EBUSY
-
-from hypothesis import strategies as st
 
 from movable import (
     GFP_KERNEL,
@@ -12,14 +10,11 @@ from movable import (
     Page,
     PageMovableHint,
     clear_page_flag,
-    get_page_unless_zero,
     isolate_movable_page,
-    page_mapping,
     put_page,
     set_page_flag,
     test_page_flag,
 )
-from movable.contract import operation
 from movable.contract.museum import Exhibit
 from movable.mm.migrate import _isolate as isolate
 from movable.mm.page_flags import PAGE_MAPPING_MOVABLE, PG_slab, movable_owner
@@ -77,37 +72,6 @@ class SlabWorkload(RingWorkload):
         assert isolate_movable_page(self.vm.page(self.frame), 0) == -EBUSY
 
 
-# C15
-
-
-class AsksOnce(Ring):
-    """A ring that says, without a lock, which pages are its own."""
-
-    def owns(self, page: Page) -> bool:
-        """Whether the page is the ring's at this moment."""
-        space = page_mapping(page)
-        return space is not None and space.host is self
-
-
-class AsksTwice(AsksOnce):
-    def owns(self, page: Page) -> bool:
-        return page_mapping(page) is not None and page_mapping(page).host is self  # type: ignore[union-attr]
-
-
-class PeekWorkload(RingWorkload):
-    """The ring's, and somebody who looks at pages by their number."""
-
-    factory = AsksOnce
-    driver: AsksOnce
-
-    @operation(pfn=st.integers(0, 7))
-    def peek(self, pfn: int) -> None:
-        page = self.vm.page(pfn)
-        if get_page_unless_zero(page):
-            self.driver.owns(page)
-            put_page(page)
-
-
 EXHIBITS = (
     Exhibit(
         id="C01",
@@ -148,23 +112,5 @@ EXHIBITS = (
         workload=SlabWorkload,
         depth=(2, 1),
         core_patch={isolate: tests_slab_once, movable_owner: believes_the_word},
-    ),
-    Exhibit(
-        id="C15",
-        slug="core-secretmem-null",
-        year=2021,
-        commit="79f9bc584314",
-        layer="core gup",
-        title="the mapping is loaded twice, once to test it and once to use it",
-        story="""
-            A reader without a lock asks whether a page has a mapping, and then whose it is. The page is taken out of its file
-            between the two loads, and the second one finds nothing.
-        """,
-        fix="Load once, then look at what was loaded.",
-        rules=("D52",),
-        broken=AsksTwice,
-        twin=AsksOnce,
-        workload=PeekWorkload,
-        depth=(2, 1),
     ),
 )

@@ -8,9 +8,11 @@ _KIT = "filesystems."
 
 F1 = rule(
     "F1", MUST, "0 or a negative errno",
-    "readpage, writepage, write_begin and migratepage return 0 or a negative errno, and no operation raises an exception.",
-    why="The core tells success, a later attempt and a failure by this number alone.",
+    "readpage, writepage, write_begin and migratepage return 0 or a negative errno; no operation raises an exception, and nor does "
+    "anybody who looks at a page.",
+    why="The core tells success, a later attempt and a failure by this number alone. An exception would be an oops.",
     kernel="include/linux/fs.h",
+    bugs="C15",
     judged_by=f"{_KIT}observer:Observer",
 )  # fmt: skip
 
