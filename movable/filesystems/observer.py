@@ -62,6 +62,7 @@ class Before:
     private: Any
     refs: int
     new_refs: int
+    buffers: bool
     locked: list[BufferHead]
 
 
@@ -131,7 +132,7 @@ class Observer:
         """One attempt of the file system's own."""
         before = Before(
             bytes(self.vm.map_page(page)), page._flags, page._private, page._refcount, newpage._refcount,
-            _locked_buffers(page),
+            page_has_buffers(page), _locked_buffers(page),
         )  # fmt: skip
         mapping.watch = self._hears
         self._kept.pop(page, None)
@@ -202,7 +203,7 @@ class Observer:
             )
 
     def refused(self, name: str, mapping: FileMapping, newpage: Page, page: Page, before: Before) -> None:
-        """It said no: nothing has changed ("F4")."""
+        """It said no: nothing has changed ("F4"), but for private data that it may give up by hand, with their reference."""
         self.exercised["F4"] += 1
         if page._mapping == mapping.addr and mapping.i_pages.get(page._index) is not page:
             self.broken("F4", f"{name} returned an error, and the file's slot does not lead to the old page any more")
@@ -212,9 +213,11 @@ class Observer:
             self.broken("F4", f"{name} returned an error, and the new page has {newpage._refcount} references")
         if page in self._written or page in self._released:
             return
-        if (page._flags ^ before.flags) & (DIRTY | PRIVATE) or page._private is not before.private:
+        given_up = before.flags & PRIVATE and not page._flags & PRIVATE and not page._private and not before.buffers
+        lost = page._flags & PRIVATE != before.flags & PRIVATE or page._private is not before.private
+        if (page._flags ^ before.flags) & DIRTY or (lost and not given_up):
             self.broken("F4", f"{name} returned an error, and the old page lost its dirty flag or its private data")
-        if self.alone and page._refcount != before.refs:
+        if self.alone and page._refcount != before.refs - bool(given_up):
             self.broken("F4", f"{name} returned an error, and the old page has {page._refcount} references; it had {before.refs}")
         if self.alone and bytes(self.vm.map_page(page)) != before.content:
             self.broken("F4", f"{name} returned an error, and the content of the old page changed")

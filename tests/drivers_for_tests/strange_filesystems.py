@@ -119,6 +119,24 @@ class Releases(Shelf):
         return migrate_page(mapping, dst, src, mode)
 
 
+class GivesUpByHand(Shelf):
+    """Right: a record that is not needed is given up by its own hand, also where the page does not move then."""
+
+    def give_up(self, page: Page) -> None:
+        self.invalidatepage(page)
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        self.give_up(src)
+        return migrate_page(mapping, dst, src, mode)
+
+
+class LosesItByHand(GivesUpByHand):
+    """F14: the same, and the record still counts."""
+
+    def give_up(self, page: Page) -> None:
+        detach_page_private(page)
+
+
 class FreesBuffers(Blockfs):
     """Right: the buffers of a clean page are freed, and the page moves without them."""
 

@@ -13,9 +13,11 @@ from movable_filesystems import Blockfs
 from tests.drivers_for_tests.strange_filesystems import (
     Drops,
     FreesBuffers,
+    GivesUpByHand,
     LeadsBack,
     LeavesALock,
     LeftToTheCore,
+    LosesItByHand,
     Releases,
     Shelf,
     Unlocked,
@@ -29,7 +31,7 @@ def broken(fs: type, era: str) -> list[str]:
 
 
 @pytest.mark.parametrize("era", ["4.19", "7.3"])
-@pytest.mark.parametrize("fs", [Shelf, LeftToTheCore, WritesItself, Releases, FreesBuffers])
+@pytest.mark.parametrize("fs", [Shelf, LeftToTheCore, WritesItself, Releases, FreesBuffers, GivesUpByHand])
 def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
     validate(fs, fs.__name__)
     assert broken(fs, era) == []
@@ -37,7 +39,9 @@ def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
     assert not outcome.rule, outcome
 
 
-@pytest.mark.parametrize(("fs", "rule"), [(Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15")])
+@pytest.mark.parametrize(
+    ("fs", "rule"), [(Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15"), (LosesItByHand, "F14")]
+)
 def test_a_wrong_one_is_named(fs: type, rule: str) -> None:
     assert broken(fs, "6.1") == [rule]
 

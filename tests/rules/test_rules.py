@@ -60,7 +60,7 @@ def test_every_rule_about_events_has_an_edit() -> None:
     observed = {found.id for found in RULES.values() if found.exercised_by == (OBSERVATION,)}
     judged = {found.id for found in RULES.values() if found.kind in (CHECKED, STOCHASTIC)}
     tried = {rule for rule, _ in BREAKS.values()} | set(NOT_AT_ONCE)
-    elsewhere = (lru, sticky)  # see tests/mm/test_migrate_lru_races.py and test_sticky.py
+    elsewhere = (lru, sticky)  # see test_lru.py and test_sticky.py
     tried |= {rule.id for module in elsewhere for rule in vars(module).values() if isinstance(rule, Rule)}
     tried |= {rule for rules, _ in VARIANTS.values() for rule in rules.split()}
     assert judged - observed - tried == {"D32"}, "D32 is broken by exceptions; see test_monitor"

@@ -1,0 +1,118 @@
+"""Rules about pages of processes: a recorded move breaks none, and each is broken by an edit of what was recorded."""
+
+from __future__ import annotations
+
+import pytest
+
+from movable import VM
+from movable.events import Event
+from movable.mm.gup import get_user_pages
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
+from movable.mm.move_pages import UserArray, sys_move_pages
+from movable.mm.pgtable import PTE_DIRTY, PTE_RW
+from movable.mm.swap import lru_add_drain_all
+from movable.mm.userspace import userspace
+from movable.rules import lru
+from movable.rules.stream.monitor import Monitor
+from tests.streams.recorded import Edit, renumbered
+
+START = 0x100000
+
+
+def recorded() -> list[Event]:
+    """A process writes to a page, which moves to the other node and is read there; another page is pinned and stays."""
+    vm = VM(1 << 20, nodes=2, era="6.1")
+    task = userspace(vm).spawn("demo")
+    do_mmap(task, START, 2 << 12, VM_READ | VM_WRITE)
+    task.write(START, b"here")
+    task.write(START + 4096, b"pinned")
+    lru_add_drain_all(task.user)
+    events: list[Event] = []
+    vm.observe(events.append)
+    sys_move_pages(task, 0, 1, UserArray([START]), UserArray([1]), UserArray([0]), 2)
+    pinned = get_user_pages(task, START + 4096, 1)
+    assert isinstance(pinned, list)
+    sys_move_pages(task, 0, 1, UserArray([START + 4096]), UserArray([1]), UserArray([0]), 2)
+    assert task.read(START, 4) == b"here" and pinned[0].node == 0
+    return events
+
+
+STREAM = recorded()
+
+
+def at(kind: str, number: int = 0) -> int:
+    """Where the events of a kind are in the stream."""
+    return [place for place, event in enumerate(STREAM) if event.kind == kind][number]
+
+
+def without(kind: str, number: int = 0) -> Edit:
+    place = at(kind, number)
+    return lambda events: [*events[:place], *events[place + 1 :]]
+
+
+def twice(kind: str, number: int = 0) -> Edit:
+    place = at(kind, number)
+    return lambda events: [*events[: place + 1], *events[place:]]
+
+
+def other(kind: str, **args: object) -> Edit:
+    """The first event of a kind with other arguments."""
+    place = at(kind)
+    found = STREAM[place]._replace(args={**STREAM[place].args, **args})
+    return lambda events: [*events[:place], found, *events[place + 1 :]]
+
+
+def late_access(events: list[Event]) -> list[Event]:
+    """The process writes to the old page once it has handed its place over."""
+    place, first = at("move_mapping"), events[at("access")]
+    return [*events[: place + 1], first._replace(pfn=events[place].pfn, args={**first.args, "write": True}), *events[place + 1 :]]
+
+
+def early_access(events: list[Event]) -> list[Event]:
+    """And to the new one before it was copied."""
+    place, first = at("move_mapping"), events[at("access")]
+    return [*events[: place + 1], first._replace(pfn=events[place].args["newpage"]), *events[place + 1 :]]
+
+
+def never_back(events: list[Event]) -> list[Event]:
+    """The page that stays is not put back on its list."""
+    return without("putback_lru_page", -1)(events)
+
+
+def fewer_refs(events: list[Event]) -> list[Event]:
+    place = at("move_mapping")
+    return [*events[:place], events[place]._replace(refs=7), *events[place + 1 :]]
+
+
+RESTORED = STREAM[at("remove_migration_pte")].args["pte"]
+BREAKS: dict[str, list[Edit]] = {
+    "V28": [fewer_refs],
+    "V29": [late_access, early_access],
+    "V30": [other("remove_migration_pte", pte=RESTORED & ~PTE_DIRTY), other("remove_migration_pte", pte=RESTORED & ~PTE_RW)],
+    "V31": [twice("mod_nr_isolated"), without("mod_nr_isolated", -1)],
+    "V41": [without("remove_migration_pte"), without("remove_migration_pte", -1)],
+    "V42": [never_back],
+    "V43": [other("copy_lru_page", mapcount=1)],
+    "V44": [twice("isolate_lru_page")],
+}
+
+
+def judged(events: list[Event]) -> Monitor:
+    monitor = Monitor(era="6.1")
+    for event in renumbered(events):
+        monitor.feed(event)
+    monitor.finish(quiescent=True)
+    return monitor
+
+
+def test_what_was_recorded_breaks_nothing_and_exercises_all() -> None:
+    monitor = judged(STREAM)
+    assert monitor.broken == {}
+    assert all(monitor.exercised[rule] for rule in lru.ABOUT_PROCESSES)
+
+
+@pytest.mark.parametrize("rule", sorted(lru.ABOUT_PROCESSES))
+def test_each_edit_breaks_its_rule_alone(rule: str) -> None:
+    for edit in BREAKS[rule]:
+        assert set(judged(edit(STREAM)).broken) == {rule}
