@@ -8,6 +8,8 @@ three passes in MIGRATE_ASYNC, and then every page that is left, whatever its dr
 
 Invariants: a page is on the caller's list until it has moved; a target is given back exactly once, or dropped by one plain put;
 every lock that a batch takes is released before the batch ends.
+
+Where nobody watches, a list of one page is first tried without a loop, which goes on from there where the page does not move.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from movable.mm.migrate import (
     return_target,
 )
 from movable.mm.page import put_page
-from movable.mm.page_flags import PageMovableHint, PG_writeback
+from movable.mm.page_flags import LOCKED, PageMovableHint, PG_writeback
 from movable.mm.swap import is_lru_page, release_isolated_lru_page, unmap_and_move_lru, wait_on_page_writeback
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 Loop = Callable[["VM", ListHead, GetNewPage, "PutNewPage | None", Any, int, int], int]
 Pair = tuple["Page", "Page"]
+
+BUSY = LOCKED | 1 << PG_writeback
+"""What keeps a page from being moved at once."""
 
 
 class BatchLoop:
@@ -81,6 +86,10 @@ class BatchLoop:
             failed = self.batch(todo)
         else:
             failed = self._batches(todo, size)
+        return self.finish(failed)
+
+    def finish(self, failed: int) -> int:
+        """Hand back to the caller what did not move, and count."""
         if self.left:
             for page in reversed(self.left):
                 list_move(page._lru, self.pages)
@@ -104,8 +113,12 @@ class BatchLoop:
 
     def batch(self, todo: list[Page]) -> int:
         """Ten passes over one batch; returns how many pages of it did not move, or -ENOMEM (6.1: migrate_pages_batch)."""
+        return self.passes(todo, 0)
+
+    def passes(self, todo: list[Page], first_pass: int) -> int:
+        """The same from ``first_pass`` on."""
         failed = 0
-        for nr_pass in range(self.era.passes):
+        for nr_pass in range(first_pass, self.era.passes):
             if not todo:
                 break
             if self.seam is not None:
@@ -131,6 +144,15 @@ class BatchLoop:
         self.left += todo
         self.nr_failed_pages += failed + len(todo)
         return failed + len(todo)
+
+    def resume(self, page: Page, rc: int) -> int:
+        """The whole list is ``page``, whose first pass ended with the error ``rc``; its target is given back."""
+        if rc == -EAGAIN:
+            self.vm.vmstat["migrate_retries"] += 1
+            return self.finish(self.passes([page], 1))
+        self.left.append(page)
+        self.nr_failed_pages = 1
+        return self.finish(rc if rc == -ENOMEM else 1)
 
     def unmap_and_move(self, page: Page, force: bool) -> int:
         """One attempt for one page. A failure for good puts it among those that are left; mirrors mm/migrate.c, unmap_and_move."""
@@ -189,15 +211,17 @@ class TwoPartLoop(BatchLoop):
 
     def batch(self, todo: list[Page]) -> int:
         """One part for who must not wait; else a part of three hurried passes, and what is left one by one."""
-        if self.mode == MIGRATE_ASYNC:
-            rc, hard, waiting, failed = self.part(todo, MIGRATE_ASYNC, self.era.passes)
-            self.left += hard + waiting
-            self.nr_failed_pages += failed
-            return rc
-        rc, hard, waiting, failed = self.part(todo, MIGRATE_ASYNC, self.era.async_first)
+        return self.after_first(*self.part(todo, MIGRATE_ASYNC, self.first_passes()))
+
+    def first_passes(self) -> int:
+        """How many passes the first part has."""
+        return self.era.passes if self.mode == MIGRATE_ASYNC else self.era.async_first
+
+    def after_first(self, rc: int, hard: list[Page], waiting: list[Page], failed: int) -> int:
+        """What comes after the first part: for who may wait, a part for each page that is left."""
         if rc == 0:
             return 0
-        if rc < 0:  # only here do the failures of this part count, since nobody looks at them again
+        if rc < 0 or self.mode == MIGRATE_ASYNC:  # only then do the failures of this part count: nobody looks at them again
             self.left += hard + waiting
             self.nr_failed_pages += failed
             return rc
@@ -222,7 +246,14 @@ class TwoPartLoop(BatchLoop):
         pairs: list[Pair] = []
         hard: list[Page] = []
         waiting, short, failed = self.collect(todo, mode, passes, pairs, hard)
-        for page, newpage in self.move(pairs, mode, passes, hard) if pairs else ():
+        left = self.move(pairs, mode, passes, hard) if pairs else pairs
+        return self.settle(left, hard, waiting, short, failed)
+
+    def settle(
+        self, left: list[Pair], hard: list[Page], waiting: list[Page], short: bool, failed: int
+    ) -> tuple[int, list[Page], list[Page], int]:
+        """The end of a part: undo the pairs that ran out of passes; returns what ``part`` does."""
+        for page, newpage in left:
             unlock_page(page)
             hard.append(page)
             self.undo_target(page, newpage)
@@ -332,23 +363,78 @@ class TwoPartLoop(BatchLoop):
             self.vm.vmstat["migrate_retries"] += len(again)
         return pairs
 
+    def resume_pair(self, pair: Pair, rc: int) -> int:
+        """The whole list is one page, locked with its target, and the first call of its driver ended with the error ``rc``."""
+        hard: list[Page] = []
+        if rc == -EAGAIN:
+            self.vm.vmstat["migrate_retries"] += 1
+            left = self.move([pair], MIGRATE_ASYNC, self.first_passes() - 1, hard)
+        else:
+            left = []
+            page, newpage = pair
+            unlock_page(page)
+            hard.append(page)
+            self.undo_target(page, newpage)
+        return self.finish(self.after_first(*self.settle(left, hard, [], False, 0)))
+
     def undo_target(self, page: Page, newpage: Page) -> None:
         """Unlock a target and give it back (mm/migrate.c, migrate_folio_undo_dst)."""
         unlock_page(newpage)
         return_target(page, newpage, self.put_new_page, self.private)
 
 
-def _batches(
-    vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int
-) -> int:
-    return BatchLoop(vm, pages, get, put, private, mode, reason).run()
+def _batches(vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int) -> int:
+    page = _only_page(pages)
+    if page is None:
+        return BatchLoop(vm, pages, get, put, private, mode, reason).run()
+    newpage = get(page, private)
+    rc = -ENOMEM if newpage is None else lock_and_move(page, newpage, PageMovableHint(page), vm.era.force_after < 0, mode)
+    if rc == 0:
+        return _moved(vm, page, pages, reason)
+    if newpage is not None:
+        return_target(page, newpage, put, private)
+    return BatchLoop(vm, pages, get, put, private, mode, reason).resume(page, rc)
 
 
-def two_parts(
-    vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int
-) -> int:
+def two_parts(vm: VM, pages: ListHead, get: GetNewPage, put: PutNewPage | None, private: Any, mode: int, reason: int) -> int:
     """One call of migrate_pages in a kernel whose loop has two parts."""
-    return TwoPartLoop(vm, pages, get, put, private, mode, reason).run()
+    page = _only_page(pages)
+    if page is None:
+        return TwoPartLoop(vm, pages, get, put, private, mode, reason).run()
+    newpage = get(page, private)
+    if newpage is None or (page._flags | newpage._flags) & BUSY or not PageMovableHint(page):
+        return TwoPartLoop(vm, pages, _first(newpage, get), put, private, mode, reason).run()
+    page._flags |= LOCKED
+    newpage._flags |= LOCKED
+    rc = move_to_new_page(newpage, page, MIGRATE_ASYNC)
+    if rc:
+        return TwoPartLoop(vm, pages, get, put, private, mode, reason).resume_pair((page, newpage), rc)
+    unlock_page(newpage)
+    put_page(newpage)
+    unlock_page(page)
+    return _moved(vm, page, pages, reason)
+
+
+def _only_page(pages: ListHead) -> Page | None:
+    """The page of a list with one page that its owner has not released, where nobody watches."""
+    node = pages._next
+    page = node.owner
+    alone = node._next is pages and pages._prev is node and page is not None and page.seam is None and page._refcount != 1
+    return page if alone else None
+
+
+def _first(newpage: Page | None, get: GetNewPage) -> GetNewPage:
+    """Targets of which the first was got already."""
+    got = [newpage]
+    return lambda page, private: got.pop() if got else get(page, private)
+
+
+def _moved(vm: VM, page: Page, pages: ListHead, reason: int) -> int:
+    """The only page of a list has moved: off the list, and the isolation's reference goes."""
+    list_del(page._lru)
+    if reason != MR_MEMORY_FAILURE or not vm.era.keeps_poisoned_source:
+        put_page(page)
+    return finish_run(vm, None, 1, 0, 0, pages)
 
 
 def loop_of(era: Era) -> Loop:
