@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from movable.contract.budget import Budget
@@ -195,7 +196,7 @@ def check_filesystem(
 ) -> Report:  # fmt: skip
     """Certify a file system; as ``movable.contract.check`` for drivers. ``isolate``: in a process of its own.
 
-    ``features`` and ``until`` are heeded where it runs in this one. ``spent`` are seconds of its time that are over already.
+    ``spent`` are seconds of its time that are over already.
 
     Raises UsageError for one that cannot be imported, and for waivers of other rules.
     """
@@ -207,16 +208,17 @@ def check_filesystem(
         report = search.standing.report
         search.go(lambda: None if progress is None else progress(report.examples + report.executions, search.seconds))
         return search.standing.verdicts(waivers)
-    return _apart(_Case((target, era, seed, budget), waivers, progress, Time.of(budget, spent)))
+    begin = partial(Search, target, era, seed, budget, features, until)
+    return _supervised(_Supervised(begin, waivers, progress, Time.of(budget, spent)))
 
 
-class _Case:
-    """One check in workers, as its supervisor sees it."""
+class _Supervised:
+    """One check in workers, as its supervisor sees it; ``begin`` makes the search, in a worker."""
 
     def __init__(
-        self, asked: tuple[str | Factory, str, int, Budget], waivers: Mapping[str, str], progress: Progress | None, within: Time
+        self, begin: Callable[[], Search], waivers: Mapping[str, str], progress: Progress | None, within: Time
     ) -> None:
-        self.asked = asked
+        self.begin = begin
         self.waivers = waivers
         self.progress = progress
         self.time = within
@@ -227,7 +229,7 @@ class _Case:
     def work(self, tell: Sender, given: Record) -> None:
         """In a worker."""
         with board.preparing("the file system cannot be looked at"):
-            search = Search(*self.asked)
+            search = self.begin()
         search.began = self.time.began
         if given:
             search.standing = from_record(Standing, given)
@@ -289,7 +291,7 @@ class _Case:
         return report
 
 
-def _apart(case: _Case) -> Report:
+def _supervised(case: _Supervised) -> Report:
     with Supervisor(case.work, patience=case.time.patience) as supervisor:
         while True:
             given = {} if case.standing is None else to_record(case.standing)

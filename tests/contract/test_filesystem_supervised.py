@@ -100,6 +100,11 @@ def test_the_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert report.verdicts["F1"].token
 
 
+def test_the_search_is_over_once_what_was_expected_has_broken() -> None:
+    report = check(F6, examples=200, era="6.1", until={"F6"})
+    assert report.broken == ["F6"] and report.examples + report.executions < 100
+
+
 def test_a_check_by_time_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("movable.contract.supervised.PATIENCE", 60)
     report = check(Sleeps, budget=1.0)
