@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from movable.eras import Era
-from movable.filesystems.observer import PRIVATE, WRITEBACK, Broken, Observer
+from movable.filesystems.observer import Broken, Observer
 from movable.mm.buffer import page_buffers, page_has_buffers, trylock_buffer, unlock_buffer
 from movable.mm.fs import Inode, mount
 from movable.mm.list import ListHead, list_add_tail
@@ -15,7 +15,7 @@ from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.page import PAGE_SIZE, Page
-from movable.mm.page_flags import LOCKED, PG_dirty
+from movable.mm.page_flags import DIRTY, LOCKED, PRIVATE, WRITEBACK
 from movable.mm.pagemap import file_read, file_write, find_get_page, fsync
 from movable.mm.process import Signal
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
@@ -30,7 +30,6 @@ FRAMES = 128
 START = 0x100000
 APART = 0x100
 """Pages between the areas of two files."""
-DIRTY = 1 << PG_dirty
 TRIES = 4
 
 Factory = Callable[[VM], Any]

@@ -14,10 +14,9 @@ from movable.mm.buffer import BufferHead, page_buffers, page_has_buffers
 from movable.mm.fs import FileMapping, FileOperations, SuperBlock
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_MODES
 from movable.mm.page import Page
-from movable.mm.page_flags import LOCKED, PG_dirty, PG_private, PG_writeback
+from movable.mm.page_flags import DIRTY, LOCKED, PRIVATE, WRITEBACK
 from movable.shown import said, shown
 
-DIRTY, PRIVATE, WRITEBACK = 1 << PG_dirty, 1 << PG_private, 1 << PG_writeback
 OTHERS = {"V28": "F7", "V29": "F2", "V43": "F2", "V30": "F4", "D48": "F9", "D29": "F15", "D18": "F7", "V6": "F7", "D20": "F6"}
 """What a rule of the core or of drivers says to a file system that makes the core break it."""
 

@@ -16,10 +16,11 @@ from movable.mm.memory import OutOfMemory
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.page import PAGE_SIZE, Page
+from movable.mm.page_flags import LRU
 from movable.mm.pgtable import PTE_SHIFT, PTE_THERE
 from movable.mm.process import Signal
 from movable.mm.rmap import PageAnon
-from movable.mm.swap import LRU, lruvec
+from movable.mm.swap import lruvec
 from movable.mm.swapfile import swapoff, swapon
 from movable.mm.userspace import userspace
 from movable.shown import literal

@@ -14,10 +14,8 @@ from movable.errors import VMBug
 from movable.mm.filemap import unlock_page
 from movable.mm.fs import file_of
 from movable.mm.page import PAGE_SIZE, put_page
+from movable.mm.page_flags import ERROR, UPTODATE, WRITEBACK
 from movable.mm.pagemap import (
-    ERROR,
-    UPTODATE,
-    WRITEBACK,
     SetPageUptodate,
     attach_page_private,
     detach_page_private,

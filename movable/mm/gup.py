@@ -5,10 +5,10 @@ from __future__ import annotations
 from errno import EFAULT, ENOENT
 from typing import TYPE_CHECKING
 
-from movable.mm.memory import DIRTY, MAX_FAULTS, entry_location, handle_mm_fault, still_faults
+from movable.mm.memory import MAX_FAULTS, entry_location, handle_mm_fault, still_faults
 from movable.mm.mm_types import VM_READ
 from movable.mm.page import get_page, get_page_unless_zero, put_page
-from movable.mm.page_flags import PG_referenced, page_mapping
+from movable.mm.page_flags import DIRTY, REFERENCED, page_mapping
 from movable.mm.pgtable import PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
 from movable.mm.swap import mark_page_accessed
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from movable.mm.process import Process
     from movable.mm.seam import Seam
 
-REFERENCED = 1 << PG_referenced
 
 
 def faultin_page(task: Process, vma: VMA, vpn: int, write: bool) -> bool:

@@ -17,7 +17,7 @@ from movable.mm.mempolicy import alloc_page_vma
 from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
 from movable.mm.page import get_page_unless_zero, put_page
-from movable.mm.page_flags import LOCKED, PAGE_MAPPING_ANON, PG_dirty, PG_uptodate
+from movable.mm.page_flags import DIRTY, LOCKED, LRU, PAGE_MAPPING_ANON, UPTODATE
 from movable.mm.pagemap import filemap_get_page, set_page_dirty, write_begin
 from movable.mm.pgtable import (
     PTE_ACCESSED,
@@ -43,7 +43,7 @@ from movable.mm.rmap import (
     rmap_lock,
 )
 from movable.mm.shmem import shmem_get_page
-from movable.mm.swap import LRU, lru_add_drain_cpu, lru_cache_add, mark_page_accessed
+from movable.mm.swap import lru_add_drain_cpu, lru_cache_add, mark_page_accessed
 from movable.mm.swapfile import add_to_swap_cache, swap_duplicate, swap_free, swap_readpage
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 SIGBUS, SIGSEGV = 7, 11
-DIRTY, UPTODATE = 1 << PG_dirty, 1 << PG_uptodate
 ANON_GFP = GFP_HIGHUSER_MOVABLE | GFP_ZERO
 MAX_FAULTS = 1000
 """How often one access may fault before it is an error of the model."""

@@ -18,16 +18,16 @@ from movable.mm.migrate import (
     putback_movable_pages,
 )
 from movable.mm.page import get_page_unless_zero, put_page
-from movable.mm.page_flags import PageMovableHint, PG_hwpoison
+from movable.mm.page_flags import HWPOISON, LRU, PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
-from movable.mm.swap import LRU, count_isolated, isolate_lru_page, wait_on_page_writeback
+from movable.mm.swap import count_isolated, isolate_lru_page, wait_on_page_writeback
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
-HWPOISON = "hardware poison"
+POISONED = "hardware poison"
 """The reason in ``vm.bad_pages`` of a frame that was soft-offlined."""
 
 
@@ -85,7 +85,7 @@ def _keep_poisoned(page: Page) -> None:
 
     The flag comes first, so that the allocator does not take the page; then the reference of who retires it is there for good.
     """
-    page._flags |= 1 << PG_hwpoison
+    page._flags |= HWPOISON
     put_page(page)
     page._refcount += 1
 
@@ -101,8 +101,8 @@ def set_hwpoison_free_buddy_page(page: Page) -> bool:
     if head < 0:
         return False
     _take_page_off_buddy(page.zone, page.pfn, head)
-    page._flags |= 1 << PG_hwpoison
-    page.vm.bad_pages.append((page.pfn, HWPOISON))
+    page._flags |= HWPOISON
+    page.vm.bad_pages.append((page.pfn, POISONED))
     return True
 
 
@@ -128,4 +128,4 @@ def keep_poisoned_pages_out(vm: VM, start: int, end: int) -> None:
             set_hwpoison_free_buddy_page(page)
 
 
-__all__ = ["HWPOISON", "set_hwpoison_free_buddy_page", "soft_offline_page"]
+__all__ = ["POISONED", "set_hwpoison_free_buddy_page", "soft_offline_page"]

@@ -24,7 +24,7 @@ from movable.mm.migrate import (
 from movable.mm.mmzone import setup_per_zone_wmarks
 from movable.mm.obstacles import note_failure
 from movable.mm.page import get_page_unless_zero, page_count, put_page
-from movable.mm.page_flags import PageMovableHint, PG_hwpoison
+from movable.mm.page_flags import LRU, PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import (
     is_offline,
     new_node_page,
@@ -32,7 +32,7 @@ from movable.mm.page_isolation import (
     undo_isolate_page_range,
     zone_lock_point,
 )
-from movable.mm.swap import LRU, count_isolated, isolate_lru_page
+from movable.mm.swap import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone

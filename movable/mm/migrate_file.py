@@ -24,7 +24,8 @@ from movable.mm.filemap import lock_page
 from movable.mm.fs import FileMapping
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY
 from movable.mm.migrate_lru import migrate_page, migrate_page_copy, migrate_page_move_mapping
-from movable.mm.pagemap import DIRTY, attach_page_private, call_fs, clear_page_dirty_for_io, detach_page_private, page_has_private
+from movable.mm.page_flags import DIRTY
+from movable.mm.pagemap import attach_page_private, call_fs, clear_page_dirty_for_io, detach_page_private, page_has_private
 from movable.mm.rmap import remove_migration_ptes
 from movable.mm.truncate import try_to_release_page
 

@@ -23,16 +23,18 @@ from movable.errors import VMBug
 from movable.mm.fs import FileMapping, file_of
 from movable.mm.page import copy_highpage
 from movable.mm.page_flags import (
+    ACTIVE,
+    DIRTY,
+    ERROR,
+    IN_SWAP_CACHE,
     PAGE_MAPPING_ANON,
-    PG_active,
-    PG_dirty,
-    PG_error,
+    PRIVATE,
+    REFERENCED,
+    SWAPBACKED,
+    SWAPCACHE,
+    UPTODATE,
+    WRITEBACK,
     PG_private,
-    PG_referenced,
-    PG_swapbacked,
-    PG_swapcache,
-    PG_uptodate,
-    PG_writeback,
 )
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
 from movable.mm.swap import count_isolated, lru_cache_add
@@ -41,13 +43,7 @@ if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
 
-DIRTY = 1 << PG_dirty
-PRIVATE = 1 << PG_private
-WRITEBACK = 1 << PG_writeback
-ACTIVE = 1 << PG_active
-SWAPBACKED = 1 << PG_swapbacked
-IN_SWAP_CACHE = 1 << PG_swapcache | 1 << PG_swapbacked
-COPIED = 1 << PG_error | 1 << PG_referenced | 1 << PG_uptodate | ACTIVE
+COPIED = ERROR | REFERENCED | UPTODATE | ACTIVE
 """Flags that go with the page, beside dirty, which moves with the mapping."""
 
 
@@ -175,7 +171,7 @@ def _move_swap_cache(newpage: Page, page: Page) -> None:
     user.swap.i_pages[page._private] = newpage
     newpage._private, page._private = page._private, 0
     newpage._flags |= page._flags & (IN_SWAP_CACHE | DIRTY)
-    page._flags &= ~(1 << PG_swapcache | DIRTY)
+    page._flags &= ~(SWAPCACHE | DIRTY)
     newpage._refcount += 1
     page._refcount -= 1
 

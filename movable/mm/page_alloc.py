@@ -40,11 +40,14 @@ from movable.mm.page import (
     Page,
 )
 from movable.mm.page_flags import (
+    ACTIVE,
+    HEAD,
+    HWPOISON,
+    LRU,
     PAGE_MAPPING_FLAGS,
     PG_NAMES,
+    UNEVICTABLE,
     PG_active,
-    PG_head,
-    PG_hwpoison,
     PG_locked,
     PG_lru,
     PG_mlocked,
@@ -75,10 +78,8 @@ REFUSED_AT_FREE = (
 )
 """Flags that say that somebody still uses the page (PAGE_FLAGS_CHECK_AT_FREE)."""
 CHECK_AT_FREE = sum(1 << bit for bit in REFUSED_AT_FREE)
-LRU_AT_FREE = 1 << PG_lru | 1 << PG_active | 1 << PG_unevictable
-HWPOISON = 1 << PG_hwpoison
+LRU_AT_FREE = LRU | ACTIVE | UNEVICTABLE
 SPECIAL_AT_FREE = CHECK_AT_FREE | HWPOISON
-HEAD = 1 << PG_head
 ZEROS = bytes(PAGE_SIZE)
 
 

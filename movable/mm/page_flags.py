@@ -25,11 +25,15 @@ PG_NAMES = (
 ).split()
 """Names of the flag bits, by bit number."""
 
-LOCKED = 1 << PG_locked
-MOVABLE_OPS = 1 << PG_uptodate  # where marks stay
-WAITERS = 1 << PG_waiters
+# The same as masks of the flags word.
+LOCKED, ERROR, REFERENCED, UPTODATE, DIRTY, LRU, ACTIVE, WAITERS = (1 << bit for bit in range(8))
+RESERVED, PRIVATE, WRITEBACK, HEAD = 1 << PG_reserved, 1 << PG_private, 1 << PG_writeback, 1 << PG_head
+SWAPBACKED, SWAPCACHE, UNEVICTABLE = 1 << PG_swapbacked, 1 << PG_swapcache, 1 << PG_unevictable
+MLOCKED, HWPOISON = 1 << PG_mlocked, 1 << PG_hwpoison
+IN_SWAP_CACHE = SWAPCACHE | SWAPBACKED  # without the latter the bit is the owner's
 ISOLATED = 1 << PG_isolated
-MISLEADING = 1 << PG_slab | 1 << PG_swapbacked  # with these, page_mapping does not follow the mapping
+MOVABLE_OPS = UPTODATE  # where marks stay
+MISLEADING = 1 << PG_slab | SWAPBACKED  # with these, page_mapping does not follow the mapping
 
 PAGE_MAPPING_ANON = 0x1
 PAGE_MAPPING_MOVABLE = 0x2

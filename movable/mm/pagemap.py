@@ -17,7 +17,7 @@ from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.migrate import an_int, callback_failed
 from movable.mm.page import PAGE_SIZE, get_page, get_page_unless_zero, put_page
-from movable.mm.page_flags import PG_dirty, PG_error, PG_private, PG_uptodate, PG_writeback
+from movable.mm.page_flags import DIRTY, ERROR, PRIVATE, UPTODATE, WRITEBACK
 from movable.mm.rmap import page_mkclean
 from movable.mm.swap import lru_cache_add, mark_page_accessed, wait_on_page_writeback
 from movable.shown import literal
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.process import Process
 
-DIRTY, UPTODATE, ERROR = 1 << PG_dirty, 1 << PG_uptodate, 1 << PG_error
-WRITEBACK, PRIVATE = 1 << PG_writeback, 1 << PG_private
 
 
 def call_fs(mapping: FileMapping, name: str, *args: Any) -> int:

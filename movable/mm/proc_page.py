@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from movable.mm.movable_ops import TYPE_SHIFT
 from movable.mm.page import Page
 from movable.mm.page_flags import (
+    IN_SWAP_CACHE,
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_KSM,
@@ -37,7 +38,6 @@ from movable.mm.page_flags import (
     PG_reserved,
     PG_slab,
     PG_swapbacked,
-    PG_swapcache,
     PG_unevictable,
     PG_uptodate,
     PG_writeback,
@@ -79,7 +79,6 @@ COPIED = (
 """(bit of the page's flags, bit of the ABI) of the flags that are shown as they are."""
 STICKY_COPIED = tuple(pair for pair in COPIED if pair[0] not in (PG_error, PG_mappedtodisk))
 """The same in kernels whose marks stay, which have two flags less. There UPTODATE is the mark of a movable page."""
-SWAPCACHE = 1 << PG_swapbacked | 1 << PG_swapcache
 CHUNK = 1 << 16
 """Frames in a piece: half a megabyte."""
 
@@ -104,7 +103,7 @@ def stable_page_flags(page: Page) -> int:
         word |= 1 << KPF_BUDDY
     if _is_offline(page, era):
         word |= 1 << KPF_BALLOON
-    if flags & SWAPCACHE == SWAPCACHE:
+    if flags & IN_SWAP_CACHE == IN_SWAP_CACHE:
         word |= 1 << KPF_SWAPCACHE
     return word
 

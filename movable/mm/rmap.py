@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_SHARED, VM_WRITE, VMA
 from movable.mm.page import put_page
 from movable.mm.page_flags import (
+    DIRTY,
     PAGE_MAPPING_ANON,
     PAGE_MAPPING_FLAGS,
-    PG_dirty,
+    SWAPBACKED,
     PG_mappedtodisk,
-    PG_swapbacked,
 )
 from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_SWAP, PTE_THERE
 from movable.mm.rwsem import RWSem
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 PG_anon_exclusive = PG_mappedtodisk
 """The page belongs to one process alone: it may write without a copy."""
 EXCLUSIVE = 1 << PG_anon_exclusive
-SWAPBACKED = 1 << PG_swapbacked
-DIRTY = 1 << PG_dirty
 PTE_EXCLUSIVE = 0x004
 """In a migration entry: the page was exclusive."""
 

@@ -10,7 +10,7 @@ from movable.mm.fs import FileMapping, Inode
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.page import get_page, get_page_unless_zero, put_page
-from movable.mm.page_flags import PG_dirty, PG_swapbacked, PG_uptodate
+from movable.mm.page_flags import DIRTY, SWAPBACKED, UPTODATE
 from movable.mm.pagemap import remove_from_page_cache
 from movable.mm.swap import lru_cache_add
 from movable.mm.swapfile import swap_free, swap_readpage, swap_writepage
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from movable.mm.seam import Seam
     from movable.mm.userspace import Userspace
 
-FRESH = 1 << PG_swapbacked | 1 << PG_uptodate
+FRESH = SWAPBACKED | UPTODATE
 
 
 def shmem_file(user: Userspace, pages: int, ino: int = 0) -> Inode:
@@ -94,7 +94,7 @@ def _swap_in(mapping: FileMapping, page: Page, index: int) -> bool:
     if not swap_readpage(space, page, mapping.swapped[index]):
         return False
     swap_free(space, mapping.swapped.pop(index))
-    page._flags |= 1 << PG_dirty
+    page._flags |= DIRTY
     return True
 
 
@@ -113,7 +113,7 @@ def shmem_writepage(mapping: FileMapping, page: Page) -> bool:
         seam.point("aw", ("i_pages", mapping.host.path))
         seam.point("aw", ("page", page.pfn, "refs"))
     if not written or page._refcount != 2 or mapping.i_pages.get(page._index) is not page:
-        page._flags |= 1 << PG_dirty
+        page._flags |= DIRTY
         swap_free(space, slot)
         return False
     mapping.swapped[page._index] = slot

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from movable.mm.list import ListHead, list_add, list_del
 from movable.mm.page import get_page, put_page
 from movable.mm.page_flags import (
+    ACTIVE,
+    LRU,
+    MLOCKED,
     PAGE_MAPPING_ANON,
+    REFERENCED,
+    SWAPBACKED,
+    UNEVICTABLE,
     PageMovableHint,
-    PG_active,
-    PG_lru,
-    PG_mlocked,
-    PG_referenced,
-    PG_swapbacked,
-    PG_unevictable,
     PG_writeback,
 )
 
@@ -37,12 +37,6 @@ PAGEVEC_SIZE = 15
 """How many pages a batch holds before it is drained."""
 
 ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE = 0x4, 0x8
-LRU = 1 << PG_lru
-ACTIVE = 1 << PG_active
-REFERENCED = 1 << PG_referenced
-SWAPBACKED = 1 << PG_swapbacked
-UNEVICTABLE = 1 << PG_unevictable
-MLOCKED = 1 << PG_mlocked
 
 
 class LruVec:

@@ -13,14 +13,13 @@ from movable.errors import UsageError, by_hand
 from movable.mm.address_space import AddressSpace, MovableOperations
 from movable.mm.filemap import trylock_page, unlock_page
 from movable.mm.page import PAGE_SIZE, get_page, put_page
-from movable.mm.page_flags import PG_dirty, PG_swapbacked, PG_swapcache
+from movable.mm.page_flags import DIRTY, SWAPBACKED, SWAPCACHE
 
 if TYPE_CHECKING:
     from movable.mm.fs import FileMapping
     from movable.mm.page import Page
     from movable.mm.userspace import Userspace
 
-SWAPCACHE, DIRTY, SWAPBACKED = 1 << PG_swapcache, 1 << PG_dirty, 1 << PG_swapbacked
 
 
 class BlockDevice(Protocol):

@@ -8,11 +8,11 @@ from movable.mm.memory import vm_normal_page
 from movable.mm.mempolicy import get_vma_policy
 from movable.mm.nodemask import nodes
 from movable.mm.page_flags import (
-    PG_active,
-    PG_dirty,
-    PG_reserved,
+    ACTIVE,
+    DIRTY,
+    RESERVED,
+    UNEVICTABLE,
     PG_swapcache,
-    PG_unevictable,
     PG_writeback,
 )
 from movable.mm.pgtable import PTE_DIRTY, PTE_THERE
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from movable.mm.mm_types import VMA
     from movable.mm.process import Process
 
-ACTIVE = 1 << PG_active | 1 << PG_unevictable
 ESCAPED = str.maketrans({char: f"\\{ord(char):03o}" for char in "\n\t =\\"})
 
 
@@ -38,14 +37,14 @@ class NumaMaps:
         for vpn in mm.present(vma.start, vma.end):
             pte = mm.pgtable[vpn]
             page = vm_normal_page(mm.user.vm, pte) if pte & PTE_THERE else None
-            if page is None or page._flags >> PG_reserved & 1:
+            if page is None or page._flags & RESERVED:
                 continue
             flags = page._flags
             anon = PageAnon(page)
             self.pages += 1
             self.anon += anon
-            self.dirty += bool(pte & PTE_DIRTY or flags >> PG_dirty & 1)
-            self.active += bool(flags & ACTIVE)
+            self.dirty += bool(pte & PTE_DIRTY or flags & DIRTY)
+            self.active += bool(flags & (ACTIVE | UNEVICTABLE))
             self.swapcache += anon and flags >> PG_swapcache & 1
             self.writeback += flags >> PG_writeback & 1
             self.mapcount_max = max(self.mapcount_max, page._mapcount + 1)

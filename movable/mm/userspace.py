@@ -15,7 +15,7 @@ from movable.mm.migrate_file import move_file_page
 from movable.mm.migrate_lru import unmap_and_move_lru
 from movable.mm.mm_types import MmStruct
 from movable.mm.page import Page, put_page
-from movable.mm.page_flags import PG_reserved
+from movable.mm.page_flags import RESERVED
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_page
 from movable.mm.validate_mm import findings
@@ -73,7 +73,7 @@ class Userspace:
     def _make_zero_page(self) -> Page:
         page = self.vm.alloc_page(GFP_KERNEL | GFP_ZERO, 0)
         assert page is not None, "a machine without one free page"
-        page._flags |= 1 << PG_reserved
+        page._flags |= RESERVED
         return page
 
     def spawn(self, comm: str, *, uid: int = 0, cpu: int = 0, cpuset: Cpuset | None = None) -> Process:
@@ -101,7 +101,7 @@ class Userspace:
     def shut_down(self) -> None:
         """No process is left: give back what was held for them. A later one finds everything made anew."""
         self.lru_add_drain_all()
-        self.zero_page._flags &= ~(1 << PG_reserved)
+        self.zero_page._flags &= ~RESERVED
         put_page(self.zero_page)
         self.vm.userspace = None
 

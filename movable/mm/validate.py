@@ -13,8 +13,8 @@ from movable.errors import InvalidState
 from movable.mm.gfp import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPE_NAMES
 from movable.mm.list import ListHead
 from movable.mm.page import FIELD_POISON, PAGE_POISON, Page
-from movable.mm.page_alloc import HWPOISON
 from movable.mm.page_flags import (
+    HWPOISON,
     ISOLATED,
     LOCKED,
     PAGE_MAPPING_FLAGS,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from movable.mm.fs import FileMapping
 from movable.mm.mm_types import VM_LOCKED, VM_SHARED
-from movable.mm.page_flags import PAGE_MAPPING_ANON, PG_private, PG_reserved
+from movable.mm.page_flags import LRU, PAGE_MAPPING_ANON, UNEVICTABLE, PG_private, PG_reserved
 from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_SWAP, PTE_THERE, pte_words
 from movable.mm.rmap import EXCLUSIVE, mappings
-from movable.mm.swap import LRU, LRU_NAMES, UNEVICTABLE, page_lru
+from movable.mm.swap import LRU_NAMES, page_lru
 from movable.mm.swapfile import PageSwapCache
 
 if TYPE_CHECKING:

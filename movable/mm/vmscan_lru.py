@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.fs import file_of
 from movable.mm.page import Page, put_page
-from movable.mm.pagemap import DIRTY, WRITEBACK, call_fs, clear_page_dirty_for_io, page_has_private, remove_from_page_cache
+from movable.mm.page_flags import ACTIVE, DIRTY, REFERENCED, SWAPBACKED, UNEVICTABLE, WRITEBACK
+from movable.mm.pagemap import call_fs, clear_page_dirty_for_io, page_has_private, remove_from_page_cache
 from movable.mm.rmap import PageAnon, page_referenced, try_to_unmap
 from movable.mm.shmem import shmem_writepage
 from movable.mm.swap import (
-    ACTIVE,
     LRU_ACTIVE_ANON,
     LRU_ACTIVE_FILE,
     LRU_INACTIVE_ANON,
     LRU_INACTIVE_FILE,
-    REFERENCED,
-    SWAPBACKED,
-    UNEVICTABLE,
     add_page_to_lru_list,
     count_isolated,
     del_page_from_lru_list,

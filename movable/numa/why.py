@@ -9,10 +9,9 @@ from movable.mm.gup import follow_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VMA
 from movable.mm.nodemask import format_nodelist
 from movable.mm.page import PAGE_SHIFT, Page
-from movable.mm.page_flags import PAGE_MAPPING_ANON, PG_writeback
+from movable.mm.page_flags import LRU, PAGE_MAPPING_ANON, UNEVICTABLE, PG_writeback
 from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_SPECIAL
 from movable.mm.rmap import mappings
-from movable.mm.swap import LRU, UNEVICTABLE
 from movable.mm.task_mmu import vma_policy_text
 
 if TYPE_CHECKING:

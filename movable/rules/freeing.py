@@ -5,14 +5,14 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page_flags import (
+    HWPOISON,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
-    PG_hwpoison,
-    PG_private,
+    PRIVATE,
+    RESERVED,
+    WRITEBACK,
     PG_private_2,
-    PG_reserved,
     PG_slab,
-    PG_writeback,
 )
 from movable.rules.rule import CLEARED, MUST, Check, Report, rule
 from movable.rules.stream.history import UNSEEN, Lives, marked
@@ -58,8 +58,8 @@ V27 = rule(
 )  # fmt: skip
 
 
-REFUSED = 1 << PG_private | 1 << PG_private_2 | 1 << PG_writeback | 1 << PG_slab | 1 << PG_reserved
-KEPT_FLAGS = 1 << PG_hwpoison
+REFUSED = PRIVATE | 1 << PG_private_2 | WRITEBACK | 1 << PG_slab | RESERVED
+KEPT_FLAGS = HWPOISON
 
 
 class Release(Check):

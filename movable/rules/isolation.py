@@ -5,11 +5,11 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page_flags import (
+    HEAD,
     ISOLATED,
     LOCKED,
     PAGE_MAPPING_MOVABLE,
-    PG_head,
-    PG_reserved,
+    RESERVED,
     PG_slab,
 )
 from movable.rules.marking import D6, D7, MISLEADING, misleading
@@ -136,7 +136,7 @@ V26 = rule(
 )  # fmt: skip
 
 
-EXTRAORDINARY = 1 << PG_slab | 1 << PG_reserved | 1 << PG_head
+EXTRAORDINARY = 1 << PG_slab | RESERVED | HEAD
 
 
 class Isolation(Check):

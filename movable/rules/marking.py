@@ -5,15 +5,15 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page_flags import (
+    ACTIVE,
     ISOLATED,
     LOCKED,
+    LRU,
     PAGE_MAPPING_FLAGS,
-    PG_active,
-    PG_lru,
-    PG_owner_priv_1,
+    SWAPBACKED,
+    SWAPCACHE,
+    UNEVICTABLE,
     PG_slab,
-    PG_swapbacked,
-    PG_unevictable,
 )
 from movable.rules.freeing import D21
 from movable.rules.rule import CLEARED, MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule
@@ -124,11 +124,11 @@ V21 = rule(
 )  # fmt: skip
 
 
-SWAP = 1 << PG_swapbacked | 1 << PG_owner_priv_1
-STRANGE = 1 << PG_slab | 1 << PG_lru
+SWAP = SWAPBACKED | SWAPCACHE
+STRANGE = 1 << PG_slab | LRU
 MISLEADING = STRANGE | SWAP
 LRU_FLAGS = frozenset(("flag lru", "flag active", "flag unevictable"))
-LRU_BITS = 1 << PG_lru | 1 << PG_active | 1 << PG_unevictable
+LRU_BITS = LRU | ACTIVE | UNEVICTABLE
 
 
 def misleading(flags: int) -> bool:

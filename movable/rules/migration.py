@@ -11,7 +11,7 @@ from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
     PAGE_MAPPING_MOVABLE,
-    PG_writeback,
+    WRITEBACK,
 )
 from movable.rules.isolation import D30, may_be_called
 from movable.rules.locking import D29
@@ -95,7 +95,6 @@ V10 = rule(
 )  # fmt: skip
 
 
-WRITEBACK = 1 << PG_writeback
 MAX_ATTEMPTS = 10
 NO_COPY = 3
 LARGEST_ERRNO = 4095

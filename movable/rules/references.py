@@ -7,8 +7,8 @@ from movable.events import Event
 from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
+    REFERENCED,
     WAITERS,
-    PG_referenced,
 )
 from movable.rules.marking import D12, D46
 from movable.rules.rule import MUST, Check, Report, rule, who
@@ -55,7 +55,7 @@ D33 = rule(
 )  # fmt: skip
 
 
-IGNORED = LOCKED | WAITERS | ISOLATED | 1 << PG_referenced
+IGNORED = LOCKED | WAITERS | ISOLATED | REFERENCED
 """Flags that others may change meanwhile."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, GFP_MEMALLOC, MIGRATE_MOVABLE, VM, Event, UsageError, get_page, put_page
 from movable.mm.compaction import compact_memory
-from movable.mm.memory_failure import HWPOISON, soft_offline_page
+from movable.mm.memory_failure import POISONED, soft_offline_page
 from movable.mm.page_flags import PG_hwpoison
 from movable.mm.page_isolation import start_isolate_page_range
 from movable.mm.validate import validate_vm
@@ -27,7 +27,7 @@ def test_a_movable_page_moves_and_its_frame_is_retired() -> None:
     events: list[Event] = []
     vm.observe(lambda event: events.append(event) if event.kind in ("isolate_movable_page", "migrate_pages") else None)
     assert soft_offline_page(vm, 77) == 0
-    assert vm.bad_pages == [(77, HWPOISON)]
+    assert vm.bad_pages == [(77, POISONED)]
     assert vm.page(77)._flags >> PG_hwpoison & 1
     assert events[0].args["mode"] == 8
     assert (events[1].args["nr"], events[1].args["mode"], events[1].args["reason"]) == (1, 2, 1)

@@ -14,7 +14,7 @@ from movable.explore import Scene, explore
 from movable.explore.engine import Scheduler
 from movable.explore.search import Report
 from movable.filesystem import Disk
-from movable.mm import migrate_lru, rmap
+from movable.mm import migrate_lru, page_flags, rmap
 from movable.mm.filemap import trylock_page, unlock_page
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory_failure import soft_offline_page
@@ -268,7 +268,7 @@ def restores_writable(vma: VMA, entry: int, new: Page) -> int:
 def does_not_count(mapping: object, newpage: Page, page: Page) -> int:
     """The reference count is not looked at."""
     newpage._index, newpage._mapping = page._index, page._mapping
-    newpage._flags |= page._flags & migrate_lru.SWAPBACKED
+    newpage._flags |= page._flags & page_flags.SWAPBACKED
     seam = page.seam
     assert seam is not None
     seam.event("move_mapping", page, newpage=newpage.pfn, expected=1, ret=0)

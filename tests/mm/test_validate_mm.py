@@ -13,11 +13,11 @@ from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.page import Page, get_page
-from movable.mm.page_flags import PG_lru
+from movable.mm.page_flags import UNEVICTABLE, PG_lru
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.rmap import EXCLUSIVE
-from movable.mm.swap import UNEVICTABLE, count_isolated, lru_add_drain_all, lruvec
+from movable.mm.swap import count_isolated, lru_add_drain_all, lruvec
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 
