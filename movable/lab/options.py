@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.files import may_write
+from movable.mm.memparse import parse_size, size_text
 from movable.mm.page import PAGE_SIZE
 from movable.registry import Factory, find
 
@@ -20,7 +20,6 @@ PAGEBLOCK_BYTES = PAGE_SIZE << PAGEBLOCK_ORDER
 MIN_BLOCKS_PER_NODE = 4
 MAX_NODES = 64
 MAX_MEMORY = 16 << 30
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +89,11 @@ def check(options: Options) -> Settings:
 # --- memory ---
 
 
-def parse_size(text: str) -> int:
-    """Bytes that a size such as 256M, 1G, 512MiB or 1048576 means. Raises UsageError for anything else."""
-    match = re.fullmatch(r"(\d+)\s*([KMG]?)(?:I?B)?", text.strip().upper())
-    if match is None:
-        raise UsageError(f"--memory {text!r} is not a size; write a number with K, M or G, such as 256M")
-    return int(match[1]) * UNITS[match[2]]
-
-
-def size_text(size: int) -> str:
-    """A size as a person would type it for ``--memory``: the largest unit that leaves a whole number."""
-    for unit, factor in reversed(UNITS.items()):
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
-
-
-def readable(size: int) -> str:
-    """A size for a sentence: "832 bytes", "17.9 MiB", "256 MiB"."""
-    if size < 1024:
-        return f"{size} bytes"
-    value, unit = size / 1024, "KiB"
-    for larger in ("MiB", "GiB"):
-        if value >= 1024:
-            value, unit = value / 1024, larger
-    return f"{value:.1f}".removesuffix(".0") + f" {unit}"
-
-
 def check_memory(text: str, nodes: int) -> int:
     """Bytes of a machine of ``nodes`` nodes. Raises UsageError that names a size which would do."""
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is not possible; use 1 to {MAX_NODES}")
-    memory = parse_size(text)
+    memory = parse_size(text, "--memory")
     step = nodes * PAGEBLOCK_BYTES
     least = MIN_BLOCKS_PER_NODE * step
     if memory < least:

@@ -14,9 +14,9 @@ from typing import IO
 from movable.events import Event, to_json
 from movable.files import abandon_stdout, to_json_text, whole
 from movable.lab import report
-from movable.lab.options import readable
 from movable.lab.run import Run
 from movable.lab.svg import picture
+from movable.mm.memparse import readable
 
 
 def note(run: Run, what: str, error: OSError | None) -> None:

@@ -7,7 +7,8 @@ from errno import errorcode
 from typing import TYPE_CHECKING, Any
 
 from movable.lab.metrics import ZoneState, thousandths
-from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER, readable
+from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER
+from movable.mm.memparse import readable
 from movable.mm.page import PAGE_SIZE
 
 if TYPE_CHECKING:

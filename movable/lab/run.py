@@ -14,10 +14,11 @@ from movable.errors import MovableError, UsageError
 from movable.lab.data import Data, read_input, read_standard_library
 from movable.lab.draw import FIRST_DRIVER, FrameMap, kinds_for, take_map
 from movable.lab.metrics import Tally, ZoneState, tally_callbacks, zone_states
-from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER, Settings, readable, size_text
+from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER, Settings
 from movable.lab.page_owner import PageOwner
 from movable.lab.workloads import Inflation, Population, Process, Store, Taker, grows_to_a_target, hands_out_stores
 from movable.mm.fs import FileMapping
+from movable.mm.memparse import readable, size_text
 from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.vm import VM
 

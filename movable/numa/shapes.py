@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 from movable.mm.fs import Inode
+from movable.mm.memparse import parse_size
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import do_mmap
 from movable.mm.page import PAGE_SIZE
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 TEXT, HEAP, DATA, STACK = 0x400000, 0x1E00000, 0x7F0000000000, 0x7FFD00000000
 TEXT_PAGES, HEAP_PAGES, STACK_PAGES = 4, 3, 3
 RW = VM_READ | VM_WRITE
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-SIZE = re.compile(r"(\d+)([KMG]?)(?:i?B)?", re.IGNORECASE)
 
 
-def size_in_pages(text: str) -> int:
-    """The whole pages of a size such as 64M or 8192. Raises UsageError for anything else."""
-    found = SIZE.fullmatch(text)
-    if found is None or not int(found[1]):
-        raise UsageError(f"{text!r} is no size; write a number with K, M or G, such as 64M")
-    return -(-int(found[1]) * UNITS[found[2].upper()] // PAGE_SIZE)
+def size_in_pages(text: str, what: str = "") -> int:
+    """The whole pages of a size such as 64M or 8192; ``what`` as for `parse_size`. Raises UsageError for none, and for no size."""
+    size = parse_size(text, what)
+    if not size:
+        raise UsageError(f"{what} {text!r} is nothing; give a size such as 64M".lstrip())
+    return -(-size // PAGE_SIZE)
 
 
 def launch(user: Userspace, words: list[str], prepare: Callable[[Process], None]) -> list[Process]:

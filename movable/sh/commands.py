@@ -8,7 +8,7 @@ from functools import partial
 
 from movable.errors import MovableError, UsageError
 from movable.lab.draw import legend_lines, map_lines
-from movable.lab.options import parse_size, readable
+from movable.mm.memparse import parse_size, readable
 from movable.mm.page import PAGE_SHIFT
 from movable.mm.validate import validate_vm
 from movable.sh.files import File, tree
@@ -159,9 +159,9 @@ class Shell:
             raise CommandFailed("balloon: no driver of this machine is a balloon")
         if words:
             try:
-                size = parse_size(words[0])
-            except UsageError:
-                raise CommandFailed(f"balloon: {words[0]!r} is not a size; write a number with K, M or G") from None
+                size = parse_size(words[0], "balloon:")
+            except UsageError as error:
+                raise CommandFailed(str(error)) from None
             found[0].set_target(size >> PAGE_SHIFT)
             self.machine.vm.run_work()
         return f"balloon: {readable(found[0].num_pages << PAGE_SHIFT)}\n"

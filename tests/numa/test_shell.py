@@ -298,7 +298,9 @@ def test_a_script_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().out == f"$ touch 4K\n[1] 101\n$ move_pages 101 0\n{DATA:#x} 0\n"
 
 
-@pytest.mark.parametrize("options", [["--nodes", "0"], ["--memory", "much"], ["--memory", "10000"], ["--era", "9.9"]])
+@pytest.mark.parametrize(
+    "options", [["--nodes", "0"], *(["--memory", size] for size in ("much", "10000", "999999G")), ["--era", "9.9"]]
+)
 def test_bad_machines(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["numa", "run", *options, "-"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from movable.lab.loads.samples import Sample
 from movable.lab.loads.sweep import SCHEMA, Job, Outcome
-from movable.lab.options import size_text
+from movable.mm.memparse import size_text
 from movable.shown import in_html
 
 PLOTTED = ("free", "huge_blocks", "unusable_index", "migrated")
