@@ -90,6 +90,7 @@ def page() -> str:
     lines += ["## Refused", ""]
     for why in dict.fromkeys(source.REFUSED.values()):
         lines += [f"- {', '.join(f'`{name}`' for name, reason in source.REFUSED.items() if reason == why)}: {why}."]
+    lines += ["- further names of these kinds, such as `hrtimer_cancel` and `hlist_del_rcu`, for the same reasons."]
     lines += [f"- inline assembly: {source.ASM}.", "- functions of the C library: a driver has the headers' own.", ""]
     accepted = ", ".join(f"`{name}`" for name in sorted(toolchain.accepted()))
     lines += ["## Headers that may be included, and are empty", "", f"{accepted}.", ""]

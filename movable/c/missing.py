@@ -38,10 +38,10 @@ def missing(recipe: Recipe) -> Missing:
     path, found = recipe.sources[0], Missing()
     text = source.read(path)
     code = source.code_of(text).splitlines()
-    for name, why in source.REFUSED.items():
-        lines = _lines(code, name)
-        if lines:
-            found.refused[name] = (why, lines)
+    for number, name, why in source.refused("\n".join(code)):
+        lines = found.refused.setdefault(name, (why, []))[1]
+        if number not in lines:
+            lines.append(number)
     with tempfile.TemporaryDirectory(prefix="movable-") as folder:
         _rounds(recipe, Path(folder), code, found)
     for name in found.refused:

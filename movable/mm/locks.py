@@ -7,7 +7,7 @@ waits. Spin locks count into the task's atomic depth: whatever may sleep raises 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -459,10 +459,14 @@ class Work:
         if self.vm is None or self.vm.seam is None:
             return value()
         seen: dict[WorkQueue | None, bool] = {}
-        for queue in self.vm.workqueues:
+        for queue in self._queues():
             _peek(self.vm, ("work", queue.name))
             seen[queue] = value()
         return seen.get(self.queue, value())  # what was seen in the step that looked at its queue
+
+    def _queues(self) -> Iterable[WorkQueue]:
+        """Those that it may be on."""
+        return () if self.vm is None else self.vm.workqueues
 
 
 class WorkQueue:

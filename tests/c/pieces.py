@@ -225,6 +225,27 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         "void nap(void) { int cpu = get_cpu(); msleep(cpu); put_cpu(); }",
         {"D48"},
     ),
+    "two items of one queue": (
+        "static int n; static void one(struct work_struct *w) { n++; } static void two(struct work_struct *w) { n += 2; }"
+        " static DECLARE_WORK(a, one); static DECLARE_WORK(b, two); static void go(void) { struct workqueue_struct *q ="
+        " alloc_ordered_workqueue(\"q\", 0); if (!q) return; queue_work(q, &a); queue_work(q, &b); destroy_workqueue(q); }"
+        " static DEFINE_MUTEX(m); void run(void) { mutex_lock(&m); go(); mutex_unlock(&m); }",
+        "static int n; static void one(struct work_struct *w) { n++; } static void two(struct work_struct *w) { n += 2; }"
+        " static DECLARE_WORK(a, one); static DECLARE_WORK(b, two);"
+        " void go(void) { schedule_work(&a); schedule_work(&b); flush_work(&a); flush_work(&b); }",
+        {"D53"},
+    ),
+    "a queue that is destroyed beside work": (
+        "static struct workqueue_struct *q; static void run(struct work_struct *w) { } static DECLARE_WORK(a, run);"
+        " static DEFINE_MUTEX(m); int go(void) { int ret = -ENOMEM; mutex_lock(&m); q = alloc_workqueue(\"q\", 0, 0);"
+        " if (q) { queue_work(q, &a); destroy_workqueue(q); q = NULL; ret = 0; } mutex_unlock(&m); return ret; }"
+        " void use(void) { mutex_lock(&m); if (q) queue_work(q, &a); mutex_unlock(&m); }",
+        "static struct workqueue_struct *q; static void run(struct work_struct *w) { } static DECLARE_WORK(a, run);"
+        " static DEFINE_MUTEX(m); int go(void) { int ret = -ENOMEM; mutex_lock(&m); WRITE_ONCE(q, alloc_workqueue(\"q\", 0, 0));"
+        " if (q) { destroy_workqueue(q); WRITE_ONCE(q, NULL); ret = 0; } mutex_unlock(&m); return ret; }"
+        " void use(void) { struct workqueue_struct *now = READ_ONCE(q); if (now) queue_work(now, &a); }",
+        {"D41"},
+    ),
     "work that queues itself": (
         "static int n; static void poll(struct work_struct *w); static DECLARE_DELAYED_WORK(work, poll); static void poll("
         "struct work_struct *w) { spin_lock(&lock); n++; spin_unlock(&lock); schedule_delayed_work(&work, HZ); }"

@@ -127,3 +127,37 @@ def test_a_signal_that_somebody_sends_is_no_crash_of_the_driver() -> None:
         command = [sys.executable, "-c", SENT.format(int(number))]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stdout) == (-number, ""), done.stderr
+
+
+FREES = {
+    "vfree(kmalloc(8, GFP_KERNEL));": r"gives vfree\(\) an object that kmalloc\(\) has made at driver\.c:.*; expected kfree\(\)",
+    "kfree(vmalloc(8));": r"gives kfree\(\) an object that vmalloc\(\) has made",
+    "kfree(kvzalloc(8, GFP_KERNEL));": r"gives kfree\(\) an object that kvmalloc\(\) has made .* expected kvfree\(\)",
+    "kfree(alloc_percpu(int));": r"gives kfree\(\) an object that alloc_percpu\(\) has made .* expected free_percpu\(\)",
+    "free_percpu(kmalloc(8, GFP_KERNEL));": r"gives free_percpu\(\) an object that kmalloc\(\) has made",
+    "kfree(&own);": r"frees own, a variable of the driver's own",
+    "int local; kfree(&local);": r"frees a variable on a stack",
+    "kfree((char *)kmalloc(32, GFP_KERNEL) + 8);": r"frees byte 8 of an object of 32 bytes",
+    "kfree(ERR_PTR(-ENOMEM));": r"frees the error pointer -12",
+    "kfree((void *)__get_free_page(GFP_KERNEL));": r"frees byte 0 of page \d+ as an object",
+    "kfree(alloc_page(GFP_KERNEL));": r"frees the struct page of page \d+",
+    "kfree((void *)0x1234560);": r"frees 0x1234560, which was never allocated",
+    "kvfree(vmalloc(8)); kvfree(kmalloc(8, GFP_KERNEL)); kvfree(kvmalloc(8, GFP_KERNEL)); kfree(NULL); vfree(vzalloc(8));": "",
+}
+
+
+@pytest.fixture(scope="module")
+def freeing(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    code = [f"void f{number}(void) {{ {each} }}\n" for number, each in enumerate(FREES)]
+    return loaded(tmp_path_factory.mktemp("frees"), "static int own;\n" + "".join(code))
+
+
+@pytest.mark.parametrize("what", FREES)
+def test_a_function_frees_what_its_twin_has_made(freeing: Driver, what: str) -> None:
+    function = f"f{list(FREES).index(what)}"
+    if not FREES[what]:
+        freeing.call(function)
+        return
+    with pytest.raises(VMBug, match=PLACE + rf"{function} " + FREES[what]) as told:
+        freeing.call(function)
+    assert told.value.rule == "D46"

@@ -21,7 +21,7 @@ int f(struct page *page)
 {
 	frob(page);
 	if (frob(page) > ODD_MOST)
-		return rcu_access(1);
+		return odd_access(1);
 	rcu_read_lock();
 	return page->odd;
 }
@@ -38,7 +38,7 @@ def test_names_by_kind_with_their_lines(tmp_path: Path, monkeypatch: pytest.Monk
     found = missing(Recipe((path,)))
     assert found.names["headers"] == {"linux/elevator.h": [5]}
     assert found.names["types"] == {"odd_t": [6]}
-    assert found.names["functions"] == {"frob": [9, 10], "rcu_access": [11]}
+    assert found.names["functions"] == {"frob": [9, 10], "odd_access": [11]}
     assert found.names["names"] == {"ODD_MOST": [10]}
     assert found.names["members"] == {"odd": [13]}
     assert found.refused["rcu_read_lock"][1] == [12]

@@ -26,6 +26,10 @@ SOURCES = {
     "static DEFINE_SEQLOCK(s);\n": r"driver\.c:4: DEFINE_SEQLOCK: sequence locks are not modelled",
     "int f(void *t) { mod_timer(t, 1); return 0; }\n": r"driver\.c:4: mod_timer: there is no clock",
     "int f(void *t) { return copy_to_user(t, t, 1); }\n": r"driver\.c:4: copy_to_user: there is no user memory",
+    "struct item { struct rcu_head rcu; };\n": r"driver\.c:4: rcu_head: RCU is not modelled",
+    "struct item { struct timer_list t; };\n": r"driver\.c:4: timer_list: there is no clock",
+    "static irqreturn_t f(int n) { return 0; }\n": r"driver\.c:4: irqreturn_t: there are no interrupts",
+    "int f(void) { return platform_driver_register(0); }\n": r"driver\.c:4: platform_driver_register: devices are not modelled",
     "int f(void) { return request_irq(1); }\n": r"driver\.c:4: request_irq: there are no interrupts",
 }
 
@@ -43,6 +47,12 @@ def test_a_source_that_cannot_be_built(tmp_path: Path, capsys: pytest.CaptureFix
 @needs_compiler
 def test_words_in_comments_and_texts_are_not_refused(tmp_path: Path) -> None:
     find(written(tmp_path, '/* rcu_read_lock, asm */\nconst char *f(void) { return "jiffies asm"; } // call_rcu\n'), "")
+
+
+@needs_compiler
+def test_names_of_the_drivers_own_are_not_refused(tmp_path: Path) -> None:
+    own = "struct s { int timer_start; };\nstatic int timer_init(struct s *s) { return s->timer_start; }\n"
+    find(written(tmp_path, own + "int f(void) { struct s s = { .timer_start = 1 }; return timer_init(&s); }\n"), "")
 
 
 @needs_compiler

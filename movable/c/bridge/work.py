@@ -1,13 +1,17 @@
-"""Work items and queues of a driver in C, where an item may queue itself again.
+"""Work items and queues of a driver in C.
 
-An item that polls has no end, and a machine without a clock cannot say when its next turn is. So after some turns an item that
-queues itself rests: it gets another one when somebody waits for it, when it is queued anew, or when nobody else can go on.
+An item never runs beside itself. Different items of a queue do, as there are several processors, unless the queue is ordered: so
+each item has a worker of its own, and an ordered queue has one for all. A queue of the first kind holds no items itself.
+
+An item may queue itself again. One that polls has no end, and a machine without a clock cannot say when its next turn is. So after
+some turns such an item rests: it gets another when somebody waits for it, when it is queued anew, or when nobody else can go on.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
@@ -26,14 +30,20 @@ DRAINS = 10
 
 class CWork(Work):
     """A work_struct of the driver's: the ``function`` it calls, how often it ``ran``, its ``turns`` since anybody else asked for
-    it, and how many callers are ``cancelling`` it."""
+    it, how many callers are ``cancelling`` it, the ``task`` that does it now, its own worker's ``lane``, and its ``home``:
+    the queue that the driver has put it on."""
 
-    __slots__ = ("cancelling", "function", "ran", "turns")
-    function: int
+    __slots__ = ("bridge", "cancelling", "function", "home", "lane", "ran", "task", "turns")
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
+    def __init__(self, bridge: Bridge, address: int, function: int, fn: Callable[[], object]) -> None:
+        super().__init__(fn, bridge.image.name(function))
+        self.bridge = bridge
+        self.vm = bridge.vm
+        self.function = function
         self.cancelling = self.ran = self.turns = 0
+        self.task: object = None
+        self.home: CWorkQueue | None = None
+        self.lane = Lane(bridge, bridge.spoken(address))
 
     @property
     def busy(self) -> bool:
@@ -45,17 +55,20 @@ class CWork(Work):
         """Whether its next turn is not yet."""
         return self.turns >= TURNS
 
+    def _queues(self) -> Iterable[WorkQueue]:
+        return (*(queue for queue in self.bridge.queues.values() if queue.ordered), self.lane)
 
-class CWorkQueue(WorkQueue):
-    """A queue of such items."""
 
-    __slots__ = ("bridge", "last_turns")
+class Lane(WorkQueue):
+    """Items and their worker: all items of an ordered queue, or a single one."""
+
+    __slots__ = ("bridge", "last_turns", "listed")
 
     def __init__(self, bridge: Bridge, name: str) -> None:
         super().__init__(bridge.vm, name)
         self.bridge = bridge
         self.last_turns = 0
-        bridge.vm.workqueues.append(self)
+        self.listed = False
 
     @property
     def items(self) -> deque[Work]:
@@ -68,14 +81,23 @@ class CWorkQueue(WorkQueue):
     def _awake(self) -> Iterable[CWork]:
         return (work for work in self._items if isinstance(work, CWork) and not work.rests)
 
+    def queue_delayed_work(self, work: Work) -> bool:
+        """Put it at the end; False when it is pending already."""
+        if not self.listed:  # in an order that no schedule decides
+            self.listed = True
+            insort(self.vm.workqueues, self, key=lambda queue: queue.name)
+        return super().queue_delayed_work(work)
+
     def run_one(self) -> None:
         """Do the first item whose turn it is."""
         work = next(iter(self._awake()))
         self._items.remove(work)
         self._items.appendleft(work)
+        work.task = self.vm.current
         try:
             super().run_one()
         finally:
+            work.task = None
             work.ran += 1
             work.turns = work.turns + 1 if work._pending else 0
 
@@ -84,30 +106,28 @@ class CWorkQueue(WorkQueue):
             work.turns = min(work.turns, TURNS - 1)  # type: ignore[attr-defined]
         while True:
             self._point("aw")
-            if not self._items:
+            if not self._items or not (any(self._awake()) or self._rest()):
                 self.worker = False
                 return
-            if not any(self._awake()):
-                self._rest()
             if any(self._awake()):
                 self.run_one()
 
-    def _rest(self) -> None:
+    def _rest(self) -> bool:
+        """Sleep until an item has another turn; False where an action is tried alone, and nobody goes on after it."""
         _, _, _, scheduler, engine = self.bridge.standing()
         me = getattr(engine, "_running", None)
+        if me is None:
+            return False
 
         def ready() -> bool:
             return not self._items or any(self._awake()) or (self.last_turns < LAST_TURNS and self._all_wait(engine, me))
 
-        if me is None:  # nobody else is there
-            for work in self._items:
-                work.turns = 0  # type: ignore[attr-defined]
-            return
         what = f"the next turn of {self._items[0].name!r}, which queues itself"
         scheduler.wait(("loop",), ready, what, op="opaque", daemon=True)
         if self._items and not any(self._awake()):
             self.last_turns += 1
             self._items[0].turns = TURNS - 1  # type: ignore[attr-defined]
+        return True
 
     def _all_wait(self, engine: object, me: object) -> bool:
         """Whether some other task waits, and none can go on."""
@@ -116,34 +136,24 @@ class CWorkQueue(WorkQueue):
 
     # waiting for items
 
-    def _busy(self) -> tuple[CWork, ...]:
-        return tuple(work for work in self.bridge.works.values() if work.queue is self and work.busy)
-
-    def flush(self, *works: CWork) -> None:
-        """Wait until these, or all that are queued or run now, have had a turn (flush_work, flush_workqueue)."""
+    def flush_items(self, works: Iterable[CWork]) -> bool:
+        """Wait until these have had a turn, as far as they are queued or run; whether any was or did."""
         self._point("aw")  # what its items did before comes before whatever follows
-        wanted = {work: work.ran + 1 + (work._pending and work._running) for work in works or self._busy() if work.busy}
+        wanted = {work: work.ran + 1 + (work._pending and work._running) for work in works if work.busy}
+        if not wanted:
+            return False
         for work in wanted:
             work.turns = 0
-
-        def done() -> bool:
-            return all(work.ran >= count or not work.busy for work, count in wanted.items())
-
         seam = self.vm.seam
         what = f"work queue {self.name!r} to drain"
-        if works and seam is not None and seam.scheduler is not None:
-            what = f"work item {works[0].name!r} to finish"
-        self.vm.wait(("work", self.name), done, what)
-
-    def drain(self) -> None:
-        """Wait until nothing is queued any more (drain_workqueue). Raises VMBug where an item queues itself again and again."""
-        for _ in range(DRAINS):
-            self._point("aw")
-            if not self._busy():
-                return
-            self.flush()
-        left = self._items[0].name if self._items else "an item"
-        raise VMBug("D41", f"work queue {self.name!r} is drained while {left!r} queues itself again", "an item that was cancelled")
+        if seam is not None and seam.scheduler is not None:
+            if len(wanted) == 1:
+                what = f"work item {next(iter(wanted)).name!r} to finish"
+            if not self.worker:  # it has ended where an action was tried alone
+                self.worker = True
+                seam.scheduler.spawn(f"kworker/{self.name}", self._work)
+        self.vm.wait(("work", self.name), lambda: all(work.ran >= n or not work.busy for work, n in wanted.items()), what)
+        return True
 
     def cancel_work_sync(self, work: Work) -> bool:
         """Take it off the queue, or wait until it has run; meanwhile nobody can queue it, not even itself."""
@@ -153,7 +163,52 @@ class CWorkQueue(WorkQueue):
         finally:
             work.cancelling -= 1  # type: ignore[attr-defined]
 
+
+class CWorkQueue(Lane):
+    """A work queue of the driver's."""
+
+    __slots__ = ("closing", "ordered")
+
+    def __init__(self, bridge: Bridge, name: str, ordered: bool) -> None:
+        super().__init__(bridge, name)
+        self.ordered = ordered
+        self.closing = False
+
+    def lane(self, work: CWork) -> Lane:
+        """Where an item of this queue waits for a worker."""
+        return self if self.ordered else work.lane
+
+    def put(self, work: CWork) -> bool:
+        """queue_work. Raises VMBug (D41) where the queue is being destroyed, unless one of its own items goes on."""
+        if not self.ordered:
+            self._point("ar")
+        if self.closing and not any(one.task is self.vm.current for one in self._mine()):
+            raise VMBug("D41", f"{work.name!r} queued on the destroyed work queue {self.name!r}", "a living work queue")
+        work.home = self
+        return self.lane(work).queue_work(work)
+
+    def _mine(self) -> list[CWork]:
+        return sorted((work for work in self.bridge.works.values() if work.home is self), key=lambda work: work.lane.name)
+
+    def flush(self) -> bool:  # type: ignore[override]
+        """Wait until all that is queued or runs has had a turn (flush_workqueue); whether anything was or did."""
+        self._point("aw")
+        if self.ordered:
+            return self.flush_items(self._mine())
+        waited = [work.lane.flush_items((work,)) for work in self._mine()]
+        return any(waited)
+
+    def drain(self) -> None:
+        """Wait until nothing is queued any more (drain_workqueue). Raises VMBug where an item queues itself again and again."""
+        for _ in range(DRAINS):
+            if not self.flush():
+                return
+        left = next((work.name for work in self._mine() if work.busy), "an item")
+        raise VMBug("D41", f"work queue {self.name!r} is drained while {left!r} queues itself again", "an item that was cancelled")
+
     def destroy(self) -> None:
         """Drain the queue; queueing on it from now on is a bug (destroy_workqueue)."""
+        self._point("aw")
+        self.closing = True
         self.drain()
         self._destroyed = True

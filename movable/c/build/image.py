@@ -63,6 +63,11 @@ class Image:
         offset = address - self.base - start
         return name if not offset else f"{name}+{offset}"
 
+    def holds(self, address: int) -> bool:
+        """Whether an address is one of the driver's own functions or variables."""
+        start, name = self._sorted[-1]
+        return 0 <= address - self.base < start + max(1, self.symbols[name][1])
+
     def variables(self, address: int, size: int) -> list[tuple[int, int, str]]:
         """Variables in some bytes: (start, stop, name), counted from the address."""
         start = address - self.base

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from movable.errors import UsageError
@@ -14,6 +16,7 @@ TIMER = "there is no clock: use a work item, which may run at any later step"
 IRQ = "there are no interrupts: use a work item"
 USER = "there is no user memory: let an operation pass the value"
 ASM = "inline assembly hides its accesses from the checks; use the atomic operations"
+CHANCE = "chance is not modelled; let an operation pass the value"
 DEVICE = "devices are not modelled; let operations of the workload stand for them"
 
 REFUSED: dict[str, str] = {
@@ -41,11 +44,29 @@ REFUSED: dict[str, str] = {
         "copy_to_user copy_from_user get_user put_user access_ok get_user_pages pin_user_pages vm_insert_page".split(), USER
     ),
     **dict.fromkeys("ioremap readl writel dma_alloc_coherent dma_map_page pci_register_driver".split(), DEVICE),
-    **dict.fromkeys(
-        "get_random_u32 get_random_bytes prandom_u32".split(), "chance is not modelled; let an operation pass the value"
-    ),
+    **dict.fromkeys("get_random_u32 get_random_bytes prandom_u32".split(), CHANCE),
 }
 """Names that are refused, and why."""
+KINDS = {
+    RCU: r"s?rcu_(read|dereference|assign|access|barrier|head|swap|replace|pointer|work|sync|is|init|lock)\w* rcu_head "
+    r"call_s?rcu\w* synchronize_(s?rcu|net)\w* kv?free_s?rcu\w* "
+    r"(list|hlist|hash|rb|radix_tree|llist)_\w*rcu(_\w+)? (\w+_)?srcu_struct "
+    r"DEFINE_(STATIC_)?SRCU INIT_RCU_HEAD queue_rcu_work percpu_ref_\w+ SLAB_(TYPESAFE|DESTROY)_BY_RCU",
+    SEQ: r"(raw_)?(read|write)_seq(begin|retry|lock|unlock|count)\w* (raw_)?seq(count|lock)_\w+ seqcount\w*_t seqlock_t "
+    r"(need|done)_seqretry",
+    TIMER: r"(hr)?timer_(setup|init|start|cancel|delete|pending|shutdown|reduce|forward|try|active)\w* (mod|add|del|from)_timer\w* "
+    r"try_to_del_timer\w* timer_list hrtimer ktime_\w+ jiffies_64 time_(after|before|is)\w* (local|cpu)_clock get_cycles",
+    IRQ: r"(devm_)?(request|free|enable|disable|synchronize)_(\w+_)?irq(_\w+)? tasklet_\w+ irqreturn_t irq_work_\w+ "
+    r"(raise|open)_softirq\w* smp_call_function\w* on_each_cpu\w* smp_call_on_cpu stop_machine",
+    USER: r"_*copy_(to|from|in)_(user|iter)\w* _*(get|put|clear)_user (get|pin|unpin)_user_pages?\w* \w+_from_user "
+    r"vmf?_insert_\w+ remap_\w*pfn_range vm_area_struct vm_fault iov_iter\w* memdup_user\w*",
+    DEVICE: r"(devm_)?io(re|un)map\w* (io)?(read|write)[bwlq](_relaxed|be)? io(read|write)(8|16|32|64)\w* "
+    r"dma_(alloc|map|unmap|free|pool|sync)\w* \w+_(un)?register_driver \w+_driver_(un)?register (blk_)?alloc_disk (add|del)_disk "
+    r"(un)?register_(chrdev|blkdev|netdev)\w* misc_(de)?register cdev_\w+ module_(pci|platform|usb|virtio|i2c|misc)_\w+",
+    CHANCE: r"get_random_\w+ prandom_\w+ random32",
+}
+FAMILIES = tuple((re.compile("|".join(patterns.split())), why) for why, patterns in KINDS.items())
+"""Patterns of further names of these kinds."""
 
 LITERAL = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
 WORD = re.compile(r"[A-Za-z_]\w*")
@@ -76,16 +97,39 @@ def read(path: Path) -> str:
     return data.decode(errors="replace")
 
 
-def refuse(path: Path, text: str) -> None:
-    """Raise UsageError for the first name that has no place in the model, with its line."""
-    for number, line in enumerate(code_of(text).splitlines(), 1):
+@lru_cache(maxsize=4096)
+def why_refused(word: str) -> str:
+    """Why a name has no place in the model, "" where it may have one."""
+    return REFUSED.get(word) or next((why for pattern, why in FAMILIES if pattern.fullmatch(word)), "")
+
+
+def _own(code: str, word: str) -> bool:
+    """Whether a name that sounds like one of the kernel's is the driver's: its own function, macro, type, variable or member."""
+    name = re.escape(word)
+    own = (
+        rf"#\s*define\s+{name}\b|\bstruct\s+{name}\s*\{{|\b{name}\s*\([^;{{}}]*\)\s*\{{|"
+        rf"[\w*]\s+\**{name}\s*(=[^=]|;|\[|,)|(->|\.)\s*{name}\b"
+    )
+    return word not in REFUSED and re.search(own, code) is not None
+
+
+def refused(code: str) -> Iterator[tuple[int, str, str]]:
+    """(line, name, reason) for each use of a name that has no place in the model."""
+    for number, line in enumerate(code.splitlines(), 1):
         if line.lstrip().startswith("#include"):
             continue
         for word in WORD.findall(line):
-            if word in REFUSED:
-                raise UsageError(f"{path}:{number}: {word}: {REFUSED[word]}")
+            why = why_refused(word)
+            if why and not _own(code, word):
+                yield number, word, why
             if word in ASM_WORDS and not EMPTY_ASM.search(line):
-                raise UsageError(f"{path}:{number}: {word}: {ASM}")
+                yield number, word, ASM
+
+
+def refuse(path: Path, text: str) -> None:
+    """Raise UsageError for the first name that has no place in the model, with its line."""
+    for number, word, why in refused(code_of(text)):
+        raise UsageError(f"{path}:{number}: {word}: {why}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct object { u64 at, size; void *made, *freed; const void *cache; int task, kept; };	/* kept: nobody expects it to be freed */
+struct object { u64 at, size; void *made, *freed; const void *cache; int task; u8 kept, kind; };	/* kept: nobody expects it to be freed */
 #define NR_OBJECTS (1u << 20)
 static struct object objects[NR_OBJECTS];
 static u32 nr_objects;
@@ -71,8 +71,9 @@ void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long alig
 	o->task = task;
 	o->cache = NULL;
 	o->kept = 0;
+	o->kind = zero >> 1 ? zero >> 1 : K_OF_KMALLOC;
 	mark(o->at - HEAP, need);
-	memset((void *)o->at, zero ? 0 : 0xa5, need);
+	memset((void *)o->at, zero & 1 ? 0 : 0xa5, need);
 	return (void *)o->at;
 }
 
@@ -153,7 +154,7 @@ unsigned long k_size(const void *p)
 	return o && !o->freed ? o->size : 0;
 }
 
-void k_free(const void *p)
+void k_free(const void *p, int kinds)
 {
 	void *pc = __builtin_return_address(0);
 	struct object *o;
@@ -168,6 +169,14 @@ void k_free(const void *p)
 		k_request.pc = (u64)pc;
 		if (running)
 			cross(K_BAD_HEAP);
+		return;
+	}
+	if (!(o->kind & kinds) && running) {
+		k_request.a[0] = (u64)p;
+		k_request.a[1] = o->kind;
+		k_request.a[2] = kinds;
+		k_request.pc = (u64)pc;
+		cross(K_WRONG_FREE);
 		return;
 	}
 	access_range(o->at, o->size, WRITE, pc);		/* whoever uses it beside this races with it */

@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.runtime import A0, A1, A2, CONTENT, PAGES, PC
+from movable.c.bridge.runtime import (
+    A0,
+    A1,
+    A2,
+    CONTENT,
+    HEAP,
+    HEAP_SIZE,
+    NESTED,
+    NR_PAGES,
+    NR_TASKS,
+    PAGE_BYTES,
+    PAGES,
+    PC,
+    STACK,
+    STACKS,
+)  # fmt: skip
 from movable.errors import ListCorruption, VMBug
 
 if TYPE_CHECKING:
@@ -25,10 +40,41 @@ def _verb(bridge: Bridge) -> str:
     return f"{VERBS.get(request[A2] & 11, 'uses')} {size} byte{'' if size == 1 else 's'}" if size else "frees"
 
 
+KINDS = {1: "kmalloc()", 2: "vmalloc()", 4: "kvmalloc()", 8: "alloc_percpu()"}
+FREES = {1: "kfree()", 2: "vfree()", 7: "kvfree()", 8: "free_percpu()"}
+
+
+def wrong_free(bridge: Bridge) -> NoReturn:
+    """An object that is freed by a function for others."""
+    address, kind, frees = (bridge.request[A0 + n] for n in range(3))
+    found = bridge.runtime.object_at(address)
+    made = f" at {bridge.line(found[2])}" if found else ""
+    what = f"gives {FREES.get(frees, 'free()')} an object that {KINDS[kind]} has made{made}"
+    raise memory_error("D46", what, f"{next(name for bits, name in FREES.items() if bits & kind)} for it", bridge.line())
+
+
+def _no_object(bridge: Bridge, address: int) -> str:
+    """What is freed that is no object of the heap."""
+    address &= (1 << 64) - 1
+    if address >= 1 << 64 - 12:
+        return f"frees the error pointer {address - (1 << 64)}"
+    if CONTENT <= address < CONTENT + (NR_PAGES << 12):
+        return f"frees byte {address - CONTENT & 4095} of page {address - CONTENT >> 12} as an object"
+    if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+        return f"frees the struct page of page {(address - PAGES) // PAGE_BYTES}"
+    if STACKS <= address < STACKS + NR_TASKS * NESTED * STACK:
+        return "frees a variable on a stack"
+    if bridge.image.holds(address):
+        return f"frees {bridge.image.name(address)}, a variable of the driver's own"
+    return f"frees {address:#x}, which was never allocated"
+
+
 def heap(bridge: Bridge) -> NoReturn:
     """An access outside any living object."""
     address, freeing = bridge.request[A0], not bridge.request[A1]
     what, line = _verb(bridge), bridge.line()
+    if freeing and not HEAP <= address < HEAP + HEAP_SIZE:
+        raise memory_error("D46", _no_object(bridge, address), "an object of kmalloc's", line)
     found = bridge.runtime.object_at(address)
     if found is None:
         raise memory_error("D46", f"{what} at {address:#x}, which was never allocated", "allocated memory", line)
@@ -135,6 +181,7 @@ def spin(bridge: Bridge) -> None:
 
 
 TABLE: dict[str, Handler] = {
-    "K_BAD_HEAP": heap, "K_BAD_POINTER": pointer, "K_BAD_PAGE": page, "K_BAD_STRUCT": page, "K_BAD_STACK": stack,
+    "K_WRONG_FREE": wrong_free, "K_BAD_HEAP": heap, "K_BAD_POINTER": pointer, "K_BAD_PAGE": page, "K_BAD_STRUCT": page,
+    "K_BAD_STACK": stack,
     "K_CRASH": crash, "K_HANG": hang, "K_BUG": bug, "K_WARN": warn, "K_PRINT": printed, "K_LIST": broken_list, "K_SPIN": spin,
 }  # fmt: skip

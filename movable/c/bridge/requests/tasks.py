@@ -104,7 +104,7 @@ def should_stop(bridge: Bridge) -> int:
 def _queue(bridge: Bridge, handle: int) -> CWorkQueue:
     found: CWorkQueue | None = bridge.queues.get(handle)
     if found is None and handle == SYSTEM:
-        found = bridge.queues[SYSTEM] = CWorkQueue(bridge, "events")
+        found = bridge.queues[SYSTEM] = CWorkQueue(bridge, "events", False)
     if found is None:
         raise memory_error("D41", f"uses {handle & (1 << 64) - 1:#x} as a work queue", "a work queue", bridge.line())
     return found
@@ -129,15 +129,15 @@ def _work(bridge: Bridge, address: int) -> CWork:
             finally:
                 bridge.bound[task] -= 1
 
-        work = bridge.works[address] = CWork(run, bridge.image.name(function))
-        work.function = function
+        work = bridge.works[address] = CWork(bridge, address, function, run)
     return work  # type: ignore[no-any-return]
 
 
 def work_queue(bridge: Bridge) -> int:
     """alloc_workqueue and its relatives."""
     number = QUEUES + 16 * len(bridge.queues)
-    bridge.queues[number] = CWorkQueue(bridge, f"{text_at(bridge, bridge.request[A0])}{len(bridge.queues) or ''}")
+    name = f"{text_at(bridge, bridge.request[A0])}{len(bridge.queues) or ''}"
+    bridge.queues[number] = CWorkQueue(bridge, name, bool(bridge.request[A1]))
     return number
 
 
@@ -145,11 +145,11 @@ def queue_work(bridge: Bridge) -> int:
     """queue_work; a delay is only that it is not now."""
     queue, work = _queue(bridge, bridge.request[A0]), _work(bridge, bridge.request[A1])
     if work.cancelling:
-        queue._point("aw")
+        queue.lane(work)._point("aw")
         return 0
     if not work._running:
         work.turns = 0
-    return int(queue.queue_work(work))
+    return int(queue.put(work))
 
 
 def cancel_work(bridge: Bridge) -> int:
@@ -157,24 +157,16 @@ def cancel_work(bridge: Bridge) -> int:
     work, waits = _work(bridge, bridge.request[A0]), bridge.request[A1]
     if waits:
         sleeps(bridge, "waits for a work item")
-    if work.queue is None:
-        return 0
     if waits or not work._running:
-        return int(work.queue.cancel_work_sync(work))
+        return int((work.queue or work.lane).cancel_work_sync(work))
     return 0
 
 
 def flush_work(bridge: Bridge) -> int:
     """flush_work."""
     sleeps(bridge, "waits for a work item")
-    work = _work(bridge, bridge.request[A0])
-    if work.queue is None:
-        return 0
-    work.queue._point("aw")  # what it did before comes before whatever follows
-    if not work.busy:
-        return 0
-    work.queue.flush(work)  # type: ignore[call-arg]
-    return 1
+    work: Any = _work(bridge, bridge.request[A0])
+    return int((work.queue or work.lane).flush_items((work,)))
 
 
 def flush_queue(bridge: Bridge) -> None:

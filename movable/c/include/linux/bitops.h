@@ -73,4 +73,9 @@ K_INLINE unsigned long find_next_zero_bit(const unsigned long *a, unsigned long 
 #define bitmap_fill(a, bits) memset(a, 0xff, BITS_TO_LONGS(bits) * sizeof(long))
 #define bitmap_empty(a, bits) (find_first_bit(a, bits) == (bits))
 #define bitmap_full(a, bits) (find_first_zero_bit(a, bits) == (bits))
+K_INLINE void bitmap_set(unsigned long *map, unsigned int from, unsigned int n) { for (; n; n--) __set_bit(from++, map); }
+K_INLINE void bitmap_clear(unsigned long *map, unsigned int from, unsigned int n) { for (; n; n--) __clear_bit(from++, map); }
+K_INLINE unsigned int bitmap_weight(const unsigned long *map, unsigned int bits) { unsigned int n = 0; for (unsigned int bit = 0; bit < bits; bit++) n += test_bit(bit, map); return n; }
+K_INLINE unsigned long find_last_bit(const unsigned long *map, unsigned long size) { unsigned long bit = size; while (bit-- > 0) if (test_bit(bit, map)) return bit; return size; }
+#define for_each_clear_bit(bit, a, size) for ((bit) = find_first_zero_bit(a, size); (bit) < (size); (bit) = find_next_zero_bit(a, size, (bit) + 1))
 #endif

@@ -1,4 +1,4 @@
-/* Doubly linked lists, checked as CONFIG_DEBUG_LIST checks them. */
+/* Doubly linked lists, checked as CONFIG_DEBUG_LIST checks them; hash lists and tables; lists without a lock. */
 #ifndef _LINUX_LIST_H
 #define _LINUX_LIST_H
 #include <linux/kernel.h>
@@ -111,17 +111,114 @@ K_INLINE void hlist_del_init(struct hlist_node *node) { if (!hlist_unhashed(node
 #define hlist_entry_safe(p, type, member) ({ __typeof__(p) _node = (p); _node ? hlist_entry(_node, type, member) : NULL; })
 #define hlist_for_each_entry(p, head, member) for (p = hlist_entry_safe((head)->first, __typeof__(*(p)), member); p; p = hlist_entry_safe((p)->member.next, __typeof__(*(p)), member))
 #define hlist_for_each_entry_safe(p, n, head, member) for (p = hlist_entry_safe((head)->first, __typeof__(*p), member); p && ({ n = p->member.next; 1; }); p = hlist_entry_safe(n, __typeof__(*p), member))
+K_INLINE void hlist_add_before(struct hlist_node *node, struct hlist_node *next)
+{
+	node->pprev = next->pprev;
+	node->next = next;
+	next->pprev = &node->next;
+	WRITE_ONCE(*node->pprev, node);
+}
+K_INLINE void hlist_add_behind(struct hlist_node *node, struct hlist_node *before)
+{
+	node->next = before->next;
+	WRITE_ONCE(before->next, node);
+	node->pprev = &before->next;
+	if (node->next)
+		node->next->pprev = &node->next;
+}
+K_INLINE void hlist_move_list(struct hlist_head *old, struct hlist_head *head)
+{
+	head->first = old->first;
+	if (head->first)
+		head->first->pprev = &head->first;
+	old->first = NULL;
+}
+#define hlist_for_each(p, head) for (p = (head)->first; p; p = p->next)
+#define hlist_for_each_safe(p, n, head) for (p = (head)->first; p && ({ n = p->next; 1; }); p = n)
+#define list_for_each_entry_from(p, head, member) for (; !list_entry_is_head(p, head, member); p = list_next_entry(p, member))
+#define list_for_each_entry_continue_reverse(p, head, member) for (p = list_prev_entry(p, member); !list_entry_is_head(p, head, member); p = list_prev_entry(p, member))
+#define list_prepare_entry(p, head, member) ((p) ?: list_entry(head, __typeof__(*(p)), member))
+#define list_safe_reset_next(p, n, member) (n = list_next_entry(p, member))
+K_INLINE void list_swap(struct list_head *one, struct list_head *two)
+{
+	struct list_head *before = two->prev;
+
+	list_del(two);
+	list_replace(one, two);
+	if (before == one)
+		before = two;
+	list_add(one, before);
+}
+K_INLINE void list_bulk_move_tail(struct list_head *head, struct list_head *first, struct list_head *last)
+{
+	first->prev->next = last->next;
+	last->next->prev = first->prev;
+	head->prev->next = first;
+	first->prev = head->prev;
+	last->next = head;
+	head->prev = last;
+}
 #define list_count_nodes(head) ({ size_t _n = 0; struct list_head *_at; list_for_each(_at, head) _n++; _n; })
+/* Hash tables. */
 #define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
-#define hash_32(value, bits) hash_min((u32)(value), bits)
-#define hash_64(value, bits) hash_min(value, bits)
 #define DEFINE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
-#define hash_init(table) do { for (unsigned int _i = 0; _i < ARRAY_SIZE(table); _i++) INIT_HLIST_HEAD(&(table)[_i]); } while (0)
-#define hash_min(value, bits) ((unsigned int)(((u64)(value) * 0x61C8864680B583EBull) >> (64 - (bits))))
-#define hash_long(value, bits) hash_min(value, bits)
-#define hash_ptr(p, bits) hash_min((unsigned long)(p), bits)
-#define hash_add(table, node, key) hlist_add_head(node, &(table)[hash_min(key, ilog2(ARRAY_SIZE(table)))])
+#define HASH_SIZE(table) ARRAY_SIZE(table)
+#define HASH_BITS(table) ilog2(HASH_SIZE(table))
+#define hash_64(value, bits) ((unsigned int)(((u64)(value) * 0x61C8864680B583EBull) >> (64 - (bits))))
+#define hash_32(value, bits) hash_64((u32)(value), bits)
+#define hash_min(value, bits) hash_64(value, bits)
+#define hash_long(value, bits) hash_64(value, bits)
+#define hash_ptr(p, bits) hash_64((unsigned long)(p), bits)
+#define hash_init(table) do { for (unsigned int _i = 0; _i < HASH_SIZE(table); _i++) INIT_HLIST_HEAD(&(table)[_i]); } while (0)
+#define K_BUCKET(table, key) (&(table)[hash_min(key, HASH_BITS(table))])
+#define hash_add(table, node, key) hlist_add_head(node, K_BUCKET(table, key))
+#define hash_hashed(node) (!hlist_unhashed(node))
+#define hash_empty(table) ({ unsigned int _i = 0; while (_i < HASH_SIZE(table) && hlist_empty(&(table)[_i])) _i++; _i == HASH_SIZE(table); })
 #define hash_del(node) hlist_del_init(node)
-#define hash_for_each_possible(table, p, member, key) hlist_for_each_entry(p, &(table)[hash_min(key, ilog2(ARRAY_SIZE(table)))], member)
-#define hash_for_each(table, bucket, p, member) for ((bucket) = 0, p = NULL; !p && (bucket) < ARRAY_SIZE(table); (bucket)++) hlist_for_each_entry(p, &(table)[bucket], member)
+#define hash_for_each_possible(table, p, member, key) hlist_for_each_entry(p, K_BUCKET(table, key), member)
+#define hash_for_each_possible_safe(table, p, n, member, key) hlist_for_each_entry_safe(p, n, K_BUCKET(table, key), member)
+#define hash_for_each(table, bucket, p, member) for ((bucket) = 0, p = NULL; !p && (bucket) < HASH_SIZE(table); (bucket)++) hlist_for_each_entry(p, &(table)[bucket], member)
+#define hash_for_each_safe(table, bucket, n, p, member) for ((bucket) = 0, p = NULL; !p && (bucket) < HASH_SIZE(table); (bucket)++) hlist_for_each_entry_safe(p, n, &(table)[bucket], member)
+/* Lists without a lock. */
+struct llist_node { struct llist_node *next; };
+struct llist_head { struct llist_node *first; };
+#define LLIST_HEAD_INIT(name) { NULL }
+#define LLIST_HEAD(name) struct llist_head name = LLIST_HEAD_INIT(name)
+K_INLINE void init_llist_head(struct llist_head *head) { head->first = NULL; }
+#define llist_entry(p, type, member) container_of(p, type, member)
+#define llist_empty(head) (READ_ONCE((head)->first) == NULL)
+K_INLINE bool llist_add(struct llist_node *node, struct llist_head *head)
+{
+	struct llist_node *first = READ_ONCE(head->first);
+
+	do {
+		WRITE_ONCE(node->next, first);
+	} while (!__atomic_compare_exchange_n(&head->first, &first, node, 0, 5, 5));
+	return !first;
+}
+K_INLINE struct llist_node *llist_del_all(struct llist_head *head) { return __atomic_exchange_n(&head->first, NULL, 5); }
+K_INLINE struct llist_node *llist_del_first(struct llist_head *head)
+{
+	struct llist_node *first = READ_ONCE(head->first);
+
+	while (first && !__atomic_compare_exchange_n(&head->first, &first, READ_ONCE(first->next), 0, 5, 5))
+		;
+	return first;
+}
+K_INLINE struct llist_node *llist_reverse_order(struct llist_node *node)
+{
+	struct llist_node *turned = NULL, *next;
+
+	for (; node; node = next) {
+		next = node->next;
+		node->next = turned;
+		turned = node;
+	}
+	return turned;
+}
+#define llist_for_each(p, node) for ((p) = (node); (p); (p) = (p)->next)
+#define llist_for_each_safe(p, n, node) for ((p) = (node); (p) && ((n) = (p)->next, 1); (p) = (n))
+#define K_LLIST(p, node, member) ({ struct llist_node *_node = (node); _node ? llist_entry(_node, __typeof__(*(p)), member) : NULL; })
+#define llist_for_each_entry(p, node, member) for ((p) = K_LLIST(p, node, member); (p); (p) = K_LLIST(p, (p)->member.next, member))
+#define llist_for_each_entry_safe(p, n, node, member) for ((p) = K_LLIST(p, node, member); (p) && ((n) = K_LLIST(p, (p)->member.next, member), 1); (p) = (n))
 #endif

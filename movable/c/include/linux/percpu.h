@@ -7,10 +7,10 @@
 #define __percpu				/* ignored: an annotation for checkers */
 #define DEFINE_PER_CPU(type, name) type name
 #define DECLARE_PER_CPU(type, name) extern type name
-#define __alloc_percpu(size, align) k_alloc(size, GFP_KERNEL, 1, align)
+#define __alloc_percpu(size, align) k_alloc(size, GFP_KERNEL, K_AS(K_OF_PERCPU, 1), align)
 #define alloc_percpu(type) ((type *)__alloc_percpu(sizeof(type), __alignof__(type)))
-#define alloc_percpu_gfp(type, gfp) ((type *)k_alloc(sizeof(type), gfp, 1, __alignof__(type)))
-#define free_percpu(p) k_free(p)
+#define alloc_percpu_gfp(type, gfp) ((type *)k_alloc(sizeof(type), gfp, K_AS(K_OF_PERCPU, 1), __alignof__(type)))
+#define free_percpu(p) k_free(p, K_OF_PERCPU)
 #define this_cpu_ptr(p) K_MINE(p, K_CPU_USE, 1)
 #define raw_cpu_ptr(p) K_MINE(p, K_CPU_USE, 0)
 #define per_cpu_ptr(p, cpu) ((void)(cpu), K_MINE(p, K_CPU_USE, 0))
@@ -60,4 +60,17 @@ __attribute__((weak)) int (*k_cpuhp_down[K_CPUHP_STATES])(unsigned int);
 	enum cpuhp_state _gone = (state); int (*_down)(unsigned int) = k_cpuhp_down[_gone]; \
 	k_cpuhp_down[_gone] = NULL; \
 	if (_down) _down(0); })
+/* Counters that are counted on each processor: on one they are exact. */
+struct percpu_counter { atomic64_t count; };
+#define percpu_counter_init(c, n, gfp) (atomic64_set(&(c)->count, n), 0)
+#define percpu_counter_destroy(c) ((void)(c))
+#define percpu_counter_set(c, n) atomic64_set(&(c)->count, n)
+#define percpu_counter_add(c, n) atomic64_add(n, &(c)->count)
+#define percpu_counter_sub(c, n) atomic64_sub(n, &(c)->count)
+#define percpu_counter_inc(c) percpu_counter_add(c, 1)
+#define percpu_counter_dec(c) percpu_counter_sub(c, 1)
+#define percpu_counter_read(c) ((s64)atomic64_read(&(c)->count))
+#define percpu_counter_sum(c) percpu_counter_read(c)
+#define percpu_counter_read_positive(c) max_t(s64, percpu_counter_read(c), 0)
+#define percpu_counter_sum_positive(c) percpu_counter_read_positive(c)
 #endif

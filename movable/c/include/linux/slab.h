@@ -8,22 +8,28 @@
 #define kzalloc_node(n, gfp, node) kzalloc(n, gfp)
 #define kcalloc(a, b, gfp) k_alloc((unsigned long)(a) * (b), gfp, 1, 0)
 #define kmalloc_array(a, b, gfp) k_alloc((unsigned long)(a) * (b), gfp, 0, 0)
-#define kvmalloc(n, gfp) kmalloc(n, gfp)
-#define kvmalloc_node(n, gfp, node) kmalloc(n, gfp)
-#define kvzalloc_node(n, gfp, node) kzalloc(n, gfp)
+#define kvmalloc(n, gfp) k_alloc(n, gfp, K_AS(K_OF_KVMALLOC, (gfp) & __GFP_ZERO), 0)
+#define kvzalloc(n, gfp) k_alloc(n, gfp, K_AS(K_OF_KVMALLOC, 1), 0)
+#define kvmalloc_node(n, gfp, node) kvmalloc(n, gfp)
+#define kvzalloc_node(n, gfp, node) kvzalloc(n, gfp)
 #define kcalloc_node(a, b, gfp, node) kcalloc(a, b, gfp)
 #define kmalloc_array_node(a, b, gfp, node) kmalloc_array(a, b, gfp)
 #define kmalloc_track_caller(n, gfp) kmalloc(n, gfp)
-#define kvzalloc(n, gfp) kzalloc(n, gfp)
-#define kvcalloc(a, b, gfp) kcalloc(a, b, gfp)
-#define kvmalloc_array(a, b, gfp) kmalloc_array(a, b, gfp)
-#define vmalloc(n) k_alloc(n, GFP_KERNEL, 0, 0)
-#define vzalloc(n) k_alloc(n, GFP_KERNEL, 1, 0)
+#define kvcalloc(a, b, gfp) kvzalloc((unsigned long)(a) * (b), gfp)
+#define kvmalloc_array(a, b, gfp) kvmalloc((unsigned long)(a) * (b), gfp)
+#define vmalloc(n) k_alloc(n, GFP_KERNEL, K_AS(K_OF_VMALLOC, 0), 0)
+#define vzalloc(n) k_alloc(n, GFP_KERNEL, K_AS(K_OF_VMALLOC, 1), 0)
+#define vmalloc_array(a, b) vmalloc((unsigned long)(a) * (b))
+#define vcalloc(a, b) vzalloc((unsigned long)(a) * (b))
+#define vmalloc_node(n, node) vmalloc(n)
+#define vzalloc_node(n, node) vzalloc(n)
 #define kmalloc_obj(object) kmalloc(sizeof(object), GFP_KERNEL)
-#define kfree(p) k_free(p)
-#define kfree_sensitive(p) k_free(p)
-#define kvfree(p) k_free(p)
-#define vfree(p) k_free(p)
+#define kfree(p) k_free(p, K_OF_KMALLOC)
+#define kfree_sensitive(p) kfree(p)
+#define kzfree(p) kfree(p)
+#define vfree(p) k_free(p, K_OF_VMALLOC)
+#define kvfree(p) k_free(p, K_OF_KMALLOC | K_OF_VMALLOC | K_OF_KVMALLOC)
+#define kvfree_sensitive(p, n) kvfree(p)
 #define ksize(p) k_size(p)
 K_INLINE void *krealloc(const void *old, size_t n, gfp_t gfp)
 {
@@ -40,6 +46,9 @@ K_INLINE void *kmemdup(const void *from, size_t n, gfp_t gfp) { void *to = kmall
 K_INLINE char *kstrdup(const char *s, gfp_t gfp) { return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL; }
 #define kfree_const(p) do { } while (0)		/* ignored: kstrdup_const does not copy */
 #define kstrdup_const(s, gfp) (s)
+#define bitmap_zalloc(bits, gfp) ((unsigned long *)kcalloc(BITS_TO_LONGS(bits), sizeof(long), gfp))
+#define bitmap_alloc(bits, gfp) ((unsigned long *)kmalloc_array(BITS_TO_LONGS(bits), sizeof(long), gfp))
+#define bitmap_free(map) kfree(map)
 struct kmem_cache { unsigned int size, align; const char *name; void (*ctor)(void *); };
 #define SLAB_HWCACHE_ALIGN 0			/* ignored: a hint on placement */
 #define SLAB_PANIC 0				/* ignored: the caller sees the failure */
@@ -65,10 +74,10 @@ K_INLINE struct kmem_cache *kmem_cache_create(const char *name, unsigned int siz
 /* What a kernel warns of here: an object of another cache, and a cache whose objects are still in use. */
 #define kmem_cache_free(cache, p) ({ struct kmem_cache *_c = (cache); const void *_o = (p); \
 	const void *_from = k_cache_of(_o); \
-	if (_from && _from != _c) WARN(1, "kmem_cache_free(%s): the object was taken from another cache", _c->name); \
-	k_free(_o); })
+	if (_from != _c && k_size(_o)) WARN(1, "kmem_cache_free(%s): the object was taken from %s", _c->name, _from ? "another cache" : "no cache"); \
+	k_free(_o, K_OF_KMALLOC); })
 #define kmem_cache_destroy(cache) ({ struct kmem_cache *_c = (cache); \
 	if (_c && k_left_of(_c)) WARN(1, "kmem_cache_destroy(%s): %u objects are still in use", _c->name, k_left_of(_c)); \
-	k_free(_c); })
+	kfree(_c); })
 #define kmem_cache_size(cache) ((cache)->size)
 #endif

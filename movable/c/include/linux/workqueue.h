@@ -1,4 +1,4 @@
-/* Work for later. A queue is done by one worker, in order; a delay only says "not now". */
+/* Work for later. Each item has a worker of its own, an ordered queue one for all its items; a delay only says "not now". */
 #ifndef _LINUX_WORKQUEUE_H
 #define _LINUX_WORKQUEUE_H
 #include <linux/sched.h>
@@ -15,7 +15,7 @@ struct workqueue_struct { long id; };
 #define INIT_DEFERRABLE_WORK(d, fn) INIT_WORK(&(d)->work, fn)
 #define to_delayed_work(w) container_of(w, struct delayed_work, work)
 #define destroy_work_on_stack(w) ((void)(w))
-#define WQ_UNBOUND 2				/* ignored: there is one worker */
+#define WQ_UNBOUND 2
 #define WQ_FREEZABLE 4				/* ignored: the machine does not sleep */
 #define WQ_MEM_RECLAIM 8			/* ignored: there is always a worker */
 #define WQ_HIGHPRI 16				/* ignored: every schedule is tried */
@@ -24,6 +24,11 @@ struct workqueue_struct { long id; };
 #define system_freezable_wq system_wq
 #define system_highpri_wq system_wq
 #define system_long_wq system_wq
+#define system_power_efficient_wq system_wq
+#define system_freezable_power_efficient_wq system_wq
+#define system_percpu_wq system_wq
+#define system_dfl_wq system_wq
+#define WORK_CPU_UNBOUND 0
 #define queue_work(queue, w) ((bool)k_call(K_QUEUE_WORK, (long)(queue), (long)(w), 0, 0))
 #define schedule_work(w) queue_work(system_wq, w)
 #define queue_work_on(cpu, queue, w) queue_work(queue, w)
@@ -46,9 +51,35 @@ struct workqueue_struct { long id; };
 #define drain_workqueue(queue) ((void)k_call(K_DRAIN_QUEUE, (long)(queue), 0, 0, 0))
 #define flush_scheduled_work() flush_workqueue(system_wq)
 #define destroy_workqueue(queue) ((void)k_call(K_DESTROY_QUEUE, (long)(queue), 0, 0, 0))
-#define alloc_workqueue(name, flags, most...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), 0, 0, 0))
-#define alloc_ordered_workqueue(name, flags...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), 0, 0, 0))
+#define WQ_SYSFS 64				/* ignored: there is no sysfs */
+#define WQ_CPU_INTENSIVE 32			/* ignored: every schedule is tried */
+#define WQ_PERCPU 256				/* ignored: the machine has one processor for per-CPU data */
+#define __WQ_ORDERED (1 << 17)
+#define K_FIRST_OF(first, rest...) (first)
+/* A queue is ordered where it is said, and before 6.6 where it is bound to no processor and does one item at a time. */
+#define K_ORDERED(flags, most...) (((flags) & __WQ_ORDERED) || (MOVABLE_VERSION < 0x060600 && ((flags) & WQ_UNBOUND) && K_FIRST_OF(most, 0) == 1))
+#define alloc_workqueue(name, flags, most...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), K_ORDERED(flags, most), 0, 0))
+#define alloc_ordered_workqueue(name, flags...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), 1, 0, 0))
 #define create_workqueue(name) alloc_workqueue(name, 0, 1)
-#define create_singlethread_workqueue(name) alloc_workqueue(name, 0, 1)
-#define create_freezable_workqueue(name) alloc_workqueue(name, 0, 1)
+#define create_singlethread_workqueue(name) alloc_ordered_workqueue(name, 0)
+#define create_freezable_workqueue(name) alloc_workqueue(name, WQ_FREEZABLE | WQ_UNBOUND, 1)
+/* A thread that does work: an ordered queue of its own. */
+struct kthread_work { struct work_struct work; };
+typedef void (*kthread_work_func_t)(struct kthread_work *);
+struct kthread_delayed_work { struct kthread_work work; };
+#define kthread_worker workqueue_struct
+#define K_KTHREAD_WORK(fn) ((work_func_t)(void *)_Generic((fn), kthread_work_func_t: (fn)))
+#define DEFINE_KTHREAD_WORK(name, fn) struct kthread_work name = { { .func = (work_func_t)(void *)(fn) } }
+#define kthread_init_work(w, fn) INIT_WORK(&(w)->work, K_KTHREAD_WORK(fn))
+#define kthread_init_delayed_work(d, fn) kthread_init_work(&(d)->work, fn)
+#define kthread_create_worker(flags, name...) ({ struct workqueue_struct *_q = alloc_ordered_workqueue(K_FIRST(name, ), 0); _q ? _q : ERR_PTR(-ENOMEM); })
+#define kthread_run_worker(flags, name...) kthread_create_worker(flags, name)
+#define kthread_queue_work(queue, w) queue_work(queue, &(w)->work)
+#define kthread_queue_delayed_work(queue, d, delay) ((void)(delay), kthread_queue_work(queue, &(d)->work))
+#define kthread_mod_delayed_work(queue, d, delay) kthread_queue_delayed_work(queue, d, delay)
+#define kthread_flush_work(w) ((void)flush_work(&(w)->work))
+#define kthread_flush_worker(queue) flush_workqueue(queue)
+#define kthread_cancel_work_sync(w) cancel_work_sync(&(w)->work)
+#define kthread_cancel_delayed_work_sync(d) kthread_cancel_work_sync(&(d)->work)
+#define kthread_destroy_worker(queue) destroy_workqueue(queue)
 #endif

@@ -28,5 +28,10 @@
 #include <linux/workqueue.h>
 #include <linux/percpu.h>
 #include <linux/shrinker.h>
+#include <linux/rbtree.h>
+#include <linux/xarray.h>
+#include <linux/idr.h>
+#include <linux/mempool.h>
+#include <linux/folio.h>
 #include <linux/module.h>
 #endif

@@ -10,6 +10,7 @@ enum k_request {
 	K_SPIN,			/* many accesses and none that others may see */
 	K_BAD_HEAP, K_BAD_POINTER, K_BAD_PAGE, K_BAD_STRUCT, K_BAD_STACK,
 	K_CRASH, K_HANG,
+	K_WRONG_FREE,		/* an object that another function frees: where it is, what it is, what it should be */
 	/* what is told */
 	K_BUG, K_WARN, K_PRINT, K_LIST,
 	/* waiting in a loop, and whatever may sleep */
@@ -37,8 +38,11 @@ enum k_request {
 enum k_cpu { K_CPU_DISABLE, K_CPU_ENABLE, K_CPU_USE, K_CPU_ENTER, K_CPU_BIND };
 
 long k_call(int request, long a, long b, long c, long d);
+/* What an object is, and which ones a function frees; an allocation has one of them, shifted, beside whether it is zeroed. */
+enum k_kind { K_OF_KMALLOC = 1, K_OF_VMALLOC = 2, K_OF_KVMALLOC = 4, K_OF_PERCPU = 8, K_ANY = 15 };
+#define K_AS(kind, zero) ((kind) << 1 | !!(zero))
 void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long align);
-void k_free(const void *object);
+void k_free(const void *object, int kinds);
 unsigned long k_size(const void *object);
 void k_keep(const void *object);
 void k_set_cache(const void *object, const void *cache);
