@@ -33,15 +33,15 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
         "may_refuse": settings.may_refuse,
         "may_release_isolated": settings.may_release_isolated,
         "settings": settings,
-        "busy": tuple(name for name, table in settings.operations.items() if table.get("busy")),
+        "busy": tuple(_free(name) for name, table in settings.operations.items() if table.get("busy")),
     }
     if settings.operations:
         for name, table in settings.operations.items():
-            members[name] = _operation(driver, name, table, text)
+            members[_free(name)] = _operation(driver, name, table, text)
     else:
         there = driver.load().has  # the rest of what is exported stands in an #if that is not taken
         plain = [found for found in exported(text) if found.scalar and len(found.arguments) <= 4 and there(found.name)]
-        members |= {found.name: _plain(found) for found in plain}
+        members |= {_free(found.name): _plain(found) for found in plain}
         members["scenarios"] = _scenarios(plain)
     if not any("parameter" in table for table in settings.operations.values()):
         for name in _setters(driver):
@@ -105,13 +105,18 @@ class Generic(Workload):
             assert count == len(self.model), f"{self.settings.count} is {count}, and there are {len(self.model)}"
 
 
+def _free(name: str) -> str:
+    """A name for an operation that none of a workload's own methods has."""
+    return f"{name}_" if hasattr(Generic, name) or name in ("model", "driver", "vm") else name
+
+
 def _named(name: str, arguments: dict[str, Any], body: Callable[..., object]) -> Any:
     """A method that is an operation."""
 
     def method(self: Generic, **given: Any) -> object:
         return body(self, given)
 
-    method.__name__ = method.__qualname__ = name
+    method.__name__ = method.__qualname__ = _free(name)
     method.movable_operation = Operation(method, arguments)  # type: ignore[attr-defined]
     return method
 
@@ -132,7 +137,7 @@ def _plain(found: Function) -> Any:
 def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
     """Each two of the functions at the same time: in the beginning, after what the file exports before them was called, and after
     each was called once. What they do to the driver's own state shows nowhere else; a file mostly begins with what makes things."""
-    calls = {one.name: op(one.name, **{name: 0 for name, _ in one.arguments}) for one in functions}
+    calls = {one.name: op(_free(one.name), **{name: 0 for name, _ in one.arguments}) for one in functions}
     pairs = list(combinations_with_replacement(calls, 2))[:PAIRS]
     names, found = list(calls), []
     for a, b in pairs:

@@ -12,6 +12,8 @@ class Workload(Base):
 
     unwatched: ClassVar[tuple[type | str, ...]] = ("c", "vm", "_params_lock")
 
+    stale_words = True
+
     def snapshot(self) -> object:
         """Where the driver keeps pages: in its variables and in what it has allocated."""
         return self.driver.c.memory.snapshot()

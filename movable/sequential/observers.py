@@ -101,7 +101,7 @@ class Onlooker:
         if rc == 0 and state[1] == PAGE_MAPPING_MOVABLE:
             pass  # the owner had released the page, in a kernel that asks all the same: nothing was to be moved
         elif rc == 0:
-            self._moved(newpage, page, content, max(0, page._refcount - 1))
+            self._moved(newpage, page, content, max(0, page._refcount - 1), before)
         else:
             self._refused(newpage, page, before, state)
         if mode == 3:
@@ -133,10 +133,12 @@ class Onlooker:
     def _content(self, page: Page) -> bytes:
         return self.vm.map_page(page).tobytes()
 
-    def _moved(self, newpage: Page, page: Page, content: bytes, held: int) -> None:
+    def _moved(self, newpage: Page, page: Page, content: bytes, held: int, before: object) -> None:
         """``held`` is how many references beside the core's are on the old page still: short-lived ones, which name it rightly."""
         after = self.look()
         places = named(after, page.pfn)
+        if self.workload.stale_words and places < named(before, page.pfn) and named(after, newpage.pfn):
+            places = 0  # a place has followed the page; another one may be an array's, beyond its count. Its use would be told
         self.say(page, "D14", places <= held, f"migratepage returned 0, and the driver still keeps page {page.pfn}")
         if places <= held:
             leads = bool(named(snapshot(list(self.workload.model)), page.pfn))

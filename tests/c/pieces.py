@@ -229,7 +229,8 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         "static int n; static void one(struct work_struct *w) { n++; } static void two(struct work_struct *w) { n += 2; }"
         " static DECLARE_WORK(a, one); static DECLARE_WORK(b, two); static void go(void) { struct workqueue_struct *q ="
         " alloc_ordered_workqueue(\"q\", 0); if (!q) return; queue_work(q, &a); queue_work(q, &b); destroy_workqueue(q); }"
-        " static DEFINE_MUTEX(m); void run(void) { mutex_lock(&m); go(); mutex_unlock(&m); }",
+        " static DEFINE_MUTEX(m); void run(void) { mutex_lock(&m); go(); mutex_unlock(&m); }"
+        " static struct page *stale; void note(void) { spin_lock(&lock); stale = pages[0]; spin_unlock(&lock); }",
         "static int n; static void one(struct work_struct *w) { n++; } static void two(struct work_struct *w) { n += 2; }"
         " static DECLARE_WORK(a, one); static DECLARE_WORK(b, two);"
         " void go(void) { schedule_work(&a); schedule_work(&b); flush_work(&a); flush_work(&b); }",

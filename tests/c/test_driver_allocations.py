@@ -31,6 +31,8 @@ void sure(void) { struct o *o = kmalloc(sizeof *o, GFP_KERNEL | __GFP_NOFAIL); o
 EXPORT_SYMBOL(sure);
 void keeps(void) { if (!kept) { kept = vmalloc(sizeof *kept); kmemleak_not_leak(kept); } }
 EXPORT_SYMBOL(keeps);
+int run(void) { return 0; }
+EXPORT_SYMBOL(run);
 #ifdef NEVER
 void nobody_is_here(void) { }
 EXPORT_SYMBOL(nobody_is_here);
