@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from movable.explain import levels, tallies, zones
 from movable.explain.hostages import judge
 from movable.explain.judge import figures
+from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL
-from movable.explain.judge.requests import kept_back, may_use, not_for, requests
-from movable.explain.material import Answer, CmaFailure, FreeBlocks, Mapped, Material, alike
+from movable.explain.judge.requests import kept_back, killed, may_use, not_for, requests
+from movable.explain.material import Answer, FreeBlocks, Mapped, Material, alike
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
 from movable.trace.judge.compaction import follow
@@ -18,21 +19,17 @@ from movable.trace.show.compaction import compaction_text
 
 MAX_PAGES_TOLD = 10
 LOOK = "add the report's tables: Mem-Info, /proc/buddyinfo or /proc/zoneinfo, and /proc/vmstat"
-CMA_ERRORS = {
-    -12: "-ENOMEM, no run of free pages is long enough",
-    -16: "-EBUSY, a page that was lent could not be moved away",
-    -4: "-EINTR, a signal ended the attempt",
-}
 KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
 
 
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
-    found = [*requests(material), *_pages(material), *(_zone(material, rows, order, why) for rows in zones.by_zone(material))]
+    found = [*requests(material), *killed(material), *_pages(material)]
+    found += [_zone(material, rows, order, why) for rows in zones.by_zone(material)]
     if material.page_kb != USUAL:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
-    found += [*_pageblocks(material), *_areas(material), *tallies.answers(material), *_maps(material)]
+    found += [*_pageblocks(material), *areas(material), *tallies.answers(material), *_maps(material)]
     found += figures.answers(material)
     if material.events:
         found.append(_traced(material))
@@ -54,7 +51,7 @@ def _zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> A
     answer = Answer(f"{zones.named(row)}, order {order} ({size_of(order, row.page_kb)}, {why})")
     if not row.whole:
         answer.facts.append("The row was cut, or its sum does not fit: what follows counts only what is there.")
-    if any(">" in one.line.text for one in material.types if zones.place(one) == zones.place(row)):
+    if zones.place(row) in zones.with_long_lists(material):
         answer.facts.append("A list with > is longer than the kernel counts: the numbers are the least that is free.")
     if largest is None:
         answer.facts.append("Nothing is free: the zone has no memory, or all of it is in use.")
@@ -71,7 +68,12 @@ def _zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> A
         )
         _watermarks(material, row, order, answer)
         return answer
-    _blocks(material, row, now, answer)
+    if row.cut_before(order):
+        end = len(row.counts) - 1
+        answer.facts.append(f"The row ends at order {end}: whether a block of order {order} is free cannot be said.")
+        answer.advice.append("add the whole row of /proc/buddyinfo")
+    else:
+        _blocks(material, row, now, answer)
     _watermarks(material, row, order, answer)
     if before is not row:
         was = zones.at(before, order)
@@ -128,6 +130,9 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
         )
     elif row.free < minimum + reserve:
         answer.facts.append(f"{reserve} pages are kept for requests that need this very zone (lowmem_reserve): others get none.")
+    cma = marks.values.get("free_cma", marks.values.get("nr_free_cma", 0))
+    if cma:
+        answer.facts.append(f"{cma * row.page_kb} kB of what is free are CMA: movable requests only.")
     needs = low + (2 << order)
     if order and row.free < needs:
         answer.facts.append(
@@ -177,41 +182,6 @@ def _pages(material: Material) -> Iterator[Answer]:
         yield answer
     if len(groups) > MAX_PAGES_TOLD:
         yield Answer("More pages", [f"{len(groups) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
-
-
-def _areas(material: Material) -> Iterator[Answer]:
-    """Failures of contiguous allocation; those that are alike are told once, and ranges that were busy together."""
-    busy = [one.busy for one in material.cma if one.busy is not None]
-    failed = (one for one in material.cma if one.busy is None)
-    for group in alike(failed, lambda one: (one.area, one.wanted, one.ret, tuple(one.runs))).values():
-        answer = _cma(group[0])
-        if len(group) > 1:
-            answer.facts.insert(1, f"That is said {len(group)} times.")
-        yield answer
-    if busy:
-        first, end = busy[0]
-        where = f"[{first:#x}, {end:#x})" + (f" and {len(busy) - 1} more ranges" if len(busy) > 1 else "")
-        said = f"Pages in {where} were busy: one could not be isolated or moved; the kernel goes on to the next place."
-        yield Answer("Contiguous allocation: busy ranges", [said])
-
-
-def _cma(one: CmaFailure) -> Answer:
-    answer = Answer(f"Contiguous allocation{' from ' + one.area if one.area else ''}")
-    longest = max((length for length, _ in one.runs), default=0)
-    if one.wanted is not None:
-        said = f" and failed: {CMA_ERRORS.get(one.ret, of_return(one.ret))}" if one.ret else ""
-        answer.facts.append(f"{one.wanted} pages were wanted{said}.")
-    if one.runs:
-        total = f" of {one.total}" if one.total else ""
-        answer.facts.append(f"{one.free}{total} pages of the area are free in {len(one.runs)} runs; the longest has {longest}.")
-    if one.wanted is not None and one.runs:
-        if longest < one.wanted:
-            answer.facts.append("No run is long enough: the area itself is taken up by its users, in pieces.")
-            answer.advice.append("a larger area (cma=), or smaller or earlier requests; moving pages cannot help")
-        else:
-            answer.facts.append("A run is long enough: alignment, or pages in it that could not be moved, stood in the way.")
-            answer.advice.append("try again; look for pinned pages (long-term pins, writeback) in the area")
-    return answer
 
 
 def _maps(material: Material) -> Iterator[Answer]:

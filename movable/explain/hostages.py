@@ -6,11 +6,15 @@ import errno
 from dataclasses import dataclass
 
 from movable.explain.material import PageDump
-from movable.explain.meanings import AGAIN, OFFLINING, OWNERS, of_offlining, of_return
+from movable.explain.meanings import AGAIN, OFFLINING, OWNERS, of_memory_failure, of_offlining, of_return
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 
 PIN_BIAS = 1024
 """What FOLL_PIN adds to a page's reference count (GUP_PIN_COUNTING_BIAS)."""
+
+
+UNCOUNTED = ("unknown", "kernel page", "slab", "reserved", "buddy", "table", "guard")
+"""Kinds of pages whose references say nothing about migration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +47,23 @@ def kind_of(page: PageDump) -> str:
         ("reserved" in flags, "reserved"),
         (page.page_type in ("offline", "zsmalloc"), f"page of a driver ({page.page_type})"),
         (page.page_type in ("buddy", "table", "guard"), page.page_type),
-        (page.page_type == "hugetlb" or "hugetlb" in page.compound, "hugetlb"),
+        (page.page_type == "hugetlb" or "hugepage" in page.reason or "hugetlb" in page.compound, "hugetlb"),
         (page.aops.startswith("swap_aops") or {"swapcache", "swapbacked"} <= flags, "anonymous, in the swap cache"),
         (page.aops.startswith(("shmem_aops", "tmpfs")), "shared memory (tmpfs)"),
         (bool(page.aops), f"page cache ({page.aops})"),
         (page.anon or "swapbacked" in flags, "anonymous"),
         (movable and page.mapping is not None, "page of a driver (movable)"),
         ("lru" in flags, "page cache"),
-        (bool(flags) or page.refcount is not None, "kernel page"),
+        (bool(flags) or (page.refcount is not None and page.mapcount is not None), "kernel page"),
     )
     return next((name for fits, name in by_kind if fits), "unknown")
 
 
 def _expected(page: PageDump, kind: str) -> int | None:
     """References that migration counts on: the isolator's, one for each mapping, the cache's, and that of private data."""
-    if page.refcount is None or kind in ("unknown", "kernel page", "slab", "reserved", "buddy", "table", "guard"):
+    if page.refcount is None or page.mapcount is None or kind in UNCOUNTED:
         return None
-    count = 1 + max(page.mapcount or 0, 0)
+    count = 1 + max(page.mapcount, 0)
     count += bool(page.aops) or "swap cache" in kind or kind in ("shared memory (tmpfs)", "page cache")
     count += bool({"private", "fs_private"} & set(page.flags)) and "page cache" in kind
     if kind.startswith("page of a driver"):
@@ -95,8 +99,15 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
         return "its references were as expected when it was dumped: what held it was gone a moment later", AGAIN
     if page.ret is not None:
         return of_return(page.ret), AGAIN
-    if page.reason.startswith("memory failure"):
-        return "the hardware reported an error in it, and the kernel took it out of use", "replace the memory module"
-    if page.reason.startswith(OFFLINING):
-        return of_offlining(page.reason.removeprefix(OFFLINING))
-    return page.reason or "the dump does not say", OWNERS
+    return _as_said(page.reason)
+
+
+def _as_said(reason: str) -> tuple[str, str]:
+    """What the kernel's own words mean, and what to do, where nothing is known of the page itself."""
+    if reason.startswith("memory failure"):
+        return of_memory_failure(reason)
+    if reason.startswith(OFFLINING):
+        return of_offlining(reason.removeprefix(OFFLINING))
+    if reason.startswith("soft offline"):
+        return "it was in use, or on its way to another place, and could not be taken", AGAIN
+    return reason or "the dump does not say", OWNERS

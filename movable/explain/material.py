@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from movable.explain.paste import Line
 
@@ -33,6 +33,10 @@ class FreeBlocks:
     def free(self) -> int:
         """Free pages."""
         return sum(count << order for order, count in enumerate(self.counts))
+
+    def cut_before(self, order: int) -> bool:
+        """Whether the row was cut before it came to ``order``, and has no larger block: nobody knows what is free there."""
+        return not self.whole and order >= len(self.counts)
 
 
 @dataclass(slots=True)
@@ -94,10 +98,11 @@ class Marks:
 
 @dataclass(slots=True)
 class Counters:
-    """One snapshot of /proc/vmstat, or a part of it."""
+    """One snapshot of /proc/vmstat, or a part of it; ``run`` where it is what one run of a benchmark added."""
 
     line: Line
     values: dict[str, int] = field(default_factory=dict)
+    run: bool = False
 
 
 @dataclass(slots=True)
@@ -127,8 +132,9 @@ class PageDump:
 class Request:
     """An allocation that failed, or that called the OOM killer; ``what`` says which, in words.
 
-    ``atomic`` where it could not wait, ``movable`` and ``high`` where it may take movable and high memory; ``nodes`` are those that
-    it was bound to, None where it was not.
+    ``atomic`` where it could not wait, ``urgent`` where it may take of what is kept (__GFP_HIGH), ``movable`` and ``high`` where it
+    may take movable and high memory; ``nodes`` are those that it was bound to, None where it was not. ``old`` kernels are those
+    before 4.4.
     """
 
     line: Line
@@ -140,6 +146,8 @@ class Request:
     atomic: bool = False
     movable: bool = False
     high: bool = False
+    urgent: bool = False
+    old: bool = False
     nodes: frozenset[int] | None = None
 
 
@@ -251,7 +259,13 @@ class Material:
     counters: list[Counters] = field(default_factory=list)
     pages: list[PageDump] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    killed: list[tuple[str, int | None]] = field(default_factory=list)
+    """Tasks that the OOM killer ended, and the kB of anonymous memory that they had, where it says so."""
     cma: list[CmaFailure] = field(default_factory=list)
+    cma_kb: list[int] = field(default_factory=list)
+    """Sizes of the areas that the kernel named when it started, in kB."""
+    buffers: dict[str, int] = field(default_factory=dict)
+    """What a display driver said that it keeps: numbers of buffers, and kB."""
     zram: list[Zram] = field(default_factory=list)
     maps: list[Mapped] = field(default_factory=list)
     runs: list[CompactionRun] = field(default_factory=list)
@@ -282,6 +296,8 @@ class Material:
     page_why: str = ""
     """How the size of a page is known; "" where the usual one is assumed."""
     recognised: int = 0
+    found: dict[str, tuple[int, Any]] = field(default_factory=dict, repr=False, compare=False)
+    """Tables by zone and node, as they were found last, with how many rows there were."""
 
 
 @dataclass(slots=True)

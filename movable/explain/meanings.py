@@ -56,6 +56,21 @@ def of_offlining(reason: str) -> tuple[str, str]:
     return next((found for word, found in OFFLINE_REASONS.items() if word in reason), said)
 
 
+POISONED = {
+    "Recovered": "the hardware reported an error in it, and the kernel took it out of use",
+    "Delayed": "the hardware reported an error in it, and the kernel takes it out of use when somebody next asks for it",
+    "Ignored": "the hardware reported an error in it, and the kernel could do nothing: it stays in use",
+    "Failed": "the hardware reported an error in it, and the kernel could not free it: whoever touches it is killed",
+}
+"""How a memory failure ended, by the kernel's word for it."""
+
+
+def of_memory_failure(reason: str) -> tuple[str, str]:
+    """What became of a page with an error of the hardware, and what to do."""
+    said = next((meaning for word, meaning in POISONED.items() if reason.endswith(word)), "the hardware reported an error in it")
+    return said, "replace the memory module"
+
+
 def of_return(ret: int) -> str:
     """A return value in words: an error, or how many pages were left."""
     if ret > 0:

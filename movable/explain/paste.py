@@ -20,12 +20,15 @@ _TOOLS = (
     "cat|head|tail|grep|egrep|zgrep|zcat|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|trace-cmd|"
     "bpftrace|(?:compactsnoop|drsnoop|funccount|funclatency)(?:-bpfcc)?|compsnoop|while|for|sleep|sysctl|tee|migratepages|perf|python3?|uname|free|date|"
     "ls|cd|diff|paste|sudo|kubectl|oc|docker|podman|crictl|nsenter|chroot|ssh|pdsh|clush|ansible|lsmem|lscpu|getconf|sar|vmstat|slabtop|smem|"
-    "swapon|page-types|page_owner_sort|hugeadm|tuned-adm|stress-ng|modprobe|insmod|uptime|top|ps|sort|xargs|find|tuna|chmem|virsh|xl"
+    "swapon|hotsos|page-types|page_owner_sort|hugeadm|tuned-adm|stress-ng|modprobe|insmod|uptime|top|ps|sort|xargs|find|tuna|chmem|virsh|xl"
 )
 _COMMAND = re.compile(
     r"^\s*(?:"
     r"\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}[#$%]\s*\S"  # user@host:~#, and whatever was typed
     r"|\$\s+\w[\w./-]*(?:\s|$)"  # $ command
+    r"|(?:crash|virsh #|gdb|\(gdb\)|drgn)>?\s+(?:kmem|freepages|nodememstats|capabilities|p |print )"  # a tool's own prompt
+    r"|zramctl(?:\s+-\S+)*\s*$|lsmem(?:\s+-\S+)*\s*$|numastat(?:\s+-\S+)*\s*$|free(?:\s+-\S+)*\s*$"
+    r"|virsh (?:freepages|nodememstats|capabilities)\b"
     r"|(?:ba|z|k|da|a)?sh-\d[\d.]*[#$]\s*\S"  # sh-4.4# command
     rf"|(?:[\w.-]{{0,40}}[:\s]?[~/][^\s#$%]{{0,80}}|\([\w.-]+\)\s*)?\s*[#$%]\s*(?:sudo\s+)?(?:\S*/)?(?:{_TOOLS})\b"
     r"|(?:\S.{0,60}\s)?(?:cat|head|tail|less|more|grep(?:\s+-\w+)*\s+\S+)\s+/(?:host/)?(?:proc|sys)/\S+\s*$"  # any prompt

@@ -15,7 +15,9 @@ from movable.explain.readers.free_blocks import Tables
 from movable.explain.readers.page_dumps import Dumps
 from movable.explain.readers.page_owner import PageOwner
 from movable.explain.readers.smaps import Smaps
+from movable.explain.readers.tools.by_size import BySize
 from movable.explain.readers.tools.figures import Figures
+from movable.explain.readers.tools.mmtests import Mmtests
 from movable.explain.readers.tools.numastat import Numastat
 from movable.explain.readers.tools.tool_tables import ToolTables
 from movable.explain.readers.zone_marks import Zones
@@ -41,8 +43,9 @@ def read(texts: Iterable[tuple[str, str]], page_kb: int | None = None) -> Materi
         if left < 0:
             raise UsageError(f"{source}: more than {MAX_CHARACTERS >> 20} Mi characters in all; give the part that matters")
         readers = (
-            Tables().read, Cgroup().read, Zones().read, Numastat().read, Figures().read, Snapshots().read, Smaps().read,
-            meminfo.read, Dumps().read, PageOwner().read, cma.read, numa_maps.read, ToolTables().read, failures.read, settings.read,
+            BySize().read, Tables().read, Cgroup().read, Zones().read, Numastat().read, Figures().read, Snapshots().read,
+            Smaps().read, meminfo.read, Dumps().read, PageOwner().read, cma.read, numa_maps.read, ToolTables().read,
+            failures.read, settings.read, Mmtests().read,
         )  # fmt: skip
         for line in lines(source, text):
             if line.text and any(reader(line, material) for reader in readers):

@@ -48,7 +48,8 @@ def answers(material: Material) -> Iterator[Answer]:
         delta = change(snapshots)
         values: Mapping[str, int] = delta or now(snapshots)
         if values:
-            yield _counters(f"{machine}: Counters" if machine else "Counters", values, bool(delta))
+            when = "in one run" if snapshots[0].run else "between the two" if delta else "since boot"
+            yield _counters(f"{machine}: Counters, {when}" if machine else f"Counters, {when}", values, bool(delta))
     for one in material.zram:
         yield Answer("zram", list(_zram(one.values)), ["echo 1 > /sys/block/zramN/compact gives partly empty pages back"])
     if material.runs:
@@ -62,7 +63,7 @@ def answers(material: Material) -> Iterator[Answer]:
 
 def _counters(title: str, values: Mapping[str, int], between: bool) -> Answer:
     """What counters of one machine say. Where one fell that only grows, the others are no numbers to go by."""
-    answer = Answer(f"{title}, {'between the two' if between else 'since boot'}")
+    answer = Answer(title)
     backwards = sorted(name for name, value in values.items() if value < 0 and not name.startswith("nr_")) if between else []
     if backwards:
         answer.facts.append(f"{', '.join(backwards[:3])} fell: the two are in the wrong order, or of two boots.")
@@ -158,7 +159,8 @@ def _zram(values: Mapping[str, int]) -> Iterator[str]:
 def _runs(material: Material) -> Iterator[str]:
     statuses = Counter(run.status.lower().removeprefix("compact_") for run in material.runs)
     for status, count in statuses.most_common():
-        meaning = of_status(status)
+        everything = all(run.order < 0 for run in material.runs if run.status.lower().removeprefix("compact_") == status)
+        meaning = "the whole zone was gone over, as was asked for" if everything and status == "complete" else of_status(status)
         yield f"{count} ended as {status}{': ' + meaning if meaning else ''}."
     tasks = Counter(run.task for run in material.runs)
     yield "Who compacted: " + ", ".join(f"{task} ({count})" for task, count in tasks.most_common(5)) + "."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from movable.explain.judge.page_size import huge_order
 from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, alike
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
+Found = TypeVar("Found")
 LARGEST_ORDER = 40
 MOST_ORDER = 9999  # that a damaged text is believed
 EXTFRAG_THRESHOLD = 500
@@ -73,7 +75,33 @@ def by_zone(material: Material) -> list[list[FreeBlocks]]:
 
 def last(material: Material) -> list[FreeBlocks]:
     """The last table of every zone."""
-    return [rows[-1] for rows in by_zone(material)]
+    return [rows[-1] for rows in _once(material, "tables", len(material.free) + len(material.types), by_zone)]
+
+
+def of_node(material: Material, row: FreeBlocks) -> list[FreeBlocks]:
+    """The last tables of a row's node, in the order of its zones."""
+    nodes = _once(
+        material, "nodes", len(material.free) + len(material.types),
+        lambda material: alike(last(material), lambda one: (one.node, one.line.machine)),
+    )  # fmt: skip
+    return nodes.get((row.node, row.line.machine), [])
+
+
+def with_long_lists(material: Material) -> set[Place]:
+    """Zones that have a list longer than the kernel counts."""
+    return _once(
+        material, "long lists", len(material.types),
+        lambda material: {place(one) for one in material.types if ">" in one.line.text},
+    )  # fmt: skip
+
+
+def _once(material: Material, name: str, size: int, made: Callable[[Material], Found]) -> Found:
+    """What ``made`` finds in a material, found again only when there are more rows (``size``)."""
+    known = material.found.get(name)
+    if known is None or known[0] != size:
+        known = material.found[name] = (size, made(material))
+    found: Found = known[1]
+    return found
 
 
 def at(row: FreeBlocks, order: int) -> ZoneOrder:
@@ -94,7 +122,8 @@ def every(material: Material) -> Iterator[ZoneOrder]:
 
 def marks_of(material: Material, of: FreeBlocks) -> Marks | None:
     """The last watermarks of a table's zone."""
-    return next((marks for marks in reversed(material.marks) if place(marks) == place(of)), None)
+    marks = _once(material, "marks", len(material.marks), lambda material: {place(one): one for one in material.marks})
+    return marks.get(place(of))
 
 
 def wanted_order(material: Material, given: int | None) -> tuple[int, str]:

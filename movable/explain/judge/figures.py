@@ -15,6 +15,7 @@ COMPACTING = (
 """How functions begin that compaction runs."""
 RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_inode", "buffer_head")
 HUGE = 2048  # kB
+LARGEST_PAGE = 64  # kB; what is larger is a huge page
 MOST_TOLD = 6
 
 
@@ -169,6 +170,48 @@ def _by_node(rows: list[Figure], answer: Answer) -> None:
         answer.facts.append(f"{_plain(missed)} pages came from another node than wanted: the wanted one was short of memory.")
 
 
+def _freepages(rows: list[Figure], answer: Answer) -> None:
+    """What virsh counts: small pages that are free, and huge pages that the pool has free."""
+    for one in rows:
+        for what, count in one.values.items():
+            size, _, state = what.split(" ", 2)
+            pool = f"huge pages of {size} KiB" if int(size) > LARGEST_PAGE else f"pages of {size} KiB"
+            if state == "free":
+                of = " in the pool" if int(size) > LARGEST_PAGE else f" ({_plain(count * int(size))} kB)"
+                answer.facts.append(f"{one.name}: {_plain(count)} {pool} are free{of}.")
+            else:
+                answer.facts.append(f"{one.name} has {_plain(count)} {pool}.")
+    answer.facts.append("The pool's huge pages were taken before: their number does not say in which blocks the rest lies.")
+    answer.advice.append(BLOCKS)
+
+
+def _swaps(rows: list[Figure], answer: Answer) -> None:
+    for one in rows:
+        answer.facts.append(f"{one.name}: {_plain(one.values['used'])} kB of {_plain(one.values['total'])} kB are used.")
+    if any("zram" in one.name for one in rows):
+        answer.facts.append("Pages that hold one word again and again count here, but not as data of zram: they take no memory.")
+        answer.advice.append("cat /sys/block/zram0/mm_stat: same_pages counts those")
+
+
+def _pool(rows: list[Figure], answer: Answer) -> None:
+    for one in rows:
+        now, least, most = (_plain(one.values[name]) for name in ("now", "at least", "at most"))
+        answer.facts.append(f"Huge pages of {one.name}: {now} now, {least} at least, {most} at most.")
+
+
+def _named(rows: list[Figure], answer: Answer) -> None:
+    answer.facts.append(f"Read: {', '.join(dict.fromkeys(one.name for one in rows))}.")
+    answer.advice.append("on the node: grep -r . /sys/kernel/mm/hugepages, and cat /proc/buddyinfo; restart kubelet after a change")
+
+
+def _mmtests(rows: list[Figure], answer: Answer) -> None:
+    """Each measured row, from column to column."""
+    for one in rows[:MOST_TOLD * 2]:
+        answer.facts.append(f"{one.name}: {', '.join(f'{_plain(value)} ({column})' for column, value in one.values.items())}.")
+    if len(rows) > MOST_TOLD * 2:
+        answer.facts.append(f"{len(rows) - MOST_TOLD * 2} more rows; --json has all of them.")
+
+
 def _zsmalloc(rows: list[Figure], answer: Answer) -> None:
     total = next((one for one in rows if one.name == "Total"), None)
     if total is None:
@@ -196,6 +239,11 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "numastat": ("Allocations by node (numastat)", _by_node),
     "numastat process": ("Memory of a process by node, in MB (numastat)", _by_node),
     "zsmalloc": ("Size classes of zsmalloc", _zsmalloc),
+    "freepages": ("Free pages by size (virsh)", _freepages),
+    "swaps": ("Swap areas", _swaps),
+    "pool": ("Pools of huge pages (hugeadm)", _pool),
+    "kubernetes": ("Huge pages as Kubernetes counts them", _named),
+    "mmtests": ("Measured (mmtests)", _mmtests),
 }
 
 

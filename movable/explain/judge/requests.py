@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from movable.explain import zones
-from movable.explain.material import Answer, FreeBlocks, Material, Request, alike
+from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, alike
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 
@@ -47,6 +47,21 @@ def _answer(material: Material, one: Request, times: int) -> Answer:
     return answer
 
 
+def killed(material: Material) -> Iterator[Answer]:
+    """Whom the OOM killer chose; why it ran is said where its report is there."""
+    if not material.killed:
+        return
+    answer = Answer("Killed by the OOM killer")
+    for task, size in list(dict.fromkeys(material.killed))[:MAX_TOLD]:
+        answer.facts.append(f"{task} was killed" + (f"; {size} kB of its anonymous memory came free." if size is not None else "."))
+    if not material.requests:
+        limited = material.cgroup.get("constraint") == "CONSTRAINT_MEMCG"
+        whose = "a memory cgroup had reached its limit" if limited else "memory was used up, or a request of a high order failed"
+        answer.facts.append(f"The reason is not in this text: {whose}.")
+        answer.advice.append("add the lines before it, from 'invoked oom-killer' on: which order was wanted, and what was free")
+    yield answer
+
+
 def _limit(group: dict[str, str]) -> str:
     return f" ({group['usage_kb']} kB used of {group['limit_kb']} kB)" if "limit_kb" in group and "usage_kb" in group else ""
 
@@ -64,6 +79,8 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
         yield f"Blocks of order {one.order} were there when this was written ({where}): they came too late, or were not asked for."
     elif broken:
         yield f"The reason is fragmentation: enough is free in {', '.join(broken[:4])}, in blocks that are too small."
+    elif "held back" in states.values():
+        yield "The reason is the watermark: before 4.4 a kernel keeps a part of its larger blocks back, too; there were too few."
     elif all(found == "short" for found in states.values()):
         yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
     else:
@@ -71,24 +88,52 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
 
 
 def state(material: Material, row: FreeBlocks, order: int, request: Request | None = None) -> str:
-    """``free``, ``broken up``, ``short``, ``other type`` or ``unknown``: what a request of an order finds in a zone."""
+    """What a request of an order finds in a zone.
+
+    One of ``free``, ``broken up``, ``short``, ``other type``, ``held back`` and ``unknown``.
+    """
     marks = zones.marks_of(material, row)
-    if marks is None and order == 0:
+    if (marks is None and order == 0) or row.cut_before(order):
         return "unknown"
-    kept = 0 if marks is None else marks.values.get("min", 0) + kept_back(material, row, request)
+    least = 0 if marks is None else marks.values.get("min", 0)
+    kept = least + kept_back(material, row, request) + (1 << order) - 1
     now = zones.at(row, order)
-    if row.free - (1 << order) + 1 <= kept or row.free >> order == 0:
+    if row.free <= kept or row.free >> order == 0:
         return "short"
-    if now.usable_blocks:
-        return "other type" if not_for(row, order, request) else "free"
-    return "broken up" if now.fragmentation_index > zones.EXTFRAG_THRESHOLD else "short"
+    if row.free - of_others(marks, request) <= kept:
+        return "other type"
+    if not now.usable_blocks:
+        return "broken up" if now.fragmentation_index > zones.EXTFRAG_THRESHOLD else "short"
+    if not_for(row, order, request):
+        return "other type"
+    if request is None or not request.old:
+        return "free"
+    least = least * 3 // 8 if request.urgent else least  # half of it, and a quarter of the rest, are for who cannot wait
+    return "held back" if _keeps_larger(row, order, least) else "free"
+
+
+def of_others(marks: Marks | None, request: Request | None) -> int:
+    """Free pages of a zone that are not for a request: those of CMA, and those kept for requests that cannot wait."""
+    if marks is None:
+        return 0
+    lent = 0 if request is not None and request.movable else marks.values.get("free_cma", marks.values.get("nr_free_cma", 0))
+    return lent + (0 if request is not None and request.urgent else marks.values.get("free_highatomic", 0))
+
+
+def _keeps_larger(row: FreeBlocks, order: int, least: int) -> bool:
+    """Whether a kernel before 4.4 refuses blocks that it has: of each order up, half as many pages have to stay free."""
+    left = row.free - (1 << order) + 1
+    for each in range(order):
+        left, least = left - (row.counts[each] << each), least >> 1
+        if left <= least:
+            return True
+    return False
 
 
 def kept_back(material: Material, row: FreeBlocks, request: Request | None) -> int:
     """Pages that a zone keeps from a request (None: a usual one of the kernel) which a higher zone of the node could serve, too."""
     usual = Request(row.line, "", 0, ())
-    same = [one for one in zones.last(material) if (one.node, one.line.machine) == (row.node, row.line.machine)]
-    usable = [one for one in same if may_use(request or usual, one)]
+    usable = [one for one in zones.of_node(material, row) if may_use(request or usual, one)]
     marks = zones.marks_of(material, row)
     return 0 if marks is None or not usable else marks.kept_from(zones.marks_of(material, usable[-1]))
 

@@ -15,6 +15,8 @@ _BEGINS = re.compile(
     r"\bFree pages count per|\bPage block order:|\bPages per block:|"
     r"(?<=kB)\s+(?=\w+:\s\d+\*4kB)"
 )
+_ROW = re.compile(r"Node\s+\d+\s*,\s*zone\s+\w+(?:\s*,\s*type\s+\w+)?(?:\s+>?\d+){4,}(?:\s+(?:\.{2,}|…))?\s(?!\s*(?:[\d…>]|\.\.))")
+"""A row with all its numbers, behind which words go on."""
 _GATES = (" kernel: ", "] ", "Node ", "Node\t", "Pages per block", "lowmem_reserve", "*4kB")
 
 
@@ -36,5 +38,6 @@ def _parted(line: str) -> Iterator[str]:
         yield line
         return
     for first, end in zip([0, *starts], [*starts, len(line)], strict=True):
-        if line[first:end].strip():
-            yield line[first:end]
+        row = _ROW.match(line, first, end)
+        cut = row.end() if row is not None else end
+        yield from (part for part in (line[first:cut], line[cut:end]) if part.strip())

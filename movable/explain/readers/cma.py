@@ -14,9 +14,18 @@ _LIST = Guarded(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages")
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)@(\d+)")
 _BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
-_MARKS = ("cma", "@", "alloc_contig", "available pages")
+_MARKS = ("cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "failed to allocate buffer")
+_SIZE = Guarded(
+    r"\bcreated CMA memory pool at 0x[0-9a-f]+, size (\d{1,7}) MiB|\bcma: Reserved (\d{1,7}) MiB at|\b(\d{1,12})K cma-reserved|"
+    r"\bcma: Reserved (\d{1,7}) MiB"
+)
+_NODE = Guarded(
+    r"\bOF: reserved mem: initialized node [\w,@-]+, compatible id shared-dma-pool|\bfailed to allocate buffer with size \d+"
+)
+_HELD = Guarded(r"\b(num|size) bos (\w+):\s*(\d{1,12})(?:kb)?\b")
+_DRM = Guarded(r"\*ERROR\* Failed to allocate from (?:CMA|GEM DMA helper)|\bFailed to allocate a? ?CMA buffer")
 _OTHER = Guarded(
-    r"\bcma: number of available pages:|\bcma: Reserved \d+ MiB|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
+    r"\bcma: number of available pages:|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
 )
 
 
@@ -38,7 +47,20 @@ def read(line: Line, material: Material) -> bool:
     if busy is not None:
         material.cma.append(CmaFailure(line, busy=(int(busy[1], 16), int(busy[2], 16))))
         return True
-    return _OTHER.search(line.text) is not None
+    return _around(line.text, material)
+
+
+def _around(text: str, material: Material) -> bool:
+    """What the kernel said of its areas when it started, and what a display driver keeps of one."""
+    size, held = _SIZE.search(text), _HELD.search(text)
+    if size is not None:
+        mib = next((one for one in (size[1], size[2], size[4]) if one), None)
+        kb = int(mib) << 10 if mib else int(size[3])
+        if kb and kb not in material.cma_kb:
+            material.cma_kb.append(kb)
+    elif held is not None:
+        material.buffers[f"{held[1]} {held[2]}"] = int(held[3])
+    return bool(size or held or _NODE.search(text) or _DRM.search(text) or _OTHER.search(text))
 
 
 def _entry(line: Line, material: Material, fits: object) -> CmaFailure:

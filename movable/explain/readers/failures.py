@@ -18,6 +18,9 @@ _ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
 _OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
 _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KERNEL", 0x40D0: "GFP_KERNEL|__GFP_COMP"}
 """What masks meant that kernels before 4.5 printed without names."""
+_KILLED = Guarded(
+    r"\bKilled process (\d{1,9})(?:, UID \d+,)? \(([^)]*)\)(?:.*?\banon-rss:(\d+)kB)?|\bOut of memory: Kill process \d+"
+)
 _NODEMASK = Guarded(r"\bnodemask=(\([^)]*\)|[\d,-]*\d)")
 _ALLOWED = Guarded(r"\bmems_allowed=([\d,-]*\d)")
 _AROUND = Guarded(
@@ -34,14 +37,17 @@ _AROUND = Guarded(
     r"^\s*cache: .*, object size: \d+|^\s*node \d+: slabs: \d+|\bwarn_alloc_show_mem|\bFree swap:|\bper-cpu:|^\s*CPU\s+\d+: hi:\s|"
     r"^\s*cpu \d+ (?:hot|cold): low|^\s*(?:HighMem|Normal|DMA32|DMA) per-cpu: empty|^\s*Memory allocations:|"
     r"\bUnreclaimable slab info|^\s*\d[\d.]* ?[KMGT]?i?B\s+\d+ [\w./-]+\.[ch]:\d+ (?:\[\w+\] )?func:|"
-    r"\bMemory allocations \(profiling|\bBuilt \d+ zonelists|"
+    r"\bMemory allocations \(profiling|\bBuilt \d+ zonelists|\bInitmem setup node |\bOn node \d+(?: totalpages:|, zone )|"
+    r"^\s*(?:DMA|DMA32|Normal|HighMem|Movable|Device)(?: zone:\s+\d+ pages\b|\s+(?:\[mem 0x[0-9a-f]+-|empty))|\bZone ranges:|"
+    r"\b(?:Early memory node ranges|Movable zone start for each)\b|^\s*node\s+\d+: \[mem 0x|\bInitializing HighMem for node|"
+    r"\bMemory: \d+[kK]/\d+[kK] available|\bWatermark boosting|\bvirtual kernel memory layout|"
     r"\b(?:slab|file|anon|kernel_stack|pagetables|inactive_anon|unevictable):\d+(?:kB)? \w+:\d+|"
     r"^\s*\d+ (?:pages (?:of RAM|shared|non-shared|swap cached)|(?:free|reserved|slab) pages)\s*$|"
     r"\bpossible memory allocation deadlock|\bvmap allocation for size \d+ failed|\bswapper pgtable: |\bLinux version "
 )
 _SLEEPS, _NEW_SLEEPS, _WAKES = 0x10, 0x400000, 0x2000000
 """__GFP_WAIT; from 4.4 on __GFP_DIRECT_RECLAIM, beside which masks have __GFP_KSWAPD_RECLAIM."""
-_HIGHMEM, _MOVABLE = 0x2, 0x8
+_HIGHMEM, _MOVABLE, _URGENT = 0x2, 0x8, 0x20
 _NO_WAIT = ("GFP_ATOMIC", "GFP_NOWAIT")
 _MOVES = ("GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT", "__GFP_MOVABLE", "GFP_MOVABLE")
 _HIGH = ("GFP_HIGHUSER", "GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT", "__GFP_HIGHMEM")
@@ -64,6 +70,11 @@ def read(line: Line, material: Material) -> bool:
         _request(line, material, oom[1], int(oom[4][:4]), oom[2], oom[3] or "")
         material.requests[-1].oom, material.requests[-1].what = True, "called the OOM killer"
         return True
+    killed = _KILLED.search(line.text) if "Kill" in line.text else None
+    if killed is not None:
+        if killed[1] is not None:
+            material.killed.append((f"{killed[2]} ({killed[1]})", int(killed[3][:15]) if killed[3] else None))
+        return True
     if _AROUND.search(line.text) is None:
         return False
     size = named(line.text) if "64" in line.text or "k pages" in line.text else 0
@@ -81,7 +92,9 @@ def _request(line: Line, material: Material, task: str, order: int, mask: str, n
     else:
         atomic = not bits & (_NEW_SLEEPS if bits & _WAKES else _SLEEPS)
         movable, high = bool(bits & _MOVABLE), bool(bits & _HIGHMEM)
+    urgent = any(word in words for word in ("GFP_ATOMIC", "__GFP_HIGH")) if names else bool(bits & _URGENT)
     nodes = nodes_of(found[1]) if found else None
     nodes = nodes if nodes is not None or allowed is None else nodes_of(allowed[1])
     task = task.rsplit("] ", 1)[-1].strip()
-    material.requests.append(Request(line, task, order, words, atomic=atomic, movable=movable, high=high, nodes=nodes))
+    kind = {"atomic": atomic, "movable": movable, "high": high, "urgent": urgent, "old": not names and not bits & _WAKES}
+    material.requests.append(Request(line, task, order, words, nodes=nodes, **kind))

@@ -92,7 +92,7 @@ class Tables:
             return zone is not None
         text = self._runs + line.text if more else line.text
         found = parse_mem_info_row(text)
-        if found is None:
+        if found is None or found.zone[0].isdigit():  # two CPUs print at once, and no zone is called so
             self._runs = ""
             return False
         row = FreeBlocks(line, found.nid, found.zone, found.counts, found.whole, found.page_kb, found.letters)
@@ -105,8 +105,8 @@ class Tables:
     def _column_row(self, line: Line, material: Material) -> bool:
         """A row of a table whose header gives node, zone and orders as columns, and that header."""
         words = line.text.lower().split()
-        if words[:1] == ["zone"] or words[1:2] == ["zone"]:
-            orders = [word.removeprefix("order").strip("-_") for word in words[words.index("zone") + 1 :]]
+        if "zone" in words[:3]:
+            orders = [word.removeprefix("order").strip("-_") for word in words[words.index("zone") + 1 :] if word != "order"]
             if len(orders) >= LEAST_ORDERS and orders == [str(each) for each in range(len(orders))]:
                 self._headed = len(orders)
                 return True

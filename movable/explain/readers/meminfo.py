@@ -16,9 +16,17 @@ _NAMES = re.compile(
 )
 
 
+_VIRSH = re.compile(r"^\s*(total|free|buffers|cached)\s*:\s+(\d{1,18}) (?:kB|KiB)\s*$")
+_OF_VIRSH = {"total": "MemTotal", "free": "MemFree", "buffers": "Buffers", "cached": "Cached"}
+
+
 def read(line: Line, material: Material) -> bool:
     """Whether the line is one of meminfo. Those of a node are known, and the whole machine's values are kept."""
     found = _LINE.match(line.text)
+    virsh = _VIRSH.match(line.text) if found is None else None
+    if virsh is not None:
+        material.meminfo[_OF_VIRSH[virsh[1]]] = int(virsh[2])
+        return True
     if found is None or not _NAMES.fullmatch(found[2]):
         return False
     if found[1] is None:

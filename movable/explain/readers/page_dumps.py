@@ -19,15 +19,17 @@ _TYPE = Guarded(r"\bpage_type:\s?(?:0x)?[0-9a-f]*\((\w*)\)")
 _PINS = Guarded(r"\bpincount:(\d+)")
 _LOST = Guarded(r"\bfailed to isolate pfn ([0-9a-f]{1,16})\s*$")
 _SOFT = Guarded(
-    r"\bsoft[_ ]offline: (?:0x)?([0-9a-f]{1,16}): (.*?(?:failed|hugepage|page is already|isolat)[^,]*?)(?: (-?\d+))?(?:, type .*)?$"
+    r"\bsoft[_ ]offline: (?:0x)?([0-9a-f]{1,16}): (.*?(?:failed|hugepage|page is already|isolat)[^,:]*?)"
+    r"(?:[: ]\s*(-?\d+))?(?:, page count (\d+))?(?:, type .*)?$"
 )
-_POISON = Guarded(r"\bMemory failure: (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
+_POISON = Guarded(r"\b(?:Memory failure:|MCE) (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
 _RETIRED = (
-    "isolate pfn", "offline", "fflin", "Memory failure", "Onlined", "Unpoison", "nline failed", "pseries-hotplug", "dlpar",
+    "isolate pfn", "offline", "fflin", "emory failure", "MCE", "Onlined", "Unpoison", "nline failed", "pseries-hotplug", "dlpar",
     "poisoned", "kernel BUG", "invalid opcode",
 )  # fmt: skip
 _NEWS = Guarded(
     r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:|"
+    r"\bInjecting memory failure |"
     r"\bmemory memory\d+: (?:Offline|Online) failed|\bis uninitialized and poisoned|\bkernel BUG at |\binvalid opcode: |"
     r"\bpseries-hotplug-mem: |\bdlpar: "
 )
@@ -85,7 +87,11 @@ class Dumps:
         page.pfn = int(found[1], 16)
         page.reason = "could not be isolated" if lost else f"soft offline: {found[2]}" if soft else f"memory failure: {found[2]}"
         if soft and soft[3]:
-            page.ret = int(soft[3][:12])
+            page.ret = int(soft[3][:12]) or None
+        if soft and soft[4]:
+            page.refcount = int(soft[4][:12])
+        flags = re.search(r", type [0-9a-f]+ \(([\w|=]+)\)", line.text)
+        page.flags = tuple(flags[1].split("|")) if soft and flags else ()
         return True
 
     def _called(self, line: Line, material: Material) -> bool:

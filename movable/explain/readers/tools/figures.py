@@ -39,6 +39,14 @@ _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _BUCKET = re.compile(r"^\s*(?:[\[(]-?\d+[KMGT]?(?:,\s*(?:-?\d+[KMGT]?|\.\.\.))?[\])]|\d+ -> \d+\s*:)\s+(\d+)\s*\|[@* ]*\|\s*$")
 _MAP = re.compile(r"^@(\w*)(?:\[([^\]]*)\])?:\s*$")
+_ZSWAP = re.compile(
+    r"^\s*(same_filled_pages|stored_pages|pool_total_size|duplicate_entry|written_back_pages|reject_\w+|pool_limit_hit|"
+    r"stored_incompressible_pages|decompress_fail|"
+    r"(?:Duplicate entries|Stored pages|Same filled pages|Written back pages) count|Pool (?:limit hit|total size)|"
+    r"Reject [A-Za-z ]+?)"
+    r"\s*[:=]?\s+(\d{1,18})\.?\s*$"
+)
+_ZSWAP_CLI = {"stored pages count": "stored_pages", "reject allocation failures": "reject_alloc_fail"}
 _SAMPLES = re.compile(r"^\s*(\d+\.\d+)%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
 _HEADS = re.compile(
     r"^\s*#?\s*Overhead\s+Command|^\s*[nmu]?secs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|"
@@ -198,6 +206,9 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
     elif samples is not None:
         material.figures.append(Figure(line, "samples", samples[3], {"percent": float(samples[1])}))
+    elif (zswap := _ZSWAP.match(text)) is not None:
+        name = _ZSWAP_CLI.get(zswap[1].lower(), zswap[1].lower().replace(" ", "_"))
+        material.figures.append(Figure(line, "sysfs", name, {"value": float(zswap[2])}))
     else:
         return _HUGE_NEWS.search(text) is not None or _FRAME_RUN.match(text) is not None
     return True

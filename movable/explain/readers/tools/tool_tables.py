@@ -37,6 +37,8 @@ _AROUND = Guarded(
     r"^Attaching \d+ probes?|^\^C|^total: \d+ns"
 )
 _ABOUT = Guarded(r"compact|migrat|extfrag|kcompactd|cma_", re.IGNORECASE)
+_SNOOPED = Guarded(r"^\s*\S.*\s\d+\s+\d+\s+ZONE_[A-Z0-9]+\s+-?\d+\s+A?SYNC\s+\d+\.\d+\s+[a-z_]+\s*$")
+"""A row of compactsnoop whose header was left out."""
 MOST_EXTRA_WORDS = 8
 
 
@@ -56,6 +58,8 @@ class ToolTables:
         header = _may_be_header(line.text.upper()) and self._header(words)
         if header or _TRACE_HEADER.match(line.text) or _counted(line, material) or _AROUND.search(line.text):
             return True
+        if not self._columns and _SNOOPED.match(line.text):
+            self._columns, self._unit = ["task", "pid", "node", "zone", "order", "mode", "latency", "status"], 1.0
         return bool(self._columns) and self._row(line, words, material)
 
     def _header(self, words: list[str]) -> bool:
