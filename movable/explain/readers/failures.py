@@ -96,5 +96,6 @@ def _request(line: Line, material: Material, task: str, order: int, mask: str, n
     nodes = nodes_of(found[1]) if found else None
     nodes = nodes if nodes is not None or allowed is None else nodes_of(allowed[1])
     task = task.rsplit("] ", 1)[-1].strip()
-    kind = {"atomic": atomic, "movable": movable, "high": high, "urgent": urgent, "old": not names and not bits & _WAKES}
-    material.requests.append(Request(line, task, order, words, nodes=nodes, **kind))
+    request = Request(line, task, order, words, atomic=atomic, movable=movable, high=high, urgent=urgent, nodes=nodes)
+    request.old = not names and not bits & _WAKES
+    material.requests.append(request)
