@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import sys
 from collections import Counter
@@ -309,7 +310,7 @@ def _recipe(cls: type[Driver]) -> Recipe:
     paths = tuple((home / one).resolve() if not Path(one).is_absolute() else Path(one) for one in sources)
     era = cls.era or style("".join(read(path) for path in paths))
     include = tuple((home / one).resolve() for one in cls.include)
-    tree = Path(cls.kernel_tree).expanduser().absolute() if cls.kernel_tree else None
+    tree = Path(os.path.expanduser(cls.kernel_tree)).absolute() if cls.kernel_tree else None
     return Recipe(paths, tuple(cls.defines), include, tree, era, cls.optimise)
 
 

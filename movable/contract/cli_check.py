@@ -168,7 +168,7 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
             of_target.append(report)
             codes.append(report.code(arguments.strict))
             if report.refused:
-                print(f"movable: {report.refused}", file=sys.stderr)
+                print(f"movable: {report.refused}", report.trace if arguments.debug else "", sep="\n", end="", file=sys.stderr)
             if report.interrupted:
                 break
         reports += of_target
@@ -218,7 +218,7 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     from movable.registry.apart import era_apart
     from movable.supervise.cluster import dask
 
-    era = arguments.era or era_apart(target)
+    era = arguments.era or era_apart(target, _deadline(arguments.budget or arguments.limit))
     hands = partial(dask, arguments.dask) if arguments.dask else None
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
@@ -236,6 +236,15 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
             campaign=arguments.campaign,
             progress=step,
         )
+
+
+def _deadline(seconds: float | None) -> float | None:
+    """When a driver must have been built for a check of so many seconds."""
+    from movable.contract import supervised
+
+    if seconds is None:
+        return None
+    return seconds + (time.monotonic() if supervised.command_began is None else supervised.command_began)
 
 
 def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:

@@ -31,7 +31,7 @@ from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
-from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, STILL, TIME, Ending, Supervisor
+from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, STILL, TIME, Ending, Supervisor
 
 know(Found, Budget)
 
@@ -225,6 +225,7 @@ class _Supervised:
         self.standing: Standing | None = None
         self.deaths: dict[str, Verdict] = {}
         self.fatal: dict[str, str] = {}
+        self.failure: Ending | None = None
 
     def work(self, tell: Sender, given: Record) -> None:
         """In a worker."""
@@ -257,7 +258,12 @@ class _Supervised:
         place = ending.place
         if place.forks:
             self._death("F1", f"{place.forked}: the process was forked; the child was ended", place)
-        complain(ending, "the file system")
+        begun = self.standing is not None and self.standing.report.examples > 0
+        if begun and ending.how == FAILED:
+            self.failure = ending
+            return False
+        if not begun:
+            complain(ending, "the file system")
         if self.standing is None:
             raise UsageError(f"the file system cannot be looked at: {ending.words}")
         if ending.how in (DONE, INTERRUPTED) or (ending.how == TIME and ending.lasted < STUCK):
@@ -285,6 +291,8 @@ class _Supervised:
         report.seconds = time.monotonic() - self.time.began
         if ending.how == INTERRUPTED:
             report.stopped = STOPPED_BY_HAND
+        elif self.failure is not None:
+            report.refused, report.trace = f"the search could not be gone on with: {ending.text}", ending.trace
         elif ending.how != DONE:
             report.cut = True
             report.stopped = "stopped early: the process of the file system had to be ended" if self.fatal else ""

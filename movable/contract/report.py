@@ -83,8 +83,8 @@ class Report(Judgement):
     in all were run; they passed through ``states`` distinct states and made ``callbacks`` calls of each kind. ``stopped`` is "" or
     says why the search ended early. ``scenarios`` says what of each concurrent scenario was explored,
     ``left_out`` counts by kind those for which the plan had no room. ``refused`` says in one line what part of the search could not
-    be done and why, else "". ``hint`` says what to do where no callback of the driver was ever made,
-    ``not_asked`` which must rules the workload gives no occasion for, and need not.
+    be done and why, else "", and ``trace`` is the traceback to that, for --debug. ``hint`` says what to do where no callback of the
+    driver was ever made, ``not_asked`` which must rules the workload gives no occasion for, and need not.
 
     ``budget`` is what was to be done, and ``cut`` says that its limit came first. ``operations`` counts how often programs ran each
     operation; ``uncalled`` are the driver's methods that nobody called, for want of a workload. ``first_failure`` says what was
@@ -109,6 +109,7 @@ class Report(Judgement):
     left_out: dict[str, int] = field(default_factory=dict)
     unplanned: dict[str, str] = field(default_factory=dict)
     refused: str = ""
+    trace: str = ""
     hint: str = ""
     not_asked: frozenset[str] = frozenset()
     cut: bool = False

@@ -24,7 +24,7 @@ from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
-from movable.supervise.supervisor import DONE, HUNG, INTERRUPTED, PATIENCE, STILL, TAMPERED, TIME, Ending, Supervisor
+from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, PATIENCE, STILL, TAMPERED, TIME, Ending, Supervisor
 from movable.workload import token
 from movable.workload.action import show
 from movable.workload.program import Program, decode, encode
@@ -40,6 +40,8 @@ AFTER = 0.25
 """Seconds after its limit when a check is ended that has not ended by itself."""
 START = 0.3
 """Seconds that a command may take to start before they count as time of its check."""
+LEAST = 0.5
+"""Seconds of a check's time that are left for it, however long the command took to start, and a driver in C to be built."""
 STUCK = 0.5
 """Seconds that one thing took, when time was over, after which that is what is wrong."""
 PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
@@ -238,9 +240,9 @@ command_began: float | None = None
 
 
 def _late(seconds: float | None) -> float:
-    """How many seconds of a check's time the command took to start: a third of it at most."""
+    """How many seconds of a check's time the command took to start: all but LEAST of it at most."""
     began = command_began
-    return 0.0 if began is None or seconds is None else max(0.0, min(time.monotonic() - began - START, seconds / 3))
+    return 0.0 if began is None or seconds is None else max(0.0, min(time.monotonic() - began - START, seconds - LEAST))
 
 
 @dataclass(slots=True)
@@ -281,6 +283,7 @@ class _Case:
         self.states: set[int] = set()
         self.deaths: dict[str, Verdict] = {}
         self.doubtful: Verdict | None = None
+        self.failure: Ending | None = None
         self.whole: Report | None = None
         self.workers = 0
         self.time = Time.of(asked.measure)
@@ -316,7 +319,11 @@ class _Case:
         self.workers += 1
         if ending.place.forks:
             self._death("D52", f"{ending.place.forked}: the process was forked; the child was ended", ending.place)
-        complain(ending, "the driver")
+        if self._begun and ending.how == FAILED:
+            self.failure = ending
+            return False
+        if not self._begun:
+            complain(ending, "the driver")
         if ending.how == TAMPERED:
             self._death("D52", ending.words, ending.place._replace(phase=""))
             return False
@@ -331,6 +338,11 @@ class _Case:
         self._not_again(rule, ending)
         self.given.states = sorted(self.states)
         return not self.time.over
+
+    @property
+    def _begun(self) -> bool:
+        """Whether something of the driver has run: then there are findings, and an end of its process is the driver's."""
+        return self.given.standing is not None and self.given.standing.report.examples > 0
 
     def _death(self, rule: str, what: str, place: Place) -> None:
         if rule in self.deaths:
@@ -387,6 +399,8 @@ class _Case:
         report.seconds = time.monotonic() - self.time.began
         if ending.how == INTERRUPTED:
             report.stopped = STOPPED_BY_HAND
+        if self.failure is not None:
+            report.refused, report.trace = f"the search could not be gone on with: {ending.text}", ending.trace
         return report
 
     def _of_standing(self, ending: Ending) -> Report:

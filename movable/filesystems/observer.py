@@ -15,6 +15,7 @@ from movable.mm.fs import FileMapping, FileOperations, SuperBlock
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_MODES
 from movable.mm.page import Page
 from movable.mm.page_flags import DIRTY, LOCKED, PRIVATE, WRITEBACK
+from movable.rules.table import FILESYSTEM_RULES
 from movable.shown import said, shown
 
 OTHERS = {"V28": "F7", "V29": "F2", "V43": "F2", "V30": "F4", "D48": "F9", "D29": "F15", "D18": "F7", "V6": "F7", "D20": "F6"}
@@ -33,14 +34,20 @@ def rule_of(error: BaseException) -> str:
     """The rule that an exception out of a run breaks."""
     if isinstance(error, SleepInAtomic):
         return "F9"
-    rule = getattr(error, "rule", "")
-    if isinstance(rule, str) and rule[:1] == "F":
+    rule = _rule_word(error)
+    if rule in FILESYSTEM_RULES:
         return rule
     if isinstance(error, DeadlockError):
         return "F13"
     if isinstance(error, DriverError) or not isinstance(error, MovableError):
         return OTHERS.get(rule, "F1")
     return OTHERS.get(rule, "F14" if "bad page" in str(error) else "F2")
+
+
+def _rule_word(error: BaseException) -> str:
+    """The rule that an exception of the model names; those of others may call anything so, and fail to say what."""
+    rule: object = vars(error).get("rule") if isinstance(error, MovableError) else ""
+    return rule if type(rule) is str else ""
 
 
 def raised(error: BaseException) -> tuple[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from movable.eras import DEFAULT
+from movable.errors import UsageError
 from movable.registry import Found, era_of, installed, is_built
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
 from movable.supervise.relay import complain, error_of
-from movable.supervise.supervisor import DONE, FAILED, INTERRUPTED, Supervisor
+from movable.supervise.supervisor import DONE, FAILED, INTERRUPTED, TIME, Supervisor
 
 FIELDS = ("name", "distribution", "version", "where", "problem")
 MAX_FATAL_DRIVERS = 100
@@ -49,8 +50,8 @@ def installed_apart() -> list[Found]:
     return list(found)
 
 
-def era_apart(target: str) -> str:
-    """As ``registry.era_of``. Raises UsageError for a driver that cannot be imported."""
+def era_apart(target: str, deadline: float | None = None) -> str:
+    """As ``registry.era_of``. Raises UsageError for a driver that cannot be imported, or built before the moment ``deadline``."""
     if not is_built(target):
         return DEFAULT
     eras: list[str] = []
@@ -59,8 +60,10 @@ def era_apart(target: str) -> str:
         tell("era", era=era_of(target))
 
     with Supervisor(work) as supervisor:
-        ending = supervisor.run({}, lambda record: eras.append(str(record.get("era"))))
+        ending = supervisor.run({}, lambda record: eras.append(str(record.get("era"))), deadline)
     if ending.how == INTERRUPTED:
         raise of_this_command()
     complain(ending, target)
+    if ending.how == TIME:
+        raise UsageError(f"{target}: it was not built in the time of the check")
     return eras[-1] if eras else DEFAULT

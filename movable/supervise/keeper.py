@@ -24,7 +24,7 @@ from movable.boundary import complaint
 from movable.errors import by_hand
 from movable.shown import said
 from movable.supervise import board as boards
-from movable.supervise import forks, process, tampering
+from movable.supervise import forks, landlock, process, tampering
 from movable.supervise.board import Board
 from movable.supervise.channel import Closed, Record, Sender
 from movable.supervise.process import (
@@ -47,6 +47,8 @@ LOOK, SEEN = 0.2, 4
 """Seconds between two looks at what a worker has made, and at how many of them a fork is seen before it counts as one."""
 MOST_PROCESSES = 100
 """Processes that a worker may have made, and they in turn."""
+MOST_IN_ALL = 10 * MOST_PROCESSES
+"""The same with those that have keepers of their own, or say so."""
 MOST_STRAYS = 10
 """Different lines about exceptions that nobody takes."""
 LONGEST_COMMAND = 64 << 20
@@ -130,10 +132,10 @@ class Keeper:
             return
         self._newest = newest
         found = [one for one in process.descendants() if one.state != "Z"]
-        keepers = {one.pid for one in found if one.name == KEEPER}
+        keepers = {one.pid for one in found if one.name == KEEPER and one.pid != self._worker}
         bred = sum(one.pid not in keepers and one.parent not in keepers for one in found)  # those of --jobs are looked at by theirs
-        if bred > MOST_PROCESSES:
-            self._tell(bred=bred)
+        if bred > MOST_PROCESSES or len(found) > MOST_IN_ALL:
+            self._tell(bred=max(bred, len(found) - len(keepers)))
             self._end()
             return
         suspects = {one.pid for one in found if one.name == WORKER and one.pid != self._worker and one.parent not in keepers}
@@ -220,8 +222,9 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         terms.board.keep_from_children()
         errors.interrupted_from_outside = terms.board.asked
         forks.watch(terms.board)
+        landlock.keep_signals()
         limit_memory(terms.memory)
-        limit_processes(10 * MOST_PROCESSES)
+        limit_processes(MOST_IN_ALL)
         code = _do(terms.work, Sender(channel, terms.key), given, parts)
     except BaseException:  # nothing may come back to where the keeper was forked
         pass

@@ -18,6 +18,9 @@ PR_SET_CHILD_SUBREAPER = 36
 SEVERAL = 20
 """Processes that are no longer ended in passing."""
 TICKS = os.sysconf("SC_CLK_TCK")
+STANDS = "SDTtZ"
+"""States of a first thread that does not run: it sleeps, waits for a device or for a child to be executed, was stopped, or has ended
+while others go on."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
 
 
@@ -78,8 +81,8 @@ def limit_processes(more: int) -> None:
 
 
 class Load(NamedTuple):
-    """What a process has used of the processor, in seconds, whether it sleeps or is stopped right now, and for how many seconds its
-    first thread has waited for a processor."""
+    """What a process has used of the processor, in seconds, whether it does not run right now, and for how many seconds its first
+    thread has waited for a processor."""
 
     seconds: float
     still: bool
@@ -98,7 +101,7 @@ def load_of(pid: int) -> Load | None:
         _, parts = _stat(pid)
     except OSError:
         return None
-    return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in "STt", _waited(pid))
+    return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in STANDS, _waited(pid))
 
 
 def _waited(pid: int) -> float:
@@ -118,15 +121,15 @@ def age() -> float:
 
 
 def call_this(name: str) -> None:
-    """The name of this process, which forks of it have too, and what it executes has not."""
+    """The name of this thread, and of a process with one, which forks of it have too, and what it executes has not."""
     _prctl(PR_SET_NAME, name.encode()[:15])
 
 
 @contextmanager
 def called(name: str) -> Iterator[None]:
-    """Inside the block this process has another name, which a fork of it keeps."""
+    """Inside the block this thread has another name, which a fork of it keeps."""
     try:
-        before = Path("/proc/self/comm").read_text().rstrip("\n")
+        before = Path("/proc/thread-self/comm").read_text().rstrip("\n")
     except OSError:
         before = ""
     if before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable.contract import check
+from movable.contract import check, operation
 from movable.contract.budget import LIMIT
 from movable.contract.report import Report
 from movable.contract.supervised import by_the_clock
@@ -49,10 +51,13 @@ ENDS = [
     (hostile.Naps, "D51", "processor time|killed"),
     (hostile.ForksBehindPython, "D52", "was forked"),
     (hostile.Breeds, "D52", "others came of it"),
+    (hostile.BreedsAsAKeeper, "D52", "others came of it"),
+    (hostile.EndsItsFirstThread, "D51", "stood still"),
+    (hostile.WaitsForAChild, "D51", "stood still"),
     (hostile.Replaces, "D52", "movable.mm.vm.VM.alloc_page was replaced"),
     (hostile.AnswersTooMuch, "D23", "of 16610 bits"),
     (hostile.Stops, "D51", "killed"),
-    (hostile.KillsItsKeeper, "D52", "SIGKILL"),
+    (hostile.KillsItsKeeper, "D23|D52", "SIGKILL|PermissionError"),
     (hostile.LowersTheLimit, "D23|D52", ""),
 ]
 
@@ -144,7 +149,43 @@ def test_an_interleaving_that_ends_the_process_has_a_token_and_the_others_are_ex
     assert done.returncode == 1 and "D52: the replay: the process ended itself with exit status 0" in done.stderr
 
 
-def test_threads_and_processes_that_are_left_end_with_the_check() -> None:
+class DrawsWorkload(RingWorkload):
+    """``late`` is what happens when arguments are drawn after something of the driver has run."""
+
+    factory = Ring
+    late: Any = None
+    ran = False
+
+    @operation(slot=st.integers(0, 3).map(lambda slot: DrawsWorkload.late() if DrawsWorkload.ran else slot))
+    def poke(self, slot: int) -> None:
+        DrawsWorkload.ran = True
+
+
+def asks_for_what_is_not_there() -> None:
+    raise UsageError("there is none")
+
+
+@pytest.mark.parametrize(
+    ("late", "code", "words"),
+    [
+        (lambda: os._exit(0), 1, "cannot be drawn: the process ended itself with exit status 0"),
+        (lambda: os.kill(os.getpid(), signal.SIGSEGV), 1, "SIGSEGV"),
+        (asks_for_what_is_not_there, 2, "there is none"),
+    ],
+)  # fmt: skip
+def test_what_was_found_before_an_end_outside_of_programs_is_shown(
+    late: Any, code: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is the driver's where something of it has run, an error the workload's or the kit's: then it says what it is."""
+    monkeypatch.setattr(DrawsWorkload, "late", staticmethod(late))
+    report = check(Ring, DrawsWorkload, examples=400, interleavings=0.0)
+    assert report.code() == code and 0 < report.examples < 400 and report.verdicts["D4"].verdict == "held"
+    told = report.verdicts["D52"].what if code == 1 else report.refused
+    assert words in told and bool(report.trace) == (code == 2)
+
+
+def test_threads_and_processes_that_are_left_end_with_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.supervise.landlock.keep_signals", lambda: None)  # so that one of them reaches its keeper
     for driver in (hostile.LeavesThreads, hostile.LeavesProcesses, hostile.StopsItsKeeper):
         report = checked(driver)
         assert report.broken == []

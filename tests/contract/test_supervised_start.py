@@ -14,7 +14,7 @@ def test_what_the_command_took_to_start_is_time_of_its_first_check(monkeypatch: 
     monkeypatch.setattr(supervised, "command_began", time.monotonic() - 0.8)
     assert 0.4 < supervised._late(30.0) < 0.4 + age()
     monkeypatch.setattr(supervised, "command_began", time.monotonic() - 100)
-    assert supervised._late(3.0) == 1.0
+    assert supervised._late(3.0) == 2.5 and supervised._late(0.2) == 0.0
     monkeypatch.setattr(supervised, "command_began", time.monotonic() - 100)
     assert supervised._late(None) == 0.0
 

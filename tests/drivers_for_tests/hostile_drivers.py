@@ -78,6 +78,34 @@ class Breeds(Hostile):
         time.sleep(1000)
 
 
+class BreedsAsAKeeper(Breeds):
+    """Under the name of the process that looks after it."""
+
+    def act(self) -> None:
+        PR_SET_NAME = 15
+        ctypes.CDLL(None).prctl(PR_SET_NAME, b"movable keeper", 0, 0, 0)
+        super().act()
+
+
+class EndsItsFirstThread(Hostile):
+    """Another one goes on, and does nothing."""
+
+    def act(self) -> None:
+        threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        ctypes.PyDLL(None).pthread_exit(None)
+
+
+class WaitsForAChild(Hostile):
+    """Which is never executed, so that the wait is none that a signal ends; the child has a name of its own."""
+
+    def act(self) -> None:
+        PR_SET_NAME = 15
+        system = ctypes.PyDLL(None)
+        if system.vfork() == 0:
+            system.prctl(PR_SET_NAME, b"sleep", 0, 0, 0)
+            system.pause()
+
+
 class Replaces(Hostile):
     """A part of the model is its own from then on."""
 

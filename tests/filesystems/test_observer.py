@@ -6,9 +6,12 @@ import pytest
 
 from movable.contract.budget import Budget
 from movable.contract.filesystem import check_filesystem
+from movable.errors import VMBug
 from movable.filesystems import program
+from movable.filesystems.observer import rule_of
 from movable.filesystems.scenarios import explored
 from movable.registry import validate
+from movable.rules.stream import monitor
 from movable_filesystems import Blockfs
 from tests.drivers_for_tests.strange_filesystems import (
     Drops,
@@ -50,3 +53,22 @@ def test_who_writes_into_a_buffer_under_its_lock_is_heard() -> None:
     assert not explored(Blockfs, "6.1", ("move", "hold"), 60, 0).rule
     assert explored(UnlockedWhereItMayWait, "6.1", ("move", "hold"), 60, 0).rule == "F2"
     assert broken(UnlockedWhereItMayWait, "6.1") == []
+
+
+class Odd(Exception):
+    """Says of its rule what no model does."""
+
+    def __init__(self, rule: object) -> None:
+        self.rule = rule
+
+
+class Mute(Exception):
+    @property
+    def rule(self) -> str:
+        raise ValueError("it has none")
+
+
+@pytest.mark.parametrize("error", [Odd([]), Odd("F99"), Odd("F10"), Odd(None), Mute(), VMBug([], "x", "y"), KeyError("F10")])  # type: ignore[arg-type]
+def test_an_exception_that_calls_anything_its_rule_breaks_the_one_against_exceptions(error: BaseException) -> None:
+    assert rule_of(error) in ("F1", "F2")
+    assert monitor.rule_of(error) == "D52"

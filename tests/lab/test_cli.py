@@ -394,11 +394,22 @@ def test_a_run_that_cannot_begin_leaves_old_files_as_they_are(tmp_path: Path) ->
     assert (tmp_path / "e.jsonl").read_text() == "of the last run" and os.listdir(tmp_path) == ["e.jsonl"]
 
 
+def interrupted(folder: Path, *more: str) -> str:
+    """What a run says after Ctrl-C, which comes when what it imports or runs has said that it is there."""
+    env = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}:{ROOT / 'drivers'}"}
+    command = [*MOVABLE, "run", *SMALL, *more]
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, env=env, text=True) as process:
+        assert process.stderr is not None and process.stderr.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        said: str = process.stderr.read()
+    assert process.returncode == 130
+    return said
+
+
 def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
-    """While the command is still being imported, and in the middle of a run."""
-    (tmp_path / "lz4.py").write_text(PRESSES)
-    done = run("run", *SMALL, folder=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}:{ROOT / 'drivers'}")
-    assert (done.returncode, done.stderr) == (130, "movable: interrupted\n")
+    """While the worker is still importing, and in the middle of a run."""
+    (tmp_path / "lz4.py").write_text("import time\n\nprint('here')\ntime.sleep(60)\n")
+    assert interrupted(tmp_path) == "movable: interrupted\n"
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
     (tmp_path / "lz4.py").unlink()
     (tmp_path / "e.jsonl").write_text("of the last run")
@@ -414,26 +425,19 @@ def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
 
 def test_an_interruption_says_where_it_came(tmp_path: Path) -> None:
     (tmp_path / "stops.py").write_text(STOPS)
-    done = run("run", *SMALL, "--drivers", "stops.py:Stops", folder=tmp_path, PYTHONPATH=f"{ROOT}:{ROOT / 'drivers'}")
-    assert (done.returncode, done.stderr) == (130, "movable: interrupted while removing the drivers\n")
+    assert interrupted(tmp_path, "--drivers", "stops.py:Stops") == "movable: interrupted while removing the drivers\n"
 
 
-PRESSES = """
-import os, pathlib, signal, time
+STOPS = """
+import time
 
-assert os.getsid(0) == os.getpid(), "this is no worker"
-keeper = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
-os.kill(int(keeper.rpartition(")")[2].split()[1]), signal.SIGINT)
-time.sleep(60)
-"""
-"""Ctrl-C for the command whose worker runs this."""
-STOPS = f"""
 from tests.lab.broken import Pages
 
 
 class Stops(Pages):
     def remove(self):
-        exec({PRESSES!r})
+        print("here")
+        time.sleep(60)
 """
 
 

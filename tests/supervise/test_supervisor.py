@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.supervise import board
+from movable.supervise import board, landlock
 from movable.supervise.channel import LONGEST_TEXT, Receiver, Record, Sender
 from movable.supervise.supervisor import (
     CLOSED,
@@ -56,7 +56,6 @@ def ended(do: str, deadline: float | None = None, patience: float = 0.3) -> tupl
         ("os.abort()", KILLED, "SIGABRT"),
         ("os.kill(os.getpid(), 11)", KILLED, "SIGSEGV"),
         ("os.kill(0, 9)", KILLED, "SIGKILL"),
-        ("os.kill(os.getppid(), 9); time.sleep(9)", KILLED, "SIGKILL"),
         ("sum(range(10**12))", HUNG, "processor time"),
         ("time.sleep(100)", STILL, "stood still"),
         ("lock = threading.Lock(); lock.acquire(); lock.acquire()", STILL, "stood still"),
@@ -75,6 +74,22 @@ def test_however_a_worker_ends_it_is_told_with_the_place(do: str, how: str, word
     assert (ending.how, [record["number"] for record in found]) == (how, [0, 1])
     assert words in ending.words
     assert ending.place[2:5] == ("work", "thing 1", "token 1")
+
+
+@pytest.mark.skipif(not landlock.keeps_signals(), reason="this kernel cannot keep signals in")
+def test_signals_of_a_worker_reach_itself_and_what_it_starts_alone() -> None:
+    for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGINT):
+        ending, _ = ended(f"os.kill(os.getppid(), {int(number)})")
+        assert ending.how == FAILED and ending.text.endswith("PermissionError: [Errno 1] Operation not permitted")
+    do = "child = subprocess.Popen(['sleep', '99']); child.kill(); tell('code', number=child.wait()); os.kill(os.getpid(), 10)"
+    ending, found = ended(do)
+    assert (ending.how, ending.number, found[-1]["number"]) == (KILLED, 10, -9)
+
+
+def test_a_keeper_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "keep_signals", lambda: None)  # as on an older kernel
+    ending, _ = ended("os.kill(os.getppid(), 9); time.sleep(9)")
+    assert (ending.how, ending.number) == (KILLED, signal.SIGKILL)
 
 
 def test_what_is_over_its_time_is_ended_whatever_it_does_with_signals() -> None:

@@ -10,10 +10,13 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +29,8 @@ INSTRUMENT = {
     "clang": ("-fsanitize=thread", "-mllvm", "-tsan-distinguish-volatile=1"),
 }
 """What makes a compiler call a hook before every load and store."""
+NEW, ABANDONED = ".new-", 600.0
+"""How the name of what is being made in the cache begins, and the seconds after which nobody makes it any more."""
 TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11", "clang")
 
 
@@ -120,15 +125,28 @@ def digest(*parts: str | bytes) -> str:
 
 @lru_cache(maxsize=1)
 def cache() -> Path:
-    """The folder for compiled things: the user's cache, or a temporary one where that cannot be written."""
+    """The folder for compiled things: in the user's cache, or where that cannot be written in the folder for temporary files."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    wanted = Path(base if base.startswith("/") else Path.home() / ".cache") / "movable" / "c"
     try:
+        wanted = Path(base if base.startswith("/") else Path.home() / ".cache") / "movable" / "c"
         wanted.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=wanted):
             return wanted
+    except (OSError, RuntimeError):  # a user without an entry has no home
+        return _temporary_cache()
+
+
+def _temporary_cache() -> Path:
+    """One for each user, so that every process finds it; one of its own where somebody else has made that."""
+    wanted = Path(tempfile.gettempdir()) / f"movable-c-{os.getuid()}"
+    try:
+        wanted.mkdir(mode=0o700, exist_ok=True)
+        found = wanted.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+            return wanted
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="movable-c-"))
+        pass
+    return Path(tempfile.mkdtemp(prefix="movable-c-"))
 
 
 def cached(name: str, make: Callable[[Path], None]) -> Path:
@@ -136,7 +154,8 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     place = cache() / name
     if place.is_dir():
         return place
-    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=cache()))
+    _sweep()
+    fresh = Path(tempfile.mkdtemp(prefix=NEW, dir=cache()))
     try:
         make(fresh)
         try:
@@ -147,6 +166,14 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return place
+
+
+def _sweep() -> None:
+    """Take away what processes began that were killed."""
+    for place in cache().glob(f"{NEW}*"):
+        with suppress(OSError):
+            if place.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 @lru_cache(maxsize=1)

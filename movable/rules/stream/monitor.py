@@ -212,7 +212,8 @@ def rule_of(error: BaseException) -> str:
     if isinstance(error, DeadlockError):
         return "D49"
     if isinstance(error, (VMBug, DriverError)):
-        return blamed(error.rule) if error.rule in RULES else "D52"
+        rule = vars(error).get("rule")  # a driver may raise one of its own making
+        return blamed(rule) if type(rule) is str and rule in RULES else "D52"
     return "D52"
 
 

@@ -18,6 +18,8 @@ MAX_GAPS_KEPT = 20
 """Disagreements that are kept; further ones are counted."""
 TOUCHED_LIMIT = 100_000
 """Lines of disagreements that are remembered."""
+AGREED_LIMIT = 4096
+"""Moves without a mark that are remembered until it is known whether the trace shows marks; further ones are counted."""
 FREED_LIMIT = 4096
 """Frames that were freed last, and not marked since, that are remembered."""
 
@@ -26,7 +28,8 @@ class Consistency:
     """Compares what each event shows of its page with what the events before it left. ``holes`` counts disagreements.
 
     ``found`` keeps the first of them as (line, page, task, words); ``touched`` has the lines of both sides, of which nobody can say
-    which one is wrong. Pages are known from their first event on, and forgotten when they are freed.
+    which one is wrong. ``sees_marks`` says that some page was marked in a line. Pages are known from their first event on, and
+    forgotten when they are freed.
     """
 
     def __init__(self, sticky: bool = False) -> None:
@@ -41,7 +44,7 @@ class Consistency:
         self._isolated: dict[int, bool] = {}
         self._yes: dict[str, int] = {}
         self._freed: dict[int, None] = {}
-        self._sees_marks = False
+        self.sees_marks = False
 
     def feed(self, event: Event) -> None:  # noqa: C901, PLR0912  (every event comes through here: no calls)
         """Take in one event."""
@@ -71,7 +74,7 @@ class Consistency:
                     self._free(event, left.pop(pfn, UNSEEN))
                     return
                 if kind == "set_page_movable":
-                    self._sees_marks = True
+                    self.sees_marks = True
                     self._freed.pop(pfn, None)
                 mapping = (0 if self.sticky else args.get("ops", 0)) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
             left[pfn] = mapping
@@ -81,7 +84,7 @@ class Consistency:
 
     def _nested(self, event: Event) -> None:
         self.nesting.feed(event)
-        if event.kind == "migratepage" and self._sees_marks and event.args.get("newpage", UNSEEN) >= 0:
+        if event.kind == "migratepage" and self.sees_marks and event.args.get("newpage", UNSEEN) >= 0:
             target = event.args["newpage"]
             self._mapping.setdefault(target, 0)  # the core gives fresh pages
             self._last[target] = event.seq
@@ -93,7 +96,7 @@ class Consistency:
         self._last.pop(pfn, None)
         if event.mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE:
             freed.pop(pfn, None)  # a frame that was somebody else's meanwhile
-        elif pfn in freed and self._sees_marks:
+        elif pfn in freed and self.sees_marks:
             self._hole(event, "is freed again; the lines before tell of no mark since it was freed")
         elif left in (event.mapping, UNSEEN):  # else the mark of its next life was printed before this release
             if len(freed) >= FREED_LIMIT:
@@ -126,7 +129,7 @@ class Consistency:
 
     def unmarked(self, event: Event) -> None:
         """A hook has agreed to a move, and the balloon core has moved the page without a mark for its target: it never does."""
-        if self._sees_marks:
+        if self.sees_marks:
             self._hole(event, "was moved; the lines before tell of no mark that the balloon core gave to its target")
 
     def _disagree(self, event: Event, other: int, words: str) -> None:
@@ -151,6 +154,7 @@ class NewMark(Check):
         self._consistency = consistency
         self._marking: dict[str, Call] = {}
         self._agreed: list[Event] = []
+        self._more = 0
 
     def set_page_movable(self, event: Event) -> None:
         """A page is marked; within a callback of this task for this target?"""
@@ -173,13 +177,19 @@ class NewMark(Check):
         """A move is over; what a hook agreed to, the balloon core marks."""
         call = self.lives.call
         if call is not None and call.hook == 0 and call.new_mark is None and event.args.get("ret") == 0:
-            self._agreed.append(event)
+            if len(self._agreed) < AGREED_LIMIT:
+                self._agreed.append(event)
+            else:
+                self._more += 1
 
     def finish(self, last: Event, quiescent: bool) -> None:
         """Only now is it known whether the trace shows marks."""
-        if self._consistency is not None:
+        found = self._consistency
+        if found is not None:
             for event in self._agreed:
-                self._consistency.unmarked(event)
+                found.unmarked(event)
+            if found.sees_marks:
+                found.holes += self._more
 
 
 _EMPTY: dict[str, int] = {}

@@ -23,6 +23,7 @@ PLACE_BITS = 24
 TIME = re.compile(r"\s(\d+\.\d+): (\w+): ")
 POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
+REFS = re.compile(r"\brefs=(-?\d+)")
 
 
 def lines_of(findings: Iterable[Violation]) -> set[int]:
@@ -40,7 +41,7 @@ def doubts(findings: Iterable[Violation], text: dict[int, str], touched: Collect
     for one in chosen:
         if one.seqs[-1] in found:
             continue
-        why = _out_of_time(one, text) or _elsewhere(one, text)
+        why = _out_of_time(one, text) or _elsewhere(one, text) or _freed_for_one_line(one, text)
         if why:
             found[one.seqs[-1]] = why
     return found
@@ -69,3 +70,18 @@ def _elsewhere(one: Violation, text: dict[int, str]) -> str:
     }  # fmt: skip
     mine = int(word[1], 16) >> PLACE_BITS
     return "" if not others or mine in others else f"the flags of line {last} are of another place of memory than its page"
+
+
+def _freed_for_one_line(one: Violation, text: dict[int, str]) -> str:
+    """A page without a reference is free, and no task that had it a line before and has it a line later saw that."""
+    last = one.seqs[-1]
+    page, refs = POINTER.search(text.get(last, "")), REFS.search(text.get(last, ""))
+    if page is None or refs is None or int(refs[1]) > 0:
+        return ""
+    task = text[last].partition("[")[0]
+    for lines in (range(last - 1, last - AROUND, -1), range(last + 1, last + AROUND)):
+        other = next((text[line] for line in lines if f"={page[1]} " in text.get(line, "") and REFS.search(text[line])), "")
+        found = REFS.search(other)
+        if found is None or int(found[1]) <= 0 or other.partition("[")[0] != task:
+            return ""
+    return f"page {page[1]} has no reference in line {last}, and has some before and after"
