@@ -19,8 +19,7 @@ SEVERAL = 20
 """Processes that are no longer ended in passing."""
 TICKS = os.sysconf("SC_CLK_TCK")
 STANDS = "SDTtZ"
-"""States of a first thread that does not run: it sleeps, waits for a device or for a child to be executed, was stopped, or has ended
-while others go on."""
+"""States of a first thread that does not run: it sleeps, waits for a device or a child, was stopped, or has ended before others."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
 
 
