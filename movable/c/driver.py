@@ -247,6 +247,10 @@ class Driver:
         if self.vm.seam is not None and self.vm.seam.scheduler is not None:
             return
         self.c.memory.activate()
+        for handle, queue in self.c.queues.items():
+            if handle and not queue.destroyed:
+                what = f"work queue {queue.name!r} is not destroyed when the driver is gone"
+                raise VMBug("D34", what, "destroy_workqueue() before")
         count, size, made = self.c.runtime.left()
         if count:
             more = f", and {count - 1} more" if count > 1 else ""

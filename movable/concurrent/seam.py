@@ -16,7 +16,7 @@ from movable.mm.list import watch as watch_head
 from movable.mm.locks import AtomicLong, Lock, RWLock, WaitQueue, Work, WorkQueue
 from movable.mm.page import PAGE_SHIFT, Page
 from movable.mm.seam import Seam
-from movable.mm.vm import VM
+from movable.mm.vm import VM, Backing
 from movable.mm.watched import WatchedData
 from movable.workload.workload import Workload
 
@@ -116,6 +116,7 @@ class ScenarioSeam(Seam):
     def __init__(self, scheduler: Any) -> None:
         super().__init__(scheduler)
         self._hooks: DriverHooks | None = None
+        self.backing: Backing | None = None
         self.tell: Callable[[str, Page | None, dict[str, Any]], object] | None = None
         self.journal: list[Entry] | None = None
         self.freed: Callable[[Page], object] | None = None
@@ -170,13 +171,15 @@ class ScenarioSeam(Seam):
             name = "main" if scheduler is None else scheduler.current
             if page is None:
                 journal.append((name, kind, -1, 0, 0, 0, args))
+            elif self.backing is not None:
+                journal.append((name, kind, *self.backing.words_of(page), args))
             else:
                 journal.append((name, kind, page.pfn, page._flags, page._mapping, page._refcount, args))
         if self.observers:
             super().event(kind, page, **args)
         if kind == "free_page" and self.freed is not None and page is not None:
             self.freed(page)
-        if page is not None and not page._refcount and kind in USES:
+        if kind in USES and page is not None and not page._refcount:
             field = USES[kind] or args["field"]
             raise VMBug("D46", f"its {field} is used by {self.task.name} after it was freed", "a page that somebody holds", page)
 
@@ -186,7 +189,7 @@ def watch(scheduler: Any, vm: VM, workload: Workload) -> tuple[ScenarioSeam, Dri
     seam = ScenarioSeam(scheduler)
     vm.install(seam)
     hooks = DriverHooks(scheduler, type(workload), workload.driver, vm)
-    seam.hooks = hooks
+    seam.hooks, seam.backing = hooks, vm.backing
     hooks.watch(workload.driver, type(workload.driver).__name__)
     for pfn in sorted(vm.pages):
         page = vm.pages[pfn]

@@ -62,10 +62,13 @@ class Backing(Protocol):
         """Somebody watches from now on, or nobody any more."""
 
     def keep(self) -> Any:
-        """The memory as it is now, for `put_back`."""
+        """The memory as it is now, for `put_back`, but what pages hold."""
 
     def put_back(self, kept: Any) -> None:
-        """The memory as it was."""
+        """The memory as it was, but what pages hold."""
+
+    def words_of(self, page: Page) -> tuple[int, int, int, int]:
+        """The number, flags, mapping and references of a page, read together."""
 
     def fingerprint(self) -> int:
         """A number for what an owner has in memory of its own."""

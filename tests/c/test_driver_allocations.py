@@ -46,6 +46,8 @@ WRONG = {
                 " if (!p) { kfree(o); return; } if (!o) return; kfree(o); __free_page(p); }"),
     "leaks": ("D34", r"an object of 24 bytes made at driver\.c:\d+ leaks is not freed when the driver is gone",
               "void leaks(int n) { void *p = kmalloc(24, GFP_KERNEL); if (n != 3) kfree(p); }"),
+    "queues": ("D34", r"work queue 'q' is not destroyed when the driver is gone",
+               "static int once; void queues(int n) { if (!once++) alloc_workqueue(\"q\", 0, 0); }"),
     "warns": ("D52", r"driver\.c:\d+ warns warns: WARN_ON\(\+\+n > 2\)", "static int n; void warns(void) { WARN_ON(++n > 2); }"),
     "asserts": ("D52", r"driver\.c:\d+ asserts the lock lock is not held by main",
                 "static DEFINE_SPINLOCK(lock); void asserts(void) { lockdep_assert_held(&lock); }"),

@@ -23,6 +23,8 @@ from movable.c.bridge.runtime import (
     A2,
     A3,
     ALL,
+    ARENA,
+    ARENA_END,
     CONTENT,
     FIELDS,
     MARKED,
@@ -229,13 +231,14 @@ class Bridge:
         request = self.request
         address, size, kind = request[A0], request[A1], request[A2]
         page = None
-        if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
-            page = self.vm.page((address - PAGES) // PAGE_BYTES)
-        elif CONTENT <= address < CONTENT + (NR_PAGES << 12):
-            page = self.vm.page((address - CONTENT) >> 12)
+        if ARENA <= address < ARENA_END:
+            if address < PAGES + NR_PAGES * PAGE_BYTES:
+                page = self.vm.page((address - PAGES) // PAGE_BYTES)
+            elif CONTENT <= address:
+                page = self.vm.page((address - CONTENT) >> 12)
         scheduler = call.scheduler
         if scheduler is not None:
-            key = self.key(address, size)
+            key = self.image.keys.get(address << 13 | size) or self.key(address, size)
             if request[A3]:
                 self._share(call, key)
             op = self.ops[kind & 3]
@@ -389,8 +392,8 @@ class Bridge:
 
     def page(self, address: int) -> Page:
         """The page at an address. Raises VMBug for what is no struct page of this machine."""
-        pfn, rest = divmod(address - PAGES, PAGE_BYTES)
-        if rest or not 0 <= pfn < self.memory.frames:
+        pfn = (address - PAGES) // PAGE_BYTES
+        if address % PAGE_BYTES or not 0 <= pfn < self.memory.frames:
             raise memory_error("D46", f"uses {address & (1 << 64) - 1:#x} as a page", "a struct page", self.line())
         return self.vm.page(pfn)
 

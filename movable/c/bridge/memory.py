@@ -82,13 +82,13 @@ class Memory:
         runtime.use(self.image.kept)
         runtime.private_told.value = self.sticky
         if self.aside is not None:
-            runtime.lib.k_restore(self.aside, self.frames)
+            runtime.lib.k_restore(self.aside, self.frames, self.frames)
             self.aside = None
 
     def _put_aside(self) -> None:
         lib = self.runtime.lib
-        self.aside = ctypes.create_string_buffer(int(lib.k_save(None, self.frames)))
-        lib.k_save(self.aside, self.frames)
+        self.aside = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, self.frames)))
+        lib.k_save(self.aside, self.frames, self.frames)
 
     @property
     def constant(self) -> tuple[type, ...]:
@@ -96,20 +96,19 @@ class Memory:
         return (Memory, Image, type(self.runtime))
 
     def keep(self) -> Any:
-        """All of it as it is now, for `put_back`."""
+        """All of it as it is now, for `put_back`, but what pages hold: that is the machine's own."""
         if _active[0] is not self:
             self.activate()
         lib = self.runtime.lib
-        kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames)))
-        lib.k_save(kept, self.frames)
+        kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, 0)))
+        lib.k_save(kept, self.frames, 0)
         return kept
 
     def put_back(self, kept: Any) -> None:
-        """All of it as it was."""
+        """All of it as it was, but what pages hold."""
         if _active[0] is not self:
-            self.aside = None
             self.activate()
-        self.runtime.lib.k_restore(kept, self.frames)
+        self.runtime.lib.k_restore(kept, self.frames, 0)
 
     def peek(self, address: int, size: int = 8, signed: bool = False) -> int:
         """A number in the driver's memory."""
@@ -122,6 +121,14 @@ class Memory:
         if _active[0] is not self:
             self.activate()
         self.runtime.poke(address, value, size)
+
+    def words_of(self, page: Page) -> tuple[int, int, int, int]:
+        """The number, flags, mapping and references of a page, read together."""
+        if _active[0] is not self:
+            self.activate()
+        pfn, words = page.pfn, self.runtime.words
+        at = 8 * pfn
+        return pfn, words[at], words[at + 3], self.runtime.halves[at + at + 13]
 
     def fingerprint(self) -> int:
         """A number for the state of the driver's memory."""

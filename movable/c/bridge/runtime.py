@@ -15,13 +15,14 @@ from movable.errors import UsageError
 ARENA = 0x610000000000
 PAGES, HEAP, STACKS, CONTENT = ARENA, ARENA + 0x08000000, ARENA + 0x28000000, ARENA + 0x40000000
 NR_PAGES, NR_TASKS, NESTED, STACK = 65536, 64, 8, 0x10000
+ARENA_END = CONTENT + (NR_PAGES << 12)
 FIRST_SLICE, SLICE = 0x04000000, 0x00400000
 HEAP_SIZE = FIRST_SLICE + (NR_TASKS - 1) * SLICE
 PAGE_BYTES = 64
 QUIET, FIELDS, SHARED, ALL = range(4)
 """What a call tells of: nothing, flags and mappings of pages, what tasks share, everything."""
 WRITE, MARKED, RANGE, CHANGE = 1, 2, 4, 8
-OP, A0, A1, A2, A3, PC, RET = 0, 1, 2, 3, 4, 7, 8
+OP, A0, A1, A2, A3, A4, PC, RET = 0, 1, 2, 3, 4, 5, 7, 8
 """Words of a request."""
 FLAGS = "-O2 -g -std=gnu11 -fPIC -shared -fno-stack-protector -fcf-protection=none -w".split()
 

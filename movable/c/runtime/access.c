@@ -66,7 +66,7 @@ static int stack_ok(u64 a)
 {
 	u64 n = (a - STACKS) / STACK;
 
-	return coroutines[n].busy && a >= (coroutines[n].live ? coroutines[n].live : (u64)coroutines[n].sp);
+	return busy[n] && a >= (coroutines[n].live ? coroutines[n].live : (u64)coroutines[n].sp);
 }
 
 /* 0, or the request that tells what is wrong with an address */

@@ -7,6 +7,7 @@ struct request k_request;
 char k_text[1024];
 u64 k_crossings, k_accesses;
 struct coroutine coroutines[NR_STACKS];
+u8 busy[NR_STACKS];
 struct coroutine *running;
 u64 stack_lo, stack_span;
 static void *python_sp;
@@ -40,10 +41,10 @@ int k_start(int task, int mode)
 		struct coroutine *co = &coroutines[task * NESTED + n];
 		void **sp;
 
-		if (co->busy)
+		if (busy[co - coroutines])
 			continue;
 		memset(co, 0, sizeof *co);
-		co->busy = 1;
+		busy[co - coroutines] = 1;
 		co->task = task;
 		co->mode = mode;
 		co->lo = STACKS + (task * NESTED + n) * STACK;
@@ -78,7 +79,7 @@ int k_resume(int number)
 	return k_request.op;
 }
 
-void k_drop(int number) { coroutines[number].busy = 0; }
+void k_drop(int number) { busy[number] = 0; }
 u64 k_sp(int number) { return (u64)coroutines[number].sp; }
 void k_mode(int number, int mode) { coroutines[number].mode = mode; }
 u64 *k_pc(int number) { k_request.a[5] = coroutines[number].pc; return &k_request.a[5]; }
@@ -109,6 +110,7 @@ long k_call(int op, long a, long b, long c, long d)
 	k_request.a[1] = b;
 	k_request.a[2] = c;
 	k_request.a[3] = d;
+	k_request.a[4] = op < K_LOCK || op > K_BIT_UNLOCK || address_ok(a, 1);	/* a lock is in living memory */
 	k_request.pc = (u64)__builtin_return_address(0);
 	running->live = (u64)__builtin_frame_address(0) + 16;	/* where the caller's begin */
 	return cross(op);

@@ -105,8 +105,7 @@ void k_reset(int frames)
 		memcpy(segments[i].at, segments[i].fresh, segments[i].size);
 	heap_reset();
 	memset((void *)PAGES, 0, frames * 64ull);
-	for (u64 i = 0; i < NR_STACKS; i++)
-		coroutines[i].busy = 0;
+	memset(busy, 0, sizeof busy);
 }
 
 /* A number for the driver's memory: its variables and the heap. */
@@ -120,17 +119,17 @@ void k_fingerprint(void)
 	k_request.a[0] = heap_fingerprint(n) & 0x7fffffffffffffffull;
 }
 
-/* Put the machine aside: driver, heap, stacks in use, pages and what they hold. Returns the size; writes where `to` is given. */
-u64 k_save(char *to, int frames)
+/* Put the machine aside: driver, heap, stacks in use, pages, and what some of them hold. Returns the size; writes where `to` is given. */
+u64 k_save(char *to, int frames, int contents)
 {
 	u64 n = 0, size;
 
 #define PUT(p, size) do { if (to) memcpy(to + n, (void *)(p), (size)); n += (size); } while (0)
 	for (u32 i = 0; i < nr_segments; i++)
 		PUT(segments[i].at, segments[i].size);
+	PUT(busy, sizeof busy);
 	for (u64 i = 0; i < NR_STACKS; i++) {
-		PUT(&coroutines[i].busy, sizeof coroutines[i].busy);
-		if (!coroutines[i].busy)
+		if (!busy[i])
 			continue;
 		PUT(&coroutines[i], sizeof coroutines[i]);
 		size = coroutines[i].lo + STACK - (u64)coroutines[i].sp;
@@ -138,21 +137,21 @@ u64 k_save(char *to, int frames)
 	}
 	n += heap_save(to ? to + n : NULL);
 	PUT(PAGES, frames * 64ull);
-	PUT(CONTENT, frames * 4096ull);
+	PUT(CONTENT, contents * 4096ull);
 	k_request.a[0] = n;
 	return n;
 }
 
-void k_restore(const char *from, int frames)
+void k_restore(const char *from, int frames, int contents)
 {
 	u64 n = 0, size;
 
 #define GET(p, size) do { memcpy((void *)(p), from + n, (size)); n += (size); } while (0)
 	for (u32 i = 0; i < nr_segments; i++)
 		GET(segments[i].at, segments[i].size);
+	GET(busy, sizeof busy);
 	for (u64 i = 0; i < NR_STACKS; i++) {
-		GET(&coroutines[i].busy, sizeof coroutines[i].busy);
-		if (!coroutines[i].busy)
+		if (!busy[i])
 			continue;
 		GET(&coroutines[i], sizeof coroutines[i]);
 		size = coroutines[i].lo + STACK - (u64)coroutines[i].sp;
@@ -160,5 +159,5 @@ void k_restore(const char *from, int frames)
 	}
 	n += heap_restore(from + n);
 	GET(PAGES, frames * 64ull);
-	GET(CONTENT, frames * 4096ull);
+	GET(CONTENT, contents * 4096ull);
 }

@@ -46,7 +46,7 @@ struct look { u64 at; u64 value; u32 size; };	/* something that was read, and wh
 struct coroutine {
 	void *sp;
 	u64 lo, pc, live;		/* where its frames that are in use begin, 0: at sp */
-	int task, busy, mode, marked;
+	int task, mode, marked;
 	long (*fn)(long, long, long, long);
 	long arg[4];
 	/* what it has read since it last waited in a loop, and whether it has written */
@@ -55,6 +55,7 @@ struct coroutine {
 	u64 seen, seen_before, relaxed_at;
 };
 extern struct coroutine coroutines[NR_STACKS];
+extern u8 busy[NR_STACKS];	/* which of them are in use; beside them, for all are looked through again and again */
 extern struct coroutine *running;
 extern u64 stack_lo, stack_span;
 extern int stacks_shared;

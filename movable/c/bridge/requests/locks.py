@@ -8,7 +8,7 @@ from typing import Any
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
-from movable.c.bridge.runtime import A0, A1, CONTENT, HEAP, HEAP_SIZE, NR_PAGES, PC, SHARED
+from movable.c.bridge.runtime import A0, A1, A4, ARENA, ARENA_END, CONTENT, HEAP, HEAP_SIZE, NR_PAGES, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
@@ -48,9 +48,9 @@ def _usable(bridge: Bridge, address: int) -> None:
 
 
 def _alive(bridge: Bridge) -> None:
-    """A lock inside freed memory is used after free, whoever has it."""
-    address = bridge.request[A0]
-    if not bridge.runtime.readable(address, 1):
+    """A lock inside freed memory is used after free, whoever has it; the runtime has looked before it asked."""
+    if not bridge.request[A4]:
+        address = bridge.request[A0]
         from movable.c.bridge.requests.faults import heap, page, pointer
 
         bridge.request[A1], bridge.request[A1 + 1] = 8, 1
@@ -63,8 +63,8 @@ def lock(bridge: Bridge) -> None:
     _alive(bridge)
     address, pc, found = bridge.request[A0], bridge.request[PC], _lock(bridge)
     found.lock()
-    if not bridge.memory_readable(address):  # freed while we waited
-        bridge.request[A0], bridge.request[PC] = address, pc
+    if ARENA <= address < ARENA_END and not bridge.memory_readable(address):  # freed while we waited
+        bridge.request[A0], bridge.request[A4], bridge.request[PC] = address, 0, pc
         _alive(bridge)
 
 

@@ -17,7 +17,7 @@ EVENTS = ("balloon_inflate", "balloon_deflate", "balloon_migrate")
 
 
 def _simple(function: Callable[[Page], Any]) -> Handler:
-    return lambda bridge: int(function(bridge.page(bridge.request[A0])) or 0)
+    return lambda bridge: function(bridge.page(bridge.request[A0]))
 
 
 def _looking(function: Callable[[Page], Any], offset: int, size: int) -> Handler:
