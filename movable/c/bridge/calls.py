@@ -234,7 +234,7 @@ class Bridge:
         if ARENA <= address < ARENA_END:
             if address < PAGES + NR_PAGES * PAGE_BYTES:
                 page = self.vm.page((address - PAGES) // PAGE_BYTES)
-            elif CONTENT <= address:
+            elif address >= CONTENT:
                 page = self.vm.page((address - CONTENT) >> 12)
         scheduler = call.scheduler
         if scheduler is not None:
