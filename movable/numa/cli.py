@@ -12,6 +12,9 @@ from typing import TextIO, TypeAlias
 from movable.errors import UsageError
 from movable.files import check_place, write_text
 
+RECORDED = ("6.1", "7.3")
+"""Eras of the kernels whose answers are on record."""
+
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -36,7 +39,7 @@ def _add_replay(parts: Verbs) -> None:
         "Prints the first difference of each program that differs. Exit code 1 when one does.",
     )
     verb.add_argument("file", metavar="FILE", help="recorded programs, a JSON object a line (also .gz), or - for standard input")
-    verb.add_argument("--era", default="6.1", choices=("6.1", "7.3"), help="the kernel that answered (default 6.1)")
+    verb.add_argument("--era", default="6.1", help="the kernel that answered, 6.1 or 7.3 (default 6.1)")
     verb.add_argument("--active", action="store_true", help="compare 'active=' of numa_maps too")
     verb.add_argument("--json", metavar="FILE", help="write the result as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_replay)
@@ -47,6 +50,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     from movable.numa.program import read_records
     from movable.numa.replay import replay
 
+    if arguments.era not in RECORDED:
+        raise UsageError(f"no kernel of era {arguments.era!r} was recorded; known are {' and '.join(RECORDED)}")
     if arguments.json:
         check_place(arguments.json)
     show = arguments.json != "-"

@@ -59,7 +59,7 @@ def _add_probes(parts: Verbs) -> None:
 
 def _add_input(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", metavar="FILE", help="ftrace text (also .gz), trace.dat, model events, or - for standard input")
-    verb.add_argument("--era", choices=tuple(ERAS), help="flag bits of the kernel (default: worked out)")
+    verb.add_argument("--era", help=f"the kernel that was recorded, {', '.join(ERAS)} (default: worked out)")
     verb.add_argument("--vmemmap-base", type=_address, metavar="ADDRESS", help="where the page array lies (default: worked out)")
 
 
@@ -201,7 +201,7 @@ def _is_a_log(arguments: argparse.Namespace) -> bool:
 def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summary | None, Compaction | None]:
     """Of a trace what its drivers did, and what its tracepoints of compaction tell; None for what it does not hold."""
     from movable.trace.judge.compaction import Overhearing
-    from movable.trace.read.era_signs import Untold
+    from movable.trace.read.era_signs import Contradicted, Untold
     from movable.trace.read.ftrace import Reader
     from movable.trace.show.summary import summarise
 
@@ -210,7 +210,7 @@ def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summ
         try:
             summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
         except UsageError as error:
-            if isinstance(error, Untold) or not source.follower.found.events:
+            if isinstance(error, Untold | Contradicted) or not source.follower.found.events:
                 raise
         return summary, source.follower.end() if source.follower.found.events else None
 

@@ -9,7 +9,7 @@ line about one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from movable.eras import ERAS
 from movable.errors import UsageError
@@ -40,16 +40,24 @@ def sign(lines: Iterable[str]) -> str:
     return ""
 
 
-def counted(lines: Iterable[str]) -> str:
-    """The latest era whose tracepoint mm_migrate_pages counts what the first such line does; empty where none is."""
+def counts(lines: Iterable[str]) -> tuple[str, ...]:
+    """What the tracepoint mm_migrate_pages counts in the first such line that can be read; empty where none is."""
     for text in lines:
         if " mm_migrate_pages: " in text:
             found = _COUNTS.search(text)
-            fields = tuple(re.findall(r"(\w+)=", found[1])) if found else ()
-            eras = [name for name, era in ERAS.items() if era.migrate_trace_fields == fields]
-            if eras:
-                return eras[-1]
-    return ""
+            if found:
+                return tuple(re.findall(r"(\w+)=", found[1]))
+    return ()
+
+
+def could_count(era: str, fields: tuple[str, ...]) -> bool:
+    """Whether a kernel of the era can have a tracepoint mm_migrate_pages with these counts.
+
+    Kernels only add to them, so that those of an era lie between what its table says and what the next one's does.
+    """
+    names = list(ERAS)
+    most = [*(ERAS[name].migrate_trace_fields for name in names[names.index(era) + 1 :]), fields][0]
+    return set(ERAS[era].migrate_trace_fields) <= set(fields) <= set(most)
 
 
 def moved(lines: Iterable[str]) -> str:
@@ -83,6 +91,34 @@ def untold(name: str) -> Untold:
     )
 
 
-def contradicted(name: str, what: str, given: str) -> UsageError:
+class Contradicted(UsageError):
+    """The lines of a trace show that an option is wrong."""
+
+
+def contradicted(name: str, what: str, given: str) -> Contradicted:
     """What to say when ``what`` its lines show is none of the era that was given."""
-    return UsageError(f"{name}: has {what}, and --era {given} was given; leave --era out")
+    return Contradicted(f"{name}: has {what}, and --era {given} was given; leave --era out")
+
+
+class Signs:
+    """What lines tell that are not about movable pages: ``counts`` of mm_migrate_pages, and ``moved`` where moves end."""
+
+    def __init__(self) -> None:
+        self.counts: tuple[str, ...] = ()
+        self.moved = ""
+
+    def see(self, lines: Collection[str]) -> None:
+        """Look at lines; the first that tells decides."""
+        self.counts = self.counts or counts(lines)
+        self.moved = self.moved or moved(lines)
+
+    @property
+    def era(self) -> str:
+        """The latest era that counts so, else the one whose moves end so; empty where nothing tells."""
+        counted = (name for name, era in reversed(ERAS.items()) if era.migrate_trace_fields == self.counts)
+        return next(counted, self.moved)
+
+    def check(self, name: str, given: str) -> None:
+        """Raises Contradicted where no kernel of the era that was ``given`` counts so."""
+        if self.counts and not could_count(given, self.counts):
+            raise contradicted(name, f"mm_migrate_pages with {' '.join(self.counts)}, which no kernel of it counts", given)

@@ -19,7 +19,7 @@ from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
-from movable.trace.read.era_signs import STAYS, contradicted, counted, heading, moved, sign, untold
+from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, untold
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
@@ -105,7 +105,7 @@ class Reader(Values):
         self.every_unlock = every_unlock
         self.given = self.layout_known = era is not None
         self.bit_era = ""
-        self.counted_era = self.moved_era = ""
+        self.signs = Signs()
         self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
         self.header: dict[str, str] = {}
@@ -231,8 +231,7 @@ class Reader(Values):
                 if seen:
                     self._recognise(seen == STAYS, block)
                 else:
-                    self.counted_era = self.counted_era or counted(block)
-                    self.moved_era = self.moved_era or moved(block)
+                    self.signs.see(block)
             yield translated(block) if self.marks_stay else block
 
     def _recognise(self, stays: bool, block: list[str]) -> None:
@@ -571,10 +570,12 @@ class Reader(Values):
         if not self.trace_lines:
             raise UsageError(f"{name}: no ftrace text (no line like 'TASK-PID [CPU] FLAGS TIME: EVENT: ...'); {RECORD_HINT}")
         if self.base_from == "given" and self.damaged and not self._pages:
-            raise UsageError(
+            raise Contradicted(
                 f"{name}: no page pointer fits --vmemmap-base {self.base:#x}; give the address where this kernel's page array "
                 "begins, or leave it out to have it worked out"
             )
+        if self.given and self.marks_stay is None:
+            self.signs.check(name, self.layout)
         if not any(layout.kind in NEEDED for layout in self.layouts):
             others = ", ".join(sorted(self._layouts)[:3])
             raise UsageError(
@@ -591,7 +592,7 @@ class Reader(Values):
             raise contradicted(self.source.name, what, self.layout)
         if self.bits_known or self.marks_stay is not None:
             return
-        found = self.counted_era or self.moved_era
+        found = self.signs.era
         if not found or any(layout.kind in ABOUT_PAGES for layout in self.layouts):
             raise untold(self.source.name)
         self.layout, self.layout_known = found, True

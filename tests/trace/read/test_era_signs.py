@@ -10,8 +10,9 @@ from movable.cli import main
 from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.trace.judge.conformance import check_trace
-from movable.trace.read.era_signs import CLEARED, STAYS, counted, heading, moved, sign
+from movable.trace.read.era_signs import CLEARED, STAYS, Signs, could_count, heading, moved, sign
 
+TRACES = Path(__file__).parents[2] / "data" / "traces"
 LINE = "sh-1 [001] ..... 47.7: "
 BARE = (
     f"{LINE}zs_isolate: (zs_page_isolate+0x0/0x10) page=0xffffea0000001400 mode=0x8\n"
@@ -41,11 +42,52 @@ def test_signs(told: str, rest: str) -> None:
     assert sign([LINE + "page_fault: type=7\n", f"{LINE}{rest}\n"]) == told
 
 
+def counted_fields(line: str) -> tuple[str, ...]:
+    signs = Signs()
+    signs.see([line])
+    return signs.counts
+
+
+def counted(*lines: str) -> str:
+    signs = Signs()
+    for line in lines:
+        signs.see([line])
+    return signs.era
+
+
 def test_counts_of_the_tracepoint() -> None:
-    assert counted([COUNTS + END]) == "4.19"
-    assert counted([CALL, COUNTS + THP + END]) == "6.1"
-    assert counted([COUNTS + THP + "nr_split=0 " + END]) == list(ERAS)[-1]
-    assert counted([COUNTS + "nr_of_another_kernel=1 " + END, CALL]) == ""
+    assert counted(COUNTS + END) == "4.19"
+    assert counted(CALL, COUNTS + THP + END) == "6.1"
+    assert counted(COUNTS + THP + "nr_split=0 " + END) == list(ERAS)[-1]
+    assert counted(COUNTS + "nr_of_another_kernel=1 " + END, CALL) == ""
+
+
+def test_which_era_can_count_so() -> None:
+    two = ("nr_succeeded", "nr_failed")
+    five = (*two, "nr_thp_succeeded", "nr_thp_failed", "nr_thp_split")
+    six = (*five, "nr_split")
+    told = {fields: [era for era in ERAS if could_count(era, fields)] for fields in (two, five, six, (*six, "nr_more"))}
+    assert list(told.values()) == [["4.19"], ["4.19", "6.1"], ["6.1", "6.17", "7.3"], ["7.3"]]
+
+
+@pytest.mark.parametrize(("counts", "era"), [(THP, "7.3"), (THP + "nr_split=0 ", "4.19"), ("", "6.1")])
+@pytest.mark.parametrize("part", ["check", "summary", "export"])
+def test_an_option_that_the_counts_contradict(
+    part: str, counts: str, era: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, CALL + COUNTS + counts + END)
+    out = ["--events", str(tmp_path / "out")] if part == "export" else []
+    assert main(["trace", part, file, "--era", era, *out]) == 2
+    text = capsys.readouterr().err
+    assert f"and --era {era} was given; leave --era out" in text and text.count("\n") == 1
+
+
+@pytest.mark.parametrize("part", ["check", "summary"])
+@pytest.mark.parametrize("era", ["7.3", "5.4"])
+def test_a_wrong_era_is_told_where_compaction_was_recorded_too(part: str, era: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", part, str(TRACES / "e" / "trace.txt.gz"), "--era", era]) == 2
+    text = capsys.readouterr().err
+    assert era in text and text.count("\n") == 1
 
 
 @pytest.mark.parametrize(("name", "era"), [("move_to_new_page", "4.19"), ("move_to_new_folio", "6.1")])
@@ -75,7 +117,8 @@ def test_movable_pages_of_no_kernel_are_refused(counts: str, tmp_path: Path) -> 
     with pytest.raises(UsageError, match=r"no line tells which kernel.*give --era with 4\.19, 6\.1, 6\.17 or 7\.3"):
         check_trace(path)
     for era in ERAS:
-        assert check_trace(path, era=era).era == era
+        if not counts or could_count(era, counted_fields(counts)):
+            assert check_trace(path, era=era).era == era
         assert check_trace(written(tmp_path, f"# movable: era={era} lost=0 missed=0\n" + BARE)).era == era
 
 
