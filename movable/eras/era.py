@@ -19,7 +19,7 @@ class Era:
     ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed.
 
     struct page (mm/page_flags.py, mm/page_types.py):
-    ``flag_names``: names of the flag bits, by bit, as a trace shows them;
+    ``flag_names``: the flag bits, by number, as a trace shows them; reclaim is also isolated, uptodate a mark that stays;
     ``atomic_isolated_flag``: PG_isolated is set and cleared atomically;
     ``sticky_mark``: a mark is a flag and a page type that stay until the page is free, and never a pointer in ``mapping``;
     ``page_types``: what the word over the map count holds for each type;
@@ -29,7 +29,8 @@ class Era:
     ``batch_pages``: how many pages one round takes; 0: all, a target comes before any look at the page, and the core itself puts a
     page back that failed for good;
     ``async_first``: passes over a batch in MIGRATE_ASYNC before the caller's own mode has its turn, 0 for none;
-    ``passes``, ``sync_passes``: passes of an asynchronous caller (and of all where ``async_first`` is 0), and of others;
+    ``passes``: passes of an asynchronous caller, and of all where ``async_first`` is 0;
+    ``sync_passes``: passes of a caller that may wait, behind those in MIGRATE_ASYNC;
     ``force_after``: the pass from which a sync caller waits for a contended page lock; -1: at once;
     ``released_by_refs``: a page that only the isolation holds is completed without asking anybody;
     ``core_puts_back``: ``migrate_pages`` itself puts back a page with a permanent error;
@@ -64,7 +65,8 @@ class Era:
 
     zsmalloc (drivers/movable_zsmalloc), its three ways to lock, and what follows:
     ``zs_locking``: "pins" in the handles, one lock of the "pool", or a lock in each "zspage" that writers only try;
-    ``zs_chain``, ``zs_class_rule``: the longest chain of pages, and the rule that chooses a length;
+    ``zs_chain``: the longest chain of pages;
+    ``zs_class_rule``: the rule that chooses a length for a class;
     ``zs_fullness_groups``: lists that zspages of a class are on, by how full they are;
     ``zs_obj_bits``: bits of class, index and tag in a handle's word;
     ``zs_busy_error``: what the migrate callback answers while somebody uses the zspage, 0 where it waits;

@@ -9,8 +9,8 @@ from textwrap import dedent
 from movable.eras import ERAS, Era
 
 ENTRY = re.compile(r"((?:``\w+``(?:, | and )?)+): (.*?)(?=[;.]\n|[;.]$)", re.DOTALL)
-LONG = 40
-"""Letters of a value that a table still shows."""
+BITS = ("reclaim", "uptodate", "private")
+"""Flags whose bits a reader of a trace looks for: isolated, movable where marks stay, first of a zspage."""
 
 
 def meanings() -> dict[str, str]:
@@ -28,17 +28,18 @@ def differing() -> list[str]:
     return [name for name in names if len({repr(getattr(era, name)) for era in ERAS.values()}) > 1]
 
 
-def shown(value: object) -> str:
-    """A value in the words of a table."""
+def shown(era: Era, name: str) -> str:
+    """The value of a feature in the words of a table; of flags and types those that drivers meet, of long lists the last."""
+    value = getattr(era, name)
+    if name == "flag_names":
+        return ", ".join(f"{flag} {value.index(flag)}" for flag in BITS)
+    if name == "page_types":
+        return ", ".join(f"{kind} {value[kind] & 0xFFFFFFFF:#x}" for kind in ("zsmalloc", "offline", "balloon") if kind in value)
+    if name in ("migrate_reasons", "migrate_trace_fields"):
+        return f"{len(value)}, to {value[-1]}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, tuple):
-        text = " ".join(map(str, value)) or "-"
-    elif isinstance(value, dict):
-        text = ", ".join(f"{name} {word & 0xFFFFFFFF:#x}" for name, word in value.items())
-    else:
-        text = str(value)
-    return text if len(text) <= LONG else f"{text[:LONG]}..."
+    return " ".join(map(str, value)) or "-" if isinstance(value, tuple) else str(value)
 
 
 def markdown() -> str:
@@ -46,6 +47,6 @@ def markdown() -> str:
     said = meanings()
     lines = [f"| feature | what it says | {' | '.join(ERAS)} |", f"|{'---|' * (2 + len(ERAS))}"]
     for name in differing():
-        values = " | ".join(shown(getattr(era, name)) for era in ERAS.values())
-        lines.append(f"| `{name}` | {said[name]} | {values} |")
+        values = " | ".join(shown(era, name) for era in ERAS.values())
+        lines.append(f"| `{name}` | {said[name].replace('``', '`')} | {values} |")
     return "\n".join(lines) + "\n"
