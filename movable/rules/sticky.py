@@ -179,8 +179,9 @@ class Sticky(Check):
             return
         if call.event.mapping == PAGE_MAPPING_MOVABLE:
             self.asked_about_released += 1
-            if ret != 0 or call.old_refs or call.new_refs or call.new_mark:
-                did = "took or dropped references, or marked a page" if ret == 0 else f"answered {ret}"
+            if ret != 0 or call.old_refs or call.new_refs or call.new_mark or call.filled:
+                did = "wrote to the new page" if call.filled else "took or dropped references, or marked a page"
+                did = did if ret == 0 else f"answered {ret}"
                 text = f"page {event.pfn} had been released, and {who(event)} {did} instead of returning 0 and touching nothing"
                 self.broken(D56, event, text)
         elif ret == 0:

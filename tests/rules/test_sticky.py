@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from movable import VM, ListHead, Page, SetPageMovable, get_page, lock_page, put_page, unlock_page
+from movable import VM, ListHead, Page, SetPageMovable, copy_highpage, get_page, lock_page, put_page, unlock_page
 from movable.events import Event
 from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_enqueue
 from movable.mm.list import list_add_tail, list_del
@@ -76,6 +76,26 @@ class AsksForAnother(One):
         return -EAGAIN if not page.private else super().migrate_page(newpage, page, mode)
 
 
+class CopiesAnyway(One):
+    """D56: fills a target for a page that is nobody's."""
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        if page.private:
+            return super().migrate_page(newpage, page, mode)
+        copy_highpage(newpage, page)
+        return 0
+
+
+class AdoptsForNobody(One):
+    """D56: takes a reference on it."""
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        if page.private:
+            return super().migrate_page(newpage, page, mode)
+        get_page(newpage)
+        return 0
+
+
 class DropsAgain(One):
     """D56: put-back of a released page drops a reference that the owner gave up already."""
 
@@ -138,13 +158,16 @@ def run(driver: type[One], *, release: bool, targets: bool = True, answers: list
     ("rule", "driver", "release", "targets"),
     [
         ("D56", AsksForAnother, True, True),
+        ("D56", CopiesAnyway, True, True),
+        ("D56", AdoptsForNobody, True, True),
         ("D56", DropsAgain, True, False),
         ("D58", MarksFirst, False, True),
         ("D59", ReleasesUnlocked, True, True),
     ],
 )
 def test_a_driver_that_breaks_it_and_one_that_does_not(rule: str, driver: type[One], release: bool, targets: bool) -> None:
-    assert rule in run(driver, release=release, targets=targets).broken
+    broken = run(driver, release=release, targets=targets).broken
+    assert rule in broken and "D17" not in broken
     if rule != "D58":
         twin = run(One, release=release, targets=targets)
         assert twin.broken == {} and twin.exercised[rule]
