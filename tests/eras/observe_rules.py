@@ -34,7 +34,7 @@ from movable.mm.proc import pagetypeinfo, vmstat
 from movable.rules.stream.monitor import Monitor
 from movable.sh.files import tree
 from movable.sh.machine import Machine
-from movable.trace.read.era_signs import counted
+from movable.trace.read.era_signs import Signs
 from movable.trace.read.vocabulary import FLAG_LAYOUTS, model_flags
 from movable_zsmalloc import Zsmalloc
 from tests.mm.test_migrate_batch import Scripted, isolated, run
@@ -187,8 +187,10 @@ def typed(era: Era) -> int:
 
 def tracepoint(era: Era) -> str:
     line = "sh-1 [001] ..... 47.7: mm_migrate_pages: nr_succeeded=4 nr_failed=0 mode=MIGRATE_SYNC reason=compaction\n"
+    signs = Signs()
+    signs.see([line])
     with patch.dict(ERAS, {era.name: era}):
-        return counted([line])
+        return signs.era
 
 
 def enomem(era: Era) -> object:
