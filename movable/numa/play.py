@@ -284,9 +284,7 @@ class Player:
         pointer = step.keys.get("mode")
         mask = UserMask() if "mask" not in step.keys else self._mask(step, "mask")
         address = self._address(step.keys.get("addr", "none"))
-        answer = sys_get_mempolicy(
-            task, pointer != "bad", mask, step.number("maxnode", 64), address, step.word("flags", ASK_WORDS)
-        )
+        answer = sys_get_mempolicy(task, pointer != "bad", mask, step.number("maxnode", 64), address, step.word("flags", ASK_WORDS))
         found = result(answer.ret)
         if answer.ret == 0 and pointer is None:
             found["mode"] = "next" if answer.next_node else answer.mode

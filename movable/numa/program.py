@@ -20,8 +20,7 @@ HEAD = re.compile(
 )
 
 MODES = {
-    name: number
-    for number, name in enumerate("DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE".split())
+    name: number for number, name in enumerate("DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE".split())
 }
 MODE_WORDS = {**MODES, "STATIC": 0x8000, "RELATIVE": 0x4000, "BALANCING": 0x2000}
 MOVE_WORDS = {"STRICT": 1, "MOVE": 2, "MOVE_ALL": 4, "LAZY": 8}

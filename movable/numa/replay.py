@@ -77,4 +77,3 @@ def _smallest(field: str, here: Any, there: Any) -> tuple[str, Any, Any]:
             if line != other:
                 return field, line, other
     return field, here, there
-

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
-from movable.mm.compaction import compact_memory
 from movable.mm.cpuset import Cpuset
 from movable.mm.gup import get_user_pages
-from movable.mm.memory import OutOfMemory, mm_pages
-from movable.mm.memory_failure import soft_offline_page
+from movable.mm.memory import OutOfMemory
 from movable.mm.mempolicy import (
     MPOL_BIND,
     MPOL_DEFAULT,
@@ -31,17 +28,16 @@ from movable.mm.mempolicy import (
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
 from movable.mm.mlock import do_mlock
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.node_files import distance, meminfo, node_distance, node_numastat
+from movable.mm.node_files import node_distance
 from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist
 from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import PAGE_SIZE
-from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat, zoneinfo
-from movable.mm.proc import meminfo as machine_meminfo
 from movable.mm.process import Process, Signal
 from movable.mm.swap import lru_add_drain_all
-from movable.mm.task_mmu import numa_maps
 from movable.mm.userspace import userspace
 from movable.mm.vm import VM
+from movable.numa.files import files, matching, write_file
+from movable.numa.line import filtered, grep, parse
 from movable.numa.numastat import numastat
 from movable.numa.shapes import DATA, launch
 from movable.numa.why import why
@@ -62,8 +58,6 @@ POLICIES = {
     "localalloc": MPOL_LOCAL,
     "l": MPOL_LOCAL,
 }
-CGROUP = re.compile(r"/sys/fs/cgroup/(?:([\w-]+)/)?([\w.]+)")
-NODE_FILE = re.compile(r"/sys/devices/system/node/node(\d+)/(\w+)")
 MOVE_ALL = 4
 UNWRITTEN = 12345
 """What a status holds that the call did not get to."""
@@ -78,7 +72,7 @@ class Shell:
         self.shell = self.user.spawn("sh")
         self.groups = {"": self.user.top_cpuset}
         self.statuses: dict[tuple[int, int], int] = {}
-        self.jobs = 0
+        self.jobs = self.last_pid = 0
         self.commands: dict[str, Callable[[list[str]], Iterator[str]]] = {
             name[4:]: getattr(self, name) for name in dir(self) if name.startswith("_do_")
         }
@@ -87,10 +81,10 @@ class Shell:
         """Play a script; yields each command behind "$ " and then what it prints. Raises UsageError with file and line."""
         for number, line in enumerate(lines, 1):
             try:
-                words = shlex.split(line, comments=True)
+                words, filters = parse(line, self.last_pid)
                 if words:
                     yield f"$ {line.strip()}"
-                    yield from self.command(words)
+                    yield from filtered(self.command(words), filters)
             except OutOfMemory as error:
                 raise UsageError(f"{path}, line {number}: {error}") from None
             except (UsageError, ValueError, OverflowError) as error:
@@ -98,7 +92,6 @@ class Shell:
 
     def command(self, words: list[str]) -> Iterator[str]:
         """One command and its output."""
-        words = words[words[0] == "sudo" and len(words) > 1 :]
         do = self.commands.get(words[0])
         if do is None:
             raise UsageError(f"unknown command {words[0]!r}; commands are {', '.join(sorted(self.commands))}")
@@ -230,6 +223,7 @@ class Shell:
     def _start(self, words: list[str], prepare: Callable[[Process], None]) -> Iterator[str]:
         tasks = launch(self.user, words, prepare)
         self.jobs += 1
+        self.last_pid = tasks[-1].pid
         yield f"[{self.jobs}] {' '.join(str(task.pid) for task in tasks)}"
 
     def _hardware(self) -> Iterator[str]:
@@ -251,7 +245,20 @@ class Shell:
 
     def _do_numastat(self, words: list[str]) -> Iterator[str]:
         lru_add_drain_all(self.user)
-        yield from numastat(self.user, words, self.task)
+        yield from numastat(self.user, self._by_name(words), self.task)
+
+    def _by_name(self, words: list[str]) -> list[str]:
+        """Behind -p a process may also be told by a part of its name."""
+        found: list[str] = []
+        for word in words:
+            named = [str(pid) for pid, task in self.user.tasks.items() if word in task.comm and task.comm not in ("kthread", "sh")]
+            if "-p" in found and not word.isdigit() and word[:1] != "-":
+                if not named:
+                    raise UsageError(f"numastat: no process has {word!r} in its name")
+                found += named
+            else:
+                found.append(word)
+        return found
 
     # moving
 
@@ -310,43 +317,36 @@ class Shell:
     def _do_cat(self, words: list[str]) -> Iterator[str]:
         if not words:
             raise UsageError("cat: no file")
-        for path in words:
+        for path in self._paths(words):
             yield from self.read_file(path).splitlines()
 
+    def _paths(self, words: list[str]) -> list[str]:
+        """The files that words mean, each a path or a pattern."""
+        found = self.files
+        for word in words:
+            process = re.match(r"/proc/(\d+)/", word)
+            if process and word not in found:
+                self.task(process[1])
+        return [path for word in words for path in matching(found, word)]
+
+    @property
+    def files(self) -> dict[str, Callable[[], str]]:
+        """What can be read now, by path."""
+        return files(self.user, self.groups)
+
     def read_file(self, path: str) -> str:
-        """The text of a file of a process, a node or a cpuset, or of the machine."""
+        """The text of a file of a process, a node or a cpuset, or of the machine. Raises UsageError where there is none."""
         lru_add_drain_all(self.user)
-        of = re.fullmatch(r"/proc/(\d+)/(numa_maps|status|cgroup)", path)
-        if of and of[2] == "numa_maps":
-            return numa_maps(self.task(of[1]))
-        if of:
-            task = self.task(of[1])
-            return status(task) if of[2] == "status" else f"0::/{task.cpuset.name}\n"
-        whole: dict[str, Callable[[], str]] = {
-            "/proc/buddyinfo": lambda: buddyinfo(self.vm),
-            "/proc/pagetypeinfo": lambda: pagetypeinfo(self.vm),
-            "/proc/vmstat": lambda: vmstat(self.vm),
-            "/proc/meminfo": lambda: machine_meminfo(self.vm),
-            "/proc/zoneinfo": lambda: zoneinfo(self.vm),
-        }
-        if path in whole:
-            return whole[path]()
-        node = NODE_FILE.fullmatch(path)
-        if node and node[2] in ("meminfo", "numastat", "distance"):
-            where = self.node(node[1])
-            if node[2] == "distance":
-                return distance(where)
-            return (meminfo if node[2] == "meminfo" else node_numastat)(self.user, where)
-        group = CGROUP.fullmatch(path)
-        if group and (group[1] or "") in self.groups:
-            cpuset = self.groups[group[1] or ""]
-            if group[2] == "cpuset.mems":
-                return format_nodelist(cpuset.mems_allowed) + "\n"
-            if group[2] == "cpuset.mems.effective":
-                return format_nodelist(cpuset.effective_mems) + "\n"
-            if group[2] == "cgroup.procs":
-                return "".join(f"{task.pid}\n" for task in cpuset.members())
-        raise UsageError(f"{path}: no such file in the model; see docs/numa.md for those that can be read")
+        return self.files[self._paths([path])[0]]()
+
+    def _do_grep(self, words: list[str]) -> Iterator[str]:
+        at = next((at for at, word in enumerate(words) if word[:1] != "-"), len(words))
+        if len(words) < at + 2:
+            raise UsageError("grep: write grep PATTERN FILE")
+        paths = self._paths(words[at + 1 :])
+        for path in paths:
+            name = f"{path}:" if len(paths) > 1 else ""
+            yield from (name + line for line in grep(self.read_file(path).splitlines(), words[: at + 1]))
 
     def _do_echo(self, words: list[str]) -> Iterator[str]:
         words = [part for word in words for part in ((">", word[1:]) if word[:1] == ">" and len(word) > 1 else (word,))]
@@ -359,16 +359,16 @@ class Shell:
 
     def write_file(self, value: str, path: str) -> int:
         """What a write of ``value`` to a file answers: 0 or -errno."""
-        group = CGROUP.fullmatch(path)
-        if path == "/proc/sys/vm/compact_memory":
-            compact_memory(self.vm)
-            return 0
-        if path == "/sys/devices/system/memory/soft_offline_page":
-            return soft_offline_page(self.vm, int(value, 0) // PAGE_SIZE)
-        if group and (group[1] or "") in self.groups and group[2] in ("cpuset.mems", "cgroup.procs"):
-            cpuset = self.groups[group[1] or ""]
-            return cpuset.write_mems(value) if group[2] == "cpuset.mems" else cpuset.attach(self.task(value))
-        raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
+        return write_file(self.user, self.groups, self.task, value, path)
+
+    def _do_sysctl(self, words: list[str]) -> Iterator[str]:
+        name, equals, value = "".join(word for word in words if word != "-w").partition("=")
+        path = f"/proc/sys/{name.replace('.', '/')}"
+        if not equals:
+            yield f"{name} = {self.read_file(path).strip()}"
+            return
+        ret = self.write_file(value, path)
+        yield f'sysctl: setting key "{name}": {os.strerror(-ret)}' if ret else f"{name} = {value}"
 
     def _do_mkdir(self, words: list[str]) -> Iterator[str]:
         twice = words[:1] == ["-p"]
@@ -381,7 +381,24 @@ class Shell:
         self.groups[found[1]] = Cpuset(self.user, found[1], self.user.top_cpuset)
         yield from ()
 
+    def _do_rmdir(self, words: list[str]) -> Iterator[str]:
+        found = re.fullmatch(r"/sys/fs/cgroup/([\w-]+)/?", words[0]) if len(words) == 1 else None
+        group = self.groups.get(found[1]) if found else None
+        if found is None or group is None or group.parent is None:
+            raise UsageError("rmdir: write rmdir /sys/fs/cgroup/NAME, of a group that there is")
+        if group.tasks:
+            yield f"rmdir: failed to remove '{words[0]}': Device or resource busy"
+            return
+        group.parent.children.remove(group)
+        del self.groups[found[1]]
+
     # processes
+
+    def _do_sleep(self, words: list[str]) -> Iterator[str]:
+        """Time does not pass here by itself."""
+        return iter(())
+
+    _do_wait = _do_sleep
 
     def _do_kill(self, words: list[str]) -> Iterator[str]:
         for word in words[1:] if words and re.fullmatch(r"-(9|15|KILL|TERM|SIGKILL|SIGTERM)", words[0]) else words:
@@ -440,21 +457,6 @@ class Shell:
     def _do_unpin(self, words: list[str]) -> Iterator[str]:
         self.task("".join(words)).unpin()
         yield from ()
-
-
-def status(task: Process) -> str:
-    """What the model knows of /proc/PID/status (fs/proc/array.c)."""
-    mm, uid = task.mm, task.uid
-    rows = [
-        ("Name", task.comm),
-        ("State", "Z (zombie)" if mm is None else "S (sleeping)"),
-        ("Pid", task.pid),
-        ("PPid", task.parent.pid if task.parent is not None else 1),
-        ("Uid", f"{uid}\t{uid}\t{uid}\t{uid}"),
-        *(() if mm is None else (("VmLck", f"{mm.locked_vm * 4:8d} kB"), ("VmRSS", f"{mm_pages(mm) * 4:8d} kB"))),
-        ("Mems_allowed_list", format_nodelist(task.mems_allowed)),
-    ]
-    return "".join(f"{name}:\t{value}\n" for name, value in rows)
 
 
 def _do_program(name: str) -> Callable[[Shell, list[str]], Iterator[str]]:
