@@ -70,7 +70,7 @@ def _replay(arguments: argparse.Namespace) -> int:
             different.append(found)
             if show:
                 print(found)
-    total -= len(cases.unplayed)
+    total -= len(cases.unplayed) + len(cases.unknown)
     result = {"era": arguments.era, noun: total, "equal": total - len(different)}
     if arguments.json:
         write_text(arguments.json, json.dumps(result | {"different": [each.as_json() for each in different]}, indent=1) + "\n")
@@ -78,6 +78,8 @@ def _replay(arguments: argparse.Namespace) -> int:
         for case in cases.unplayed:
             print(f"case {case.number} ({case.title}) is not played: what it asks about was left by a case that is not in the file")
         print(f"{total - len(different)} of {total} {noun} equal")
+    if cases.unknown:
+        raise UsageError(f"{arguments.file}: {cases.unknown[0]}")
     return 1 if different else 0
 
 

@@ -55,7 +55,10 @@ def test_a_case_that_asks_about_the_one_before_goes_on_with_its_machine(
     [
         ("move_pages", "pid=zombie count=1 flags=MOVE", -1, "EINVAL"),
         ("move_pages", "pid=reaped count=1 flags=MOVE", -1, "ESRCH"),
+        ("move_pages", "pid=none count=1 flags=MOVE", -1, "ESRCH"),
+        ("move_pages", "pid=self count=1 nodes=1 flags=MOVE|MOVE_ALL", 0, ""),
         ("migrate_pages", "pid=zombie old=0 new=1", -1, "EINVAL"),
+        ("migrate_pages", "pid=0 old=0 new=1 (2 pages pinned)", 2, ""),
         ("get_mempolicy", "mode=bad nodemask=NULL flags=0", -1, "EFAULT"),
         ("set_mempolicy_home_node", "policy=BIND node=1 flags=0", 0, ""),
         ("set_mempolicy_home_node", "policy=none node=1", -1, "ENOENT"),
@@ -82,3 +85,13 @@ def test_words_that_are_not_understood_are_one_line(
     source.write_text(json.dumps(record))
     assert main(["numa", "replay", str(source)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_one_case_of_unknown_words_stops_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strange = {**json.loads(LINES[0]), "args": "pid=who count=1"}
+    source = tmp_path / "cases.jsonl"
+    source.write_text("\n".join([LINES[0], json.dumps(strange), LINES[1]]))
+    assert main(["numa", "replay", str(source)]) == 2
+    told = capsys.readouterr()
+    assert told.out == "2 of 2 cases equal\n"
+    assert told.err.count("\n") == 1 and "cases.jsonl: case 1" in told.err

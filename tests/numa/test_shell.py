@@ -247,7 +247,7 @@ def test_why_knows_who_else_holds_a_page() -> None:
     [
         ("format c:", "unknown command 'format'"),
         ("touch 3G", "make the machine larger"),
-        ("touch lots", "no size"),
+        ("touch lots", "is not a size"),
         ("touch", "touch takes 1 arguments"),
         ("numactl --membind=7 -- touch 4K", "out of range"),
         ("numactl --membind=x -- touch 4K", "is no list of nodes"),
