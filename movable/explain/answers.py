@@ -9,7 +9,8 @@ from movable.explain.hostages import judge
 from movable.explain.judge import figures
 from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL
-from movable.explain.judge.requests import kept_back, killed, may_use, not_for, requests
+from movable.explain.judge.requests import kept_back, killed, may_use, nodes_of, not_for, requests
+from movable.explain.judge.said import said
 from movable.explain.material import Answer, FreeBlocks, Mapped, Material, alike
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
@@ -29,10 +30,12 @@ def answers(material: Material, order: int, why: str) -> list[Answer]:
     if material.page_kb != USUAL:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
-    found += [*_pageblocks(material), *areas(material), *tallies.answers(material), *_maps(material)]
+    found += [*said(material), *_pageblocks(material), *areas(material), *tallies.answers(material), *_maps(material)]
     found += figures.answers(material)
     if material.events:
         found.append(_traced(material))
+    if material.report_end and not any(one.facts for one in found):
+        found.append(levels.end_of_report(material))
     none = Answer("Nothing to judge", [f"{material.recognised} lines were recognised, none of them with a number."], [LOOK])
     return [one for one in found if one.facts] or [none]
 
@@ -189,10 +192,19 @@ def _maps(material: Material) -> Iterator[Answer]:
         return
     nodes: dict[int, int] = {}
     for one in material.maps:
-        _add(nodes, one)
-    total = sum(nodes.values())
-    where = ", ".join(f"node {node}: {pages}" for node, pages in sorted(nodes.items()))
-    answer = Answer("numa_maps", [f"{total} pages in {len(material.maps)} mappings: {where}."])
+        for node, pages in one.nodes.items():
+            nodes[node] = nodes.get(node, 0) + pages * _unit_of(one, material)
+    where = ", ".join(f"node {node}: {kb} kB" for node, kb in sorted(nodes.items()))
+    answer = Answer("numa_maps", [f"{sum(nodes.values())} kB in {len(material.maps)} mappings: {where}."])
+    huge = [one for one in material.maps if "huge" in one.words]
+    if huge:
+        kb = sum(sum(one.nodes.values()) * _unit_of(one, material) for one in huge)
+        answer.facts.append(f"{kb} kB of it are huge pages of the pool ({len(huge)} mappings).")
+    astray = [one for one in material.maps if _bound(one.policy) and set(one.nodes) - _bound(one.policy)]
+    if astray:
+        told = ", ".join(f"{one.address:x} ({one.policy})" for one in astray[:4])
+        answer.facts.append(f"{len(astray)} bound mappings have pages on other nodes: {told}.")
+        answer.advice.append("migratepages PID FROM TO, or mbind() with MPOL_MF_MOVE, moves them")
     shared = sum(1 for one in material.maps if int(one.words.get("mapmax", "1") or 1) > 1)
     if shared:
         answer.facts.append(
@@ -201,6 +213,13 @@ def _maps(material: Material) -> Iterator[Answer]:
     yield answer
 
 
-def _add(nodes: dict[int, int], one: Mapped) -> None:
-    for node, pages in one.nodes.items():
-        nodes[node] = nodes.get(node, 0) + pages
+def _unit_of(one: Mapped, material: Material) -> int:
+    """How many kB each page of a mapping counts: huge ones count as one."""
+    said, huge = one.words.get("kernelpagesize_kB", ""), material.meminfo.get("Hugepagesize", 2048)
+    return int(said[:9]) if said.isdigit() else huge if "huge" in one.words else material.page_kb
+
+
+def _bound(policy: str) -> frozenset[int]:
+    """The nodes that a mapping is bound to; none where it is not."""
+    kind, _, nodes = policy.partition(":")
+    return (nodes_of(nodes.partition("=")[0]) or frozenset()) if kind.startswith("bind") else frozenset()

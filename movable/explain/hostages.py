@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass
 
 from movable.explain.material import PageDump
@@ -13,6 +14,11 @@ PIN_BIAS = 1024
 """What FOLL_PIN adds to a page's reference count (GUP_PIN_COUNTING_BIAS)."""
 
 
+BUG = re.compile(
+    r"VM_BUG_ON|VM_WARN_ON|PAGE_FLAGS_CHECK|bad pte|non-NULL mapping|nonzero |corrupted |page still charged|still mapped"
+)
+"""How reasons of dumps begin that are about a page in a state that must not be."""
+REPORT = "report it with the call trace; boot with page_owner=on debug_pagealloc=on to learn who had the page, and test the memory"
 UNCOUNTED = ("unknown", "kernel page", "slab", "reserved", "buddy", "table", "guard")
 """Kinds of pages whose references say nothing about migration."""
 
@@ -73,6 +79,8 @@ def _expected(page: PageDump, kind: str) -> int | None:
 
 def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
     flags = set(page.flags)
+    if BUG.match(page.reason):
+        return "a check of the kernel failed: it is a bug, or bad memory, and no question of migration", REPORT
     extra = None if expected is None or page.refcount is None else page.refcount - expected
     if kind in ("slab", "reserved", "table", "kernel page"):
         word = {"slab": "kernel objects lie in it", "reserved": "firmware or the kernel keeps it", "table": "it holds page tables"}
@@ -95,6 +103,8 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
         return "its lock is held", AGAIN
     if {"dirty", "private"} <= flags and "page cache" in kind:
         return "it is dirty and its file system wants it written first", "sync, then run it again"
+    if extra is not None and extra < 0:
+        return "it had fewer references than migration counts on: somebody was letting it go, or it had no private data", AGAIN
     if extra is not None:
         return "its references were as expected when it was dumped: what held it was gone a moment later", AGAIN
     if page.ret is not None:

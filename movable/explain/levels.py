@@ -112,6 +112,20 @@ def _indices(material: Material, order: int, known: set[zones.Place]) -> Iterato
         yield answer
 
 
+def end_of_report(material: Material) -> Answer:
+    """What the last lines of a report say, where its tables were left out."""
+    values = material.report_end
+    answer = Answer("End of a report", [], ["add the tables before it: the rows that begin with 'Node 0'"])
+    if "RAM" in values:
+        kept = f", {values['reserved']} of them reserved" if "reserved" in values else ""
+        answer.facts.append(f"The machine has {values['RAM']} pages ({values['RAM'] * material.page_kb} kB){kept}.")
+    if "Total swap" in values and "Free swap" in values:
+        whole, used = values["Total swap"], values["Total swap"] - values["Free swap"]
+        answer.facts.append(f"{used} kB of {whole} kB of swap are used." if whole else "There is no swap.")
+    answer.facts.append("Why a request failed is not in these lines.")
+    return answer
+
+
 def _meminfo(title: str, values: dict[str, int]) -> Answer:
     """/proc/meminfo, as far as it speaks of huge pages, CMA and memory that cannot move. In kB; huge pages are counts."""
     answer = Answer(title)

@@ -259,6 +259,10 @@ class Material:
     counters: list[Counters] = field(default_factory=list)
     pages: list[PageDump] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    messages: list[tuple[str, str, str]] = field(default_factory=list)
+    """Messages that stand alone: whose it is, what it means, what to do."""
+    refused: list[tuple[str, int]] = field(default_factory=list)
+    """Writes that failed: the file, where it is known, and the error."""
     killed: list[tuple[str, int | None]] = field(default_factory=list)
     """Tasks that the OOM killer ended, and the kB of anonymous memory that they had, where it says so."""
     cma: list[CmaFailure] = field(default_factory=list)
@@ -277,6 +281,8 @@ class Material:
     """What the OOM killer said of the memory cgroup that had reached its limit: constraint, usage_kb, limit_kb, memory.stat."""
     event_counts: Counter[str] = field(default_factory=Counter)
     """How often events came, as perf stat, bpftrace and the like count them."""
+    report_end: dict[str, int] = field(default_factory=dict)
+    """What the last lines of a report say of the whole machine: pages RAM, reserved; swap in kB."""
     meminfo: dict[str, int] = field(default_factory=dict)
     """/proc/meminfo: kB, the numbers of huge pages as they are."""
     settings: dict[str, str] = field(default_factory=dict)

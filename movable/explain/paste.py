@@ -44,6 +44,8 @@ _MACHINE = re.compile(
 _SPREAD = re.compile(r"^([A-Za-z][\w.-]{0,60}):\s+(?=Node\s+\d+,\s*zone|(?:compact|thp|pgmigrate|nr)_\w+\s+\d+\s*$)")
 """pdsh, clush: the machine in front of every line."""
 _OF_A_FILE = re.compile(r"^\s*(?:==> (\S+) <==|Every \d+(?:[.,]\d+)?s: (.*))\s*$")
+_SEVERAL = re.compile(r"\b(?:cat|head -n1|head -1)\s+((?:/sys/\S+\s*){1,40})$")
+_BRACES = re.compile(r"([^{}]*)\{([^{}]*,[^{}]*)\}([^{}]*)$")
 LONGEST_LINE = 20_000  # characters; a longer one is listed as not understood and not looked at
 LONGEST_TEXT = 4_000_000  # of a line that is made of many
 
@@ -100,6 +102,7 @@ class _Context:
     def __init__(self, source: str, hint: str) -> None:
         self.source, self.hint = source, hint
         self.machine = ""
+        self.files: list[str] = []  # whose one line each comes next
 
     def of_a_machine(self, raw: str) -> str:
         """What is left of a line that may say which machine answers next."""
@@ -117,8 +120,9 @@ class _Context:
         titled = _OF_A_FILE.match(text)
         if titled is not None or _COMMAND.match(text):
             self.hint = text if titled is None else titled[1] or titled[2]
+            self.files = _files(text)
             return None
-        hint, machine_here = self.hint, self.machine
+        hint, machine_here = self.files.pop(0) if self.files else self.hint, self.machine
         named = _GREP.match(text.lstrip())
         if named is not None:
             hint, text = named[1], text.lstrip()[named.end() :]
@@ -126,3 +130,16 @@ class _Context:
         if spread is not None:
             machine_here, text = spread[1], text[spread.end() :]
         return Line(self.source, number, text.rstrip() if len(text) <= LONGEST_LINE else "", raw, hint, machine_here)
+
+
+def _files(command: str) -> list[str]:
+    """The files of /sys that one ``cat`` was given, where they are several: each has one line."""
+    found = _SEVERAL.search(command)
+    if found is None:
+        return []
+    paths: list[str] = []
+    for word in found[1].split():
+        choice = _BRACES.match(word)
+        paths += [word] if choice is None else [f"{choice[1]}{each}{choice[3]}" for each in choice[2].split(",")]
+    plain_paths = all(path.startswith("/sys/") and not set(path) & set("{}*?[") for path in paths)
+    return [f"cat {path}" for path in paths] if len(paths) > 1 and plain_paths else []

@@ -8,7 +8,7 @@ from movable.errors import UsageError
 from movable.explain.judge.page_size import settle
 from movable.explain.material import Material
 from movable.explain.paste import lines
-from movable.explain.readers import cma, failures, meminfo, numa_maps, settings
+from movable.explain.readers import cma, failures, meminfo, messages, numa_maps, settings
 from movable.explain.readers.cgroup import Cgroup
 from movable.explain.readers.counters import Snapshots
 from movable.explain.readers.free_blocks import Tables
@@ -45,7 +45,7 @@ def read(texts: Iterable[tuple[str, str]], page_kb: int | None = None) -> Materi
         readers = (
             BySize().read, Tables().read, Cgroup().read, Zones().read, Numastat().read, Figures().read, Snapshots().read,
             Smaps().read, meminfo.read, Dumps().read, PageOwner().read, cma.read, numa_maps.read, ToolTables().read,
-            failures.read, settings.read, Mmtests().read,
+            failures.read, settings.read, messages.read, Mmtests().read,
         )  # fmt: skip
         for line in lines(source, text):
             if line.text and any(reader(line, material) for reader in readers):

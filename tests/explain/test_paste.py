@@ -17,9 +17,9 @@ PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
 LEFT_OVER = {
     "mail_quoted": [1, 6], "joined_buddy": [1], "buddy_meminfo_64k": [2], "buddy_free": [8], "cma_real": [18],
     "cut_row": [1, 1],
-    "cma_debugfs": [2, 3, 4, 5], "talos": [1], "memory_stat": [8], "funclatency": [1],
+    "talos": [1], "funclatency": [1],
     "top": [1, 4, 5], "ansible_forms": [8], "yaml": [1, 3],
-    "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6], "offline": [2],
+    "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
@@ -110,6 +110,16 @@ SAYS = {
     "compsnoop_headless": ["4 ended as complete: the whole zone was gone over, as was asked for"],
     "zswap_cli": ["zswap keeps 11626 pages", "7475912 kB of 8388604 kB are used"],
     "huge_pools": ["Huge pages of 1048576 kB: 16 now", "hugepages-1Mi refused to a pod"],
+    "cma_debugfs": ["Area reserved: 15319 of 16384 pages are used; the longest free run has 1024"],
+    "refused": ["A memory block did not go offline: /sys/devices/system/memory/memory52/state\n-EBUSY", "has 128 MiB",
+                "memory52/valid_zones Normal", "3968M of 4096M went offline", "3 of 4 ranges"],
+    "cgroup_files": ["2097148 kB are used of 2097152 kB", "ended 3 of its tasks"],
+    "numa_huge": ["1073216 kB in 7 mappings: node 0: 526396 kB, node 1: 546820 kB", "1069056 kB of it are huge pages"],
+    "dump_beheaded": ["PAGE_FLAGS_CHECK_AT_FREE", "a check of the kernel failed: it is a bug"],
+    "oom_2-6-9": ["34 of order 3 can be had", "zone Normal, order 3"],
+    "report_end": ["158551 of them reserved", "2389248 kB of 18431996 kB of swap are used"],
+    "sar_old": ["At most 5 faults a second had to read from disk"],
+    "balloons": ["The guest could not give 1 pages", "Balloon of Hyper-V"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

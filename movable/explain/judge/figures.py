@@ -73,6 +73,9 @@ def _sar(rows: list[Figure], answer: Answer) -> None:
             "Memory was short: tasks had to reclaim it (direct reclaim)." if direct else
             "kswapd kept up: no task had to reclaim memory." if kswapd else "Nothing was reclaimed: memory was not short."
         )  # fmt: skip
+    elif "majflt/s" in most:
+        answer.facts.append(f"At most {_plain(most['majflt/s'])} faults a second had to read from disk.")
+        answer.facts.append("Whether memory was reclaimed is in columns that are not here (pgscank/s, pgscand/s).")
     if "pswpout/s" in most:
         out = most["pswpout/s"]
         answer.facts.append(f"At most {_plain(out)} pages a second were swapped out: memory was {'short' if out else 'not short'}.")
@@ -112,6 +115,10 @@ def _hugetlb(rows: list[Figure], answer: Answer) -> None:
 
 def _sysfs(rows: list[Figure], answer: Answer) -> None:
     values = {one.name.rpartition("/")[2]: one.values.get("value", 0) for one in rows}
+    answer.facts.extend(_debugged_areas(rows))
+    if "block_size_bytes" in values:  # in hexadecimal digits
+        block = int(_plain(values["block_size_bytes"]), 16)
+        answer.facts.append(f"A memory block has {block >> 20} MiB.")
     if "stored_pages" in values and "pool_total_size" in values:
         size = _plain(values["pool_total_size"] // 1024)
         answer.facts.append(f"zswap keeps {_plain(values['stored_pages'])} pages in {size} kB.")
@@ -120,6 +127,15 @@ def _sysfs(rows: list[Figure], answer: Answer) -> None:
     if values.get("reject_alloc_fail"):
         answer.facts.append(f"{_plain(values['reject_alloc_fail'])} pages found no memory in it: memory was short.")
     _values(rows, answer)
+
+
+def _debugged_areas(rows: list[Figure]) -> Iterator[str]:
+    """Areas of contiguous memory, as /sys/kernel/debug/cma has them."""
+    for area, group in alike([one for one in rows if one.name.startswith("cma/")], lambda one: one.name.split("/")[1]).items():
+        values = {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in group}
+        if {"count", "used"} <= set(values):
+            run = f"; the longest free run has {_plain(values['maxchunk'])}" if "maxchunk" in values else ""
+            yield f"Area {area}: {_plain(values['used'])} of {_plain(values['count'])} pages are used{run}."
 
 
 def _page_types(rows: list[Figure], answer: Answer) -> None:
@@ -152,8 +168,12 @@ def _histogram(rows: list[Figure], answer: Answer) -> None:
 
 
 def _lsmem(rows: list[Figure], answer: Answer) -> None:
-    fixed = [one.name for one in rows if not one.values["removable"]]
-    answer.facts.append(f"{len(rows) - len(fixed)} of {len(rows)} ranges of memory are marked as removable.")
+    marked = [one for one in rows if "removable" in one.values]
+    fixed = [one.name for one in marked if not one.values["removable"]]
+    online = sum(1 for one in rows if one.values["online"])
+    answer.facts.append(f"{online} of {len(rows)} ranges of memory are online.")
+    if marked:
+        answer.facts.append(f"{len(marked) - len(fixed)} of {len(marked)} are marked as removable.")
     if fixed:
         answer.facts.append(f"Not removable: {', '.join(fixed[:MOST_TOLD])}.")
     answer.advice.append("newer kernels say 'yes' of every block: try (echo offline > state), and dmesg dumps the page in the way")
@@ -258,6 +278,11 @@ def _group(values: dict[str, str]) -> Answer:
         answer.facts.append(f"{100 * sizes['anon_thp'] // sizes['anon']} % of its anonymous memory is in huge pages.")
     if values.get("thp_fault_fallback", "").isdigit():
         answer.facts.append(f"{values['thp_fault_fallback']} faults wanted a huge page and got none.")
+    if values.get("event max", "0") != "0":
+        answer.facts.append(f"Its limit was reached {values['event max']} times: tasks of the group had to reclaim.")
+    if values.get("event oom_kill", "0") != "0":
+        killed = f"The OOM killer ended {values['event oom_kill']} of its tasks"
+        answer.facts.append(f"{killed}: the limit is short, not the machine's memory.")
     answer.facts = answer.facts or [f"Read: {', '.join(f'{name} {value}' for name, value in list(values.items())[:12])}."]
     return answer
 

@@ -13,6 +13,9 @@ _STATS = Guarded(r"\bMemory cgroup stats for (\S+?):(?:\s+(\w+:\d+KB.*))?\s*$|\b
 _STAT = re.compile(r"^\s*([a-z][a-z0-9_]*)\s+(\d{1,20})\s*$")
 _CONSTRAINT = Guarded(r"\boom-kill:constraint=(\w+)")
 _KILLED = Guarded(r"\bMemory cgroup out of memory: |\bkilled as a result of limit of (\S+)|\bTask in \S+ killed")
+_FILE = re.compile(r"\bmemory\.(max|high|current|peak|limit_in_bytes|usage_in_bytes|max_usage_in_bytes|failcnt)\s*$")
+_VALUE = re.compile(r"^\s*(\d{1,20}|max)\s*$")
+_NAMES = {"max": "limit_kb", "limit_in_bytes": "limit_kb", "current": "usage_kb", "usage_in_bytes": "usage_kb"}
 UNLIMITED = 1 << 52  # kB; what the kernel prints for "no limit" is near 2**63 bytes
 MARKS = ("cgroup", "usage", "oom-kill:", "as a result")
 
@@ -31,7 +34,7 @@ class Cgroup:
                 material.cgroup[value[1]] = value[2]
                 return True
             self._stat = False
-        return any(mark in line.text for mark in MARKS) and self._said(line.text, material)
+        return _file(line, material) or (any(mark in line.text for mark in MARKS) and self._said(line.text, material))
 
     def _said(self, text: str, material: Material) -> bool:
         usage, stats, constraint, killed = (found.search(text) for found in (_USAGE, _STATS, _CONSTRAINT, _KILLED))
@@ -47,3 +50,21 @@ class Cgroup:
         elif killed is not None:
             material.cgroup["constraint"] = "CONSTRAINT_MEMCG"
         return any((usage, stats, constraint, killed))
+
+
+def _file(line: Line, material: Material) -> bool:
+    """A file of the group that cat or grep named: a limit or a size, and the events and scans that are counted."""
+    if "memory." not in line.hint:
+        return False
+    counted = _STAT.match(line.text) if "memory.events" in line.hint or "vmscan_stat" in line.hint else None
+    if counted is not None:
+        material.cgroup[f"event {counted[1]}"] = counted[2]
+        return True
+    named, value = _FILE.search(line.hint), _VALUE.match(line.text)
+    if named is None or value is None:
+        return False
+    kb = str(int(value[1]) >> 10) if value[1] != "max" and int(value[1]) >> 10 < UNLIMITED else ""
+    name = _NAMES.get(named[1], named[1])
+    if kb:
+        material.cgroup[name] = kb if name != "failcnt" else value[1]
+    return True

@@ -20,9 +20,11 @@ _TITLES = Guarded(
     r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|\bextfrag_index\b|\bunusable_index\b|"
     r"\bhugepages_total=|\btotal pagecache pages\b|\bpages in swap cache\b|"
     r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
-    r"\bSwap cache stats:|\b(?:Free|Total)\s+swap\s*="
+    r"\bSwap cache(?: stats)?:|\bpages of HIGHMEM\b|^\s*(?:DMA|DMA32|Normal|HighMem): empty\s*$|\bFree pages:\s+\d+kB \(|"
+    r"\b(?:Free|Total)\s+swap\s*="
 )
 _HUGE = re.compile(r"\bhugepages_size=(\d+)kB")
+_END = re.compile(r"\b(\d{1,15}) pages (RAM|reserved)\b|\b((?:Free|Total) swap)\s*[=:]\s*(\d{1,15})kB")
 _ORDER = Guarded(r"\bPage block order:\s*(\d+)")
 _ZONE_ALONE = re.compile(r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable|Device):\s*$")
 _RUNS = re.compile(r"^\s*(?:\([A-Z]+\)\s*)?(?:\d+\*\d+kB|=\s*\d+kB|\([A-Z]+\)\s*$)")
@@ -127,6 +129,8 @@ class Tables:
         if found is not None:
             self._blocks = (found[2].split(), bool(found[1]))
             return True
+        for count, name, swap, kb in _END.findall(line.text):
+            material.report_end[name or swap] = int(count or kb)
         return _TITLES.search(line.text) is not None
 
 

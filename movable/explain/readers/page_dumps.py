@@ -39,9 +39,12 @@ _OWNER = Guarded(
     r"\bpage (?:last )?allocated via order (\d+), migratetype (\w+), gfp_mask .*?\bpid (\d+)(?:, tgid \d+)?(?: \(([^)]*)\))?"
 )
 _OPEN = re.compile(r"\bflags: (?:0x)?[0-9a-f]+\([^)]*$|\ballocated via order \d+,[^)]*$|\braw:\s*\.\.\.")
+_BEGINS = re.compile(r"\s*(?:anon |ksm )?flags: (?:0x)?[0-9a-f]+\([\w|=]+\)\s*$")
+"""A dump whose first line was cut off."""
 _MORE = Guarded(
     r"^\s*raw: [0-9a-f ]+|\bpage_owner (?:tracks the page as|free stack trace|info is not)|\bpage->mem_cgroup:|\bmemcg:[0-9a-f]+|"
-    r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bhead: [0-9a-f]{16}"
+    r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bbad because of flags: |"
+    r"\bhead: [0-9a-f]{16}"
 )
 _OFFLINE = Guarded(r"\bmemory offlining \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] failed(?: due to (.+?))?\s*$")
 
@@ -113,6 +116,8 @@ class Dumps:
         if why is not None:
             (page or self._open(line, material)).reason = why[1]
             return True
+        if page is None and _BEGINS.match(line.text):
+            page = self._open(line, material)
         if page is None:
             return False
         if _detail(page, line.text) or _MORE.search(line.text) is not None or _OPEN.search(line.text) is not None:

@@ -11,7 +11,7 @@ from movable.explain.paste import Line
 _ROW = Guarded(r"(?:\bNode\s+(\d+)\s+)?\b(\w+)\s+free:(\d+)kB\s.*?\bmin:(\d+)kB\b")
 _KB = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):\s?(\d+)[kK]B\b")
 _MORE = re.compile(r"\s*(?:(?:[a-z_]+(?:\([a-z]+\))?:\s?\d+(?:[kK]B)?|all_unreclaimable\?(?: yes| no)?|yes|no)(?:\s+|$))+")
-_RESERVE = Guarded(r"\blowmem_reserve\[\]:((?:\s+\d+)+)\s*$")
+_RESERVE = Guarded(r"\b(?:lowmem_reserve|protections?)\[\]:((?:\s+\d+)+)\s*$")
 _NODE_ROW = Guarded(r"\bNode\s+\d+\s+active_anon:\d+kB\b")
 _COUNTS = Guarded(r"^\s*(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|free|dirty|kernel_misc_reclaimable|"
                      r"shmem|pagetables|sec_pagetables|bounce|inactive_\w+|isolated_\w+)(?:\([a-z]+\))?:\d+")  # fmt: skip

@@ -14,7 +14,7 @@ from movable.explain.paste import Line
 _SIZE = re.compile(r"([-+]?\d+(?:[.,]\d+)?)([KMGTP]?)i?B?", re.IGNORECASE)
 _TIME = re.compile(r"\d\d:\d\d(?::\d\d)?")
 _SYSTEM = re.compile(r"^\s*Linux \S+ \(\S+\)\s")
-_SAR = {"pgscand/s", "pgscank/s", "pswpin/s", "pswpout/s", "kbmemfree", "kbhugfree", "kbswpfree", "%vmeff"}
+_SAR = {"pgscand/s", "pgscank/s", "pswpin/s", "pswpout/s", "kbmemfree", "kbhugfree", "kbswpfree", "%vmeff", "majflt/s"}
 _SLABS = ({"Cache", "Num", "Total", "Size", "Pages"}, {"OBJS", "ACTIVE", "SLABS", "NAME"}, {"Name", "Used", "Total"})
 _SLAB = re.compile(r"^\s*(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+(\d+)\s+:\s+tunables.*:\s+slabdata\s+(\d+)\s+(\d+).*)?$")
 _SLAB_TOP = re.compile(r"^\s*(?:\d+\s+\d+\s+\d+%\s+[\d.]+[KM]?\s+\d+\s+\d+\s+(\d+)K\s+(\S+)|(\S+)\s+\d+KB\s+(\d+)KB)\s*$")
@@ -122,6 +122,7 @@ class Figures:
         return True
 
     def _sar(self, line: Line, words: list[str], material: Material) -> bool:
+        words = " ".join(words).partition(" #")[0].split()
         numbers = [word.replace(",", ".") for word in words if word not in ("AM", "PM")]
         if not (_TIME.fullmatch(numbers[0]) or numbers[0] == "Average:") or len(numbers) != len(self._columns) + 1 - (
             self._columns[0] == "Average:"
@@ -148,7 +149,9 @@ class Figures:
     def _block(self, line: Line, words: list[str], material: Material) -> bool:
         if not words[0].startswith("0x") or len(words) < 3:
             return False
-        values = {"removable": float("yes" in words), "online": float("online" in words)}
+        values = {"online": float("online" in words)}
+        if "REMOVABLE" in self._columns:
+            values["removable"] = float("yes" in words)
         material.figures.append(Figure(line, "lsmem", words[0], values))
         return True
 

@@ -1,0 +1,91 @@
+"""Messages that mean something by themselves: of balloons, of tasks that hang in compaction, of programs that got no huge page."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from movable.explain.guarded import Guarded
+from movable.explain.material import Material
+from movable.explain.paste import Line
+
+POOL = "raise nr_hugepages, best at boot (hugepages=), then grep -r . /sys/kernel/mm/hugepages; and cat /proc/buddyinfo"
+BLOCK = "dmesg | tail: the kernel dumps the page in the way there; give both to movable explain"
+SCANS = "grep compact /proc/vmstat twice, and movable trace summary of mm_compaction_*: does what is scanned move"
+EMPTY_POOL = "it wanted huge pages of the pool, and the pool had too few that are free"
+
+MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
+    (Guarded(pattern), title, meaning, advice)
+    for pattern, title, meaning, advice in (
+        (r"\bOut of puff! Can't get (?P<what>\d+ pages)", "Balloon of virtio",
+         "the guest could not give {what} to its balloon: its own memory is short",
+         "a smaller balloon, or more memory for the guest"),
+        (r"\bhv_balloon: Balloon (?:request will be partially fulfilled|floor reached)", "Balloon of Hyper-V",
+         "the host asked for more than the guest can give: the rest is in use", "more memory for the guest, or a smaller request"),
+        (r"\bxen:balloon: Cannot add additional memory \((?P<what>-\d+)\)", "Balloon of Xen",
+         "memory could not be added ({what})", "grep . /sys/devices/system/memory/auto_online_blocks, and dmesg"),
+        (r"\bmemory (?P<what>memory\d+): Offline failed", "Memory offlining",
+         "{what} did not go offline: a page in it could not be moved", BLOCK),
+        (r"\bchmem: Memory Block (?P<what>\d+ \([^)]*\)) disable failed: ", "Memory offlining",
+         "block {what} did not go offline: a page in it could not be moved", BLOCK),
+        (r"\bchmem: Only (?P<what>\S+ of \S+) memory disabled", "Memory offlining", "{what} went offline", BLOCK),
+        (r"\bacpi \S+: Still not ejected|\bACPI: \S+: Offline failed|\bOffline failed\.$", "Memory offlining",
+         "the memory did not go offline, so that it could not be taken out", BLOCK),
+        (r"\bINFO: task (?P<what>(?:kcompactd|khugepaged|kswapd)\S*) blocked for more than \d+ seconds", "A task that hangs",
+         "{what} waited for long: for a lock, or for the disk", SCANS),
+        (r"\bsoft lockup - CPU#\d+ stuck for \d+s! \[(?P<what>(?:kcompactd|khugepaged|kswapd)[^\]]*)\]", "A task that does not end",
+         "{what} ran for long without a break: it scans and finds little", SCANS),
+        (r"\bpage allocation stalls for (?P<what>\d+ms, order:\d+)", "Stalls",
+         "an allocation waited {what}: for reclaim or compaction",
+         "cat /proc/vmstat twice: compact_stall says compaction, allocstall says reclaim"),
+        (r"\bfalling back to vmalloc", "Fallback",
+         "a large piece was put together of single pages: memory is broken up, and it works",
+         "cat /proc/buddyinfo"),
+        (r"\bvmap allocation for size (?P<what>\d+) failed", "Addresses of vmalloc",
+         "addresses ran out for {what} bytes, not memory: fragmentation has no part in it", "boot with a larger vmalloc="),
+        (r"\bError allocating memory for compressed page: \d+, size=(?P<what>\d+)", "zram",
+         "zsmalloc got no page for {what} bytes: memory is short where it is to be freed", "a larger vm.min_free_kbytes"),
+        (r"\bEAL: (?:No free hugepages reported in |No available |Not enough memory available|Cannot get hugepage|"
+         r"Couldn't get fd on hugepage)",
+         "DPDK", EMPTY_POOL, POOL),
+        (r"\bunable to map backing store for (?:guest RAM: Cannot allocate memory|hugepages)", "QEMU", EMPTY_POOL, POOL),
+        (r"\bFailed to reserve (?:and commit memory using )?large pages", "Java", EMPTY_POOL, POOL),
+        (r"\bHugeTLB: Warning: (?:Failed to allocate|Using conventional)", "MySQL", EMPTY_POOL, POOL),
+        (r"\blibhugetlbfs.*(?:WARNING: .*(?:failed|Cannot)|ERROR: .*)", "libhugetlbfs", EMPTY_POOL, POOL),
+        (r"\bmmap\(\d+\) with MAP_HUGETLB failed", "PostgreSQL", EMPTY_POOL, POOL),
+    )
+)  # fmt: skip
+_REFUSED = Guarded(
+    r"\bwrite error: (?P<busy>Device or resource busy)|\bwrite error: (?P<memory>Cannot allocate memory)|"
+    r"\bwrite error: (?P<wrong>Invalid argument)|\bwrite error: (?P<again>Resource temporarily unavailable)|"
+    r"\bwrite error: (?P<right>Permission denied)|\bwrite error: (?P<signal>Interrupted system call)"
+)
+_ERRNO = {
+    "busy": errno.EBUSY, "memory": errno.ENOMEM, "wrong": errno.EINVAL, "again": errno.EAGAIN, "right": errno.EACCES,
+    "signal": errno.EINTR,
+}  # fmt: skip
+_TARGET = re.compile(r">\s*(/\S+)")
+MARKS = (
+    "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "hugepage", "guest RAM", "large pages", "HugeTLB",
+    "huge", "ejected", "HUGETLB", "write error",
+)  # fmt: skip
+
+
+def read(line: Line, material: Material) -> bool:
+    """Whether the line is such a message."""
+    text = line.text
+    if not any(mark in text for mark in MARKS):
+        return False
+    refused = _REFUSED.search(text) if "write error" in text else None
+    if refused is not None:
+        name = next(name for name, value in refused.groupdict().items() if value)
+        target = _TARGET.search(text) or _TARGET.search(line.hint)
+        material.refused.append((target[1] if target else "", -_ERRNO[name]))
+        return True
+    for pattern, title, meaning, advice in MESSAGES:
+        found = pattern.search(text)
+        if found is not None:
+            what = found.groupdict().get("what") or ""
+            material.messages.append((title, meaning.format(what=what), advice))
+            return True
+    return False
