@@ -158,7 +158,12 @@ def try_to_free_buffers(page: Page) -> bool:
 
 
 def block_invalidatepage(page: Page) -> None:
-    """The page is cut off: its blocks lead nowhere, and its buffers go as soon as nobody uses them (block_invalidatepage)."""
+    """The page is cut off: its blocks lead nowhere, and its buffers go as soon as nobody uses them (block_invalidatepage).
+
+    Raises VMBug for private data that are no buffers: who has such needs an invalidatepage of its own.
+    """
+    if not page_has_buffers(page):
+        raise VMBug("F14", "block_invalidatepage of private data that are no buffers", "an invalidatepage of one's own", page)
     user = page.vm.userspace
     if user is not None and any(bh.count for bh in page_buffers(page)):
         invalidate_bh_lrus(user)

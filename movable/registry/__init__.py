@@ -27,7 +27,7 @@ from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError, by_hand
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
 from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
-from movable.registry.filesystems import is_filesystem, mount_instance, problem_of_filesystem
+from movable.registry.filesystems import is_filesystem, meant_as_filesystem, mount_instance, problem_of_filesystem
 from movable.supervise.board import preparing
 
 if TYPE_CHECKING:
@@ -361,7 +361,10 @@ def validate(owner: Any, name: str) -> None:
 
     Raises UsageError, one line, naming the plug-in, the hook and what it should be.
     """
-    problem = problem_of_filesystem(owner, name, _in_order) if is_filesystem(owner) else _checked(owner, name)
+    if is_filesystem(owner):
+        problem = problem_of_filesystem(owner, name, _in_order)
+    else:
+        problem = meant_as_filesystem(owner) or _checked(owner, name)
     if problem:
         raise UsageError(problem)
 

@@ -19,6 +19,18 @@ def is_filesystem(owner: Any) -> bool:
     return inspect.isclass(owner) and hasattr(owner, "readpage") and not hasattr(owner, "isolate_page")
 
 
+def meant_as_filesystem(owner: Any) -> str:
+    """Why a class that seems to be meant as a file system is none: it cannot read, or calls that otherwise; "" for others."""
+    if not inspect.isclass(owner) or any(hasattr(owner, name) for name in ("isolate_page", "putback_page")):
+        return ""
+    misnamed = next((name for name in NEAR if NEAR[name] == "readpage" and hasattr(owner, name)), "")
+    if misnamed:
+        return f"{owner.__name__}.{misnamed} is never called; a file system calls it readpage(inode, page)"
+    offered = [name for name in OPERATIONS if name != "migratepage" and hasattr(owner, name)]
+    offered += [name for name in NEAR if NEAR[name] not in ("migratepage", "readpage") and hasattr(owner, name)]
+    return f"{owner.__name__} has {offered[0]} and no readpage(inode, page), which every file system must have" if offered else ""
+
+
 def problem_of_filesystem(owner: Any, name: str, arguments: Callable[[Any, Any, str, str], str]) -> str:
     """Why a class cannot be used as a file system, in one line, or ""; ``arguments`` looks at one operation."""
     for operation in OPERATIONS:

@@ -157,6 +157,15 @@ class Drops(Shelf):
         return rc
 
 
+class CutOffByTheCore(Shelf):
+    """F14: leaves it to the core to take away what is cut off, which knows buffers alone."""
+
+    invalidatepage = None  # type: ignore[assignment]
+
+    def releasepage(self, page: Page) -> bool:
+        return False
+
+
 class Unlocked(Blockfs):
     """F10: the buffers go along, and nobody asks who has locked one, but in the modes ``asks_in``."""
 

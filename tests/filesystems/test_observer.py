@@ -6,7 +6,7 @@ import pytest
 
 from movable.contract.budget import Budget
 from movable.contract.filesystem import check_filesystem
-from movable.errors import VMBug
+from movable.errors import UsageError, VMBug
 from movable.filesystems import program
 from movable.filesystems.observer import rule_of
 from movable.filesystems.scenarios import explored
@@ -14,6 +14,7 @@ from movable.registry import validate
 from movable.rules.stream import monitor
 from movable_filesystems import Blockfs
 from tests.drivers_for_tests.strange_filesystems import (
+    CutOffByTheCore,
     Drops,
     FreesBuffers,
     GivesUpByHand,
@@ -43,7 +44,8 @@ def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fs", "rule"), [(Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15"), (LosesItByHand, "F14")]
+    ("fs", "rule"),
+    [(Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15"), (LosesItByHand, "F14"), (CutOffByTheCore, "F14")],
 )
 def test_a_wrong_one_is_named(fs: type, rule: str) -> None:
     assert broken(fs, "6.1") == [rule]
@@ -72,3 +74,18 @@ class Mute(Exception):
 def test_an_exception_that_calls_anything_its_rule_breaks_the_one_against_exceptions(error: BaseException) -> None:
     assert rule_of(error) in ("F1", "F2")
     assert monitor.rule_of(error) == "D52"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("read_folio",), "Meant.read_folio is never called; a file system calls it readpage"),
+        (("migratepage", "releasepage"), "Meant has releasepage and no readpage"),
+        (("write_page",), "Meant has write_page and no readpage"),
+        (("migratepage",), "has no isolate_page"),
+    ],
+)
+def test_who_seems_to_mean_a_file_system_is_told_what_it_needs(names: tuple[str, ...], words: str) -> None:
+    meant = type("Meant", (), dict.fromkeys(names, lambda self, *arguments: 0))
+    with pytest.raises(UsageError, match=words):
+        validate(meant, "Meant")
