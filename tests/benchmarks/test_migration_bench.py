@@ -65,9 +65,9 @@ class Leanest:
         pass
 
 
-def build() -> tuple[VM, list[Page], list[Page]]:
+def build(vm: VM | None = None) -> tuple[VM, list[Page], list[Page]]:
     """A machine with PAGES movable pages and as many targets, all of them touched."""
-    vm = VM(memory=16 << 20)
+    vm = VM(memory=16 << 20) if vm is None else vm
     driver = Leanest(vm)
     pages, targets = [], []
     for _ in range(PAGES):
