@@ -74,7 +74,7 @@ def literal(what: object, most: int = NAME) -> str:
         return f"a {type(what).__name__} whose __repr__ raises {type(error).__name__}"
 
 
-def alike(one: object, two: object) -> int:
+def common_prefix(one: object, two: object) -> int:
     """How many items, bytes or characters two values begin with that are the same."""
     try:
         pairs: Any = zip(one, two, strict=False)  # type: ignore[call-overload]
@@ -89,7 +89,7 @@ def apart(found: object, expected: object) -> tuple[str, str]:
     sized = type(found) is type(expected) and isinstance(found, bytes | str | tuple | list)
     if max(len(one), len(two)) <= SHORT or not sized:
         return one, two
-    at = alike(found, expected)
+    at = common_prefix(found, expected)
     where = "byte" if isinstance(found, bytes) else "character" if isinstance(found, str) else "item"
     parts: list[Any] = [found, expected]
     shown_parts = [literal(part[at : at + AROUND]) + ("..." if len(part) > at + AROUND else "") for part in parts]
@@ -106,7 +106,7 @@ def in_html(what: object, most: int = PAGE) -> str:
     return html.escape(visible(text[:most])) + (f"... ({cut} more characters)" if cut > 0 else "")
 
 
-class Guarded:
+class VisibleStream:
     """A stream to people: text that is written to it is made visible. ``stream`` is the one below."""
 
     def __init__(self, stream: Any) -> None:
@@ -128,14 +128,14 @@ class Guarded:
 
 def below(stream: Any) -> Any:
     """The stream itself, for who draws on a terminal and puts nothing on it that came from outside."""
-    return stream.stream if isinstance(stream, Guarded) else stream
+    return stream.stream if isinstance(stream, VisibleStream) else stream
 
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
     """Standard output and standard error show what they are given; as they were afterwards."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Guarded(below(before[0])), Guarded(below(before[1]))
+    sys.stdout, sys.stderr = VisibleStream(below(before[0])), VisibleStream(below(before[1]))
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.shown import Guarded, apart, below, guarded_streams, in_html, name, shown, visible
+from movable.shown import VisibleStream, apart, below, guarded_streams, in_html, name, shown, visible
 
 
 def test_every_character_that_cannot_be_seen_is_escaped() -> None:
@@ -59,7 +59,7 @@ def test_html() -> None:
 def test_streams_are_guarded_and_given_back() -> None:
     out, err = sys.stdout, sys.stderr
     with guarded_streams():
-        assert isinstance(sys.stdout, Guarded) and below(sys.stdout) is out
+        assert isinstance(sys.stdout, VisibleStream) and below(sys.stdout) is out
         with guarded_streams():
             assert below(sys.stdout) is out
     assert (sys.stdout, sys.stderr) == (out, err)
@@ -67,7 +67,7 @@ def test_streams_are_guarded_and_given_back() -> None:
 
 def test_a_guarded_stream_writes_what_can_be_seen() -> None:
     stream = io.StringIO()
-    guarded = Guarded(stream)
+    guarded = VisibleStream(stream)
     guarded.writelines(["a\x1b[2J\n", "b\n"])
     print("c\u2066", file=guarded)
     assert guarded.getvalue() == "a\\x1b[2J\nb\nc\\u2066\n"

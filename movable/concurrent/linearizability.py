@@ -23,7 +23,7 @@ from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
-from movable.shown import alike, apart, literal
+from movable.shown import apart, common_prefix, literal
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
@@ -376,7 +376,7 @@ def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) 
     for label, found in readings:
         wanted = list({repr(value): value for value in (dict(model.readings).get(label) for model in models)}.values())
         if found not in wanted:
-            near = max(wanted, key=lambda value: alike(found, value))
+            near = max(wanted, key=lambda value: common_prefix(found, value))
             others = "".join(f" or {literal(value)}" for value in wanted if value is not near)
             one, two = apart(found, near)
             return f"{_words(label)} reads {one}; after the operations one by one it reads {two}{others}"

@@ -11,7 +11,7 @@ from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL
 from movable.explain.judge.requests import kept_back, killed, may_use, nodes_of, not_for, requests
 from movable.explain.judge.said import said
-from movable.explain.material import Answer, FreeBlocks, Mapped, Material, alike
+from movable.explain.material import Answer, FreeBlocks, Mapped, Material, grouped
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
 from movable.trace.judge.compaction import follow
@@ -164,7 +164,7 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 
 def _pages(material: Material) -> Iterator[Answer]:
-    groups = list(alike(material.pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
+    groups = list(grouped(material.pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
     for group in groups[:MAX_PAGES_TOLD]:
         page = group[0]
         found = judge(page)

@@ -315,7 +315,7 @@ class Answer:
     advice: list[str] = field(default_factory=list)
 
 
-def alike(rows: Iterable[Row], by: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+def grouped(rows: Iterable[Row], by: Callable[[Row], Key]) -> dict[Key, list[Row]]:
     """Rows by what they have in common, in the order in which it came first."""
     found: dict[Key, list[Row]] = {}
     for one in rows:

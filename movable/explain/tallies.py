@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from movable.explain.material import Answer, Counters, Material, alike
+from movable.explain.material import Answer, Counters, Material, grouped
 from movable.explain.meanings import of_status
 
 MOST_TOLD = 12
@@ -16,7 +16,7 @@ MANY_SCANNED = 50
 
 def machines(material: Material) -> dict[str, list[Counters]]:
     """The snapshots of each machine that a tool named; those of a text of one machine have the name ""."""
-    return alike(material.counters, lambda one: one.line.machine)
+    return grouped(material.counters, lambda one: one.line.machine)
 
 
 def change(snapshots: Sequence[Counters]) -> dict[str, int]:

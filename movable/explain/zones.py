@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from movable.explain.judge.page_size import huge_order
-from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, alike
+from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, grouped
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
 Found = TypeVar("Found")
@@ -70,7 +70,7 @@ def tables(material: Material) -> list[FreeBlocks]:
 
 def by_zone(material: Material) -> list[list[FreeBlocks]]:
     """The tables of every zone, the first one first; zones in the order in which they came."""
-    return list(alike(tables(material), place).values())
+    return list(grouped(tables(material), place).values())
 
 
 def last(material: Material) -> list[FreeBlocks]:
@@ -82,7 +82,7 @@ def of_node(material: Material, row: FreeBlocks) -> list[FreeBlocks]:
     """The last tables of a row's node, in the order of its zones."""
     nodes = _once(
         material, "nodes", len(material.free) + len(material.types),
-        lambda material: alike(last(material), lambda one: (one.node, one.line.machine)),
+        lambda material: grouped(last(material), lambda one: (one.node, one.line.machine)),
     )  # fmt: skip
     return nodes.get((row.node, row.line.machine), [])
 

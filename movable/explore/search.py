@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from movable.explore.engine import Scheduler
 from movable.explore.failure import NON_DETERMINISM, ExploreError, Failure, NonDeterminism
 from movable.explore.failures.recorder import Story, record
-from movable.explore.failures.shrink import Shrinker, alike
+from movable.explore.failures.shrink import Shrinker, same_failure
 from movable.explore.failures.timeline import text
 from movable.explore.failures.token import decode, encode, fingerprint
 from movable.explore.program import Program
@@ -119,7 +119,7 @@ def _loop(
             again = execute(program, Choices([step[0] for step in run.steps]), options)
             assert again is not None
             compare(run, again)
-        if failure is not None and not any(alike(failure, old) for old in report.failures):
+        if failure is not None and not any(same_failure(failure, old) for old in report.failures):
             report.failures.append(failure)
             if not keep_going:
                 return

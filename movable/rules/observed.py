@@ -9,7 +9,7 @@ D1 = rule(
     "A driver provides isolate_page, migratepage and putback_page.",
     why="A page whose owner lacks isolate_page is simply not movable; one that lacks another is a crash waiting to happen.",
     kernel="include/linux/fs.h: struct address_space_operations",
-    bugs="C13 B15", judged_by="sequential.observers:Onlooker.watch",
+    bugs="C13 B15", judged_by="sequential.observers:CallbackObserver.watch",
 )  # fmt: skip
 
 D14 = rule(
@@ -17,7 +17,7 @@ D14 = rule(
     "After success all of the owner's state that named the old page names the new one before the page locks drop.",
     why="Whoever still finds the old page uses memory that belongs to somebody else.",
     kernel="mm/zsmalloc.c: zs_page_migrate",
-    bugs="F13 F03 Z06 S01", judged_by="sequential.observers:Onlooker._moved",
+    bugs="F13 F03 Z06 S01", judged_by="sequential.observers:CallbackObserver._moved",
 )  # fmt: skip
 
 D15 = rule(
@@ -25,7 +25,7 @@ D15 = rule(
     "After success the new page holds what the old one held, as far as the driver promises content at all.",
     why="A copy that misses bytes, or a write that goes to the old page after the copy, loses data.",
     kernel="mm/zsmalloc.c: zs_page_migrate, fs/aio.c: aio_migratepage",
-    bugs="A01 F13 Z01", judged_by="sequential.observers:Onlooker._compare",
+    bugs="A01 F13 Z01", judged_by="sequential.observers:CallbackObserver._compare",
 )  # fmt: skip
 
 D31 = rule(
@@ -33,7 +33,7 @@ D31 = rule(
     "After putback_page the page is in the driver's structures again: usable, freeable, counted, exactly once.",
     why="What isolation took out and put-back forgets is leaked; what it adds twice is freed twice.",
     kernel="mm/zsmalloc.c: zs_page_putback, mm/balloon_compaction.c: balloon_page_putback",
-    bugs="Z03 B12", judged_by="sequential.observers:Onlooker._putback",
+    bugs="Z03 B12", judged_by="sequential.observers:CallbackObserver._putback",
 )  # fmt: skip
 
 D34 = rule(
@@ -49,7 +49,7 @@ D39 = rule(
     "An object that a user has mapped does not move; migratepage answers -EAGAIN, or waits spinning.",
     why="The user's address would lead to the old page.",
     kernel="mm/zsmalloc.c: zs_map_object",
-    bugs="F13 A01", judged_by="sequential.observers:Onlooker._migrate",
+    bugs="F13 A01", judged_by="sequential.observers:CallbackObserver._migrate",
 )  # fmt: skip
 
 D40 = rule(

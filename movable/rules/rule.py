@@ -103,7 +103,7 @@ def rule(
     the reason. ``kernel`` is where the kernel says so ("mm/migrate.c: migrate_pages, ..."), ``bugs`` the historic bugs that
     broke it (see bugs.py).
     ``exercised_by`` names the occasions on which it can be broken: each is a count of the checks (``Check.occasions``). A rule that
-    no event shows is ``judged_by`` code of another room ("sequential.observers:Onlooker._putback").
+    no event shows is ``judged_by`` code of another room ("sequential.observers:CallbackObserver._putback").
 
     ``trace`` names what a trace of a real kernel must show before the rule can be judged by it, kinds of events, some with the
     field that matters, and ``ends`` the callbacks that must be seen to end where they are seen to begin. ``breaks_only``: such a

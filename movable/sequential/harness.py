@@ -40,7 +40,7 @@ from movable.rules.stream.monitor import Monitor
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, watchdog
-from movable.sequential.observers import Onlooker
+from movable.sequential.observers import CallbackObserver
 from movable.shown import apart, shown
 from movable.supervise import board
 from movable.supervise.channel import cut
@@ -267,7 +267,7 @@ class Machine(Performer):
             return
         self.audit = Audit(self.vm, self.workload)
         self.names.meet(self.workload.model)
-        self.onlooker = Onlooker(self.vm, self.workload)
+        self.onlooker = CallbackObserver(self.vm, self.workload)
         self.onlooker.watch()
 
     def _step(self, step: Step) -> None:

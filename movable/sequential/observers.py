@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 
-class Onlooker:
+class CallbackObserver:
     """Stands between the core and the callbacks of one workload's driver."""
 
     def __init__(self, vm: VM, workload: Workload) -> None:

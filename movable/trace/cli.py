@@ -200,17 +200,17 @@ def _is_a_log(arguments: argparse.Namespace) -> bool:
 
 def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summary | None, Compaction | None]:
     """Of a trace what its drivers did, and what its tracepoints of compaction tell; None for what it does not hold."""
-    from movable.trace.judge.compaction import Overhearing
-    from movable.trace.read.era_signs import Contradicted, Untold
+    from movable.trace.judge.compaction import FollowedSource
+    from movable.trace.read.era_signs import Contradicted, UnknownEra
     from movable.trace.read.ftrace import Reader
     from movable.trace.show.summary import summarise
 
     summary: Summary | None = None
-    with Overhearing(arguments.file, progress) as source:
+    with FollowedSource(arguments.file, progress) as source:
         try:
             summary = summarise(Reader(source, era=arguments.era, vmemmap_base=arguments.vmemmap_base))
         except UsageError as error:
-            if isinstance(error, Untold | Contradicted) or not source.follower.found.events:
+            if isinstance(error, UnknownEra | Contradicted) or not source.follower.found.events:
                 raise
         return summary, source.follower.end() if source.follower.found.events else None
 

@@ -10,7 +10,7 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.sequential.harness import Machine
-from movable.sequential.observers import Onlooker
+from movable.sequential.observers import CallbackObserver
 from movable.workload.generate import programs
 from movable.workload.program import Program
 
@@ -26,7 +26,7 @@ def nothing(machine: Machine) -> None:
     """In place of the checks between two steps."""
 
 
-def mute(onlooker: Onlooker) -> None:
+def mute(onlooker: CallbackObserver) -> None:
     """In place of wrapping the callbacks: no events either."""
     assert onlooker.vm.seam is not None
     onlooker.vm.seam.muted = 1
@@ -38,7 +38,7 @@ def steps_per_second(drawn: list[Program], bare: bool) -> float:
     with pytest.MonkeyPatch.context() as patch:
         if bare:
             patch.setattr(Machine, "_check", nothing)
-            patch.setattr(Onlooker, "watch", mute)
+            patch.setattr(CallbackObserver, "watch", mute)
         gc.collect()
         started = time.process_time()
         for program in drawn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from movable.explain.material import Answer, CmaFailure, Material, alike
+from movable.explain.material import Answer, CmaFailure, Material, grouped
 from movable.explain.meanings import of_return
 
 ERRORS = {
@@ -19,7 +19,7 @@ def areas(material: Material) -> Iterator[Answer]:
     """Failures of contiguous allocation; those that are alike are told once, and ranges that were busy together."""
     busy = [one.busy for one in material.cma if one.busy is not None]
     failed = (one for one in material.cma if one.busy is None)
-    for group in alike(failed, lambda one: (one.area, one.wanted, one.ret, tuple(one.runs))).values():
+    for group in grouped(failed, lambda one: (one.area, one.wanted, one.ret, tuple(one.runs))).values():
         answer = _failure(group[0], material)
         if len(group) > 1:
             answer.facts.insert(1, f"That is said {len(group)} times.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, alike
+from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, grouped
 
 BLOCKS = "cat /proc/buddyinfo: these figures do not say in which blocks free memory lies"
 COMPACTING = (
@@ -21,7 +21,7 @@ MOST_TOLD = 6
 
 def answers(material: Material) -> Iterator[Answer]:
     """One answer for each kind of figures, then for owners of pages and for what processes have mapped."""
-    for kind, rows in alike(material.figures, lambda one: one.kind).items():
+    for kind, rows in grouped(material.figures, lambda one: one.kind).items():
         title, teller = TELLERS.get(kind, (kind, _values))
         answer = Answer(title)
         teller(rows, answer)
@@ -131,7 +131,7 @@ def _sysfs(rows: list[Figure], answer: Answer) -> None:
 
 def _debugged_areas(rows: list[Figure]) -> Iterator[str]:
     """Areas of contiguous memory, as /sys/kernel/debug/cma has them."""
-    for area, group in alike([one for one in rows if one.name.startswith("cma/")], lambda one: one.name.split("/")[1]).items():
+    for area, group in grouped([one for one in rows if one.name.startswith("cma/")], lambda one: one.name.split("/")[1]).items():
         values = {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in group}
         if {"count", "used"} <= set(values):
             run = f"; the longest free run has {_plain(values['maxchunk'])}" if "maxchunk" in values else ""
@@ -160,7 +160,7 @@ def _samples(rows: list[Figure], answer: Answer) -> None:
 
 
 def _histogram(rows: list[Figure], answer: Answer) -> None:
-    for name, group in alike(rows, lambda one: one.name).items():
+    for name, group in grouped(rows, lambda one: one.name).items():
         buckets = [next(iter(one.values.items())) for one in group]
         most = max(buckets, key=lambda one: one[1])
         total = _plain(sum(count for _, count in buckets))

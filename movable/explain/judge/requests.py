@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from movable.explain import zones
-from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, alike
+from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, grouped
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 
@@ -17,7 +17,7 @@ MAX_TOLD = 12
 
 def requests(material: Material) -> Iterator[Answer]:
     """An answer for each request that failed; those that are alike are told once."""
-    groups = list(alike(material.requests, lambda one: (one.task, one.order, one.gfp, one.what)).values())
+    groups = list(grouped(material.requests, lambda one: (one.task, one.order, one.gfp, one.what)).values())
     for group in groups[:MAX_TOLD]:
         yield _answer(material, group[0], len(group))
     if len(groups) > MAX_TOLD:

@@ -17,7 +17,7 @@ _NEAR = 8  # how far apart two decisions may be that are dropped together
 Cost = tuple[int, int, int, int]
 
 
-def alike(one: Failure | None, two: Failure | None) -> bool:
+def same_failure(one: Failure | None, two: Failure | None) -> bool:
     """Whether two failures are of one kind: the same verdict, and the same type of exception."""
     return one is not None and two is not None and (one.kind, one.cause) == (two.kind, two.cause)
 
@@ -26,7 +26,7 @@ def decisions(program: Program, failure: Failure, options: Options) -> Schedule:
     """Turn the choices of a failure into decisions. Raises NonDeterminism when the failure does not come again."""
     strategy = Choices(failure.choices)
     run = execute(program, strategy, options)
-    if run is None or not alike(failure, run.failure):
+    if run is None or not same_failure(failure, run.failure):
         found = "no failure" if run is None or run.failure is None else str(run.failure)
         raise NonDeterminism(f"the schedule of a failure ({failure}) was run again and gave {found}")
     return tuple(strategy.made)
@@ -63,7 +63,7 @@ class Shrinker:
             return False
         self.used += 1
         run, strategy = follow(self.program, schedule, self.options)
-        if not alike(self.failure, run.failure):
+        if not same_failure(self.failure, run.failure):
             return False
         cost = _cost(strategy, run)
         if cost >= self.cost:
@@ -106,7 +106,7 @@ class Shrinker:
                     break
                 share -= 1
                 self.used += 1
-                if run.failure is not None and alike(self.failure, run.failure):
+                if run.failure is not None and same_failure(self.failure, run.failure):
                     schedule = decisions(self.program, run.failure, self.options)
                     if self._try(schedule):
                         self.minimal = True

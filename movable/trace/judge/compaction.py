@@ -275,14 +275,14 @@ def follow(events: Iterable[Tracepoint]) -> Compaction:
     return follower.end()
 
 
-class Overhearing(Source):
+class FollowedSource(Source):
     """A source whose lines are also followed as tracepoints, while somebody else reads them for something else."""
 
     def __init__(self, path: str, progress: Progress | None = None) -> None:
         super().__init__(path, progress, again=False)
         self.follower = Follower()
 
-    def __enter__(self) -> Overhearing:
+    def __enter__(self) -> FollowedSource:
         return self
 
     def blocks(self) -> Iterator[list[str]]:

@@ -78,14 +78,14 @@ def heading(lines: Iterable[str]) -> str:
     return ""
 
 
-class Untold(UsageError):
+class UnknownEra(UsageError):
     """No line of a trace tells its kernel, and no option does."""
 
 
-def untold(name: str) -> Untold:
+def unknown_era(name: str) -> UnknownEra:
     """What to say of the trace called ``name`` when no line tells its kernel."""
     known = [*ERAS]
-    return Untold(
+    return UnknownEra(
         f"{name}: no line tells which kernel this is of, and eras differ in what is right; "
         f"give --era with {', '.join(known[:-1])} or {known[-1]}"
     )

@@ -19,7 +19,7 @@ from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
-from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, untold
+from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, unknown_era
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
@@ -594,5 +594,5 @@ class Reader(Values):
             return
         found = self.signs.era
         if not found or any(layout.kind in ABOUT_PAGES for layout in self.layouts):
-            raise untold(self.source.name)
+            raise unknown_era(self.source.name)
         self.layout, self.layout_known = found, True
