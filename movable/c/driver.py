@@ -239,7 +239,7 @@ class Driver:
                 )
 
         for address in self.c.shrinkers:
-            what = f"shrinker {self.c.spoken(address)!r} is still registered when the exit function has returned"
+            what = f"shrinker {self.c.name(address)!r} is still registered when the exit function has returned"
             raise VMBug("D41", what, "unregister_shrinker() before")
 
     def _look_for_leaks(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.keys import key_of, name_of, page_field
 from movable.c.bridge.memory import Memory
-from movable.c.bridge.pages import _active
+from movable.c.bridge.pages import arena
 from movable.c.bridge.runtime import (
     A0,
     A1,
@@ -171,8 +171,7 @@ class Bridge:
 
     def call(self, function: int, arguments: tuple[int, ...], thread: Thread | None = None) -> int:
         """Call a C function at an address; returns the whole of the answering register, signed."""
-        if _active[0] is not self.memory:
-            self.memory.activate()
+        self.memory.activate()
         mode, task, seam, scheduler, engine = self.standing()
         coroutine = self.runtime.start(task, mode, function, arguments)
         if coroutine < 0:
@@ -222,7 +221,7 @@ class Bridge:
             self.now = before
             if not asleep and not call.ended:
                 call.ended = True
-                if _active[0] is self.memory:
+                if arena[0] is self.memory:
                     self.runtime.drop(co)
 
     # steps
@@ -332,8 +331,7 @@ class Bridge:
             return
 
         def changed() -> bool:
-            if _active[0] is not self.memory:
-                self.memory.activate()
+            self.memory.activate()
             return any(ready() for _, ready in wishes) or bool(changed_now(co))
 
         what = f"a change of what the loop at {line} looks at"
@@ -380,7 +378,7 @@ class Bridge:
 
     def memory_readable(self, address: int) -> bool:
         """Whether the driver may look at an address now."""
-        if _active[0] is not self.memory:
+        if arena[0] is not self.memory:
             self.memory.activate()
         return self.runtime.readable(address, 1)
 
@@ -401,7 +399,7 @@ class Bridge:
         """The line that asks."""
         return self.image.line(self.request[PC] if pc is None else pc)
 
-    def spoken(self, address: int) -> str:
+    def name(self, address: int) -> str:
         """A name for a lock or a queue."""
         return name_of(self.image, address)
 

@@ -9,7 +9,7 @@ import ctypes
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from movable.c.bridge.pages import STORED, _active, page_class
+from movable.c.bridge.pages import STORED, arena, page_class
 from movable.c.bridge.runtime import NR_PAGES, PAGE_BYTES, PAGES
 from movable.c.build.image import Image
 from movable.errors import UsageError
@@ -72,13 +72,13 @@ class Memory:
 
     def activate(self) -> None:
         """Bring this machine's memory into the arena, and put the other's aside."""
-        other: Memory | None = _active[0]
+        other: Memory | None = arena[0]
         if other is self:
             return
         runtime = self.runtime
         if other is not None:
             other._put_aside()
-        _active[:] = [self, runtime.words, runtime.halves]
+        arena[:] = [self, runtime.words, runtime.halves]
         runtime.use(self.image.kept)
         runtime.private_told.value = self.sticky
         if self.aside is not None:
@@ -97,8 +97,7 @@ class Memory:
 
     def keep(self) -> Any:
         """All of it as it is now, for `put_back`, but what pages hold: that is the machine's own."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         lib = self.runtime.lib
         kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, 0)))
         lib.k_save(kept, self.frames, 0)
@@ -106,34 +105,29 @@ class Memory:
 
     def put_back(self, kept: Any) -> None:
         """All of it as it was, but what pages hold."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         self.runtime.lib.k_restore(kept, self.frames, 0)
 
     def peek(self, address: int, size: int = 8, signed: bool = False) -> int:
         """A number in the driver's memory."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         return self.runtime.peek(address, size, signed)
 
     def poke(self, address: int, value: int, size: int) -> None:
         """Write a number into the driver's memory."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         self.runtime.poke(address, value, size)
 
     def words_of(self, page: Page) -> tuple[int, int, int, int]:
         """The number, flags, mapping and references of a page, read together."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         pfn, words = page.pfn, self.runtime.words
         at = 8 * pfn
         return pfn, words[at], words[at + 3], self.runtime.halves[at + at + 13]
 
     def fingerprint(self) -> int:
         """A number for the state of the driver's memory."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         self.runtime.lib.k_fingerprint()
         return self.runtime.request[1]
 
@@ -141,8 +135,7 @@ class Memory:
 
     def snapshot(self) -> object:
         """Lists of pages, and every other place of the driver's that leads to a page, by name."""
-        if _active[0] is not self:
-            self.activate()
+        self.activate()
         words = dict(self.runtime.page_words())
         lists, links = self._lists(words)
         rest = [(self.image_name(at), ("page", (to - PAGES) // PAGE_BYTES)) for at, to in words.items() if at not in links]

@@ -19,8 +19,8 @@ PLACES = {"_flags": 0, "_mapping": 3, "_index": 4, "_private": 5}
 HALVES = {"_mapcount": 12, "_refcount": 13}
 """Words of four bytes."""
 
-_active: list[Any] = [None, None, None]
-"""The memory that is in the arena now, and its words of eight and of four bytes."""
+arena: list[Any] = [None, None, None]
+"""The ``Memory`` that is in the one arena of the process now, and its words of eight and of four bytes."""
 
 
 def _word(place: int, half: bool) -> property:
@@ -29,18 +29,18 @@ def _word(place: int, half: bool) -> property:
 
     def read(page: Page) -> int:
         memory: Memory = page.vm.backing  # type: ignore[assignment]
-        if _active[0] is not memory:
+        if arena[0] is not memory:
             memory.activate()
-        value: int = _active[view][page.pfn * per + place]
+        value: int = arena[view][page.pfn * per + place]
         return value
 
     def write(page: Page, value: Any) -> None:
         memory: Memory = page.vm.backing  # type: ignore[assignment]
-        if _active[0] is not memory:
+        if arena[0] is not memory:
             memory.activate()
         if value.__class__ is not int:
             value = POISON if value is FIELD_POISON else int(value or 0)
-        _active[view][page.pfn * per + place] = value
+        arena[view][page.pfn * per + place] = value
 
     return property(read, write)
 

@@ -6,7 +6,6 @@ from errno import EBUSY, EINVAL
 from typing import TYPE_CHECKING, Any
 
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.pages import _active
 from movable.c.bridge.runtime import PAGE_BYTES, PAGES
 from movable.errors import ListCorruption, VMBug
 from movable.mm.address_space import AddressSpace
@@ -81,8 +80,7 @@ class Spaces:
 
     def words(self) -> Any:
         """Struct pages, by words of eight bytes."""
-        if _active[0] is not self.bridge.memory:
-            self.bridge.memory.activate()
+        self.bridge.memory.activate()
         return self.bridge.runtime.words
 
     def register(self, address: int, page_type: str, line: Line) -> int:
@@ -116,7 +114,7 @@ class Spaces:
         for name, function in zip(ops._fields, callbacks.functions(), strict=True):
             if not function:
                 ops = ops._replace(**{name: None})
-        found = self.known[known_as] = AddressSpace(known_as, self.bridge.spoken(address), ops, self.host)
+        found = self.known[known_as] = AddressSpace(known_as, self.bridge.name(address), ops, self.host)
         self.bridge.vm.address_spaces[known_as] = found
         return found
 

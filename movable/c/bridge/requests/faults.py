@@ -171,7 +171,7 @@ def broken_list(bridge: Bridge) -> NoReturn:
     """A list whose links disagree."""
     address = bridge.request[A0]
     raise ListCorruption(
-        "D12", f"{bridge.line()} list node {bridge.spoken(address)}: {bridge.runtime.text}", "linked nodes that agree"
+        "D12", f"{bridge.line()} list node {bridge.name(address)}: {bridge.runtime.text}", "linked nodes that agree"
     )
 
 

@@ -28,7 +28,7 @@ def _lock(bridge: Bridge) -> Any:
     lock = bridge.locks.get(address)
     if lock is None or isinstance(lock, RWLock):
         _usable(bridge, address)
-        lock = bridge.locks[address] = (Mutex if kind == MUTEX else SpinLock)(bridge.vm, bridge.spoken(address))
+        lock = bridge.locks[address] = (Mutex if kind == MUTEX else SpinLock)(bridge.vm, bridge.name(address))
     return lock
 
 
@@ -37,7 +37,7 @@ def _rwlock(bridge: Bridge) -> RWLock:
     lock = bridge.locks.get(address)
     if not isinstance(lock, RWLock):
         _usable(bridge, address)
-        lock = (RWSemaphore if kind == SEMAPHORE else RWLock)(bridge.vm, bridge.spoken(address))
+        lock = (RWSemaphore if kind == SEMAPHORE else RWLock)(bridge.vm, bridge.name(address))
         bridge.locks[address] = lock
     return lock
 
@@ -102,7 +102,7 @@ def assert_held(bridge: Bridge) -> None:
     found = bridge.locks.get(bridge.request[A0])
     task = bridge.vm.current
     if found is None or found not in task.held:
-        bridge.vm.warnings.append(f"D52: {bridge.line()} the lock {bridge.spoken(bridge.request[A0])} is not held by {task.name}")
+        bridge.vm.warnings.append(f"D52: {bridge.line()} the lock {bridge.name(bridge.request[A0])} is not held by {task.name}")
 
 
 def _bit_key(bridge: Bridge, address: int) -> Any:
@@ -122,7 +122,7 @@ def bit_lock(bridge: Bridge) -> None:
     address, bit = bridge.request[A0], 1 << bridge.request[A1]
     _alive(bridge)
     scheduler, task = bridge.now.scheduler, bridge.vm.current
-    name = f"the lock bit of {bridge.spoken(address)}"
+    name = f"the lock bit of {bridge.name(address)}"
 
     def clear() -> bool:
         return not bridge.memory.peek(address) & bit
@@ -160,7 +160,7 @@ def bit_unlock(bridge: Bridge) -> None:
         call.scheduler.point("unlock", _bit_key(bridge, address))
     word = bridge.memory.peek(address)
     if not word & bit:
-        raise VMBug("D35", f"{line} clears the lock bit of {bridge.spoken(address)} while it is clear", "the lock bit to be held")
+        raise VMBug("D35", f"{line} clears the lock bit of {bridge.name(address)} while it is clear", "the lock bit to be held")
     bridge.memory.poke(address, word & ~bit, 8)
     bridge.vm.current.atomic -= 1
 

@@ -29,7 +29,7 @@ def _queue(bridge: Bridge, address: int) -> WaitQueue:
         )
     found: WaitQueue | None = bridge.waits.get(address)
     if found is None:
-        found = bridge.waits[address] = bridge.vm.wait_queue(bridge.spoken(address))
+        found = bridge.waits[address] = bridge.vm.wait_queue(bridge.name(address))
     return found
 
 
