@@ -66,6 +66,11 @@ def said(what: object) -> str:
         return f"({type(what).__name__} that cannot be shown: its __str__ raises {type(error).__name__})"
 
 
+def first_line(what: object) -> str:
+    """The first line of what an error says, "" where it says nothing."""
+    return next(iter(said(what).splitlines()), "")
+
+
 def literal(what: object, most: int = NAME) -> str:
     """``repr(what)`` in a line, also of things whose ``repr`` raises."""
     try:

@@ -20,7 +20,7 @@ from movable.concurrent.execution import Trial
 from movable.concurrent.failures.ended import token_of
 from movable.concurrent.failures.explain import OPTIONS, Explanation, explanation_of, full, rule_of_failure, words_of
 from movable.concurrent.plan.precheck import Watch, suspicious
-from movable.concurrent.search import Interleavings, Notice, leave, look_first, refusal, scenario_token
+from movable.concurrent.search import Interleavings, Notice, leave, planned, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
 from movable.contract.report import Explored
 from movable.errors import UsageError, by_hand
@@ -118,11 +118,10 @@ def spread(  # long: `interleavings` on many processes, in the same order
     result = Interleavings()
     began = time.monotonic()
     try:
-        found = look_first(chosen, scenarios, executions=executions, fatal=fatal)
-        result.left_out = dict(getattr(found, "left_out", {}))
-        result.unplanned = dict(getattr(found, "unplanned", {}))
-        share = max(MIN_EXECUTIONS, executions // max(1, len(found)))
-        for number, scenario in enumerate(found):
+        plan = planned(chosen, scenarios, executions=executions, fatal=fatal)
+        result.left_out, result.unplanned = dict(plan.left_out), plan.unplanned
+        share = max(MIN_EXECUTIONS, executions // max(1, len(plan)))
+        for number, scenario in enumerate(plan):
             earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")
             report = Explored(scenario.name, str(scenario), operations=scenario.operations)
             if ended or (earlier is not None and not earlier.rules):

@@ -15,7 +15,7 @@ from typing import Any
 
 from movable.concurrent.execution import Trial, shown_by, unfit
 from movable.concurrent.failures.explain import OPTIONS, Explanation, Sighting, explain_failure, rule_of_failure, words_of
-from movable.concurrent.plan.derive import derive, size_for, weight
+from movable.concurrent.plan.derive import Plan, derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, look, suspicious
 from movable.concurrent.stage import Stage, Subject, token_features
 from movable.contract.report import Explored
@@ -30,6 +30,7 @@ from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
 from movable.introspection import no_collection, raised_at
 from movable.sequential.faults import Blocked, Hang, over, watchdog
+from movable.shown import first_line
 from movable.supervise import board
 from movable.workload.action import noun
 from movable.workload.scenario import Scenario, encode
@@ -272,12 +273,11 @@ def interleavings(  # long: the front door, with the order of all phases
 ) -> Interleavings:
     """Explore the scenarios of a driver: ``executions`` of all together, for ``seconds`` at most, or until all is covered.
 
-    With ``executions`` the result is the same on every machine, unless the time, which is then only a ceiling, was over first: that
-    is in ``cut``.
+    With ``executions`` the result is the same on every machine, unless the moment ``limit`` came before they were run: that is
+    in ``cut``.
 
     ``known`` are rules that are broken anyway and not looked for; the search ends early when all rules of ``until`` are broken.
-    ``scenarios`` replaces the derived ones. With ``executions`` the result is the same every time, unless the moment
-    ``limit`` comes before they are run. Returns what was found; why a driver cannot be explored is in ``refused``.
+    ``scenarios`` replaces the derived ones. Returns what was found; why a driver cannot be explored is in ``refused``.
 
     ``fatal`` leads from the words of a scenario, or from a rule, to what became of the process that ran the one or told the other:
     neither is done again. ``before`` is how far another process came, by the words of scenarios: what it covered without a failure
@@ -289,13 +289,12 @@ def interleavings(  # long: the front door, with the order of all phases
     deadline = limit if seconds is None else began + seconds
     found: dict[str, Sighting] = {}
     try:
-        plan = look_first(subject, scenarios, deadline, executions, fatal)
+        plan = planned(subject, scenarios, deadline, executions, fatal)
         searches = _searches(plan, subject, known, seed)
         for search in searches:
             search.go_on((before or {}).get(search.report.what), fatal.get(search.report.what, ""))
         result.scenarios = [search.report for search in searches]
-        result.left_out = dict(getattr(plan, "left_out", {}))
-        result.unplanned = dict(getattr(plan, "unplanned", {}))
+        result.left_out, result.unplanned = dict(plan.left_out), plan.unplanned
         spent = sum(search.report.executions for search in searches)
         turns = _Turns(searches, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()
@@ -339,24 +338,24 @@ def leave(subject: Subject) -> None:
         subject.ambient.reset()
 
 
-def look_first(
+def planned(
     subject: Subject,
     scenarios: list[Scenario] | None,
     deadline: float | None = None,
     executions: int | None = None,
     fatal: Mapping[str, str] | None = None,
-) -> list[Scenario]:
-    """The scenarios to explore, with a budget of so many executions; those that are ``fatal`` are not looked at.
+) -> Plan:
+    """The scenarios to explore, with a budget of so many executions, once the driver has passed the precheck.
 
-    Raises UsageError for a driver with what no schedule governs, or what cannot be copied, and ExploreError in a Python whose
-    objects and bytecode are not known.
+    Those that are ``fatal`` are not looked at. Raises UsageError for a driver with what no schedule governs, or what cannot be
+    copied, and ExploreError in a Python whose objects and bytecode are not known.
     """
     require_known()
     board.enter("scenarios", "while scenarios were planned")
     subject.ambient.reset()
-    found = derive(subject, size_for(executions), deadline) if scenarios is None else scenarios
-    look(subject, [one for one in found if str(one) not in (fatal or {})], deadline)
-    return found
+    plan = derive(subject, size_for(executions), deadline) if scenarios is None else Plan(scenarios)
+    look(subject, [one for one in plan if str(one) not in (fatal or {})], deadline)
+    return plan
 
 
 def named_variant(workload: type[Workload], number: int) -> str:
@@ -367,12 +366,12 @@ def named_variant(workload: type[Workload], number: int) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items()) or "no options"
 
 
-def _searches(scenarios: list[Scenario], subject: Subject, known: frozenset[str], seed: int) -> list[ScenarioSearch]:
+def _searches(plan: Plan, subject: Subject, known: frozenset[str], seed: int) -> list[ScenarioSearch]:
     searches = []
-    for scenario in scenarios:
+    for scenario in plan:
         trial = Trial(subject, scenario)
         trial.known = known
-        searches.append(ScenarioSearch(trial, seed, weight(scenarios, scenario.name)))
+        searches.append(ScenarioSearch(trial, seed, weight(plan, scenario.name)))
     return searches
 
 
@@ -444,9 +443,9 @@ def refusal(subject: Subject, error: BaseException) -> str:
     if isinstance(error, NonDeterminism):
         hint = "take random numbers from vm.random, keep no state between machines, and use no time and no addresses, as sets do"
         what = f"the same schedule did not do the same twice; {hint}"
-        return f"{name}: interleavings were not explored, {what} ({str(error).splitlines()[0]})"
+        return f"{name}: interleavings were not explored, {what} ({first_line(error)})"
     if isinstance(error, Blocked):
-        what = f"it waits for something outside the model ({_first(error)}); use {INSTEAD}"
+        what = f"it waits for something outside the model ({first_line(error)}); use {INSTEAD}"
         return f"{name}: interleavings were not explored: {what}"
     return f"{name}: interleavings were not explored: {_one_line(error)}"
 
@@ -457,9 +456,5 @@ INSTEAD = "vm.mutex(name), vm.wait_queue(name) and vm.workqueue(name), whose wai
 def _one_line(error: BaseException) -> str:
     """What an exception says; of one that nobody raised on purpose its class and its place too."""
     if isinstance(error, (UsageError, ExploreError, Blocked)):
-        return _first(error)
-    return f"{type(error).__name__}: {_first(error)}, raised at {raised_at(error)} while a machine was set up for a scenario"
-
-
-def _first(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")
+        return first_line(error)
+    return f"{type(error).__name__}: {first_line(error)}, raised at {raised_at(error)} while a machine was set up for a scenario"

@@ -24,6 +24,7 @@ from movable.mm.swap import lru_add_drain_all
 from movable.mm.truncate import invalidate_mapping_pages, truncate
 from movable.mm.validate_mm import findings
 from movable.rules.stream.monitor import Monitor
+from movable.shown import first_line
 
 PARTNERS = ("write", "store", "read", "load", "sync", "cut", "drop", "move")
 PIECE = 8
@@ -207,7 +208,7 @@ def explored(
     outcome = Outcome(tasks, report.executions, report.steps, report.covered, report.complete)
     failure = report.failure
     if failure is not None:
-        hung = "F13", next(iter(failure.message.splitlines()), "")
+        hung = "F13", first_line(failure.message)
         outcome.rule, outcome.what = hung if failure.error is None else raised(failure.error)
         outcome.story = tuple(failure.timeline.splitlines()[:STORY])
     return outcome

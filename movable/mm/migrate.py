@@ -38,7 +38,7 @@ from movable.mm.swap import (
     unmap_and_move_lru,
     wait_on_page_writeback,
 )
-from movable.shown import literal, said, shown
+from movable.shown import first_line, literal, shown
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -124,7 +124,7 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Base
     """
     if isinstance(error, MovableError):
         return error
-    text = next(iter(said(error).splitlines()), "")
+    text = first_line(error)
     words = f"raised {shown(type(error).__name__)}{': ' if text else ''}{shown(text, 1000)} at {raised_at(error)}"
     return DriverError(mapping.name, callback, rule, words)
 

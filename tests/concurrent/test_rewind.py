@@ -8,7 +8,7 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.concurrent.execution import BUILT, Trial
-from movable.concurrent.search import look_first
+from movable.concurrent.search import planned
 from movable.concurrent.stage import Subject, subject
 from movable.contract import migrate, op, scenario
 from movable.contract.museum import exhibits
@@ -59,7 +59,7 @@ def test_the_ring_is_put_back() -> None:
 def test_bundled_drivers_are_put_back(name: str) -> None:
     factory = find(name)
     chosen = Subject(workload_for(factory), factory)
-    for made in look_first(chosen, None)[:3]:
+    for made in planned(chosen, None)[:3]:
         assert compared(Trial(chosen, made), 6)
 
 
@@ -69,7 +69,7 @@ def test_racy_drivers_are_put_back(id: str) -> None:
     one = RACES[id]
     with one.shown(False):
         chosen = subject(one.workload, one.broken, era=one.era, features=one.features)
-        for made in look_first(chosen, None)[::12]:
+        for made in planned(chosen, None)[::12]:
             compared(Trial(chosen, made), 6)
 
 

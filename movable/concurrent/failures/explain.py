@@ -26,6 +26,7 @@ from movable.rules.rule import MUST
 from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES
 from movable.sequential.faults import over
+from movable.shown import first_line
 from movable.workload.scenario import Scenario, encode
 
 OPTIONS = Options(limit=3000, quiet=PATHS)
@@ -132,7 +133,7 @@ def explanation_of(program: Trial, failure: Failure, options: Options, rule: str
         schedule, _, _ = decode(small.token)
         story = record(program, schedule, options)
     except NonDeterminism as error:
-        made.what += f" ({str(error).splitlines()[0]})"
+        made.what += f" ({first_line(error)})"
         return made
     made.scenario = program.scenario
     made.description = in_words(program.subject, program.scenario)

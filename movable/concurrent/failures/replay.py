@@ -24,7 +24,7 @@ from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
 from movable.introspection import MODULES, outward
 from movable.rules.table import RULES
-from movable.shown import in_html
+from movable.shown import first_line, in_html
 from movable.workload.replayed import Replayed
 from movable.workload.scenario import scenario_of
 from movable.workload.token import Reproducer
@@ -53,7 +53,7 @@ class Interleaving(Replayed):
         try:
             self.story: Story = replay(self.trial(), self.schedule, self.options)
         except (ExploreError, UsageError) as error:
-            why = self.note or str(error).splitlines()[0]
+            why = self.note or first_line(error)
             raise UsageError(f"the token does not fit this driver: {why}") from None
         self.broken = [] if self.story.failure is None else [rule_of_failure(self.story.failure)]
 
@@ -72,7 +72,7 @@ class Interleaving(Replayed):
         if failure is None:
             return [*lines, "no rule was broken"]
         rule = RULES[self.broken[0]]
-        return [*lines, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {words_of(failure).splitlines()[0]}"]
+        return [*lines, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {first_line(words_of(failure))}"]
 
     def html(self) -> str:
         """As in Replayed, with a lane for each task."""

@@ -8,14 +8,13 @@ another seed begins elsewhere. What did not fit is counted by kind. The same wor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
-from typing import Any
 
 from movable.concurrent.linearizability import Orders, refusal
-from movable.concurrent.plan.probe import APART, UNORDERED, Effect, meeting
+from movable.concurrent.plan.probe import APART, ORDERED, UNORDERED, Effect, meeting
 from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Subject, operations, reading
 from movable.sequential.faults import over
@@ -54,8 +53,8 @@ class Plan(list[Scenario]):
     """Scenarios in the order of their turns; ``meets`` by name, how many of each kind were ``left_out``, and ``unplanned``
     operations with the reason why they are in none."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, scenarios: Iterable[Scenario] = ()) -> None:
+        super().__init__(scenarios)
         self.meets: dict[str, int] = {}
         self.left_out: Counter[str] = Counter()
         self.unplanned: dict[str, str] = {}
@@ -418,7 +417,6 @@ def refuses_latecomers(subject: Subject, scenario: Scenario) -> bool:
     return bool(late and early) and all(map(refusal, late)) and not any(map(refusal, early))
 
 
-def weight(plan: Any, name: str) -> float:
+def weight(plan: Plan, name: str) -> float:
     """How many turns a scenario gets, against the usual ones."""
-    meets: dict[str, int] = getattr(plan, "meets", {})
-    return {UNORDERED: 2.0, APART: 0.5}.get(meets.get(name, 1), 1.0)
+    return {UNORDERED: 2.0, APART: 0.5}.get(plan.meets.get(name, ORDERED), 1.0)

@@ -10,6 +10,7 @@ from movable.contract.report import SCHEMA
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN
 from movable.errors import UsageError
 from movable.rules.table import ALL_RULES as RULES
+from movable.shown import first_line
 
 KINDS = {
     "newly broken": "was not broken, and is",
@@ -25,7 +26,7 @@ def read_certificate(path: str) -> dict[str, Any]:
     try:
         record = json.loads(Path(path).read_text())
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no JSON ({str(error).splitlines()[0]}); give what 'movable check --json' wrote") from None
+        raise UsageError(f"{path} is no JSON ({first_line(error)}); give what 'movable check --json' wrote") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA or not isinstance(record.get("rules"), list):
         raise UsageError(f"{path} is no certificate of schema {SCHEMA}; give what 'movable check --json FILE' wrote of one driver")
     for rule in record["rules"]:
