@@ -185,7 +185,7 @@ class Execution:
         self.stage = Stage(trial.subject, trial.scenario, self._before)
         self.start = len(self.journal)
         self.ambient = trial.subject.ambient
-        self.scheduler = _teller(scheduler, self)
+        self.scheduler = _annotator(scheduler, self)
         self.traced = Traced(self.scheduler, self.ambient.spots) if self.ambient.spots else None
         self.wrappers = [part.wrap for part in (self.traced, trial.watch) if part is not None]
         if self.wrappers:
@@ -418,10 +418,10 @@ def _wrap_spawned(scheduler: Any, wrap: Callable[[Body], Body]) -> None:
     scheduler.spawn = lambda name, fn, **more: spawn(name, wrap(fn), **more)
 
 
-def _teller(scheduler: Any, execution: Execution) -> Any:
+def _annotator(scheduler: Any, execution: Execution) -> Any:
     """The scheduler that tasks speak to: one that also notes what they saw, where the execution is being written down."""
     if not hasattr(scheduler, "lines"):
         return scheduler
-    from movable.concurrent.failures.annotate import Teller
+    from movable.concurrent.failures.annotate import Annotator
 
-    return Teller(scheduler, execution)
+    return Annotator(scheduler, execution)

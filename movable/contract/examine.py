@@ -25,7 +25,7 @@ from movable.sequential.search import INTERRUPTED, Found, Progress, Search
 from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
 
 NoticeVerdict = Callable[[Verdict], None]
-Hands = Callable[[], AbstractContextManager[Executor]]
+ExecutorFactory = Callable[[], AbstractContextManager[Executor]]
 """Makes an executor where the search runs."""
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Spread:
     """
 
     jobs: int | None = None
-    executor: Executor | Hands | None = None
+    executor: Executor | ExecutorFactory | None = None
     campaign: str | None = None
     apart: bool = False
 
@@ -72,7 +72,7 @@ def check(  # long: the options, and the phases in their order
     limit: float | None = None,
     features: Mapping[str, Any] | None = None,
     jobs: int | None = None,
-    executor: Executor | Hands | None = None,
+    executor: Executor | ExecutorFactory | None = None,
     campaign: str | None = None,
     progress: Progress | None = None,
     isolate: bool | None = None,
@@ -112,7 +112,7 @@ def check(  # long: the options, and the phases in their order
             from movable.contract.supervised import check_supervised
 
             return check_supervised(asked, progress)
-        with asked.with_hands() as ready:
+        with asked.with_executor() as ready:
             return ready.finish(ready.begin(progress))
     except UsageError as error:
         if not str(error).endswith(A_FILESYSTEM):
@@ -168,7 +168,7 @@ class Asked:
         _ = self.measure, self.waivers
 
     @contextmanager
-    def with_hands(self) -> Iterator[Asked]:
+    def with_executor(self) -> Iterator[Asked]:
         """The same with the processes of ``jobs``, forked before there is a driver."""
         hands = self.spread.executor
         if callable(hands):

@@ -93,7 +93,7 @@ class Turn:
         return True
 
 
-class _Teller:
+class _Reporter:
     """Tells the supervisor what a check has found, while it runs."""
 
     def __init__(self, tell: Sender, asked: Asked, given: Given) -> None:
@@ -202,13 +202,13 @@ def _work(asked: Asked, tell: Sender, given: Record) -> None:
     if begun.confirm:
         _again(asked, begun.confirm)
         return
-    with asked.with_hands() as ready:
+    with asked.with_executor() as ready:
         with board.preparing("the driver cannot be looked at"):
-            teller = _Teller(tell, ready, begun)
-        teller.standing()
-        teller.check.search.hurried = frozenset(begun.hurried)
-        report = ready.finish(teller.check, begun.verdicts, teller.verdict)
-        teller.standing()
+            reporter = _Reporter(tell, ready, begun)
+        reporter.standing()
+        reporter.check.search.hurried = frozenset(begun.hurried)
+        report = ready.finish(reporter.check, begun.verdicts, reporter.verdict)
+        reporter.standing()
         tell("report", report=to_record(report))
 
 

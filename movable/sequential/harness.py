@@ -267,8 +267,8 @@ class Machine(Performer):
             return
         self.audit = Audit(self.vm, self.workload)
         self.names.meet(self.workload.model)
-        self.onlooker = CallbackObserver(self.vm, self.workload)
-        self.onlooker.watch()
+        self.observer = CallbackObserver(self.vm, self.workload)
+        self.observer.watch()
 
     def _step(self, step: Step) -> None:
         assert self.workload is not None
@@ -300,7 +300,7 @@ class Machine(Performer):
             rule, what = problem.split("\0")
             self._broken(rule, what)
         else:
-            self.onlooker.read_back()
+            self.observer.read_back()
             self.say("V32", True, "")
             self.states.add(self._fingerprint())
 
@@ -325,7 +325,7 @@ class Machine(Performer):
                 found, expected = workload.read(key), workload.model[key]
                 if found != expected:
                     self.names.meet(workload.model)
-                    why = f"; {self.onlooker.differs}" if self.onlooker.differs else ""
+                    why = f"; {self.observer.differs}" if self.observer.differs else ""
                     one, two = apart(found, expected)
                     return f"D15\0{self.names.of(key)} reads {one}; {two} was stored{why}"
         if everything or not self.checks % 4:
@@ -341,7 +341,7 @@ class Machine(Performer):
     def call(self, user: Workload, name: str, arguments: dict[str, Any]) -> None:
         """As in Performer; the books know that the driver works now, and what came of it."""
         assert self.audit is not None
-        self.onlooker.changes += 1
+        self.observer.changes += 1
         self.operations[name] += 1
         self.audit.operating = True
         held, used = len(user.model), self.frames_in_use()
@@ -350,7 +350,7 @@ class Machine(Performer):
         finally:
             self.audit.operating = False
         self._note_role(name, len(user.model) - held, used)
-        self.onlooker.watch()
+        self.observer.watch()
 
     def _note_role(self, name: str, more: int, used: int) -> None:
         """Whether an operation made the driver hold more or less: things of its model, or else frames."""
@@ -446,7 +446,7 @@ class Machine(Performer):
     @whole
     def _do_fault(self, kind: str, number: int) -> None:
         assert self.workload is not None
-        self.onlooker.changes += 1
+        self.observer.changes += 1
         if kind == "hostile":
             for name in self.workload.hostile[(number - 1) % max(1, len(self.workload.hostile)) :][:1]:
                 self.operations[name] += 1
@@ -459,7 +459,7 @@ class Machine(Performer):
     @whole
     def _do_work(self, items: int = 0) -> None:
         """Do so many queued work items, 0 for all."""
-        self.onlooker.changes += 1
+        self.observer.changes += 1
         if not items:
             self.vm.run_work()
         for _ in range(items):
@@ -506,7 +506,7 @@ class Machine(Performer):
         self.say("V19", not forgotten, f"all is quiet, and page {forgotten[:1]} is still isolated")
         with self.seam.quiet():
             findings = list(self.audit.settled())
-            findings += [("D44", kept, what) for kept, what in self.onlooker.ends.settled()]
+            findings += [("D44", kept, what) for kept, what in self.observer.ends.settled()]
         for finding in findings:
             self.say(*finding)
 
@@ -566,7 +566,7 @@ class Machine(Performer):
             self.take(self.page(number), self.held, self.isolation_mode)
         if self.held:
             self.vm.workqueue("core").queue_work(Work(self.give_back, "put back"))
-        self.onlooker.changes += 1
+        self.observer.changes += 1
         self.seam.event("driver_remove", driver=type(self.workload.driver).__name__)
         self.workload.finish()
         self.vm.run_work()

@@ -17,7 +17,7 @@ from movable.workload.program import Program
 pytestmark = pytest.mark.benchmark
 
 LIMIT = 4.5
-"""How many times as long a program may take with events, monitor, onlooker, audit and census."""
+"""How many times as long a program may take with events, monitor, observer, audit and census."""
 PROGRAMS = 60
 ROUNDS = 5
 
@@ -26,10 +26,10 @@ def nothing(machine: Machine) -> None:
     """In place of the checks between two steps."""
 
 
-def mute(onlooker: CallbackObserver) -> None:
+def mute(observer: CallbackObserver) -> None:
     """In place of wrapping the callbacks: no events either."""
-    assert onlooker.vm.seam is not None
-    onlooker.vm.seam.muted = 1
+    assert observer.vm.seam is not None
+    observer.vm.seam.muted = 1
 
 
 def steps_per_second(drawn: list[Program], bare: bool) -> float:

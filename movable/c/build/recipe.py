@@ -160,7 +160,7 @@ def _write_whole(path: Path, text: str) -> None:
 def _compile(recipe: Recipe, path: Path, flags: list[str], to: Path) -> Path:
     done = toolchain.run([toolchain.compiler(), *flags, "-MMD", "-MF", str(to.with_suffix(".d")), "-c", str(path), "-o", str(to)])
     if done.returncode:
-        raise UsageError(told(done.stderr, path, recipe))
+        raise UsageError(complaint_of(done.stderr, path, recipe))
     return to
 
 
@@ -198,7 +198,7 @@ def in_words_of_gcc(stderr: str) -> str:
     return stderr
 
 
-def told(stderr: str, path: Path, recipe: Recipe) -> str:
+def complaint_of(stderr: str, path: Path, recipe: Recipe) -> str:
     """The compiler's first complaint, once, at the user's line; names that are missing all together."""
     stderr = in_words_of_gcc(stderr)
     names: dict[str, str] = {}

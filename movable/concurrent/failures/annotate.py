@@ -63,7 +63,7 @@ def _action(subject: Subject, action: Action, live: list[Any], names: dict[Any, 
     return call(name, drawn, picked)
 
 
-class Teller:
+class Annotator:
     """Stands between the tasks and a `Recorder`."""
 
     def __init__(self, recorder: Any, execution: Execution) -> None:
