@@ -19,12 +19,12 @@ from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead
-from movable.mm.migrate import putback_movable_pages
+from movable.mm.migrate import MIGRATE_SYNC, putback_movable_pages
 from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.supervise import board
-from movable.workload.action import MIGRATE_SYNC, Action
+from movable.workload.action import Action
 from movable.workload.perform import Performer, Phase, whole
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Operation, Workload, handle

@@ -14,6 +14,7 @@ from movable.explain.judge.said import said
 from movable.explain.material import Answer, FreeBlocks, Mapped, Material, grouped
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
+from movable.mm.vmstat import EXTFRAG_THRESHOLD
 from movable.trace.judge.compaction import follow
 from movable.trace.read.tracepoints import tracepoints
 from movable.trace.show.compaction import compaction_text
@@ -111,7 +112,7 @@ def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:
     if now.blocks_if_compacted == 0:
         yield f"None can be had: lack of memory, less than one block is free in all (fragmentation index {index})."
         answer.advice.append("free memory: no compaction can help here")
-    elif now.fragmentation_index > zones.EXTFRAG_THRESHOLD:
+    elif now.fragmentation_index > EXTFRAG_THRESHOLD:
         yield f"None can be had: free memory is broken up (fragmentation index {index}, towards 1 is fragmentation)."
         answer.advice.append(
             "compact (echo 1 > /proc/sys/vm/compact_memory), then look again: what stays is held by pages that cannot move"

@@ -13,8 +13,6 @@ from movable.mm.vmstat import count_blocks, index_of, unusable_of
 Found = TypeVar("Found")
 LARGEST_ORDER = 40
 MOST_ORDER = 9999  # that a damaged text is believed
-EXTFRAG_THRESHOLD = 500
-"""Above it the kernel compacts for a request, below it calls the failure a lack of memory (vm.extfrag_threshold)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from movable.lab.options import PAGEBLOCK_ORDER
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 64
 CELLS_WANTED = 1024
-HUGE_ORDER = 9
 
 OTHER, FREE, FREE_HUGE, HUGE, OFFLINE, PROCESS = range(6)
 FIRST_DRIVER = 6
@@ -31,7 +32,7 @@ class Kind(NamedTuple):
 COMMON = (
     Kind("?", "something else", "#999999"),
     Kind("-", "free", "#ececec"),
-    Kind("=", f"free, in a block of order {HUGE_ORDER} or more", "#b7e1a1"),
+    Kind("=", f"free, in a block of order {PAGEBLOCK_ORDER} or more", "#b7e1a1"),
     Kind("#", "huge page", "#007a55"),
     Kind("/", "offline", "#4d4d4d"),
     Kind("p", "process", "#cc79a7"),
@@ -92,7 +93,7 @@ def take_map(vm: VM, title: str, kinds: list[Kind], kind_of: Callable[[Page], in
         size = 1 << page.order
         kind = PROCESS if page.pfn in process else kind_of(page)
         if kind is None:
-            kind = HUGE if page.order >= HUGE_ORDER else OTHER
+            kind = HUGE if page.order >= PAGEBLOCK_ORDER else OTHER
         codes[page.pfn : page.pfn + size] = bytes([kind]) * size
     per_cell = 1 << max(0, (vm.nr_frames // CELLS_WANTED).bit_length() - 1)
     stretches = [Stretch(z.node.nid, z.name, z.start_pfn, bytes(codes[z.start_pfn : z.end_pfn])) for z in vm.zones]
@@ -102,7 +103,7 @@ def take_map(vm: VM, title: str, kinds: list[Kind], kind_of: Callable[[Page], in
 def _mark_free(codes: bytearray, zone: Zone) -> None:
     for pfn, order in zone.free_blocks():
         size = 1 << order
-        codes[pfn : pfn + size] = bytes([FREE_HUGE if order >= HUGE_ORDER else FREE]) * size
+        codes[pfn : pfn + size] = bytes([FREE_HUGE if order >= PAGEBLOCK_ORDER else FREE]) * size
     for start, end in zone.offline_ranges():
         codes[start:end] = bytes([OFFLINE]) * (end - start)
 

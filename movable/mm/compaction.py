@@ -53,14 +53,12 @@ from movable.mm.migrate import (
 )
 from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
 from movable.mm.page_alloc import preferred_node
-from movable.mm.vmstat import fragmentation_index
+from movable.mm.vmstat import EXTFRAG_THRESHOLD, fragmentation_index
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node, Zone
     from movable.mm.vm import VM
 
-EXTFRAG_THRESHOLD = 500
-"""Up to this fragmentation index a costly request is said to lack memory (the default of vm.extfrag_threshold)."""
 
 
 def compact_gap(order: int, limit: int = 0) -> int:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
+EXTFRAG_THRESHOLD = 500
+"""Up to this fragmentation index a costly request is said to lack memory (the default of vm.extfrag_threshold)."""
+
 
 def count_vm_event(vm: VM, name: str, delta: int = 1) -> None:
     """Count an event of the machine, such as "balloon_inflate" (count_vm_events)."""

@@ -39,6 +39,7 @@ from movable.mm.vm import VM
 from movable.numa.files import files, matching, write_file
 from movable.numa.line import filtered, grep, parse
 from movable.numa.numastat import numastat
+from movable.numa.play import UNWRITTEN
 from movable.numa.shapes import DATA, launch
 from movable.numa.why import why
 
@@ -59,7 +60,6 @@ POLICIES = {
     "l": MPOL_LOCAL,
 }
 MOVE_ALL = 4
-UNWRITTEN = 12345
 """What a status holds that the call did not get to."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.gfp import GFP_DIRECT_RECLAIM
+from movable.mm.migrate import MIGRATE_ASYNC
 from movable.rules.isolation import D11
 from movable.rules.rule import MAY, MUST, SHOULD, Check, Report, rule
 from movable.rules.stream.history import ISOLATE, MIGRATE, Call, Lives, marked
@@ -69,7 +70,6 @@ D48 = rule(
 
 PAGE_LOCK = "the page lock"
 MUTEX = "mutex"
-ASYNC = 0
 EDGE_LIMIT = 4096
 """Pairs of locks that are remembered."""
 
@@ -168,7 +168,7 @@ class Locks(Check):
             self._over_allocation(event)
 
     def _sleeps(self, event: Event, call: Call) -> None:
-        if call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
+        if call.kind == MIGRATE and call.event.args.get("mode") == MIGRATE_ASYNC:
             name = event.args.get("lock")
             self.broken(D38, event, f"migratepage for page {call.pfn} took mutex {name!r} in MIGRATE_ASYNC, and may sleep for it")
 
@@ -248,5 +248,5 @@ class Locks(Check):
         call = self.lives.top(event.task)
         if event.args.get("atomic"):
             self.broken(D48, event, f"{event.task} may sleep ({event.args.get('what')}) while it holds a spin lock")
-        if call is not None and call.kind == MIGRATE and call.event.args.get("mode") == ASYNC:
+        if call is not None and call.kind == MIGRATE and call.event.args.get("mode") == MIGRATE_ASYNC:
             self.broken(D38, event, f"migratepage for page {call.pfn} may sleep in MIGRATE_ASYNC ({event.args.get('what')})")

@@ -6,6 +6,7 @@ from errno import ENOMEM
 
 from movable.eras import Era
 from movable.events import Event
+from movable.mm.migrate import MIGRATE_ASYNC
 from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Check, Report, rule
 from movable.rules.stream.history import RUN, UNSEEN, Lives, Run
 
@@ -66,7 +67,6 @@ V35 = rule(
 )  # fmt: skip
 
 
-ASYNC = 0
 BATCH = 32
 
 
@@ -154,7 +154,7 @@ class Core(Check):
         if run is None:
             return
         run.moving.add(event.pfn)
-        if run.waited == event.pfn and run.mode == ASYNC:
+        if run.waited == event.pfn and run.mode == MIGRATE_ASYNC:
             self.broken(V22, event, f"the core waited for the lock of page {event.pfn} in MIGRATE_ASYNC")
 
     def move_to_new_page_ret(self, event: Event) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from movable.eras import ERAS, Era
 from movable.events import Event
+from movable.mm.migrate import MIGRATE_ASYNC
 from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
@@ -107,7 +108,6 @@ V40 = rule(
     eras=CORE_BALLOON, exercised_by="hooks",
 )  # fmt: skip
 
-ASYNC = 0
 FRESH_AND_OWNED = 2
 """References on a new page that the balloon core has put into a balloon: the core's and the owner's."""
 SEVERAL = 3
@@ -256,7 +256,9 @@ class Sticky(Check):
 
     def _owes_second_part(self, event: Event, call: Call, ret: object) -> None:
         run = call.run
-        if run is None or run.mode <= ASYNC or call.event.args.get("mode") != ASYNC or ret == -EAGAIN or not run.offers:
+        if run is None or run.mode <= MIGRATE_ASYNC or not run.offers or ret == -EAGAIN:
+            return
+        if call.event.args.get("mode") != MIGRATE_ASYNC:
             return
         self.second_parts += 1
         self.owed.setdefault(event.task, set()).add(event.pfn)
@@ -284,7 +286,7 @@ class Sticky(Check):
         """The first pass of a part begins it."""
         run = self.lives.run(event.task)
         if run is not None and event.args.get("nr_pass") == 0:
-            self.parts[run.event.seq] = Part(event.args.get("mode") == ASYNC)
+            self.parts[run.event.seq] = Part(event.args.get("mode") == MIGRATE_ASYNC)
 
     def move_to_new_page(self, event: Event) -> None:
         """A driver is asked."""

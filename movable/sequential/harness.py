@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.errors import InvalidState, MovableError, by_hand
 from movable.events import Event
+from movable.hookspecs import CALLBACKS
 from movable.introspection import raised_at
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
@@ -60,7 +61,6 @@ READ_AT_ONCE = 12
 """Handles that are read after an operation, in turn; after a step that may have moved pages it is all of them."""
 PROGRESS_PAGES = 4
 EVENT_LIMIT = 100_000
-CALLBACKS = ("isolate_page", "migratepage", "putback_page")
 ENDS = {
     "at the end: what is isolated is put back, queued work runs": "_settle",
     "at the end: each idle page is asked to move, twice": "_progress",

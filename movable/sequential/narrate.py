@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from errno import errorcode
 
 from movable.events import Event
+from movable.hookspecs import CALLBACKS
 from movable.mm.migrate import MIGRATE_MODES
 from movable.mm.page_flags import ISOLATED, LOCKED
 
@@ -46,7 +47,6 @@ SENTENCES = {
 
 QUIET = {"touch", "lock", "unlock"}
 """What a long story leaves out even of the callback that matters."""
-CALLS = ("isolate_page", "migratepage", "putback_page")
 BRIEF = {"touch", "get_page", "put_page", "lock", "unlock", "lock_page", "unlock_page", "alloc_page", "copy_page"}
 """Kinds that are left out first when a story is too long."""
 
@@ -89,7 +89,7 @@ def tell(events: Sequence[Event], pfn: int = -1) -> list[str]:
 
 def _of_page(events: Sequence[Event], pfn: int) -> tuple[list[Event], int]:
     """The events that concern a page, and where its last callback begins: from there on those of its target belong to it, too."""
-    calls = [event for event in events if event.kind in CALLS and event.pfn == pfn]
+    calls = [event for event in events if event.kind in CALLBACKS and event.pfn == pfn]
     if pfn < 0 or not calls:
         last = events[-1].seq if events else 0
         return [event for event in events if pfn < 0 or event.pfn in (pfn, -1) or event.args.get("newpage") == pfn], last

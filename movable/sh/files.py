@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.errors import UsageError
+from movable.lab.options import PAGEBLOCK_ORDER
 from movable.mm.compaction import compact_memory, compact_node
 from movable.mm.compaction_proactive import proactive_compact
 from movable.mm.gfp import GFP_TRANSHUGE
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_BLOCK = 128 << 20
 """Bytes of a memory block on x86-64; an eighth of a node where that is less."""
-HUGE_ORDER = 9
 
 
 class File(NamedTuple):
@@ -122,7 +122,7 @@ def _set_huge_pages(machine: Machine, text: str) -> None:
     failed = 0
     while len(machine.huge) < wanted and failed < len(vm.nodes):
         nid = len(machine.huge) % len(vm.nodes)
-        page = vm.alloc_pages(GFP_TRANSHUGE, HUGE_ORDER, (nid + failed) % len(vm.nodes))
+        page = vm.alloc_pages(GFP_TRANSHUGE, PAGEBLOCK_ORDER, (nid + failed) % len(vm.nodes))
         failed = 0 if page is not None else failed + 1
         if page is not None:
             machine.huge.append(page)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from movable.mm.migrate import MIGRATE_SYNC
 from movable.workload.handle_names import call
 
 Action = tuple[Any, ...]
@@ -23,7 +24,6 @@ MODES = (0, 1, 2, 3, 7)
 FAULTS = ("alloc", "reenter", "oom", "hostile", "locked", "delay")
 """An allocation that fails, one that enters compaction, one that ends in the out-of-memory notifiers, a hostile outside world, a
 page lock held by somebody else, and a third party's plug-in that delays every callback (from the start of the program)."""
-MIGRATE_SYNC = 2
 
 NUMBER = range(1 << 16)
 """A page or a handle is named by number: the n-th that there is, counted around."""

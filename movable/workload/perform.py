@@ -11,9 +11,9 @@ from movable.errors import UsageError
 from movable.mm.compaction import compact_memory
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_hotplug import offline_pages, online_pages
-from movable.mm.migrate import MR_COMPACTION, isolate_movable_page, migrate_pages, putback_movable_pages
+from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, isolate_movable_page, migrate_pages, putback_movable_pages
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
-from movable.workload.action import MIGRATE_SYNC, TARGETS, Action
+from movable.workload.action import TARGETS, Action
 from movable.workload.workload import Operation, Workload
 
 if TYPE_CHECKING:

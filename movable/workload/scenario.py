@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
+from movable.mm.migrate import MIGRATE_SYNC
 from movable.workload import token
-from movable.workload.action import ACTIONS, ALONE, MIGRATE_SYNC, Action, noun, show
+from movable.workload.action import ACTIONS, ALONE, Action, noun, show
 from movable.workload.fits import check_tasks
 from movable.workload.token import Reproducer
 

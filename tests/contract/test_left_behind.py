@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from movable.cli import main
-from movable.contract.examine import Hands
+from movable.contract.examine import ExecutorFactory
 from movable.errors import UsageError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,7 +42,7 @@ def cluster(folder: Path) -> Any:
 def test_a_check_gets_the_hands_of_a_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def check(target: str, *, executor: Hands, **more: object) -> None:
+    def check(target: str, *, executor: ExecutorFactory, **more: object) -> None:
         with executor() as hands:
             raise UsageError(f"{target} gets {hands.submit(pow, 2, 5).result(60)}")
 

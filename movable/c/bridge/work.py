@@ -43,7 +43,7 @@ class CWork(Work):
         self.cancelling = self.ran = self.turns = 0
         self.task: object = None
         self.home: CWorkQueue | None = None
-        self.lane = Lane(bridge, bridge.spoken(address))
+        self.lane = Lane(bridge, bridge.name(address))
 
     @property
     def busy(self) -> bool:

@@ -6,13 +6,12 @@ import textwrap
 
 from movable.contract.examine import check
 from movable.contract.museum import Exhibit, difference, exhibits, piece_in_c
-from movable.contract.report import Report, failure
+from movable.contract.report import WIDTH, Report, failure
 from movable.contract.show.replay import replay
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import ALL_RULES as RULES
 from movable.sequential.search import Progress
 
-WIDTH = 100
 FILESYSTEM_EXAMPLES = 60
 """Programs for an exhibit that is a file system: they are longer than those of drivers."""
 

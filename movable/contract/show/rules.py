@@ -5,11 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from movable.contract.report import WIDTH
 from movable.rules.bugs import BUGS
 from movable.rules.rule import KINDS, LEVELS, SHOWS, Rule
 from movable.rules.table import ALL_RULES, declared_in, occasions_text, rule, source_text
-
-WIDTH = 100
 
 
 def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH) -> str:

@@ -9,6 +9,7 @@ from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, grouped
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
+from movable.mm.vmstat import EXTFRAG_THRESHOLD
 
 MARKED = {"C": "CMA", "H": "kept for atomic requests", "I": "isolated"}
 """Letters of Mem-Info for blocks that not every request may take."""
@@ -103,7 +104,7 @@ def state(material: Material, row: FreeBlocks, order: int, request: Request | No
     if row.free - of_others(marks, request) <= kept:
         return "other type"
     if not now.usable_blocks:
-        return "broken up" if now.fragmentation_index > zones.EXTFRAG_THRESHOLD else "short"
+        return "broken up" if now.fragmentation_index > EXTFRAG_THRESHOLD else "short"
     if not_for(row, order, request):
         return "other type"
     if request is None or not request.old:

@@ -7,8 +7,8 @@ from typing import Any
 
 from movable import registry
 from movable.errors import UsageError
-from movable.lab.options import Options, check_drivers
-from movable.lab.workloads import grows_to_a_target, hands_out_stores
+from movable.lab.options import PAGEBLOCK_ORDER, Options, check_drivers
+from movable.lab.workloads import HEAP, grows_to_a_target, hands_out_stores
 from movable.mm.gfp import GFP_KERNEL, GFP_TRANSHUGE
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
@@ -19,8 +19,6 @@ from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 
-HEAP = 0x10000000
-HUGE_ORDER = 9
 KINDS_OF_DATA = 64
 """So many different pages are stored; each compresses to another size."""
 
@@ -29,7 +27,7 @@ class Bench:
     """One machine and what runs on it. ``asked`` and ``got`` count the requests of the workload."""
 
     def __init__(self, memory: int, nodes: int, era: str, seed: int) -> None:
-        self.vm = VM(memory, nodes=nodes, pageblock_order=HUGE_ORDER, era=era, seed=seed)
+        self.vm = VM(memory, nodes=nodes, pageblock_order=PAGEBLOCK_ORDER, era=era, seed=seed)
         self.chance = random.Random(f"workload {seed}")
         self.asked = self.got = 0
         self.kernel: list[Page] = []
@@ -115,7 +113,7 @@ class Bench:
         """Ask for huge pages, which may compact; keep what comes."""
         for number in range(count):
             self.asked += 1
-            page = self.vm.alloc_pages(gfp, HUGE_ORDER, number % len(self.vm.nodes))
+            page = self.vm.alloc_pages(gfp, PAGEBLOCK_ORDER, number % len(self.vm.nodes))
             if page is not None:
                 self.got += 1
                 self.huge.append(page)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from movable.lab.options import PAGEBLOCK_ORDER
 from movable.mm.vmstat import fragmentation_index, unusable_index
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
 
-HUGE_ORDER = 9
 
 
 class Sample(NamedTuple):
@@ -36,7 +36,7 @@ class Sample(NamedTuple):
 def sample(vm: VM, step: int, phase: str, asked: int, got: int) -> Sample:
     """The numbers of a machine now."""
     zones = [zone for zone in vm.zones if zone.present_pages]
-    order = min(HUGE_ORDER, vm.pageblock_order)
+    order = min(PAGEBLOCK_ORDER, vm.pageblock_order)
     blocks = sum(area.nr_free << area.order - order for zone in zones for area in zone.free_area[order:])
     count = vm.vmstat
     return Sample(

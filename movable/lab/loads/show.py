@@ -11,17 +11,16 @@ from movable.lab.loads.samples import Sample
 from movable.lab.loads.sweep import SCHEMA, Job, Outcome
 from movable.mm.memparse import size_text
 from movable.shown import in_html
+from movable.trace.show.pictures import WIDTH, frame
+from movable.trace.show.svg import COLOURS as SIX_COLOURS
 
 PLOTTED = ("free", "huge_blocks", "unusable_index", "migrated")
 TITLES = {
     "free": "free pages", "huge_blocks": "blocks of order 9 that could be had", "unusable_index": "unusable index of order 9",
     "migrated": "pages migrated",
 }  # fmt: skip
-WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 900, 150, 90, 20, 20, 40
-COLOURS = (
-    "#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#57606a", "#0a9396", "#e36209", "#bf3989", "#7d8b00", "#4a3aff",
-    "#8b4513",
-)  # fmt: skip
+PANEL, LEFT, RIGHT, TOP, GAP = 150, 90, 20, 20, 40
+COLOURS = (*SIX_COLOURS, "#0a9396", "#e36209", "#bf3989", "#7d8b00", "#4a3aff", "#8b4513")
 IN_A_ROW = 4
 
 
@@ -74,10 +73,7 @@ def svg(outcomes: list[Outcome]) -> str:
     groups = list(dict.fromkeys(_group(one.job) for one in outcomes))
     top = TOP + 20 * -(-len(groups) // IN_A_ROW)
     height = top + len(PLOTTED) * (PANEL + GAP)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
-        f'<title>Workloads over time</title><rect width="{WIDTH}" height="{height}" fill="white"/>',
-    ]
+    parts = frame(height, "Workloads over time")
     for place, name in enumerate(groups):
         x, y = LEFT + place % IN_A_ROW * (WIDTH - LEFT - RIGHT) // IN_A_ROW, 12 + place // IN_A_ROW * 20
         parts.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[place % len(COLOURS)]}"/>')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from movable.contract.report import WIDTH
 from movable.contract.show.page import bar, page, rules_table
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
 from movable.rules.rule import MAY
@@ -11,7 +12,6 @@ from movable.rules.table import RULES
 from movable.shown import in_html
 from movable.trace.judge.conformance import Finding, Result, TraceVerdict
 
-WIDTH = 100
 LINES_SHOWN = 16
 """Lines of a page's life on a terminal; the last ones count most."""
 LEFT_OUT = ("mapcount=", "lru=", "private=", "zspage=", "zsbits=", "inuse=")
