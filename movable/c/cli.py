@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
 
 
 def add_arguments(verbs: Verbs) -> None:

@@ -10,13 +10,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 from movable import __version__
 from movable.eras import DEFAULT
 
+if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
+
 Run = Callable[[argparse.Namespace], int]
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
+
+if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
 
 SHELLS = ("bash", "zsh", "fish")
 FILES = frozenset(("FILE", "DIR", "OLD.json", "PATH", "TARGET", "TRACE"))
 """Words for arguments that may be files."""
 
 
-def add_arguments(verbs: Any, whole: Callable[[], argparse.ArgumentParser]) -> None:
+def add_arguments(verbs: Verbs, whole: Callable[[], argparse.ArgumentParser]) -> None:
     """Add the verb to a parser's commands; ``whole`` makes that parser."""
     verb = verbs.add_parser(
         "completion",

@@ -9,7 +9,7 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from movable.contract import cli_check
 from movable.contract.cli_check import progress, seconds
@@ -17,7 +17,8 @@ from movable.eras import DEFAULT, Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
 
 
 def add_arguments(verbs: Verbs) -> None:

@@ -18,12 +18,13 @@ from movable.early import is_command
 from movable.errors import MovableError, UsageError
 
 if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
     from movable.contract.report import Report
 
 MAX_SEEDS = 1000
 
 
-def add_arguments(verbs: Any) -> None:
+def add_arguments(verbs: Verbs) -> None:
     """Add the verb to a parser's commands."""
     verb = verbs.add_parser(
         "check",

@@ -17,7 +17,7 @@ from movable.contract.show.replay import replay_command, target_of
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
 from movable.introspection import raised_at
-from movable.registry import find, is_built, with_options
+from movable.registry import Factory, find, is_built, with_options
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit
@@ -58,7 +58,7 @@ class Spread:
 
 
 def check(  # long: the options, and the phases in their order
-    target: str | Callable[..., Any],
+    target: str | Factory,
     workload: type[Workload] | None = None,
     *,
     era: str = "4.19",
@@ -133,7 +133,7 @@ def _certify_filesystem(asked: Asked, progress: Progress | None, apart: bool, be
 class Asked:
     """What was asked for, as ``check`` takes it. Nothing of the driver has run."""
 
-    target: str | Callable[..., Any]
+    target: str | Factory
     workload: type[Workload] | None
     era: str
     seed: int
@@ -211,8 +211,8 @@ def checked_waivers(waive: Mapping[str, str]) -> dict[str, str]:
 
 
 def excused(
-    target: str | Callable[..., Any], factory: Callable[..., Any], waivers: Mapping[str, str]
-) -> tuple[str | Callable[..., Any], Callable[..., Any]]:
+    target: str | Factory, factory: Factory, waivers: Mapping[str, str]
+) -> tuple[str | Factory, Factory]:
     """A driver that knows where its data races are waived, so that the search goes on behind them: one in C, of its own build."""
     places = [id.partition("@")[2] for id in waivers if id.startswith("D53@")]
     check_place: Any = getattr(factory, "check_place", None)
@@ -236,7 +236,7 @@ class Check:
     ``fatal``, ``before`` and ``notice`` are those of ``interleavings``.
     """
 
-    target: str | Callable[..., Any]
+    target: str | Factory
     search: Search
     budget: Budget
     features: Mapping[str, Any]

@@ -9,14 +9,14 @@ import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
     from movable.explain.material import Material
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 MAX_BYTES = 64 << 20
 MAX_LOG = 8 << 20
 LOG_MARKS = ("page dumped because", "migrating pfn", "PFNs busy", "alloc failed, req-size")

@@ -104,7 +104,6 @@ def _run_end(codes: bytes, pfn: int, end: int) -> int:
     return end
 
 
-
 def take(folder: Path, *, flags: bool = True) -> Snapshot:
     """Read a folder of saved files, or /proc itself. Raises UsageError for what is missing, damaged or not allowed.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from movable.lab.loads.cli import add_arguments as add_run
 
+if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
 
-def add_arguments(verbs: Any) -> None:
+
+def add_arguments(verbs: Verbs) -> None:
     """Add `lab` and what belongs to it to a parser."""
     lab = verbs.add_parser("lab", help="compare the machine with what a real kernel did")
     inner = lab.add_subparsers(title="experiments", metavar="EXPERIMENT", required=True)
@@ -37,7 +40,7 @@ def add_arguments(verbs: Any) -> None:
     add_run(inner)
 
 
-def _add_import(inner: Any) -> None:
+def _add_import(inner: Verbs) -> None:
     verb = inner.add_parser(
         "import",
         help="make a machine with the layout of a real one, compact it, and compare with what the real kernel did",

@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 
-
 def compact_gap(order: int, limit: int = 0) -> int:
     """How many free frames beyond the watermark an attempt at ``order`` needs, because copies need room first.
 

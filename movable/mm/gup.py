@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from movable.mm.seam import Seam
 
 
-
 def faultin_page(task: Process, vma: VMA, vpn: int, write: bool) -> bool:
     """Make a page present, for writing if ``write``; False beyond a file's end. The area's permissions count as given."""
     table = vma.mm.pgtable

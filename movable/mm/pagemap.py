@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from movable.mm.process import Process
 
 
-
 def call_fs(mapping: FileMapping, name: str, *args: Any) -> int:
     """One operation of the file system of a file. What it raises, and an answer that is no number, is a DriverError (F1)."""
     sb = mapping.host.sb

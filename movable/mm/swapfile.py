@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from movable.mm.userspace import Userspace
 
 
-
 class BlockDevice(Protocol):
     """What pages can be swapped to: a compressed store, a disk. Each raises where it cannot do it."""
 

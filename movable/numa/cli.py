@@ -7,15 +7,16 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO
 
 from movable.errors import UsageError
 from movable.files import check_place, write_text
 
+if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
+
 RECORDED = ("6.1", "7.3")
 """Eras of the kernels whose answers are on record."""
-
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_arguments(verbs: Verbs) -> None:

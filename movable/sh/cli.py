@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from movable.eras import DEFAULT
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
     from movable.sh.commands import Shell
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 MAX_SCRIPT = 1 << 20
 
 

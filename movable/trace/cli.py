@@ -9,18 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING
 
 from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.files import check_place, whole
 
 if TYPE_CHECKING:
+    from movable.cli.verbs import Verbs
     from movable.trace.judge.compaction import Compaction
     from movable.trace.show.progress import Progress
     from movable.trace.show.summary import Summary
-
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_arguments(verbs: Verbs) -> None:

@@ -362,7 +362,6 @@ def what_is_missing(factory: Callable[..., Any], workload: type[Workload]) -> st
     return "give it a workload, or a method populate(count) that makes movable pages"
 
 
-
 def workload_for(factory: Callable[..., Any], given: type[Workload] | None = None) -> type[Workload]:
     """The workload of a driver: the one given, the driver's attribute ``workload`` (a class or "module:Class"), a Workload class in
     the driver's module that names it as its factory, or the generic one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from movable.contract.show.page import page
 from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError
-from movable.registry import find, look_up
+from movable.registry import Factory, find, look_up
 from movable.registry.filesystems import is_filesystem
 from movable.shown import in_html
 from movable.workload.replayed import Replayed
@@ -23,7 +23,7 @@ from movable.workload.workload import Workload, workload_for
 
 
 def replay(
-    target: str | Callable[..., Any],
+    target: str | Factory,
     token: str,
     *,
     workload: str | type[Workload] | None = None,
@@ -65,7 +65,7 @@ def named_workload(name: str) -> type[Workload]:
     return found
 
 
-def target_of(given: Callable[..., Any]) -> str:
+def target_of(given: Factory) -> str:
     """How a class is named on the command line: a file below this directory by its path, everything else by its module."""
     file = getattr(sys.modules.get(given.__module__), "__file__", None)
     here = Path.cwd()
@@ -74,14 +74,14 @@ def target_of(given: Callable[..., Any]) -> str:
     return f"{given.__module__}:{given.__qualname__}"
 
 
-def _own_workload(factory: Callable[..., Any]) -> type[Workload] | None:
+def _own_workload(factory: Factory) -> type[Workload] | None:
     try:
         return workload_for(factory)
     except UsageError:
         return None
 
 
-def replay_command(target: str, factory: Callable[..., Any], workload: type[Workload] | None, era: str) -> str:
+def replay_command(target: str, factory: Factory, workload: type[Workload] | None, era: str) -> str:
     """The command that a token completes; file systems have no ``workload``."""
     words = ["movable", "replay"]
     if era != DEFAULT:

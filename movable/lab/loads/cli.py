@@ -6,23 +6,26 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from movable.cli.verbs import Verbs
+    from movable.lab.loads.sweep import Job
+
 MAX_RUNS = 10_000
 MAX_STEPS = 10_000
 DASK_SECONDS = 10
 
 
-def add_arguments(inner: Any) -> None:
+def add_arguments(inner: Verbs) -> None:
     """Add the verb ``run`` to the experiments."""
     verb = inner.add_parser(
         "run",
@@ -79,7 +82,7 @@ def _listed() -> str:
     return "".join(f"{name:<18} {' '.join((work.__doc__ or '').split())}\n" for name, work in WORKLOADS.items())
 
 
-def _jobs(arguments: argparse.Namespace) -> list[Any]:
+def _jobs(arguments: argparse.Namespace) -> list[Job]:
     """Every workload with every size and seed. Raises UsageError for what cannot be."""
     from movable.eras import era
     from movable.lab.loads.shapes import WORKLOADS
@@ -141,7 +144,7 @@ def _executor(arguments: argparse.Namespace, runs: int) -> Iterator[Executor | N
 
 
 @contextmanager
-def _progress(runs: int) -> Iterator[Any]:
+def _progress(runs: int) -> Iterator[Callable[[int], None]]:
     """A line that counts finished runs, on a terminal only."""
     shows = sys.stderr.isatty() and runs > 1
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 
-
 class Sample(NamedTuple):
     """The machine after one step. Sizes are in pages, indices in thousandths; what is counted counts from the beginning.
 

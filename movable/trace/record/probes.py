@@ -34,7 +34,6 @@ TRACE_EVENTS = (
 """Trace events of the kernel that are switched on beside the probes."""
 
 
-
 def filters(era: str) -> dict[str, str]:
     """The filters of a recording of ``era``."""
     return sticky_probes.FILTERS if ERAS[era].sticky_mark else FILTERS
