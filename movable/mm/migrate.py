@@ -33,9 +33,9 @@ from movable.mm.swap import (
     ISOLATE_UNEVICTABLE,
     end_lru_isolation,
     is_lru_page,
+    move_lru_page,
     putback_lru_page,
     release_isolated_lru_page,
-    unmap_and_move_lru,
     wait_on_page_writeback,
 )
 from movable.shown import first_line, literal, shown
@@ -374,7 +374,7 @@ def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode
         rc = _await_writeback(page, force, mode)
     if rc == 0:
         if trylock_page(newpage):
-            rc = move_to_new_page(newpage, page, mode) if is_movable else unmap_and_move_lru(newpage, page, mode)
+            rc = move_to_new_page(newpage, page, mode) if is_movable else move_lru_page(newpage, page, mode)
             unlock_page(newpage)
         else:
             rc = -EAGAIN

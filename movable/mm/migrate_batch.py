@@ -34,7 +34,7 @@ from movable.mm.migrate import (
 )
 from movable.mm.page import put_page
 from movable.mm.page_flags import LOCKED, PageMovableHint, PG_writeback
-from movable.mm.swap import is_lru_page, release_isolated_lru_page, unmap_and_move_lru, wait_on_page_writeback
+from movable.mm.swap import is_lru_page, move_lru_page, release_isolated_lru_page, wait_on_page_writeback
 
 if TYPE_CHECKING:
     from movable.eras import Era
@@ -342,7 +342,7 @@ class TwoPartLoop(BatchLoop):
             again: list[Pair] = []
             for pair in pairs:
                 page, newpage = pair
-                rc = (move_to_new_page if PageMovableHint(page) else unmap_and_move_lru)(newpage, page, mode)
+                rc = (move_to_new_page if PageMovableHint(page) else move_lru_page)(newpage, page, mode)
                 if rc == 0:  # a target that was not adopted is freed by the same plain put, and not given back
                     unlock_page(newpage)
                     put_page(newpage)

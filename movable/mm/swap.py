@@ -275,7 +275,7 @@ def is_lru_page(page: Page) -> bool:
     return page.vm.userspace is not None and not PageMovableHint(page)
 
 
-def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
+def move_lru_page(newpage: Page, page: Page, mode: int) -> int:
     """Move one locked page of the LRU lists into a locked target (migrate_lru.py); -EBUSY in a machine without such pages."""
     user = page.vm.userspace
     return -EBUSY if user is None else user.move_lru_page(newpage, page, mode)

@@ -61,12 +61,13 @@ def story_text(one: Exhibit) -> str:
     rules = (textwrap.wrap(f"{id} ({RULES[id].level}): {RULES[id].sentence}", WIDTH - 2) for id in one.rules)
     expected = "\n".join(f"  {line}" for lines in rules for line in lines)
     head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}; a bug in {', '.join(one.eras)}"
+    shown_in = f"Shown in {one.broken.__module__.replace('.', '/')}.py."
     code = "\n".join(f"  {line}" for line in difference(one))
     bug = f"The bug (+) beside the code that is right (-):\n{code}"
     in_c = piece_in_c(one)
     if in_c is not None:
         bug += f"\n\nThe same bug in C: movable check {in_c}:-DBROKEN (and without -DBROKEN what is right)"
-    return f"{head}\n\n{what}\n{cure}\n\nThe rules that it breaks:\n{expected}\n\n{bug}\n"
+    return f"{head}\n\n{what}\n{cure}\n{shown_in}\n\nThe rules that it breaks:\n{expected}\n\n{bug}\n"
 
 
 def caught_text(one: Exhibit, broken: Report) -> str:
