@@ -66,6 +66,8 @@ MIGRATE_REASONS = (
 )
 
 ISOLATE_UNMAPPED = 0x2
+CAUGHT = (Exception, SystemExit, KeyboardInterrupt)
+"""What comes out of a driver's callback and is the driver's."""
 
 GetNewPage = Callable[["Page", Any], "Page | None"]
 PutNewPage = Callable[["Page", Any], None]
@@ -102,9 +104,7 @@ def _isolate(page: Page, mode: int) -> int:
         if page.seam is not None:
             page.seam.peek(page, "flags")
         if not page._flags & ISOLATED:
-            isolated = call_driver(mapping, "isolate_page", "D8", page, (page, mode), None, mode)
-            if isolated is not True and isolated is not False:
-                raise DriverError(mapping.name, "isolate_page", "D8", f"returned {isolated!r}; it must return True or False")
+            isolated = _call_isolate_page(mapping, page, mode)
     if isolated:
         if page._flags & ISOLATED:
             page.vm.warn("D30", page, "the driver set PG_isolated")
@@ -117,12 +117,27 @@ def _isolate(page: Page, mode: int) -> int:
     return -EBUSY
 
 
-def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: BaseException) -> Exception:
-    """What to raise for an exception out of a callback: the model's own errors as they are, others as a DriverError.
+def _call_isolate_page(mapping: AddressSpace, page: Page, mode: int) -> bool:
+    """As ``call_driver``; where nobody watches the call is made here, for it is made for each page."""
+    if page.seam is None:
+        try:
+            isolated = mapping.a_ops.isolate_page(page, mode)  # type: ignore[misc]
+        except CAUGHT as error:
+            raise callback_failed(mapping, "isolate_page", "D8", error) from error
+    else:
+        isolated = call_driver(mapping, "isolate_page", "D8", page, (page, mode), None, mode)
+    if isolated is not True and isolated is not False:
+        raise DriverError(mapping.name, "isolate_page", "D8", f"returned {literal(isolated)}; it must return True or False")
+    return isolated
+
+
+def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: BaseException) -> BaseException:
+    """What to raise for an exception out of a callback: the model's own errors and the user's interruption as they are, others as
+    a DriverError.
 
     Its message is one line, however many the exception's has, and ends with the place.
     """
-    if isinstance(error, MovableError):
+    if isinstance(error, MovableError) or by_hand(error):
         return error
     text = first_line(error)
     words = f"raised {shown(type(error).__name__)}{': ' if text else ''}{shown(text, 1000)} at {raised_at(error)}"
@@ -149,9 +164,7 @@ def call_driver(
         if page.seam is not None:
             return page.seam.callback(name, lambda: an_int(function(*args)), mapping, page, newpage, mode)
         return an_int(function(*args))
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        if by_hand(error):
-            raise
+    except CAUGHT as error:
         raise callback_failed(mapping, name, rule, error) from error
 
 
@@ -380,10 +393,10 @@ def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode
             rc = -EAGAIN
     unlock_page(page)
     if rc == 0:
-        if is_movable and page.vm.era.target_lru_detour and not PageMovableHint(newpage):
-            putback_lru_page(newpage)
-        else:
+        if not is_movable or PageMovableHint(newpage) or not page.vm.era.target_lru_detour:
             put_page(newpage)
+        else:
+            putback_lru_page(newpage)
     return rc
 
 
@@ -420,7 +433,15 @@ def move_to_new_page(newpage: Page, page: Page, mode: int) -> int:
 
 
 def _call_migratepage(mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
-    rc = call_driver(mapping, "migratepage", "D23", page, (mapping, newpage, page, mode), newpage, mode)
+    """As ``_call_isolate_page``. A call through a pointer to nothing is for ``call_driver`` too."""
+    function = mapping.a_ops.migratepage
+    if page.seam is None and function is not None:
+        try:
+            rc = an_int(function(mapping, newpage, page, mode))
+        except CAUGHT as error:
+            raise callback_failed(mapping, "migratepage", "D23", error) from error
+    else:
+        rc = call_driver(mapping, "migratepage", "D23", page, (mapping, newpage, page, mode), newpage, mode)
     if type(rc) is not int:
         raise DriverError(mapping.name, "migratepage", "D23", f"returned {literal(rc)}; it must return 0 or a negative errno")
     if rc > 0:  # which the kernel takes for an error, too

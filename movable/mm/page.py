@@ -188,8 +188,10 @@ def copy_highpage(to: Page, source: Page) -> None:
     if to.seam is not None:
         to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
         return
-    map_page = to.vm.map_page
-    map_page(to)[:] = map_page(source)
+    if to._mapped and source._mapped:
+        to.vm._map.move(to.pfn << PAGE_SHIFT, source.pfn << PAGE_SHIFT, PAGE_SIZE)  # type: ignore[union-attr]
+    else:
+        to.vm.copy_frame(to, source)
 
 
 def clear_highpage(page: Page) -> None:

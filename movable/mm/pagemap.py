@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from errno import EIO, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import DriverError, by_hand
+from movable.errors import DriverError
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.fs import FileMapping, file_of
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.mempolicy import alloc_page_mpol
-from movable.mm.migrate import an_int, callback_failed
+from movable.mm.migrate import CAUGHT, an_int, callback_failed
 from movable.mm.page import PAGE_SIZE, get_page, get_page_unless_zero, put_page
 from movable.mm.page_flags import DIRTY, ERROR, PRIVATE, UPTODATE, WRITEBACK
 from movable.mm.rmap import page_mkclean
@@ -34,9 +34,7 @@ def call_fs(mapping: FileMapping, name: str, *args: Any) -> int:
     assert sb is not None
     try:
         answer = an_int(getattr(sb.ops, name)(*args))
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        if by_hand(error):
-            raise
+    except CAUGHT as error:
         raise callback_failed(mapping, name, "F1", error) from error
     if name in ANSWERS and (type(answer) is not int or answer > 0):
         raise DriverError(mapping.name, name, "F1", f"returned {literal(answer)}; it must return 0 or a negative errno")

@@ -191,6 +191,11 @@ class VM:
         start = page.pfn << PAGE_SHIFT
         return memory[start : start + PAGE_SIZE]
 
+    def copy_frame(self, to: Page, source: Page) -> None:
+        """Copy the content of a frame. Nothing is written where neither was ever mapped: both read as zeros."""
+        if source._mapped or to._mapped:
+            self.map_page(to)[:] = self.map_page(source)
+
     def host_discard(self, page: Page) -> None:
         """Give the frame's memory back to the operating system: resident memory falls, the content reads as zeros."""
         if self._map is not None:
