@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from types import FrameType, TracebackType
@@ -45,6 +46,14 @@ def outward(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+_KIT = re.compile(r"movable(\.(?!museum\.)|$)|_collections_abc$")
+
+
+def of_an_author(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame, from this one outward, whose code is neither the kit's nor that of a container."""
+    return next((one for one in outward(frame) if not _KIT.match(one.f_globals.get("__name__", ""))), None)
 
 
 def inward(trace: TracebackType | None) -> Iterator[TracebackType]:

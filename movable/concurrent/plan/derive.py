@@ -35,7 +35,8 @@ KINDS = {
     "operation and put-back": 1, "queued work": 2,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
-    "two operations from one page": 1, "reading": 1, "other effects": 2,
+    "two operations from one page": 1, "reading": 1, "a page made otherwise": 2, "another path": 1, "another path and migration": 1,
+    "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -140,7 +141,9 @@ class _Planner:
             "a handle that one gives up": self._given_up,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
             "operation and offlining": partial(self._block, "offline"),
-            "two operations from one page": self._from_one, "other effects": self._others,
+            "two operations from one page": self._from_one, "a page made otherwise": self._made_otherwise,
+            "another path": self._paths,
+            "another path and migration": self._paths_moved, "other effects": self._others,
         }  # fmt: skip
         found: dict[str, list[Planned]] = {}
         for kind, source in sources.items():
@@ -264,6 +267,35 @@ class _Planner:
             for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
                 if {one.action[1], two.action[1]} & changed:
                     yield from self._pair(state, one, [two])
+
+    def _made_otherwise(self) -> Iterator[tuple[Scenario, int]]:
+        """Two that use a page that was made with other arguments, for which one of them takes another path through the driver's code."""
+        for state, changed in self.states.otherwise():
+            best = [effect for effect in self._best(state) if effect.touched or effect.gone]
+            for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
+                if {one.action[1], two.action[1]} & changed:
+                    yield from self._pair(state, one, [two])
+
+    def _paths(self) -> Iterator[tuple[Scenario, int]]:
+        """What takes another path with other arguments, beside every operation."""
+        for other in self._other_paths():
+            for two in self._best(self.known["few"]):
+                yield from self._pair(self.known["few"], other, [two])
+
+    def _paths_moved(self) -> Iterator[tuple[Scenario, int]]:
+        for state, changed in self.states.otherwise():
+            for one in self._best(state):
+                if one.action[1] in changed and one.page is not None:
+                    yield self._made(state, one, ("migrate_frame", one.page))
+        for other in self._other_paths():
+            if other.page is not None:
+                yield self._made(self.known["few"], other, ("migrate_frame", other.page))
+
+    def _other_paths(self) -> Iterator[Effect]:
+        for effects in self.known["few"].effects.values():
+            other = next((one for one in effects[1:] if one.kind == effects[0].kind and one.path != effects[0].path), None)
+            if other is not None:
+                yield other
 
     def _from_one(self) -> Iterator[tuple[Scenario, int]]:
         one = self.known["one"]

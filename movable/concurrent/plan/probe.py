@@ -6,7 +6,6 @@ lockset analysis of Eraser: Savage et al., TOCS 1997). Here that decides only wh
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -21,13 +20,15 @@ from movable.errors import DeadlockError, by_hand
 from movable.explore.dependence import Part
 from movable.explore.instrument.hooks import Hooks
 from movable.explore.schedulers.shared_locations import READS
-from movable.introspection import outward
+from movable.introspection import of_an_author
 from movable.sequential.faults import Blocked, passes, watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 
 Uses = dict[Hashable, tuple[bool, frozenset[Hashable], bool]]
 """By location: whether it is changed, the locks that were held at every use, whether every use was atomic."""
+
+Path = frozenset[tuple[CodeType, int]]
 
 UNORDERED, ORDERED, APART = range(3)
 """How two actions meet: on a location with no lock in common; only under a common lock or atomically; not at all."""
@@ -43,12 +44,16 @@ class _Notes:
     def __init__(self, workload: Any = None) -> None:
         self._read = getattr(getattr(workload, "read", None), "__code__", None)
         self.peeks = False
+        self.path: set[tuple[CodeType, int]] = set()
         self._others: list[Callable[[], object]] = []
         self.uses: Uses = {}
         self._held: list[Hashable] = []
 
     def point(self, op: str, key: Hashable) -> None:
-        self.peeks = self.peeks or (self._read is not None and _caller() is self._read)
+        caller = of_an_author(sys._getframe(1))
+        if caller is not None:
+            self.peeks = self.peeks or caller.f_code is self._read
+            self.path.add((caller.f_code, caller.f_lineno))
         if op in _TAKES:
             self._held.append(key)
         elif op in ("unlock", "runlock"):
@@ -79,19 +84,12 @@ class _Notes:
         pass
 
 
-def _caller() -> CodeType | None:
-    """The innermost code that is not the kit's."""
-    return next((one.f_code for one in outward(sys._getframe(2)) if not _KIT.match(one.f_globals.get("__name__", ""))), None)
-
-
-_KIT = re.compile(r"movable(\.(?!museum\.)|$)")
-
-
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What an action did alone: frame numbers ``touched``, ``made`` and ``gone``; handles ``gained`` and ``lost``; whether anything
     reads otherwise now; whether work was ``queued``; whether it refused; whether it ``took`` frames that it did not mark movable;
-    what it ``uses``; and whether the workload's ``read`` ``peeks`` at what is the driver's, and does not ask it."""
+    what it ``uses``; whether the workload's ``read`` ``peeks`` at what is the driver's, and does not ask it; and the lines that its
+    ``path`` through the driver's code came by."""
 
     action: Action
     touched: tuple[int, ...]
@@ -105,6 +103,7 @@ class Effect:
     took: bool
     uses: Uses = field(compare=False, repr=False)
     peeks: bool = False
+    path: Path = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -152,6 +151,7 @@ def probe(
         if subject.ambient:
             subject.ambient.watch(hooks)
         notes.uses.clear()
+        notes.path.clear()
         with watchdog(SECONDS_PER_ORDER):
             answer = stage.do(user, action)
     except BaseException as error:
@@ -173,5 +173,5 @@ def probe(
     return Effect(
         action, tuple(sorted(touched & before)), tuple(sorted(made)), tuple(sorted(before - after)), gained, lost,
         changed, any(queue.items for queue in vm.workqueues), answer is False or (answer is None and nothing and not changed),
-        stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses, notes.peeks,
+        stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses, notes.peeks, frozenset(notes.path),
     )  # fmt: skip

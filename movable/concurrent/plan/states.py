@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
@@ -34,6 +35,8 @@ HIDDEN = 6
 """States that only the driver's own memory tells apart, see ``States.hidden``."""
 DEEP = 3
 """Operations that may follow each other to reach one of them."""
+GROWERS, OTHERWISE = 8, 4
+"""Other arguments that a first page is made with, and states that are kept of those, see ``States.otherwise``."""
 
 
 @dataclass(slots=True)
@@ -238,6 +241,24 @@ class States:
                     return
                 if depth + 1 < DEEP:
                     queue.append((after, now, depth + 1))
+
+    def otherwise(self) -> Iterator[tuple[State, set[str]]]:
+        """States with one page that was made with other arguments. With each come the operations whose path through the driver's
+        code is another one there than in any state that is known."""
+        one, empty = self.known["one"], self.known["empty"]
+        seen = {(name, effect.path) for state in self.known.values() for name, found in state.effects.items() for effect in found}
+        by_operation = [[effect for effect in effects if _grows(effect)] for effects in empty.effects.values()]
+        growers = [effect for equals in zip_longest(*by_operation) for effect in equals if effect is not None]
+        found = 0
+        for grower in growers[:GROWERS]:
+            state = self._after(State("", (), one.pages, one.handles, one.free, effects=one.effects), grower.action)
+            paths = {} if state is None else {name: effects[0].path for name, effects in state.effects.items()}
+            changed = {name for name, path in paths.items() if (name, path) not in seen}
+            if state is not None and changed and found < OTHERWISE:
+                found += 1
+                seen |= set(paths.items())
+                state.name = "one page, made otherwise"
+                yield state, changed
 
     def _after(self, state: State, action: Action) -> State | None:
         """A state one action later, where each operation is tried with its best arguments only."""

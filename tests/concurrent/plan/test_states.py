@@ -11,7 +11,9 @@ from movable.concurrent.plan.states import States
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import Workload, handle, operation
+from movable.contract.museum import exhibits
 from movable.contract.show.replay import replay
+from movable.museum.races.handles import HEADERS
 
 
 class Quota(Ring):
@@ -132,3 +134,15 @@ def test_what_a_workload_reads_is_read_beside_a_migration_where_the_driver_is_as
         for told in found.values():
             assert set(replay(driver, told.token, workload=workload).broken) & broken
     assert not [one for one in derive(Subject(PeeksWorkload, Ring), 60) if one.name.startswith("read || ")]
+
+
+def test_a_page_made_with_other_arguments_may_take_another_path_through_the_driver() -> None:
+    """F11: pages of one kind are not claimed. At seed 1 the simplest pages are all of the other kind."""
+    one = exhibits()["F11"]
+    ring = Subject(one.workload, one.broken, seed=1)
+    plan = derive(ring, 50)
+    usual = next(planned for planned in plan if planned.name == "drop || reclaim, a few pages")
+    assert all(action[2]["slot"] >= HEADERS for action in usual.prefix)
+    found = next(planned for planned in plan if planned.name == "drop || reclaim, one page, made otherwise")
+    assert found.prefix[0][2]["slot"] < HEADERS
+    assert "D54" in interleavings(ring, executions=300, scenarios=[found]).broken
