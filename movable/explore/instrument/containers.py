@@ -17,6 +17,8 @@ from movable.explore.instrument.class_swap import plain, swap
 
 LENGTH = "len()"
 """What stands for the length of a container among its items."""
+KEYS = "keys()"
+"""What stands for which keys a dict has, and in which order: another value under an old key changes nothing there."""
 
 Box = tuple[Any, Any, Any]
 """Hooks of the execution, location of the whole, and the container, which may not go while its address stands for it."""
@@ -204,8 +206,14 @@ class HookedDict(_Ordered, dict[Any, Any]):
         return dict.get(self, key, default)
 
     def __contains__(self, key: Any) -> bool:
-        self._item("r", key)
+        self._item("r", KEYS)
         return dict.__contains__(self, key)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._item("r", KEYS)
+        for key in self.raw.__iter__(self):
+            yield key
+            self._item("r", KEYS)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._settle(key, "w", "w!")
@@ -283,7 +291,7 @@ class _Items(ItemsView[Any, Any]):
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         mapping: Any = self._mapping  # type: ignore[attr-defined]
-        for key in mapping:
+        for key in mapping._steps(mapping.raw.__iter__):
             yield key, dict.__getitem__(mapping, key)
 
     def __reversed__(self) -> Iterator[tuple[Any, Any]]:
