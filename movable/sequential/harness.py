@@ -107,6 +107,7 @@ class Machine(Performer):
         self.levels: set[str] = set()
         self.vmstat: dict[str, int] = {}
         self.answers: list[int] = []
+        self.unmoved: set[tuple[int, bool]] = set()  # idle pages: in which round, and whether isolate_page refused them
         self.names = HandleNames()
         self.note: dict[str, Any] = {"text": ""}
         self._last_event = EVENT_LIMIT
@@ -516,7 +517,7 @@ class Machine(Performer):
         A driver may give pages up meanwhile, as a balloon does when no target can be had; those are free, and not counted.
         """
         assert self.workload is not None
-        for _ in range(2):
+        for time in range(2):
             with self.seam.quiet():
                 pages = list(self.workload.pages())
                 mapped = {page.pfn for page in self.workload.mapped()}
@@ -529,6 +530,8 @@ class Machine(Performer):
                 if not moved and not self._is_the_drivers(page):
                     continue  # given up by a move that half failed
                 if not self.workload.may_refuse and self.faults.short_of_targets == short:
+                    if not moved:
+                        self.unmoved.add((time, not self.answers))
                     self.say("D50", moved, f"page {page.pfn} is idle and did not move in {MOVES_ASKED} tries of ten passes each")
             self._check()
             with self.seam.quiet():

@@ -94,8 +94,21 @@ class Search:
     first_failure: Found | None = None
 
     def run(self, program: Program, keep: bool = False) -> Machine:
-        """One program on a fresh machine."""
+        """One program on a fresh machine. A page that the driver refuses for reasons of its own is idle, and free to stay (D50)."""
+        machine = self._run(program, keep)
+        if "D50" in machine.monitor.broken and self._refuses_by_itself(program, machine):
+            del machine.monitor.broken["D50"], machine.monitor.observed["D50"]
+        return machine
+
+    def _run(self, program: Program, keep: bool = False) -> Machine:
         return Machine(self.workload, self.factory, era=self.era, seed=self.seed, keep=keep).run(program)
+
+    def _refuses_by_itself(self, program: Program, machine: Machine) -> bool:
+        """Whether isolate_page refused, and does so too where the core has not asked for anything before: that is its right."""
+        if not all(refused for _, refused in machine.unmoved):
+            return False
+        alone = self._run(tuple(step for step in program if step[0] in ("op", "variant")))
+        return (0, True) in alone.unmoved
 
     def learn(self, program: Program) -> None:
         """Run a program and add up what it showed; of one that is known to end its process only that."""

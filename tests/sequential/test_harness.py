@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from docs.drivers.ring import Ring, RingWorkload
+from movable import VM, Page
+from movable.contract import operation
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
 from movable.sequential.search import Search
@@ -97,3 +100,45 @@ class Wrong(just.PinWorkload):
 def test_an_invariant_that_fails_is_told() -> None:
     found: Any = searched(Wrong, 20).first
     assert "D54" in found
+
+
+class Sleeper(Ring):
+    """A device that sleeps: meanwhile no page of it may be taken. ``forgets``: nor any that was put back once."""
+
+    forgets = False
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.asleep = False
+        self.was_back: set[int] = set()
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        with self.lock:
+            refused = self.asleep or page.pfn in self.was_back
+        return not refused and super().isolate_page(page, mode)
+
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        if self.forgets:
+            self.was_back.add(page.pfn)
+
+
+class Forgets(Sleeper):
+    forgets = True
+
+
+class SleeperWorkload(RingWorkload):
+    factory = Sleeper
+    driver: Sleeper
+
+    @operation()
+    def sleep(self) -> None:
+        self.driver.asleep = True
+
+
+def test_a_driver_may_refuse_pages_for_reasons_of_its_own_and_not_for_what_the_core_did() -> None:
+    search = searched(SleeperWorkload)
+    assert "D50" not in search.first and search.exercised["D50"] and search.operations["sleep"]
+    search = searched(SleeperWorkload, factory=Forgets)
+    assert "D50" in search.first
+    assert not [step for step in search.smallest("D50") if step == ("op", "sleep", {})]
