@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable, Hashable
 from enum import Enum
+from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import VMBug
 from movable.explore.instrument.hooks import Hooks
-from movable.introspection import vars_of
+from movable.introspection import of_an_author, vars_of
 from movable.mm.address_space import AddressSpace
 from movable.mm.list import ListHead
 from movable.mm.list import watch as watch_head
@@ -52,9 +55,22 @@ class DriverHooks(Hooks):
             frozen = getattr(getattr(cls, "__dataclass_params__", None), "frozen", False)
             return home in homes and not frozen and not issubclass(cls, (tuple, Enum, BaseException))
 
+        self._peeking = _peeking(workload, driver)
         super().__init__(
             scheduler, foreign=(Page, WatchedData, Workload, *kinds), fixed=MACHINE, follow=follow, label=self._label_of
         )
+
+    def to(self, scheduler: Any) -> Callable[[str, Hashable], object]:
+        """As in Hooks. What the workload itself reads of the driver is a step, and no race of the driver's."""
+        peeking, point = self._peeking, scheduler.point
+        if not peeking:
+            return super().to(scheduler)
+
+        def asked(op: str, key: Hashable) -> object:
+            caller = of_an_author(sys._getframe(1)) if op == "r" else None
+            return point("xr" if caller is not None and caller.f_code in peeking else op, key)
+
+        return asked
 
     def adopt(self, value: Any, where: str) -> Any:
         """As in Hooks; what the workload leaves out stays as it is."""
@@ -98,6 +114,25 @@ class DriverHooks(Hooks):
         return None if seen is None else seen.name
 
 
+def _peeking(workload: type[Workload], driver: object) -> frozenset[CodeType]:
+    """The code of a workload that looks at attributes of its driver; none where it asks the driver for everything."""
+    return _codes(workload, frozenset(vars_of(driver)))
+
+
+@lru_cache(maxsize=64)
+def _codes(workload: type[Workload], attributes: frozenset[str]) -> frozenset[CodeType]:
+    found: set[CodeType] = set()
+    classes = [cls for cls in workload.__mro__ if cls not in Workload.__mro__]
+    own = [value for cls in classes for name, value in vars(cls).items() if name != "teardown"]  # that one is a part of the driver
+    todo = [value.__code__ for value in own if isinstance(value, FunctionType)]
+    while todo:
+        code = todo.pop()
+        found.add(code)
+        todo += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    named = {name for code in found for name in code.co_names} - {"vm"}
+    return frozenset(found) if named & attributes else frozenset()
+
+
 def watched_view(vm: VM, view: memoryview) -> WatchedData | None:
     """A view of a page's content that a driver took before anybody watched, as it would get it now; None for any other."""
     if vm._memory is None or view.obj is not vm._map or view.readonly or not view.contiguous:
@@ -109,7 +144,7 @@ def watched_view(vm: VM, view: memoryview) -> WatchedData | None:
 class ScenarioSeam(Seam):
     """The seam of a scenario's machine: every list is a location of its own, and nobody may touch a page that is free.
 
-    ``tell``, if set, is called with (kind, page, arguments) of every event. ``journal``, if set, gets every event (see `Rulings`);
+    ``starved`` are the tasks that got no memory. ``tell``, if set, is called with (kind, page, arguments) of every event. ``journal``, if set, gets every event (see `Rulings`);
     ``freed`` is called with each page that is freed, before it is.
     """
 
@@ -122,6 +157,7 @@ class ScenarioSeam(Seam):
         self.freed: Callable[[Page], object] | None = None
         self.lists: dict[int, tuple[ListHead, Hashable]] = {}
         self.made: dict[tuple[str, str], int] = {}
+        self.starved: set[str] = set()
 
     @property
     def hooks(self) -> DriverHooks | None:
@@ -155,6 +191,11 @@ class ScenarioSeam(Seam):
         """From now on looking at the list is a point as well."""
         self.list_key(head)
         watch_head(head, self)
+
+    def alloc_failed(self) -> None:
+        """As in Seam."""
+        if self.scheduler is not None:
+            self.starved.add(self.scheduler.current)
 
     def adopt(self, page: Page, field: str, value: Any) -> Any:
         """The driver's objects are watched wherever they are kept, in pages too."""

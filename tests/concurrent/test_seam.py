@@ -31,7 +31,7 @@ from movable import (
 from movable.concurrent.seam import DriverHooks, ScenarioSeam
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject
-from movable.contract import Workload, migrate, op, scenario
+from movable.contract import Workload, migrate, op, operation, scenario
 from movable.errors import VMBug
 from movable.explore import Scene
 from movable.explore.schedulers.dfs import Dfs
@@ -498,3 +498,42 @@ def test_nobody_may_lock_or_unlock_a_free_page(use: Callable[[Page], object]) ->
     page._refcount = 0
     with pytest.raises(VMBug, match=r"D46.*its lock is used by main after it was freed"):
         use(page)
+
+
+class Counted(Ring):
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.drops = 0
+
+    def drop(self, slot: int) -> None:
+        super().drop(slot)
+        with self.lock:
+            self.drops += 1
+
+    def dropped(self) -> bool:
+        return self.drops > 0
+
+
+class PeeksWorkload(RingWorkload):
+    """Looks at the driver's counter itself."""
+
+    factory = Counted
+    driver: Counted
+
+    @operation()
+    def look(self) -> None:
+        _ = self.driver.drops > 0 and max(0, self.driver.drops)
+
+
+class AsksWorkload(PeeksWorkload):
+    """Has the driver look, which takes no lock for it."""
+
+    @operation()
+    def look(self) -> None:
+        self.driver.dropped()
+
+
+@pytest.mark.parametrize(("workload", "broken"), [(PeeksWorkload, []), (AsksWorkload, ["D53"])])
+def test_what_a_workload_looks_at_itself_is_no_race_of_the_driver(workload: type[Workload], broken: list[str]) -> None:
+    one = scenario("look", op("drop", slot=0), op("look"), prefix=[op("write", slot=1, data=b"a")])
+    assert list(interleavings(Subject(workload, Counted), executions=80, scenarios=[one]).broken) == broken

@@ -91,7 +91,7 @@ class Hooks:
         closures: bool = False,
     ) -> None:
         require_known()
-        self.point = scheduler.point
+        self.point = self.to(scheduler)
         self.seen: dict[int, Seen] = {}
         self._scheduler = scheduler
         self._foreign = foreign + fixed
@@ -128,6 +128,10 @@ class Hooks:
             swap(seen.obj, plain(type(seen.obj)), builtin=isinstance(seen.obj, types.SimpleNamespace))
         self.seen.clear()
 
+    def to(self, scheduler: Points) -> Callable[[str, Hashable], object]:
+        """Where points go."""
+        return scheduler.point
+
     def state(self) -> "State":
         """What these hooks know now, for `put_back`."""
         boxes = {key: BOXES[key] for key in self._keys if key in BOXES}
@@ -137,7 +141,7 @@ class Hooks:
     def put_back(self, state: "State", scheduler: Points) -> None:
         """The same hooks for another execution, in which every object is as it was when ``state`` was taken."""
         seen, made, looked, boxes, unwatched, class_level, loose, hidden = state
-        self.point = scheduler.point
+        self.point = self.to(scheduler)
         self._scheduler = scheduler
         self.seen, self._made, self._looked = dict(seen), dict(made), dict(looked)
         self.unwatched_kinds, self._class_level = list(unwatched), set(class_level)
