@@ -207,6 +207,8 @@ class Execution:
         self.steps = scheduler.steps
         self.run_tasks = scheduler.tasks
         self.ended: Hashable = None
+        self.seam.starved.clear()
+        self.stage.starved.clear()
         self.state: list[Any] | None = None
         self.seam.freed = self._freed if asks_outside(self.trial.subject.workload) else None
 
@@ -249,8 +251,9 @@ class Execution:
 
     def _run(self, number: int) -> None:
         self.scheduler.point("r", START)
-        user = self.stage.users[number]
+        user, starved, name = self.stage.users[number], self.seam.starved, self.scheduler.current
         for action in self.trial.scenario.tasks[number]:
+            starved.discard(name)
             began = len(self.steps)
             try:
                 answer = self.stage.do(user, action)
@@ -262,6 +265,8 @@ class Execution:
                 fitting = unfit(error) or named(error)
                 raise fitting from (None if fitting is error else error)
             if action[0] == "op":
+                if name in starved:
+                    self.stage.starved.add((number, len(self.spans[number])))
                 self.answers[number].append(self.stage.plain(number, answer))
             self.spans[number].append((began, len(self.steps)))
 
@@ -285,7 +290,7 @@ class Execution:
         self._judge_rules()
         beside = list(self.ambient.values()) if self.ambient else []
         state = self._number(beside)
-        self.ended = (state, repr(self.answers))
+        self.ended = (state, repr(self.answers), *sorted(self.stage.starved))
         ended = (self.ended, precedence(self.spans))
         if state is not None and trial.was_right(ended):
             trial.judged(self._reading_rule())

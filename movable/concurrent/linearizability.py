@@ -62,7 +62,8 @@ class Orders:
     apart, and those orders count too.
 
     An operation of ``Workload.busy`` that answered "busy" was not done, and changed nothing: an execution is then compared with the
-    orders of all the other operations too.
+    orders of all the other operations too. So is one that refused where it got no memory: two that want several pages each may
+    both get too few, and give back what they have. Where one of those did a part of its work, no order says how much.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario) -> None:
@@ -151,15 +152,15 @@ class Orders:
 
     def judge(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]]) -> tuple[str, str] | None:
         """The rule that an execution broke and what was wrong; None when some order gives the same."""
-        if not self.outcomes:
+        if not self.outcomes or self._half_done(stage, answers):
             return None
         wrong = self._judge(self.outcomes, stage, answers, spans)
         if wrong is None:
             return None
-        for left_out in self._choices(answers):
+        for left_out in self._choices(stage, answers):
             if self._judge(self._without(left_out), stage, answers, spans) is None:
                 return None
-        for left_out in self._choices(answers, self.long):
+        for left_out in self._choices(stage, answers, self.long):
             if self._judge(self._taken_apart(left_out), stage, answers, spans) is None:
                 return None
         return wrong
@@ -169,14 +170,14 @@ class Orders:
 
         Also () where not every order is known: then nothing more is said than of the real time that was seen.
         """
-        if not self.timed or self.errors or self.hangs or not self.all_orders:
+        if not self.timed or self.errors or self.hangs or not self.all_orders or self._half_done(stage, answers):
             return ()
         found = self._accepted(self.outcomes, stage, answers)
         if found and refuted(found, None) is None:
             return ()
-        for left_out in self._choices(answers):
+        for left_out in self._choices(stage, answers):
             found += self._accepted(self._without(left_out), stage, answers)
-        for left_out in self._choices(answers, self.long):
+        for left_out in self._choices(stage, answers, self.long):
             found += self._accepted(self._taken_apart(left_out), stage, answers)
         found = list(dict.fromkeys(found))
         return () if refuted(found, None) is None else tuple(found)
@@ -222,18 +223,28 @@ class Orders:
         text = f"{said}: {order}, and no order of the operations in which that is so gives these answers and what can be read now"
         return ("D15" if kept else "D54", text)
 
-    def _choices(self, answers: list[list[Any]], none: bool = False) -> Iterator[frozenset[Place]]:
-        """Which operations may not have been done: those that answered "busy" and may, all of them first; ``none``: and no one."""
+    def _choices(self, stage: Stage, answers: list[list[Any]], none: bool = False) -> Iterator[frozenset[Place]]:
+        """Which operations may not have been done: those that refused and may, all of them first; ``none``: and no one."""
         busy: list[Place] = []
         for task, found in enumerate(answers):
             places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
             done = zip(places, found, strict=False)
-            busy += [(task, number) for number, answer in done if refusal(answer) and self._may_refuse(task, number)]
+            may = [(task, number) for number, answer in done if refusal(answer)]
+            busy += [place for place in may if place in stage.starved or self._may_refuse(*place)]
         if none:
             yield frozenset()
         for count in range(len(busy), 0, -1):
             if count == len(busy) or len(busy) <= MAX_LEFT_OUT:
                 yield from map(frozenset, combinations(busy, count))
+
+    def _half_done(self, stage: Stage, answers: list[list[Any]]) -> bool:
+        """Whether an operation got no memory and did not refuse: how much it did depends on what was free at each of its moments."""
+        for task, found in enumerate(answers if stage.starved else ()):
+            places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
+            for number, answer in zip(places, found, strict=False):
+                if (task, number) in stage.starved and not refusal(answer):
+                    return True
+        return False
 
     def _judge(
         self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], spans: list[list[Span]]

@@ -144,7 +144,7 @@ class Stage(Performer):
 
     ``live`` are the handles of the prefix, ``history`` those that there were before each of its actions, ``pages`` the frame
     numbers of the driver's pages, ``users`` the copies of the workload,
-    ``held`` the list of pages that the prefix isolated.
+    ``held`` the list of pages that the prefix isolated. ``starved`` are the (task, number) of operations that got no memory.
     """
 
     offline_passes = 2
@@ -173,6 +173,7 @@ class Stage(Performer):
         self.pages = [page.pfn for page in self.workload.pages()]
         self.before = dict(self.workload.model)
         self.users = [self._user() for _ in scenario.tasks]
+        self.starved: set[tuple[int, int]] = set()
 
     def _user(self) -> Workload:
         user = copy.copy(self.workload)

@@ -151,6 +151,8 @@ def _alloc_block(vm: VM, gfp: int, order: int, node: Node) -> Page | None:
         from movable.mm.page_alloc_slowpath import alloc_pages_slowpath
 
         page = alloc_pages_slowpath(vm, node, gfp, order)
+        if page is None and vm.seam is not None:
+            vm.seam.alloc_failed()
         if page is None and order > PAGE_ALLOC_COSTLY_ORDER:
             from movable.mm.obstacles import note_failure
 

@@ -151,6 +151,9 @@ class Tracepoints:
 
     # the allocator
 
+    def alloc_failed(self) -> None:
+        """An allocation came to nothing."""
+
     def alloc_pages(self, gfp: int) -> None:
         """The allocator is asked; from within a callback that is an event of the page it is about."""
         if self.scheduler is not None:

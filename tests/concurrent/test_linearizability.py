@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from errno import ENOMEM
+
 import pytest
+from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import AddressSpace, Page, adjust_managed_page_count
+from movable import GFP_KERNEL, AddressSpace, Page, adjust_managed_page_count, put_page
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import _same, invariant
 from movable.concurrent.parts import LEFT_OUT
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import HandleAnswer, Stage, subject
-from movable.contract import migrate, op, scenario
+from movable.contract import migrate, op, operation, scenario
 from movable.explore import explore
 from movable.explore.failure import Failure
 from movable.workload.scenario import Scenario
@@ -140,3 +144,70 @@ def test_what_can_be_read_in_the_end_counts_beside_a_worker_too() -> None:
     made = scenario("purge", op("write", slot=5, data=b"b"), op("purge"), prefix=FILLED[:1])
     found = [interleavings(subject(chosen, chosen.factory), executions=200, scenarios=[made]) for chosen in BOTH]
     assert [list(one.broken) for one in found] == [[], ["D15"]]
+
+
+class Reserve(Ring):
+    """Takes pages that nobody can move: all that it was asked for, or none; or, half-heartedly, what there is."""
+
+    halves = False
+
+    def take(self, wanted: int) -> int:
+        pages = [page for _ in range(wanted) if (page := self.vm.alloc_page(GFP_KERNEL)) is not None]
+        if len(pages) < wanted and not self.halves:
+            while pages:
+                put_page(pages.pop())
+        with self.lock:
+            self.reserved = [*getattr(self, "reserved", []), *pages]
+        return len(pages) or -ENOMEM
+
+    def remove(self) -> None:
+        for page in getattr(self, "reserved", []):
+            put_page(page)
+        super().remove()
+
+
+class Halves(Reserve):
+    halves = True
+
+
+class Leaves(Reserve):
+    """Says that it got nothing, and keeps what it got."""
+
+    def take(self, wanted: int) -> int:
+        pages = [page for _ in range(wanted) if (page := self.vm.alloc_page(GFP_KERNEL)) is not None]
+        with self.lock:
+            self.reserved = [*getattr(self, "reserved", []), *pages]
+        return len(pages) if len(pages) == wanted else -ENOMEM
+
+
+class ReserveWorkload(RingWorkload):
+    factory = Reserve
+    driver: Reserve
+
+    @operation(wanted=st.integers(1, 20))
+    def take(self, wanted: int) -> int:
+        return self.driver.take(wanted)
+
+    def ledger(self) -> Iterator[tuple[str, str, int, int]]:
+        yield from super().ledger()
+        yield "D54", "reserved pages", len(getattr(self.driver, "reserved", [])) % 20, 0
+
+
+@pytest.mark.parametrize("driver", [Reserve, Halves])
+def test_two_that_want_more_memory_than_there_is_may_both_get_none(driver: type[Reserve]) -> None:
+    one = scenario("take", op("take", wanted=20), op("take", wanted=20))
+    trial = Trial(subject(QuietReserve if driver is Halves else ReserveWorkload, driver), one)
+    assert explore(trial, executions=400, strategy="dpor").failure is None
+    answers = [[one[0] for one in found.answers] for found in trial.orders.outcomes]
+    assert [-ENOMEM, -ENOMEM] not in answers
+
+
+class QuietReserve(ReserveWorkload):
+    def ledger(self) -> Iterator[tuple[str, str, int, int]]:
+        yield from super(ReserveWorkload, self).ledger()
+
+
+def test_who_got_no_memory_and_kept_some_is_found() -> None:
+    one = scenario("take", op("take", wanted=20), op("take", wanted=20))
+    found = explore(Trial(subject(ReserveWorkload, Leaves), one), executions=400, strategy="dpor").failure
+    assert found is not None
