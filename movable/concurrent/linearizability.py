@@ -238,7 +238,7 @@ class Orders:
                 yield from map(frozenset, combinations(busy, count))
 
     def _half_done(self, stage: Stage, answers: list[list[Any]]) -> bool:
-        """Whether an operation got no memory and did not refuse: how much it did depends on what was free at each of its moments."""
+        """Whether an operation got no memory and did not refuse: how much it did depends on each moment."""
         for task, found in enumerate(answers if stage.starved else ()):
             places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
             for number, answer in zip(places, found, strict=False):

@@ -144,8 +144,9 @@ def watched_view(vm: VM, view: memoryview) -> WatchedData | None:
 class ScenarioSeam(Seam):
     """The seam of a scenario's machine: every list is a location of its own, and nobody may touch a page that is free.
 
-    ``starved`` are the tasks that got no memory. ``tell``, if set, is called with (kind, page, arguments) of every event. ``journal``, if set, gets every event (see `Rulings`);
-    ``freed`` is called with each page that is freed, before it is.
+    ``starved`` are the tasks that got no memory. ``tell``, if set, is called with (kind, page, arguments) of every event.
+    ``journal``, if set, gets every event (see `Rulings`); ``freed`` is called with each page that is freed,
+    before it is.
     """
 
     def __init__(self, scheduler: Any) -> None:

@@ -269,7 +269,7 @@ class _Planner:
                     yield from self._pair(state, one, [two])
 
     def _made_otherwise(self) -> Iterator[tuple[Scenario, int]]:
-        """Two that use a page that was made with other arguments, for which one of them takes another path through the driver's code."""
+        """Two that use a page that was made with other arguments, for which one of them takes another path through the driver."""
         for state, changed in self.states.otherwise():
             best = [effect for effect in self._best(state) if effect.touched or effect.gone]
             for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
