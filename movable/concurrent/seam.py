@@ -114,13 +114,13 @@ class DriverHooks(Hooks):
         return None if seen is None else seen.name
 
 
-def _peeking(workload: type[Workload], driver: object) -> frozenset[CodeType]:
+def _peeking(workload: Any, driver: object) -> frozenset[CodeType]:
     """The code of a workload that looks at attributes of its driver; none where it asks the driver for everything."""
     return _codes(workload, frozenset(vars_of(driver)))
 
 
 @lru_cache(maxsize=64)
-def _codes(workload: type[Workload], attributes: frozenset[str]) -> frozenset[CodeType]:
+def _codes(workload: Any, attributes: frozenset[str]) -> frozenset[CodeType]:
     found: set[CodeType] = set()
     classes = [cls for cls in workload.__mro__ if cls not in Workload.__mro__]
     own = [value for cls in classes for name, value in vars(cls).items() if name != "teardown"]  # that one is a part of the driver
