@@ -205,7 +205,14 @@ def _array(text: str) -> UserArray | None:
     if text == "bad":
         return NOWHERE
     value, times, repeat = text.partition("x")
-    return UserArray([int(value)] * int(repeat)) if times else UserArray([int(node) for node in text.split(",")])
+    return UserArray([int(value)] * _few(repeat)) if times else UserArray([int(node) for node in text.split(",")])
+
+
+def _few(text: str) -> int:
+    """A number of pages. Raises ValueError for more than an area has."""
+    if int(text) > AREA:
+        raise ValueError(f"{text} pages, where {AREA} are the most")
+    return int(text)
 
 
 def _mask(text: str) -> UserMask | None:
@@ -233,7 +240,7 @@ def _flags(text: str, names: dict[str, int]) -> int:
 
 
 def _move_pages(case: Case, bench: Bench) -> dict[str, Any]:
-    count = int(case.value("count", "1"))
+    count = _few(case.value("count", "1"))
     addresses = _addresses(case, count)
     pages = NOWHERE if case.value("pages") in ("bad", "NULL") else UserArray(addresses)
     nodes = _array(case.value("nodes", "1" if "MOVE" in case.args or "STRICT" in case.args else "NULL"))

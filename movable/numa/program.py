@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -27,23 +27,33 @@ MOVE_WORDS = {"STRICT": 1, "MOVE": 2, "MOVE_ALL": 4, "LAZY": 8}
 ASK_WORDS = {"NODE": 1, "ADDR": 2, "MEMS_ALLOWED": 4}
 
 
-WORDS = "|".join((*MODE_WORDS, *MOVE_WORDS, *ASK_WORDS))
-NUMBER = r"-?\d+|0x[0-9a-fA-F]+"
-FLAGS = rf"(?:{WORDS}|{NUMBER})(?:\|(?:{WORDS}|{NUMBER}))*"
-MASK = r"null|bad|(?:0x[0-9a-fA-F]+|\d+)(?:\+\d+)?"
+NUMBER = r"-?\d{1,20}|0x[0-9a-fA-F]{1,16}"
+
+
+def flags(names: Iterable[str]) -> str:
+    """The pattern of names and numbers joined by "|"."""
+    one = rf"(?:{'|'.join(names)}|{NUMBER})"
+    return rf"{one}(?:\|{one})*"
+
+
+MASK = r"null|bad|(?:0x[0-9a-fA-F]+|\d+)(?:\+\d{1,5})?"
 TOKEN = r"bad|kern|none|[A-Z]:-?\d+(?:\+\d+)?"
 PID = "self|P[0-2]|none|neg|kthread|super"
 VALUES = {
     **dict.fromkeys("len fsize ino6 foff p n off lenb w nm uid maxnode node hf count zombie".split(), NUMBER),
-    "addr": rf"{TOKEN}|{NUMBER}",
+    "addr": TOKEN,
     "r": "[A-Z]|bad",
     "kind": "anon|shanon|fshared|fprivate",
     "prot": "[rwn]+",
     "file": r"f\d",
     "c": "P[0-2]",
     **dict.fromkeys(("mask", "old", "new"), MASK),
-    "mode": rf"null|bad|{FLAGS}",
-    **dict.fromkeys(("mf", "flags"), FLAGS),
+    "mode": flags(MODE_WORDS),
+    "mf": flags(MOVE_WORDS),
+    "flags": flags(MOVE_WORDS),
+    "mmap addr": NUMBER,
+    "getpol mode": "null|bad",
+    "getpol flags": flags(ASK_WORDS),
     "pid": PID,
     "q": PID,
     "pages": rf"null|bad|(?:{TOKEN})(?:,(?:{TOKEN}))*",
@@ -52,10 +62,12 @@ VALUES = {
     "g": "a|b|root",
     "mems": r"\S+",
 }
-"""What the value of each key looks like."""
+"""What the value of each key looks like; of one operation alone where its name stands before it."""
 VALUE = {key: re.compile(pattern) for key, pattern in VALUES.items()}
 
 RANGE = ("r", "n")
+CPUS = 2
+MAX_PAGES = 1 << 20
 NEEDED = {
     "mmap": ("r", "kind", "len", "prot", "addr"),
     "touch": RANGE,
@@ -123,10 +135,10 @@ class Program:
 def parse_step(text: str) -> Step:
     """A step from its words. Raises ValueError for what is none."""
     who, op, *rest = text.split()
-    if who not in ("P0", "P1", "P2", "S") or op not in NEEDED:
+    if who not in ("P0", "P1", "P2", "S") or op not in NEEDED or (who == "S") != op.startswith("cs_"):
         raise ValueError(f"unknown step {text!r}")
     keys = dict(part.split("=", 1) for part in rest)
-    wrong = [key for key, value in keys.items() if key not in VALUE or not VALUE[key].fullmatch(value)]
+    wrong = [key for key, value in keys.items() if key not in VALUE or not VALUE.get(f"{op} {key}", VALUE[key]).fullmatch(value)]
     missing = [key for key in NEEDED[op] if key not in keys]
     if wrong or missing:
         raise ValueError(f"step {text!r}: {'missing' if missing else 'bad'} {', '.join(missing or wrong)}")
@@ -137,9 +149,9 @@ def parse_program(line: str) -> Program:
     """A program from one line of JSON. Raises ValueError or KeyError for what is none."""
     record = json.loads(line)
     head = HEAD.fullmatch(record["head"])
-    if head is None:
+    if head is None or int(head["cpu"]) >= CPUS:
         raise ValueError(f"unknown head {record['head']!r}")
-    return Program(
+    program = Program(
         number=record["id"],
         cpu=int(head["cpu"]),
         uid=int(head["uid"]),
@@ -151,6 +163,23 @@ def parse_program(line: str) -> Program:
         recorded=record["steps"],
         numa_maps=dict(record["nm"]),
     )
+    known = {"root", *program.groups}
+    for step in program.steps:
+        _whole(step, known)
+    if program.start not in known:
+        raise ValueError(f"head {record['head']!r} begins in a group that there is not")
+    return program
+
+
+def _whole(step: Step, groups: set[str]) -> None:
+    """What the words of a step alone do not say. Raises ValueError."""
+    if step.op == "mmap" and step.keys["kind"] in ("fshared", "fprivate") and "file" not in step.keys:
+        raise ValueError(f"step {step.text!r}: missing file")
+    if "g" in step.keys and step.keys["g"] not in groups:
+        raise ValueError(f"step {step.text!r}: there is no group {step.keys['g']}")
+    much = step.number("n") if step.op in ("touch", "pin") else step.number("len") if step.keys.get("r") != "Z" else 0
+    if much > MAX_PAGES:
+        raise ValueError(f"step {step.text!r}: {much} pages, where {MAX_PAGES} are the most")
 
 
 def read_programs(path: str) -> Iterator[Program]:

@@ -32,9 +32,7 @@ def test_a_wrong_answer_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines()[-1] == "0 of 69 cases equal"
 
 
-def test_a_case_that_asks_about_the_one_before_goes_on_with_its_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_case_that_asks_about_the_one_before_goes_on_with_its_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = {
         "id": 50,
         "case": "two of four pages pinned",
@@ -75,7 +73,10 @@ def test_cases_of_other_words(
     assert main(["numa", "replay", str(source)]) == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("key", "value"), [("call", "exit"), ("args", "pid=who count=1 flags=MOVE"), ("args", "flags=QUICK")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("call", "exit"), ("args", "pid=who count=1 flags=MOVE"), ("args", "flags=QUICK"), ("args", "nodes=1x99999999")],
+)
 def test_words_that_are_not_understood_are_one_line(
     key: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

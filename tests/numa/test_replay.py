@@ -118,6 +118,12 @@ LINE = LINES[0] + "\n"
         LINE.replace("len=16", "len=many", 1),
         LINE.replace(" kind=anon", "", 1),
         LINE.replace("mode=LOCAL", "mode=NEAR", 1),
+        LINE.replace("mode=LOCAL", "mode=MOVE_ALL", 1),
+        LINE.replace("len=16", "len=99999999", 1),
+        LINE.replace("P0 mmap", "S mmap", 1),
+        LINE.replace("kind=anon", "kind=fshared", 1),
+        LINE.replace("start=root", "start=b", 1),
+        LINE.replace("cpu=0", "cpu=7").replace("cpu=1", "cpu=7"),
     ],
 )
 def test_a_damaged_file_is_one_line_with_its_place(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
