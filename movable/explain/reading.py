@@ -19,6 +19,7 @@ from movable.explain.readers.tools.by_size import BySize
 from movable.explain.readers.tools.figures import Figures
 from movable.explain.readers.tools.mmtests import Mmtests
 from movable.explain.readers.tools.numastat import Numastat
+from movable.explain.readers.tools.summaries import Summaries
 from movable.explain.readers.tools.tool_tables import ToolTables
 from movable.explain.readers.zone_marks import Zones
 
@@ -45,7 +46,7 @@ def read(texts: Iterable[tuple[str, str]], page_kb: int | None = None) -> Materi
         readers = (
             BySize().read, Tables().read, Cgroup().read, Zones().read, Numastat().read, Figures().read, Snapshots().read,
             Smaps().read, meminfo.read, Dumps().read, PageOwner().read, cma.read, numa_maps.read, ToolTables().read,
-            failures.read, settings.read, messages.read, Mmtests().read,
+            failures.read, settings.read, messages.read, Summaries().read, Mmtests().read,
         )  # fmt: skip
         for line in lines(source, text):
             if line.text and any(reader(line, material) for reader in readers):

@@ -15,6 +15,7 @@ COMPACTING = (
 """How functions begin that compaction runs."""
 RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_inode", "buffer_head")
 HUGE = 2048  # kB
+BUSY = 20  # per cent of a processor
 LARGEST_PAGE = 64  # kB; what is larger is a huge page
 MOST_TOLD = 6
 
@@ -119,6 +120,9 @@ def _sysfs(rows: list[Figure], answer: Answer) -> None:
     if "block_size_bytes" in values:  # in hexadecimal digits
         block = int(_plain(values["block_size_bytes"]), 16)
         answer.facts.append(f"A memory block has {block >> 20} MiB.")
+    if "pages_collapsed" in values and "full_scans" in values:
+        made, scans = _plain(values["pages_collapsed"]), _plain(values["full_scans"])
+        answer.facts.append(f"khugepaged has made {made} huge pages in {scans} scans of all areas.")
     if "stored_pages" in values and "pool_total_size" in values:
         size = _plain(values["pool_total_size"] // 1024)
         answer.facts.append(f"zswap keeps {_plain(values['stored_pages'])} pages in {size} kB.")
@@ -205,6 +209,32 @@ def _freepages(rows: list[Figure], answer: Answer) -> None:
     answer.advice.append(BLOCKS)
 
 
+def _atop(rows: list[Figure], answer: Answer) -> None:
+    """Of atop's rows those of paging and pressure, which are what the interval added."""
+    paging = [one.values for one in rows if one.name == "PAG"]
+    for name, what in (("compact", "requests stalled in compaction"), ("stall", "requests stalled in direct reclaim"),
+                       ("swout", "pages were swapped out")):  # fmt: skip
+        if any(name in values for values in paging):
+            answer.facts.append(f"At most {_plain(max(values.get(name, 0) for values in paging))} {what} in one interval.")
+    names = ", ".join(dict.fromkeys(one.name for one in rows))
+    answer.facts = answer.facts or [f"Read: {names}; none says whether anything stalled."]
+    answer.advice.append(BLOCKS)
+
+
+def _top(rows: list[Figure], answer: Answer) -> None:
+    for one in rows:
+        answer.facts.append(f"{one.name} takes {one.values['percent']:.1f} % of a processor.")
+    if any(one.name.startswith("kcompactd") and one.values["percent"] > BUSY for one in rows):
+        answer.facts.append("Compaction in the background works hard: it helps only where what it scans moves.")
+        answer.advice.append("grep compact /proc/vmstat twice: pages scanned for each that moved")
+
+
+def _graph(rows: list[Figure], answer: Answer) -> None:
+    for name, group in list(alike(rows, lambda one: one.name).items())[: MOST_TOLD * 2]:
+        times = [one.values["us"] for one in group]
+        answer.facts.append(f"{name}: {len(times)} times, {max(times):.1f} us at most, {sum(times):.1f} us in all.")
+
+
 def _swaps(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         answer.facts.append(f"{one.name}: {_plain(one.values['used'])} kB of {_plain(one.values['total'])} kB are used.")
@@ -260,6 +290,9 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "numastat process": ("Memory of a process by node, in MB (numastat)", _by_node),
     "zsmalloc": ("Size classes of zsmalloc", _zsmalloc),
     "freepages": ("Free pages by size (virsh)", _freepages),
+    "atop": ("Paging by the interval (atop)", _atop),
+    "top": ("Tasks of the kernel (top)", _top),
+    "graph": ("How long functions took (function graph)", _graph),
     "swaps": ("Swap areas", _swaps),
     "pool": ("Pools of huge pages (hugeadm)", _pool),
     "kubernetes": ("Huge pages as Kubernetes counts them", _named),

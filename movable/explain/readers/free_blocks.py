@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from movable.explain.guarded import Guarded
 from movable.explain.material import FreeBlocks, Indices, Material, Pageblocks, TypeBlocks
@@ -109,7 +110,9 @@ class Tables:
         words = line.text.lower().split()
         if "zone" in words[:3]:
             orders = [word.removeprefix("order").strip("-_") for word in words[words.index("zone") + 1 :] if word != "order"]
-            if len(orders) >= LEAST_ORDERS and orders == [str(each) for each in range(len(orders))]:
+            sizes = [_kb(word) for word in orders]
+            doubled = sizes[:1] > [0] and all(after == 2 * before for before, after in pairwise(sizes))
+            if len(orders) >= LEAST_ORDERS and (doubled or orders == [str(each) for each in range(len(orders))]):
                 self._headed = len(orders)
                 return True
         found = _COLUMNS.match(line.text) if self._headed else None
@@ -132,6 +135,12 @@ class Tables:
         for count, name, swap, kb in _END.findall(line.text):
             material.report_end[name or swap] = int(count or kb)
         return _TITLES.search(line.text) is not None
+
+
+def _kb(word: str) -> int:
+    """A size as a heading has it (4k, 64kb, 2m) in kB; 0 for another word."""
+    found = re.fullmatch(r"(\d{1,5})([km])(?:i?b)?", word)
+    return 0 if found is None else int(found[1]) << (10 if found[2] == "m" else 0)
 
 
 def _numbers(text: str) -> list[int]:

@@ -25,16 +25,16 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
         (r"\bxen:balloon: Cannot add additional memory \((?P<what>-\d+)\)", "Balloon of Xen",
          "memory could not be added ({what})", "grep . /sys/devices/system/memory/auto_online_blocks, and dmesg"),
         (r"\bmemory (?P<what>memory\d+): Offline failed", "Memory offlining",
-         "{what} did not go offline: a page in it could not be moved", BLOCK),
+         "block {what} did not go offline: a page in it could not be moved", BLOCK),
         (r"\bchmem: Memory Block (?P<what>\d+ \([^)]*\)) disable failed: ", "Memory offlining",
          "block {what} did not go offline: a page in it could not be moved", BLOCK),
         (r"\bchmem: Only (?P<what>\S+ of \S+) memory disabled", "Memory offlining", "{what} went offline", BLOCK),
         (r"\bacpi \S+: Still not ejected|\bACPI: \S+: Offline failed|\bOffline failed\.$", "Memory offlining",
          "the memory did not go offline, so that it could not be taken out", BLOCK),
         (r"\bINFO: task (?P<what>(?:kcompactd|khugepaged|kswapd)\S*) blocked for more than \d+ seconds", "A task that hangs",
-         "{what} waited for long: for a lock, or for the disk", SCANS),
+         "the task {what} waited for long: for a lock, or for the disk", SCANS),
         (r"\bsoft lockup - CPU#\d+ stuck for \d+s! \[(?P<what>(?:kcompactd|khugepaged|kswapd)[^\]]*)\]", "A task that does not end",
-         "{what} ran for long without a break: it scans and finds little", SCANS),
+         "the task {what} ran for long without a break: it scans and finds little", SCANS),
         (r"\bpage allocation stalls for (?P<what>\d+ms, order:\d+)", "Stalls",
          "an allocation waited {what}: for reclaim or compaction",
          "cat /proc/vmstat twice: compact_stall says compaction, allocstall says reclaim"),
@@ -45,14 +45,17 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "addresses ran out for {what} bytes, not memory: fragmentation has no part in it", "boot with a larger vmalloc="),
         (r"\bError allocating memory for compressed page: \d+, size=(?P<what>\d+)", "zram",
          "zsmalloc got no page for {what} bytes: memory is short where it is to be freed", "a larger vm.min_free_kbytes"),
-        (r"\bEAL: (?:No free hugepages reported in |No available |Not enough memory available|Cannot get hugepage|"
+        (r"\bKill(?:ing)? '(?P<what>[^']*)' \(\d+\), (?:uid|adj) ", "Low-memory killer (Android)",
+         "the killer ended {what}: memory was short, not broken up", "dumpsys meminfo; /proc/pressure/memory"),
+        (r"\bEAL: (?:FATAL: )?(?:No free hugepages reported in |No available |Not enough memory available|Cannot get hugepage|"
          r"Couldn't get fd on hugepage)",
          "DPDK", EMPTY_POOL, POOL),
         (r"\bunable to map backing store for (?:guest RAM: Cannot allocate memory|hugepages)", "QEMU", EMPTY_POOL, POOL),
         (r"\bFailed to reserve (?:and commit memory using )?large pages", "Java", EMPTY_POOL, POOL),
         (r"\bHugeTLB: Warning: (?:Failed to allocate|Using conventional)", "MySQL", EMPTY_POOL, POOL),
         (r"\blibhugetlbfs.*(?:WARNING: .*(?:failed|Cannot)|ERROR: .*)", "libhugetlbfs", EMPTY_POOL, POOL),
-        (r"\bmmap\(\d+\) with MAP_HUGETLB failed", "PostgreSQL", EMPTY_POOL, POOL),
+        (r"\bmmap\(\d+\) with MAP_HUGETLB failed|\bcould not map anonymous shared memory: Cannot allocate memory",
+         "PostgreSQL", EMPTY_POOL, POOL),
     )
 )  # fmt: skip
 _REFUSED = Guarded(
@@ -64,10 +67,16 @@ _ERRNO = {
     "busy": errno.EBUSY, "memory": errno.ENOMEM, "wrong": errno.EINVAL, "again": errno.EAGAIN, "right": errno.EACCES,
     "signal": errno.EINTR,
 }  # fmt: skip
+_AROUND = Guarded(
+    r"\bto free \d+kB on behalf of '|\bcache \d+kB is below limit \d+kB for oom_score_adj|\bFree memory is -?\d+kB above reserved|"
+    r"/proc/sys/kernel/hung_task_timeout_secs\" disables|\bHINT: .*\bor huge pages"
+)
+"""What goes on with such messages, and says nothing new."""
 _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
     "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "hugepage", "guest RAM", "large pages", "HugeTLB",
-    "huge", "ejected", "HUGETLB", "write error",
+    "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT", "HUGETLB",
+    "write error",
 )  # fmt: skip
 
 
@@ -88,4 +97,4 @@ def read(line: Line, material: Material) -> bool:
             what = found.groupdict().get("what") or ""
             material.messages.append((title, meaning.format(what=what), advice))
             return True
-    return False
+    return _AROUND.search(text) is not None
