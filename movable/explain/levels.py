@@ -76,7 +76,8 @@ def _watermarks(marks: Marks, order: int) -> Answer:
             "below low: kswapd runs, and requests above order 0 wait" if free < low else
             "below high: kswapd goes on where it runs" if high is not None and free < high else "above all of them: no pressure"
         )  # fmt: skip
-        answer.facts.append(f"Watermarks: min {minimum}, low {low}, high {high}; free memory is {state}.")
+        marked = f"min {minimum}, low {low}" + (f", high {high}" if high is not None else "")
+        answer.facts.append(f"Watermarks: {marked}; free memory is {state}.")
         needs = low + (2 << order)
         answer.facts.append(
             f"Compaction for order {order} wants {needs} free pages: "

@@ -20,8 +20,10 @@ body { margin: 0 auto; max-width: 46rem; padding: 1rem; background: var(--paper)
   font: 16px/1.5 system-ui, sans-serif;
   overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; } p { margin: .2rem 0; }
-.next { border-left: .25rem solid var(--want); padding-left: .7rem; } svg { width: 100%; height: auto; background: var(--soft); }
-svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } li { font: 13px/1.5 ui-monospace, monospace; }
+.next { border-left: .25rem solid var(--want); padding-left: .7rem; margin: .4rem 0; }
+svg { display: block; width: 100%; max-width: 32rem; height: auto; margin: .5rem 0; background: var(--soft); border-radius: .3rem; }
+svg text { fill: var(--ink); font: 11px system-ui, sans-serif; } .small { font-size: .85rem; opacity: .8; }
+li { font: 13px/1.5 ui-monospace, monospace; }
 """
 
 
@@ -50,11 +52,14 @@ def _place(line: Line) -> str:
 
 def html(material: Material, found: list[Answer], order: int) -> str:
     """One page: no network, readable on a phone."""
-    pictures = "".join(_picture(row, order) for row in zones.last(material))
+    pictures = {f"{zones.named(row)}, order {order} ": _picture(row, order) for row in zones.last(material) if row.free}
     caption = f"Each bar is a share of what is free, the number above it counts blocks; orders below {order} have the other colour."
-    body = pictures + (f"<p>{caption}</p>" if pictures else "")
+    body = ""
     for answer in found:
-        body += f"<h2>{in_html(answer.title)}</h2>" + "".join(f"<p>{in_html(fact)}</p>" for fact in answer.facts)
+        picture = next((one for title, one in pictures.items() if answer.title.startswith(title)), "")
+        if picture and caption:
+            picture, caption = f'{picture}<p class="small">{caption}</p>', ""
+        body += f"<h2>{in_html(answer.title)}</h2>{picture}" + "".join(f"<p>{in_html(fact)}</p>" for fact in answer.facts)
         body += "".join(f'<p class="next">Next: {in_html(advice)}.</p>' for advice in dict.fromkeys(answer.advice))
     if material.unread:
         lines = "".join(f"<li>{in_html(_place(line))}: {in_html(line.raw.strip()[:200])}</li>" for line in material.unread[:200])
@@ -69,19 +74,25 @@ def html(material: Material, found: list[Answer], order: int) -> str:
 
 def _picture(row: FreeBlocks, order: int) -> str:
     """Free memory of a zone by order: a bar for each, as high as its share of what is free."""
-    total, width = max(row.free, 1), 560 / max(len(row.counts), 1)
+    total, width = max(row.free, 1), 344 / max(len(row.counts), 1)
     bars = ""
     for each, count in enumerate(row.counts):
         share = (count << each) / total
-        x, high = 20 + each * width, round(110 * share, 1)
+        x, high = 8 + each * width, round(110 * share, 1)
         colour = "var(--bar)" if each >= order else "var(--want)"
         bars += (
-            f'<rect x="{x + 4:.1f}" y="{130 - high}" width="{width - 8:.1f}" height="{high}" fill="{colour}"/>'
+            f'<rect x="{x + 2:.1f}" y="{130 - high}" width="{width - 4:.1f}" height="{high}" fill="{colour}"/>'
             f'<text x="{x + width / 2:.1f}" y="146" text-anchor="middle">{each}</text>'
-            f'<text x="{x + width / 2:.1f}" y="{124 - high:.1f}" text-anchor="middle">{count or ""}</text>'
+            f'<text x="{x + width / 2:.1f}" y="{124 - high:.1f}" text-anchor="middle">{_short(count)}</text>'
         )
     name = f"{zones.named(row)}: free memory by order; blocks of order {order} or more are blue"
     return (
-        f'<h2>{in_html(zones.named(row))}: free memory by order</h2><svg viewBox="0 0 600 156" role="img" '
-        f'aria-label="{in_html(name)}">{bars}</svg>'
+        f'<svg viewBox="0 0 360 152" role="img" aria-label="{in_html(name)}">{bars}</svg>'
     )
+
+
+def _short(count: int) -> str:
+    """A count that fits above a bar: 212k for 212123; "" for none."""
+    if count < 10_000:
+        return str(count or "")
+    return f"{count // 1000}k" if count < 10_000_000 else f"{count // 1_000_000}M"

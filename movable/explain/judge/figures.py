@@ -230,7 +230,7 @@ def _top(rows: list[Figure], answer: Answer) -> None:
 
 
 def _graph(rows: list[Figure], answer: Answer) -> None:
-    for name, group in list(alike(rows, lambda one: one.name).items())[: MOST_TOLD * 2]:
+    for name, group in list(grouped(rows, lambda one: one.name).items())[: MOST_TOLD * 2]:
         times = [one.values["us"] for one in group]
         answer.facts.append(f"{name}: {len(times)} times, {max(times):.1f} us at most, {sum(times):.1f} us in all.")
 
