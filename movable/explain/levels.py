@@ -22,6 +22,8 @@ def answers(material: Material, order: int) -> Iterator[Answer]:
     yield from _indices(material, order, known)
     if material.settings:
         yield _settings(material.settings)
+    if "nr_hugepages" in material.asked:
+        yield from _pool_asked(material)
     if material.meminfo:
         yield _meminfo("Memory of the whole machine (meminfo)", material.meminfo)
     for node, values in sorted(material.node_meminfo.items()):
@@ -56,6 +58,19 @@ def _settings(values: dict[str, str]) -> Answer:
         answer.facts.append(f"Read: {rest}.")
     answer.facts = answer.facts or [f"Read: {values}."]
     return answer
+
+
+def _pool_asked(material: Material) -> Iterator[Answer]:
+    """A pool of huge pages that was asked for, beside what it came to."""
+    wanted = material.asked["nr_hugepages"]
+    counts = (material.settings.get("nr_hugepages"), material.meminfo.get("HugePages_Total"))
+    given = next((int(value) for value in counts if value is not None), None)
+    answer = Answer("Pool of huge pages", [f"{wanted} huge pages were asked for."])
+    if given is not None and given < wanted:
+        answer.facts.append(f"{given} could be made: for the other {wanted - given} no free block was found or compacted.")
+        answer.advice.append("compact (echo 1 > /proc/sys/vm/compact_memory) and ask again, or reserve them at boot (hugepages=)")
+        answer.advice.append(BLOCKS)
+    yield answer
 
 
 def _watermarks(marks: Marks, order: int) -> Answer:

@@ -36,7 +36,7 @@ class FreeBlocks:
 
     def cut_before(self, order: int) -> bool:
         """Whether the row was cut before it came to ``order``, and has no larger block: nobody knows what is free there."""
-        return not self.whole and order >= len(self.counts)
+        return not self.whole and order >= len(self.counts) and "= " not in self.line.text
 
 
 @dataclass(slots=True)
@@ -287,6 +287,8 @@ class Material:
     """/proc/meminfo: kB, the numbers of huge pages as they are."""
     settings: dict[str, str] = field(default_factory=dict)
     """``enabled`` and ``defrag`` of transparent_hugepage, and vm.* of sysctl by name."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """What commands asked for (``echo N > .../nr_hugepages``), by the setting's name."""
     frames: list[tuple[str, bytes]] = field(default_factory=list)
     """Dumps of /proc/kpageflags: name, and a word of 8 bytes for each frame."""
     node_meminfo: dict[int, dict[str, int]] = field(default_factory=dict)

@@ -88,6 +88,9 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
         yield f"{moved} pages were migrated" + (f", {failed} attempts failed." if failed is not None else ".")
     if scanned and moved:
         yield f"{scanned / moved:.1f} pages were scanned for each that moved."
+    if scanned and "compact_daemon_migrate_scanned" in values:
+        share = 100 * values["compact_daemon_migrate_scanned"] // scanned
+        yield f"kcompactd scanned {share} % of the pages, the rest tasks that waited, or a command."
     isolated, free_scanned = values.get("compact_isolated", 0), values.get("compact_free_scanned", 0)
     if isolated and free_scanned:
         yield f"{free_scanned / isolated:.1f} frames were scanned by the free scanner for each page isolated."

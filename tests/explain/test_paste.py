@@ -128,6 +128,9 @@ SAYS = {
     "top_kcompactd": ["kcompactd0 takes 99.7 % of a processor"],
     "messages": ["The task kcompactd1:331 ran for long", "Low-memory killer", "DPDK", "QEMU", "PostgreSQL"],
     "table_of_sizes": ["zone Normal, order 9", "353620 kB are free in 54261 blocks"],
+    "pool_asked": ["2048 huge pages were asked for.\n1189 could be made: for the other 859"],
+    "s390": ["order 8 (1 MiB) failed", FRAGMENTED, "None can be had: free memory is broken up"],
+    "dma_messages": ["A driver got no contiguous memory for DMA (3 times)", "The bounce buffers were full", "descriptor ring"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

@@ -30,7 +30,7 @@ _AROUND = Guarded(
     r"^\s*(?:pstate|pc|lr|sp|x\d\d?|r\d\d?|psr|CFAR|XER|IRQMASK|Exception stack|Stack|Flags|Control|Backtrace|Process) ?:|"
     r"^\s*(?:[0-9a-f]{16}\s*){2,}$|^\s*(?:[0-9a-f]{8}\s+){3,}[0-9a-f]{8}\s*$|^\s*[0-9a-f]{3,4}: (?:[0-9a-f]{8} ?)+$|"
     r"\b(?:RAX|RBX|RCX|RDX|RSI|RDI|RBP|RSP|R\d\d|ORIG_RAX|CS|CR2|FS|GS|DS|EAX|EBX|ESI|DR\d|EFLAGS): ?\S|\bTasks state \(|"
-    r"^\s*\[\s*pid\s*\]|--\[ (?:end trace|cut here)|\bsysrq: |\bSysRq : |\b(?:warn_alloc\w*|\w+_dump_pages): \d+ callbacks|"
+    r"^\s*\[\s*pid\s*\]|--\[ (?:end trace|cut here)|\bsysrq: |\bSysRq : |\b\w+: \d+ callbacks suppressed|"
     r"^\s*\[\s*\d+\]\s+\d+\s+\d+|\bOut of memory: |\boom_reaper: |\bMem abort info|\bCode: |"
     r"\bkworker/\S+ cpuset|\bcpuset=\S* mems_allowed=|\bKilled process \d+|\bMemory cgroup out of memory|"
     r"\bslab_unreclaimable:|\bactive_anon:\d+ inactive|\bSLU?[AU]B: Unable to allocate memory|"
@@ -59,6 +59,8 @@ def read(line: Line, material: Material) -> bool:
     oom = _OOM.search(line.text) if failed is None and "oom-killer" in line.text else None
     if failed is not None:
         task, _, message = failed[1].partition(": ")
+        if task.endswith("page allocation failure"):  # whose it was has been cut off
+            task, message = "somebody", f"page allocation failure: {message}"
         if _MESSAGE.search(message) is None:
             return False
         order = _ORDER.search(message)

@@ -43,6 +43,15 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "cat /proc/buddyinfo"),
         (r"\bvmap allocation for size (?P<what>\d+) failed", "Addresses of vmalloc",
          "addresses ran out for {what} bytes, not memory: fragmentation has no part in it", "boot with a larger vmalloc="),
+        (r"\bvmalloc: allocation failure|\bvmalloc error: size (?P<what>\d+)", "vmalloc",
+         "single pages ran out for vmalloc, or its addresses: fragmentation has no part in it", "cat /proc/meminfo"),
+        (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\*ERROR\* [Ff]ailed to allocate (?:buffer with size )?\d+", "DMA memory",
+         "a driver got no contiguous memory for DMA", "grep Cma /proc/meminfo where CMA serves it, else cat /proc/buddyinfo"),
+        (r"\bswiotlb buffer is full \(sz: (?P<what>\d+) bytes\)|\bOut of SW-IOMMU space", "Bounce buffers (swiotlb)",
+         "the bounce buffers were full, a pool that is made at boot: fragmentation of memory has no part in it",
+         "boot with a larger swiotlb="),
+        (r"\bUnable to allocate memory for the (?P<what>\w+ descriptor ring)", "Network driver",
+         "it got no contiguous memory for its {what}", "smaller rings (ethtool -G), or cat /proc/buddyinfo"),
         (r"\bError allocating memory for compressed page: \d+, size=(?P<what>\d+)", "zram",
          "zsmalloc got no page for {what} bytes: memory is short where it is to be freed", "a larger vm.min_free_kbytes"),
         (r"\bKill(?:ing)? '(?P<what>[^']*)' \(\d+\), (?:uid|adj) ", "Low-memory killer (Android)",
@@ -76,7 +85,7 @@ _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
     "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "hugepage", "guest RAM", "large pages", "HugeTLB",
     "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT", "HUGETLB",
-    "write error",
+    "write error", "vmalloc", "swiotlb", "SW-IOMMU", "dma_alloc", "descriptor ring",
 )  # fmt: skip
 
 

@@ -36,8 +36,15 @@ def _page_size(line: Line, alone: re.Match[str] | None) -> int:
     return int(alone[1]) if alone is not None and _GETCONF.search(line.hint) and alone[1].isdigit() else 0
 
 
+_ASKED = re.compile(r"^asked (\w+) (\d{1,12})$")
+
+
 def read(line: Line, material: Material) -> bool:
     """Whether the line is a setting. A choice is that of ``enabled`` unless the command or path before it names ``defrag``."""
+    asked = _ASKED.match(line.text)
+    if asked is not None:
+        material.asked[asked[1]] = int(asked[2])
+        return True
     choice, sysctl, alone = (pattern.match(line.text) for pattern in (_CHOICE, _SYSCTL, _ALONE))
     if choice is not None and choice[1] in _CHOICES and set(re.findall(r"[a-z+_]+", line.text)) <= _CHOICES:
         name = next((one for one in ("defrag", "shmem_enabled") if one in line.hint), "enabled")
