@@ -60,8 +60,11 @@ def _shell(arguments: argparse.Namespace) -> Shell:
 def _play(arguments: argparse.Namespace, lines: list[str], name: str) -> int:
     from movable.sh.session import play
 
-    for output in play(_shell(arguments), lines, "standard input" if name == "-" else name):
-        sys.stdout.write(output)
+    try:
+        for output in play(_shell(arguments), lines, "standard input" if name == "-" else name):
+            sys.stdout.write(output)
+    finally:
+        sys.stdout.flush()  # what was played before a line that is no command
     return 0
 
 

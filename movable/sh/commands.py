@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from movable.errors import MovableError, UsageError
+from movable.errors import UsageError
 from movable.lab.draw import legend_lines, map_lines
 from movable.mm.memparse import parse_size, readable
 from movable.mm.page import PAGE_SHIFT
 from movable.mm.validate import validate_vm
+from movable.sh import filters
+from movable.sh.failure import CommandFailed
 from movable.sh.files import File, tree
 from movable.sh.line import Pipeline, parse
 from movable.sh.machine import Machine
 from movable.sh.numa import TOOLS, NumaTools, ToolFailed
 
 MAX_OBSTACLES = 10
-
-
-class CommandFailed(MovableError):
-    """A command that failed as one of a real shell fails; the message is what it prints, ``output`` what came before."""
-
-    def __init__(self, message: str, output: str = "") -> None:
-        self.output = output
-        super().__init__(message)
+BEFORE = ("sudo", "watch", "time")
+"""Words before a command that change nothing here; ``watch`` looks once."""
 
 
 class Shell:
@@ -34,10 +31,13 @@ class Shell:
         self.machine = machine
         self.history: list[str] = []
         self.commands: dict[str, Callable[[Sequence[str], str], str]] = {
-            "cat": self._cat, "echo": self._echo, "ls": self._ls, "grep": _grep, "head": _head, "tail": _tail, "wc": _wc,
+            "cat": self._cat, "echo": self._echo, "ls": self._ls, "tee": self._tee, "sysctl": self._sysctl,
             "help": self._help, "history": self._history, "obstacles": self._obstacles, "balloon": self._balloon,
             "verify": self._verify, "map": self._map, "true": lambda words, given: "",
+            "sleep": lambda words, given: "", "uname": self._uname, "free": self._free,
         }  # fmt: skip
+        for name in ("grep", "head", "tail", "wc"):
+            self.commands[name] = partial(self._filter, getattr(filters, name))
         self.numa = NumaTools(machine.vm)
         self.commands |= {name: partial(self._tool, name) for name in TOOLS}
 
@@ -68,7 +68,7 @@ class Shell:
 
     def _pipeline(self, pipeline: Pipeline) -> str:
         given = ""
-        for words in pipeline.commands:
+        for words in map(self._words, pipeline.commands):
             command = self.commands.get(words[0])
             if command is None:
                 raise UsageError(f"there is no command {words[0]!r}; 'help' lists those that there are")
@@ -78,10 +78,23 @@ class Shell:
         self._write(pipeline.target, given, pipeline.commands[-1][0])
         return ""
 
+    def _words(self, words: Sequence[str]) -> list[str]:
+        """A command's words without what only says how it is run (sudo, watch), and with the files that a pattern means."""
+        rest = list(words)
+        while len(rest) > 1 and rest[0] in BEFORE:
+            rest = rest[1:]
+            while rest[0].startswith("-") and len(rest) > 1:
+                rest = rest[1:]
+        if not any(word.startswith("/") and set(word) & set("*?[") for word in rest[1:]):
+            return rest
+        files = self.files
+        named = [[word] if not set(word) & set("*?[") else fnmatch.filter(files, word) or [word] for word in rest[1:]]
+        return [rest[0], *(path for paths in named for path in sorted(paths, key=_natural))]
+
     def _write(self, path: str, text: str, who: str) -> None:
         if path == "/dev/null":
             return
-        file = self._file(path, "sh")
+        file = self._file(path, who if who in ("tee", "sysctl") else "sh")
         if file.write is None:
             raise CommandFailed(f"sh: {path}: Permission denied")
         try:
@@ -99,16 +112,53 @@ class Shell:
 
     # --- commands ---
 
+    def _read(self, path: str, who: str) -> str:
+        """What a file says. Raises CommandFailed."""
+        file = self._file(path, who)
+        if file.read is None:
+            raise CommandFailed(f"{who}: {path}: Permission denied")
+        return file.read()
+
+    def _filter(self, made: Callable[[Sequence[str], str, filters.Read], str], words: Sequence[str], given: str) -> str:
+        return made(words, given, self._read)
+
+    def _tee(self, words: Sequence[str], given: str) -> str:
+        for path in (word for word in words if not word.startswith("-")):
+            self._write(path, given, "tee")
+        return given
+
+    def _sysctl(self, words: Sequence[str], given: str) -> str:
+        """Read settings by their dotted names, or write them (NAME=VALUE)."""
+        output = ""
+        for word in (word for word in words if not word.startswith("-")):
+            name, is_set, value = word.partition("=")
+            path = "/proc/sys/" + name.strip().replace(".", "/")
+            if path not in self.files:
+                raise CommandFailed(f"sysctl: cannot stat {path}: No such file or directory", output)
+            if is_set:
+                self._write(path, value.strip() + "\n", "sysctl")
+            output += f"{name} = {value.strip() if is_set else self._read(path, 'sysctl').strip()}\n"
+        return output
+
+    def _free(self, words: Sequence[str], given: str) -> str:
+        """Memory in all, in use and free, in KiB, or in MiB with -m."""
+        lines = (line.split() for line in self._read("/proc/meminfo", "free").splitlines())
+        values = {line[0].rstrip(":"): int(line[1]) for line in lines}
+        total, left = (values[name] >> (10 if "-m" in words else 0) for name in ("MemTotal", "MemFree"))
+        return f"{'total':>19}{'used':>12}{'free':>12}\nMem:{total:>15}{total - left:>12}{left:>12}\n"
+
+    def _uname(self, words: Sequence[str], given: str) -> str:
+        """The kernel whose rules the machine plays."""
+        name = f"{self.machine.vm.era.name}.0-model"
+        return f"{name}\n" if words == ["-r"] else f"Linux movable {name}\n"
+
     def _cat(self, words: Sequence[str], given: str) -> str:
         output = given if not words else ""
         for path in words:
             try:
-                file = self._file(path, "cat")
+                output += self._read(path, "cat")
             except CommandFailed as error:
                 raise CommandFailed(str(error), output) from None
-            if file.read is None:
-                raise CommandFailed(f"cat: {path}: Permission denied", output)
-            output += file.read()
         return output
 
     def _echo(self, words: Sequence[str], given: str) -> str:
@@ -192,49 +242,13 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", name)]
 
 
-def _grep(words: Sequence[str], given: str) -> str:
-    flags = {flag for word in words if word.startswith("-") for flag in word[1:]}
-    patterns = [word for word in words if not word.startswith("-")]
-    if len(patterns) != 1 or flags - set("vicE"):
-        raise CommandFailed("grep: give one pattern behind a pipe, with -v, -i, -c or -E")
-    try:
-        pattern = re.compile(patterns[0], re.IGNORECASE if "i" in flags else 0)
-    except re.error as error:
-        raise CommandFailed(f"grep: {error}") from None
-    kept = [line for line in given.splitlines() if (pattern.search(line) is None) == ("v" in flags)]
-    if "c" in flags:
-        return f"{len(kept)}\n"
-    if not kept:
-        raise CommandFailed("")
-    return "".join(f"{line}\n" for line in kept)
-
-
-def _count(words: Sequence[str], who: str) -> int:
-    text = "".join(words).removeprefix("-n").removeprefix("-") or "10"
-    if not text.isdigit():
-        raise CommandFailed(f"{who}: {text!r} is no number of lines")
-    return int(text)
-
-
-def _head(words: Sequence[str], given: str) -> str:
-    return "".join(given.splitlines(keepends=True)[: _count(words, "head")])
-
-
-def _tail(words: Sequence[str], given: str) -> str:
-    count = _count(words, "tail")
-    return "".join(given.splitlines(keepends=True)[-count:]) if count else ""
-
-
-def _wc(words: Sequence[str], given: str) -> str:
-    return f"{len(given.splitlines())}\n"
-
-
 HELP = """\
 cat FILE...              read files below /proc and /sys; 'ls FOLDER' lists them
 echo WORD > FILE         write one, such as echo 1 > /proc/sys/vm/compact_memory
                          echo offline > /sys/devices/system/memory/memory3/state
                          echo 20 > /proc/sys/vm/nr_hugepages
-COMMAND | grep PATTERN   also head, tail and wc behind a pipe
+COMMAND | grep PATTERN   also head, tail, wc and tee, behind a pipe or with files; /sys/devices/system/memory/*/state means each
+sysctl vm.nr_hugepages   settings by their dotted names; sysctl vm.compact_memory=1 writes one
 balloon SIZE             what the host asks the balloon for; alone: its size
 obstacles                which frames were in the way of what failed last, and whose they are
 verify                   read everything back that was stored, and count the machine again
@@ -247,4 +261,4 @@ mkdir /sys/fs/cgroup/A   a cpuset; echo 1 > /sys/fs/cgroup/A/cpuset.mems, echo P
 history, help            the lines so far; this list
 """
 
-__all__ = ["HELP", "CommandFailed", "Shell", "entries"]
+__all__ = ["HELP", "Shell", "entries"]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import UsageError
-from movable.sh.commands import CommandFailed, Shell, entries
+from movable.sh.commands import Shell, entries
+from movable.sh.failure import CommandFailed
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer

@@ -7,7 +7,8 @@ import pytest
 import movable
 from movable.errors import UsageError
 from movable.mm.proc import parse_buddyinfo, parse_pagetypeinfo
-from movable.sh.commands import CommandFailed, Shell
+from movable.sh.commands import Shell
+from movable.sh.failure import CommandFailed
 from movable.sh.machine import Machine, boot
 from movable.sh.session import completions, play
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from movable.sh.commands import CommandFailed, Shell
+from movable.sh.commands import Shell
+from movable.sh.failure import CommandFailed
 from movable.sh.machine import boot
 from movable.sh.session import completions, play
 

@@ -1,0 +1,85 @@
+"""What takes lines and gives some of them: grep, head, tail and wc, behind a pipe or with files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from movable.sh.failure import CommandFailed
+
+Read = Callable[[str, str], str]
+"""Reads a file for a command: its path, and the command's name for the error."""
+
+
+def grep(words: Sequence[str], given: str, read: Read) -> str:
+    """Lines that match a pattern; with several files each line has its file's name before it."""
+    flags, rest = _options(words)
+    if not rest or flags - set("vicEHhnr"):
+        raise CommandFailed("grep: give a pattern, and files or a pipe; -v, -i, -c, -n, -r and -E are known")
+    try:
+        pattern = re.compile(rest[0], re.IGNORECASE if "i" in flags else 0)
+    except re.error as error:
+        raise CommandFailed(f"grep: {error}") from None
+    named = (len(rest) > 2 or bool(flags & set("Hr"))) and "h" not in flags
+    kept = []
+    for path, text in _sources(rest[1:], given, read, "grep"):
+        for number, line in enumerate(text.splitlines(), 1):
+            if (pattern.search(line) is None) == ("v" in flags):
+                kept.append((f"{path}:" if named and path else "") + (f"{number}:" if "n" in flags else "") + line)
+    if "c" in flags:
+        return f"{len(kept)}\n"
+    if not kept:
+        raise CommandFailed("")
+    return "".join(f"{line}\n" for line in kept)
+
+
+def head(words: Sequence[str], given: str, read: Read) -> str:
+    """The first lines of each file, ten where no number is given."""
+    count, paths = _count(words, "head")
+    return _titled([(path, text.splitlines(keepends=True)[:count]) for path, text in _sources(paths, given, read, "head")])
+
+
+def tail(words: Sequence[str], given: str, read: Read) -> str:
+    """The last lines of each file, ten where no number is given."""
+    count, paths = _count(words, "tail")
+    found = _sources(paths, given, read, "tail")
+    return _titled([(path, text.splitlines(keepends=True)[-count:] if count else []) for path, text in found])
+
+
+def wc(words: Sequence[str], given: str, read: Read) -> str:
+    """How many lines there are."""
+    _, paths = _options(words)
+    return "".join(f"{len(text.splitlines())}{f' {path}' if path else ''}\n" for path, text in _sources(paths, given, read, "wc"))
+
+
+def _options(words: Sequence[str]) -> tuple[set[str], list[str]]:
+    """The letters of options, and the other words."""
+    flags = {flag for word in words if word.startswith("-") and len(word) > 1 for flag in word[1:]}
+    return flags, [word for word in words if not word.startswith("-") or len(word) == 1]
+
+
+def _sources(paths: Sequence[str], given: str, read: Read, who: str) -> list[tuple[str, str]]:
+    """Each file with its name; what came through the pipe where there is none."""
+    return [(path, read(path, who)) for path in paths] or [("", given)]
+
+
+def _titled(found: Sequence[tuple[str, list[str]]]) -> str:
+    several = len(found) > 1
+    return "\n".join((f"==> {path} <==\n" if several else "") + "".join(lines) for path, lines in found)
+
+
+def _count(words: Sequence[str], who: str) -> tuple[int, list[str]]:
+    """How many lines are wanted (-5, -n 5, -n5), and the files."""
+    paths, text = [], "10"
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "-n" and rest:
+            text = rest.pop(0)
+        elif word.startswith("-"):
+            text = word.removeprefix("-n").removeprefix("-")
+        else:
+            paths.append(word)
+    if not (text.isascii() and text.isdigit()):
+        raise CommandFailed(f"{who}: {text!r} is no number of lines")
+    return int(text[:9]), paths

@@ -1,0 +1,53 @@
+"""What strangers type around files: filters with files, sudo, tee, sysctl, patterns of paths."""
+
+from __future__ import annotations
+
+import pytest
+
+from movable.sh.commands import Shell
+from movable.sh.failure import CommandFailed
+from movable.sh.machine import boot
+
+
+@pytest.fixture(scope="module")
+def shell() -> Shell:
+    return Shell(boot("16M", 1, "zsmalloc,balloon", 0, empty=True))
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("grep compact_st /proc/vmstat", "cat /proc/vmstat | grep compact_st"),
+        ("head -n 2 /proc/zoneinfo", "cat /proc/zoneinfo | head -2"),
+        ("tail -n3 /proc/zoneinfo", "cat /proc/zoneinfo | tail -3"),
+        ("sudo cat /proc/buddyinfo", "cat /proc/buddyinfo"),
+        ("watch -d cat /proc/buddyinfo", "cat /proc/buddyinfo"),
+        ("cat /sys/devices/system/memory/memory[01]/state",
+         "cat /sys/devices/system/memory/memory0/state /sys/devices/system/memory/memory1/state"),
+        ("sysctl vm.extfrag_threshold", "echo vm.extfrag_threshold = 500"),
+    ],
+)  # fmt: skip
+def test_two_ways_to_ask_for_the_same(shell: Shell, line: str, same: str) -> None:
+    assert shell.run(line) == shell.run(same) != ""
+
+
+def test_several_files_are_told_apart(shell: Shell) -> None:
+    found = shell.run("grep -n . /sys/devices/system/memory/memory*/state").splitlines()
+    assert found[0] == "/sys/devices/system/memory/memory0/state:1:online" and len(found) > 4
+    assert shell.run("head -1 /proc/buddyinfo /proc/vmstat").startswith("==> /proc/buddyinfo <==\n")
+    assert shell.run("wc -l /proc/buddyinfo") == "1 /proc/buddyinfo\n"
+
+
+def test_tee_and_sysctl_write(shell: Shell) -> None:
+    assert shell.run("echo 1 | sudo tee /proc/sys/vm/nr_hugepages") == "1\n"
+    assert shell.run("sysctl -w vm.nr_hugepages=2; cat /proc/sys/vm/nr_hugepages") == "vm.nr_hugepages = 2\n2\n"
+
+
+FAILS = ["grep x /nope", "head -x /proc/vmstat", "sysctl vm.nope", "grep", "cat /nope/*", "echo 1 | tee /nope"]
+
+
+@pytest.mark.parametrize("line", FAILS)
+def test_what_fails_says_so(shell: Shell, line: str) -> None:
+    with pytest.raises(CommandFailed) as error:
+        shell.run(line)
+    assert error.value.output.startswith(line.split("|")[-1].split()[0])
