@@ -95,6 +95,8 @@ def _panel(outcomes: list[Outcome], groups: list[str], field: str, top: int) -> 
     for y, label in ((top + 30, most), (top + PANEL, 0)):
         yield f'<line x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}" stroke="#d0d7de"/>'
         yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{label}</text>'
+    for x, side, label in ((LEFT, "start", "filled"), (WIDTH - RIGHT, "end", f"step {steps - 1}")):
+        yield f'<text x="{x}" y="{top + PANEL + 15}" text-anchor="{side}">{label}</text>'
     for one, row in zip(outcomes, values, strict=True):
         colour = COLOURS[groups.index(_group(one.job)) % len(COLOURS)]
         wide, tall = (WIDTH - LEFT - RIGHT) / max(steps - 1, 1), (PANEL - 30) / most

@@ -12,7 +12,7 @@ from movable.trace.show.svg import isolated_svg
 
 PAGE = (
     "svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: .3rem; } "
-    "pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: 13px; white-space: pre-wrap; }"
+    "pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: 13px; }"
 )
 
 
