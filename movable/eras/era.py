@@ -51,7 +51,7 @@ class Era:
     ``compact_memory_wants_one``: only "1" may be written to vm.compact_memory;
     ``compaction_finishes_block``: compaction for a request never ends in the middle of a pageblock;
     ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
-    ``compaction_overfills``: a batch of compaction may hold more than 32 pages;
+    ``compaction_overfills``: the second batch that compaction takes from a pageblock is all the rest, and not 32 pages at most;
     ``contig_ends_on_enomem``: without memory ``alloc_contig_range`` gives up at once;
     ``offline_pages_at_once``: how many pages one pass of offlining takes, 0 for all;
     ``offline_stops_at_refusal``: a page that is not isolated ends the pass of offlining;

@@ -1,8 +1,9 @@
 """Compaction of a zone: pages move to its upper end, so that large free blocks form at its lower end (mm/compaction.c).
 
 One scanner (compaction_scan.py) walks up and isolates pages in batches of 32, the other walks down and isolates free frames as
-their targets; the run ends where they meet, or where a wanted block has become free. Invariants: at most 32 pages are isolated at
-a time; when a run is left, both of its lists are empty, whatever the reason. A driver is called with no lock held but the page's.
+their targets; the run ends where they meet, or where a wanted block has become free. Later kernels take all that is left of a
+pageblock in the second batch from it. Invariants: the pages of a batch are of one pageblock; when a run is left, both of its lists
+are empty, whatever the reason. A driver is called with no lock held but the page's.
 """
 
 from __future__ import annotations
@@ -226,11 +227,16 @@ def compact_zone(zone: Zone, cc: CompactControl) -> int:
 
 def _scan(cc: CompactControl) -> int:
     """Batch after batch until ``compact_finished`` says why not. Ends because the scanners approach each other."""
+    pageblock_order = cc.zone.pageblock_order
     isolate_mode = ISOLATE_UNEVICTABLE | (ISOLATE_ASYNC_MIGRATE if cc.mode != MIGRATE_SYNC else 0)
     give_back = compaction_free_checked if cc.zone.vm.era.compaction_frees_targets else compaction_free
+    finishes, last_migrated = cc.zone.vm.era.compaction_overfills, -1  # where the last batch began, -1 where that is over
     while (ret := compact_finished(cc)) == COMPACT_CONTINUE:
+        start = cc.migrate_pfn
+        cc.rescan = finishes and last_migrated >> pageblock_order == start >> pageblock_order
         found = isolate_migratepages(cc, isolate_mode)
         if found == ISOLATE_SUCCESS:
+            last_migrated = start
             err = migrate_pages(cc.migratepages, compaction_alloc, give_back, cc, cc.mode, MR_COMPACTION)
             if err:
                 putback_movable_pages(cc.migratepages)
@@ -244,6 +250,8 @@ def _scan(cc: CompactControl) -> int:
             putback_movable_pages(cc.migratepages)
             cc.nr_migratepages = 0
             return COMPACT_CONTENDED
+        if cc.order > 0 and block_end(last_migrated, cc.order) <= cc.migrate_pfn:
+            last_migrated = -1  # the block that was wanted is left behind
     return ret
 
 

@@ -34,7 +34,7 @@ COMPACT_PRIO_SYNC_FULL, COMPACT_PRIO_SYNC_LIGHT, COMPACT_PRIO_ASYNC = range(3)
 MIN_COMPACT_PRIORITY = COMPACT_PRIO_SYNC_FULL
 
 COMPACT_CLUSTER_MAX = 32
-"""How many pages one batch isolates at most."""
+"""How many pages one batch isolates at most, but for one that takes all that is left of a pageblock."""
 
 
 class CompactControl:
@@ -44,6 +44,7 @@ class CompactControl:
     ``whole_zone``: start at the ends, not where the last run stopped. ``ignore_skip_hint``, ``no_set_skip_hint``: do not
     read, or write, the skip bits of pageblocks. ``ignore_block_suitable``: take free pages from blocks of every type.
     ``direct_compaction``: an allocation waits. ``contended``: set it, and the run ends soon, as a fatal signal does.
+    ``rescan``: the batch before this one began in the same pageblock, so that this one takes the rest of it.
     ``enough`` says whether a run without an order may end early, None where it may not.
     ``migratepages`` and ``freepages`` hold the isolated pages, with their counts beside them.
     """
@@ -67,6 +68,7 @@ class CompactControl:
         "nr_freepages",
         "nr_migratepages",
         "order",
+        "rescan",
         "total_free_scanned",
         "total_migrate_scanned",
         "whole_zone",
@@ -99,7 +101,7 @@ class CompactControl:
         self.whole_zone = whole_zone
         self.contended = False
         self.enough: Callable[[], bool] | None = None
-        self.finishing_block = False
+        self.finishing_block = self.rescan = False
         task = zone.vm.current.name  # two runs at once have two lists each, and reports tell them apart
         self.migratepages = ListHead(f"migratepages of {task}")
         self.freepages = ListHead(f"freepages of {task}")

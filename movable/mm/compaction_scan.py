@@ -101,7 +101,8 @@ def isolate_migratepages(cc: CompactControl, isolate_mode: int) -> int:
 
 # One function, because it is one in the kernel: who compares the two finds every turn of the loop in the same order.
 def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, isolate_mode: int) -> int:  # noqa: C901, PLR0912
-    """Isolate movable pages from ``low_pfn`` up to ``end_pfn``, within one pageblock, until the batch is full.
+    """Isolate movable pages from ``low_pfn`` up to ``end_pfn``, within one pageblock, until the batch is full, or to the end of it
+    where ``cc.rescan`` says so.
 
     Returns the first frame that was not looked at. Where an allocation waits and may not (direct and asynchronous), the unit is
     the aligned block of its order: one page that stays makes the whole block useless, so what was isolated in it is put back.
@@ -135,7 +136,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
             isolated += 1
             cc.nr_migratepages += 1
             pfn += 1
-            if cc.nr_migratepages == COMPACT_CLUSTER_MAX:
+            if cc.nr_migratepages >= COMPACT_CLUSTER_MAX and not cc.rescan:
                 break
             continue
         head = -1
@@ -151,7 +152,7 @@ def isolate_migratepages_block(cc: CompactControl, low_pfn: int, end_pfn: int, i
             pfn = max(pfn, chunk_end)
     cc.total_migrate_scanned += scanned
     vm.vmstat["compact_isolated"] += isolated
-    if not isolated:
+    if not isolated or (cc.rescan and pfn >= end_pfn):
         update_pageblock_skip(cc, low_pfn, True)
     return min(pfn, end_pfn)
 
