@@ -52,6 +52,7 @@ class Era:
     ``compaction_finishes_block``: compaction for a request never ends in the middle of a pageblock;
     ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
     ``compaction_overfills``: the second batch that compaction takes from a pageblock is all the rest, and not 32 pages at most;
+    ``skip_bits_sampled``: the skip bit of a pageblock is forgotten only where a sample finds an LRU page, or a free one to fill;
     ``contig_ends_on_enomem``: without memory ``alloc_contig_range`` gives up at once;
     ``offline_pages_at_once``: how many pages one pass of offlining takes, 0 for all;
     ``offline_stops_at_refusal``: a page that is not isolated ends the pass of offlining;
@@ -131,6 +132,7 @@ class Era:
     compaction_finishes_block: bool
     compaction_frees_targets: bool
     compaction_overfills: bool
+    skip_bits_sampled: bool
     contig_ends_on_enomem: bool
     offline_pages_at_once: int
     offline_stops_at_refusal: bool

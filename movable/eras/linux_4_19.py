@@ -53,6 +53,7 @@ ERA = Era(
     compaction_finishes_block=False,
     compaction_frees_targets=False,
     compaction_overfills=False,
+    skip_bits_sampled=False,
     contig_ends_on_enomem=False,
     offline_pages_at_once=256,
     offline_stops_at_refusal=True,

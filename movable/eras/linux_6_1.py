@@ -37,6 +37,7 @@ ERA = replace(
     proactive_floor=5,
     compaction_finishes_block=True,
     compaction_overfills=True,
+    skip_bits_sampled=True,
     contig_ends_on_enomem=True,
     offline_pages_at_once=0,
     offline_stops_at_refusal=False,

@@ -54,11 +54,15 @@ from movable.mm.migrate import (
 )
 from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
 from movable.mm.page_alloc import preferred_node
+from movable.mm.page_flags import LRU
 from movable.mm.vmstat import EXTFRAG_THRESHOLD, fragmentation_index
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node, Zone
     from movable.mm.vm import VM
+
+SAMPLE_EVERY = 8
+"""Of how many frames one is looked at before a skip bit is cleared."""
 
 
 def compact_gap(order: int, limit: int = 0) -> int:
@@ -164,14 +168,30 @@ def reset_isolation_suitable(node: Node) -> None:
 
 
 def reset_zone_hints(zone: Zone) -> None:
-    """Clear the skip bits of a zone, but for pageblocks inside one compound page, and its cached positions."""
+    """Clear the skip bits of a zone, but for pageblocks inside one compound page, and its cached positions.
+
+    Later kernels clear the bit of a pageblock only where a sample promises something: in the lower half of the zone a page of the
+    LRU lists, in the upper half a free one. Pages of drivers promise nothing, so pageblocks that hold no others keep theirs.
+    """
     zone.compact_blockskip_flush = False
     pages = zone.vm.pages
-    for pfn in range(zone.start_pfn, zone.end_pfn, 1 << zone.pageblock_order):
+    blocks = range(zone.start_pfn, zone.end_pfn, 1 << zone.pageblock_order)
+    for number, pfn in enumerate(blocks):
         page = pages.get(pfn)
-        if page is None or not page._refcount or page.order < zone.pageblock_order:
+        if page is not None and page._refcount and page.order >= zone.pageblock_order:
+            continue
+        if not zone.vm.era.skip_bits_sampled or _sampled(zone, pfn, 2 * number < len(blocks)):
             zone.clear_pageblock_skip(pfn)
     reset_cached_positions(zone)
+
+
+def _sampled(zone: Zone, start_pfn: int, source: bool) -> bool:
+    """Whether one of the frames of a pageblock that are looked at holds a page of the LRU lists or, in no source, is free."""
+    for pfn in range(start_pfn, min(block_end(start_pfn, zone.pageblock_order), zone.end_pfn), SAMPLE_EVERY):
+        page = zone.vm.pages.get(pfn)
+        if (page is not None and page._refcount and page._flags & LRU) if source else pfn in zone.buddy:
+            return True
+    return False
 
 
 def _start_positions(cc: CompactControl) -> None:

@@ -23,7 +23,7 @@ from movable import (
     put_page,
 )
 from movable.eras import ERAS, Era
-from movable.mm.compaction import compact_finished, compact_memory
+from movable.mm.compaction import compact_finished, compact_memory, reset_zone_hints
 from movable.mm.compaction_control import CompactControl
 from movable.mm.compaction_proactive import fragmentation_score_wmark
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
@@ -230,6 +230,14 @@ def in_the_middle(era: Era) -> int:
     return compact_finished(cc)
 
 
+def forgotten(era: Era) -> bytes:
+    """Which skip bits are left."""
+    zone = VM(64 << 12, era=era, pageblock_order=3).zones[0]
+    zone.skip[:] = b"\1" * len(zone.skip)
+    reset_zone_hints(zone)
+    return bytes(zone.skip)
+
+
 LATE = ("nr_succeeded", "nr_failed", "nr_late")
 SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "flag_names": ("6.1", ERAS["7.3"].flag_names, flags_of),
@@ -243,6 +251,7 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "weaker_modes": ("7.3", False, lambda era: judged(era, {}, like="7.3")),
     "compaction_frees_targets": ("7.3", False, unused_targets),
     "compaction_finishes_block": ("6.1", False, in_the_middle),
+    "skip_bits_sampled": ("6.1", False, forgotten),
     "compaction_overfills": ("4.19", True, overfilled),
     "contig_ends_on_enomem": ("6.1", False, lambda era: counted_calls(era, contig_without_targets, {})),
     "offline_pages_at_once": ("4.19", 2, lambda era: counted_calls(era, lambda vm, driver: do_migrate_range(vm, 0, 32), {})),

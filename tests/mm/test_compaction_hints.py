@@ -43,6 +43,7 @@ from movable.mm.compaction import (
 )
 from movable.mm.compaction_scan import suitable_migration_source, suitable_migration_target
 from movable.mm.mmzone import Zone
+from movable.mm.page_flags import LRU
 from tests.drivers_for_tests.keeper import Keeper, machine, settle
 
 FRAMES = 256
@@ -228,6 +229,20 @@ def test_a_pageblock_inside_one_block_in_use_keeps_its_skip_bit() -> None:
     zone.skip[:] = b"\1" * len(zone.skip)
     reset_zone_hints(zone)
     assert [pfn for pfn in range(0, 64, 16) if zone.get_pageblock_skip(pfn)] == [page.pfn]
+
+
+def test_later_kernels_forget_only_what_a_sample_promises() -> None:
+    """In pageblocks of 16 frames two are looked at. Pages of drivers are seen by nobody there."""
+    vm = VM(FRAMES << 12, pageblock_order=4, era="6.1")
+    zone = vm.zones[0]
+    free = {FRAMES - 8, FRAMES - 16 - 7, 40}  # seen, not seen, and in the lower half
+    keeper = settle(vm, [pfn for pfn in range(FRAMES) if pfn not in free and pfn != 72], {72})
+    vm.page(72)._flags |= LRU
+    zone.skip[:] = b"\1" * len(zone.skip)
+    reset_zone_hints(zone)
+    assert [pfn for pfn in range(0, FRAMES, 16) if not zone.get_pageblock_skip(pfn)] == [64, FRAMES - 16]
+    run(zone)
+    assert {pfn & ~15 for _, pfn in keeper.calls} == {64}
 
 
 # --- which pageblocks ---
