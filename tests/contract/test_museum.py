@@ -23,7 +23,9 @@ EVERY = exhibits()
 FILESYSTEMS = [id for id, one in EVERY.items() if is_filesystem(one.broken)]
 EXHIBITS = {id: one for id, one in EVERY.items() if one.depth == (1, 0) or id in FILESYSTEMS}
 HISTORIC = "Z09 Z11 F01 F02 F03 F06 F08 F09 F16 B01 B03 B08 B09 B12 B14 B15 C02 C04 C06 C07 C09 C12 C13 C15 S01 S03 S04 S07".split()
-INVENTED = "N01 N02 N04 N05 N06 N07 N08 N11 N12 N14 N15 N16 N17 N20 N22 N23 N25 N28 N29 N30 N36 N38 N39 N40".split()
+INVENTED = (
+    "N01 N02 N04 N05 N06 N07 N08 N11 N12 N14 N15 N16 N17 N20 N22 N23 N25 N28 N29 N30 N36 N38 N39 N40 N41 N42 N43 N44 N45 N46"
+).split()
 EXAMPLES = 250
 """Programs in which every exhibit must be caught; the search ends once it is."""
 TWIN_EXAMPLES = 20
