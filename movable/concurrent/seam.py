@@ -14,6 +14,7 @@ from movable.errors import VMBug
 from movable.explore.instrument.hooks import Hooks
 from movable.introspection import of_an_author, vars_of
 from movable.mm.address_space import AddressSpace
+from movable.mm.balloon import BalloonCore, BalloonDevInfo
 from movable.mm.list import ListHead
 from movable.mm.list import watch as watch_head
 from movable.mm.locks import AtomicLong, Lock, RWLock, WaitQueue, Work, WorkQueue
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from movable.concurrent.journal import Entry
 
 __tracebackhide__ = True
+
+CORE_STATE = (BalloonCore, BalloonDevInfo)
+"""Objects of the core that a device holds, and whose attributes it may use: watched as its own are."""
 
 MACHINE = (VM, ListHead, Lock, RWLock, WaitQueue, WorkQueue, Work, AddressSpace, AtomicLong)
 """Parts of the machine: they have scheduling points of their own."""
@@ -53,7 +57,7 @@ class DriverHooks(Hooks):
         def follow(cls: type) -> bool:
             home = cls.__module__.rpartition(".")[0] or cls.__module__
             frozen = getattr(getattr(cls, "__dataclass_params__", None), "frozen", False)
-            return home in homes and not frozen and not issubclass(cls, (tuple, Enum, BaseException))
+            return (home in homes or cls in CORE_STATE) and not frozen and not issubclass(cls, (tuple, Enum, BaseException))
 
         self._peeking = _peeking(workload, driver)
         super().__init__(

@@ -21,7 +21,8 @@ class Device:
         self.vm = vm
         self.busy = vm.mutex("device")
         self.given: set[int] = set()
-        self.info = BalloonDevInfo(vm, self.hook, owner=self)
+        self.back = vm.wait_queue("device")
+        self.info = BalloonDevInfo(vm, self.hook, isolation_ended=self.back.wake_up, owner=self)
 
     def hook(self, info: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
         """A page moves: the host gets the new frame and gives the old one back."""
@@ -51,10 +52,16 @@ class Device:
         put_page(page)
         return True
 
+    def size(self) -> int:
+        """How many pages the host has."""
+        with self.busy:
+            return len(self.given)
+
     def remove(self) -> None:
-        """Give everything back."""
-        while self.deflate():
-            pass
+        """Give everything back, and wait for pages that are on their way."""
+        while self.size():
+            if not self.deflate():
+                self.back.wait_event(self.info.has_pages)
 
 
 class DeviceWorkload(Workload):
