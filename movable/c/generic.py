@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import combinations_with_replacement
 from typing import Any
 
+from movable.c.bridge.requests.memory import drop_slab
 from movable.c.build import source
 from movable.c.build.source import Function, exported, function, is_balloon
 from movable.c.config import Settings
@@ -20,11 +21,13 @@ PAIRS = 10
 """Pairs of exported functions that are run at the same time, beside what is derived."""
 NUMBERS_BELOW = 8
 """Numbers that a plain exported function is called with are below this."""
+SHRINKER = re.compile(r"\b(register_shrinker(_prepared)?|shrinker_register)\b")
 RANGE = re.compile(r"\s*(-?\w+)\s*\.\.\s*(-?\w+)\s*")
 
 
 def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Workload]:
-    """A workload class for a driver class."""
+    """A workload class for a driver class, whose first source has this text."""
+    texts = [text, *(source.read(path) for path in settings.sources)]
     members: dict[str, Any] = {
         "__doc__": f"What keeps {driver.__name__} busy.",
         "__module__": __name__,
@@ -37,33 +40,44 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
     }
     if settings.operations:
         for name, table in settings.operations.items():
-            members[_free(name)] = _operation(driver, name, table, text)
+            members[_free(name)] = _operation(driver, name, table, texts)
     else:
         there = driver.load().has  # the rest of what is exported stands in an #if that is not taken
-        plain = [found for found in exported(text) if found.scalar and len(found.arguments) <= 4 and there(found.name)]
+        plain = [found for one in texts for found in exported(one) if found.scalar and len(found.arguments) <= 4 and there(found.name)]
         members |= {_free(found.name): _plain(found) for found in plain}
         members["scenarios"] = _scenarios(plain)
     if not any("parameter" in table for table in settings.operations.values()):
         for name in _setters(driver):
             members.setdefault(f"set_{name}", _setter(f"set_{name}", name, "1"))
-    _check_names(driver, settings, text)
+    if any(SHRINKER.search(source.code_of(one)) for one in texts):
+        members.setdefault("drop_slab", _named("drop_slab", {}, _drop_slab))
+    _check_names(driver, settings, texts)
     return type(f"{driver.__name__}_workload", (Generic,), members)
 
 
-def _check_names(driver: type[Driver], settings: Settings, text: str) -> None:
+def _defined(driver: type[Driver], texts: list[str], name: str) -> tuple[Function | None, str]:
+    """The definition of a function, and in words where it stands."""
+    for number, text in enumerate(texts):
+        found = function(text, name)
+        if found is not None:
+            return found, f"line {found.line}{f' of {driver.recipe().sources[number].name}' if number else ''}"
+    return None, ""
+
+
+def _check_names(driver: type[Driver], settings: Settings, texts: list[str]) -> None:
     """Raise UsageError for a key whose value is no name of the driver's, or one of another kind."""
-    image, whole = driver.load(), "\n".join((text, *(source.read(path) for path in settings.sources)))
+    image = driver.load()
     for key, arguments in (("setup", 0), ("teardown", 0), ("read", 1), ("count", -1)):
         name = getattr(settings, key)
         if not name:
             continue
         where = f'{driver.name()}: {key} = "{name}"'
         image.at(name)
-        known = function(whole, name)
+        known, line = _defined(driver, texts, name)
         if (known is None) != (arguments < 0):
             raise UsageError(f"{where} is a {'variable; name a function' if known is None else 'function; name a variable'}")
         if known is not None and len(known.arguments) != arguments:
-            raise UsageError(f"{where} takes {len(known.arguments)} arguments in line {known.line}, and is called with {arguments}")
+            raise UsageError(f"{where} takes {len(known.arguments)} arguments in {line}, and is called with {arguments}")
         if known is None and image.size(name) > 8:
             raise UsageError(f"{where} has {image.size(name)} bytes; name a variable that is a number")
 
@@ -121,6 +135,16 @@ def _named(name: str, arguments: dict[str, Any], body: Callable[..., object]) ->
     return method
 
 
+def _drop_slab(self: Generic, given: dict[str, Any]) -> object:
+    """Memory is short: the driver's shrinkers are asked. A handle that cannot be read afterwards was given back."""
+    drop_slab(self.driver.c)
+    if self.alone and self.settings.read:
+        for key in list(self.model):
+            if self.read(key) < 0:
+                del self.model[key]
+    return True
+
+
 def _plain(found: Function) -> Any:
     """A function that is called with small numbers; its answer says nothing."""
     from hypothesis import strategies as st
@@ -170,7 +194,7 @@ def _setter(name: str, parameter: str, value: str) -> Any:
     return _named(name, {}, body)
 
 
-def _operation(driver: type[Driver], name: str, table: dict[str, Any], text: str) -> Any:
+def _operation(driver: type[Driver], name: str, table: dict[str, Any], texts: list[str]) -> Any:
     if "parameter" in table:
         return _setter(name, str(table["parameter"]), str(table.get("value", "1")))
     called = str(table.get("call", name))
@@ -178,23 +202,27 @@ def _operation(driver: type[Driver], name: str, table: dict[str, Any], text: str
     given = table.get("arguments", {})
     if not isinstance(given, dict):
         raise UsageError(f'operation {name}: arguments: write a table, such as {{ id = "1..100" }}')
-    known = function(text, called)
+    known, line = _defined(driver, texts, called)
     if known is not None and len(known.arguments) != len(given):
         wanted = ", ".join(one for one, _ in known.arguments) or "none"
-        raise UsageError(f"operation {name}: {called}() in line {known.line} takes {len(known.arguments)} arguments ({wanted}), "
+        raise UsageError(f"operation {name}: {called}() in {line} takes {len(known.arguments)} arguments ({wanted}), "
                          f"and {len(given)} are described")  # fmt: skip
     arguments = {argument: _strategy(name, argument, value) for argument, value in given.items()}
     makes, ends = table.get("makes", ""), table.get("ends", "")
     for key in (makes, ends):
         if key and key not in arguments and key != "answer":
             raise UsageError(f"operation {name}: {key!r} is none of its arguments: {', '.join(arguments) or 'there are none'}")
-    return _named(name, arguments, lambda self, drawn: _do(self, called, arguments, makes, ends, drawn))
+    silent = known is not None and known.returns.split()[-1] == "void"
+    return _named(name, arguments, lambda self, drawn: _do(self, called, silent, arguments, makes, ends, drawn))
 
 
-def _do(self: Generic, called: str, arguments: dict[str, Any], makes: str, ends: str, drawn: dict[str, Any]) -> object:
+def _do(
+    self: Generic, called: str, silent: bool, arguments: dict[str, Any], makes: str, ends: str, drawn: dict[str, Any]
+) -> object:
+    """Call a function; one that is ``silent`` answers nothing, and that is no refusal."""
     if makes and makes != "answer" and drawn[makes] in self.model:
         return None
-    answer = self.driver.call(called, *(drawn[name] for name in arguments))
+    answer = self.driver.call(called, *(drawn[name] for name in arguments)) * (not silent)
     if answer < 0:
         return None
     if ends:

@@ -88,3 +88,33 @@ MODULE_LICENSE("GPL");
 def test_what_a_processor_was_given_is_given_back_with_its_state(tmp_path: Path, removed: str, broken: list[str]) -> None:
     report = check(written(tmp_path, AREAS.replace("REMOVED", removed)), examples=5, interleavings=0, era="6.1")
     assert (report.refused, report.broken) == ("", broken)
+
+
+SHRINKS = """
+#include <linux/shrinker.h>
+static DEFINE_SPINLOCK(lock);
+static int spare = 1;
+void more(void) { spin_lock(&lock); spare++; spin_unlock(&lock); }
+EXPORT_SYMBOL(more);
+static unsigned long count(struct shrinker *s, struct shrink_control *c) { return READ_ONCE(spare); }
+static unsigned long scan(struct shrinker *s, struct shrink_control *c)
+{
+	TAKE(&lock);
+	spare = 1;
+	DROP(&lock);
+	return 1;
+}
+static struct shrinker shrinker = { .count_objects = count, .scan_objects = scan };
+static int __init begin(void) { return register_shrinker(&shrinker, "spare"); }
+static void __exit end(void) { unregister_shrinker(&shrinker); }
+module_init(begin);
+module_exit(end);
+"""
+
+
+@pytest.mark.parametrize("broken", [[], ["D53"]])
+def test_a_shrinker_is_asked_beside_operations(tmp_path: Path, broken: list[str]) -> None:
+    lock, unlock = ("(void)", "(void)") if broken else ("spin_lock", "spin_unlock")
+    code = SHRINKS.replace("DROP", unlock).replace("TAKE", lock)
+    report = check(written(tmp_path, code), examples=2, executions=40, era="6.1", until={"D53"})
+    assert (report.refused, report.broken) == ("", broken)

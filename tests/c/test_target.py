@@ -111,6 +111,14 @@ def test_a_movable_toml_with_a_mistake(tmp_path: Path, toml: str, words: str) ->
         find(written(tmp_path, "int up(int n) { return n; }\nint n, many[10];\n"), "")
 
 
+@needs_compiler
+def test_a_function_of_a_second_source_is_told_with_its_own_line(tmp_path: Path) -> None:
+    (tmp_path / "more.c").write_text("\n\nint more(int n) { return n; }\n")
+    (tmp_path / "movable.toml").write_text('[driver]\nsources = ["more.c"]\n[driver.operations]\nmore = {}\n')
+    with pytest.raises(UsageError, match=r"operation more: more\(\) in line 3 of more\.c takes 1 arguments \(n\)"):
+        find(written(tmp_path, "int up(int n) { return n; }\n"), "")
+
+
 ONE_CALLBACK = """
 static bool isolate(struct page *page, isolate_mode_t mode) { return true; }
 static const struct movable_operations ops = { .isolate_page = isolate };

@@ -61,7 +61,8 @@ KINDS = {
     USER: r"_*copy_(to|from|in)_(user|iter)\w* _*(get|put|clear)_user (get|pin|unpin)_user_pages?\w* \w+_from_user "
     r"vmf?_insert_\w+ remap_\w*pfn_range vm_area_struct vm_fault iov_iter\w* memdup_user\w*",
     DEVICE: r"(devm_)?io(re|un)map\w* (io)?(read|write)[bwlq](_relaxed|be)? io(read|write)(8|16|32|64)\w* "
-    r"dma_(alloc|map|unmap|free|pool|sync)\w* \w+_(un)?register_driver \w+_driver_(un)?register (blk_)?alloc_disk (add|del)_disk "
+    r"dma_(alloc|map|unmap|free|pool|sync)\w* (pci|platform|usb|virtio|i2c|spi|hid|of)_((un)?register_driver|driver_(un)?register) "
+    r"(blk_)?alloc_disk (add|del)_disk (un)?register_virtio_driver "
     r"(un)?register_(chrdev|blkdev|netdev)\w* misc_(de)?register cdev_\w+ module_(pci|platform|usb|virtio|i2c|misc)_\w+",
     CHANCE: r"get_random_\w+ prandom_\w+ random32",
 }

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from movable.c.bridge.calls import Bridge, Handler
+from movable.c.bridge.requests.locks import RWSemaphore
+from movable.c.bridge.requests.tasks import sleeps
 from movable.c.bridge.runtime import A0
+
+LOCK = -2
+"""Where the lock of the shrinkers stands among those of a driver."""
+BATCH = 128
+"""How many objects a shrinker is asked to free at a time."""
 
 
 class CShrinker:
@@ -34,19 +41,46 @@ class CShrinker:
         return max(-1, self._ask(8, nr))
 
 
+def _lock(bridge: Bridge) -> RWSemaphore:
+    if LOCK not in bridge.locks:
+        bridge.locks[LOCK] = RWSemaphore(bridge.vm, "shrinker_rwsem")
+    found: RWSemaphore = bridge.locks[LOCK]
+    return found
+
+
 def register(bridge: Bridge) -> int:
     """register_shrinker."""
     address = bridge.request[A0]
+    sleeps(bridge, "registers a shrinker")
+    lock = _lock(bridge)
+    lock.write_lock()
     shrinker = bridge.shrinkers[address] = CShrinker(bridge, address)
     bridge.vm.shrinkers.append(shrinker)
+    lock.write_unlock()
     return 0
 
 
 def unregister(bridge: Bridge) -> None:
-    """unregister_shrinker."""
-    found = bridge.shrinkers.pop(bridge.request[A0], None)
+    """unregister_shrinker, which waits for whoever is in the middle of asking one."""
+    address = bridge.request[A0]
+    sleeps(bridge, "unregisters a shrinker")
+    lock = _lock(bridge)
+    lock.write_lock()
+    found = bridge.shrinkers.pop(address, None)
     if found is not None:
         bridge.vm.shrinkers.remove(found)
+    lock.write_unlock()
+
+
+def drop_slab(bridge: Bridge) -> None:
+    """Ask the driver's shrinkers as a kernel does that is told to drop what it can (/proc/sys/vm/drop_caches)."""
+    lock = _lock(bridge)
+    lock.read_lock()
+    for shrinker in list(bridge.shrinkers.values()):
+        count = shrinker.count_objects()
+        if count:
+            shrinker.scan_objects(min(count, BATCH))
+    lock.read_unlock()
 
 
 def free_space(bridge: Bridge) -> None:
