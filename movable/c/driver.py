@@ -19,6 +19,7 @@ from movable.c.bridge.spaces import Spaces
 from movable.c.build.image import Image, image
 from movable.c.build.recipe import Recipe, mark
 from movable.c.build.source import read, style
+from movable.eras import DEFAULT
 from movable.errors import UsageError, VMBug
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ PARAM = "k_param_"
 P_OPS, P_ARG, P_TYPE = 8, 16, 32
 BOOT = "k_balloon_boot"
 """What a kernel with a balloon core does before any module comes (linux/balloon.h)."""
+
+
+class _OwnEra:
+    """The kernel that a driver class is written for."""
+
+    def __get__(self, instance: object, kind: type[Driver]) -> str:
+        return kind.recipe().era if kind.source else DEFAULT
 
 
 class Driver:
@@ -58,6 +66,7 @@ class Driver:
     optimise: ClassVar[str] = "1"
     plain_writes_are_atomic: ClassVar[bool] = True
     excused: ClassVar[tuple[str, ...]] = ()
+    own_era = _OwnEra()
 
     def __init__(self, vm: VM, **params: Any) -> None:
         self.vm = vm
@@ -224,7 +233,9 @@ class Driver:
 
     def _look_for_work(self) -> None:
         """Raise VMBug for work, a thread or a shrinker that would be run in the code of a module that is gone."""
-        for work in self.c.works.values():
+        scheduler = self.c.standing()[3]
+        for work in sorted(self.c.works.values(), key=lambda work: work.lane.name):
+            (work.queue or work.lane)._point("ar")  # its end and this look do not commute
             if work.busy:
                 state = "runs" if work._running else "is queued"
                 raise VMBug(
@@ -232,7 +243,9 @@ class Driver:
                     f"work item {work.name!r} still {state} when the exit function has returned",
                     "it cancelled or flushed before",
                 )
-        for thread in self.c.threads.all.values():
+        for thread in list(self.c.threads.all.values()):
+            if scheduler is not None:
+                scheduler.point("ar", ("queue", thread.end.name))
             if thread.started and not thread.done:
                 raise VMBug(
                     "D41", f"thread {thread.name!r} still runs when the exit function has returned", "kthread_stop() before"

@@ -43,7 +43,8 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
             members[_free(name)] = _operation(driver, name, table, texts)
     else:
         there = driver.load().has  # the rest of what is exported stands in an #if that is not taken
-        plain = [found for one in texts for found in exported(one) if found.scalar and len(found.arguments) <= 4 and there(found.name)]
+        every = [found for one in texts for found in exported(one)]
+        plain = [found for found in every if found.scalar and len(found.arguments) <= 4 and there(found.name)]
         members |= {_free(found.name): _plain(found) for found in plain}
         members["scenarios"] = _scenarios(plain)
     if not any("parameter" in table for table in settings.operations.values()):

@@ -44,7 +44,6 @@ def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
         "excused": tuple(more["W"]),
     }
     made: type[Driver] = type(path.stem.replace("-", "_"), (Driver,), members)
-    made.own_era = made.recipe().era  # type: ignore[attr-defined]
     made.load()
     workload = workload_of(made, settings, source.read(path))
     workload.__qualname__ = f"{name}:{options}"  # how another process finds it, see generic.__getattr__

@@ -49,7 +49,7 @@ def _add_replay(verbs: Verbs) -> None:
     verb = verbs.add_parser("replay", help="run a failure again, step by step")
     verb.add_argument("target", metavar="TARGET", help="the driver, as it was given to check")
     verb.add_argument("token", metavar="TOKEN", help="the token of the replay line")
-    verb.add_argument("--era", default="4.19", help="the kernel whose contract counts (default 4.19)")
+    verb.add_argument("--era", help="the kernel whose contract counts (default 4.19; for a driver in C what it is written for)")
     verb.add_argument("--workload", metavar="NAME", help="module:Class or file.py:Class, if it is not the driver's own")
     verb.add_argument("--pdb", type=int, metavar="STEP", help="of an interleaving: stop in the debugger before this step")
     verb.add_argument("--chrome", metavar="FILE", help="of an interleaving: write a trace that ui.perfetto.dev opens")

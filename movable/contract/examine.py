@@ -14,10 +14,11 @@ from movable.contract.budget import OPENING, SHARE, Budget, budget_of
 from movable.contract.judge import judge
 from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import replay_command, target_of
+from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
 from movable.introspection import raised_at
-from movable.registry import Factory, find, is_built, with_options
+from movable.registry import Factory, find, is_built, own_era, with_options
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit
@@ -61,7 +62,7 @@ def check(  # long: the options, and the phases in their order
     target: str | Factory,
     workload: type[Workload] | None = None,
     *,
-    era: str = "4.19",
+    era: str | None = None,
     budget: float | None = None,
     examples: int | None = None,
     seed: int = 0,
@@ -79,7 +80,8 @@ def check(  # long: the options, and the phases in their order
 ) -> Report:
     """Certify one driver, or one file system (movable.contract.filesystem).
 
-    ``target`` is a driver class or a name for ``registry.find``. By default the work is counted, so that the same ``seed`` gives
+    ``target`` is a driver class or a name for ``registry.find``; ``era`` is by default the one that it is written for.
+    By default the work is counted, so that the same ``seed`` gives
     the same report everywhere: ``examples`` programs, and ``executions`` interleavings of all scenarios together (with
     ``examples`` alone: five for each program). ``interleavings``, from 0 to 1, is their part of the whole. ``limit`` is the seconds
     of processor time after which that is cut short: 60, and none where work is asked for by number. ``budget`` asks for seconds
@@ -124,7 +126,7 @@ def _certify_filesystem(asked: Asked, progress: Progress | None, apart: bool, be
     from movable.contract.filesystem import check_filesystem
 
     return check_filesystem(
-        asked.target, asked.era, asked.seed, asked.measure, asked.waivers, progress=progress, isolate=apart,
+        asked.target, asked.era or DEFAULT, asked.seed, asked.measure, asked.waivers, progress=progress, isolate=apart,
         features=asked.features, until=asked.until, spent=time.monotonic() - began,
     )
 
@@ -135,7 +137,7 @@ class Asked:
 
     target: str | Factory
     workload: type[Workload] | None
-    era: str
+    era: str | None
     seed: int
     waive: Mapping[str, str]
     until: frozenset[str]
@@ -162,7 +164,8 @@ class Asked:
 
     def refuse_what_cannot_be(self) -> None:
         """Raise UsageError for what can be refused without a look at the driver."""
-        era_called(self.era)
+        if self.era is not None:
+            era_called(self.era)
         if self.spread.wanted and self.seconds is not None:
             raise UsageError("what runs on several processes is counted in executions, not in seconds; give executions")
         _ = self.measure, self.waivers
@@ -190,7 +193,7 @@ class Asked:
             raise UsageError(f"{self.target} {A_FILESYSTEM}")
         target, factory = excused(self.target, given, self.waivers)
         chosen = workload_for(factory, self.workload)
-        search = Search(chosen, factory, self.era, self.seed, until=self.until, excused=frozenset(self.waivers))
+        search = Search(chosen, factory, self.era or own_era(factory), self.seed, until=self.until, excused=frozenset(self.waivers))
         return Check(target, search, self.measure, self.features, self.spread, progress)
 
     def finish(self, run: Check, known: Mapping[str, Verdict] | None = None, notice: NoticeVerdict | None = None) -> Report:

@@ -122,8 +122,10 @@ class Report(Judgement):
 
     @property
     def idle(self) -> bool:
-        """Whether no callback was made at all: then what is held says nothing about the driver."""
-        return not self.callbacks.total() and not self.executions and not self.broken
+        """Whether no callback was made at all, in interleavings either: then what is held says nothing about the driver."""
+        isolated = self.verdicts.get("D11") if "isolate_page" in self.called else None
+        explored = self.executions if isolated is None else isolated.exercised  # at each isolate_page
+        return not self.callbacks.total() and not explored and not self.broken
 
     @property
     def untried(self) -> list[str]:

@@ -159,11 +159,14 @@ def is_built(target: str) -> bool:
     return Path(target.partition(":")[0]).suffix in LOADERS
 
 
+def own_era(driver: Any) -> str:
+    """The era that a driver is written for, as far as its source says so; the default of all others."""
+    return str(getattr(driver, "own_era", DEFAULT))
+
+
 def era_of(target: str) -> str:
-    """The era that a driver is written for, as far as its file says so; the default of all others."""
-    if is_built(target):
-        return str(getattr(find(target), "own_era", DEFAULT))
-    return DEFAULT
+    """The same for the source of a driver in another language, by its name; the default for every other target."""
+    return own_era(find(target)) if is_built(target) else DEFAULT
 
 
 def look_up(target: str) -> Any:

@@ -247,6 +247,15 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         " void use(void) { struct workqueue_struct *now = READ_ONCE(q); if (now) queue_work(now, &a); }",
         {"D41"},
     ),
+    "work that has not quite ended": (
+        "static DECLARE_COMPLETION(c); static int n; static void run(struct work_struct *w) { complete(&c); WRITE_ONCE(n, n + 1); }"
+        " static DECLARE_WORK(w, run); static DEFINE_MUTEX(m);"
+        " void ask(void) { mutex_lock(&m); schedule_work(&w); wait_for_completion(&c); flush_work(&w); mutex_unlock(&m); }",
+        "static DECLARE_COMPLETION(c); static int n; static void run(struct work_struct *w) { complete(&c); WRITE_ONCE(n, n + 1); }"
+        " static DECLARE_WORK(w, run); static DEFINE_MUTEX(m);"
+        " void ask(void) { mutex_lock(&m); schedule_work(&w); wait_for_completion(&c); mutex_unlock(&m); }",
+        {"D41"},
+    ),
     "work that queues itself": (
         "static int n; static void poll(struct work_struct *w); static DECLARE_DELAYED_WORK(work, poll); static void poll("
         "struct work_struct *w) { spin_lock(&lock); n++; spin_unlock(&lock); schedule_delayed_work(&work, HZ); }"

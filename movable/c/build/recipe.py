@@ -187,6 +187,9 @@ FORMS = (
      r"|designator .(?:isolate_page|migratepage|putback_page).*address_space_operations",
      "kernels from 6.0 on have no callbacks of movable pages in struct address_space_operations; they have struct "
      "movable_operations"),
+    (r"poisoned .?(?:movable_operations|identifier)",
+     "kernels before 6.0 have no struct movable_operations; they have the callbacks of movable pages in struct "
+     "address_space_operations"),
 )  # fmt: skip
 """What only kernels of another time have, by what a compiler says of it."""
 

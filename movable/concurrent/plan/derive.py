@@ -18,7 +18,7 @@ from movable.concurrent.plan.probe import APART, ORDERED, UNORDERED, Effect, mee
 from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Subject, operations, reading
 from movable.sequential.faults import over
-from movable.workload.action import Action
+from movable.workload.action import Action, noun
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle
 
@@ -384,19 +384,25 @@ class _Planner:
                 yield self._made(state, asks, near)
 
     def _workers(self) -> Iterator[tuple[Scenario, int]]:
-        """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about."""
-        few = self.known["few"]
+        """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about.
+        And removal right after an operation that waits for its own work, which may not have ended altogether."""
+        few, one = self.known["few"], self.known["one"]
+        for effect in self._best(one):
+            if not effect.queued and any(isinstance(key, tuple) and key[0] == "work" for key in effect.uses):
+                made = self._made(one, effect, ("compact",))[0]
+                tasks = ((effect.action, ("teardown",)), *made.tasks[1:])
+                yield replace(made, tasks=tasks, name=f"{noun(effect.action)} and tear-down || compaction, {one.name}"), UNORDERED
         for effects in few.effects.values():
             queued = [effect for effect in effects if effect.queued]
             if queued and few.pages:
                 prefix = (*few.prefix, queued[0].action)
                 yield self._made(few, ("teardown",), ("migrate", 0), settled=False, prefix=prefix)
                 yield self._made(few, ("migrate", 0), ("put_back", len(few.pages) - 1), settled=False, prefix=prefix)
-                for one in self._best(few):
-                    again = self._near(one, queued)
+                for best in self._best(few):
+                    again = self._near(best, queued)
                     if again is not None:
                         other = self._other_content(again.action)
-                        yield self._made(few, one, other, settled=False, prefix=(*few.prefix, again.action))
+                        yield self._made(few, best, other, settled=False, prefix=(*few.prefix, again.action))
 
     def _compaction(self) -> Iterator[tuple[Scenario, int]]:
         for effect in self._best(self.known["few"]):

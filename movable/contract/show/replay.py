@@ -14,7 +14,7 @@ from movable.contract.show.page import page
 from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError
-from movable.registry import Factory, find, look_up
+from movable.registry import Factory, find, look_up, own_era
 from movable.registry.filesystems import is_filesystem
 from movable.shown import in_html
 from movable.workload.replayed import Replayed
@@ -27,11 +27,12 @@ def replay(
     token: str,
     *,
     workload: str | type[Workload] | None = None,
-    era: str = DEFAULT,
+    era: str | None = None,
     features: Mapping[str, Any] | None = None,
 ) -> Replayed:
     """The story of a token, and the rules that it broke.
 
+    ``era`` is by default the one that the driver is written for.
     ``workload`` is one that is not the driver's own, or names it as module:Class or file.py:Class. ``features`` of a kernel that
     differ from the era's are those of a file system; drivers have them in the token. Raises UsageError for an unknown driver or
     workload, and for a token that cannot be read, or that is another's.
@@ -41,7 +42,8 @@ def replay(
     if is_filesystem(factory):
         from movable.filesystems.replay import Files
 
-        return Files(factory, found, replace(era_called(era), **(features or {})))
+        return Files(factory, found, replace(era_called(era or DEFAULT), **(features or {})))
+    era = era or own_era(factory)
     chosen = workload_for(factory, named_workload(workload) if isinstance(workload, str) else workload)
     if found.alone:
         from movable.sequential.replay import Sequence
@@ -84,7 +86,7 @@ def _own_workload(factory: Factory) -> type[Workload] | None:
 def replay_command(target: str, factory: Factory, workload: type[Workload] | None, era: str) -> str:
     """The command that a token completes; file systems have no ``workload``."""
     words = ["movable", "replay"]
-    if era != DEFAULT:
+    if era != own_era(factory):
         words += ["--era", era]
     if workload is not None and workload is not _own_workload(factory):
         words += ["--workload", target_of(workload)]

@@ -13,11 +13,15 @@ enum migrate_mode { MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC, MIGRATE_SYN
 #define ISOLATE_ASYNC_MIGRATE 4
 #define ISOLATE_UNEVICTABLE 8
 #define K_SINCE_6_0 (MOVABLE_VERSION >= 0x060000)
+#if !K_SINCE_6_0
+#pragma GCC poison movable_operations
+#else
 struct movable_operations {
 	bool (*isolate_page)(struct page *, isolate_mode_t);
 	int (*migrate_page)(struct page *dst, struct page *src, enum migrate_mode);
 	void (*putback_page)(struct page *);
 };
+#endif
 struct writeback_control;
 struct address_space_operations {
 #if !K_SINCE_6_0
@@ -68,6 +72,8 @@ K_PAGE(int, PageIsolated, K_PAGE_ISOLATED)
 #define __ClearPageIsolated(page) clear_bit(PG_isolated, &(page)->flags)
 #define SetPageIsolated(page) set_bit(PG_isolated, &(page)->flags)
 #define ClearPageIsolated(page) clear_bit(PG_isolated, &(page)->flags)
+#if K_SINCE_6_0
 #define page_movable_ops(page) ((const struct movable_operations *)page_mapping(page))
+#endif
 #endif
 #endif
