@@ -188,8 +188,9 @@ def copy_highpage(to: Page, source: Page) -> None:
     if to.seam is not None:
         to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
         return
-    if to._mapped and source._mapped:
-        to.vm._map.move(to.pfn << PAGE_SHIFT, source.pfn << PAGE_SHIFT, PAGE_SIZE)  # type: ignore[union-attr]
+    memory = to.vm._map
+    if memory is not None and to._mapped and source._mapped:
+        memory.move(to.pfn << PAGE_SHIFT, source.pfn << PAGE_SHIFT, PAGE_SIZE)
     else:
         to.vm.copy_frame(to, source)
 

@@ -57,7 +57,6 @@ class Memory:
         vm.page_class = self.page_class(vm.seam)
         for page, values in held:
             page.__class__ = vm.page_class
-            page._mapped = False
             for name, value in values.items():
                 setattr(page, name, value)
 

@@ -47,6 +47,8 @@ def _word(place: int, half: bool) -> property:
 
 class _Words:
     __slots__ = ()
+    _mapped = property(lambda self: True, lambda self, value: None)
+    """The driver writes to a page without asking the model, so that its content is always taken for written."""
 
 
 for _name, _place in PLACES.items():
