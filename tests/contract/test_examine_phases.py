@@ -11,6 +11,7 @@ import pytest
 from docs.drivers.ring import Ring, RingWorkload
 from movable import UsageError
 from movable.cli import main
+from movable.concurrent.plan.derive import Plan
 from movable.contract import GenericWorkload, certify, check
 from movable.contract.report import text, to_json
 from movable.contract.show.html import to_html
@@ -56,7 +57,7 @@ def test_a_part_that_fails_inside_never_passes(
 
 
 def test_a_search_without_any_execution_never_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.concurrent.search.derive", lambda *args, **options: [])
+    monkeypatch.setattr("movable.concurrent.search.derive", lambda *args, **options: Plan())
     report = check(Ring, examples=5)
     assert not report.passed() and report.code() == 2
     assert report.refused == "Ring: interleavings were not explored: there is no scenario for it"
