@@ -25,4 +25,4 @@ def _drivers_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     monkeypatch.setattr("movable.contract.supervised.PATIENCE", 8.0)  # a fork of a large process is slow
     if not getattr(request.module, "SUPERVISED", False):
         monkeypatch.setattr("movable.contract.examine.ISOLATE", False)
-        monkeypatch.setattr("movable.sequential.faults.SECONDS", 15.0)  # coverage makes code three times as slow
+        monkeypatch.setattr("movable.sequential.faults.MAX_PROCESSOR_SECONDS", 15.0)  # coverage makes code three times as slow

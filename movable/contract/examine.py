@@ -23,7 +23,7 @@ from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
-from movable.workload.workload import Workload, doors, not_asked, what_is_missing, workload_for
+from movable.workload.workload import Workload, not_asked, public_methods, what_is_missing, workload_for
 
 NoticeVerdict = Callable[[Verdict], None]
 ExecutorFactory = Callable[[], AbstractContextManager[Executor]]
@@ -260,7 +260,7 @@ class Check:
         """The parts of the search, by what they do."""
         together = [("interleavings were not explored", self.explore)] if self._together else []
         return [
-            ("what lies beside the driver was not looked at", self.look_beside),
+            ("the modules of the driver were not looked at", self.look_at_modules),
             ("programs were not run", self.opening),
             *together,
             ("programs were not run to the end", self.programs),
@@ -331,7 +331,7 @@ class Check:
 
     # the phases
 
-    def look_beside(self) -> str:
+    def look_at_modules(self) -> str:
         """Look at the driver's modules while they are as they were imported: a failure is run again in another process."""
         if self._together:
             with suppress(UsageError):  # which the interleavings will tell
@@ -428,7 +428,7 @@ class Check:
             report.unplanned = explored.unplanned
         names = (*search.workload.operations(), *search.workload.hostile)
         report.operations = Counter({name: search.operations[name] for name in names})
-        report.uncalled = [] if names else [name for name, code in doors(factory).items() if code not in search.entered]
+        report.uncalled = [] if names else [name for name, code in public_methods(factory).items() if code not in search.entered]
         report.cut = not self.stopped and not self.budget.by_time and self._cut
         return report
 

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from movable.mm.seam import Task
     from movable.mm.vm import VM
 
-SECONDS = 2.0
+MAX_PROCESSOR_SECONDS = 2.0
 """Processor time that one program may take; a usual one takes a few thousandths of that."""
 NO_OOM = GFP_NORETRY | GFP_RETRY_MAYFAIL | GFP_THISNODE
 """Allocations with one of these fail rather than ask the out-of-memory notifiers."""
 
 
-LOOKS, BETWEEN_LOOKS = 12, 0.004
+LOOKS_AT_A_HANG, SECONDS_BETWEEN_LOOKS = 12, 0.004
 """How often it is looked where a program hangs, and how much processor time lies between two looks."""
 
 TICK = 5.0
@@ -65,7 +65,7 @@ class Blocked(Hang):
 
 @contextmanager
 def watchdog(seconds: float | None = None) -> Iterator[None]:
-    """Raise Hang inside the block when it takes more processor time than it may (SECONDS), and Blocked when it stands still.
+    """Raise Hang inside the block when it takes more processor time than MAX_PROCESSOR_SECONDS, and Blocked when it stands still.
 
     Only the main thread can be watched. It comes again each time that as much time has passed, for the code inside may have
     swallowed it.
@@ -74,22 +74,22 @@ def watchdog(seconds: float | None = None) -> Iterator[None]:
         yield
         return
 
-    barking = _Barking(SECONDS if seconds is None else seconds)
-    before = signal.signal(signal.SIGVTALRM, barking.bark)
-    barking.wait()
-    standing = _Standing()
+    timer = _ProcessorTimer(MAX_PROCESSOR_SECONDS if seconds is None else seconds)
+    before = signal.signal(signal.SIGVTALRM, timer.strike)
+    timer.wait()
+    standstill = _StandstillTimer()
     try:
         yield
     finally:
-        standing.end()
+        standstill.end()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
-        barking.frames.clear()
-    if barking.said:  # and whoever heard it kept it to himself, as a finalizer does
-        raise Hang(barking.said)
+        timer.frames.clear()
+    if timer.said:  # and it was swallowed, as in a finalizer
+        raise Hang(timer.said)
 
 
-class _Barking:
+class _ProcessorTimer:
     """Raises Hang when the time is over, and says in which function: one that is the same in every run.
 
     Where the signal comes is chance. So it comes a few times more, and what is named is the innermost function that was running
@@ -106,15 +106,15 @@ class _Barking:
         """Begin to count the time."""
         signal.setitimer(signal.ITIMER_VIRTUAL, self.seconds, self.seconds)
 
-    def bark(self, number: int, frame: FrameType | None) -> None:
+    def strike(self, number: int, frame: FrameType | None) -> None:
         """The signal came."""
         stack = _stack(frame)
         self.frames = [one for one in self.frames if one in stack] if self.looks else stack
         self.looks += 1
-        if self.looks < LOOKS:
-            signal.setitimer(signal.ITIMER_VIRTUAL, BETWEEN_LOOKS, self.seconds)
+        if self.looks < LOOKS_AT_A_HANG:
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS_BETWEEN_LOOKS, self.seconds)
             return
-        self.said = f"{self.seconds:g} seconds of processor time{_in(self.frames)}"
+        self.said = f"{self.seconds:g} seconds of processor time{_function_of(self.frames)}"
         self.looks = 0
         self.frames.clear()
         self.wait()
@@ -130,13 +130,13 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
     return found
 
 
-def _in(frames: list[FrameType]) -> str:
+def _function_of(frames: list[FrameType]) -> str:
     """The innermost of some frames in words, by its function."""
     code = frames[0].f_code if frames else None
     return "" if code is None else f", at {PurePath(code.co_filename).name}:{code.co_firstlineno} {code.co_name}"
 
 
-class _Standing:
+class _StandstillTimer:
     """Raises Blocked after two ticks in a row in which the process did next to nothing, though it could have.
 
     One is not enough: a process that was stopped and goes on has the tick of the meantime. Who was ready to run and did not get the
@@ -158,7 +158,7 @@ class _Standing:
         self.used, self.waited = used, waited
         if self.still >= 2:
             self.still = 0
-            raise Blocked(f"{2 * TICK:g} seconds in which nothing happened{_at(frame)}")
+            raise Blocked(f"{2 * TICK:g} seconds in which nothing happened{_place_of(frame)}")
 
     def end(self) -> None:
         """No ticks any more."""
@@ -178,7 +178,7 @@ def _waited() -> float:
         return 0.0
 
 
-def _at(frame: FrameType | None) -> str:
+def _place_of(frame: FrameType | None) -> str:
     """The place, in words; where the standard library blocks it is that of its caller."""
     stack = _stack(frame)
     return f", at {line_of(stack[0])}" if stack else ""

@@ -22,17 +22,17 @@ from movable.workload.workload import NEWEST, Handle, Workload
 
 MAX_MIXED_STEPS = 40
 """Steps of the longest program that is a mix of everything."""
-LONG_LIFE = (100, 180)
+LONG_LIFE_STEPS = (100, 180)
 """Steps of a long life."""
-FULL = (4, 8, 9, 16, 24, 40, 72)
+FILL_SIZES = (4, 8, 9, 16, 24, 40, 72)
 """How often something is put in, in a program that fills: few drivers say how much fits."""
-FOLLOW = 0.75
-"""How often a fault is followed by a step that it was made for."""
-REPEAT = 0.3
+CHANCE_OF_A_TARGET = 0.75
+"""How often a fault is followed by a step that it can strike."""
+CHANCE_OF_A_REPEAT = 0.3
 """How often a step of a swarm is done again at once."""
-DRAWS = 100
-"""How many steps of each kind are in a bag."""
-FEW = 3
+STEPS_OF_A_KIND = 100
+"""How many steps of each kind `steps_by_kind` draws."""
+MAX_DIFFERENT_ARGUMENTS = 3
 """Different arguments of an operation in a program that repeats itself."""
 MAX_ROLES = 3
 """Operations that the matrix uses for growing, and for shrinking."""
@@ -116,15 +116,16 @@ class Steps:
         return 0 if place < 0.2 else self.rng.randrange(16) if place < 0.7 else self.rng.randrange(64)
 
 
-def bags(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
+def steps_by_kind(workload: type[Workload], seed: int) -> dict[str, list[Step]]:
     """Different steps of each kind for a workload, the same for the same seed."""
     steps = Steps(workload, seed)
-    return {kind: list({repr(step): step for step in (steps.draw(kind) for _ in range(DRAWS))}.values()) for kind in steps.weights}
+    drawn = {kind: [steps.draw(kind) for _ in range(STEPS_OF_A_KIND)] for kind in steps.weights}
+    return {kind: list({repr(step): step for step in of_kind}.values()) for kind, of_kind in drawn.items()}
 
 
 def pool(workload: type[Workload], seed: int) -> list[Step]:
-    """All the steps of the bags, kind after kind."""
-    return [step for steps in bags(workload, seed).values() for step in steps]
+    """The same in one list, kind after kind."""
+    return [step for steps in steps_by_kind(workload, seed).values() for step in steps]
 
 
 def programs(workload: type[Workload], seed: int, roles: Roles | None = None) -> Iterator[Program]:
@@ -227,13 +228,13 @@ def mix(steps: Steps, roles: Roles, count: int) -> list[Step]:
 
 
 def _after_fault(steps: Steps, found: list[Step], kind: str, operations: list[str]) -> str:
-    if not found or found[-1][0] != "fault" or steps.rng.random() >= FOLLOW:
+    if not found or found[-1][0] != "fault" or steps.rng.random() >= CHANCE_OF_A_TARGET:
         return kind
     return steps.rng.choice(list(ISOLATING) if found[-1][1] == "locked" else operations or [kind])
 
 
-class Few:
-    """Draws operations whose arguments repeat: FEW different ones of each, or any at all."""
+class FewArguments:
+    """Draws operations whose arguments repeat: MAX_DIFFERENT_ARGUMENTS different ones of each, or any at all."""
 
     def __init__(self, steps: Steps, narrow: bool) -> None:
         self.steps = steps
@@ -245,7 +246,7 @@ class Few:
         if not self.narrow:
             return self.steps.operation(name)
         kept = self.kept.setdefault(name, [])
-        if len(kept) < FEW:
+        if len(kept) < MAX_DIFFERENT_ARGUMENTS:
             kept.append(self.steps.operation(name))
         name, drawn = self.steps.rng.choice(kept)[1:]
         handles = {key for key, kind in self.steps.operations[name].arguments.items() if isinstance(kind, Handle)}
@@ -264,14 +265,14 @@ def swarm(steps: Steps, roles: Roles, count: int) -> list[Step]:
     chosen = {kind for kind in operations if rng.random() < 0.5} | ({rng.choice(grow)} if grow else set())
     chosen |= {kind for kind in CORE if rng.random() < 0.4}
     weights = {kind: weight for kind, weight in steps.weights.items() if kind in chosen} or {"compact": 1.0}
-    few = Few(steps, rng.random() < 0.7)
+    few = FewArguments(steps, rng.random() < 0.7)
     found: list[Step] = []
     length = rng.randint(4, min(MAX_MIXED_STEPS, 10 + count))
     while len(found) < length:
         kind = rng.choices(list(weights), list(weights.values()))[0]
         step = few.draw(_after_fault(steps, found, kind, [kind for kind in operations if kind in chosen]))
         found.append(step)
-        while step[0] in ("op", "migrate") and len(found) < length and rng.random() < REPEAT:
+        while step[0] in ("op", "migrate") and len(found) < length and rng.random() < CHANCE_OF_A_REPEAT:
             found.append(step)
     return found
 
@@ -282,10 +283,10 @@ def fill(steps: Steps, roles: Roles, count: int) -> list[Step]:
     growing, shrinking = roles.growing(steps.workload), roles.shrinking(steps.workload)
     if not growing:
         return mix(steps, roles, count)
-    few = Few(steps, rng.random() < 0.6)
+    few = FewArguments(steps, rng.random() < 0.6)
     grow = rng.choice(growing[:MAX_ROLES])
     shrink = rng.choice(shrinking[:MAX_ROLES]) if shrinking else ""
-    full = rng.choice(FULL[: 3 + count // 16])
+    full = rng.choice(FILL_SIZES[: 3 + count // 16])
     order = rng.choice(("oldest", "newest", "any"))
     found: list[Step] = []
     for again in range(2):
@@ -306,7 +307,7 @@ def _ordered(steps: Steps, step: Step, order: str) -> Step:
     return ("op", step[1], {key: number if isinstance(kinds[key], Handle) else value for key, value in step[2].items()})
 
 
-def _stir(steps: Steps, few: Few) -> list[Step]:
+def _stir(steps: Steps, few: FewArguments) -> list[Step]:
     """One to four steps of moving, under a fault now and then, and of any operation."""
     found: list[Step] = []
     for _ in range(steps.rng.randint(1, 4)):
@@ -318,12 +319,12 @@ def _stir(steps: Steps, few: Few) -> list[Step]:
 def long_life(steps: Steps, roles: Roles, count: int) -> list[Step]:
     """Many steps in the life of one driver: mostly a few operations, now and then a move."""
     rng = steps.rng
-    few = Few(steps, rng.random() < 0.5)
+    few = FewArguments(steps, rng.random() < 0.5)
     chosen = [kind for kind in steps.weights if kind.startswith("op ") and rng.random() < 0.7]
     chosen += [f"op {name}" for name in roles.growing(steps.workload)[:1]]
     quiet = [kind for kind in CORE if kind not in RARE_IN_A_LONG_LIFE]
     found: list[Step] = []
-    for _ in range(rng.randint(*LONG_LIFE)):
+    for _ in range(rng.randint(*LONG_LIFE_STEPS)):
         kind = rng.choice(chosen) if chosen and rng.random() < 0.8 else rng.choice(quiet)
         found.append(few.draw(kind))
     return found

@@ -342,7 +342,7 @@ def not_asked(workload: type[Workload]) -> frozenset[str]:
     return frozenset({"D10", *silent} - ({"D44"} if workload.event_counters else set()))
 
 
-def doors(factory: Callable[..., Any]) -> dict[str, CodeType]:
+def public_methods(factory: Callable[..., Any]) -> dict[str, CodeType]:
     """The public methods of a driver's class, by name, with their code."""
     found: dict[str, CodeType] = {}
     for cls in reversed(getattr(factory, "__mro__", ())[:-1]):

@@ -65,7 +65,7 @@ def test_whatever_a_driver_does_becomes_a_broken_rule(
     driver: type, rule: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if driver is bad.Hangs:  # its bound is time, and one hang is as good as another
-        monkeypatch.setattr("movable.sequential.faults.SECONDS", 0.2)
+        monkeypatch.setattr("movable.sequential.faults.MAX_PROCESSOR_SECONDS", 0.2)
     report = check(driver, examples=25)
     assert rule in report.broken, text(report)
     assert re.search(message, report.verdicts[rule].what), report.verdicts[rule].what

@@ -22,7 +22,7 @@ from tests.drivers_for_tests import bad_drivers as bad
 RING = "docs/drivers/ring.py:Ring"
 PHASES = {
     "the driver's modules": "movable.concurrent.stage.subject",
-    "drawing programs": "movable.workload.generate.bags",
+    "drawing programs": "movable.workload.generate.steps_by_kind",
     "running a program": "movable.sequential.harness.Machine.run",
     "planning scenarios": "movable.concurrent.search.derive",
     "looking at a scenario": "movable.concurrent.search.look",

@@ -49,7 +49,7 @@ def test_who_waits_for_a_processor_does_not_stand_still(ready: float, monkeypatc
     clock = iter(range(100))
     monkeypatch.setattr("time.process_time", lambda: 0.0)
     monkeypatch.setattr(faults, "_waited", lambda: ready * next(clock))
-    standing = faults._Standing()
+    standing = faults._StandstillTimer()
     try:
         if ready:
             for _ in range(4):

@@ -28,7 +28,7 @@ from movable.workload import program as programs
 from movable.workload import scenario as scenarios
 from movable.workload.action import ACTIONS, ALONE, TOGETHER, Action, show
 from movable.workload.fits import check_sequence, check_tasks
-from movable.workload.generate import bags
+from movable.workload.generate import steps_by_kind
 from movable.workload.workload import Workload, workload_for
 from tests.workload.token_mutants import mutants, pack
 
@@ -216,7 +216,7 @@ def test_whatever_is_drawn_fits_the_schema(driver: str) -> None:
     from movable.registry import find
 
     workload: type[Workload] = workload_for(find(driver))
-    for steps in bags(workload, 0).values():
+    for steps in steps_by_kind(workload, 0).values():
         check_sequence(steps, workload)
 
 
