@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from movable.contract.budget import Budget
+from movable.contract.checkpoint import stale_waiver
 from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import replay_command, target_of
-from movable.contract.standing import stale_waiver
 from movable.contract.supervised import STUCK, Time, Turn
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
 from movable.eras import Era
@@ -42,7 +42,7 @@ ENDING = 0.1
 
 
 @dataclass(slots=True)
-class Standing:
+class Checkpoint:
     """How far a check has come, for a fresh worker to go on from.
 
     ``report`` has all but the verdicts; ``program`` is the number of the next one, ``exercised`` counts chances to be broken and
@@ -83,7 +83,7 @@ class Search:
         report.replay = replay_command(name, self.factory, None, era)
         report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
         report.hint = "no file was read"
-        self.standing = Standing(report)
+        self.checkpoint = Checkpoint(report)
         self.era: Era = replace(era_called(era), **(features or {}))
         self.until = frozenset(until)
         self.began = time.monotonic()
@@ -96,14 +96,14 @@ class Search:
     @property
     def over(self) -> bool:
         """Whether the time for it is, or everything that was expected to break has."""
-        if self.until and self.until <= self.standing.broken.keys():
+        if self.until and self.until <= self.checkpoint.broken.keys():
             return True
-        budget = self.standing.report.budget
+        budget = self.checkpoint.report.budget
         return budget.seconds is not None and self.seconds > budget.seconds - ENDING
 
     def go(self, notice: Callable[[], None]) -> None:
         """Programs first, then interleavings; each broken rule once, made small. ``notice`` is called after each of them."""
-        report, budget = self.standing.report, self.standing.report.budget
+        report, budget = self.checkpoint.report, self.checkpoint.report.budget
         limit = None if budget.limit is None else Limit.of(budget.limit)
         try:
             self._programs(limit, notice)
@@ -116,33 +116,33 @@ class Search:
         report.seconds = self.seconds
 
     def _programs(self, limit: Limit | None, notice: Callable[[], None]) -> None:
-        standing, budget = self.standing, self.standing.report.budget
+        checkpoint, budget = self.checkpoint, self.checkpoint.report.budget
         programs = 1 << 30 if budget.by_time else budget.programs
-        while standing.program < programs:
-            begun = bool(standing.report.examples or standing.fatal)  # one is run in any case
+        while checkpoint.program < programs:
+            begun = bool(checkpoint.report.examples or checkpoint.fatal)  # one is run in any case
             if begun and (self.over or over(limit)):
-                standing.report.cut = not self.over
+                checkpoint.report.cut = not self.over
                 return
             if begun and budget.by_time and self.seconds > budget.seconds_alone:
                 return
-            steps = program.draw(standing.report.seed, standing.program)
+            steps = program.draw(checkpoint.report.seed, checkpoint.program)
             token = program.encode(steps)
-            if token not in standing.fatal:
-                board.enter("programs", f"program {standing.program}", token)
+            if token not in checkpoint.fatal:
+                board.enter("programs", f"program {checkpoint.program}", token)
                 self._program(steps)
-            standing.program += 1
+            checkpoint.program += 1
             notice()
 
     def _program(self, steps: program.Program) -> None:
-        standing, report = self.standing, self.standing.report
+        checkpoint, report = self.checkpoint, self.checkpoint.report
         done = program.run(self.factory, self.era, steps, self.at)
         report.examples += 1
         report.steps += len(steps)
         report.operations.update(Counter(name for name, _ in steps))
         if done.machine is not None:
             report.callbacks.update(done.machine.observer.calls)
-            standing.exercised.update(done.machine.exercised)
-        if done.rule and done.rule not in standing.broken:
+            checkpoint.exercised.update(done.machine.exercised)
+        if done.rule and done.rule not in checkpoint.broken:
             small = program.smaller(self.factory, self.era, steps, done.rule, lambda: self.over, self.at)
             again = program.run(self.factory, self.era, small, self.at)
             done = again if again.rule == done.rule else done
@@ -150,21 +150,21 @@ class Search:
 
     def at(self, where: str) -> None:
         """A step of a program begins."""
-        board.at(f"program {self.standing.program}, {where}")
+        board.at(f"program {self.checkpoint.program}, {where}")
 
     def _fails(self, rule: str, verdict: Verdict) -> None:
-        report = self.standing.report
-        self.standing.broken[rule] = verdict
+        report = self.checkpoint.report
+        self.checkpoint.broken[rule] = verdict
         if report.first_failure is None:
             report.first_failure = Found(rule, report.examples, report.executions, self.seconds)
 
     def _interleavings(self, limit: Limit | None, notice: Callable[[], None]) -> None:
-        standing, budget = self.standing, self.standing.report.budget
+        checkpoint, budget = self.checkpoint, self.checkpoint.report.budget
         share = max(1, budget.executions // len(scenarios.SCENARIOS))
-        known = {one.name for one in standing.report.scenarios}
+        known = {one.name for one in checkpoint.report.scenarios}
         for tasks in scenarios.SCENARIOS if budget.executions or budget.by_time else ():
             if self.over or over(limit):
-                standing.report.cut = not self.over
+                checkpoint.report.cut = not self.over
                 return
             name = f"{tasks[0]} ‖ {tasks[1]}"
             if name not in known:
@@ -173,19 +173,19 @@ class Search:
                 notice()
 
     def _scenario(self, name: str, tasks: tuple[str, str], executions: int) -> None:
-        standing, report = self.standing, self.standing.report
+        checkpoint, report = self.checkpoint, self.checkpoint.report
         explored = Explored(name, f"{tasks[0]} || {tasks[1]} on a page of a file", operations=list(tasks), tasks=list(tasks))
         report.scenarios.append(explored)
-        if name in standing.fatal:
-            explored.left_out = standing.fatal[name]
+        if name in checkpoint.fatal:
+            explored.left_out = checkpoint.fatal[name]
             return
         left = None if report.budget.seconds is None else max(0.1, report.budget.seconds - ENDING - self.seconds)
         done = scenarios.explored(self.factory, self.era, tasks, executions, report.seed, left)
         explored.executions, explored.steps, explored.covered, explored.complete, explored.rules = (
             done.executions, done.steps, done.covered, done.complete, [done.rule] if done.rule else [],
         )  # fmt: skip
-        standing.exercised["F2"] += done.executions
-        if done.rule and done.rule not in standing.broken:
+        checkpoint.exercised["F2"] += done.executions
+        if done.rule and done.rule not in checkpoint.broken:
             self._fails(done.rule, Verdict(done.rule, BROKEN, what=done.what, story=list(done.story), scenario=name))
 
 
@@ -205,9 +205,9 @@ def check_filesystem(
         raise UsageError(f"{wrong[0]} binds no file system; its rules are F1 to F{len(FILESYSTEM_RULES)}")
     if not isolate:
         search = Search(target, era, seed, budget, features, until)
-        report = search.standing.report
+        report = search.checkpoint.report
         search.go(lambda: None if progress is None else progress(report.examples + report.executions, search.seconds))
-        return search.standing.verdicts(waivers)
+        return search.checkpoint.verdicts(waivers)
     begin = partial(Search, target, era, seed, budget, features, until)
     return _supervised(_Supervised(begin, waivers, progress, Time.of(budget, spent)))
 
@@ -222,7 +222,7 @@ class _Supervised:
         self.waivers = waivers
         self.progress = progress
         self.time = within
-        self.standing: Standing | None = None
+        self.checkpoint: Checkpoint | None = None
         self.deaths: dict[str, Verdict] = {}
         self.fatal: dict[str, str] = {}
         self.failure: Ending | None = None
@@ -233,22 +233,22 @@ class _Supervised:
             search = self.begin()
         search.began = self.time.began
         if given:
-            search.standing = from_record(Standing, given)
+            search.checkpoint = from_record(Checkpoint, given)
         turn = Turn()
 
-        def standing() -> None:
-            tell("standing", standing=to_record(search.standing))
+        def checkpoint() -> None:
+            tell("checkpoint", checkpoint=to_record(search.checkpoint))
 
-        standing()
-        search.go(lambda: standing() if turn.has_come() else None)
-        standing()
+        checkpoint()
+        search.go(lambda: checkpoint() if turn.has_come() else None)
+        checkpoint()
 
     def take(self, record: Record) -> str | None:
         """How far a worker has come; what does not fit is no such record."""
-        if record["kind"] == "standing":
+        if record["kind"] == "checkpoint":
             with suppress(Misfit):
-                self.standing = from_record(Standing, record["standing"])
-                report = self.standing.report
+                self.checkpoint = from_record(Checkpoint, record["checkpoint"])
+                report = self.checkpoint.report
                 if self.progress is not None:
                     self.progress(report.examples + report.executions, time.monotonic() - self.time.began)
         return None
@@ -258,20 +258,20 @@ class _Supervised:
         place = ending.place
         if place.forks:
             self._death("F1", f"{place.forked}: the process was forked; the child was ended", place)
-        begun = self.standing is not None and self.standing.report.examples > 0
+        begun = self.checkpoint is not None and self.checkpoint.report.examples > 0
         if begun and ending.how == FAILED:
             self.failure = ending
             return False
         if not begun:
             complain(ending, "the file system")
-        if self.standing is None:
+        if self.checkpoint is None:
             raise UsageError(f"the file system cannot be looked at: {ending.words}")
         if ending.how in (DONE, INTERRUPTED) or (ending.how == TIME and ending.lasted < STUCK):
             return False
-        self.standing.report.examples += place.phase == "programs"
+        self.checkpoint.report.examples += place.phase == "programs"
         self._death("F13" if ending.how in (HUNG, STILL, TIME) else "F1", f"{place.where}: {ending.words}", place)
         self.fatal[place.token if place.phase == "programs" else place.where] = ending.words
-        self.standing.fatal = self.fatal
+        self.checkpoint.fatal = self.fatal
         return len(self.fatal) < MAX_FATAL and not self.time.over
 
     def _death(self, rule: str, what: str, place: Place) -> None:
@@ -285,9 +285,9 @@ class _Supervised:
 
     def report(self, ending: Ending) -> Report:
         """The certificate of what is known."""
-        assert self.standing is not None
-        self.standing.broken.update({rule: verdict for rule, verdict in self.deaths.items() if rule not in self.standing.broken})
-        report = self.standing.verdicts(self.waivers)
+        assert self.checkpoint is not None
+        self.checkpoint.broken = self.deaths | self.checkpoint.broken
+        report = self.checkpoint.verdicts(self.waivers)
         report.seconds = time.monotonic() - self.time.began
         if ending.how == INTERRUPTED:
             report.stopped = STOPPED_BY_HAND
@@ -302,7 +302,7 @@ class _Supervised:
 def _supervised(case: _Supervised) -> Report:
     with Supervisor(case.work, patience=case.time.patience) as supervisor:
         while True:
-            given = {} if case.standing is None else to_record(case.standing)
+            given = {} if case.checkpoint is None else to_record(case.checkpoint)
             ending = supervisor.run(given, case.take, case.time.deadline)
             if not case.goes_on(ending):
                 return case.report(ending)

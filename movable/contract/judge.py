@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from movable.contract.checkpoint import explained_failure, explained_verdict, stale_waiver
 from movable.contract.report import Report, Verdict
-from movable.contract.standing import explained_failure, explained_verdict, stale_waiver
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.errors import UsageError, by_hand
 from movable.rules.lru import ABOUT_PROCESSES

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from movable.contract.budget import LIMIT, Budget
+from movable.contract.checkpoint import Checkpoint, explained_failure, verdict_of
 from movable.contract.examine import Asked, Check
 from movable.contract.judge import declared_away
 from movable.contract.report import Report, Verdict
-from movable.contract.standing import Standing, explained_failure, verdict_of
 from movable.contract.verdict import BROKEN, WAIVED
 from movable.errors import MovableError, UsageError
 from movable.rules.table import RULES
@@ -63,7 +63,7 @@ class Given:
     of all that, to see whether it ends the process again.
     """
 
-    standing: Standing | None = None
+    checkpoint: Checkpoint | None = None
     spent: float = 0.0
     states: list[int] = field(default_factory=list)
     fatal: dict[str, str] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class _Reporter:
     def progress(self, runs: int, seconds: float) -> None:
         """After each program and each turn of a scenario."""
         if self.every.has_come():
-            self.standing()
+            self.checkpoint()
             self.tell("progress", runs=runs, seconds=seconds)
 
     def turn(self, result: Interleavings, seen: dict[str, str]) -> None:
@@ -119,11 +119,11 @@ class _Reporter:
         self.seen = seen
         self.partly = result
         if self.asked.spread.wanted:  # others do the work, and nobody else says how far it is
-            self.standing()
+            self.checkpoint()
 
     partly: Interleavings | None = None
 
-    def standing(self) -> None:
+    def checkpoint(self) -> None:
         """Tell how far it is."""
         check, search = self.check, self.check.search
         new = search.states - self.states
@@ -131,7 +131,7 @@ class _Reporter:
         explored = check.explored
         partly = explored or self.partly
         exercised = search.exercised if explored or partly is None else search.exercised + partly.exercised
-        standing = Standing(
+        checkpoint = Checkpoint(
             check.report(),
             {id: _token(program, search.seed) for id, program in search.first.items()},
             search.words,
@@ -145,7 +145,7 @@ class _Reporter:
             {} if explored is not None else self.seen,
             time.monotonic() - search.began,
         )
-        self.tell("standing", standing=to_record(standing), states=sorted(new), history=search.history[self.sent :])
+        self.tell("checkpoint", checkpoint=to_record(checkpoint), states=sorted(new), history=search.history[self.sent :])
         self.sent = len(search.history)
 
     def verdict(self, found: Verdict) -> None:
@@ -161,7 +161,7 @@ def by_the_clock(limit: float) -> float:
 
 def _go_on(check: Check, given: Given) -> None:
     """Put a check where another worker left it."""
-    search, standing = check.search, given.standing
+    search, checkpoint = check.search, given.checkpoint
     search.began -= given.spent
     search.fatal, check.fatal, search.states = given.fatal, given.scenarios, set(given.states)
     if check.budget.by_time:
@@ -171,22 +171,23 @@ def _go_on(check: Check, given: Given) -> None:
         search.end = search.began + by_the_clock(check.budget.limit)
     if given.unexplored:
         check.refused = given.unexplored
-    if standing is None:
+    if checkpoint is None:
         return
-    check.before = {one.what: one for one in standing.scenarios}
-    report = standing.report
-    search.first = {id: decode(token, search.workload)[0] for id, token in standing.first.items() if token}
-    search.words, search.exercised, search.barren, search.hangs = standing.what, standing.exercised, standing.barren, standing.hangs
+    check.before = {one.what: one for one in checkpoint.scenarios}
+    report = checkpoint.report
+    search.first = {id: decode(token, search.workload)[0] for id, token in checkpoint.first.items() if token}
+    search.words, search.exercised = checkpoint.what, checkpoint.exercised
+    search.barren, search.hangs = checkpoint.barren, checkpoint.hangs
     search.examples, search.steps, search.callbacks, search.operations = (
         report.examples, report.steps, report.callbacks, report.operations,
     )  # fmt: skip
     search.history = given.history
     search.first_failure = check.first_failure = report.first_failure
-    if standing.explored or given.unexplored:
+    if checkpoint.explored or given.unexplored:
         from movable.concurrent.search import Interleavings
 
-        check.explored = Interleavings(standing.scenarios, cast(Any, standing.by_tasks))
-        search.by_tasks = frozenset(standing.by_tasks)
+        check.explored = Interleavings(checkpoint.scenarios, cast(Any, checkpoint.by_tasks))
+        search.by_tasks = frozenset(checkpoint.by_tasks)
 
 
 def _token(program: Program, seed: int) -> str:
@@ -205,10 +206,10 @@ def _work(asked: Asked, tell: Sender, given: Record) -> None:
     with asked.with_executor() as ready:
         with board.preparing("the driver cannot be looked at"):
             reporter = _Reporter(tell, ready, begun)
-        reporter.standing()
+        reporter.checkpoint()
         reporter.check.search.hurried = frozenset(begun.hurried)
         report = ready.finish(reporter.check, begun.verdicts, reporter.verdict)
-        reporter.standing()
+        reporter.checkpoint()
         tell("report", report=to_record(report))
 
 
@@ -298,9 +299,9 @@ class _Case:
 
     def _take(self, record: Record) -> None:
         kind = record["kind"]
-        if kind == "standing":
+        if kind == "checkpoint":
             new = from_record(Given, {"history": record["history"]}).history
-            self.given.standing = from_record(Standing, record["standing"])
+            self.given.checkpoint = from_record(Checkpoint, record["checkpoint"])
             self.given.history += new
             self.states |= {int(state) for state in record["states"]}
         elif kind == "verdict":
@@ -342,7 +343,7 @@ class _Case:
     @property
     def _begun(self) -> bool:
         """Whether something of the driver has run: then there are findings, and an end of its process is the driver's."""
-        return self.given.standing is not None and self.given.standing.report.examples > 0
+        return self.given.checkpoint is not None and self.given.checkpoint.report.examples > 0
 
     def _death(self, rule: str, what: str, place: Place) -> None:
         if rule in self.deaths:
@@ -375,8 +376,8 @@ class _Case:
             return
         id = next(iter(re.findall(r"\b[DV]\d+\b", where)), "")
         if phase == "verdicts" and id:
-            if id in self.given.hurried and self.given.standing is not None:
-                self.given.verdicts[id] = verdict_of(self.given.standing, id, self.asked.waivers)
+            if id in self.given.hurried and self.given.checkpoint is not None:
+                self.given.verdicts[id] = verdict_of(self.given.checkpoint, id, self.asked.waivers)
             self.given.hurried.append(id)
             return
         self.given.scenarios[where] = ending.words
@@ -404,13 +405,13 @@ class _Case:
         return report
 
     def _of_standing(self, ending: Ending) -> Report:
-        standing = self.given.standing
-        if standing is None:
+        checkpoint = self.given.checkpoint
+        if checkpoint is None:
             raise _nothing(ending)
-        report = standing.report
-        report.scenarios = standing.scenarios
+        report = checkpoint.report
+        report.scenarios = checkpoint.scenarios
         for id in RULES:
-            report.verdicts[id] = self.given.verdicts.get(id) or verdict_of(standing, id, self.asked.waivers)
+            report.verdicts[id] = self.given.verdicts.get(id) or verdict_of(checkpoint, id, self.asked.waivers)
         report.cut = ending.how != INTERRUPTED
         if not report.stopped and self.deaths:
             report.stopped = "stopped early: the driver's process had to be ended"

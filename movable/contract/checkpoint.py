@@ -32,7 +32,7 @@ class ExplainedFailure:
 
 
 @dataclass(slots=True)
-class Standing:
+class Checkpoint:
     """What a check knows after some of its work.
 
     ``report`` is the certificate so far, all but the verdicts. ``first`` leads from broken rules to tokens of the programs that
@@ -76,24 +76,24 @@ def stale_waiver(id: str, exercised: int, reason: str) -> Verdict:
     return Verdict(id, BROKEN, exercised, what=what, stale=True)
 
 
-def verdict_of(standing: Standing, id: str, waivers: Mapping[str, str]) -> Verdict:
+def verdict_of(checkpoint: Checkpoint, id: str, waivers: Mapping[str, str]) -> Verdict:
     """The verdict on a rule from what is known: a failure that nobody could look at again has its words and its token."""
-    found, exercised = RULES[id], standing.exercised[id]
-    if standing.report.era not in found.eras:
-        return Verdict(id, NOT_APPLICABLE, reason=f"not in era {standing.report.era}")
-    if id in standing.first or id in standing.by_tasks or id in standing.seen:
-        return Verdict(id, WAIVED, exercised, waivers[id]) if id in waivers else _broken(standing, id, exercised)
+    found, exercised = RULES[id], checkpoint.exercised[id]
+    if checkpoint.report.era not in found.eras:
+        return Verdict(id, NOT_APPLICABLE, reason=f"not in era {checkpoint.report.era}")
+    if id in checkpoint.first or id in checkpoint.by_tasks or id in checkpoint.seen:
+        return Verdict(id, WAIVED, exercised, waivers[id]) if id in waivers else _broken(checkpoint, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         return stale_waiver(id, exercised, waivers[id])
-    if id in standing.away:
-        return Verdict(id, NOT_APPLICABLE, exercised, standing.away[id])
+    if id in checkpoint.away:
+        return Verdict(id, NOT_APPLICABLE, exercised, checkpoint.away[id])
     return Verdict(id, HELD if exercised else UNPROVEN, exercised)
 
 
-def _broken(standing: Standing, id: str, exercised: int) -> Verdict:
-    if id in standing.first:
-        what = standing.what.get(id, "")
-        return Verdict(id, BROKEN, exercised, what=f"{what} (there was no time to tell more)", token=standing.first[id])
-    if id in standing.by_tasks:
-        return explained_verdict(standing.by_tasks[id], exercised)
-    return Verdict(id, BROKEN, exercised, what=f"{standing.seen[id]} (there was no time to tell more)")
+def _broken(checkpoint: Checkpoint, id: str, exercised: int) -> Verdict:
+    if id in checkpoint.first:
+        what = checkpoint.what.get(id, "")
+        return Verdict(id, BROKEN, exercised, what=f"{what} (there was no time to tell more)", token=checkpoint.first[id])
+    if id in checkpoint.by_tasks:
+        return explained_verdict(checkpoint.by_tasks[id], exercised)
+    return Verdict(id, BROKEN, exercised, what=f"{checkpoint.seen[id]} (there was no time to tell more)")
