@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_arguments(verbs: Verbs) -> None:
     """Add `lab` and what belongs to it to a parser."""
-    lab = verbs.add_parser("lab", help="compare the machine with what a real kernel did")
+    lab = verbs.add_parser("lab", help="age a machine by named workloads; compare the model with what a real kernel did")
     inner = lab.add_subparsers(title="experiments", metavar="EXPERIMENT", required=True)
     verb = inner.add_parser(
         "answers",

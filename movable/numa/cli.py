@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RECORDED = ("6.1", "7.3")
 """Eras of the kernels whose answers are on record."""
+MAX_MEMORY = 1 << 40
+"""Bytes: pageblocks are made one by one, a second for half a million of them."""
 
 
 def add_arguments(verbs: Verbs) -> None:
@@ -102,16 +104,13 @@ def _add_machine(verb: argparse.ArgumentParser, memory: str) -> None:
     verb.add_argument("--era", default="6.1", help="the kernel that answers (default 6.1)")
 
 
-MAX_MEMORY = 1 << 40
-"""Bytes: pageblocks are made one by one, a second for half a million of them."""
-
-
 def _bytes_of(arguments: argparse.Namespace) -> int:
+    from movable.mm.page import PAGE_SIZE
     from movable.numa.shapes import size_in_pages
 
     if not 1 <= arguments.nodes <= 64:
         raise UsageError(f"--nodes {arguments.nodes}: use 1 to 64")
-    size = size_in_pages(arguments.memory, "--memory") * 4096
+    size = size_in_pages(arguments.memory, "--memory") * PAGE_SIZE
     if size > MAX_MEMORY:
         raise UsageError(f"--memory {arguments.memory} is more than a machine can have; use 1024G or less")
     return size
