@@ -66,6 +66,11 @@ def said(what: object) -> str:
         return f"({type(what).__name__} that cannot be shown: its __str__ raises {type(error).__name__})"
 
 
+def many(count: int, what: str) -> str:
+    """"1 page", "2 pages"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def first_line(what: object) -> str:
     """The first line of what an error says, "" where it says nothing."""
     return next(iter(said(what).splitlines()), "")

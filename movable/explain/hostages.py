@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from movable.explain.material import PageDump
 from movable.explain.meanings import AGAIN, OFFLINING, OWNERS, of_memory_failure, of_offlining, of_return
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.shown import many
 
 PIN_BIAS = 1024
 """What FOLL_PIN adds to a page's reference count (GUP_PIN_COUNTING_BIAS)."""
@@ -92,13 +93,13 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
     pins = page.pins or (max(0, page.refcount - max(page.mapcount or 0, 0)) // PIN_BIAS if page.refcount is not None else 0)
     if pins:
         return (
-            f"it is pinned for DMA ({pins} pin{'s' if pins > 1 else ''} by pin_user_pages)",
+            f"it is pinned for DMA ({many(pins, 'pin')} by pin_user_pages)",
             "end what holds it: RDMA, VFIO, io_uring buffers, a guest with a passed-through device; /proc/vmstat: nr_foll_pin_*",
         )
     if extra is not None and extra > 0:
         anonymous = "an aio, direct I/O or get_user_pages user, or a per-CPU batch"
         who = anonymous if "anonymous" in kind else "a reader, or private data"
-        return f"{extra} reference{'s' if extra > 1 else ''} more than migration counts on: {who}", AGAIN
+        return f"{many(extra, 'reference')} more than migration counts on: {who}", AGAIN
     if "locked" in flags:
         return "its lock is held", AGAIN
     if {"dirty", "private"} <= flags and "page cache" in kind:

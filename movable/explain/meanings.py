@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from movable.shown import many
+
 RETURNS = {
     -errno.EAGAIN: "the page could not be moved just now: somebody held a reference or its lock; trying again may work",
     -errno.ENOMEM: "there was no page to move it to; free memory on the target nodes, or fewer pages at once",
@@ -74,7 +76,7 @@ def of_memory_failure(reason: str) -> tuple[str, str]:
 def of_return(ret: int) -> str:
     """A return value in words: an error, or how many pages were left."""
     if ret > 0:
-        return f"{ret} page{'s' if ret > 1 else ''} of the list did not move"
+        return f"{many(ret, 'page')} of the list did not move"
     if ret == 0:
         return "all pages moved"
     name = errno.errorcode.get(-ret, "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.paste import Line
-from movable.shown import in_html
+from movable.shown import in_html, many
 
 MAX_UNREAD_TOLD = 12
 
@@ -40,7 +40,7 @@ def text(material: Material, found: list[Answer]) -> Iterator[str]:
 def _unread(material: Material) -> Iterator[str]:
     if not material.unread:
         return
-    yield f"Not understood: {len(material.unread)} line{'s' if len(material.unread) > 1 else ''}"
+    yield f"Not understood: {many(len(material.unread), 'line')}"
     yield from (f"  {_place(line)}: {line.raw.strip()[:100]}" for line in material.unread[:MAX_UNREAD_TOLD])
     if len(material.unread) > MAX_UNREAD_TOLD:
         yield f"  and {len(material.unread) - MAX_UNREAD_TOLD} more; --json lists all"

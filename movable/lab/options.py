@@ -12,6 +12,7 @@ from movable.files import may_write
 from movable.mm.memparse import parse_size, size_text
 from movable.mm.page import PAGE_SIZE
 from movable.registry import Factory, find
+from movable.shown import many
 
 PAGEBLOCK_ORDER = 9
 """Order of a pageblock, which is also that of a huge page."""
@@ -98,7 +99,7 @@ def check_memory(text: str, nodes: int) -> int:
     least = MIN_BLOCKS_PER_NODE * step
     if memory < least:
         raise UsageError(
-            f"--memory {text} is too small for {_nodes(nodes)}: each needs {MIN_BLOCKS_PER_NODE} pageblocks of 2 MiB; "
+            f"--memory {text} is too small for {many(nodes, 'node')}: each needs {MIN_BLOCKS_PER_NODE} pageblocks of 2 MiB; "
             f"use {size_text(least)} or more"
         )
     if memory > MAX_MEMORY:
@@ -106,14 +107,10 @@ def check_memory(text: str, nodes: int) -> int:
     if memory % step:
         below = memory // step * step
         raise UsageError(
-            f"--memory {text} is no multiple of a pageblock (2 MiB) for each of {_nodes(nodes)}; "
+            f"--memory {text} is no multiple of a pageblock (2 MiB) for each of {many(nodes, 'node')}; "
             f"use {size_text(below)} or {size_text(below + step)}"
         )
     return memory
-
-
-def _nodes(nodes: int) -> str:
-    return "1 node" if nodes == 1 else f"{nodes} nodes"
 
 
 # --- drivers ---

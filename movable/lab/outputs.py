@@ -17,6 +17,7 @@ from movable.lab import report
 from movable.lab.run import Run
 from movable.lab.svg import picture
 from movable.mm.memparse import readable
+from movable.shown import many
 
 
 def note(run: Run, what: str, error: OSError | None) -> None:
@@ -87,7 +88,7 @@ def write_picture(run: Run) -> None:
     settings = run.settings
     if settings.svg is None or not run.maps:
         return
-    title = f"movable run: {readable(settings.memory)}, {report.many(settings.nodes, 'node')}, seed {settings.seed}"
+    title = f"movable run: {readable(settings.memory)}, {many(settings.nodes, 'node')}, seed {settings.seed}"
     subtitle = f"drivers {', '.join(driver.label for driver in run.drivers)}; {report.stored_sentence(run)}"
     _save(run, "--svg", settings.svg, picture(title, subtitle, run.maps))
 

@@ -10,6 +10,7 @@ from movable.lab.metrics import ZoneState, thousandths
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER
 from movable.mm.memparse import readable
 from movable.mm.page import PAGE_SIZE
+from movable.shown import many
 
 if TYPE_CHECKING:
     from movable.lab.run import Run
@@ -32,11 +33,6 @@ COUNTERS = (
 
 MANY_NODES = 4
 """With more nodes than these the summary shows ranges."""
-
-
-def many(count: int, what: str) -> str:
-    """"1 page", "2 pages"."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 # --- sentences ---

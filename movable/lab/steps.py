@@ -18,6 +18,7 @@ from movable.mm.page import Page, put_page
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
+from movable.shown import many
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -185,7 +186,7 @@ def read_back(run: Run, terminal: Terminal) -> None:
     wrong = run.compare()
     lost = run.process.compare()
     if lost and not wrong:
-        raise RunFailed(f"the process's memory is lost: {report.many(len(lost), 'page')}, the first is number {lost[0]}")
+        raise RunFailed(f"the process's memory is lost: {many(len(lost), 'page')}, the first is number {lost[0]}")
     for line in report.read_back(run):
         terminal.say(line)
     if wrong:
@@ -222,7 +223,7 @@ def remove(run: Run, terminal: Terminal) -> None:
     run.not_returned = max(0, run.vm.nr_frames - offline - run.free() - may_keep(run, staying))
     validate_vm(run.vm)
     if run.not_returned:
-        frames = report.many(run.not_returned, "frame")
+        frames = many(run.not_returned, "frame")
         raise RunFailed(f"{frames} did not come back when the drivers went: one of them leaks pages; {report.data_state(run)}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from movable.lab.draw import COLUMNS, FREE, FREE_HUGE, OFFLINE, FrameMap, Kind, Stretch
-from movable.shown import in_html
+from movable.shown import in_html, many
 
 CELL = 10
 GAP = 1
@@ -86,7 +86,7 @@ def _legend(maps: list[FrameMap], y: int, body: list[str]) -> int:
     present = sorted({kind for frame_map in maps for kind in frame_map.present()})
     per_cell = maps[0].per_cell
     body.append(_text(24, y + 12, "Legend", size=14, weight="bold"))
-    body.append(_text(92, y + 12, f"a square is {per_cell} frame{'s' if per_cell > 1 else ''} of 4 KiB; the numbers count frames"))
+    body.append(_text(92, y + 12, f"a square is {many(per_cell, 'frame')} of 4 KiB; the numbers count frames"))
     y += 18
     rights = [24 + LEGEND_COLUMN + 150 * (number + 1) for number in range(len(maps))]
     for right, frame_map in zip(rights, maps, strict=True):

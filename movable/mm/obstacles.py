@@ -28,6 +28,7 @@ from movable.mm.page_flags import (
     PG_writeback,
 )
 from movable.mm.page_isolation import is_offline
+from movable.shown import many
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
@@ -196,7 +197,7 @@ def _reason(page: Page, expected: int | None) -> tuple[str, str, bool]:
         return "its lock is held", "retry", True
     if page._refcount > expected:
         more = page._refcount - expected
-        return f"somebody holds {more} reference{'s' if more > 1 else ''} more", "owner", True
+        return f"somebody holds {many(more, 'reference')} more", "owner", True
     if flags >> PG_unevictable & 1:
         return "it is locked in memory; it moves all the same", "retry", False
     return "it would move: it was not asked, or its owner refused", "retry", False

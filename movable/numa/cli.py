@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from movable.errors import UsageError
-from movable.files import check_place, write_text
+from movable.files import check_place, write_json
 
 if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
@@ -76,7 +75,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     total -= len(cases.unplayed) + len(cases.unknown)
     result = {"era": arguments.era, noun: total, "equal": total - len(different)}
     if arguments.json:
-        write_text(arguments.json, json.dumps(result | {"different": [each.as_json() for each in different]}, indent=1) + "\n")
+        write_json(arguments.json, result | {"different": [each.as_json() for each in different]})
     if show:
         for case in cases.unplayed:
             print(f"case {case.number} ({case.title}) is not played: what it asks about was left by a case that is not in the file")
@@ -169,7 +168,7 @@ def _outcomes(arguments: argparse.Namespace) -> int:
             for row, times in found.counts.most_common()
         ]
         record = {"executions": found.executions, "complete": found.complete, "failure": found.failure, "outcomes": rows}
-        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
+        write_json(arguments.json, record)
     if arguments.json != "-":
         for line in table(found):
             print(line)

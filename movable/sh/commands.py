@@ -18,6 +18,7 @@ from movable.sh.files import File, tree
 from movable.sh.line import Pipeline, parse
 from movable.sh.machine import Machine
 from movable.sh.numa import TOOLS, NumaTools, ToolFailed
+from movable.shown import many
 
 MAX_OBSTACLES = 10
 BEFORE = ("sudo", "watch", "time")
@@ -197,7 +198,7 @@ class Shell:
             return "nothing has failed\n"
         if not found:
             return f"{failure.what}: nothing is in the way any more\n"
-        lines = [f"{failure.what}: {len(found)} frame{'s' if len(found) > 1 else ''} in the way"]
+        lines = [f"{failure.what}: {many(len(found), 'frame')} in the way"]
         lines += [str(obstacle) for obstacle in found[:MAX_OBSTACLES]]
         if len(found) > MAX_OBSTACLES:
             lines.append(f"and {len(found) - MAX_OBSTACLES} more")

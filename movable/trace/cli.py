@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from movable.eras import ERAS
 from movable.errors import UsageError
-from movable.files import check_place, whole
+from movable.files import check_place, to_json_text, whole
 
 if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
@@ -177,7 +176,7 @@ def _summary(arguments: argparse.Namespace) -> int:
         if compaction is not None:
             record = record | {"compaction": compaction.to_dict()} if record else compaction.to_dict()
         with _output(arguments.json) as stream:
-            stream.write(json.dumps(record, indent=1) + "\n")
+            stream.write(to_json_text(record))
     if arguments.svg:
         with _output(arguments.svg) as stream:
             if summary is not None:
@@ -253,7 +252,7 @@ def _check(arguments: argparse.Namespace) -> int:
         sys.stdout.write(verdicts_text(result))
     if arguments.json:
         with _output(arguments.json) as stream:
-            stream.write(json.dumps(result.to_dict(), indent=1) + "\n")
+            stream.write(to_json_text(result.to_dict()))
     if arguments.html:
         with _output(arguments.html) as stream:
             stream.write(verdicts_html(result))

@@ -10,7 +10,7 @@ from typing import Any
 
 from movable.explore.failures.recorder import Line, Story
 from movable.files import write_text
-from movable.shown import in_html
+from movable.shown import in_html, many
 
 LANE, WIDE_LANE = 44, 52
 """Characters of a lane in text; and where the names of locations are long."""
@@ -83,7 +83,7 @@ def _shown(found: Values, kept: int) -> Iterator[tuple[str, int, Any]]:
                 skipped += 1
                 continue
             if skipped:
-                yield "skipped", step["task"], f"... {skipped} step{'s' if skipped > 1 else ''}"
+                yield "skipped", step["task"], f"... {many(skipped, 'step')}"
                 skipped = 0
             yield "step", number, f"holding {', '.join(step['held']) or 'nothing'}" if step["held"] != held else ""
             held = step["held"]

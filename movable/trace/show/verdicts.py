@@ -9,7 +9,7 @@ from movable.contract.show.page import bar, page, rules_table
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
-from movable.shown import in_html
+from movable.shown import in_html, many
 from movable.trace.judge.conformance import Finding, Result, TraceVerdict
 
 LINES_SHOWN = 16
@@ -46,7 +46,7 @@ def _counts(result: Result) -> str:
 
 
 def _times(one: TraceVerdict) -> str:
-    return f"{one.times} time{'s' if one.times != 1 else ''}"
+    return many(one.times, "time")
 
 
 def _broken(one: TraceVerdict) -> list[str]:
