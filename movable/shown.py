@@ -116,6 +116,25 @@ def in_html(what: object, most: int = PAGE) -> str:
     return html.escape(visible(text[:most])) + (f"... ({cut} more characters)" if cut > 0 else "")
 
 
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --paper: #fff; --ink: #1a1d21; --soft: #f3f5f7; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e8eaed; --soft: #1e2327; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem; }
+"""
+
+
+def html_page(title: str, body: str, style: str = "") -> str:
+    """A whole page, which needs no network and fits a phone; ``title`` is plain text, ``body`` HTML, ``style`` more CSS."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{in_html(title)}</title><style>{_STYLE}{style}</style></head>\n<body>{body}</body></html>\n"
+    )
+
+
 class VisibleStream:
     """A stream to people: text that is written to it is made visible. ``stream`` is the one below."""
 

@@ -7,19 +7,14 @@ from collections.abc import Iterator
 from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.paste import Line
-from movable.shown import in_html, many
+from movable.shown import html_page, in_html, many
 
 MAX_UNREAD_TOLD = 12
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1a1d21; --paper: #fff; --soft: #f3f5f7; --bar: #2e6da4;
-  --want: #b26a00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --paper: #14171a; --soft: #1e2327; --bar: #6fb1ea;
-  --want: #ffb74d; } }
-body { margin: 0 auto; max-width: 46rem; padding: 1rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif;
-  overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; } p { margin: .2rem 0; }
+:root { --bar: #2e6da4; --want: #b26a00; }
+@media (prefers-color-scheme: dark) { :root { --bar: #6fb1ea; --want: #ffb74d; } }
+body { max-width: 46rem; } p { margin: .2rem 0; }
 .next { border-left: .25rem solid var(--want); padding-left: .7rem; margin: .4rem 0; }
 svg { display: block; width: 100%; max-width: 32rem; height: auto; margin: .5rem 0; background: var(--soft); border-radius: .3rem; }
 svg text { fill: var(--ink); font: 11px system-ui, sans-serif; } .small { font-size: .85rem; opacity: .8; }
@@ -53,7 +48,10 @@ def _place(line: Line) -> str:
 def html(material: Material, found: list[Answer], order: int) -> str:
     """One page: no network, readable on a phone."""
     pictures = {f"{zones.named(row)}, order {order} ": _picture(row, order) for row in zones.last(material) if row.free}
-    caption = f"Each bar is a share of what is free, the number above it counts blocks; orders below {order} have the other colour."
+    caption = (
+        "Each bar is a share of what is free, and the number above it counts blocks. "
+        f"Blocks of order {order} or more are blue; smaller ones are orange."
+    )
     body = ""
     for answer in found:
         picture = next((one for title, one in pictures.items() if answer.title.startswith(title)), "")
@@ -63,13 +61,8 @@ def html(material: Material, found: list[Answer], order: int) -> str:
         body += "".join(f'<p class="next">Next: {in_html(advice)}.</p>' for advice in dict.fromkeys(answer.advice))
     if material.unread:
         lines = "".join(f"<li>{in_html(_place(line))}: {in_html(line.raw.strip()[:200])}</li>" for line in material.unread[:200])
-        body += f"<h2>Not understood: {len(material.unread)} lines</h2><ul>{lines}</ul>"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Free memory explained</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>Free memory explained</h1>\n{body}</body></html>\n"
-    )
+        body += f"<h2>Not understood: {many(len(material.unread), 'line')}</h2><ul>{lines}</ul>"
+    return html_page("Free memory explained", f"<h1>Free memory explained</h1>\n{body}", STYLE)
 
 
 def _picture(row: FreeBlocks, order: int) -> str:

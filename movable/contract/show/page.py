@@ -1,20 +1,15 @@
-"""What the HTML pages of all judgements share: the frame, the bar of verdicts, the table of rules. They need no network."""
+"""What the HTML pages of all judgements share: their colours, the bar of verdicts, the table of rules."""
 
 from __future__ import annotations
 
 from movable.contract.verdict import NOT_APPLICABLE, WORST_FIRST, Judgement
 from movable.rules.table import ALL_RULES as RULES
-from movable.shown import in_html
+from movable.shown import html_page, in_html
 
 STYLE = """
-:root { color-scheme: light dark; --held: #2e7d32; --broken: #c62828; --waived: #b26a00; --unproven: #5f6b76; --na: #8a94a0;
-  --line: #8884; --paper: #fff; --ink: #1a1d21; --soft: #f3f5f7; }
+:root { --held: #2e7d32; --broken: #c62828; --waived: #b26a00; --unproven: #5f6b76; --na: #8a94a0; }
 @media (prefers-color-scheme: dark) { :root { --held: #66bb6a; --broken: #ef7a74; --waived: #ffb74d; --unproven: #9aa7b4;
-  --na: #78838f; --paper: #14171a; --ink: #e8eaed; --soft: #1e2327; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem; }
+  --na: #78838f; } }
 .facts { color: var(--unproven); margin: 0 0 1rem; }
 .bar { display: flex; height: 1.6rem; border-radius: .3rem; overflow: hidden; }
 .bar span { min-width: .5rem; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; list-style: none; }
@@ -41,12 +36,8 @@ th { overflow-wrap: normal; }
 
 
 def page(title: str, body: str, style: str = "") -> str:
-    """A whole page; ``title`` is plain text, ``body`` HTML."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{in_html(title)}</title><style>{STYLE}{style}</style></head>\n<body>{body}</body></html>\n"
-    )
+    """A whole page in the colours of the verdicts; see `html_page`."""
+    return html_page(title, body, STYLE + style)
 
 
 def css(verdict: str) -> str:
