@@ -112,7 +112,12 @@ def _bytes_of(arguments: argparse.Namespace) -> int:
     size = size_in_pages(arguments.memory, "--memory") * PAGE_SIZE
     if size > MAX_MEMORY:
         raise UsageError(f"--memory {arguments.memory} is more than a machine can have; use 1024G or less")
-    return size
+    nodes: int = arguments.nodes
+    pages = size // nodes >> 12
+    if not pages:
+        raise UsageError(f"--memory {arguments.memory} is less than a page for each of {nodes} nodes")
+    block = 1 << min(9, max(0, pages.bit_length() - 3))
+    return (pages - pages % block) * nodes << 12  # as much for each node, in whole blocks
 
 
 @contextmanager

@@ -299,7 +299,7 @@ def test_a_script_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    "options", [["--nodes", "0"], *(["--memory", size] for size in ("much", "10000", "999999G")), ["--era", "9.9"]]
+    "options", [["--nodes", "0"], *(["--memory", size] for size in ("much", "4K", "999999G")), ["--era", "9.9"]]
 )
 def test_bad_machines(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["numa", "run", *options, "-"]) == 2
@@ -320,3 +320,12 @@ def test_the_page_shows_the_steps_of_a_page_as_they_are(capsys: pytest.CaptureFi
     code = next(part.split("```")[0] for part in page.split("```python\n")[1:] if "one page of a file in memory" in part)
     exec(compile(code, "numa.md", "exec"), {})
     assert capsys.readouterr().out == page.split("It prints:\n\n```text\n")[1].split("```")[0]
+
+
+@pytest.mark.parametrize(("nodes", "memory", "size"), [(3, "256M", 84), (1, "3M", 3), (7, "100M", 14), (3, "5M", 1)])
+def test_memory_is_shared_out_to_any_number_of_nodes(
+    nodes: int, memory: str, size: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("numactl -H"))
+    assert main(["numa", "run", "--nodes", str(nodes), "--memory", memory]) == 0
+    assert f"node {nodes - 1} size: {size} MB" in capsys.readouterr().out
