@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from movable.mm.memory import MAX_FAULTS, entry_location, handle_mm_fault, still_faults
 from movable.mm.mm_types import VM_READ
-from movable.mm.page import get_page, get_page_unless_zero, put_page
+from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import DIRTY, REFERENCED, page_mapping
 from movable.mm.pgtable import PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
 from movable.mm.swap import mark_page_accessed
@@ -98,14 +98,36 @@ def is_secret(mapping: AddressSpace) -> bool:
 
 
 def _get_user_page(task: Process, mm: MmStruct, vpn: int) -> Page | None:
-    vma = mm.vma_lookup(vpn)
-    if vma is None or not vma.flags & VM_READ or (vma.file is not None and is_secret(vma.file.mapping)):
+    """The slow way, with faults (__get_user_pages)."""
+    with mm.mmap_lock.read():
+        vma = mm.vma_lookup(vpn)
+        if vma is None or not vma.flags & VM_READ or (vma.file is not None and is_secret(vma.file.mapping)):
+            return None
+        for _ in range(MAX_FAULTS):
+            if not faultin_page(task, vma, vpn, False):
+                return None
+            page = _follow_and_get(mm, vpn)
+            if page is not None:
+                return page
+    raise still_faults(mm, vpn)
+
+
+def _follow_and_get(mm: MmStruct, vpn: int) -> Page | None:
+    """What an entry leads to, with a reference: both in one step, as under the lock of the table (follow_page_pte, FOLL_TOUCH)."""
+    vm = mm.user.vm
+    pte = _entry(mm, vpn)
+    if not pte & PTE_THERE:
         return None
-    if not faultin_page(task, vma, vpn, False):
-        return None
-    touch_page(vma, vpn, False)
-    page = task.user.vm.pages[mm.pgtable[vpn] >> PTE_SHIFT]
-    get_page(page)
+    page = vm.pages[pte >> PTE_SHIFT]
+    if vm.seam is not None:
+        vm.seam.change(page, "refs")
+        if mm.pgtable.get(vpn, 0) >> PTE_SHIFT != page.pfn or not mm.pgtable[vpn] & PTE_THERE:
+            return None
+    page._refcount += 1
+    if vm.seam is not None:
+        vm.seam.event("get_page", page)
+    if not pte & PTE_SPECIAL:
+        mark_page_accessed(page)
     return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
+from errno import EFAULT
 
 import pytest
 
@@ -16,6 +17,7 @@ from movable.explore.search import Report
 from movable.filesystem import Disk
 from movable.mm import migrate_lru, page_flags, rmap
 from movable.mm.filemap import trylock_page, unlock_page
+from movable.mm.gup import get_user_pages
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages
@@ -23,7 +25,7 @@ from movable.mm.migrate import MIGRATE_SYNC
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.page import Page
+from movable.mm.page import Page, put_page
 from movable.mm.pgtable import PTE_RW, PTE_SHIFT
 from movable.mm.process import Signal
 from movable.mm.rmap import page_referenced
@@ -88,6 +90,16 @@ class Stage:
     def read(self) -> None:
         with suppress(Signal):
             self.seen["read"] = self.task.read(START, 3)
+
+    def pin(self) -> None:
+        """Somebody takes a reference through the mapping, and reads what it leads to, twice."""
+        pages = get_user_pages(self.task, START, 1) if self.task.mm is not None else -EFAULT
+        if isinstance(pages, int):
+            return
+        self.seen["read"] = bytes(self.vm.map_page(pages[0])[:3])
+        self.vm.wait(("pin", START), lambda: True, "its turn to go on")
+        assert pages[0]._refcount > 0
+        put_page(pages[0])
 
     def fork(self) -> None:
         child = self.task.fork("child")
@@ -226,6 +238,13 @@ def test_brute_force_meets_no_other_end(name: str) -> None:
         assert report.complete, str(report)
         assert report.failure is None, str(report)
     assert ends["dfs"] == ends["dpor"]
+
+
+@pytest.mark.parametrize("names", ["move pin", "unmap pin", "forget pin", "reclaim pin", "pin write"])
+def test_a_pin_without_a_lock_beside_others(names: str) -> None:
+    """The page that it took stays where it is, and is not freed, until it is let go."""
+    report, _ = states(names, "6.1", "dpor", 60)
+    assert report.failure is None, str(report)
 
 
 @pytest.mark.parametrize("names", SWAPPING)
