@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,9 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = _jobs(arguments)
     for place in (arguments.json, arguments.csv, arguments.svg):
         check_place(place)
-    with _executor(arguments, len(jobs)) as executor, _progress(len(jobs)) as report:
+    workers = 0 if arguments.dask else min(arguments.jobs or os.cpu_count() or 1, len(jobs))
+    fresh = partial(processes, workers) if workers > 1 else None
+    with _executor(arguments, workers) as executor, _progress(len(jobs)) as report:
         resume = None if arguments.resume is None else Path(arguments.resume)
-        outcomes = list(sweep(jobs, executor, resume, report))
+        outcomes = list(sweep(jobs, executor, resume, report, fresh))
     if arguments.json:
         write_json(arguments.json, record(outcomes))
     if arguments.csv:
@@ -122,7 +125,7 @@ def _seeds(text: str) -> list[int]:
 
 
 @contextmanager
-def _executor(arguments: argparse.Namespace, runs: int) -> Iterator[Executor | None]:
+def _executor(arguments: argparse.Namespace, workers: int) -> Iterator[Executor | None]:
     """Where the runs are done: a dask cluster, processes, or here where there is one run or one process."""
     if arguments.dask:
         from movable.supervise.cluster import dask
@@ -130,13 +133,21 @@ def _executor(arguments: argparse.Namespace, runs: int) -> Iterator[Executor | N
         with dask(arguments.dask, DASK_SECONDS) as cluster:
             yield cluster
         return
-    workers = min(arguments.jobs or os.cpu_count() or 1, runs)
     if workers == 1:
         yield None
         return
+    with processes(workers, 0) as executor:
+        yield executor
+
+
+@contextmanager
+def processes(usual: int, workers: int) -> Iterator[Executor]:
+    """Processes that end with this one, however that ends; ``usual`` many where ``workers`` is 0."""
     from concurrent.futures import ProcessPoolExecutor
 
-    executor = ProcessPoolExecutor(workers)
+    from movable.supervise.process import die_with_parent
+
+    executor = ProcessPoolExecutor(workers or usual, initializer=die_with_parent, initargs=(os.getpid(),))
     try:
         yield executor
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from movable.lab.workloads import error_words
 from movable.mm.memory import OutOfMemory
 
 SCHEMA = "movable.lab/1"
+ENDED = "a process that did the runs ended by itself"
+MANY = 0
+"""As many workers as before."""
 AHEAD = 16
 """Runs handed out before the first of them is back."""
 OTHER = "workload, seeds, sizes, nodes, steps or era differ"
@@ -66,11 +70,18 @@ def outcome(record: dict[str, Any]) -> Outcome:
     return Outcome(Job(**record["job"]), [Sample(*one) for one in record["samples"]], record["error"])
 
 
-def sweep(jobs: list[Job], executor: Executor | None, file: Path | None, report: Callable[[int], None]) -> Iterator[Outcome]:
+Fresh = Callable[[int], AbstractContextManager[Executor]]
+"""Makes another executor with so many workers."""
+
+
+def sweep(
+    jobs: list[Job], executor: Executor | None, file: Path | None, report: Callable[[int], None], fresh: Fresh | None = None
+) -> Iterator[Outcome]:
     """The outcomes in the order of the jobs. ``report`` is called with how many are done.
 
     Without an executor the runs are done here, one after the other. ``file`` keeps finished runs, and gives those of an earlier
-    sweep back. Raises UsageError for a file of another sweep.
+    sweep back. With ``fresh`` a worker that dies costs the run that it did, and no other. Raises UsageError for a file of another
+    sweep.
     """
     log, done = _opened(jobs, file)
     report(len(done))
@@ -87,7 +98,15 @@ def sweep(jobs: list[Job], executor: Executor | None, file: Path | None, report:
         for job in todo:
             take(run_job(job))
     else:
-        _spread(todo, executor, take)
+        out, rest = _spread(todo, executor, take)
+        while out:
+            if fresh is None:
+                raise MovableError(f"{ENDED}; --resume FILE keeps what was finished")
+            for job in out:
+                with fresh(1) as alone:
+                    take(_alone(job, alone))
+            with fresh(MANY) as another:
+                out, rest = _spread(rest, another, take)
     yield from (done[job] for job in jobs)
 
 
@@ -110,27 +129,36 @@ def _opened(jobs: list[Job], file: Path | None) -> tuple[RecordFile | None, dict
     return log, {job: done[job] for job in jobs if job in done}
 
 
-def _result(future: Future[dict[str, Any]]) -> dict[str, Any]:
-    """What a worker came to. Raises MovableError where the worker is gone."""
+def _alone(job: Job, executor: Executor) -> dict[str, Any]:
+    """A run that was out when a worker died, done again by itself: one that ends its worker is told as that."""
     try:
-        return future.result()
+        return executor.submit(run_job, job).result()
     except BrokenExecutor:
-        raise MovableError("a process that did the runs ended by itself; --resume FILE keeps what was finished") from None
+        return {"job": asdict(job), "samples": [], "error": ENDED}
 
 
-def _spread(todo: list[Job], executor: Executor, take: Callable[[dict[str, Any]], None]) -> None:
-    """Keep the executor busy until all is done; what waits is given up when this is left early."""
-    waiting: set[Future[dict[str, Any]]] = set()
-    rest = iter(todo)
+def _spread(todo: list[Job], executor: Executor, take: Callable[[dict[str, Any]], None]) -> tuple[list[Job], list[Job]]:
+    """Keep the executor busy until all is done; what waits is given up when this is left early.
+
+    Returns the runs that were out when a worker died, and those that nobody had begun: both empty where none did.
+    """
+    waiting: dict[Future[dict[str, Any]], Job] = {}
+    rest, out = list(reversed(todo)), list[Job]()
     try:
-        while True:
-            while len(waiting) < AHEAD and (job := next(rest, None)) is not None:
-                waiting.add(executor.submit(run_job, job))
-            if not waiting:
-                return
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                take(_result(future))
+        while waiting or (rest and not out):
+            while rest and len(waiting) < AHEAD and not out:
+                job = rest.pop()
+                try:
+                    waiting[executor.submit(run_job, job)] = job
+                except BrokenExecutor:
+                    out.append(job)
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done if waiting else ():
+                job = waiting.pop(future)
+                try:
+                    take(future.result())
+                except BrokenExecutor:
+                    out.append(job)
     finally:
         for future in waiting:
             future.cancel()
+    return out, rest[::-1]

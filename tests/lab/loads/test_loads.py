@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from movable.cli import main
 from movable.errors import MovableError, UsageError
 from movable.lab.loads import sweep as sweeps
 from movable.lab.loads.bench import Bench, content
+from movable.lab.loads.cli import processes
 from movable.lab.loads.samples import Sample
 from movable.lab.loads.shapes import WORKLOADS
 from movable.lab.loads.show import csv_text, svg, table
@@ -117,6 +120,22 @@ def test_a_worker_that_is_gone_is_told_in_a_line() -> None:
 
     with pytest.raises(MovableError, match="ended by itself"):
         list(sweep([Job("fragmenter", 0, SMALL)], Gone(), None, lambda count: None))
+
+
+def deadly(job: Job) -> dict[str, Any]:
+    if job.seed == 3:
+        os._exit(9)
+    return done(job)
+
+
+def test_a_worker_that_dies_costs_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "run_job", deadly)
+    jobs = [Job("fragmenter", seed, SMALL) for seed in range(24)]
+    seen: list[int] = []
+    with processes(2, 0) as executor:
+        found = list(sweep(jobs, executor, None, seen.append, partial(processes, 2)))
+    assert [one.job.seed for one in found] == list(range(24)) and seen[-1] == 24
+    assert {one.job.seed: one.error for one in found if one.error} == {3: "a process that did the runs ended by itself"}
 
 
 def test_tables_and_pictures() -> None:
