@@ -131,6 +131,11 @@ SAYS = {
     "pool_asked": ["2048 huge pages were asked for.\n1189 could be made: for the other 859"],
     "s390": ["order 8 (1 MiB) failed", FRAGMENTED, "None can be had: free memory is broken up"],
     "dma_messages": ["A driver got no contiguous memory for DMA (3 times)", "The bounce buffers were full", "descriptor ring"],
+    "sar_tables": ["At least 712332 kB were free", "312.21 pages by tasks themselves"],
+    "sadf": ["312.21 pages by tasks themselves, 1231.11 by kswapd"],
+    "vmstat_wide": ["At least 702332 were free", "At most 120 a second were swapped out"],
+    "status": ["7112312 kB are in memory", "may have transparent huge pages"],
+    "cma_trace": ["CMA busy, tried again: 1, failed: 1", "2 of other requests into movable blocks"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

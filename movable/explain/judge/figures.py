@@ -82,7 +82,7 @@ def _sar(rows: list[Figure], answer: Answer) -> None:
         answer.facts.append(f"At most {_plain(out)} pages a second were swapped out: memory was {'short' if out else 'not short'}.")
     for name, what in (("kbmemfree", "kB were free"), ("kbhugfree", "kB of huge pages were free")):
         if name in most:
-            answer.facts.append(f"At least {_plain(min(one.values.get(name, 0) for one in rows))} {what}.")
+            answer.facts.append(f"At least {_plain(min(one.values[name] for one in rows if name in one.values))} {what}.")
     if len(answer.facts) == 0:
         _values(rows, answer)
     answer.advice.append(BLOCKS)
@@ -235,6 +235,26 @@ def _graph(rows: list[Figure], answer: Answer) -> None:
         answer.facts.append(f"{name}: {len(times)} times, {max(times):.1f} us at most, {sum(times):.1f} us in all.")
 
 
+OF_A_PROCESS = {"VmRSS": "are in memory", "VmSwap": "in swap", "VmLck": "locked", "VmPin": "pinned"}
+
+
+def _status(rows: list[Figure], answer: Answer) -> None:
+    """What /proc/PID/status says of one process."""
+    values = {one.name: one.values["value"] for one in rows}
+    told = [f"{_plain(values[name])} kB {what}" for name, what in OF_A_PROCESS.items() if name in values]
+    if told:
+        answer.facts.append(f"{', '.join(told)}.")
+    if values.get("HugetlbPages"):
+        answer.facts.append(f"{_plain(values['HugetlbPages'])} kB are of the pool of huge pages.")
+    if "THP_enabled" in values:
+        may = "may have transparent huge pages" if values["THP_enabled"] else "may have no transparent huge pages (prctl)"
+        answer.facts.append(f"The process {may}.")
+    if values.get("VmPin"):
+        answer.facts.append("Pinned pages cannot move: they stay where they are until they are let go.")
+    answer.facts = answer.facts or [f"Read: {', '.join(f'{name} {_plain(value)}' for name, value in values.items())}."]
+    answer.advice.append("grep -A 20 heap /proc/PID/smaps: how much of it is in huge pages (AnonHugePages)")
+
+
 def _swaps(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         answer.facts.append(f"{one.name}: {_plain(one.values['used'])} kB of {_plain(one.values['total'])} kB are used.")
@@ -293,6 +313,7 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "atop": ("Paging by the interval (atop)", _atop),
     "top": ("Tasks of the kernel (top)", _top),
     "graph": ("How long functions took (function graph)", _graph),
+    "status": ("Memory of a process (status)", _status),
     "swaps": ("Swap areas", _swaps),
     "pool": ("Pools of huge pages (hugeadm)", _pool),
     "kubernetes": ("Huge pages as Kubernetes counts them", _named),

@@ -14,7 +14,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"\s*(?:(?:```|~~~)\S*|\{(?:code|noformat|quote)(?::[\w=|.#-]*)?\}|\[/?(?:code|quote|pre|tt)(?:=[^\]]*)?\])\s*")
-_RULER = re.compile(r"\s*(?:[-=_*~+|:\s]{3,}|[\[\]{}(),;\"'\s]+)")
+_RULER = re.compile(r"\s*(?:[-=_*~+|:\s]{3,}|--\s*|[\[\]{}(),;\"'\s]+)")
 _ELISION = re.compile(r"^[\s\[(<-]*(?:\.{2,}|…+|snip(?:ped)?|cut|many more|etc\.?)[\s\])>-]*$", re.IGNORECASE)
 _DIFF = re.compile(r"(?:---|\+\+\+) \S.*|@@ .* @@.*|\d+(?:,\d+)?[acd]\d+(?:,\d+)?|diff (?:-\S+ )*\S+ \S+")
 _TABLE = re.compile(r"\s*\|.*\|\s*")

@@ -45,7 +45,8 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "addresses ran out for {what} bytes, not memory: fragmentation has no part in it", "boot with a larger vmalloc="),
         (r"\bvmalloc: allocation failure|\bvmalloc error: size (?P<what>\d+)", "vmalloc",
          "single pages ran out for vmalloc, or its addresses: fragmentation has no part in it", "cat /proc/meminfo"),
-        (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\*ERROR\* [Ff]ailed to allocate (?:buffer with size )?\d+", "DMA memory",
+        (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\bion\b.*\balloc failed size \d+|"
+         r"\*ERROR\* [Ff]ailed to allocate (?:buffer with size )?\d+", "DMA memory",
          "a driver got no contiguous memory for DMA", "grep Cma /proc/meminfo where CMA serves it, else cat /proc/buddyinfo"),
         (r"\bswiotlb buffer is full \(sz: (?P<what>\d+) bytes\)|\bOut of SW-IOMMU space", "Bounce buffers (swiotlb)",
          "the bounce buffers were full, a pool that is made at boot: fragmentation of memory has no part in it",

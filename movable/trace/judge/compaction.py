@@ -248,7 +248,11 @@ class Follower:
         self.found.polluting += taken == MOVABLE_TYPE and wanted != MOVABLE_TYPE
 
     def _cma_alloc_finish(self, event: Tracepoint) -> None:
-        self.found.cma["failed" if event.number_of("errorno") else "given"] += 1
+        """Later kernels say the error; all of them have no page where the request failed."""
+        nothing = set(event.fields.get("page", "1").strip("()x")) <= set("0nilu")
+        self.found.cma["failed" if event.number_of("errorno") or nothing else "given"] += 1
+
+    _cma_alloc = _cma_alloc_finish  # as it was called before 5.13
 
     def _cma_alloc_busy_retry(self, event: Tracepoint) -> None:
         self.found.cma["busy, tried again"] += 1

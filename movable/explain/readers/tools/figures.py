@@ -39,6 +39,10 @@ _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _BUCKET = re.compile(r"^\s*(?:[\[(]-?\d+[KMGT]?(?:,\s*(?:-?\d+[KMGT]?|\.\.\.))?[\])]|\d+ -> \d+\s*:)\s+(\d+)\s*\|[@* ]*\|\s*$")
 _MAP = re.compile(r"^@(\w*)(?:\[([^\]]*)\])?:\s*$")
+_STATUS = re.compile(
+    r"^\s*(Vm(?:Peak|Size|Lck|Pin|HWM|RSS|Data|Stk|Exe|Lib|PTE|PMD|Swap)|Rss(?:Anon|File|Shmem)|HugetlbPages|THP_enabled):\s+(\d{1,18})"
+    r"(?: kB)?\s*$"
+)
 _ZSWAP = re.compile(
     r"^\s*(same_filled_pages|stored_pages|pool_total_size|duplicate_entry|written_back_pages|reject_\w+|pool_limit_hit|"
     r"stored_incompressible_pages|decompress_fail|"
@@ -58,6 +62,8 @@ _HEADS = re.compile(
 )
 
 
+VMSTAT = set("r b swpd free buff cache inact active si so bi bo in cs us sy id wa st gu".split())
+_DECIMAL = re.compile(r"-?\d{1,15}(?:[.,]\d{1,6})?")
 MARKS = (
     "total", "swpd", "/s", "%vmeff", "kb", "RANGE", "ACTIVE", "Cache", "Used", "FUNC", "obj_used", "COUNT", "Overhead", "memory--",
     "Linux ", "distribution", "symbolic", "active_objs", "Detaching", "Tracing", "Active /", "Minimum /", "slabinfo",
@@ -75,6 +81,7 @@ class Figures:
         self._rows = {
             "free": self._free, "vmstat": self._numbers, "sar": self._sar, "slab": self._slab, "lsmem": self._block,
             "functions": self._function, "zsmalloc": self._class,
+            "sadf": self._sadf,
         }  # fmt: skip
 
     def read(self, line: Line, material: Material) -> bool:
@@ -85,7 +92,7 @@ class Figures:
         if not any(mark in text for mark in MARKS):
             return False
         words = text.split()
-        known = set(words)
+        known = set(text.replace(";", " ").split() if ";" in text else words)
         kind = (
             "free" if {"total", "used", "free"} <= known else
             "vmstat" if {"swpd", "free", "si", "so"} <= known else
@@ -95,8 +102,11 @@ class Figures:
             "zsmalloc" if {"obj_allocated", "pages_used", "freeable"} <= known else
             "functions" if known == {"FUNC", "COUNT"} else ""
         )  # fmt: skip
-        if kind:
+        if kind == "sar" and text.count(";") > 2:
+            self._kind, self._columns = "sadf", [word.strip("# ") for word in text.split(";")]
+        elif kind:
             self._kind, self._columns = kind, [word for word in words if not _TIME.fullmatch(word) and word not in ("AM", "PM")]
+            self._columns = [word for word in self._columns if kind != "vmstat" or word in VMSTAT]
         return bool(kind) or _HEADS.match(text) is not None or _SYSTEM.match(text) is not None
 
     def _row(self, line: Line, material: Material) -> bool:
@@ -134,6 +144,15 @@ class Figures:
             return False
         material.figures.append(Figure(line, "sar", words[0].strip(":"), values))
         return True
+
+    def _sadf(self, line: Line, words: list[str], material: Material) -> bool:
+        """A row of sadf -d: host, seconds, moment, and a number for each column behind them."""
+        cells = line.text.split(";")
+        if len(cells) != len(self._columns):
+            return False
+        numbers = {name: float(cell) for name, cell in zip(self._columns[3:], cells[3:], strict=True) if _DECIMAL.fullmatch(cell)}
+        material.figures.append(Figure(line, "sar", cells[2], numbers))
+        return bool(numbers)
 
     def _slab(self, line: Line, words: list[str], material: Material) -> bool:
         top, row = _SLAB_TOP.match(line.text), _SLAB.match(line.text)
@@ -209,6 +228,8 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
     elif samples is not None:
         material.figures.append(Figure(line, "samples", samples[3], {"percent": float(samples[1])}))
+    elif (status := _STATUS.match(text)) is not None:
+        material.figures.append(Figure(line, "status", status[1], {"value": float(status[2])}))
     elif (zswap := _ZSWAP.match(text)) is not None:
         name = _ZSWAP_CLI.get(zswap[1].lower(), zswap[1].lower().replace(" ", "_"))
         material.figures.append(Figure(line, "sysfs", name, {"value": float(zswap[2])}))
