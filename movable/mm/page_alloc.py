@@ -300,7 +300,7 @@ def free_pages_ok(vm: VM, page: Page) -> None:
 
 def _free_block(page: Page) -> None:
     if page.seam is not None:
-        page.seam.point("aw", ("buddy",))
+        page.seam.free_pages(page)
     if page.vm.userspace is not None and page._flags & LRU_AT_FREE:
         page.vm.userspace.release_lru_page(page)
     if free_pages_prepare(page):

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 
 
+WIPED = ("data", "private", "index", "lock", "lru", "flags", "type")
+"""What of a page anybody may use, and only until it is freed: then it is checked, and wiped."""
+
+
 class Tracepoints:
     """A method for each primitive, by its name; `movable.mm.seam.Seam` says what a point and an event are."""
 
@@ -161,6 +165,13 @@ class Tracepoints:
         callbacks = self.task.callbacks
         if callbacks:
             self.event("alloc_in_callback", callbacks[-1][2], gfp=gfp)
+
+    def free_pages(self, page: Page) -> None:
+        """A page without references goes back to the allocator: whatever else is done with it comes before, or too late."""
+        if self.scheduler is not None:
+            for part in WIPED:
+                self.scheduler.point("xw", ("page", page.pfn, part))
+            self.scheduler.point("aw", ("buddy",))
 
     def prep_new_page(self, page: Page, order: int, gfp: int) -> None:
         """A block gets its first reference; whoever holds only the frame's number may be trying for one."""

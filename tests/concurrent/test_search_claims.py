@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
+from movable import lock_page, unlock_page
 from movable.concurrent.execution import Trial
 from movable.concurrent.search import ScenarioSearch, interleavings
 from movable.concurrent.stage import Subject
-from movable.contract import op, scenario
+from movable.contract import migrate, op, scenario
 
 LENGTH = 3
 """Steps of each task on the shared log."""
@@ -134,3 +135,33 @@ def test_a_bound_that_was_not_reached_is_not_claimed() -> None:
             assert int(hunt.report.covered.partition("at most ")[2].split()[0]) < 2 * LENGTH - 2
         assert met or not hunt.report.complete
     assert met
+
+
+class UsesLate(Ring):
+    """Looks a page up under the lock, and uses a part of it afterwards, without a reference."""
+
+    def use(self, slot: int, part: str) -> None:
+        with self.lock:
+            page = self.slots[slot]
+        assert page is not None
+        if part == "lock":
+            lock_page(page)
+            unlock_page(page)
+        else:
+            _ = {"data": lambda: bytes(page.data[:1]), "private": lambda: page.private, "index": lambda: page.index}[part]()
+
+
+class UsesLateWorkload(RingWorkload):
+    factory = UsesLate  # type: ignore[assignment]
+    driver: UsesLate
+
+    def use(self, slot: int, part: str) -> None:
+        self.driver.use(slot, part)
+
+
+@pytest.mark.parametrize("part", ["data", "private", "index", "lock"])
+def test_a_page_that_is_used_too_late_is_met_by_whoever_claims_all(part: str) -> None:
+    """Nothing but the end of the page's life stands against the use: a search that does not see it as a step misses it."""
+    one = scenario("late", op("use", slot=0, part=part), migrate(), prefix=[op("write", slot=0, data=b"old")])
+    late = Subject(UsesLateWorkload, UsesLate)
+    assert "D46" in interleavings(late, executions=300, scenarios=[one]).broken
