@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import combinations, product
 
 from movable.concurrent.linearizability import Orders, refusal
@@ -32,7 +32,7 @@ VARIANT_PART = 4
 KINDS = {
     "removal": 3, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
     "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3,
-    "operation and put-back": 1, "queued work": 2,
+    "migration after another operation": 2, "operation and put-back": 1, "queued work": 2,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
     "two operations from one page": 1, "reading": 1, "a page made otherwise": 2, "another path": 1, "another path and migration": 1,
@@ -135,7 +135,8 @@ class _Planner:
             "removal": self._removals, "operation and migration": self._migration, "two migrations": self._migrations,
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
             "operation and itself": self._itself, "two operations": self._pairs,
-            "two operations after a third": self._after, "operation and put-back": self._put_back, "queued work": self._workers,
+            "two operations after a third": self._after, "migration after another operation": self._migration_after,
+            "operation and put-back": self._put_back, "queued work": self._workers,
             "reading": self._readings,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
             "a handle that one gives up": self._given_up,
@@ -153,6 +154,14 @@ class _Planner:
         return found
 
     # parts
+
+    @cached_property
+    def _hidden(self) -> list[tuple[State, set[str]]]:
+        return list(self.states.hidden(self.known["few"]))
+
+    @cached_property
+    def _otherwise(self) -> list[tuple[State, set[str]]]:
+        return list(self.states.otherwise())
 
     def _made(
         self, state: State, *tasks: Effect | Action, settled: bool = True, prefix: tuple[Action, ...] | None = None
@@ -262,7 +271,7 @@ class _Planner:
 
     def _after(self) -> Iterator[tuple[Scenario, int]]:
         """Two operations, one of which goes another way since a third has changed what only the driver knows."""
-        for state, changed in self.states.hidden(self.known["few"]):
+        for state, changed in self._hidden:
             best = self._best(state)
             for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
                 if {one.action[1], two.action[1]} & changed:
@@ -270,7 +279,7 @@ class _Planner:
 
     def _made_otherwise(self) -> Iterator[tuple[Scenario, int]]:
         """Two that use a page that was made with other arguments, for which one of them takes another path through the driver."""
-        for state, changed in self.states.otherwise():
+        for state, changed in self._otherwise:
             best = [effect for effect in self._best(state) if effect.touched or effect.gone]
             for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
                 if {one.action[1], two.action[1]} & changed:
@@ -283,7 +292,7 @@ class _Planner:
                 yield from self._pair(self.known["few"], other, [two])
 
     def _paths_moved(self) -> Iterator[tuple[Scenario, int]]:
-        for state, changed in self.states.otherwise():
+        for state, changed in self._otherwise:
             for one in self._best(state):
                 if one.action[1] in changed and one.page is not None:
                     yield self._made(state, one, ("migrate_frame", one.page))
@@ -296,6 +305,12 @@ class _Planner:
             other = next((one for one in effects[1:] if one.kind == effects[0].kind and one.path != effects[0].path), None)
             if other is not None:
                 yield other
+
+    def _migration_after(self) -> Iterator[tuple[Scenario, int]]:
+        for state, changed in self._hidden:
+            for one in self._best(state):
+                if one.action[1] in changed and one.page is not None:
+                    yield self._made(state, one, ("migrate_frame", one.page))
 
     def _from_one(self) -> Iterator[tuple[Scenario, int]]:
         one = self.known["one"]

@@ -90,8 +90,12 @@ Way = frozenset[tuple[object, ...]]
 
 
 def _is_hidden(effect: Effect) -> bool:
-    """Whether an operation does something, but nothing to pages or handles."""
-    return not (effect.refused or effect.made or effect.gone or effect.gained or effect.lost)
+    """Whether an operation does something, but makes and gives up no pages, and no handles but further names of what there is."""
+    return not (effect.refused or effect.made or effect.gone or effect.lost)
+
+
+def _gains(effect: Effect) -> bool:
+    return effect.gained > 0
 
 
 def _way(effect: Effect) -> Way:
@@ -226,7 +230,7 @@ class States:
         while queue:
             state, before, depth = queue.pop(0)
             for name, effects in state.effects.items():
-                first = next((effect for effect in effects if _is_hidden(effect)), None)
+                first = next((effect for effect in sorted(effects, key=_gains) if _is_hidden(effect)), None)
                 after = self._after(state, first.action) if first is not None else None
                 if after is None:
                     continue

@@ -146,3 +146,46 @@ def test_a_page_made_with_other_arguments_may_take_another_path_through_the_driv
     found = next(planned for planned in plan if planned.name == "drop || reclaim, one page, made otherwise")
     assert found.prefix[0][2]["slot"] < HEADERS
     assert "D54" in interleavings(ring, executions=300, scenarios=[found]).broken
+
+
+class Names(Ring):
+    """A slot may have a second name; who writes under one of two gives it a page of its own, and copies before it has the lock."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.other: dict[int, int] = {}
+
+    def name(self, slot: int, other: int) -> bool:
+        with self.lock:
+            free = slot not in self.other and other not in self.other.values()
+            if free:
+                self.other[slot] = other
+            return free
+
+    def lookup(self, slot: int, length: int) -> bytes | None:
+        with self.lock:
+            named = slot in self.other
+            page = self.slots[slot]
+        if named and page is not None:
+            return bytes(page.data[:length])
+        return self.read(slot, length)
+
+
+class NamesWorkload(RingWorkload):
+    factory = Names
+    driver: Names
+
+    @operation(slot=handle(), other=st.integers(20, 25))
+    def name(self, slot: int, other: int) -> bool:
+        return self.driver.name(slot, other)
+
+    @operation(slot=handle())
+    def lookup(self, slot: int) -> bytes | None:
+        return self.driver.lookup(slot, 4)
+
+
+def test_what_only_another_operation_brings_about_meets_a_migration_too() -> None:
+    names = Subject(NamesWorkload, Names)
+    planned = [one for one in derive(names, 50) if one.name == "lookup || migration, a few pages, after name"]
+    assert planned and planned[0].prefix[-1][1] == "name"
+    assert "D46" in interleavings(names, executions=200, scenarios=planned).broken
