@@ -167,9 +167,14 @@ class VM:
     # frames
 
     def page(self, pfn: int) -> Page:
-        """The page with frame number ``pfn``, made on first use (pfn_to_page). Raises UsageError outside the machine."""
+        """The page with frame number ``pfn``, made on first use (pfn_to_page). Raises UsageError outside the machine.
+
+        While the kit watches that is a VMBug: a driver has followed a number that it did not keep up to date.
+        """
         page = self.pages.get(pfn)
         if page is None:
+            if self.seam is not None and not 0 <= pfn < self.nr_frames:
+                raise VMBug("D52", f"page frame {pfn} does not exist", f"one of the frames 0 to {self.nr_frames - 1}")
             page = self.pages[pfn] = self.page_class(pfn, self.zone_of(pfn), self, self.seam)
         return page
 

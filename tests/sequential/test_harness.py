@@ -8,7 +8,7 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, Page
-from movable.contract import operation
+from movable.contract import handle, operation
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
 from movable.sequential.search import Search
@@ -142,3 +142,26 @@ def test_a_driver_may_refuse_pages_for_reasons_of_its_own_and_not_for_what_the_c
     search = searched(SleeperWorkload, factory=Forgets)
     assert "D50" in search.first
     assert not [step for step in search.smallest("D50") if step == ("op", "sleep", {})]
+
+
+class Numbered(Ring):
+    """Keeps frame numbers in the pages themselves, and one of them is not kept up to date."""
+
+    def neighbour(self, slot: int) -> bool:
+        with self.lock:
+            page = self.slots[slot]
+            return page is not None and self.vm.page(int.from_bytes(page.data[:8], "little") << 40) is page
+
+
+class NumberedWorkload(RingWorkload):
+    factory = Numbered
+    driver: Numbered
+
+    @operation(slot=handle())
+    def neighbour(self, slot: int) -> bool:
+        return self.driver.neighbour(slot)
+
+
+def test_a_frame_that_does_not_exist_is_the_drivers_mistake_and_not_the_callers() -> None:
+    search = searched(NumberedWorkload)
+    assert "D52" in search.first and "does not exist" in search.words["D52"]
