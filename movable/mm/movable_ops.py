@@ -107,6 +107,8 @@ def sticky_owner(page: Page) -> AddressSpace | None:
         raise VMBug("V23", "operations looked up without the page lock", "the page lock to be held", page)
     if not page._flags & MOVABLE_OPS:
         return None
+    if page.seam is not None:
+        page.seam.owners()
     mapping = page.vm.movable_ops.get(page._mapcount >> TYPE_SHIFT)
     if mapping is None and page._flags & ISOLATED:
         raise VMBug("D41", "the operations of its type are gone while it is isolated", "the operations to outlive it", page)

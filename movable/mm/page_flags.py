@@ -105,6 +105,8 @@ def movable_owner(page: Page) -> AddressSpace | None:
     word = page._mapping
     if word & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE or word == PAGE_MAPPING_MOVABLE:
         return None
+    if page.seam is not None:
+        page.seam.owners()
     mapping = page.vm.address_spaces.get(word - PAGE_MAPPING_MOVABLE)
     if mapping is None:
         if flags >> PG_slab & 1:

@@ -53,6 +53,11 @@ class Tracepoints:
         if self.scheduler is not None:
             self.scheduler.point("ar", ("page", page.pfn, part))
 
+    def owners(self, op: str = "xr") -> None:
+        """Somebody looks up whose a page is ("xr"), or an owner goes ("xw")."""
+        if self.scheduler is not None:
+            self.scheduler.point(op, ("owners",))
+
     def change(self, page: Page, part: str) -> None:
         """An atomic change of one part of a page, of which no event tells."""
         if self.scheduler is not None:

@@ -248,6 +248,8 @@ class VM:
 
     def free_address_space(self, mapping: AddressSpace) -> None:
         """The owner goes; a page that still names it leads nowhere from now on. Raises VMBug when it is gone already."""
+        if self.seam is not None:
+            self.seam.owners("xw")
         if self.address_spaces.pop(mapping.addr, None) is None:
             raise VMBug("D41", f"{mapping!r} freed twice", "one owner, freed once")
         if mapping.page_type:

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import lock_page, unlock_page
+from movable import PageIsolated, lock_page, unlock_page
 from movable.concurrent.execution import Trial
 from movable.concurrent.search import ScenarioSearch, interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import migrate, op, scenario
+from movable.workload.scenario import finish, isolate, teardown
 
 LENGTH = 3
 """Steps of each task on the shared log."""
@@ -148,11 +149,11 @@ class UsesLate(Ring):
             lock_page(page)
             unlock_page(page)
         else:
-            _ = {"data": lambda: bytes(page.data[:1]), "private": lambda: page.private, "index": lambda: page.index}[part]()
+            _ = bytes(page.data[:1]) if part == "data" else getattr(page, part)
 
 
 class UsesLateWorkload(RingWorkload):
-    factory = UsesLate  # type: ignore[assignment]
+    factory = UsesLate
     driver: UsesLate
 
     def use(self, slot: int, part: str) -> None:
@@ -165,3 +166,24 @@ def test_a_page_that_is_used_too_late_is_met_by_whoever_claims_all(part: str) ->
     one = scenario("late", op("use", slot=0, part=part), migrate(), prefix=[op("write", slot=0, data=b"old")])
     late = Subject(UsesLateWorkload, UsesLate)
     assert "D46" in interleavings(late, executions=300, scenarios=[one]).broken
+
+
+class LeavesEarly(Ring):
+    """Is removed as soon as its slots are empty; pages that are isolated it leaves to whoever has them."""
+
+    def remove(self) -> None:
+        for slot, page in enumerate(self.slots):
+            if page is None or not PageIsolated(page):
+                self.drop(slot)
+        self.vm.free_address_space(self.mapping)
+
+
+class LeavesEarlyWorkload(RingWorkload):
+    factory = LeavesEarly
+
+
+def test_an_owner_that_goes_is_met_before_and_after_the_core_looks_it_up() -> None:
+    """Looked up afterwards it is gone; before, its callback and its removal use one table with nothing that orders them."""
+    one = scenario("early", teardown(), finish(), prefix=[op("write", slot=0, data=b"old"), isolate()])
+    early = Subject(LeavesEarlyWorkload, LeavesEarly)
+    assert {"D41", "D53"} <= set(interleavings(early, executions=100, scenarios=[one]).broken)
