@@ -161,7 +161,7 @@ def below(stream: Any) -> Any:
 
 
 @contextmanager
-def guarded_streams() -> Iterator[None]:
+def visible_streams() -> Iterator[None]:
     """Standard output and standard error show what they are given; as they were afterwards."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = VisibleStream(below(before[0])), VisibleStream(below(before[1]))

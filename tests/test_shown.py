@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from movable.shown import VisibleStream, apart, below, guarded_streams, in_html, name, shown, visible
+from movable.shown import VisibleStream, apart, below, in_html, name, shown, visible, visible_streams
 
 
 def test_every_character_that_cannot_be_seen_is_escaped() -> None:
@@ -58,9 +58,9 @@ def test_html() -> None:
 
 def test_streams_are_guarded_and_given_back() -> None:
     out, err = sys.stdout, sys.stderr
-    with guarded_streams():
+    with visible_streams():
         assert isinstance(sys.stdout, VisibleStream) and below(sys.stdout) is out
-        with guarded_streams():
+        with visible_streams():
             assert below(sys.stdout) is out
     assert (sys.stdout, sys.stderr) == (out, err)
 

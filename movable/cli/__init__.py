@@ -24,11 +24,11 @@ Run = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors are one line on standard error, unless ``--debug`` is given."""
     from movable import early
-    from movable.shown import guarded_streams
+    from movable.shown import visible_streams
     from movable.supervise.interrupt import code_of, raised
 
     _make_streams_safe()
-    with guarded_streams():
+    with visible_streams():
         try:
             with raised():
                 return _run_verb(build_parser().parse_args(argv))
@@ -55,7 +55,7 @@ def _run_verb(arguments: argparse.Namespace) -> int:
     except BaseException as error:
         if arguments.debug:
             raise
-        if isinstance(error, OSError) and error.filename is None and not _told_of_a_place(error):
+        if isinstance(error, OSError) and error.filename is None and not _from_an_authors_line(error):
             abandon_stdout()
             return _complain(f"standard output: {error.strerror or error}", 1)
         from movable.boundary import complaint
@@ -63,7 +63,7 @@ def _run_verb(arguments: argparse.Namespace) -> int:
         return _complain(*complaint(error))
 
 
-def _told_of_a_place(error: OSError) -> bool:
+def _from_an_authors_line(error: OSError) -> bool:
     """Whether an author's line raised it: of the product's own, those without a file are about standard output."""
     from movable.boundary import place_of
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ISOLATE = True
 """Whether a driver runs in a process of its own where nobody says."""
 A_FILESYSTEM = "is a file system, and certified by rules of its own"
-TELLING = 0.85
+PART_BEFORE_EXPLAINING = 0.85
 """The part of the time after which programs end where a failure is to be made small and explained in what is left."""
 
 
@@ -368,7 +368,8 @@ class Check:
             return self.search.go(self.budget.programs, limit=self.limit, progress=self.progress)
         if not self._together:
             return ""
-        end = self.search.began + (self.budget.seconds or 0.0) * (TELLING if self.search.first or self.search.by_tasks else 1)
+        part = PART_BEFORE_EXPLAINING if self.search.first or self.search.by_tasks else 1
+        end = self.search.began + (self.budget.seconds or 0.0) * part
         left = min(self.budget.seconds_alone * (1 - OPENING), end - time.monotonic())
         return self.search.go(None, seconds=left, progress=self.progress) if left > 0 else ""
 

@@ -13,7 +13,7 @@ from movable.errors import UsageError, by_hand
 from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import CHECKED, MUST
 from movable.rules.table import RULES
-from movable.sequential.narrate import tell
+from movable.sequential.narrate import narrated
 from movable.sequential.search import INTERRUPTED, Search
 from movable.supervise import board
 from movable.workload.program import Program, encode
@@ -131,7 +131,7 @@ def _broken(search: Search, id: str, exercised: int) -> Verdict:
         return Verdict(id, BROKEN, exercised, what=what + without, token=token)
     violation = violations[0]
     last = violation.seqs[-1] if violation.seqs else len(machine.events)
-    story = tell([event for event in machine.events if event.seq <= last], violation.pfn)
+    story = narrated([event for event in machine.events if event.seq <= last], violation.pfn)
     follows = _before(machine.monitor.broken, id)
     return Verdict(id, BROKEN, exercised, what=violation.text + without, story=story, token=token, follows=follows)
 

@@ -19,7 +19,7 @@ from movable.trace.judge.compaction import follow
 from movable.trace.read.tracepoints import tracepoints
 from movable.trace.show.compaction import compaction_text
 
-MAX_PAGES_TOLD = 10
+MAX_PAGES_SHOWN = 10
 LOOK = "add the report's tables: Mem-Info, /proc/buddyinfo or /proc/zoneinfo, and /proc/vmstat"
 KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
 
@@ -166,7 +166,7 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 def _pages(material: Material) -> Iterator[Answer]:
     groups = list(grouped(material.pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
-    for group in groups[:MAX_PAGES_TOLD]:
+    for group in groups[:MAX_PAGES_SHOWN]:
         page = group[0]
         found = judge(page)
         name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
@@ -184,8 +184,8 @@ def _pages(material: Material) -> Iterator[Answer]:
         if page.owner:
             answer.facts.append(f"It was allocated by: {page.owner}.")
         yield answer
-    if len(groups) > MAX_PAGES_TOLD:
-        yield Answer("More pages", [f"{len(groups) - MAX_PAGES_TOLD} more pages were dumped; --json has all of them."])
+    if len(groups) > MAX_PAGES_SHOWN:
+        yield Answer("More pages", [f"{len(groups) - MAX_PAGES_SHOWN} more pages were dumped; --json has all of them."])
 
 
 def _maps(material: Material) -> Iterator[Answer]:

@@ -9,7 +9,7 @@ from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.paste import Line
 from movable.shown import html_page, in_html, many
 
-MAX_UNREAD_TOLD = 12
+MAX_UNREAD_SHOWN = 12
 
 STYLE = """
 :root { --bar: #2e6da4; --want: #b26a00; }
@@ -36,9 +36,9 @@ def _unread(material: Material) -> Iterator[str]:
     if not material.unread:
         return
     yield f"Not understood: {many(len(material.unread), 'line')}"
-    yield from (f"  {_place(line)}: {line.raw.strip()[:100]}" for line in material.unread[:MAX_UNREAD_TOLD])
-    if len(material.unread) > MAX_UNREAD_TOLD:
-        yield f"  and {len(material.unread) - MAX_UNREAD_TOLD} more; --json lists all"
+    yield from (f"  {_place(line)}: {line.raw.strip()[:100]}" for line in material.unread[:MAX_UNREAD_SHOWN])
+    if len(material.unread) > MAX_UNREAD_SHOWN:
+        yield f"  and {len(material.unread) - MAX_UNREAD_SHOWN} more; --json lists all"
 
 
 def _place(line: Line) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from movable.explain.material import Answer, Counters, Material, grouped
 from movable.explain.meanings import of_status
 
-MOST_TOLD = 12
+MAX_SHOWN = 12
 MANY_SCANNED = 50
 """Pages scanned for each that moved, above which scanning is mostly in vain."""
 
@@ -57,7 +57,7 @@ def answers(material: Material) -> Iterator[Answer]:
     if material.reclaims:
         yield Answer("Direct reclaim that was traced", list(_reclaims(material)))
     if material.event_counts:
-        top = [f"{name}: {count}" for name, count in material.event_counts.most_common(MOST_TOLD)]
+        top = [f"{name}: {count}" for name, count in material.event_counts.most_common(MAX_SHOWN)]
         yield Answer("Events that were counted", [*_scanners(material.event_counts), *(f"{one}." for one in top)])
 
 

@@ -68,15 +68,15 @@ def sentence(event: Event) -> str:
     return template.format(**words)
 
 
-def tell(events: Sequence[Event], pfn: int = -1) -> list[str]:
+def narrated(events: Sequence[Event], pfn: int = -1) -> list[str]:
     """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES.
 
     What the last callback did is told in full, and of both pages where it moved one.
     """
     chosen, call = _of_page(events, pfn)
     for kinds in ({"touch"}, QUIET, BRIEF, BRIEF | {"free_page"}):
-        telling = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
-        lines = folded([line for event in telling if (line := _line(event))])
+        shown = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
+        lines = folded([line for event in shown if (line := _line(event))])
         if len(lines) > LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]
             lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]

@@ -215,7 +215,7 @@ def _summarised(arguments: argparse.Namespace, progress: Progress) -> tuple[Summ
 
 def _export(arguments: argparse.Namespace) -> int:
     from movable.events import write_events
-    from movable.trace.read.model_file import told_events
+    from movable.trace.read.model_file import model_events
     from movable.trace.read.source import Source
     from movable.trace.show.export import ChromeTrace, ftrace_of, knowing_reader
     from movable.trace.show.progress import Progress
@@ -228,7 +228,7 @@ def _export(arguments: argparse.Namespace) -> int:
             if arguments.chrome:
                 ChromeTrace(stream).write(reader)
             elif arguments.events:
-                write_events(told_events(reader), stream)
+                write_events(model_events(reader), stream)
             else:
                 stream.writelines(ftrace_of(reader))
     return 0

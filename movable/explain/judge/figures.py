@@ -17,7 +17,7 @@ RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_i
 HUGE = 2048  # kB
 BUSY = 20  # per cent of a processor
 LARGEST_PAGE = 64  # kB; what is larger is a huge page
-MOST_TOLD = 6
+MAX_SHOWN = 6
 
 
 def answers(material: Material) -> Iterator[Answer]:
@@ -89,7 +89,7 @@ def _sar(rows: list[Figure], answer: Answer) -> None:
 
 
 def _slab(rows: list[Figure], answer: Answer) -> None:
-    largest = sorted(rows, key=lambda one: -one.values["kb"])[:MOST_TOLD]
+    largest = sorted(rows, key=lambda one: -one.values["kb"])[:MAX_SHOWN]
     total = sum(one.values["kb"] for one in rows)
     reclaimable = [one for one in rows if one.name.startswith(RECLAIMABLE) or one.name.endswith("inode_cache")]
     back = _plain(sum(one.values["kb"] for one in reclaimable) // 1)
@@ -146,7 +146,7 @@ def _page_types(rows: list[Figure], answer: Answer) -> None:
     counts = Counter({one.name: 0 for one in rows})
     for one in rows:
         counts[one.name] += int(one.values["pages"])
-    most = ", ".join(f"{name}: {count}" for name, count in counts.most_common(MOST_TOLD))
+    most = ", ".join(f"{name}: {count}" for name, count in counts.most_common(MAX_SHOWN))
     answer.facts.append(f"Frames by their flags: {most}.")
     slab = sum(count for name, count in counts.items() if "slab" in name)
     answer.facts.append(f"{slab} frames are slab, which nothing can move.")
@@ -158,7 +158,7 @@ def _samples(rows: list[Figure], answer: Answer) -> None:
     share = sum(one.values["percent"] for one in ours)
     answer.facts.append(f"{share:.1f} % of the samples are in compaction and migration.")
     if ours:
-        answer.facts.append("Most: " + ", ".join(f"{one.name} {one.values['percent']:.1f} %" for one in ours[:MOST_TOLD]) + ".")
+        answer.facts.append("Most: " + ", ".join(f"{one.name} {one.values['percent']:.1f} %" for one in ours[:MAX_SHOWN]) + ".")
         answer.advice.append("grep compact /proc/vmstat: does what is scanned move")
         answer.advice.append("movable trace summary FILE: who scans what again and again")
 
@@ -179,7 +179,7 @@ def _lsmem(rows: list[Figure], answer: Answer) -> None:
     if marked:
         answer.facts.append(f"{len(marked) - len(fixed)} of {len(marked)} are marked as removable.")
     if fixed:
-        answer.facts.append(f"Not removable: {', '.join(fixed[:MOST_TOLD])}.")
+        answer.facts.append(f"Not removable: {', '.join(fixed[:MAX_SHOWN])}.")
     answer.advice.append("newer kernels say 'yes' of every block: try (echo offline > state), and dmesg dumps the page in the way")
 
 
@@ -230,7 +230,7 @@ def _top(rows: list[Figure], answer: Answer) -> None:
 
 
 def _graph(rows: list[Figure], answer: Answer) -> None:
-    for name, group in list(grouped(rows, lambda one: one.name).items())[: MOST_TOLD * 2]:
+    for name, group in list(grouped(rows, lambda one: one.name).items())[: MAX_SHOWN * 2]:
         times = [one.values["us"] for one in group]
         answer.facts.append(f"{name}: {len(times)} times, {max(times):.1f} us at most, {sum(times):.1f} us in all.")
 
@@ -276,10 +276,10 @@ def _named(rows: list[Figure], answer: Answer) -> None:
 
 def _mmtests(rows: list[Figure], answer: Answer) -> None:
     """Each measured row, from column to column."""
-    for one in rows[:MOST_TOLD * 2]:
+    for one in rows[:MAX_SHOWN * 2]:
         answer.facts.append(f"{one.name}: {', '.join(f'{_plain(value)} ({column})' for column, value in one.values.items())}.")
-    if len(rows) > MOST_TOLD * 2:
-        answer.facts.append(f"{len(rows) - MOST_TOLD * 2} more rows; --json has all of them.")
+    if len(rows) > MAX_SHOWN * 2:
+        answer.facts.append(f"{len(rows) - MAX_SHOWN * 2} more rows; --json has all of them.")
 
 
 def _zsmalloc(rows: list[Figure], answer: Answer) -> None:
@@ -347,14 +347,14 @@ def _owners(owned: list[OwnedPage]) -> Answer:
     tasks: Counter[str] = Counter()
     for one in owned:
         tasks[one.task] += one.pages
-    answer.facts.append("Pages by owner: " + ", ".join(f"{task} ({pages})" for task, pages in tasks.most_common(MOST_TOLD)) + ".")
+    answer.facts.append("Pages by owner: " + ", ".join(f"{task} ({pages})" for task, pages in tasks.most_common(MAX_SHOWN)) + ".")
     wrong = [one for one in owned if one.block in ("Movable", "CMA") and one.migratetype not in ("", "Movable", "CMA")]
-    for one in wrong[:MOST_TOLD]:
+    for one in wrong[:MAX_SHOWN]:
         where = f"Frame {one.pfn:#x}" if one.pfn is not None else "A frame"
         what = f"{where} (order {one.order}, {one.migratetype}, of {one.task})"
         answer.facts.append(f"{what} lies in a {one.block} pageblock: it keeps the whole block.")
-    if len(wrong) > MOST_TOLD:
-        answer.facts.append(f"{len(wrong) - MOST_TOLD} more lie in blocks of another kind.")
+    if len(wrong) > MAX_SHOWN:
+        answer.facts.append(f"{len(wrong) - MAX_SHOWN} more lie in blocks of another kind.")
     if wrong:
         answer.advice.append("their owner has to let them go: the call trace below each in page_owner says what they are for")
     return answer

@@ -118,7 +118,7 @@ def losses(reader: Reader) -> dict[str, int]:
     return dict(zip(LOSSES, (reader.lost, reader.missed, reader.unpaired, reader.unreadable), strict=True))
 
 
-def told_events(reader: Reader) -> Iterator[Event]:
+def model_events(reader: Reader) -> Iterator[Event]:
     """The events of a trace for a file of model events: with their times, and between the two notes."""
     begun = False
     for event in reader.events():

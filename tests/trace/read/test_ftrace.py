@@ -16,7 +16,7 @@ from movable.mm.page_flags import LOCKED as MODEL_LOCKED
 from movable.mm.page_flags import PG_NAMES
 from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.ftrace import Reader
-from movable.trace.read.model_file import told_events
+from movable.trace.read.model_file import model_events
 from movable.trace.read.source import Source
 from movable.trace.read.vocabulary import FLAG_LAYOUTS, UNSEEN, kernel_flags, meaning, model_flags
 from tests.trace.recordings import (
@@ -224,7 +224,7 @@ def test_a_pipe_that_brings_a_line_in_pieces(tmp_path: Path) -> None:
     """What the first bytes are is judged by the first line, however many readings it takes; and so is the page array's place."""
     path = tmp_path / "t.jsonl"
     with Source(str(life().write(tmp_path))) as source, path.open("w") as stream:
-        write_events(told_events(Reader(source)), stream)
+        write_events(model_events(Reader(source)), stream)
     for whole in (path, life(base=0xFFFFEA0000000000 + (77 << 30)).write(tmp_path)):
         _, plain = read(whole)
 

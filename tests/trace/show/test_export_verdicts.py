@@ -12,7 +12,7 @@ import pytest
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN
 from movable.events import write_events
 from movable.trace.judge.conformance import Result, check_trace
-from movable.trace.read.model_file import told_events
+from movable.trace.read.model_file import model_events
 from movable.trace.read.source import Source
 from movable.trace.show.export import ftrace_of, knowing_reader
 from tests.trace.judge.test_conformance import two_tasks
@@ -27,7 +27,7 @@ def export(path: Path, form: str) -> Path:
     with Source(str(path)) as source, out.open("w") as stream:
         reader = knowing_reader(source)
         if form == "events":
-            write_events(told_events(reader), stream)
+            write_events(model_events(reader), stream)
         else:
             stream.writelines(ftrace_of(reader))
     return out
