@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 the run found something wrong, 2 bad usage or bad input, 1
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
 
 Run = Callable[[argparse.Namespace], int]
+NOT_OF_OUTPUT = {
+    errno.ENOENT: "the folder that the command was started in is gone",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN), "the system has none left of what this needs"),
+}
+"""Errors about no file that are not about standard output either."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,6 +62,8 @@ def _run_verb(arguments: argparse.Namespace) -> int:
         if arguments.debug:
             raise
         if isinstance(error, OSError) and error.filename is None and not _from_an_authors_line(error):
+            if error.errno in NOT_OF_OUTPUT:
+                return _complain(f"{NOT_OF_OUTPUT[error.errno]}: {error.strerror}", 2)
             abandon_stdout()
             return _complain(f"standard output: {error.strerror or error}", 1)
         from movable.boundary import complaint

@@ -6,6 +6,7 @@ a directory, finished pieces are kept in one file a scenario, and a campaign tha
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from movable.boundary import place_of
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.ended import token_of
 from movable.concurrent.failures.explain import OPTIONS, Explanation, explanation_of, full, rule_of_failure, words_of
@@ -28,10 +30,12 @@ from movable.explore import ExploreError, Failure, Named, Options, Program, Scen
 from movable.explore import failure as kinds
 from movable.explore.campaign import campaign, code_of
 from movable.explore.engine import Scheduler
+from movable.explore.record_file import Refused
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
 from movable.registry import find
 from movable.sequential.faults import Hang, watchdog
+from movable.shown import shown
 from movable.supervise import board
 from movable.supervise.crew import Crew
 from movable.workload.scenario import Scenario, decode, encode
@@ -143,10 +147,13 @@ def spread(  # long: `interleavings` on many processes, in the same order
             if notice is not None:
                 notice(result, {rule: one.what for rule, one in result.broken.items()})
     except (Exception, Hang, KeyboardInterrupt) as error:
-        if isinstance(error, ExploreError) and "another campaign" in str(error):
+        if isinstance(error, (Refused, UsageError)):
             raise UsageError(str(error)) from None
         if by_hand(error):
             result.stopped = "interrupted: this is the report so far"
+        elif isinstance(error, OSError) and directory is not None and not place_of(error):
+            place = shown(error.filename or directory)
+            result.refused = f"interleavings were not explored to the end: {place}: {error.strerror}"
         else:
             result.refused = refusal(chosen, error)
     leave(chosen)
@@ -158,6 +165,8 @@ def spread(  # long: `interleavings` on many processes, in the same order
 
 
 def _file(directory: Path, number: int, scenario: Scenario) -> Path:
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise UsageError(f"{directory}: is no directory, as which a campaign keeps its files; name another")
     directory.mkdir(parents=True, exist_ok=True)
     return directory / f"{number:02}-{re.sub('[^a-z0-9]+', '-', scenario.name.lower()).strip('-')}.jsonl"
 

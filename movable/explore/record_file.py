@@ -20,10 +20,15 @@ MAX_LINE_BYTES = 16 << 20
 """Bytes of a line that are read."""
 
 
+class Refused(ExploreError):
+    """A file that a campaign cannot go on with."""
+
+
 class RecordFile:
     """``records`` are the whole lines of ``path``, ``refused`` the numbers of the others.
 
-    ``head`` says which campaign it is. Raises ExploreError for a file of another one.
+    ``head`` says which campaign it is, in the first line. Where that line is damaged, the others still tell by their checksums.
+    Raises Refused for a file of another one, and for what is no file.
     """
 
     def __init__(self, path: Path, head: Record, other: str, changed: str) -> None:
@@ -31,17 +36,21 @@ class RecordFile:
         self.records: list[Record] = []
         self.refused: list[int] = []
         self._head = json.loads(json.dumps(head))
-        self._key = hashlib.sha256(json.dumps(self._head, sort_keys=True).encode()).hexdigest()
+        self._key = _key(self._head)
         self._whole_line = True
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise Refused(f"{path}: is no regular file; use another place, or remove it")
         if path.exists() and path.stat().st_size:
             self._load(other, changed)
         else:
             with whole(path) as place:
-                place.write_text(json.dumps(head) + "\n", encoding="utf-8")
+                place.write_text(json.dumps({**self._head, "sum": _sum_of_head(self._head)}) + "\n", encoding="utf-8")
 
     def _load(self, other: str, changed: str) -> None:
         with self.path.open("rb") as file:
-            self._look_at_head(file.readline(MAX_LINE_BYTES), other, changed)
+            line = file.readline(MAX_LINE_BYTES)
+            self._whole_line = line.endswith(b"\n")
+            self._look_at_head(line, other, changed)
             number = 1
             while line := file.readline(MAX_LINE_BYTES):
                 number += 1
@@ -57,11 +66,12 @@ class RecordFile:
             found = json.loads(line)
         except (ValueError, RecursionError):
             found = None
-        if found != self._head:
-            wanted = self._head
-            differ = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
+        if not isinstance(found, dict) or found.pop("sum", None) != _sum_of_head(found):
+            self.refused.append(1)
+        elif found != self._head:
+            differ = [name for name in self._head if found.get(name) != self._head[name]]
             what = changed if differ == ["code"] else other
-            raise ExploreError(f"{self.path}: belongs to another campaign ({what}); use another file, or remove this one")
+            raise Refused(f"{self.path}: belongs to another campaign ({what}); use another file, or remove this one")
 
     def _read(self, line: bytes) -> Record | None:
         try:
@@ -94,3 +104,11 @@ class RecordFile:
         finally:
             os.close(descriptor)
         self._whole_line = True
+
+
+def _key(head: Record) -> str:
+    return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
+
+
+def _sum_of_head(head: Record) -> str:
+    return _key(head)[:16]

@@ -156,6 +156,8 @@ class Migration(Check):
         args = event.args
         newpfn = args.get("newpage", UNSEEN)
         refs = args.get("new_refs", UNSEEN)
+        if refs > 1 and not self.lives.sees_refs:
+            refs = 1  # anybody may hold a page for a while, and here nobody shows who does
         fresh = args.get("new_mapping", 0) <= 0 and not args.get("new_list") and refs in (UNSEEN, 1)
         if fresh and args.get("new_flags", UNSEEN) & LOCKED:
             return

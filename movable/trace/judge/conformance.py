@@ -298,6 +298,7 @@ def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> Non
     violations = _weighed(reader, monitor)
     quoted = _quoted(reader, violations)
     doubted = _doubted(reader, monitor, violations, quoted)
+    result.holes += len(doubted)
     shown = shown_in(reader)
     exercised = monitor.exercised
     for id in RULES:

@@ -7,6 +7,7 @@ a move, what the core unlocks next is the new page or the old one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import ENOENT
 
 from movable.events import Event
 from movable.mm.page_flags import LOCKED
@@ -14,7 +15,9 @@ from movable.rules.stream.history import UNSEEN
 
 INSIDE = {"isolate_page": "isolate_movable_page", "migratepage": "move_to_new_page"}
 """Callbacks, and the function of the core that calls each."""
-CALLS = frozenset((*INSIDE, *INSIDE.values(), *(f"{kind}_ret" for pair in INSIDE.items() for kind in pair)))
+CALLS = frozenset(
+    (*INSIDE, *INSIDE.values(), *(f"{kind}_ret" for pair in INSIDE.items() for kind in pair), "balloon_hook_ret")
+)
 """Kinds of events that open and close calls."""
 WITHIN = frozenset(("unlock_page", "set_page_movable", "clear_page_movable"))
 """Kinds of events that are looked at within callbacks."""
@@ -35,6 +38,7 @@ class Nesting:
         self._outer: dict[str, Event] = {}
         self.callbacks: dict[str, Event] = {}
         self._answer: dict[str, Event] = {}
+        self._hook: dict[str, Event] = {}
         self._moved: dict[str, tuple[Event, int]] = {}
 
     def feed(self, event: Event) -> None:
@@ -45,7 +49,10 @@ class Nesting:
         elif kind in ("isolate_movable_page", "move_to_new_page"):
             self._outer[task] = event
             self._answer.pop(task, None)
+        elif kind == "balloon_hook_ret":
+            self._hook[task] = event
         elif kind in ("migratepage_ret", "isolate_page_ret"):
+            self._of_the_core(event, self._hook.pop(task, None))
             self.callbacks.pop(task, None)
             self._answer[task] = event
             if kind == "migratepage_ret" and event.args.get("ret") == 0:
@@ -77,6 +84,14 @@ class Nesting:
         one, two = answer.args.get("ret"), event.args.get("ret")
         if one is not None and two is not None and one != two:
             self._disagree(event, answer.seq, f"was moved with {two}; its driver had answered {one}")
+
+    def _of_the_core(self, event: Event, hook: Event | None) -> None:
+        """The balloon core answers what the hook of the device said, but for a page that was deflated instead."""
+        if hook is None or hook.pfn != event.pfn:
+            return
+        said, answer = hook.args.get("ret"), event.args.get("ret")
+        if type(said) is int and type(answer) is int and said <= 0 and answer != (0 if said == -ENOENT else said):
+            self._disagree(event, hook.seq, f"was moved with {answer}; the hook of its device had answered {said}")
 
     def after(self, event: Event) -> None:
         """Take in an unlock by a task that is in no callback."""

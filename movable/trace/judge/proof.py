@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from movable.rules.stream.monitor import Violation
+from movable.shown import shown
 
 AROUND = 200
 """Lines before and after a proof in which the same page is looked for."""
@@ -23,7 +24,9 @@ PLACE_BITS = 24
 TIME = re.compile(r"\s(\d+\.\d+): (\w+): ")
 POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
-REFS = re.compile(r"\brefs=(-?\d+)")
+REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
+NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
+HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
 
 
 def lines_of(findings: Iterable[Violation]) -> set[int]:
@@ -41,7 +44,7 @@ def doubts(findings: Iterable[Violation], text: dict[int, str], touched: Collect
     for one in chosen:
         if one.seqs[-1] in found:
             continue
-        why = _out_of_time(one, text) or _elsewhere(one, text) or _freed_for_one_line(one, text)
+        why = next(filter(None, (look(one, text) for look in LOOKS)), "")
         if why:
             found[one.seqs[-1]] = why
     return found
@@ -49,10 +52,14 @@ def doubts(findings: Iterable[Violation], text: dict[int, str], touched: Collect
 
 def _out_of_time(one: Violation, text: dict[int, str]) -> str:
     """The kernel prints lines in the order of their times."""
-    for seq in one.seqs[-LAST:]:
-        times = [float(match[1]) for line in (seq - 1, seq, seq + 1) if (match := TIME.search(text.get(line, "")))]
-        if times != sorted(times):
-            return f"line {seq} is out of the order of time"
+    last = one.seqs[-1]
+    before, at = 0.0, 0
+    for line in range(max(min(one.seqs) - 1, last - AROUND), last + 2):
+        match = TIME.search(text.get(line, ""))
+        if match is not None:
+            if float(match[1]) < before:
+                return f"line {line} is out of the order of time, behind line {at}"
+            before, at = float(match[1]), line
     return ""
 
 
@@ -73,15 +80,52 @@ def _elsewhere(one: Violation, text: dict[int, str]) -> str:
 
 
 def _freed_for_one_line(one: Violation, text: dict[int, str]) -> str:
-    """A page without a reference is free, and no task that had it a line before and has it a line later saw that."""
+    """A page without a reference is free, and no task that still has it a line later saw that."""
     last = one.seqs[-1]
-    page, refs = POINTER.search(text.get(last, "")), REFS.search(text.get(last, ""))
-    if page is None or refs is None or int(refs[1]) > 0:
+    found = NONE_LEFT.search(text.get(last, ""))
+    if found is None:
         return ""
-    task = text[last].partition("[")[0]
-    for lines in (range(last - 1, last - AROUND, -1), range(last + 1, last + AROUND)):
-        other = next((text[line] for line in lines if f"={page[1]} " in text.get(line, "") and REFS.search(text[line])), "")
-        found = REFS.search(other)
-        if found is None or int(found[1]) <= 0 or other.partition("[")[0] != task:
-            return ""
-    return f"page {page[1]} has no reference in line {last}, and has some before and after"
+    page, task = found[1] or found[2], text[last].partition("[")[0]
+    before = _count(page, range(last - 1, last - AROUND, -1), text)
+    after = _count(page, range(last + 1, last + AROUND), text, task)
+    return f"page {page} has no reference in line {last}, and has some in other lines" if before and after else ""
+
+
+def _fell(one: Violation, text: dict[int, str]) -> str:
+    """A target that has too few references when its move is over had them before: somebody dropped one, or the line is wrong."""
+    found = REFS.search(text.get(one.seqs[-1], ""))
+    if one.rule != "D17" or found is None:
+        return ""
+    for seq in one.seqs[-LAST - 1 : -1]:
+        other = REFS.search(text.get(seq, ""))
+        if other is not None and other[1] == found[1] and int(other[2]) > int(found[2]):
+            return f"page {found[1]} has {other[2]} references in line {seq}, and {found[2]} in line {one.seqs[-1]}"
+    return ""
+
+
+def _count(page: str, lines: Iterable[int], text: dict[int, str], task: str = "") -> int:
+    """References of a page in the first of some lines that tells, and is of ``task``; 1 where none does but any task may."""
+    for line in lines:
+        match = REFS.search(text.get(line, ""))
+        if match is not None and match[1] == page:
+            return int(match[2]) if text[line].startswith(task) else 0
+    return 0 if task else 1
+
+
+def _stranger(one: Violation, text: dict[int, str]) -> str:
+    """A task that is in one line only, between lines of another one on the same processor, is a wrong name rather than a task."""
+    for line in range(max(min(one.seqs[-LAST:]), one.seqs[-1] - AROUND), one.seqs[-1] + 1):
+        here, before, after = (HEAD.match(text.get(at, "")) for at in (line, line - 1, line + 1))
+        if here is None or before is None or after is None or before.groups() != after.groups():
+            continue
+        if here[2] == before[2] and here[1] != before[1] and _lines_of(here[1], line, text) == 1:
+            return f"line {line} is of {shown(here[1], 40)}, of which no other line tells"
+    return ""
+
+
+def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
+    return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
+
+
+LOOKS = (_out_of_time, _elsewhere, _freed_for_one_line, _fell, _stranger)
+"""What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""

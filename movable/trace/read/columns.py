@@ -12,12 +12,13 @@ class Layout:
     """Where the fields of one trace event stand among its tokens, and how often the event was seen.
 
     ``whole`` says that all four fields of a page are there; ``names`` are the fields wanted, ``split`` how many blanks to split at.
-    Of a return, ``ret`` says that its lines have the value, ``paired`` that one of them had an entry before.
+    Of a return, ``ret`` says that its lines have the value, ``paired`` that one of them had an entry before. ``sites`` are where in
+    the kernel it is recorded, ``tokens`` what its other values mean.
     """
 
     __slots__ = (
-        *("action", "count", "flags", "kind", "mapping", "meaning"),
-        *("names", "page", "paired", "refs", "ret", "split", "values", "whole"),
+        *("_bases", "action", "count", "flags", "kind", "mapping", "meaning"),
+        *("names", "page", "paired", "refs", "ret", "sites", "split", "tokens", "values", "whole"),
     )
 
     def __init__(self, means: Meaning) -> None:
@@ -30,6 +31,9 @@ class Layout:
         self.whole = False
         self.names: dict[str, int] = {}
         self.values: list[tuple[str, int]] = []
+        self.sites: set[str] = set()
+        self.tokens: dict[str, int] = {}
+        self._bases: dict[str, bool] = {}
         self.split = -1
         self.page = self.flags = self.mapping = self.refs = UNSEEN
 
@@ -53,6 +57,12 @@ class Layout:
         self.values = [(argument, names[field]) for argument, field in means.values if field in names]
         self.whole = min(self.page, self.flags, self.mapping, self.refs) >= 0
         self.split = max(names.values(), default=0) + 1
+
+    def in_its_base(self, token: str) -> None:
+        """A field is always written in hexadecimal digits, or never. Raises Damaged for the other."""
+        name, _, value = token.partition("=")
+        if self._bases.setdefault(name, value.startswith("0x")) is not value.startswith("0x"):
+            raise Damaged(f"{name} is not written so in other lines")
 
     def fits(self, tokens: list[str]) -> bool:
         """Whether the fields stand in a line where they are expected."""

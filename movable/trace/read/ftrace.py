@@ -21,14 +21,17 @@ from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, unknown_era
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
-from movable.trace.read.numbers import Damaged, Fault, number
+from movable.trace.read.numbers import Damaged, Fault, events_in, number
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
 from movable.trace.read.sticky import translated
 from movable.trace.read.values import Values
 from movable.trace.read.vocabulary import (
+    ABOUT_PAGES,
+    ASKERS,
     CALL,
     CALLER,
     CALLER_RETURN,
+    ENDS,
     FLAG_LAYOUTS,
     FREE,
     LAYOUT_BY_ISOLATED_BIT,
@@ -55,8 +58,6 @@ UNREAD_CALL = -2
 JOINED = "it holds the beginning of another line"
 MAX_BYTES_WITHOUT_EVENTS = 1 << 20
 """Bytes in a row without a trace line before the input is refused."""
-ABOUT_PAGES = NEEDED - {"migrate_pages"}
-"""Kinds of events that only movable pages take part in."""
 HOPELESS = 2000
 """Lines in a row without one trace line before the input is refused."""
 
@@ -68,18 +69,8 @@ OWN_HEADER = re.compile(r"# movable: (.*=.*)")
 LATEST_ERA = list(ERAS)[-1]
 """Which era a kernel whose marks stay is taken for, where nothing says more."""
 
-ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
-
-ENDS = frozenset(("migratepage", "putback_page"))
-"""Callbacks that get isolated pages only."""
-
 _new = tuple.__new__
 _EMPTY: dict[str, Any] = {}
-
-
-def _count(text: str) -> int:
-    """A number of events as a header says it, whatever it says; more digits than any count has are left away."""
-    return int(text[:18]) if text.isdecimal() else 0
 
 
 class Reader(Values):
@@ -286,6 +277,8 @@ class Reader(Values):
                         refs = counts[tokens[layout.refs]]
                     except (KeyError, IndexError):
                         task, tokens, pfn, flags, mapping, refs = self._with_care(layout, head, rest)
+                    if tokens[0] not in layout.sites:
+                        self._learn_site(layout, tokens[0])
                     if ": " in tokens[-1]:
                         raise Damaged(JOINED)
                     if action == PLAIN:
@@ -296,6 +289,9 @@ class Reader(Values):
                         # __folio_put and free_unref_page tell of one and the same release
                         again = task.freed == pfn
                         task.freed = UNSEEN if again else pfn
+                        if again and mapping != task.freed_mapping:
+                            self._release_in_doubt(task)
+                        task.freed_mapping, task.freed_at = mapping, number
                         event = None if again else _new(Event, (number, task.name, "free_page", pfn, flags, mapping, refs, _EMPTY))
                     elif action == CALL:
                         event = self._call(layout, tokens, task, pfn, flags, mapping, refs)
@@ -397,6 +393,10 @@ class Reader(Values):
     def _return(self, layout: Layout, task: Task, rest: str) -> Event | None:
         """A return belongs to the innermost open call of its function; one without such a call is another page's."""
         means = layout.meaning
+        at = rest.find("<- ")
+        site = rest[at : rest.find(")", at)] if at >= 0 else ""
+        if site and site not in layout.sites:
+            self._learn_site(layout, site)
         frame = task.pop(means.call)
         at = rest.rfind("ret=")
         if at >= 0:
@@ -522,7 +522,7 @@ class Reader(Values):
             return None
         lost = LOST.search(line)
         if lost:
-            self.lost += _count(lost[1] or lost[2] or "1")
+            self.lost += events_in(lost[1] or lost[2] or "1")
             return None
         match = ODD_LINE.match(text)
         if match is None:
@@ -544,7 +544,7 @@ class Reader(Values):
     def _header(self, line: str) -> None:
         filled = FILLED.match(line)
         if filled:
-            self.lost += max(0, _count(filled[2]) - _count(filled[1]))
+            self.lost += max(0, events_in(filled[2]) - events_in(filled[1]))
         own = OWN_HEADER.match(line)
         if own:
             words = (word.partition("=") for word in own[1].split())
@@ -552,7 +552,7 @@ class Reader(Values):
             self.header.update(told)
             for name in ("lost", "missed"):
                 number = told.get(name, "")
-                setattr(self, name, getattr(self, name) + _count(number))
+                setattr(self, name, getattr(self, name) + events_in(number))
             if not self.layout_known and self.header.get("era") in FLAG_LAYOUTS:
                 self.layout = self.header["era"]
 

@@ -51,3 +51,8 @@ def number(token: str) -> int | None:
     if word in UNREAD:
         return None
     raise Damaged(f"{token} is no number" if equals else f"{token} is no field")
+
+
+def events_in(text: str) -> int:
+    """A number of events as a header says it, whatever it says; more digits than any count has are left away."""
+    return int(text[:18]) if text.isdecimal() else 0

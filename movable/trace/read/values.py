@@ -5,9 +5,11 @@ What cannot be read is remembered here too, and which lines are therefore no evi
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from movable.shown import shown
+from movable.trace.read.call_stack import Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.numbers import Damaged, Fault, number
 from movable.trace.read.vocabulary import BELOW_GUESS, PAGE_FIELDS, PAGE_STRUCT, UNSEEN, guess_base, model_flags
@@ -16,6 +18,14 @@ CACHE_LIMIT = 100_000
 """Decoded tokens kept before the cache starts afresh."""
 MAX_DAMAGED_KEPT = 20
 """Damaged lines that are remembered with what is wrong with them."""
+SITES_LIMIT = 4096
+"""Places of the kernel that are remembered."""
+SURE = 20
+"""Lines of an event after which it is known where in the kernel it is recorded."""
+ENTRY = re.compile(r"\(\w+\+0x[04]/|<- \w")
+"""Where a function begins, or ends: what is recorded there is at no other place, as what the kernel does in line is."""
+ANYWHERE = re.compile(r"(?:\(|<- )0x|.*\[")
+"""Where a function of a module is, which may be loaded anew."""
 
 
 _PAGES = tuple(f"{name}=" for name in sorted(PAGE_FIELDS))
@@ -38,6 +48,7 @@ class Values:
         self._mappings: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._pages: dict[str, int] = {}
+        self._sites: dict[str, Layout] = {}
 
     def _args(self, layout: Layout, tokens: list[str]) -> dict[str, Any]:
         args: dict[str, Any] = {}
@@ -50,8 +61,11 @@ class Values:
                 value = self._flags.get(token)
                 args[name] = self._flag_word(token) if value is None else value
             else:
-                value = self._counts.get(token)
-                args[name] = self._number(token, self._counts) if value is None else value
+                value = layout.tokens.get(token)
+                if value is None:
+                    layout.in_its_base(token)
+                    value = self._number(token, layout.tokens)
+                args[name] = value
         return args
 
     def _number(self, token: str, cache: dict[str, int], field: str = "") -> int:
@@ -108,3 +122,23 @@ class Values:
         """The present line is no evidence."""
         if len(self.touched) < CACHE_LIMIT:
             self.touched.add(self.line)
+
+    def _learn_site(self, layout: Layout, site: str) -> None:
+        """Each event is recorded at a place of its own; one in a module may be loaded anew. Raises Damaged for another's place
+        in a line of an event whose own is known."""
+        if len(self._sites) >= SITES_LIMIT:
+            return
+        other = self._sites.setdefault(site, layout)
+        if other is not layout and layout.sites:
+            raise Damaged(f"{shown(site, 40)} is where {other.kind or 'another event'} is recorded")
+        if layout.count >= SURE and not ANYWHERE.match(site) and all(map(ENTRY.match, layout.sites)):
+            if other is layout:
+                del self._sites[site]
+            raise Damaged(f"{shown(site, 40)} is not where {layout.kind or 'the event'} is recorded")
+        layout.sites.add(site)
+
+    def _release_in_doubt(self, task: Task) -> None:
+        """Two lines tell of one release. Raises Damaged: they do not say the same, and neither is evidence."""
+        if len(self.touched) < CACHE_LIMIT:
+            self.touched.add(task.freed_at)
+        raise Damaged(f"the page is released in line {task.freed_at} already, with another mapping")

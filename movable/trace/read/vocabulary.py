@@ -66,6 +66,11 @@ CORE = {
 }
 """Trace events of the core. Events of a driver are known by their endings, below."""
 
+ASKERS = ("offline_pages", "soft_offline_page", "alloc_contig_range", "compact_zone")
+"""Who asks for isolations."""
+ENDS = frozenset(("migratepage", "putback_page"))
+"""Callbacks that get isolated pages only."""
+
 CALLBACKS = {
     "isolate": ("isolate_page", (("mode", "mode"),)),
     "migrate": (
@@ -129,6 +134,8 @@ NEEDED = frozenset(
     )
 )
 """Kinds of events of which a trace must have at least one, to be about movable pages at all."""
+ABOUT_PAGES = NEEDED - {"migrate_pages"}
+"""Those that only movable pages take part in."""
 
 # --- flag words ---
 
