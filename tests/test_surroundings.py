@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -47,3 +48,16 @@ def test_standard_output_that_is_closed(command: str) -> None:
 def test_standard_output_that_is_full() -> None:
     code, err = run(COMMANDS["summary"], ">/dev/full")
     assert code == 1 and err == "movable: standard output: No space left on device\n"
+
+
+def test_a_folder_that_is_gone_and_no_more_files_are_not_about_standard_output() -> None:
+    check = ["check", "docs.drivers.ring:Ring", "--examples", "1"]
+    gone = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh"]
+    few = ["sh", "-c", 'ulimit -n 6 && exec "$@"', "sh"]
+    root = Path(__file__).parents[1]
+    for before, words in ((gone, "the folder that the command was started in is gone"), (few, "Too many open files")):
+        with TemporaryDirectory() as folder:
+            env = os.environ | {"PYTHONPATH": f"{root}:{root / 'drivers'}"}
+            command = [*before, sys.executable, "-m", "movable", *check]
+            done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2 and words in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr

@@ -25,6 +25,11 @@ def find(name: str, options: str) -> type[Driver]:
     return _class(name, options, (state.st_mtime_ns, state.st_size, beside.stat().st_mtime_ns if beside.is_file() else 0))
 
 
+def tidy() -> None:
+    """Take away what is left of a build whose process was ended."""
+    toolchain.sweep()
+
+
 @lru_cache(maxsize=64)
 def _class(name: str, options: str, state: tuple[int, ...]) -> type[Driver]:
     path = Path(name).resolve()

@@ -133,7 +133,7 @@ class _Parser(argparse.ArgumentParser):
         """As in ArgumentParser."""
         from movable.shown import shown
 
-        super().error(shown(message))
+        self.exit(2, f"{self.prog}: {shown(message)}; '{self.prog} --help' lists what there is\n")
 
 
 def _debug_everywhere(verbs: Verbs) -> None:

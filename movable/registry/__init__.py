@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 GROUPS = ("movable.drivers", "movable.filesystems")
 LOADERS = {".c": "movable.c.target:find"}
-"""Who makes a factory of a file in another language, by the end of its name: called with the name and what follows the colon."""
+"""Who makes a factory of a file in another language, by the end of its name: called with the name and what follows the colon.
+Beside it ``tidy()`` takes away what is left of a build that was ended."""
 Factory = Callable[..., Any]
 
 _HOOKS = (*CALLBACKS, *(form for form in MIGRATE_FORMS if form not in CALLBACKS))
@@ -162,6 +163,12 @@ def is_built(target: str) -> bool:
 def own_era(driver: Any) -> str:
     """The era that a driver is written for, as far as its source says so; the default of all others."""
     return str(getattr(driver, "own_era", DEFAULT))
+
+
+def tidy(target: str) -> None:
+    """Take away what is left of the build of a target whose process was ended."""
+    if is_built(target):
+        importlib.import_module(LOADERS[Path(target.partition(":")[0]).suffix].partition(":")[0]).tidy()
 
 
 def era_of(target: str) -> str:

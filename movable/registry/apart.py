@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from movable.eras import DEFAULT
 from movable.errors import UsageError
-from movable.registry import Found, era_of, installed, is_built
+from movable.registry import Found, era_of, installed, is_built, tidy
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
 from movable.supervise.relay import complain, error_of
@@ -61,6 +61,8 @@ def era_apart(target: str, deadline: float | None = None) -> str:
 
     with Supervisor(work) as supervisor:
         ending = supervisor.run({}, lambda record: eras.append(str(record.get("era"))), deadline)
+    if ending.how != DONE:
+        tidy(target)
     if ending.how == INTERRUPTED:
         raise of_this_command()
     complain(ending, target)

@@ -72,16 +72,32 @@ def test_a_file_of_another_campaign_is_refused_whole(tmp_path: Path) -> None:
         opened(tmp_path / "c", code="d")
 
 
+@pytest.mark.parametrize("head", ["", "nothing", "[]", "{}", json.dumps({**HEAD, "seed": 3}), json.dumps({**HEAD, "sum": "0"})])
+def test_a_damaged_first_line_is_refused_and_the_others_used(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    path.write_text("\n".join([head, *filled(path)[1:]]) + "\n")
+    found = opened(path)
+    assert [one["number"] for one in found.records] == [0, 1, 2, 3] and found.refused == [1]
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("pipe", "folder", "loop"):
+        with pytest.raises(ExploreError, match="is no regular file"):
+            opened(tmp_path / name)
+
+
 def test_cut_anywhere_only_the_last_line_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "c"
     filled(path)
     whole = path.read_bytes()
-    head = len(whole.splitlines(keepends=True)[0])
-    for size in range(head, len(whole)):
+    for size in range(1, len(whole)):
         path.write_bytes(whole[:size])
         found = opened(path)
         lines = whole[:size].count(b"\n") - 1 + (whole[size : size + 1] == b"\n")
-        assert len(found.records) == lines
+        assert len(found.records) == max(0, lines) and (1 in found.refused) is (lines < 0)
         found.add({"number": 9})
         assert opened(path).records[-1]["number"] == 9
 

@@ -154,8 +154,8 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     place = cache() / name
     if place.is_dir():
         return place
-    _sweep()
-    fresh = Path(tempfile.mkdtemp(prefix=NEW, dir=cache()))
+    sweep()
+    fresh = Path(tempfile.mkdtemp(prefix=f"{_beginning()}{os.getpid()}-", dir=cache()))
     try:
         make(fresh)
         try:
@@ -168,11 +168,19 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     return place
 
 
-def _sweep() -> None:
-    """Take away what processes began that were killed."""
+def _beginning() -> str:
+    """How the names of folders begin that processes make whose numbers mean something to this one."""
+    return f"{NEW}{os.stat('/proc/self/ns/pid').st_ino}-"
+
+
+def sweep() -> None:
+    """Take away what processes began to make that were killed."""
+    ours = _beginning()
     for place in cache().glob(f"{NEW}*"):
-        with suppress(OSError):
-            if place.stat().st_mtime < time.time() - ABANDONED:
+        with suppress(OSError, ValueError):
+            name = place.name
+            gone = name.startswith(ours) and not os.path.exists(f"/proc/{int(name[len(ours) :].partition('-')[0])}")
+            if gone or place.stat().st_mtime < time.time() - ABANDONED:
                 shutil.rmtree(place, ignore_errors=True)
 
 

@@ -105,6 +105,9 @@ class Nesting:
         call = self.callbacks[event.task]
         if event.pfn not in (call.pfn, call.args.get("newpage")):
             return
+        hook = self._hook.get(event.task)
+        if hook is not None and event.kind == "set_page_movable" and hook.args.get("ret") not in (0, None):
+            self._disagree(event, hook.seq, f"gets a mark of the balloon core; the hook had answered {hook.args['ret']}")
         if event.kind == "unlock_page":
             del self.callbacks[event.task]
         elif event.flags >= 0 and not event.flags & LOCKED:

@@ -26,6 +26,7 @@ POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
+UNLOCKED_TARGET = re.compile(r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b")
 HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
 
 
@@ -92,14 +93,30 @@ def _freed_for_one_line(one: Violation, text: dict[int, str]) -> str:
 
 
 def _fell(one: Violation, text: dict[int, str]) -> str:
-    """A target that has too few references when its move is over had them before: somebody dropped one, or the line is wrong."""
-    found = REFS.search(text.get(one.seqs[-1], ""))
-    if one.rule != "D17" or found is None:
+    """A target that has too few references when its move is over had them before (D17), or a page in its callback right after (V1):
+    somebody dropped one, or the line is wrong."""
+    last = one.seqs[-1]
+    found = REFS.search(text.get(last, ""))
+    if one.rule not in ("D17", "V1") or found is None:
         return ""
-    for seq in one.seqs[-LAST - 1 : -1]:
-        other = REFS.search(text.get(seq, ""))
-        if other is not None and other[1] == found[1] and int(other[2]) > int(found[2]):
-            return f"page {found[1]} has {other[2]} references in line {seq}, and {found[2]} in line {one.seqs[-1]}"
+    task = text[last].partition("[")[0]
+    lines = one.seqs[-LAST - 1 : -1] if one.rule == "D17" else range(last + 1, last + AROUND)
+    other = _count(found[1], lines, text, task)
+    return f"page {found[1]} has {found[2]} references in line {last}, and {other} in another" if other > int(found[2]) else ""
+
+
+def _target_locked(one: Violation, text: dict[int, str]) -> str:
+    """A target that comes without its lock, and has it in the next line of the task, had it."""
+    last = one.seqs[-1]
+    found = UNLOCKED_TARGET.search(text.get(last, ""))
+    if found is None:
+        return ""
+    for line in range(last + 1, last + AROUND):
+        other = text.get(line, "")
+        if f" page={found[1]} " in other:
+            flags = FLAGS.search(other)
+            locked = flags is not None and int(flags[1], 16) & 1 and other.startswith(text[last].partition("[")[0])
+            return f"the target of line {last} is locked in line {line}" if locked else ""
     return ""
 
 
@@ -127,5 +144,5 @@ def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
     return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
 
 
-LOOKS = (_out_of_time, _elsewhere, _freed_for_one_line, _fell, _stranger)
+LOOKS = (_out_of_time, _elsewhere, _freed_for_one_line, _fell, _target_locked, _stranger)
 """What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""

@@ -22,6 +22,8 @@ SITES_LIMIT = 4096
 """Places of the kernel that are remembered."""
 SURE = 20
 """Lines of an event after which it is known where in the kernel it is recorded."""
+SEVERAL = 3
+"""Places in a trace; a tool that writes one for all lines has fewer."""
 ENTRY = re.compile(r"\(\w+\+0x[04]/|<- \w")
 """Where a function begins, or ends: what is recorded there is at no other place, as what the kernel does in line is."""
 ANYWHERE = re.compile(r"(?:\(|<- )0x|.*\[")
@@ -125,11 +127,11 @@ class Values:
 
     def _learn_site(self, layout: Layout, site: str) -> None:
         """Each event is recorded at a place of its own; one in a module may be loaded anew. Raises Damaged for another's place
-        in a line of an event whose own is known."""
+        where its own is known, or the other's."""
         if len(self._sites) >= SITES_LIMIT:
             return
         other = self._sites.setdefault(site, layout)
-        if other is not layout and layout.sites:
+        if other is not layout and (layout.sites or (other.count >= SURE and len(self._sites) > SEVERAL)):
             raise Damaged(f"{shown(site, 40)} is where {other.kind or 'another event'} is recorded")
         if layout.count >= SURE and not ANYWHERE.match(site) and all(map(ENTRY.match, layout.sites)):
             if other is layout:
