@@ -109,6 +109,8 @@ class Search:
             self._programs(limit, notice)
             if not report.cut:
                 self._interleavings(limit, notice)
+            if budget.by_time and budget.share and not report.executions and not self.until:
+                report.cut = True  # the time was over before the first of them
         except KeyboardInterrupt as error:
             if not by_hand(error):
                 raise

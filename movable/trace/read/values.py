@@ -65,7 +65,8 @@ class Values:
             else:
                 value = layout.tokens.get(token)
                 if value is None:
-                    layout.in_its_base(token)
+                    if "=(" not in token:  # which says that the probe could not read it
+                        layout.in_its_base(token)
                     value = self._number(token, layout.tokens)
                 args[name] = value
         return args
