@@ -120,8 +120,8 @@ def mixed(kind: str, line: str, lines: list[str], dice: random.Random) -> str:
     if not found:
         return line
     one = dice.choice(found)
-    values = [match[2] for other in dice.sample(lines, 40) for match in FIELD.finditer(other) if match[1] == one[1]]
-    return line[: one.start(2)] + dice.choice([*values, one[2]]) + line[one.end(2) :]
+    values = {match[2] for other in dice.sample(lines, 40) for match in FIELD.finditer(other) if match[1] == one[1]}
+    return line[: one.start(2)] + dice.choice(sorted(values - {one[2]}) or [one[2]]) + line[one.end(2) :]
 
 
 def damaged(seed: int, number: int) -> Iterator[Damage]:
@@ -167,7 +167,7 @@ REASONS: tuple[tuple[str, str, set[str], str], ...] = (
         "an answer to isolate is one number, which no other line repeats",
     ),
     (
-        r"digit|character|other value", "folio_unlock", {"V4", "V11"},
+        r"digit|character|other value", "folio_unlock", {"V4", "V11", "D30"},
         "the flags at an unlock tell how an isolation or a move ended, and no other line repeats them",
     ),
     (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from errno import ENOENT
 
 from movable.events import Event
-from movable.mm.page_flags import LOCKED
+from movable.mm.page_flags import ISOLATED, LOCKED
 from movable.rules.stream.history import UNSEEN
 
 INSIDE = {"isolate_page": "isolate_movable_page", "migratepage": "move_to_new_page"}
@@ -109,6 +109,8 @@ class Nesting:
         if hook is not None and event.kind == "set_page_movable" and hook.args.get("ret") not in (0, None):
             self._disagree(event, hook.seq, f"gets a mark of the balloon core; the hook had answered {hook.args['ret']}")
         if event.kind == "unlock_page":
+            if call.kind == "isolate_page" and event.pfn == call.pfn and event.flags > 0 and event.flags & ISOLATED:
+                self._disagree(event, call.seq, "is isolated and unlocked before its driver has agreed to that")
             del self.callbacks[event.task]
         elif event.flags >= 0 and not event.flags & LOCKED:
             words = "is not locked; it was when the callback began, and the lines between tell of no unlock"

@@ -289,9 +289,9 @@ class Reader(Values):
                         # __folio_put and free_unref_page tell of one and the same release
                         again = task.freed == pfn
                         task.freed = UNSEEN if again else pfn
-                        if again and mapping != task.freed_mapping:
+                        if again and (mapping != task.freed_mapping or (flags != task.freed_flags and mapping > 0)):
                             self._release_in_doubt(task)
-                        task.freed_mapping, task.freed_at = mapping, number
+                        task.freed_mapping, task.freed_flags, task.freed_at = mapping, flags, number
                         event = None if again else _new(Event, (number, task.name, "free_page", pfn, flags, mapping, refs, _EMPTY))
                     elif action == CALL:
                         event = self._call(layout, tokens, task, pfn, flags, mapping, refs)

@@ -144,4 +144,4 @@ class Values:
         """Two lines tell of one release. Raises Damaged: they do not say the same, and neither is evidence."""
         if len(self.touched) < CACHE_LIMIT:
             self.touched.add(task.freed_at)
-        raise Damaged(f"the page is released in line {task.freed_at} already, with another mapping")
+        raise Damaged(f"the page is released in line {task.freed_at} already, with another mapping or flags")
