@@ -24,9 +24,9 @@ class Frame:
 class Task:
     """One task: its name as events carry it, and the calls that it is inside of, innermost last.
 
-    ``freed`` is the page that it has just released, with ``freed_flags`` and ``freed_mapping`` in line ``freed_at``; ``unlocks`` how
-    many unlocks still belong to a callback that returned, ``calls`` how many calls of it were seen to begin. ``unpaired`` counts its calls that never
-    returned, by function.
+    ``freed`` is the page that it has just released, with ``freed_flags`` and ``freed_mapping`` in line ``freed_at``;
+    ``unlocks`` how many unlocks still belong to a callback that returned, ``calls`` how many calls of it were seen to begin.
+    ``unpaired`` counts its calls that never returned, by function.
     """
 
     __slots__ = ("calls", "freed", "freed_at", "freed_flags", "freed_mapping", "name", "stack", "unlocks", "unpaired")
