@@ -226,7 +226,9 @@ def _again(asked: Asked, text: str) -> None:
 def check_supervised(asked: Asked, progress: Progress | None) -> Report:
     """``check`` for a driver that may do anything. Raises what a check raises."""
     case = _Case(asked, progress)
+    began = time.monotonic()
     with Supervisor(lambda tell, given: _work(asked, tell, given), patience=case.time.patience, preload=PRELOAD) as supervisor:
+        case.time = Time.of(asked.measure, time.monotonic() - began if command_began is None else 0.0)  # what is read first counts too
         while True:
             case.given.spent = time.monotonic() - case.time.began
             ending = supervisor.run(to_record(case.given), case.take, case.time.deadline)
