@@ -20,7 +20,7 @@ from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
 from movable.shown import shown
 from movable.supervise import board
-from movable.supervise.board import Place
+from movable.supervise.board import PREPARE, Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
@@ -228,7 +228,8 @@ def check_supervised(asked: Asked, progress: Progress | None) -> Report:
     case = _Case(asked, progress)
     began = time.monotonic()
     with Supervisor(lambda tell, given: _work(asked, tell, given), patience=case.time.patience, preload=PRELOAD) as supervisor:
-        case.time = Time.of(asked.measure, time.monotonic() - began if command_began is None else 0.0)  # what is read first counts too
+        spent = time.monotonic() - began if command_began is None else 0.0  # in which the first worker's modules were read
+        case.time = Time.of(asked.measure, spent)
         while True:
             case.given.spent = time.monotonic() - case.time.began
             ending = supervisor.run(to_record(case.given), case.take, case.time.deadline)
@@ -332,7 +333,8 @@ class _Case:
             return False
         if self.whole is not None or ending.how in (DONE, INTERRUPTED):
             return False
-        if ending.how == TIME and (ending.lasted < STUCK or ending.place.phase not in ("programs", "interleavings")):
+        busy = ("programs", "interleavings", PREPARE) if self._begun else ("programs", "interleavings")
+        if ending.how == TIME and (ending.lasted < STUCK or ending.place.phase not in busy):
             return False
         rule = "D51" if ending.how in (HUNG, STILL, TIME) else "D52"
         self._death(rule, f"{ending.place.where}: {ending.words}", ending.place)
