@@ -182,6 +182,7 @@ class References(Check):
         args, before = event.args, call.event.args
         newpfn = call.newpfn
         wrong = ""
+        came, left = (where.get("new_flags", UNSEEN) for where in (before, args))
         if call.new_refs:
             wrong = f"its references changed by {call.new_refs}"
         elif args.get("new_mapping", 0) > 0 or (args.get("new_mapping", UNSEEN) < 0 and call.new_mark):
@@ -190,7 +191,7 @@ class References(Check):
             wrong = f"on list {args['new_list']!r}"
         elif args.get("new_private"):
             wrong = "with its private set"
-        elif (args.get("new_flags", 0) ^ before.get("new_flags", args.get("new_flags", 0))) & ~IGNORED:
+        elif came >= 0 <= left and (came ^ left) & ~IGNORED:  # a trace shows them at the beginning alone
             wrong = "with other flags than it came with"
         if wrong:
             self.lives.life(newpfn).spoiled = newpfn >= 0

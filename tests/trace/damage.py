@@ -86,6 +86,7 @@ def field(line: str, dice: random.Random) -> str:
 
 CHANGES: dict[str, Change] = {
     "digit": lambda line, dice: value(line, dice, lambda text: digit(text, dice)),
+    "bit": lambda line, dice: value(line, dice, lambda text: hex(int(text, 16) ^ 1 << dice.randrange(24)) if "0x" in text else text),
     "underscore": lambda line, dice: value(line, dice, lambda text: f"{text[:-1]}_{text[-1]}" if len(text) > 1 else f"{text}_0"),
     "sign": lambda line, dice: value(line, dice, lambda text: dice.choice("+-") + text),
     "octal": lambda line, dice: value(line, dice, lambda text: "0o" + text.removeprefix("0x")),
@@ -163,19 +164,19 @@ def damaged(seed: int, number: int) -> Iterator[Damage]:
 
 REASONS: tuple[tuple[str, str, set[str], str], ...] = (
     (
-        r"digit|huge|character|other value", "isolate_page_ret", {"D8"},
+        r"digit|bit|huge|character|other value", "isolate_page_ret", {"D8"},
         "an answer to isolate is one number, which no other line repeats",
     ),
     (
-        r"digit|character|other value", "folio_unlock", {"V4", "V11", "D30"},
+        r"digit|bit|character|other value", "folio_unlock", {"V4", "V11", "D30"},
         "the flags at an unlock tell how an isolation or a move ended, and no other line repeats them",
     ),
     (
-        r"digit|character|other value", "(set|clear)_page_movable", {"D2", "D21"},
+        r"digit|bit|character|other value", "(set|clear)_page_movable", {"D2", "D21"},
         "locking is not recorded, so that one line alone has the lock bit at a mark",
     ),
     (
-        r"digit|huge|character|other value", "migrate_page_ret", {"D23", "D25", "D27", "D58"},
+        r"digit|bit|huge|character|other value", "migrate_page_ret", {"D23", "D25", "D27", "D58"},
         "where the core's function around a callback is not recorded, no other line repeats the answer",
     ),
 )
