@@ -86,7 +86,7 @@ def field(line: str, dice: random.Random) -> str:
 
 CHANGES: dict[str, Change] = {
     "digit": lambda line, dice: value(line, dice, lambda text: digit(text, dice)),
-    "bit": lambda line, dice: value(line, dice, lambda text: hex(int(text, 16) ^ 1 << dice.randrange(24)) if "0x" in text else text),
+    "bit": lambda line, dice: value(line, dice, lambda text: hex(int(text, 16) ^ 1 << dice.randrange(24)) if "x" in text else text),
     "underscore": lambda line, dice: value(line, dice, lambda text: f"{text[:-1]}_{text[-1]}" if len(text) > 1 else f"{text}_0"),
     "sign": lambda line, dice: value(line, dice, lambda text: dice.choice("+-") + text),
     "octal": lambda line, dice: value(line, dice, lambda text: "0o" + text.removeprefix("0x")),

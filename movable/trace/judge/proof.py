@@ -26,7 +26,9 @@ POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
-UNLOCKED_TARGET = re.compile(r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b")
+UNLOCKED = re.compile(
+    r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
+)
 HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
 
 
@@ -105,18 +107,19 @@ def _fell(one: Violation, text: dict[int, str]) -> str:
     return f"page {found[1]} has {found[2]} references in line {last}, and {other} in another" if other > int(found[2]) else ""
 
 
-def _target_locked(one: Violation, text: dict[int, str]) -> str:
-    """A target that comes without its lock, and has it in the next line of the task, had it."""
+def _locked_a_line_later(one: Violation, text: dict[int, str]) -> str:
+    """A page that comes to a callback without its lock (V1, V7), and has it in the next line of the task, had it."""
     last = one.seqs[-1]
-    found = UNLOCKED_TARGET.search(text.get(last, ""))
+    found = UNLOCKED.search(text.get(last, "")) if one.rule in ("V1", "V7") else None
     if found is None:
         return ""
+    page = found[1] or found[2]
     for line in range(last + 1, last + AROUND):
         other = text.get(line, "")
-        if f" page={found[1]} " in other:
+        if f" page={page} " in other:
             flags = FLAGS.search(other)
             locked = flags is not None and int(flags[1], 16) & 1 and other.startswith(text[last].partition("[")[0])
-            return f"the target of line {last} is locked in line {line}" if locked else ""
+            return f"page {page} has no lock in line {last}, and has it in line {line}" if locked else ""
     return ""
 
 
@@ -144,5 +147,5 @@ def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
     return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
 
 
-LOOKS = (_out_of_time, _elsewhere, _freed_for_one_line, _fell, _target_locked, _stranger)
+LOOKS = (_out_of_time, _elsewhere, _freed_for_one_line, _fell, _locked_a_line_later, _stranger)
 """What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""
