@@ -176,6 +176,10 @@ REASONS: tuple[tuple[str, str, set[str], str], ...] = (
         "locking is not recorded, so that one line alone has the lock bit at a mark",
     ),
     (
+        r"digit|bit|character|other value|field", "migrate_pages", {"V8"},
+        "the mode of a run stands in one line, and what is called inside is compared with it",
+    ),
+    (
         r"digit|bit|huge|character|other value", "migrate_page_ret", {"D23", "D25", "D27", "D58"},
         "where the core's function around a callback is not recorded, no other line repeats the answer",
     ),

@@ -26,6 +26,9 @@ POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
+RELEASE = re.compile(r"\d: (?:folio_put_final|__folio_put|free_unref_page|free_frozen_pages): ")
+PASSING = 0x700FF
+"""Flags that come and go: the page lock, who waits for it, references, and the bits that mark isolated pages."""
 UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
 )
@@ -90,8 +93,35 @@ def _freed_for_one_line(one: Violation, text: dict[int, str]) -> str:
         return ""
     page, task = found[1] or found[2], text[last].partition("[")[0]
     before = _count(page, range(last - 1, last - AROUND, -1), text)
-    after = _count(page, range(last + 1, last + AROUND), text, task)
+    after = _count(page, range(last + 1, last + AROUND), text, task) or _released(page, last, text)
     return f"page {page} has no reference in line {last}, and has some in other lines" if before and after else ""
+
+
+def _released(page: str, line: int, text: dict[int, str]) -> bool:
+    """Whether the next line about a page is the one about its last reference."""
+    following = (text.get(at, "") for at in range(line + 1, line + AROUND))
+    return bool(RELEASE.search(next((other for other in following if f" page={page} " in other), "")))
+
+
+def _other_flags(one: Violation, text: dict[int, str]) -> str:
+    """Flags that a page has neither in the line before nor in the one after it, which agree."""
+    last = one.seqs[-1]
+    page, flags = POINTER.search(text.get(last, "")), FLAGS.search(text.get(last, ""))
+    if page is None or flags is None:
+        return ""
+    around = [
+        next((int(found[1], 16) for at in lines if (found := _flags_of(page[1], text.get(at, "")))), None)
+        for lines in (range(last - 1, last - AROUND, -1), range(last + 1, last + AROUND))
+    ]
+    before, after = around
+    if before is None or after is None or (before ^ after) & ~PASSING or not (int(flags[1], 16) ^ before) & ~PASSING:
+        return ""
+    return f"page {page[1]} has flags in line {last} that it has neither before nor after"
+
+
+def _flags_of(page: str, line: str) -> re.Match[str] | None:
+    found = POINTER.search(line)
+    return FLAGS.search(line) if found is not None and found[1] == page else None
 
 
 def _fell(one: Violation, text: dict[int, str]) -> str:
@@ -147,5 +177,5 @@ def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
     return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
 
 
-LOOKS = (_out_of_time, _elsewhere, _freed_for_one_line, _fell, _locked_a_line_later, _stranger)
+LOOKS = (_out_of_time, _elsewhere, _other_flags, _freed_for_one_line, _fell, _locked_a_line_later, _stranger)
 """What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""
