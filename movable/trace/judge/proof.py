@@ -89,7 +89,7 @@ def _freed_for_one_line(one: Violation, text: dict[int, str]) -> str:
     """A page without a reference is free, and no task that still has it a line later saw that."""
     last = one.seqs[-1]
     found = NONE_LEFT.search(text.get(last, ""))
-    if found is None:
+    if found is None or RELEASE.search(text[last]):
         return ""
     page, task = found[1] or found[2], text[last].partition("[")[0]
     before = _count(page, range(last - 1, last - AROUND, -1), text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from movable.shown import shown
 from movable.trace.read.numbers import Damaged
 from movable.trace.read.vocabulary import PAGE_FIELDS, UNSEEN, Meaning
 
@@ -30,7 +31,7 @@ class Layout:
         self.paired = False
         self.whole = False
         self.names: dict[str, int] = {}
-        self.values: list[tuple[str, int]] = []
+        self.values: list[tuple[str, int, str]] = []
         self.sites: set[str] = set()
         self.tokens: dict[str, int] = {}
         self._bases: dict[str, bool] = {}
@@ -54,13 +55,17 @@ class Layout:
             raise Damaged(f"it has no field {', '.join(sorted(lacks - names.keys()))}")
         self.names = names
         self.page, self.flags, self.mapping, self.refs = (names.get(name, UNSEEN) for name in wanted[:4])
-        self.values = [(argument, names[field]) for argument, field in means.values if field in names]
+        self.values = [(argument, names[field], field) for argument, field in means.values if field in names]
         self.whole = min(self.page, self.flags, self.mapping, self.refs) >= 0
         self.split = max(names.values(), default=0) + 1
 
-    def in_its_base(self, token: str) -> None:
-        """A field is always written in hexadecimal digits, or never. Raises Damaged for the other."""
+    def fits_field(self, token: str, field: str) -> None:
+        """It is that field, which is always written in hexadecimal digits, or never. Raises Damaged for anything else."""
         name, _, value = token.partition("=")
+        if name != field:
+            raise Damaged(f"{shown(token, 40)} is not where {field} must be")
+        if value[:1] == "(":  # the probe could not read it
+            return
         if self._bases.setdefault(name, value.startswith("0x")) is not value.startswith("0x"):
             raise Damaged(f"{name} is not written so in other lines")
 

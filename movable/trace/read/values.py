@@ -54,7 +54,7 @@ class Values:
 
     def _args(self, layout: Layout, tokens: list[str]) -> dict[str, Any]:
         args: dict[str, Any] = {}
-        for name, at in layout.values:
+        for name, at, field in layout.values:
             token = tokens[at]
             if name == "newpage":
                 value = self._pages.get(token)
@@ -65,8 +65,7 @@ class Values:
             else:
                 value = layout.tokens.get(token)
                 if value is None:
-                    if "=(" not in token:  # which says that the probe could not read it
-                        layout.in_its_base(token)
+                    layout.fits_field(token, field)
                     value = self._number(token, layout.tokens)
                 args[name] = value
         return args
