@@ -163,6 +163,7 @@ def damaged(seed: int, number: int) -> Iterator[Damage]:
 
 
 REASONS: tuple[tuple[str, str, set[str], str], ...] = (
+    (r"block doubled", ".*", {"V9"}, "where the clock of a recording stands still, lines that are there twice may be two"),
     (
         r"digit|bit|huge|character|other value", "isolate_page_ret", {"D8"},
         "an answer to isolate is one number, which no other line repeats",

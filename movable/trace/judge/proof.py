@@ -153,6 +153,21 @@ def _locked_a_line_later(one: Violation, text: dict[int, str]) -> str:
     return ""
 
 
+def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
+    """A page marked or un-marked without its lock (D2, D21) by a task that has it at the marks around, and unlocks it next."""
+    last = one.seqs[-1]
+    here = text.get(last, "")
+    page, name = POINTER.search(here), TIME.search(here)
+    if one.rule not in ("D2", "D21") or page is None or name is None:
+        return ""
+    task, event = here.partition("[")[0], f": {name[2]}: "
+    lines = [text.get(at, "") for at in range(last - AROUND, last + AROUND) if at != last]
+    locks = [int(found[1], 16) & 1 for line in lines if event in line and line.startswith(task) and (found := FLAGS.search(line))]
+    following = next((line for line in lines[AROUND:] if f" page={page[1]} " in line), "")
+    unlocked = ": folio_unlock: " in following and following.startswith(task)
+    return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
+
+
 def _count(page: str, lines: Iterable[int], text: dict[int, str], task: str = "") -> int:
     """References of a page in the first of some lines that tells, and is of ``task``; 1 where none does but any task may."""
     for line in lines:
@@ -177,5 +192,7 @@ def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
     return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
 
 
-LOOKS = (_out_of_time, _elsewhere, _other_flags, _freed_for_one_line, _fell, _locked_a_line_later, _stranger)
+LOOKS = (
+    _out_of_time, _elsewhere, _other_flags, _freed_for_one_line, _fell, _locked_a_line_later, _lock_of_one_line, _stranger,
+)  # fmt: skip
 """What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""
