@@ -160,15 +160,15 @@ def is_built(target: str) -> bool:
     return Path(target.partition(":")[0]).suffix in LOADERS
 
 
-def own_era(driver: Any) -> str:
-    """The era that a driver is written for, as far as its source says so; the default of all others."""
-    return str(getattr(driver, "own_era", DEFAULT))
-
-
 def tidy(target: str) -> None:
     """Take away what is left of the build of a target whose process was ended."""
     if is_built(target):
         importlib.import_module(LOADERS[Path(target.partition(":")[0]).suffix].partition(":")[0]).tidy()
+
+
+def own_era(driver: Any) -> str:
+    """The era that a driver is written for, as far as its source says so; the default of all others."""
+    return str(getattr(driver, "own_era", DEFAULT))
 
 
 def era_of(target: str) -> str:
