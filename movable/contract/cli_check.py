@@ -35,6 +35,7 @@ def add_arguments(verbs: Verbs) -> None:
     verb.add_argument("target", nargs="?", metavar="TARGET", help="an installed name, module:Class, file.py:Class or file.c")
     verb.add_argument("--installed", action="store_true", help="certify every installed driver")
     verb.add_argument("--era", help="the kernel whose contract counts (default 4.19; for a file in C what it is written for)")
+    verb.add_argument("--workload", metavar="NAME", help="module:Class or file.py:Class, if it is not the driver's own")
     verb.add_argument("--examples", type=positive, metavar="N", help="run N programs, and 5 N interleavings")
     verb.add_argument("--executions", type=positive, metavar="N", help="run N interleavings of all scenarios together")
     verb.add_argument("--limit", type=seconds, metavar="2m", help="cut a search by work short after so long (default 60s)")
@@ -119,7 +120,7 @@ def seeds(text: str) -> list[int]:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "examples": positive, "executions": positive, "limit": seconds, "budget": seconds, "interleavings": share, "jobs": positive,
-    "seed": int,
+    "seed": int, "seeds": seeds,
 }  # fmt: skip
 """Options that may stand in a file too, and what makes values of them."""
 
@@ -209,6 +210,8 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
         raise UsageError("--campaign keeps the pieces of one seed; give --seed")
     if arguments.seed is not None and arguments.seeds:
         raise UsageError("--seed is one, --seeds are several; give one of the two")
+    if arguments.workload and arguments.installed:
+        raise UsageError("--workload is that of one driver; leave --installed out")
     counted = [name for name in ("examples", "executions", "limit", "jobs", "dask") if getattr(arguments, name)]
     if arguments.budget and counted:
         raise UsageError(f"--budget is time, and --{counted[0]} is for a search by work; give one of the two")
@@ -225,6 +228,7 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
+            arguments.workload,
             era=era,
             budget=arguments.budget,
             examples=arguments.examples,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from movable.contract.budget import OPENING, SHARE, Budget, budget_of
 from movable.contract.judge import judge
 from movable.contract.report import Explored, Report, Verdict
-from movable.contract.show.replay import replay_command, target_of
+from movable.contract.show.replay import named_workload, replay_command, target_of
 from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
@@ -60,7 +60,7 @@ class Spread:
 
 def check(  # long: the options, and the phases in their order
     target: str | Factory,
-    workload: type[Workload] | None = None,
+    workload: type[Workload] | str | None = None,
     *,
     era: str | None = None,
     budget: float | None = None,
@@ -80,12 +80,12 @@ def check(  # long: the options, and the phases in their order
 ) -> Report:
     """Certify one driver, or one file system (movable.contract.filesystem).
 
-    ``target`` is a driver class or a name for ``registry.find``; ``era`` is by default the one that it is written for.
-    By default the work is counted, so that the same ``seed`` gives
-    the same report everywhere: ``examples`` programs, and ``executions`` interleavings of all scenarios together (with
-    ``examples`` alone: five for each program). ``interleavings``, from 0 to 1, is their part of the whole. ``limit`` is the seconds
-    of processor time after which that is cut short: 60, and none where work is asked for by number. ``budget`` asks for seconds
-    instead of work.
+    ``target`` is a driver class or a name for ``registry.find``, ``workload`` one that is not the driver's own, or its name
+    (module:Class or file.py:Class); ``era`` is by default the one that it is written for. By default the work is counted, so that
+    the same ``seed`` gives the same report everywhere: ``examples`` programs, and ``executions`` interleavings of all scenarios
+    together (with ``examples`` alone: five for each program). ``interleavings``, from 0 to 1, is their part of the whole. ``limit``
+    is the seconds of processor time after which that is cut short: 60, and none where work is asked for by number. ``budget`` asks
+    for seconds instead of work.
 
     ``waive`` leads from rule ids to reasons. ``until`` names rules that are expected to break: once all of them have, the search is
     over, and only their failures are made small. ``features`` are fields of ``movable.eras.Era`` to change for the interleavings;
@@ -136,7 +136,7 @@ class Asked:
     """What was asked for, as ``check`` takes it. Nothing of the driver has run."""
 
     target: str | Factory
-    workload: type[Workload] | None
+    workload: type[Workload] | str | None
     era: str | None
     seed: int
     waive: Mapping[str, str]
@@ -192,7 +192,7 @@ class Asked:
         if is_filesystem(given):
             raise UsageError(f"{self.target} {A_FILESYSTEM}")
         target, factory = excused(self.target, given, self.waivers)
-        chosen = workload_for(factory, self.workload)
+        chosen = workload_for(factory, named_workload(self.workload) if isinstance(self.workload, str) else self.workload)
         search = Search(chosen, factory, self.era or own_era(factory), self.seed, until=self.until, excused=frozenset(self.waivers))
         return Check(target, search, self.measure, self.features, self.spread, progress)
 

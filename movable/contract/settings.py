@@ -27,6 +27,8 @@ def apply(arguments: argparse.Namespace, readers: dict[str, Callable[[str], Any]
         found = {name: value for name, value in found.items() if name not in MEASURES}
     if arguments.seeds:
         found.pop("seed", None)
+    if arguments.seed is not None or arguments.diff is not None:
+        found.pop("seeds", None)
     for name, value in found.items():
         if name not in (*readers, "era", "strict", "waive"):
             known = ", ".join(sorted((*readers, "era", "excuse", "strict", "waive")))

@@ -72,6 +72,22 @@ def test_what_cannot_end_well_does_not_begin(options: list[str], message: str, c
     assert message in captured.err
 
 
+def test_a_workload_in_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "busy.py").write_text(
+        "from docs.drivers.ring import RingWorkload\n"
+        "class Quiet(RingWorkload):\n"
+        "    def read(self, key):\n"
+        "        return b'never'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "docs.drivers.ring:Ring", "--workload", "busy.py:Quiet", "--examples", "3", "--json", "c.json"]) == 1
+    found = json.loads(Path("c.json").read_text())
+    assert found["workload"] == "Quiet"
+    assert "--workload busy.py:Quiet" in capsys.readouterr().out
+
+
 def test_an_interrupted_check_prints_what_it_has_and_stops(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +120,8 @@ def test_strict(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", RING, "--waive", "D15"], "write D15=REASON"),
         (["check", RING, "--waive", "Q7=because"], "unknown rule 'Q7'"),
         (["check", RING, "--era", "2.4"], "unknown era '2.4'"),
+        (["check", RING, "--workload", RING], "Ring is no workload"),
+        (["check", "--installed", "--workload", "ring:W"], "leave --installed out"),
         (["replay", RING, "junk"], "does not begin with 'm3.'"),
     ],
 )

@@ -27,6 +27,9 @@ def test_options_come_from_the_file_and_the_command_line_goes_first(tmp_path: Pa
     assert (found["examples"], found["seed"]) == (2, 5)
     found = certificate(tmp_path, content, "--examples", "3", "--seed", "1")
     assert (found["examples"], found["seed"]) == (3, 1)
+    several = certificate(tmp_path, "[tool.movable]\nexamples = 1\ninterleavings = 0\nseeds = '1-2'\n")
+    assert [one["seed"] for one in several["reports"]] == [1, 2]
+    assert certificate(tmp_path, "[tool.movable]\nexamples = 1\nseeds = '1-2'\n", "--seed", "3")["seed"] == 3
     found = certificate(tmp_path, content + "[tool.movable.waive]\nD2 = 'known'\n", "--examples", "4")
     (needless,) = (rule for rule in found["rules"] if rule["id"] == "D2")
     assert "it is waived (known), and held" in needless["what"]
