@@ -64,7 +64,7 @@ def _ask(gdb: str, child: int, bridge: Bridge, coroutine: int) -> str:
     libraries = [f"sharedlibrary {name}" for name in (bridge.image.built.place.name, "runtime.so")]
     commands = [
         *("set auto-solib-add off", f"attach {child}", *libraries),
-        *(*registers, f"set $rsp = {at + 8 * len(SAVED):#x}", "set width 0", "set print address off", "bt full 24", "kill"),
+        *(*registers, f"set $rsp = {at + 8 * len(SAVED):#x}", "set width 0", "set print symbol off", "bt full 24", "kill"),
     ]
     arguments = [gdb, "-nx", "-q", "-batch", *(part for one in commands for part in ("-ex", one))]
     try:
