@@ -131,7 +131,7 @@ class TwinWorkload(Workload):
 
 def rate(factory: Any, scenario: Scenario, executions: int) -> float:
     """Executions a second of processor time."""
-    trial = Trial(subject(workload_for(factory), factory), scenario)
+    trial = Trial(subject(workload_for(factory), factory, era="6.1"), scenario)
     strategy = Portfolio(1500, 0)
 
     def some(number: int) -> int:
@@ -173,7 +173,7 @@ def test_building_loading_and_putting_back(tmp_path: Path, capsys: pytest.Captur
     build(Recipe((path,)))
     cached = time.perf_counter() - built
     factory = find(str(path), "np=4,spread=1")
-    driver = factory(VM(layout=[(0, "Normal", 32)], pageblock_order=2))
+    driver = factory(VM(layout=[(0, "Normal", 32)], pageblock_order=2, era="6.1"))
     memory = driver.c.memory
     kept = memory.keep()
     back = min(timeit.repeat(lambda: memory.put_back(kept), number=100, repeat=20)) / 100
