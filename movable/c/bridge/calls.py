@@ -391,6 +391,8 @@ class Bridge:
     def page(self, address: int) -> Page:
         """The page at an address. Raises VMBug for what is no struct page of this machine."""
         pfn = (address - PAGES) // PAGE_BYTES
+        if not address % PAGE_BYTES and pfn in self.vm.pages:
+            return self.vm.pages[pfn]
         if address % PAGE_BYTES or not 0 <= pfn < self.memory.frames:
             raise memory_error("D46", f"uses {address & (1 << 64) - 1:#x} as a page", "a struct page", self.line())
         return self.vm.page(pfn)

@@ -119,7 +119,8 @@ class Memory:
 
     def words_of(self, page: Page) -> tuple[int, int, int, int]:
         """The number, flags, mapping and references of a page, read together."""
-        self.activate()
+        if arena[0] is not self:
+            self.activate()
         pfn, words = page.pfn, self.runtime.words
         at = 8 * pfn
         return pfn, words[at], words[at + 3], self.runtime.halves[at + at + 13]

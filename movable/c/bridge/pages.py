@@ -45,10 +45,18 @@ def _word(place: int, half: bool) -> property:
     return property(read, write)
 
 
+_SLOTS: list[Any] = [Page.__dict__[name] for name in STORED]
+
+
 class _Words:
     __slots__ = ()
     _mapped = property(lambda self: True, lambda self, value: None)
     """The driver writes to a page without asking the model, so that its content is always taken for written."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        for slot in _SLOTS:  # nobody reads them; one without a value costs whoever looks for changes an exception
+            slot.__set__(self, 0)
 
 
 for _name, _place in PLACES.items():
