@@ -132,8 +132,9 @@ class Tables:
         if found is not None:
             self._blocks = (found[2].split(), bool(found[1]))
             return True
-        for count, name, swap, kb in _END.findall(line.text):
-            material.report_end[name or swap] = int(count or kb)
+        if " pages " in line.text or " swap" in line.text:
+            for count, name, swap, kb in _END.findall(line.text):
+                material.report_end[name or swap] = int(count or kb)
         return _TITLES.search(line.text) is not None
 
 

@@ -41,7 +41,8 @@ class Mmtests:
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a row of such a table."""
-        name, values = _split(line.text) if line.text[-1:] in "0123456789%)*" else ("", [])
+        text = line.text
+        name, values = _split(text) if text[-1:] in "0123456789%)*" and text.lstrip()[:1].isupper() else ("", [])
         counter = COUNTERS.get(name.lower(), "")
         measured = bool(name) and _MEASURED.match(name) is not None and ("%" in line.text or self._next == line.number)
         if not values or not (counter or measured or self._next == line.number):
