@@ -65,7 +65,7 @@ def _zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> A
         f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
         f"({size_of(largest, row.page_kb)})."
     )
-    if order >= len(row.counts) and row.whole:
+    if order >= len(row.counts) and row.whole and not row.cut_before(order):
         answer.facts.append(
             f"No block of order {order} can exist: order {len(row.counts) - 1} is the largest that the allocator keeps here. "
             "Longer runs come from CMA, or from the pool of huge pages."

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from movable.explain.paste import Line
 
+FEWEST_ORDERS = 5  # that an allocator has: a table with fewer was cut
 Row = TypeVar("Row")
 Key = TypeVar("Key", bound=Hashable)
 
@@ -36,7 +37,8 @@ class FreeBlocks:
 
     def cut_before(self, order: int) -> bool:
         """Whether the row was cut before it came to ``order``, and has no larger block: nobody knows what is free there."""
-        return not self.whole and order >= len(self.counts) and "= " not in self.line.text
+        ends = self.whole or "= " in self.line.text
+        return order >= len(self.counts) and (not ends or len(self.counts) < FEWEST_ORDERS)
 
 
 @dataclass(slots=True)

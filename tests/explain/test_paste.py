@@ -136,6 +136,8 @@ SAYS = {
     "vmstat_wide": ["At least 702332 were free", "At most 120 a second were swapped out"],
     "status": ["7112312 kB are in memory", "may have transparent huge pages"],
     "cma_trace": ["CMA busy, tried again: 1, failed: 1", "2 of other requests into movable blocks"],
+    "perf_trace": ["1 runs, 0.456666 s, ended 1 complete", "512 frames scanned, 3 taken", "kcompactd woken 1 times"],
+    "page_owner_times": ["nobody known (1231), kworker/3:1 (12)"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

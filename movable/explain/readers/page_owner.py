@@ -11,7 +11,7 @@ _ALLOCATED = re.compile(
     r"^\s*Page allocated via order (\d+), mask (?:0x)?[0-9a-f]+(?:\(([^)]*)\))?(?:, pid (\d+))?(?:, tgid \d+)?(?: \(([^)]*)\))?"
 )
 _FRAME = re.compile(r"^\s*PFN (0x)?([0-9a-f]+) (?:type (\w+) )?Block \d+ type (\w+)\s*(?:Flags (?:0x)?[0-9a-f]*\s*\(?([^)]*)\)?)?")
-_TIMES = re.compile(r"^\s*(\d+) times, (\d+) pages(?:, PID \d+)?(?:, TGID \d+)?(?:, task_comm_name: ([^:]*))?:?\s*$")
+_TIMES = re.compile(r"^\s*(\d+) times(?:, (\d+) pages)?(?:, PID \d+)?(?:, TGID \d+)?(?:, task_comm_name: (.*?))?:?\s*$")
 _MORE = re.compile(r"^\s*Charged (?:\([^)]*\) )?to (?:offline )?memcg|^\s*Page has been migrated, last migrate reason: ")
 
 
@@ -20,20 +20,20 @@ class PageOwner:
 
     def __init__(self) -> None:
         self._page: OwnedPage | None = None
-        self._times: tuple[int, str] = (0, "")
+        self._times: tuple[int, bool, str] = (0, False, "")  # how many, whether of blocks and not of pages, and whose
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is of page_owner."""
         if "Page allocated via" in line.text:
             return self._allocated(line, material)
         frame = _FRAME.match(line.text) if "PFN" in line.text and self._page is not None else None
-        times = _TIMES.match(line.text) if " times, " in line.text else None
+        times = _TIMES.match(line.text) if " times" in line.text else None
         if frame is not None and self._page is not None:
             self._page.pfn = int(frame[2], 16 if frame[1] else 10) if frame[1] or frame[2].isdigit() else None
             self._page.migratetype, self._page.block = frame[3] or "", frame[4]
             return True
         if times is not None:
-            self._times = int(times[2][:18]), (times[3] or "").strip()
+            self._times = int((times[2] or times[1])[:18]), times[2] is None, (times[3] or "").strip()
             return True
         return _MORE.match(line.text) is not None
 
@@ -41,10 +41,10 @@ class PageOwner:
         found = _ALLOCATED.match(line.text)
         if found is None:
             return False
-        pages, task = self._times
+        pages, blocks, task = self._times
         order = int(found[1][:4])
         self._page = OwnedPage(line, order, found[4] or task or (f"pid {found[3]}" if found[3] else "nobody known"), found[2] or "")
-        self._page.pages = pages or 1 << min(order, 20)
-        self._times = (0, "")
+        self._page.pages = (pages or 1) << min(order, 20) if blocks or not pages else pages
+        self._times = (0, False, "")
         material.owned.append(self._page)
         return True

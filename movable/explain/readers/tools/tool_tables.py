@@ -8,6 +8,7 @@ import re
 from movable.explain.guarded import Guarded
 from movable.explain.material import CompactionRun, Material, Reclaim, Zram
 from movable.explain.paste import Line
+from movable.explain.readers.tools.perf_trace import event_line
 
 _EVENT = Guarded(
     r"\b(?:mm_compaction_\w+|mm_migrate_pages(?:_start)?|mm_page_alloc_extfrag|set_migration_pte|remove_migration_pte|"
@@ -53,6 +54,10 @@ class ToolTables:
         """Whether the line is a row or the header of such a table, a count, or a tracepoint."""
         if _EVENT.search(line.text):
             material.events.append(line.raw)
+            return True
+        event = event_line(line.text) if line.text[-1:] == ")" else None
+        if event is not None:
+            material.events.append(event)
             return True
         words = line.text.split()
         header = _may_be_header(line.text.upper()) and self._header(words)

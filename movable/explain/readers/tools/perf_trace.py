@@ -1,0 +1,37 @@
+"""Lines of ``perf trace``, as the kernel itself would have printed the event."""
+
+from __future__ import annotations
+
+import re
+
+_LINE = re.compile(
+    r"^\s*(\d{1,15}\.\d{1,6})\s+(?:\(\s*[\d. ms]*\):?\s+)?(\S.{0,30}?)/(\d{1,9})\s+"
+    r"((?:compaction|migrate|kmem|cma|vmscan):(\w{1,60}))\((.{0,2000})\)\s*$"
+)
+_FIELD = re.compile(r"(\w{1,40}): (\"[^\"]*\"|[^,]*)(?:, |$)")
+STATUSES = (
+    "not_suitable_zone", "skipped", "deferred", "no_suitable_page", "continue", "complete", "partial_skipped", "contended",
+    "success",
+)  # fmt: skip
+"""enum compact_result, by its numbers since 4.8."""
+
+
+def event_line(text: str) -> str | None:
+    """An event in the words of the kernel's own trace; None for another line.
+
+    perf prints fields as they are recorded: a range as its two ends, the mode as a truth value, a status as a number.
+    """
+    found = _LINE.match(text)
+    if found is None:
+        return None
+    fields = {name: value.strip('"') for name, value in _FIELD.findall(found[6])}
+    start, end = fields.get("start_pfn", ""), fields.get("end_pfn", "")
+    if start.isdigit() and end.isdigit():
+        fields = {"range": f"({int(start[:18]):#x} ~ {int(end[:18]):#x})"} | fields
+    if "sync" in fields:
+        fields["mode"] = "sync" if fields["sync"] in ("true", "1") else "async"
+    status = fields.get("status", "")
+    if status.isdigit() and int(status[:3]) < len(STATUSES):
+        fields["status"] = STATUSES[int(status[:3])]
+    words = " ".join(f"{name}={value}" for name, value in fields.items())
+    return f"{found[2]}-{found[3]} [000] {float(found[1]) / 1e3:.6f}: {found[5]}: {words}"
