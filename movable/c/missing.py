@@ -15,7 +15,7 @@ from pathlib import Path
 from movable.c.build import source, toolchain
 from movable.c.build.recipe import ERROR, Q, Recipe, in_words_of_gcc
 
-ROUNDS = 30
+MAX_ROUNDS = 30
 KINDS = ("headers", "types", "functions", "names", "members")
 
 
@@ -54,7 +54,7 @@ def _rounds(recipe: Recipe, folder: Path, code: list[str], found: Missing) -> No
     declared: list[str] = []
     recipe = changed(recipe, include=(*recipe.include, folder))
     seen: set[tuple[str, str]] = set()
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         (folder / "declared.h").write_text("\n".join(declared) + "\n")
         compiler = toolchain.compiler()
         every = {"gcc": "-fmax-errors=0", "clang": "-ferror-limit=0"}[toolchain.family(compiler)]

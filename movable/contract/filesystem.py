@@ -14,7 +14,7 @@ from movable.contract.budget import Budget
 from movable.contract.checkpoint import stale_waiver
 from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import replay_command, target_of
-from movable.contract.supervised import STUCK, Time, Turn
+from movable.contract.supervised import STUCK_SECONDS, Time, Turn
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
 from movable.eras import Era
 from movable.eras import era as era_called
@@ -37,7 +37,7 @@ know(Found, Budget)
 
 MAX_FATAL = 8
 """Programs and scenarios that ended their process, after which the search is over."""
-ENDING = 0.1
+ENDING_SECONDS = 0.1
 """Seconds of a check's time in which it comes to its end."""
 
 
@@ -99,7 +99,7 @@ class Search:
         if self.until and self.until <= self.checkpoint.broken.keys():
             return True
         budget = self.checkpoint.report.budget
-        return budget.seconds is not None and self.seconds > budget.seconds - ENDING
+        return budget.seconds is not None and self.seconds > budget.seconds - ENDING_SECONDS
 
     def go(self, notice: Callable[[], None]) -> None:
         """Programs first, then interleavings; each broken rule once, made small. ``notice`` is called after each of them."""
@@ -181,7 +181,7 @@ class Search:
         if name in checkpoint.fatal:
             explored.left_out = checkpoint.fatal[name]
             return
-        left = None if report.budget.seconds is None else max(0.1, report.budget.seconds - ENDING - self.seconds)
+        left = None if report.budget.seconds is None else max(0.1, report.budget.seconds - ENDING_SECONDS - self.seconds)
         done = scenarios.explored(self.factory, self.era, tasks, executions, report.seed, left)
         explored.executions, explored.steps, explored.covered, explored.complete, explored.rules = (
             done.executions, done.steps, done.covered, done.complete, [done.rule] if done.rule else [],
@@ -268,7 +268,7 @@ class _Supervised:
             complain(ending, "the file system")
         if self.checkpoint is None:
             raise UsageError(f"the file system cannot be looked at: {ending.words}")
-        if ending.how in (DONE, INTERRUPTED) or (ending.how == TIME and ending.lasted < STUCK):
+        if ending.how in (DONE, INTERRUPTED) or (ending.how == TIME and ending.lasted < STUCK_SECONDS):
             return False
         self.checkpoint.report.examples += place.phase == "programs"
         self._death("F13" if ending.how in (HUNG, STILL, TIME) else "F1", f"{place.where}: {ending.words}", place)

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 know(Found, Budget)
 
-EVERY = 0.25
+SECONDS_BETWEEN_REPORTS = 0.25
 """Seconds of the processor between two reports of how far a worker has come: that much is done again after its end."""
-AFTER = 0.25
+GRACE_SECONDS = 0.25
 """Seconds after its limit when a check is ended that has not ended by itself."""
-START = 0.3
+START_UP_SECONDS = 0.3
 """Seconds that a command may take to start before they count as time of its check."""
-LEAST = 0.5
+MIN_SECONDS = 0.5
 """Seconds of a check's time that are left for it, however long the command took to start, and a driver in C to be built."""
-STUCK = 0.5
+STUCK_SECONDS = 0.5
 """Seconds that one thing took, when time was over, after which that is what is wrong."""
 PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
 """What a fresh worker can go on with."""
@@ -79,15 +79,16 @@ class Given:
 
 
 class Turn:
-    """When it is time to tell how far a worker has come: after EVERY of the processor, and of what waits after four times that."""
+    """When it is time to report how far a worker has come: after SECONDS_BETWEEN_REPORTS of the processor, or four times as long by
+    the clock."""
 
     def __init__(self) -> None:
-        self.processor = self.clock = -EVERY
+        self.processor = self.clock = -SECONDS_BETWEEN_REPORTS
 
     def has_come(self) -> bool:
         """Whether it is; then the next one is as far away again."""
         processor, clock = time.process_time(), time.monotonic()
-        if processor < self.processor + EVERY and clock < self.clock + 4 * EVERY:
+        if processor < self.processor + SECONDS_BETWEEN_REPORTS and clock < self.clock + 4 * SECONDS_BETWEEN_REPORTS:
             return False
         self.processor, self.clock = processor, clock
         return True
@@ -166,7 +167,7 @@ def _go_on(check: Check, given: Given) -> None:
     search.fatal, check.fatal, search.states = given.fatal, given.scenarios, set(given.states)
     if check.budget.by_time:
         search.end = search.began + (check.budget.seconds or 0.0)
-        check.budget = replace(check.budget, seconds=max(0.1, (check.budget.seconds or 0.0) - given.spent - AFTER))
+        check.budget = replace(check.budget, seconds=max(0.1, (check.budget.seconds or 0.0) - given.spent - GRACE_SECONDS))
     elif check.budget.limit is not None:
         search.end = search.began + by_the_clock(check.budget.limit)
     if given.unexplored:
@@ -244,9 +245,11 @@ command_began: float | None = None
 
 
 def _late(seconds: float | None) -> float:
-    """How many seconds of a check's time the command took to start: all but LEAST of it at most."""
+    """How many seconds of a check's time the command took to start: all but MIN_SECONDS of it at most."""
     began = command_began
-    return 0.0 if began is None or seconds is None else max(0.0, min(time.monotonic() - began - START, seconds - LEAST))
+    if began is None or seconds is None:
+        return 0.0
+    return max(0.0, min(time.monotonic() - began - START_UP_SECONDS, seconds - MIN_SECONDS))
 
 
 @dataclass(slots=True)
@@ -265,12 +268,12 @@ class Time:
         began = time.monotonic() - _late(seconds) - spent
         if seconds is None:
             return cls(began, None, PATIENCE)
-        return cls(began, began + seconds + AFTER, max(0.5, min(PATIENCE, seconds / 2)))
+        return cls(began, began + seconds + GRACE_SECONDS, max(0.5, min(PATIENCE, seconds / 2)))
 
     @property
     def over(self) -> bool:
         """Whether it is, but for what is needed to end."""
-        return self.deadline is not None and time.monotonic() >= self.deadline - AFTER
+        return self.deadline is not None and time.monotonic() >= self.deadline - GRACE_SECONDS
 
 
 PRELOAD = ("hypothesis", "hypothesis.strategies", "movable.concurrent.search")
@@ -334,7 +337,7 @@ class _Case:
         if self.whole is not None or ending.how in (DONE, INTERRUPTED):
             return False
         busy = ("programs", "interleavings", PREPARE) if self._begun else ("programs", "interleavings")
-        if ending.how == TIME and (ending.lasted < STUCK or ending.place.phase not in busy):
+        if ending.how == TIME and (ending.lasted < STUCK_SECONDS or ending.place.phase not in busy):
             return False
         rule = "D51" if ending.how in (HUNG, STILL, TIME) else "D52"
         self._death(rule, f"{ending.place.where}: {ending.words}", ending.place)
@@ -419,7 +422,7 @@ class _Case:
         report.cut = ending.how != INTERRUPTED
         if not report.stopped and self.deaths:
             report.stopped = "stopped early: the driver's process had to be ended"
-        elif not report.stopped and ending.how == TIME and ending.lasted >= STUCK:
+        elif not report.stopped and ending.how == TIME and ending.lasted >= STUCK_SECONDS:
             report.stopped = f"stopped early: {shown(ending.place.where)}: {ending.words}"
         return report
 

@@ -8,7 +8,7 @@ from movable.explain import levels, tallies, zones
 from movable.explain.hostages import judge
 from movable.explain.judge import figures
 from movable.explain.judge.contiguous import areas
-from movable.explain.judge.page_size import USUAL
+from movable.explain.judge.page_size import USUAL_PAGE_KB
 from movable.explain.judge.requests import kept_back, killed, may_use, nodes_of, not_for, requests
 from movable.explain.judge.said import said
 from movable.explain.material import Answer, FreeBlocks, Mapped, Material, grouped
@@ -28,7 +28,7 @@ def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
     found = [*requests(material), *killed(material), *_pages(material)]
     found += [_zone(material, rows, order, why) for rows in zones.by_zone(material)]
-    if material.page_kb != USUAL:
+    if material.page_kb != USUAL_PAGE_KB:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
     found += [*said(material), *_pageblocks(material), *areas(material), *tallies.answers(material), *_maps(material)]

@@ -43,7 +43,7 @@ SHOWN = 8
 _OTHER = "program, its source, budget, seed or options differ"
 EXPLORING = "exploring"
 """The phase on the board of a process that does a chunk; the place is how many executions it has done."""
-LEAST = 10
+MIN_EXECUTIONS = 10
 """Executions of a subtree at least."""
 LOOK = 0.5
 """Seconds between two signs of life while others work."""
@@ -108,10 +108,10 @@ def plan(program: Program, executions: int, seed: int, options: Options, size: i
     chunks: list[Chunk] = []
 
     def tree(kind: str, share: float, bound: int, cut: list[tuple[int, ...]]) -> None:
-        budget = max(LEAST, int(executions * share) // len(cut))
+        budget = max(MIN_EXECUTIONS, int(executions * share) // len(cut))
         chunks.extend([Chunk(len(chunks) + i, kind, budget, bound, root) for i, root in enumerate(cut)])
 
-    pieces = max(1, min(pieces, executions // (2 * LEAST * len(BOUND_SHARE))))
+    pieces = max(1, min(pieces, executions // (2 * MIN_EXECUTIONS * len(BOUND_SHARE))))
     for bound, share in enumerate(BOUND_SHARE):
 
         def bounded(root: tuple[int, ...], bound: int = bound) -> Dpor:

@@ -27,10 +27,10 @@ from movable.shown import shown
 
 FILES, PAGES = 2, 3
 FRAMES = 128
-START = 0x100000
+FIRST_ADDRESS = 0x100000
 APART = 0x100
 """Pages between the areas of two files."""
-TRIES = 4
+MAX_CALLS = 4
 
 Factory = Callable[[VM], Any]
 
@@ -81,7 +81,7 @@ class Machine:
         inode = self.sb.create(f"/file{number}", PAGES)
         self.files.insert(number, inode)
         self.known.insert(number, [ZEROS] * PAGES)
-        do_mmap(self.task, START + number * APART * PAGE_SIZE, PAGES * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, inode)
+        do_mmap(self.task, FIRST_ADDRESS + number * APART * PAGE_SIZE, PAGES * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, inode)
 
     # steps
 
@@ -228,7 +228,7 @@ class Machine:
     def _remove(self, file: int) -> None:
         inode = self.files.pop(file)
         self.known.pop(file)
-        do_munmap(self.task, START + file * APART * PAGE_SIZE, PAGES * PAGE_SIZE)
+        do_munmap(self.task, FIRST_ADDRESS + file * APART * PAGE_SIZE, PAGES * PAGE_SIZE)
         inode.evict()
 
     def drop(self, file: int) -> None:
@@ -251,7 +251,7 @@ class Machine:
         return any(disk.fails or disk.failing for disk in self.vm.disks)
 
     def _address(self, file: int, page: int) -> int:
-        return START + (file * APART + page) * PAGE_SIZE
+        return FIRST_ADDRESS + (file * APART + page) * PAGE_SIZE
 
     def _note(self, inode: Inode) -> None:
         self.seen.update(inode.mapping.i_pages.values())
@@ -298,8 +298,8 @@ class Machine:
                 if page._flags & DIRTY and self.can_write:
                     continue
                 self.exercised["F12"] += 1
-                if all(self.migrate([inode.mapping.i_pages[index]], MIGRATE_SYNC) for _ in range(TRIES)):
-                    raise Broken("F12", f"page {index} of {inode.path} is idle, and did not move in {TRIES} calls: {page!r}")
+                if all(self.migrate([inode.mapping.i_pages[index]], MIGRATE_SYNC) for _ in range(MAX_CALLS)):
+                    raise Broken("F12", f"page {index} of {inode.path} is idle, and did not move in {MAX_CALLS} calls: {page!r}")
 
     def finish(self) -> None:
         """The end of every run: what is pinned is let go, the disks are whole, everything is read, moved and removed."""

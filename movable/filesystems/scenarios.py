@@ -27,7 +27,7 @@ from movable.rules.stream.monitor import Monitor
 from movable.shown import first_line
 
 PARTNERS = ("write", "store", "read", "load", "sync", "cut", "drop", "move")
-PIECE = 8
+BYTES_USED = 8
 STORY = 40
 """Lines of what happened that are kept."""
 OLD, NEW = b"old old ", b"new new "
@@ -49,7 +49,7 @@ class Stage:
         file_write(machine.task, self.file, 0, OLD)
         machine.sync(0)
         self.address = machine._address(0, 0)
-        machine.task.read(self.address, PIECE)
+        machine.task.read(self.address, BYTES_USED)
         machine.slow(1)
         machine.observer.alone = False
         lru_add_drain_all(machine.task.user)
@@ -86,12 +86,12 @@ class Stage:
 
     def read(self) -> None:
         """read(2)."""
-        self.seen["read"] = file_read(self.machine.task, self.file, 0, PIECE)
+        self.seen["read"] = file_read(self.machine.task, self.file, 0, BYTES_USED)
 
     def load(self) -> None:
         """A read through a mapping."""
         with suppress(Signal):
-            self.seen["load"] = self.machine.task.read(self.address, PIECE)
+            self.seen["load"] = self.machine.task.read(self.address, BYTES_USED)
 
     def pin(self) -> None:
         """A read through a reference that was taken without a lock, as direct I/O takes it."""
@@ -101,7 +101,7 @@ class Stage:
         if page is None:
             return
         touch_content(self.file, 0, "ar")
-        self.seen["pinned"] = bytes(machine.vm.map_page(page)[:PIECE])
+        self.seen["pinned"] = bytes(machine.vm.map_page(page)[:BYTES_USED])
         put_page(page)
 
     def hold(self) -> None:
@@ -114,7 +114,7 @@ class Stage:
         data = page.vm.map_page(page)
         set_page_dirty(page)
         touch_content(self.file, 0, "aw")
-        data[:PIECE] = NEW
+        data[:BYTES_USED] = NEW
         self.seen["new"] = True
         unlock_buffer(bh)
         brelse(bh)
@@ -154,12 +154,12 @@ class Stage:
 
     def _survives(self, machine: Machine) -> None:
         wanted = NEW if "new" in self.seen else OLD
-        got = file_read(machine.task, self.file, 0, PIECE)
+        got = file_read(machine.task, self.file, 0, BYTES_USED)
         if got != wanted:
             raise Broken("F2", f"the file reads as {got!r} afterwards, and {wanted!r} was written")
         if machine.can_write and machine.syncs(0) == 0:
             invalidate_mapping_pages(self.file)
-            got = file_read(machine.task, self.file, 0, PIECE)
+            got = file_read(machine.task, self.file, 0, BYTES_USED)
             if got != wanted:
                 raise Broken("F11", f"the disk has {got!r} after fsync, and {wanted!r} was written")
 

@@ -15,9 +15,9 @@ from movable.mm.compaction import compact_memory
 from movable.mm.vm import VM
 
 SCHEMA = "movable.import/1"
-NEAR = 0.10
+NEAR_SHARE = 0.10
 """How far a number of free blocks may lie from the recorded one and still count as the same."""
-FEW = 2
+NEAR_BLOCKS = 2
 """Blocks of an order that may differ where there are few."""
 MOVED_ON = 0.02
 """The share of free memory that may come or go between two snapshots where nothing else ran."""
@@ -47,7 +47,7 @@ class ZoneBlocks:
     def near(self) -> list[bool]:
         """For each order whether the model's compaction came to the recorded number."""
         pairs = zip(self.compacted, self.after, strict=False)
-        return [abs(mine - theirs) <= max(FEW, NEAR * theirs) for mine, theirs in pairs]
+        return [abs(mine - theirs) <= max(NEAR_BLOCKS, NEAR_SHARE * theirs) for mine, theirs in pairs]
 
 
 @dataclass(slots=True)

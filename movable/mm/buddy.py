@@ -26,7 +26,7 @@ FALLBACKS = (
 )
 """By requested type: where else to look, in order. The other types neither give nor take."""
 
-LAST = MAX_ORDER - 1
+LARGEST_ORDER = MAX_ORDER - 1
 
 
 # --- lists ---
@@ -80,7 +80,7 @@ def free_one_page(zone: Zone, pfn: int, order: int, migratetype: int | None = No
     lookup = buddy.get
     size = 1 << order
     code = lookup(pfn ^ size, -1)
-    while code >> 3 == order < LAST:
+    while code >> 3 == order < LARGEST_ORDER:
         other = pfn ^ size
         if zone.nr_isolate_pageblock and _kept_apart(zone, other, order, migratetype):
             break
@@ -94,7 +94,7 @@ def free_one_page(zone: Zone, pfn: int, order: int, migratetype: int | None = No
     blocks = lists[code]
     blocks[pfn] = None
     # A block whose own buddy is half free already will soon be part of something larger: hand it out last.
-    if order < LAST - 1 and lookup((pfn & ~size) ^ size << 1, -1) >> 3 == order + 1:
+    if order < LARGEST_ORDER - 1 and lookup((pfn & ~size) ^ size << 1, -1) >> 3 == order + 1:
         blocks.move_to_end(pfn, False)
 
 

@@ -98,7 +98,7 @@ V10 = rule(
 MAX_ATTEMPTS = 10
 NO_COPY = 3
 LARGEST_ERRNO = 4095
-HOPELESS = 100
+HOPELESS_TRIES = 100
 HOPELESS_RUNS = 3
 """So many times -EAGAIN, in so many runs of the loop, and never anything else is more than bad luck: in one run somebody may hold a
 lock all the time."""
@@ -299,7 +299,7 @@ class Migration(Check):
         for newpfn in list(self.unmarked):
             self._tell_unmarked(newpfn)
         for name, (count, first) in self.streaks.items():
-            if count >= HOPELESS and first is not None and len(self.streak_runs[name]) >= HOPELESS_RUNS:
+            if count >= HOPELESS_TRIES and first is not None and len(self.streak_runs[name]) >= HOPELESS_RUNS:
                 self.broken(D24, first, f"{name} answered -EAGAIN {count} times and never anything else")
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
-SEVERAL = 20
+MANY_CHILDREN = 20
 """Processes that are no longer ended in passing."""
 TICKS = os.sysconf("SC_CLK_TCK")
 STANDS = "SDTtZ"
@@ -182,7 +182,7 @@ def end_children(seconds: float = 2.0) -> None:
     """
     end = time.monotonic() + seconds
     stopped: set[int] = set()
-    if _bury() and len(descendants()) > SEVERAL:
+    if _bury() and len(descendants()) > MANY_CHILDREN:
         with suppress(OSError):  # only root may; the limit of processes is for others
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     while _bury() and time.monotonic() < end:

@@ -16,7 +16,7 @@ from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
 from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, MEMORY_LIMIT, PATIENCE, STILL, TIME, Ending, Supervisor
 
-PIECE = 12_000
+CHARACTERS_AT_ONCE = 12_000
 """Characters that one record carries."""
 MACHINE_MEMORY = 64 << 30
 """Bytes that a worker with a whole machine may have: the largest one four times."""
@@ -54,15 +54,15 @@ class _Out(io.TextIOBase):
     def write(self, text: str) -> int:
         """As in a text file."""
         self._parts.append(text)
-        if sum(map(len, self._parts)) > PIECE:
+        if sum(map(len, self._parts)) > CHARACTERS_AT_ONCE:
             self.flush()
         return len(text)
 
     def flush(self) -> None:
         """Pass on what was written. Raises OSError where standard output takes no more."""
         text, self._parts = "".join(self._parts), []
-        for at in range(0, len(text), PIECE):
-            answer = self._tell.ask("out", text=text[at : at + PIECE])
+        for at in range(0, len(text), CHARACTERS_AT_ONCE):
+            answer = self._tell.ask("out", text=text[at : at + CHARACTERS_AT_ONCE])
             if answer:
                 raise OSError(int(answer), os.strerror(int(answer)))
 

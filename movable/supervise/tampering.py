@@ -7,7 +7,7 @@ from types import FunctionType, ModuleType
 
 LIBRARY = ("builtins", "os", "time", "json", "struct")
 """Modules of Python's whose functions the kit calls; others may replace them too, so that they count where the kit has failed."""
-MOST = 3
+MAX_NAMES = 3
 """Replaced parts that are named."""
 
 Parts = dict[str, object]
@@ -38,8 +38,8 @@ def replaced(before: Parts, library: bool) -> str:
         for name, value in before.items()
         if (library or name.startswith("movable.")) and now.get(name) is not value and not _of_the_kit(now.get(name))
     ]
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 def _of_the_kit(value: object) -> bool:

@@ -132,7 +132,7 @@ def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("movable.trace.show.progress.EVERY", 0.0)
+    monkeypatch.setattr("movable.trace.show.progress.SECONDS_BETWEEN_LINES", 0.0)
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         with Progress("x", stream) as progress:
             progress(50, 100)

@@ -57,7 +57,7 @@ POINT, DONE = REQUESTS["K_POINT"], REQUESTS["K_DONE"]
 SCENE_TASKS = 16
 """Task numbers from here on belong to tasks that tasks have spawned."""
 LOOKS = 64
-ROUNDS = 200
+MAX_ROUNDS = 200
 """Rounds that a loop may wait in vain."""
 Handler = Callable[["Bridge"], "int | None"]
 
@@ -342,7 +342,7 @@ class Bridge:
             self.threads.wait(("idle", str(line)), changed, what)
             return
         call.rounds += 1
-        if call.rounds > ROUNDS:
+        if call.rounds > MAX_ROUNDS:
             raise VMBug("D51", f"{line} waits in a loop for what nobody will change", "an end")
         key, op = self._awaited(looks, table, wishes)
         if call.thread is not None:

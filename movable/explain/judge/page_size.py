@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from movable.explain.material import Material
 
-USUAL = 4
+USUAL_PAGE_KB = 4
 SIZES = (4, 8, 16, 64, 256)
 HUGE_OF_PAGE = {4: 2048, 16: 32 << 10, 64: 512 << 10}
 """The huge page that one entry of a page middle directory maps, in kB, where an entry has 8 bytes."""
@@ -24,7 +24,7 @@ def settle(material: Material, given: int | None = None) -> None:
     """Find out the size and give it to what counts in it. ``given`` is in kB; it overrules all but rows that tell their own."""
     found = [(given, "what --page-size says")] if given else []
     found += [(size, why) for size, why in _evidence(material) if size in SIZES]
-    material.page_kb, material.page_why = found[0] if found else (USUAL, "")
+    material.page_kb, material.page_why = found[0] if found else (USUAL_PAGE_KB, "")
     for row in material.free:
         row.page_kb = row.page_kb or material.page_kb
     for marks in material.marks:

@@ -58,7 +58,7 @@ UNREAD_CALL = -2
 JOINED = "it holds the beginning of another line"
 MAX_BYTES_WITHOUT_EVENTS = 1 << 20
 """Bytes in a row without a trace line before the input is refused."""
-HOPELESS = 2000
+HOPELESS_LINES = 2000
 """Lines in a row without one trace line before the input is refused."""
 
 HEAD = re.compile(r"(.*?)-(\d+)\s+(?:\(\s*[-\d]+\)\s+)?\[(\d+)\]?$")
@@ -559,7 +559,7 @@ class Reader(Values):
     def _no_trace_line(self, text: str) -> None:
         if self.trace_lines:
             self._refuse(f"{shown(text.strip(), 40)} is no trace line")
-        elif self.line > HOPELESS:
+        elif self.line > HOPELESS_LINES:
             raise UsageError(f"{self.source.name}: no ftrace text in the first {self.line} lines; {RECORD_HINT}")
 
     def _finish(self) -> None:

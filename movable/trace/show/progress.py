@@ -9,7 +9,7 @@ from typing import TextIO
 
 from movable import shown
 
-EVERY = 0.2
+SECONDS_BETWEEN_LINES = 0.2
 """Seconds between two updates."""
 
 
@@ -23,13 +23,13 @@ class Progress:
         self._stream = shown.below(sys.stderr if stream is None else stream)
         self._name = shown.name(name)
         self._shown = False
-        self._next = time.monotonic() + EVERY if self._stream.isatty() else float("inf")
+        self._next = time.monotonic() + SECONDS_BETWEEN_LINES if self._stream.isatty() else float("inf")
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + EVERY
+        self._next = now + SECONDS_BETWEEN_LINES
         share = f"{100 * done // total:3d} %" if total else f"{done >> 20} MiB"
         self._stream.write(f"\r{self._name}: {share} read ")
         self._stream.flush()
