@@ -17,6 +17,7 @@ from movable.concurrent.linearizability import Orders, refusal
 from movable.concurrent.plan.probe import APART, ORDERED, UNORDERED, Effect, meeting
 from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Subject, operations, reading
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 from movable.sequential.faults import over
 from movable.workload.action import Action, noun
 from movable.workload.scenario import Scenario
@@ -30,9 +31,9 @@ VARIANT_PART = 4
 """Each further configuration of the driver gets a plan of its own, so many times smaller."""
 
 KINDS = {
-    "removal": 3, "operation and migration": 4, "two migrations": 1, "operation and end of an isolation": 2,
-    "two at one place": 1, "operation and itself": 3, "two operations": 4, "two operations after a third": 3,
-    "migration after another operation": 2, "operation and put-back": 1, "queued work": 2,
+    "removal": 3, "operation and migration": 4, "operation and hurried migration": 2, "two migrations": 1,
+    "operation and end of an isolation": 2, "two at one place": 1, "operation and itself": 3, "two operations": 4,
+    "two operations after a third": 3, "migration after another operation": 2, "operation and put-back": 1, "queued work": 2,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
     "two operations from one page": 1, "reading": 1, "a page made otherwise": 2, "another path": 1, "another path and migration": 1,
@@ -132,7 +133,8 @@ class _Planner:
         if "one" not in known or "few" not in known:
             return {}
         sources: dict[str, Callable[[], Iterator[tuple[Scenario, int]]]] = {
-            "removal": self._removals, "operation and migration": self._migration, "two migrations": self._migrations,
+            "removal": self._removals, "operation and migration": self._migration,
+            "operation and hurried migration": self._hurried, "two migrations": self._migrations,
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
             "operation and itself": self._itself, "two operations": self._pairs,
             "two operations after a third": self._after, "migration after another operation": self._migration_after,
@@ -217,6 +219,18 @@ class _Planner:
                     page = effects[nth].page if effects[nth].page is not None else next(iter(one.pages), None)
                     if page is not None:
                         yield self._made(one, effects[nth], ("migrate_frame", page))
+
+    def _hurried(self) -> Iterator[tuple[Scenario, int]]:
+        """Operations beside a migration that must not wait, where the driver takes another path in one."""
+        one = self.known["one"]
+        first = next(iter(one.pages), None)
+        if first is None:
+            return
+        usual, hurried = (self.states.alone(one, ("migrate_frame", first, mode)) for mode in (MIGRATE_SYNC, MIGRATE_ASYNC))
+        if usual is None or hurried is None or usual.path == hurried.path:
+            return
+        for effect in self._best(one):
+            yield self._made(one, effect, ("migrate_frame", effect.page if effect.page is not None else first, MIGRATE_ASYNC))
 
     def _migrations(self) -> Iterator[tuple[Scenario, int]]:
         few = self.known["few"]

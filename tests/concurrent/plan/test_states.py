@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from errno import EAGAIN
+
+import pytest
 from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import VM
+from movable import MIGRATE_ASYNC, VM, AddressSpace, Page
 from movable.concurrent.plan.derive import derive
 from movable.concurrent.plan.states import States
 from movable.concurrent.search import interleavings
@@ -189,3 +192,52 @@ def test_what_only_another_operation_brings_about_meets_a_migration_too() -> Non
     planned = [one for one in derive(names, 50) if one.name == "lookup || migration, a few pages, after name"]
     assert planned and planned[0].prefix[-1][1] == "name"
     assert "D46" in interleavings(names, executions=200, scenarios=planned).broken
+
+
+class Tries(Ring):
+    """Must not wait in a hurry: it tries a mutex that writers hold, and does not look whether it has it."""
+
+    looks = False
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.big = vm.mutex("big")
+
+    def peek(self, slot: int) -> bytes | None:
+        self.big.lock()
+        found = self.read(slot, 1)
+        self.big.unlock()
+        return found
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        if mode != MIGRATE_ASYNC:
+            self.big.lock()
+        elif not self.big.trylock() and self.looks:
+            return -EAGAIN
+        moved = super().migratepage(mapping, newpage, page, mode)
+        self.big.unlock()
+        return moved
+
+
+class Looks(Tries):
+    looks = True
+
+
+class TriesWorkload(RingWorkload):
+    factory = Tries
+    driver: Tries
+
+    @operation(slot=handle())
+    def peek(self, slot: int) -> bytes | None:
+        return self.driver.peek(slot)
+
+
+@pytest.mark.parametrize("driver", [Tries, Looks])
+def test_a_migration_that_must_not_wait_is_planned_where_it_takes_another_path(driver: type[Tries]) -> None:
+    tries = Subject(TriesWorkload, driver)
+    hurried = [one for one in derive(tries, 50) if ("migrate_frame", 0, MIGRATE_ASYNC) in one.tasks[-1]]
+    beside = [one for one in hurried if one.task_names[0] == "peek"]
+    assert beside
+    assert bool(interleavings(tries, executions=60, scenarios=beside).broken) == (driver is Tries)
+    ring = derive(Subject(RingWorkload, Ring), 50)
+    assert not [one for one in ring if any(action[0] == "migrate_frame" and len(action) > 2 for (action,) in one.tasks)]
