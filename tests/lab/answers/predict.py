@@ -1,7 +1,7 @@
 """What a kernel must have done with a script, said a second time: from the facts recorded of 6.1 and 7.3 alone, without a machine.
 
 A page is a few numbers here, and a call of migrate_pages a few loops. The machine of `movable lab answers` is compared with it on
-scripts that nobody recorded.
+scripts that nobody recorded. Groups are predicted for 4.19 and 6.17 too, by their sources.
 """
 
 from __future__ import annotations
@@ -166,10 +166,14 @@ class Predicted:
 class Call:
     """One call of migrate_pages(); ``run`` returns its result and the pages that are left on the list, in order."""
 
-    def __init__(self, mode: int, keep: bool, new: Callable[[Predicted], Target | None], give_back: Any, peer: Any) -> None:
-        self.mode, self.keep, self.new, self.give_back, self.peer = mode, keep, new, give_back, peer
+    def __init__(
+        self, mode: int, keep: bool, new: Callable[[Predicted], Target | None], give_back: Any, peer: Any, era: str = ""
+    ) -> None:
+        self.mode, self.keep, self.new, self.give_back, self.peer, self.era = mode, keep, new, give_back, peer, era
 
     def run(self, pages: list[Predicted]) -> tuple[int, list[Predicted]]:
+        if self.era == "4.19":
+            return self.whole_list(pages)
         batch = self.two_parts if pages[0].sticky else self.ten_passes
         failed, left = 0, []
         for start in range(0, len(pages), BATCH):
@@ -179,6 +183,50 @@ class Call:
                 return rc, left + pages[start + BATCH :]
             failed += rc
         return failed, left
+
+    def whole_list(self, pages: list[Predicted]) -> tuple[int, list[Predicted]]:
+        """Up to 5.19: no batches, and the core puts back what failed for good."""
+        failed, todo = 0, list(pages)
+        for _ in range(10):
+            for page in list(todo):
+                rc = self.attempt_with_target(page)
+                if rc == "no target":
+                    return ENOMEM, todo
+                if rc == EAGAIN:
+                    continue
+                todo.remove(page)
+                if rc == ENOMEM:
+                    return ENOMEM, todo
+                failed += bool(rc)
+        return failed + len(todo), todo
+
+    def attempt_with_target(self, page: Predicted) -> int | str:
+        frame, target = page.begun, self.new(page)
+        if target is None:
+            return "no target"
+        if frame.refs == 1:
+            frame.isolated = False
+            self.give_back(page, target)
+            page.done()
+            return 0
+        rc = self.locked_call(page, target)
+        if rc:
+            if rc != EAGAIN:
+                page.put_back()
+            self.give_back(page, target)
+        return rc
+
+    def locked_call(self, page: Predicted, target: Target) -> int:
+        """The page lock, which somebody may hold, and the driver, unless the mark is gone."""
+        frame, rc = page.begun, EAGAIN
+        if not frame.locked:
+            frame.locked = True
+            rc = page.call(self.mode, target, self.peer) if frame.mine else 0
+            frame.locked = False
+        if rc == 0:
+            frame.isolated = False
+            page.done(self.keep)
+        return rc
 
     def ten_passes(self, pages: list[Predicted]) -> tuple[int, list[Predicted]]:
         hard: list[Predicted] = []
@@ -205,17 +253,10 @@ class Call:
         target = self.new(page)
         if target is None:
             return "no target"
-        rc = EAGAIN
-        if not frame.locked:
-            frame.locked = True
-            rc = page.call(self.mode, target, self.peer) if frame.mine else 0
-            frame.locked = False
+        rc = self.locked_call(page, target)
         if rc:
             self.give_back(page, target)
-            return rc
-        frame.isolated = False
-        page.done(self.keep)
-        return 0
+        return rc
 
     def two_parts(self, pages: list[Predicted]) -> tuple[int, list[Predicted]]:
         if self.mode == 0:
@@ -237,7 +278,11 @@ class Call:
         todo, short = list(pages), False
         for _ in range(passes):
             for page in list(todo):
-                target = None if short else self.new(page)
+                if self.era == "6.17" and page.begun.refs == 1:
+                    page.done(self.keep)
+                    todo.remove(page)
+                    continue
+                target = self.new(page)
                 short = target is None
                 if target is None:
                     break
@@ -313,21 +358,21 @@ def predict_list(line: Line) -> Predicted:
     return page
 
 
-def predict_direct(lines: list[Line]) -> list[Predicted]:
-    """A group, in order of place."""
+def predict_direct(lines: list[Line], era: str = "") -> list[Predicted]:
+    """A group, in order of place; ``era`` names another kernel than that of the driver."""
     pages = [Predicted(line) for line in lines]
     group = lines[0].grp
     assert group is not None
     for _ in range(group.rounds):
-        _Round(pages, group).run()
+        _Round(pages, group, era).run()
     return pages
 
 
 class _Round:
     """One round of a group."""
 
-    def __init__(self, pages: list[Predicted], group: Any) -> None:
-        self.pages, self.group = [page for page in pages if page.owned], group
+    def __init__(self, pages: list[Predicted], group: Any, era: str) -> None:
+        self.pages, self.group, self.era = [page for page in pages if page.owned], group, era
         self.all = pages
         self.taken: list[Predicted] = []
         self.seq = self.given = 0
@@ -342,7 +387,7 @@ class _Round:
         for page in self.pages:
             self.isolate(page)
         ret, left = 0, self.taken
-        call = Call(self.group.mode, False, self.new, self.give_back, self.peer)
+        call = Call(self.group.mode, False, self.new, self.give_back, self.peer, self.era)
         for _ in range(self.group.calls):
             if not left or ret < 0:
                 break

@@ -63,9 +63,9 @@ def with_prediction(line: Line, page: Predicted) -> Line:
     return Line(line.number, line.run, line.id, line.drv, line.part, line.how, line.grp, line.script, page.log, end, line.cut)
 
 
-def predicted(lines: list[Line]) -> list[Line]:
+def predicted(lines: list[Line], era: str = "") -> list[Line]:
     if lines[0].part == "direct":
-        pages = predict_direct(lines)
+        pages = predict_direct(lines, era)
     else:
         pages = [(predict_soft if lines[0].part == "soft" else predict_list)(lines[0])]
     return [with_prediction(line, page) for line, page in zip(lines, pages, strict=True)]
@@ -78,6 +78,13 @@ def test_the_machine_does_what_is_predicted(drv: str, part: str) -> None:
     for number in range(30 if part == "direct" else 12):
         lines = predicted(group(random, drv, number) if part == "direct" else alone(random, part, drv))
         assert compare(lines)[1] == []
+
+
+@pytest.mark.parametrize(("drv", "era"), [("randmov", "4.19"), ("randops", "6.17")])
+def test_kernels_that_were_not_recorded_do_what_their_sources_say(drv: str, era: str) -> None:
+    random = Random(era)
+    for number in range(30):
+        assert compare(predicted(group(random, drv, number), era), era)[1] == []
 
 
 ISO, STAYS, MOVED, LOST = ["iso", 8, 1, 0, 2, 1], ["st", 1, 0, 1, 0, 1], ["st", 1, 1, 1, 0, 1], ["st", 0, 0, -1, -1, -1]
