@@ -84,14 +84,10 @@ class Cpuset:
 
     def update_tasks(self) -> None:
         """Every task gets the nodes, its policies with it, and its pages follow (update_tasks_nodemask)."""
-        from movable.mm.mempolicy_calls import do_migrate_pages
-
         mems = self.guaranteed_mems()
         for task in self.members():
             change_task_nodemask(task, mems)
-            if task.mm is not None:
-                rebind_mm(task, self.mems_allowed or mems)
-                do_migrate_pages(self.user.kworker, task.mm, self.old_mems_allowed, mems, True)
+            change_mm(task, self.mems_allowed or mems, self.old_mems_allowed, mems)
         self.old_mems_allowed = mems
 
     def attach(self, task: Process) -> int:
@@ -99,8 +95,6 @@ class Cpuset:
 
         Between groups with the same nodes nothing is bound again, and nothing moves.
         """
-        from movable.mm.mempolicy_calls import do_migrate_pages
-
         former = task.cpuset
         if former is self or task not in former.tasks:
             return 0
@@ -109,9 +103,7 @@ class Cpuset:
         task.cpuset = self
         if former.effective_mems != self.effective_mems:
             change_task_nodemask(task, self.guaranteed_mems())
-            if task.mm is not None:
-                rebind_mm(task, self.effective_mems)
-                do_migrate_pages(self.user.kworker, task.mm, former.old_mems_allowed, self.effective_mems, True)
+            change_mm(task, self.effective_mems, former.old_mems_allowed, self.effective_mems)
         self.old_mems_allowed = self.effective_mems
         return 0
 
@@ -125,8 +117,19 @@ def change_task_nodemask(task: Process, mems: int) -> None:
     task.mems_allowed = mems
 
 
-def rebind_mm(task: Process, mems: int) -> None:
-    """The policies of a process's areas; those of files stay (mpol_rebind_mm)."""
-    assert task.mm is not None
-    for vma in task.mm.vmas:
-        mpol_rebind(vma.policy, mems)
+def change_mm(task: Process, bound: int, old: int, new: int) -> None:
+    """The policies of a process's areas are bound to ``bound``, and its pages follow from ``old`` to ``new`` (mpol_rebind_mm,
+    cpuset_migrate_mm). Policies of files stay."""
+    from movable.mm.mempolicy_calls import do_migrate_pages
+    from movable.mm.mmap import mmput
+
+    mm = task.mm
+    if mm is None:
+        return
+    for vma in mm.vmas:
+        mpol_rebind(vma.policy, bound)
+    mm.users += 1
+    try:
+        do_migrate_pages(task.user.kworker, mm, old, new, True)
+    finally:
+        mmput(mm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from errno import EFAULT, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM
+from errno import EFAULT, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM, ESRCH
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.gup import get_user_pages
@@ -27,13 +27,12 @@ from movable.mm.mempolicy import (
 )
 from movable.mm.migrate import MIGRATE_SYNC, MR_MEMPOLICY_MBIND, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.mm_types import TASK_PAGES, VMA
-from movable.mm.mmap import WORD, change_vma, page_align
+from movable.mm.mmap import WORD, change_vma, mmput, page_align
 from movable.mm.move_pages import (
     MPOL_MF_MOVE,
     MPOL_MF_MOVE_ALL,
     MPOL_MF_STRICT,
     alloc_migration_target,
-    find_mm_struct,
 )
 from movable.mm.nodemask import MAX_NUMNODES, first_node, node_remap, nodes
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, put_page
@@ -419,17 +418,22 @@ def sys_migrate_pages(caller: Process, pid: int, maxnode: int, old: UserMask | N
     dest = get_nodes(new, maxnode)
     if dest < 0:
         return dest
-    target = find_mm_struct(caller, pid)
-    if isinstance(target, int) and target != -EINVAL:
-        return target
     task = caller if pid == 0 else caller.user.find_task(pid)
-    assert task is not None
+    if task is None:
+        return -ESRCH
+    if not caller.may_access(task):
+        return -EPERM
     if dest & ~task.cpuset.guaranteed_mems() and not caller.capable:
         return -EPERM
     dest &= caller.cpuset.guaranteed_mems()
-    if not dest or task.mm is None:
+    mm = task.mm
+    if not dest or mm is None:
         return -EINVAL
-    return do_migrate_pages(caller, task.mm, source, dest, caller.capable)
+    mm.users += 1
+    try:
+        return do_migrate_pages(caller, mm, source, dest, caller.capable)
+    finally:
+        mmput(mm)
 
 
 def do_migrate_pages(caller: Process, mm: MmStruct, source: int, dest: int, move_all: bool) -> int:

@@ -88,10 +88,11 @@ class MmStruct:
     """The memory of one process, shared by its tasks.
 
     ``vmas`` are its areas in address order, ``pgtable`` its page table entries, ``locked_vm`` the pages of VM_LOCKED areas.
-    ``mmap_lock`` is held by who uses the areas, and alone by who changes them.
+    ``mmap_lock`` is held by who uses the areas, and alone by who changes them. ``users`` are the process, until it exits, and those
+    who move its pages (mm_users).
     """
 
-    __slots__ = ("locked_vm", "mmap_lock", "name", "pgtable", "user", "vmas")
+    __slots__ = ("locked_vm", "mmap_lock", "name", "pgtable", "user", "users", "vmas")
 
     def __init__(self, user: Userspace, name: str) -> None:
         self.user = user
@@ -99,6 +100,7 @@ class MmStruct:
         self.vmas: list[VMA] = []
         self.pgtable: dict[int, int] = {}
         self.locked_vm = 0
+        self.users = 1
         self.mmap_lock = RWSem(user.vm, f"mmap_lock of {name}")
 
     def find_vma(self, vpn: int) -> VMA | None:

@@ -248,11 +248,21 @@ def unmap_vma(vma: VMA) -> None:
     remove_vma(vma)
 
 
-def exit_mmap(task: Process, mm: MmStruct) -> None:
+def exit_mmap(mm: MmStruct) -> None:
     """Take all of a process's memory away (exit_mmap)."""
     with mm.mmap_lock.write():
         for vma in list(mm.vmas):
             unmap_vma(vma)
+
+
+def mmput(mm: MmStruct) -> None:
+    """One less uses a process's memory; with the last one it goes (mmput)."""
+    seam = mm.user.vm.seam
+    if seam is not None:
+        seam.point("aw", ("users", mm.name))
+    mm.users -= 1
+    if not mm.users:
+        exit_mmap(mm)
 
 
 __all__ = [
@@ -263,6 +273,7 @@ __all__ = [
     "exit_mmap",
     "insert_vma",
     "isolate_range",
+    "mmput",
     "page_align",
     "split_vma",
     "vma_merge",

@@ -113,12 +113,13 @@ class Process:
 
     def exit(self, reap: bool = True) -> None:
         """Give up everything; until it is reaped it is a zombie, which has a pid and no memory (do_exit)."""
-        from movable.mm.mmap import exit_mmap
+        from movable.mm.mmap import mmput
 
+        self._changes()
         self.unpin()
         mm, self.mm = self.mm, None
         if mm is not None:
-            exit_mmap(self, mm)
+            mmput(mm)
         self.mempolicy = None
         self.state = ZOMBIE
         self.cpuset.tasks.discard(self)
@@ -138,7 +139,13 @@ class Process:
 
     def setuid(self, uid: int) -> None:
         """Change to another user; capabilities go with root."""
+        self._changes()
         self.uid = uid
+
+    def _changes(self) -> None:
+        """What others see who look the process up is another one from this step on."""
+        if self.user.vm.seam is not None:
+            self.user.vm.seam.point("aw", ("task", self.pid))
 
     def __repr__(self) -> str:
         return f"<process {self.pid} {self.comm}>"

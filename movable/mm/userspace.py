@@ -107,6 +107,8 @@ class Userspace:
 
     def find_task(self, pid: int) -> Process | None:
         """The process with a pid, zombies included (find_task_by_vpid)."""
+        if self.vm.seam is not None:
+            self.vm.seam.point("ar", ("task", pid))
         return self.tasks.get(pid)
 
 

@@ -17,7 +17,7 @@ from movable.mm.seam import Seam
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 from movable.numa.shapes import DATA
-from movable.numa.shell import Shell
+from movable.numa.shell import NoProcess, Shell
 
 TOGETHER = "together:"
 SHOWN_PAGES = 16
@@ -80,10 +80,9 @@ class Search:
         return self.found
 
     def rehearse(self) -> None:
-        """Play everything once, one command after the other: errors of the script are told here."""
-        shell = self.shell()
+        """Play each command alone: errors of the script are told here."""
         for number, command in self.tasks:
-            for _ in shell.run(iter([""] * (number - 1) + [command]), self.path):
+            for _ in self.shell().run(iter([""] * (number - 1) + [command]), self.path):
                 pass
 
     def shell(self) -> Shell:
@@ -103,7 +102,11 @@ class Search:
 
         def task(number: int, command: str) -> None:
             lines = shell.run(iter([""] * (number - 1) + [command]), self.path)
-            printed[f"{number}"] = " | ".join(short(line) for line in lines if not line.startswith("$ ")) or "-"
+            try:
+                answer = " | ".join(short(line) for line in lines if not line.startswith("$ "))
+            except NoProcess:
+                answer = "no such process"
+            printed[f"{number}"] = answer or "-"
 
         def check() -> None:
             shell.vm.install(None)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
@@ -63,6 +65,10 @@ MOVE_ALL = 4
 """What a status holds that the call did not get to."""
 
 
+class NoProcess(UsageError):
+    """A command names a process that there is not, or not any more."""
+
+
 class Shell:
     """One machine and the root shell that commands are typed into. ``run`` plays a script and yields its output."""
 
@@ -73,6 +79,8 @@ class Shell:
         self.groups = {"": self.user.top_cpuset}
         self.statuses: dict[tuple[int, int], int] = {}
         self.jobs = self.last_pid = 0
+        self.calls: Counter[int] = Counter()
+        self.dying: set[Process] = set()
         self.commands: dict[str, Callable[[list[str]], Iterator[str]]] = {
             name[4:]: getattr(self, name) for name in dir(self) if name.startswith("_do_")
         }
@@ -88,7 +96,8 @@ class Shell:
             except OutOfMemory as error:
                 raise UsageError(f"{path}, line {number}: {error}") from None
             except (UsageError, ValueError, OverflowError) as error:
-                raise UsageError(f"{path}, line {number}: {error}") from None
+                kind = NoProcess if isinstance(error, NoProcess) else UsageError
+                raise kind(f"{path}, line {number}: {error}") from None
 
     def command(self, words: list[str]) -> Iterator[str]:
         """One command and its output."""
@@ -104,8 +113,22 @@ class Shell:
         task = self.user.find_task(int(text)) if text.isdigit() else None
         if task is None or task.comm == "kthread":
             known = ", ".join(str(pid) for pid, task in self.user.tasks.items() if task.comm not in ("kthread", "sh"))
-            raise UsageError(f"no process {text}; processes are {known or 'none yet'}")
+            raise NoProcess(f"no process {text}; processes are {known or 'none yet'}")
         return task
+
+    @contextmanager
+    def acting(self, text: str) -> Iterator[Process]:
+        """A living process, inside of a call of its own: it is not killed before that ends."""
+        task = self.task(text)
+        if task in self.dying:
+            raise NoProcess(f"process {task.pid} was killed")
+        self.calls[task.pid] += 1
+        try:
+            yield task
+        finally:
+            if self.vm.seam is not None:
+                self.vm.seam.point("aw", ("task", task.pid))
+            self.calls[task.pid] -= 1
 
     def pid(self, text: str) -> int:
         """A process by its number, whether it lives or not: the call will say."""
@@ -402,12 +425,18 @@ class Shell:
 
     def _do_kill(self, words: list[str]) -> Iterator[str]:
         for word in words[1:] if words and re.fullmatch(r"-(9|15|KILL|TERM|SIGKILL|SIGTERM)", words[0]) else words:
-            self.task(word).exit()
+            self._end(self.task(word))
         yield from ()
 
+    def _end(self, task: Process) -> None:
+        self.vm.wait(("task", task.pid), lambda: not self.calls[task.pid], f"process {task.pid} to end its call")
+        self.dying.add(task)
+        task.exit()
+        self.dying.discard(task)
+
     def _do_fork(self, words: list[str]) -> Iterator[str]:
-        task = self.task("".join(words))
-        yield f"[fork] {task.fork(task.comm).pid}"
+        with self.acting("".join(words)) as task:
+            yield f"[fork] {task.fork(task.comm).pid}"
 
     def _do_setuid(self, words: list[str]) -> Iterator[str]:
         if len(words) != 2 or not words[1].isdigit():
@@ -416,46 +445,48 @@ class Shell:
         yield from ()
 
     def _do_write(self, words: list[str]) -> Iterator[str]:
-        task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(words[1:]):
-            try:
-                task.write(address, b"written")
-            except Signal as signal:
-                yield f"process {task.pid}: {signal}"
+        with self.acting("".join(words[:1])) as task:
+            for address in self.pages(words[1:]):
+                try:
+                    task.write(address, b"written")
+                except Signal as signal:
+                    yield f"process {task.pid}: {signal}"
 
     def _do_balance(self, words: list[str]) -> Iterator[str]:
         if len(words) != 4 or words[2] != "to":
             raise UsageError("balance: write balance PID PAGE to NODE: the process uses a page from a CPU of that node")
-        task, nid = self.task(words[0]), self.node(words[3]).nid
-        for address in self.pages(words[1:2]):
-            yield "moved" if do_numa_page(task, address // PAGE_SIZE, nid) else "stays"
+        nid = self.node(words[3]).nid
+        with self.acting(words[0]) as task:
+            for address in self.pages(words[1:2]):
+                yield "moved" if do_numa_page(task, address // PAGE_SIZE, nid) else "stays"
 
     def _do_read(self, words: list[str]) -> Iterator[str]:
-        task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(words[1:]):
-            try:
-                yield f"read {task.read(address, 8).hex()}"
-            except Signal as signal:
-                yield f"process {task.pid}: {signal}"
+        with self.acting("".join(words[:1])) as task:
+            for address in self.pages(words[1:]):
+                try:
+                    yield f"read {task.read(address, 8).hex()}"
+                except Signal as signal:
+                    yield f"process {task.pid}: {signal}"
 
     def _do_mlock(self, words: list[str]) -> Iterator[str]:
-        task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(words[1:]):
-            ret = do_mlock(task, address, PAGE_SIZE)
-            if ret:
-                yield f"mlock: {os.strerror(-ret)}"
+        with self.acting("".join(words[:1])) as task:
+            for address in self.pages(words[1:]):
+                ret = do_mlock(task, address, PAGE_SIZE)
+                if ret:
+                    yield f"mlock: {os.strerror(-ret)}"
 
     def _do_pin(self, words: list[str]) -> Iterator[str]:
-        task = self.task(words[0]) if words else self.task("")
-        for address in self.pages(words[1:]):
-            pages = get_user_pages(task, address, 1)
-            if isinstance(pages, int):
-                yield f"vmsplice: {os.strerror(-pages)}"
-            else:
-                task.pins += pages
+        with self.acting("".join(words[:1])) as task:
+            for address in self.pages(words[1:]):
+                pages = get_user_pages(task, address, 1)
+                if isinstance(pages, int):
+                    yield f"vmsplice: {os.strerror(-pages)}"
+                else:
+                    task.pins += pages
 
     def _do_unpin(self, words: list[str]) -> Iterator[str]:
-        self.task("".join(words)).unpin()
+        with self.acting("".join(words)) as task:
+            task.unpin()
         yield from ()
 
 

@@ -31,6 +31,23 @@ def test_a_write_beside_a_move_is_never_seen() -> None:
     assert set(found.counts) == {("1", "-", "101:1 102:1")}
 
 
+@pytest.mark.parametrize(
+    ("other", "answers"),
+    [
+        ("move_pages 101 0 to 1", {"1", "not reached | move_pages: No such process"}),
+        ("read 101 0", {"read 00000000007f0000", "no such process"}),
+        ("pin 101 0", {"-", "no such process"}),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_who_is_killed_ends_its_call_and_keeps_its_memory_until_a_mover_is_done(other: str, answers: set[str], first: bool) -> None:
+    """In whatever order the two are written down."""
+    both = ["kill 101", other] if first else [other, "kill 101"]
+    found = search("touch 4K", "together:", *both).run(300)
+    assert found.complete and not found.failure
+    assert {row[first] for row in found.counts} == answers
+
+
 def test_two_movers_and_a_limit() -> None:
     found = search("touch 4K", "together:", "move_pages 101 0 to 1", "balance 101 0 to 1").run(25)
     assert not found.complete
