@@ -196,7 +196,7 @@ def test_a_scheduler_sees_every_shared_access() -> None:
     assert recorder.points == [("lock", ("page", pfn, "lock")), ("unlock", ("page", pfn, "lock"))]
     recorder.points.clear()
     assert isolate_movable_page(page, 0) == 0
-    assert [op for op, _ in recorder.points] == ["aw", "ar", "try", "ar", "ar", "w", "w", "r", "w", "unlock"]
+    assert [op for op, _ in recorder.points] == ["aw", "ar", "try", "ar", "xr", "ar", "w", "w", "r", "w", "unlock"]
 
 
 def test_a_sleeper_sets_the_waiters_flag_and_is_woken_by_unlock() -> None:
