@@ -36,7 +36,7 @@ def compare(
     """Play every page and compare; returns how many pages there were, and the differences in order.
 
     ``era`` names another machine than the recording's. ``progress`` is called with the number of pages done. Raises UsageError
-    where that machine cannot run the driver, and for a group of which pages are missing.
+    where that machine cannot run the driver, for a group of which pages are missing, and where there is no page at all.
     """
     found: list[Difference] = []
     done = 0
@@ -47,6 +47,8 @@ def compare(
                 found.append(difference)
         done += len(batch)
         progress(done)
+    if not done:
+        raise UsageError("there is no page in the file; nothing was compared")
     return done, sorted(found, key=lambda difference: difference.line)
 
 

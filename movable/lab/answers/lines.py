@@ -17,6 +17,11 @@ DRIVERS = {"randmov": "6.1", "randops": "7.3", "randball": "7.3"}
 """Whose scripts there are, and the era of the kernel that each was recorded on."""
 CALLERS = ("compact_memory", "offline", "alloc_contig_range")
 
+WHENS = ("pre", "iso", "mig", "put")
+HOLDS = ("none", "iso", "mig")
+MOST = {"trig": 1000, "n": 100_000, "rounds": 1000, "calls": 100, "mode": 3, "ntgt": 1_000_000_000}
+"""The largest values that a line may have, so that playing it ends."""
+
 Event = list[Any]
 
 
@@ -100,6 +105,18 @@ def _line(path: str, number: int, text: str) -> Line:
         raise UsageError(f"{path}, line {number}: not a page of scripted answers ({error})") from None
 
 
+def _check(script: Script, group: Group | None) -> None:
+    """Raises ValueError for a script that no page can have had."""
+    if script.rel is not None and script.rel[0] not in WHENS:
+        raise ValueError(f"unknown time of a release {script.rel[0]!r}; known are {', '.join(WHENS)}")
+    if script.hold not in HOLDS:
+        raise ValueError(f"unknown time of a held lock {script.hold!r}; known are {', '.join(HOLDS)}")
+    values = {"trig": script.trig, **({} if group is None else {name: getattr(group, name) for name in Group.__slots__})}
+    for name, most in MOST.items():
+        if values.get(name, 0) > most:
+            raise ValueError(f"{name} is {values[name]}, and {most} is the largest that is played")
+
+
 def _parsed(number: int, record: dict[str, Any]) -> Line:
     drv, part, raw = record["drv"], record["part"], record["script"]
     if drv not in DRIVERS:
@@ -121,6 +138,7 @@ def _parsed(number: int, record: dict[str, Any]) -> Line:
         int(raw["trig"]),
     )
     group = Group(**{name: int(record["grp"][name]) for name in Group.__slots__}) if part == DIRECT else None
+    _check(script, group)
     log = [list(event) for event in record["log"]]
     if not all(event and isinstance(event[0], str) for event in log):
         raise ValueError("an event without a name")

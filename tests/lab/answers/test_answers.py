@@ -89,12 +89,13 @@ def test_a_wrong_recording_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def broken(**changes: Any) -> str:
+    """A line with other fields; None takes one away, and those of a dict replace some of its own."""
     line = next(line for line in records("6.1") if line["part"] == "direct" and line["grp"]["n"] == 4)
     for name, value in changes.items():
         if value is None:
             del line[name]
         else:
-            line[name] = value
+            line[name] = line[name] | value if isinstance(value, dict) else value
     return json.dumps(line) + "\n"
 
 
@@ -109,6 +110,11 @@ def broken(**changes: Any) -> str:
         (broken(script=None), "line 1: no field 'script'"),
         (broken(log=[[]]), "an event without a name"),
         (broken(), "has 1 of its 4 pages; a group is played as a whole"),
+        ("", "there is no page in the file"),
+        (broken(script={"trig": 10**9}), "trig is 1000000000, and 1000 is the largest that is played"),
+        (broken(script={"hold": "put"}), "unknown time of a held lock 'put'"),
+        (broken(script={"rel": ["late", 1]}), "unknown time of a release 'late'"),
+        (broken(grp={"calls": 10**9}), "calls is 1000000000"),
     ],
 )
 def test_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
