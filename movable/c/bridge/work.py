@@ -83,10 +83,13 @@ class Lane(WorkQueue):
 
     def queue_delayed_work(self, work: Work) -> bool:
         """Put it at the end; False when it is pending already."""
+        self._list()
+        return super().queue_delayed_work(work)
+
+    def _list(self) -> None:
         if not self.listed:  # in an order that no schedule decides
             self.listed = True
             insort(self.vm.workqueues, self, key=lambda queue: queue.name)
-        return super().queue_delayed_work(work)
 
     def run_one(self) -> None:
         """Do the first item whose turn it is."""
@@ -173,6 +176,7 @@ class CWorkQueue(Lane):
         super().__init__(bridge, name)
         self.ordered = ordered
         self.closing = False
+        self._list()  # also where it holds no items itself: the driver has work that it does by itself
 
     def lane(self, work: CWork) -> Lane:
         """Where an item of this queue waits for a worker."""
