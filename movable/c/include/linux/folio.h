@@ -3,7 +3,13 @@
 #define _LINUX_FOLIO_H
 #include <linux/migrate.h>
 #if MOVABLE_VERSION < 0x051000
-#define page_folio(page) K_GONE("page_folio: kernels before 5.16 have no folios; use the page")
+#define K_NO_FOLIO "kernels before 5.16 have no folios; use the page"
+#define page_folio(page) K_GONE("page_folio: " K_NO_FOLIO)
+#define folio_alloc(gfp, order) K_GONE("folio_alloc: " K_NO_FOLIO)
+#define folio_get(folio) K_GONE("folio_get: " K_NO_FOLIO)
+#define folio_put(folio) K_GONE("folio_put: " K_NO_FOLIO)
+#define folio_lock(folio) K_GONE("folio_lock: " K_NO_FOLIO)
+#define folio_unlock(folio) K_GONE("folio_unlock: " K_NO_FOLIO)
 #else
 struct folio {
 	union {

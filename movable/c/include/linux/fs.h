@@ -33,6 +33,19 @@ K_INLINE struct inode *alloc_anon_inode(struct super_block *sb)
 	inode->i_data.host = inode;
 	return inode;
 }
+/* Without CONFIG_DEBUG_FS: nothing can be made, and nobody minds. */
+#define debugfs_initialized() false		/* ignored: there are no pseudo files */
+#define debugfs_create_dir(name, parent) ((struct dentry *)ERR_PTR(-ENODEV))	/* ignored: there are no pseudo files */
+#define debugfs_create_file(name, mode, parent, data, ops) debugfs_create_dir(name, parent)	/* ignored: there are no pseudo files */
+#define debugfs_create_u8(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_create_u32(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_create_u64(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_create_ulong(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_create_size_t(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_create_bool(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_create_atomic_t(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
+#define debugfs_remove(dentry) ((void)(dentry))	/* ignored: there are no pseudo files */
+#define debugfs_remove_recursive(dentry) ((void)(dentry))	/* ignored: there are no pseudo files */
 #define inode_init_once(inode) do { (inode)->i_mapping = &(inode)->i_data; (inode)->i_data.host = (inode); } while (0)
 K_INLINE void iput(struct inode *inode)
 {
