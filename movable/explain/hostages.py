@@ -61,7 +61,7 @@ def kind_of(page: PageDump) -> str:
         (page.anon or "swapbacked" in flags, "anonymous"),
         (movable and page.mapping is not None, "page of a driver (movable)"),
         ("lru" in flags, "page cache"),
-        (bool(flags) or (page.refcount is not None and page.mapcount is not None), "kernel page"),
+        (bool(flags) or (page.refcount is not None and page.mapping == 0), "kernel page"),
     )
     return next((name for fits, name in by_kind if fits), "unknown")
 
@@ -121,4 +121,6 @@ def _as_said(reason: str) -> tuple[str, str]:
         return of_offlining(reason.removeprefix(OFFLINING))
     if reason.startswith("soft offline"):
         return "it was in use, or on its way to another place, and could not be taken", AGAIN
+    if reason == "migration failure":
+        return "it did not move; why, the dump does not say", AGAIN
     return reason or "the dump does not say", OWNERS

@@ -49,7 +49,15 @@ def answers(material: Material) -> Iterator[Answer]:
         values: Mapping[str, int] = delta or now(snapshots)
         if values:
             when = "in one run" if snapshots[0].run else "between the two" if delta else "since boot"
-            yield _counters(f"{machine}: Counters, {when}" if machine else f"Counters, {when}", values, bool(delta))
+            title = f"{machine}: Counters" if machine else "Counters"
+            fell = sorted(name for name, value in delta.items() if value < 0 and not name.startswith("nr_"))
+            if fell:
+                said = f"{', '.join(fell[:3])} fell: the tables are in the wrong order, or of two boots or machines."
+                yield Answer(title, [said])
+                for number, one in enumerate(snapshots, 1):
+                    yield _counters(f"{title} of table {number}, since boot", one.values)
+            else:
+                yield _counters(f"{title}, {when}", values)
     for one in material.zram:
         yield Answer("zram", list(_zram(one.values)), ["echo 1 > /sys/block/zramN/compact gives partly empty pages back"])
     if material.runs:
@@ -61,14 +69,9 @@ def answers(material: Material) -> Iterator[Answer]:
         yield Answer("Events that were counted", [*_scanners(material.event_counts), *(f"{one}." for one in top)])
 
 
-def _counters(title: str, values: Mapping[str, int], between: bool) -> Answer:
-    """What counters of one machine say. Where one fell that only grows, the others are no numbers to go by."""
-    answer = Answer(title)
-    backwards = sorted(name for name, value in values.items() if value < 0 and not name.startswith("nr_")) if between else []
-    if backwards:
-        answer.facts.append(f"{', '.join(backwards[:3])} fell: the two are in the wrong order, or of two boots.")
-    else:
-        answer.facts, answer.advice = [*_compaction(values), *_askers(values)], _advice(values)
+def _counters(title: str, values: Mapping[str, int]) -> Answer:
+    """What counters of one machine say."""
+    answer = Answer(title, [*_compaction(values), *_askers(values)], _advice(values))
     answer.facts = answer.facts or ["None of them is about compaction, migration or huge pages."]
     return answer
 
@@ -119,7 +122,7 @@ def _askers(values: Mapping[str, int]) -> Iterator[str]:
 def _advice(values: Mapping[str, int]) -> list[str]:
     advice = []
     moved, scanned = values.get("pgmigrate_success", 0), values.get("compact_migrate_scanned", 0)
-    if scanned > MANY_SCANNED * max(moved, 1):
+    if "pgmigrate_success" in values and scanned > MANY_SCANNED * max(moved, 1):
         advice.append("look at /proc/pagetypeinfo and page_owner: most pages that the scanner meets cannot move")
     if values.get("compact_fail", 0) > values.get("compact_success", 0):
         advice.append("compact before the load comes (vm.compaction_proactiveness), or reserve huge pages at boot")

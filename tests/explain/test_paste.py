@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "pastes"
 PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
 LEFT_OVER = {
     "mail_quoted": [1, 6], "joined_buddy": [1], "buddy_meminfo_64k": [2], "buddy_free": [8], "cma_real": [18],
+    "dump_quoted_printable": [2, 3], "dump_cut": [12], "runs_table": [1], "two_boots": [1, 9],
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
@@ -138,6 +139,13 @@ SAYS = {
     "cma_trace": ["CMA busy, tried again: 1, failed: 1", "2 of other requests into movable blocks"],
     "perf_trace": ["1 runs, 0.456666 s, ended 1 complete", "512 frames scanned, 3 taken", "kcompactd woken 1 times"],
     "page_owner_times": ["nobody known (1231), kworker/3:1 (12)"],
+    "dump_quoted_printable": ["Page 0x442b6a: migration failure\nIt is anonymous: 1 reference more"],
+    "dump_cut": ["It is shared memory (tmpfs) of dev/zero", "Page 0xaef223: did not migrate\n1 page of the list did not move"],
+    "cma_old_list": ["357 of 2048 pages of the area are free in 7 runs; the longest has 166"],
+    "cma_elided": ["17671 of 65536 pages of the area are free; how long their runs are was left out", "from reserved"],
+    "runs_table": ["redesign: Counters, in one run\n2059 requests stalled", "3.1 pages were scanned"],
+    "robot": ["the second kernel: Counters, in one run\n3493 requests stalled", "20.3 pages were scanned"],
+    "two_boots": ["fell", "Counters of table 2, since boot\n4 requests stalled"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

@@ -43,6 +43,8 @@ def _failure(one: CmaFailure, material: Material) -> Answer:
     if one.runs:
         total = f" of {one.total}" if one.total else ""
         answer.facts.append(f"{one.free}{total} pages of the area are free in {len(one.runs)} runs; the longest has {longest}.")
+    elif one.free is not None:
+        answer.facts.append(f"{one.free} of {one.total} pages of the area are free; how long their runs are was left out.")
     if one.wanted is not None and one.runs:
         if longest < one.wanted:
             answer.facts.append("No run is long enough: the area itself is taken up by its users, in pieces.")

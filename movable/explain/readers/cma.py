@@ -9,10 +9,14 @@ from movable.explain.material import CmaFailure, Material
 from movable.explain.paste import Line
 
 _FAILED = Guarded(r"\bcma(?:_alloc)?:.*?\balloc failed, req-size:\s*(\d+) pages?, ret:\s*(-?\d+)")
-_AREA = Guarded(r"(?:\b|__)cma_alloc:\s*(?!alloc failed)([\w.,@-]+):\s*alloc failed")
-_LIST = Guarded(r"((?:\d+@\d+\s*\+?\s*)+)=>\s*(\d+) free of (\d+) total pages")
+_AREA = Guarded(r"(?:\b|__)cma_alloc\w*:\s*(?!alloc failed)([\w.,@-]+):\s*alloc failed")
+_LIST = Guarded(
+    r"\b(\d{1,12}(?:@\d{1,12})?(?: ?\+ ?\d{1,12}(?:@\d{1,12})?)*)\s?\+?\s?=>\s*(\d+)"
+    r"(?: free of (?P<of>\d+) total pages| pages, total: (?P<total>\d+) pages)"
+)
+_CUT_LIST = Guarded(r"(?:\.{2,}|…)\s*=>\s*(\d+) free of (\d+) total pages")
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
-_RUN = re.compile(r"(\d+)@(\d+)")
+_RUN = re.compile(r"(\d+)(?:@(\d+))?")
 _BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
 _MARKS = ("cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "failed to allocate buffer")
 _SIZE = Guarded(
@@ -41,8 +45,14 @@ def read(line: Line, material: Material) -> bool:
         return True
     if runs is not None:
         entry = _entry(line, material, lambda last: not last.runs)
-        entry.runs = [(int(length[:12]), int(start[:12])) for length, start in _RUN.findall(runs[1])]
-        entry.free, entry.total = int(runs[2][:12]), int(runs[3][:12]) if runs[3] else None
+        entry.runs = [(int(length[:12]), int(start[:12] or 0)) for length, start in _RUN.findall(runs[1])]
+        total = runs.groupdict().get("total") or runs[3]
+        entry.free, entry.total = int(runs[2][:12]), int(total[:12]) if total else None
+        return True
+    cut = _CUT_LIST.search(line.text)
+    if cut is not None:
+        entry = _entry(line, material, lambda last: not last.runs and last.free is None)
+        entry.free, entry.total = int(cut[1][:12]), int(cut[2][:12])
         return True
     if busy is not None:
         material.cma.append(CmaFailure(line, busy=(int(busy[1], 16), int(busy[2], 16))))

@@ -38,8 +38,8 @@ _WHY = Guarded(r"\bpage dumped because:\s*(.+?)\s*$")
 _OWNER = Guarded(
     r"\bpage (?:last )?allocated via order (\d+), migratetype (\w+), gfp_mask .*?\bpid (\d+)(?:, tgid \d+)?(?: \(([^)]*)\))?"
 )
-_OPEN = re.compile(r"\bflags: (?:0x)?[0-9a-f]+\([^)]*$|\ballocated via order \d+,[^)]*$|\braw:\s*\.\.\.")
-_BEGINS = re.compile(r"\s*(?:anon |ksm )?flags: (?:0x)?[0-9a-f]+\([\w|=]+\)\s*$")
+_OPEN = re.compile(r"\bflags:\s*$|\bflags: (?:0x)?[0-9a-f]+\([^)]*$|\ballocated via order \d+,[^)]*$|\braw:\s*\.\.\.")
+_BEGINS = re.compile(r"\s*(?:(?:anon |ksm )?flags: (?:0x)?[0-9a-f]+\([\w|=]+\)\s*$|aops:\s?\w+ ino:[0-9a-f]+)")
 """A dump whose first line was cut off."""
 _MORE = Guarded(
     r"^\s*raw: [0-9a-f ]+|\bpage_owner (?:tracks the page as|free stack trace|info is not)|\bpage->mem_cgroup:|\bmemcg:[0-9a-f]+|"
@@ -128,14 +128,14 @@ class Dumps:
     def _goes_on(self, page: PageDump, line: Line) -> bool:
         """The rest of a line of a dump that a mail program wrapped."""
         last, text = self._last, line.text.strip()
-        if last is None or last.source != line.source or line.number != last.number + 1:
-            return False
+        if last is None or last.source != line.source or not last.number < line.number <= last.number + 2:
+            return False  # a line that quoted-printable text took apart is two lines long
         whole = f"{last.text} {text}" if last.text[-1:] not in "|(" else last.text + text
         if _FIELD.match(text):
             _fields(page, whole)
         elif re.fullmatch(r"[0-9a-f\s]+", text) and re.search(r"\b(?:raw|head): ", last.text):
             pass
-        elif not (last.text.count("(") > last.text.count(")") or last.text.endswith(("migratetype", "gfp_mask", ","))):
+        elif not (last.text.count("(") > last.text.count(")") or last.text.endswith(("migratetype", "gfp_mask", ",", "flags:"))):
             return False
         else:
             _detail(page, whole)

@@ -34,7 +34,7 @@ _VALUE = re.compile(r"^\s*(-?\d{1,20})\s*$")
 _TOP = re.compile(
     r"^\s*([KMGT])i?B (Mem|Swap)\s*:\s+([\d.]+)[+ ]*total,\s+([\d.]+)[+ ]*free,\s+([\d.]+)[+ ]*used[,.](?:\s+([\d.]+) buff/cache)?"
 )
-_WORD = re.compile(r"^\s*([A-Za-z][\w+ -]{0,40})\s*$")
+_WORD = re.compile(r"^\s*([A-Za-z][\w+-]{0,40}|(?:(?:DMA|DMA32|Normal|HighMem|Movable|none|None)\s*){1,4})\s*$")
 _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\d.]+(?:e[+-]?\d+)?)(?:\s+\d{10,})?\s*$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _BUCKET = re.compile(r"^\s*(?:[\[(]-?\d+[KMGT]?(?:,\s*(?:-?\d+[KMGT]?|\.\.\.))?[\])]|\d+ -> \d+\s*:)\s+(\d+)\s*\|[@* ]*\|\s*$")

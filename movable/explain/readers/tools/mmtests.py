@@ -24,7 +24,14 @@ COUNTERS = {
 }  # fmt: skip
 """What mmtests calls a counter of /proc/vmstat."""
 _NUMBER = re.compile(r"-?\d[\d,]{0,18}(?:\.\d{1,6})?%?")
-_LABEL = re.compile(r"[A-Z][\w./-]*")
+_LABEL = re.compile(r"[A-Z][\w./-]*|(?:compact|thp|pgmigrate|allocstall|numa|pgscan|pgsteal|kswapd)_?\w*$")
+COUNTED = re.compile(r"(?:compact|thp|pgmigrate|allocstall|numa|pgscan|pgsteal|kswapd)_?\w*$")
+MOST_OF_BEFORE_AND_AFTER = 3  # columns: with more, or with other sums, each is a kernel
+_ROBOT = re.compile(
+    r"^\s*(\d{1,18}(?:\.\d+)?)(?: ± *\d+%)?\s+[-+]\d[\d.e+]*%?\s+(\d{1,18}(?:\.\d+)?)(?: ± *\d+%)?\s+"
+    r"(?:proc-)?vmstat\.([a-z]\w+)\s*$"
+)
+"""A row of the kernel test robot: two means, each with its deviation, and how much they differ."""
 _MEASURED = re.compile(
     r"(?:Amean|Hmean|Gmean|B[AH]mean-\d+|Min|Max|Stddev|CoeffVar|Percentage|Success|User|System|Elapsed|Duration)\b"
 )
@@ -42,8 +49,13 @@ class Mmtests:
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a row of such a table."""
         text = line.text
-        name, values = _split(text) if text[-1:] in "0123456789%)*" and text.lstrip()[:1].isupper() else ("", [])
-        counter = COUNTERS.get(name.lower(), "")
+        robot = _ROBOT.match(text) if "vmstat." in text else None
+        if robot is not None:
+            self._columns, self._next = ["the first kernel", "the second kernel"], 0
+            self._count(line, material, robot[3], [float(robot[1]), float(robot[2])])
+            return True
+        name, values = _split(text) if text[-1:] in "0123456789%)*" else ("", [])
+        counter = COUNTERS.get(name.lower(), name if COUNTED.match(name) and len(values) >= MOST_OF_BEFORE_AND_AFTER else "")
         measured = bool(name) and _MEASURED.match(name) is not None and ("%" in line.text or self._next == line.number)
         if not values or not (counter or measured or self._next == line.number):
             return False
