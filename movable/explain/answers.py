@@ -217,7 +217,7 @@ def _maps(material: Material) -> Iterator[Answer]:
 def _unit_of(one: Mapped, material: Material) -> int:
     """How many kB each page of a mapping counts: huge ones count as one."""
     said, huge = one.words.get("kernelpagesize_kB", ""), material.meminfo.get("Hugepagesize", 2048)
-    return int(said[:9]) if said.isdigit() else huge if "huge" in one.words else material.page_kb
+    return int(said[:9]) if said.isdecimal() else huge if "huge" in one.words else material.page_kb
 
 
 def _bound(policy: str) -> frozenset[int]:

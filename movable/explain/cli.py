@@ -39,7 +39,7 @@ def add_arguments(verbs: Verbs) -> None:
 
 
 def _order(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:4]) > 20:
+    if not text.isascii() or not text.isdecimal() or int(text[:4]) > 20:
         raise argparse.ArgumentTypeError(f"{text!r} is no order; give a number from 0 to 20")
     return int(text)
 

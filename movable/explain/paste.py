@@ -75,7 +75,7 @@ def lines(source: str, text: str) -> Iterator[Line]:
         if len(raw) > LONGEST_LINE and not _shorter(raw):
             yield Line(source, number, "", raw, context.hint)
             continue
-        own = numbered(split, number - 1) if raw[:8].lstrip()[:1].isdigit() else ""
+        own = numbered(split, number - 1) if raw[:8].lstrip()[:1].isdecimal() else ""
         parts = _parts(context.of_a_machine(raw))
         for part in parts:
             line = context.line(number, part if len(parts) > 1 else raw, plain(part, own))

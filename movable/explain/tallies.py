@@ -54,8 +54,8 @@ def answers(material: Material) -> Iterator[Answer]:
             if fell:
                 said = f"{', '.join(fell[:3])} fell: the tables are in the wrong order, or of two boots or machines."
                 yield Answer(title, [said])
-                for number, one in enumerate(snapshots, 1):
-                    yield _counters(f"{title} of table {number}, since boot", one.values)
+                for number, table in enumerate(snapshots, 1):
+                    yield _counters(f"{title} of table {number}, since boot", table.values)
             else:
                 yield _counters(f"{title}, {when}", values)
     for one in material.zram:

@@ -58,6 +58,11 @@ def test_what_a_kernel_prints_is_read_whole(kind: str) -> None:
     assert material.recognised and [line.raw for line in material.unread] == []
 
 
+def test_numbers_that_are_none_are_not_understood() -> None:
+    material = read_one(f"node_load1 1e999\nnode_forks_total 12\npgmigrate_success,compact_stall\n1100²,5\n{'9' * 400} pages RAM\n")
+    assert [line.number for line in material.unread] == [1] and material.counters[0].values == {"compact_stall": 5}
+
+
 def test_free_blocks() -> None:
     rows = read_one(BUDDY).free
     assert [(row.node, row.zone, row.free) for row in rows] == [(0, "DMA", 1 + 2 + 4 + 32 + 32 + 64 + 256 + 512 + 3072),

@@ -324,13 +324,13 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
 def _group(values: dict[str, str]) -> Answer:
     """A memory cgroup: what it uses, and whether its huge pages were refused. memory.stat is in bytes and counts."""
     told = ("anon", "file", "anon_thp", "slab_unreclaimable")
-    sizes = {name: int(values[name]) >> 10 for name in told if values.get(name, "").isdigit()}
+    sizes = {name: int(values[name]) >> 10 for name in told if values.get(name, "").isdecimal()}
     answer = Answer("Memory cgroup", [", ".join(f"{name} {kb} kB" for name, kb in sizes.items()) + "."] if sizes else [])
     if "usage_kb" in values:
         answer.facts.append(f"{values['usage_kb']} kB are used of {values.get('limit_kb', 'no')} kB that it may have.")
     if sizes.get("anon") and "anon_thp" in sizes:
         answer.facts.append(f"{100 * sizes['anon_thp'] // sizes['anon']} % of its anonymous memory is in huge pages.")
-    if values.get("thp_fault_fallback", "").isdigit():
+    if values.get("thp_fault_fallback", "").isdecimal():
         answer.facts.append(f"{values['thp_fault_fallback']} faults wanted a huge page and got none.")
     if values.get("event max", "0") != "0":
         answer.facts.append(f"Its limit was reached {values['event max']} times: tasks of the group had to reclaim.")

@@ -52,7 +52,7 @@ def _evidence(material: Material) -> Iterator[tuple[int, str]]:
     """Sizes that the text tells, the surest first."""
     yield from ((row.page_kb, "the rows of Mem-Info") for row in material.free if row.page_kb)
     yield from ((size, why) for size, why in material.page_sizes)
-    maps = [int(one.words["kernelpagesize_kB"][:9]) for one in material.maps if one.words.get("kernelpagesize_kB", "").isdigit()]
+    maps = [int(one.words["kernelpagesize_kB"][:9]) for one in material.maps if one.words.get("kernelpagesize_kB", "").isdecimal()]
     if maps:
         yield min(maps), "kernelpagesize_kB of numa_maps"
     yield from _ratios(material)

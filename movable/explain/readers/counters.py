@@ -79,7 +79,7 @@ class Snapshots:
             self._columns = []
             return False
         both = zip(self._columns, cells, strict=True)
-        values = {name: int(cell[:20]) for name, cell in both if _NAMES.fullmatch(name) and cell.isdigit()}
+        values = {name: int(cell[:20]) for name, cell in both if _NAMES.fullmatch(name) and cell.isdecimal()}
         if values:
             material.counters.append(Counters(line, values))
             self._place = None

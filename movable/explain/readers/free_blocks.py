@@ -95,7 +95,7 @@ class Tables:
             return zone is not None
         text = self._runs + line.text if more else line.text
         found = parse_mem_info_row(text)
-        if found is None or found.zone[0].isdigit():  # two CPUs print at once, and no zone is called so
+        if found is None or found.zone[0].isdecimal():  # two CPUs print at once, and no zone is called so
             self._runs = ""
             return False
         row = FreeBlocks(line, found.nid, found.zone, found.counts, found.whole, found.page_kb, found.letters)

@@ -161,7 +161,7 @@ def _fields(page: PageDump, text: str) -> None:
     """What the first line of a dump says beside the references."""
     values = {name.lower(): value for name, value in _FIELD.findall(text)}
     page.pfn = _frame(text) if page.pfn is None else page.pfn
-    page.mapcount = int(values["mapcount"][:12]) if values.get("mapcount", "").lstrip("-").isdigit() else None
+    page.mapcount = int(values["mapcount"][:12]) if values.get("mapcount", "").lstrip("-").isdecimal() else None
     mapping = values.get("mapping", "")
     page.mapping = int(mapping, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]+", mapping) else 0 if mapping else None
     page.index = values.get("index", "")

@@ -29,7 +29,7 @@ class PageOwner:
         frame = _FRAME.match(line.text) if "PFN" in line.text and self._page is not None else None
         times = _TIMES.match(line.text) if " times" in line.text else None
         if frame is not None and self._page is not None:
-            self._page.pfn = int(frame[2], 16 if frame[1] else 10) if frame[1] or frame[2].isdigit() else None
+            self._page.pfn = int(frame[2], 16 if frame[1] else 10) if frame[1] or frame[2].isdecimal() else None
             self._page.migratetype, self._page.block = frame[3] or "", frame[4]
             return True
         if times is not None:

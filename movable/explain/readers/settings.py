@@ -33,7 +33,7 @@ def _page_size(line: Line, alone: re.Match[str] | None) -> int:
         return int((built[1] or built[2])[:4]) << 10
     if said is not None:
         return int(said[1]) << (10 if said[2] else 0)
-    return int(alone[1]) if alone is not None and _GETCONF.search(line.hint) and alone[1].isdigit() else 0
+    return int(alone[1]) if alone is not None and _GETCONF.search(line.hint) and alone[1].isdecimal() else 0
 
 
 _ASKED = re.compile(r"^asked (\w+) (\d{1,12})$")

@@ -126,7 +126,7 @@ class Figures:
         return bool(numbers)
 
     def _numbers(self, line: Line, words: list[str], material: Material) -> bool:
-        if len(words) < len(self._columns) or not all(word.isdigit() for word in words[: len(self._columns)]):
+        if len(words) < len(self._columns) or not all(word.isdecimal() for word in words[: len(self._columns)]):
             return False
         material.figures.append(Figure(line, "vmstat", "", dict(zip(self._columns, map(float, words), strict=False))))
         return True
@@ -176,8 +176,8 @@ class Figures:
 
     def _class(self, line: Line, words: list[str], material: Material) -> bool:
         """A size class of zsmalloc, or the sum; a class that is empty, or an old kernel's, may have fewer columns."""
-        numbers = [word for word in words if word.isdigit()]
-        if len(numbers) < len(words) - 1 or not (words[0] == "Total" or words[0].isdigit()) or len(numbers) < 5:
+        numbers = [word for word in words if word.isdecimal()]
+        if len(numbers) < len(words) - 1 or not (words[0] == "Total" or words[0].isdecimal()) or len(numbers) < 5:
             return False
         names = ["obj_allocated", "obj_used", "pages_used", "freeable"] if words[0] == "Total" else self._columns[-5:]
         values = dict(zip(names, map(float, numbers[-len(names) :]), strict=True))
@@ -185,7 +185,7 @@ class Figures:
         return True
 
     def _function(self, line: Line, words: list[str], material: Material) -> bool:
-        if len(words) != 2 or not words[1].isdigit():
+        if len(words) != 2 or not words[1].isdecimal():
             return False
         material.event_counts[words[0]] += int(words[1][:18])
         return True
@@ -256,7 +256,7 @@ def _exported(line: Line, material: Material) -> bool:
         return False
     labels: dict[str, str] = dict(_LABEL.findall(found[2] or ""))
     order, number = labels.get("size") or labels.get("order") or "", float(found[3])
-    if "buddyinfo" in found[1] and order.isdigit() and int(order) < 20 and labels.get("node", "0").isdigit():
+    if "buddyinfo" in found[1] and order.isdecimal() and int(order) < 20 and labels.get("node", "0").isdecimal():
         _block_count(line, material, labels, int(order), int(number))
     elif found[1].startswith("memory_") and found[1].endswith("_bytes"):
         material.meminfo[found[1][7:-6].replace("_", "")] = int(number) >> 10

@@ -26,12 +26,12 @@ def event_line(text: str) -> str | None:
         return None
     fields = {name: value.strip('"') for name, value in _FIELD.findall(found[6])}
     start, end = fields.get("start_pfn", ""), fields.get("end_pfn", "")
-    if start.isdigit() and end.isdigit():
+    if start.isdecimal() and end.isdecimal():
         fields = {"range": f"({int(start[:18]):#x} ~ {int(end[:18]):#x})"} | fields
     if "sync" in fields:
         fields["mode"] = "sync" if fields["sync"] in ("true", "1") else "async"
     status = fields.get("status", "")
-    if status.isdigit() and int(status[:3]) < len(STATUSES):
+    if status.isdecimal() and int(status[:3]) < len(STATUSES):
         fields["status"] = STATUSES[int(status[:3])]
     words = " ".join(f"{name}={value}" for name, value in fields.items())
     return f"{found[2]}-{found[3]} [000] {float(found[1]) / 1e3:.6f}: {found[5]}: {words}"
