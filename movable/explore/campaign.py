@@ -253,14 +253,14 @@ def campaign(
     log = _Log(Path(file) if file is not None else None, head)
     report = Report("campaign")
     report.note = log.note
-    hands = _Hands(executor, apart)
-    chunks = hands.plan(program, executions, seed, options)
+    pool = _Pool(executor, apart)
+    chunks = pool.plan(program, executions, seed, options)
     if isinstance(chunks, Done):
         report.executions = chunks.executions
         report.failures.append(_explained(loaded, chunks.failure or {}, options, shrink))
         return report
     verdict = _Verdict(chunks)
-    for done in _results(program, hands, chunks, options, log):
+    for done in _results(program, pool, chunks, options, log):
         _add(report, done)
         if done.failure is not None:
             report.failures.append(_explained(loaded, done.failure, options, shrink))
@@ -379,7 +379,7 @@ class _Verdict:
         return self.complete
 
 
-class _Hands:
+class _Pool:
     """Those that do the work: an executor, and with ``apart`` a process for each piece on it."""
 
     def __init__(self, executor: Executor, apart: bool) -> None:
@@ -418,7 +418,7 @@ class _Hands:
         return from_record(Done, found) if isinstance(found, dict) else [from_record(Chunk, to_record(one)) for one in found]
 
 
-def _results(program: Named, hands: _Hands, chunks: list[Chunk], options: Options, log: _Log) -> Iterator[Done]:
+def _results(program: Named, pool: _Pool, chunks: list[Chunk], options: Options, log: _Log) -> Iterator[Done]:
     """Yield the finished chunks in order, keeping everybody busy."""
     waiting: dict[Future[dict[str, Any]], int] = {}
     todo = [chunk for chunk in chunks if chunk.number not in log.done]
@@ -427,9 +427,9 @@ def _results(program: Named, hands: _Hands, chunks: list[Chunk], options: Option
             while chunk.number not in log.done:
                 while todo and len(waiting) < _AHEAD:
                     following = todo.pop(0)
-                    waiting[hands.submit(work, program, following, options)] = following.number
-                for future in hands.finished(waiting):
-                    log.add(hands.outcome(waiting.pop(future), future))
+                    waiting[pool.submit(work, program, following, options)] = following.number
+                for future in pool.finished(waiting):
+                    log.add(pool.outcome(waiting.pop(future), future))
             yield log.done[chunk.number]
     finally:
         for future in waiting:
