@@ -288,8 +288,8 @@ class Execution:
             raise named(error) from error
         vm.install(None)
         self._judge_rules()
-        beside = list(self.ambient.values()) if self.ambient else []
-        state = self._number(beside)
+        ambient = list(self.ambient.values()) if self.ambient else []
+        state = self._number(ambient)
         self.ended = (state, repr(self.answers), *sorted(self.stage.starved))
         ended = (self.ended, precedence(self.spans))
         if state is not None and trial.was_right(ended):
@@ -304,12 +304,12 @@ class Execution:
         if state is not None:
             trial.right(ended)
 
-    def _number(self, beside: list[Any]) -> int | None:
+    def _number(self, ambient: list[Any]) -> int | None:
         """The number of the state in the end, from its fingerprint where one that ended so has been read before."""
-        known = None if self.fingerprint is None or self.trial.whole else self.fingerprint.of(beside)
+        known = None if self.fingerprint is None or self.trial.whole else self.fingerprint.of(ambient)
         if known is not None and self.fingerprint is not None and known in self.fingerprint.numbers:
             return self.fingerprint.numbers[known]
-        self.state = end_state(self.stage, beside)
+        self.state = end_state(self.stage, ambient)
         state = number(self.state)
         if known is not None and self.fingerprint is not None:
             self.fingerprint.numbers[known] = state

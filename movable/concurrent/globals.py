@@ -1,4 +1,4 @@
-"""State that lives beside the driver's objects: globals, what modules and classes keep, and variables of closures.
+"""Ambient state, which lives outside the driver's objects: globals, what modules and classes keep, and variables of closures.
 
 Two things follow from it. It must be as it was before each execution; and it is shared by the tasks, so each use of it is a
 scheduling point: containers and objects are hooked as the driver's own are, for anything else the tasks run under opcode tracing,
@@ -121,7 +121,7 @@ def _unhook(value: Any) -> None:
 
 
 class AmbientState:
-    """The state beside the objects of one driver. False where there is none.
+    """The ambient state of one driver. False where there is none.
 
     ``slots`` are its places, ``spots`` the opcodes that use what hooks cannot see. ``keys`` leads from attributes of classes to
     their locations.
@@ -274,7 +274,7 @@ def _held(workload: type[Workload], factory: Any) -> Reach:
 
 @lru_cache(maxsize=64)
 def ambient_state(workload: Any, factory: Any) -> AmbientState:
-    """The state beside a driver's objects, as it is when this is called for the first time. Raises UsageError, see `Slot.keep`."""
+    """The ambient state of a driver, as it is when this is called for the first time. Raises UsageError, see `Slot.keep`."""
     return AmbientState(workload, factory)
 
 

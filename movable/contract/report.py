@@ -252,7 +252,7 @@ def text(report: Report, verbose: bool = False) -> str:
 
 
 def interleavings(report: Report) -> list[str]:
-    """What was explored: a matrix of what ran beside what and how far it got, what failed, and what was left out."""
+    """What was explored: a matrix of what ran at the same time and how far it got, what failed, and what was left out."""
     if not report.scenarios:
         return []
     lines = [*matrix_text(report.scenarios), *_remarks(report)]

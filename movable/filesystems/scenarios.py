@@ -1,4 +1,4 @@
-"""Two tasks on one file, in every order: migration beside what programs and the machine do to it."""
+"""Two tasks on one file, in every order: migration and what programs and the machine do to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCENARIOS = (
     *(("move", partner) for partner in PARTNERS), ("move", "hold"), ("move", "pin"), ("cut", "pin"),
     ("sync", "store"), ("cut", "load"), ("hurry", "sync"),
 )  # fmt: skip
-"""What runs beside what; ``hurry`` is a migration in MIGRATE_ASYNC."""
+"""What runs at the same time; ``hurry`` is a migration in MIGRATE_ASYNC."""
 
 
 class Stage:

@@ -82,7 +82,7 @@ def compact(run: Run, terminal: Terminal) -> None:
         uses.enter_context(run.process.at_work(share))
         for store in run.stores:
             uses.enter_context(store.in_use())
-        uses.enter_context(beside(run, share))
+        uses.enter_context(others_at_work(run, share))
         compact_memory(run.vm)
     run.look("after")
     terminal.say(report.compacted(run))
@@ -91,7 +91,7 @@ def compact(run: Run, terminal: Terminal) -> None:
 
 
 @contextmanager
-def beside(run: Run, times: int) -> Iterator[None]:
+def others_at_work(run: Run, times: int) -> Iterator[None]:
     """Inside the block others are at work too, each ``times`` times: while drivers move pages, or offer them in kernels that take
     every page of a batch from its process first, the process gives some of its own back, and the host of a balloon is busy."""
     before = {mapping: mapping.a_ops for mapping in run.vm.address_spaces.values() if mapping.a_ops.migratepage is not None}

@@ -23,7 +23,7 @@ EndIo = Callable[["BufferHead", bool], object]
 class Disk:
     """A block device of ``nr_blocks`` blocks of ``block_size`` bytes; a block that was never written holds zeros.
 
-    ``slow`` says that an I/O ends later, as work of the machine: when somebody waits, or beside other tasks. ``failing`` are the
+    ``slow`` says that an I/O ends later, as work of the machine: when somebody waits, or while other tasks run. ``failing`` are the
     blocks whose I/O fails; ``fails`` says that all do. ``reads``, ``writes`` and
     ``failed_writes`` count.
     """

@@ -1,6 +1,6 @@
 """A sleeping lock with many readers or one writer (include/linux/rwsem.h): mmap_lock, and the locks of reverse maps.
 
-Only tasks that really run beside each other need it: without a scheduler it does nothing and costs nothing.
+Only tasks that really run at the same time need it: without a scheduler it does nothing and costs nothing.
 """
 
 from __future__ import annotations

@@ -37,15 +37,15 @@ from movable.rules.table import RULES
 from movable.workload import program
 from movable.workload.scenario import Scenario, decode, encode
 from movable.workload.workload import workload_for
-from tests.drivers_for_tests import beside_drivers as beside
+from tests.drivers_for_tests import ambient_drivers as ambient
 from tests.drivers_for_tests import racy_drivers as racy
 
 OLD = op("write", slot=0, data=b"old")
 NEW = op("write", slot=0, data=b"new!")
 BESIDE: dict[str, Scenario] = {
-    "write beside migration": scenario("write beside migration", NEW, migrate(0), prefix=[OLD]),
+    "write and migration": scenario("write and migration", NEW, migrate(0), prefix=[OLD]),
     "writes": scenario("writes", NEW, op("write", slot=1, data=b"x")),
-    "drop beside migration": scenario("drop beside migration", op("drop", slot=0), migrate(0), prefix=[OLD]),
+    "drop and migration": scenario("drop and migration", op("drop", slot=0), migrate(0), prefix=[OLD]),
     "removal": scenario("removal", teardown(), finish(), prefix=[OLD, isolate(0)]),
     "late drop": scenario("late drop", op("drop", slot=0), finish(), prefix=[OLD, isolate(0)]),
 }
@@ -71,14 +71,14 @@ def test_no_false_alarm(driver: Any) -> None:
 
 
 def test_small_scenarios_are_covered_completely() -> None:
-    found = explored(Ring, "write beside migration")
+    found = explored(Ring, "write and migration")
     assert found.scenarios[0].complete
     assert found.scenarios[0].covered == "all interleavings"
     assert 10 < found.executions < 400
 
 
 def test_a_large_one_says_how_far_it_got() -> None:
-    found = explored(Ring, "drop beside migration", 60)
+    found = explored(Ring, "drop and migration", 60)
     assert not found.scenarios[0].complete
     assert "at most" in found.scenarios[0].covered or "samples" in found.scenarios[0].covered
 
@@ -89,14 +89,14 @@ def test_a_large_one_says_how_far_it_got() -> None:
 @pytest.mark.parametrize(
     ("driver", "name", "rule", "words"),
     [
-        (racy.CopiesOutsideTheLock, "write beside migration", "D53", "(reads page 0 data)"),
-        (racy.CopiesOutsideTheLock, "write beside migration", "D15", "reads b'old"),
-        (racy.CopiesUnderAnotherLock, "write beside migration", "D15", "reads b'old"),
-        (racy.ChecksThenActs, "write beside migration", "D12", "removed while on no list"),
+        (racy.CopiesOutsideTheLock, "write and migration", "D53", "(reads page 0 data)"),
+        (racy.CopiesOutsideTheLock, "write and migration", "D15", "reads b'old"),
+        (racy.CopiesUnderAnotherLock, "write and migration", "D15", "reads b'old"),
+        (racy.ChecksThenActs, "write and migration", "D12", "removed while on no list"),
         (racy.Counts, "writes", "D53", "Counts.writes"),
-        (racy.DropsWithoutThePageLock, "drop beside migration", "D46", "used by drop after it was freed"),
+        (racy.DropsWithoutThePageLock, "drop and migration", "D46", "used by drop after it was freed"),
         (racy.WaitsBadly, "removal", "D49", "lost wake-up"),
-        (racy.InvertsLocks, "write beside migration", "D49", "lock order"),
+        (racy.InvertsLocks, "write and migration", "D49", "lock order"),
         (racy.ReadsAfterFree, "late drop", "D46", "after it was freed"),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_race_breaks_its_rule_and_is_told(driver: type, name: str, rule: str, 
 
 
 def test_the_same_executions_find_the_same() -> None:
-    first, second = (explored(racy.CopiesOutsideTheLock, "write beside migration") for _ in range(2))
+    first, second = (explored(racy.CopiesOutsideTheLock, "write and migration") for _ in range(2))
     assert [(one.token, one.lines) for one in first.broken.values()] == [(one.token, one.lines) for one in second.broken.values()]
 
 
@@ -129,7 +129,7 @@ def test_what_a_failure_does_not_need_is_left_out() -> None:
 
 
 def test_what_there_is_no_time_for_is_not_begun_and_told() -> None:
-    names = ("write beside migration", "writes", "removal")
+    names = ("write and migration", "writes", "removal")
     found = interleavings(Subject(RingWorkload, racy.CopiesOutsideTheLock), seconds=0, scenarios=[BESIDE[name] for name in names])
     assert [one.executions for one in found.scenarios] == [1, 0, 0]
     report = Report("x", "x", "x", "4.19", 0, scenarios=found.scenarios)
@@ -147,9 +147,9 @@ def test_a_failure_is_made_small_as_far_as_there_is_time() -> None:
 
 
 def test_known_rules_are_not_looked_for_and_expected_ones_end_the_search() -> None:
-    found = explored(racy.CopiesOutsideTheLock, "write beside migration", known=frozenset({"D53"}))
+    found = explored(racy.CopiesOutsideTheLock, "write and migration", known=frozenset({"D53"}))
     assert "D53" not in found.broken
-    found = explored(racy.CopiesOutsideTheLock, "write beside migration", until=frozenset({"D53"}))
+    found = explored(racy.CopiesOutsideTheLock, "write and migration", until=frozenset({"D53"}))
     assert list(found.broken) == ["D53"]
     assert found.executions < 100
 
@@ -161,7 +161,7 @@ def test_a_busy_wait_is_not_the_end_of_the_search() -> None:
 
 
 def test_the_plain_isolated_flag_is_the_cores_own_race() -> None:
-    made = scenario("remove beside migration", teardown(), migrate(0), prefix=[OLD])
+    made = scenario("remove and migration", teardown(), migrate(0), prefix=[OLD])
     plain = subject(RingWorkload, Ring, features={"atomic_isolated_flag": False})
     found = interleavings(plain, executions=600, scenarios=[made])
     assert found.broken.keys() & {"D49", "D53"}
@@ -191,7 +191,7 @@ def test_the_monitor_watches_every_execution() -> None:
         Subject(RingWorkload, Clings), executions=40, scenarios=[scenario("s", op("put", n=0), teardown())]
     )
     assert found.scenarios[0].left_out  # there is no such method: it fails without any interleaving
-    trial = Trial(Subject(RingWorkload, Ring), BESIDE["write beside migration"])
+    trial = Trial(Subject(RingWorkload, Ring), BESIDE["write and migration"])
     from movable.explore.runner import Options, follow
 
     for _ in range(3):
@@ -254,7 +254,7 @@ def test_a_race_hides_no_other_rule_in_what_is_claimed() -> None:
     """A race ends its execution. Where all interleavings are claimed, the rules are those of a search that knows of the race."""
     chosen = subject(RingWorkload, racy.CopiesOutsideTheLock)
     old, new = op("write", slot=0, data=b"old"), op("write", slot=0, data=b"new")
-    made = [scenario("write beside migration", new, migrate(0), prefix=[old])]
+    made = [scenario("write and migration", new, migrate(0), prefix=[old])]
     with_race = interleavings(chosen, executions=3000, scenarios=made)
     without = interleavings(chosen, executions=3000, scenarios=made, known=frozenset({"D53"}))
     assert with_race.scenarios[0].complete and without.scenarios[0].complete
@@ -308,7 +308,7 @@ def test_an_interrupt_keeps_the_report_so_far(monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(scope="module")
 def failing() -> tuple[str, str]:
     """A target and a token."""
-    return f"{RACY}:CopiesUnderAnotherLock", explored(racy.CopiesUnderAnotherLock, "write beside migration").broken["D15"].token
+    return f"{RACY}:CopiesUnderAnotherLock", explored(racy.CopiesUnderAnotherLock, "write and migration").broken["D15"].token
 
 
 def test_replay_shows_the_lanes(failing: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,11 +339,10 @@ def test_replay_stops_in_the_debugger_before_a_step(failing: tuple[str, str]) ->
 
 def test_a_look_at_the_prompt_is_no_step() -> None:
     """Before, an expression about the driver let the other task run where the schedule has a switch."""
-    found = interleavings(
-        Subject(beside.BesideWorkload, beside.InAttribute), executions=400, scenarios=[BESIDE["writes"]], known=frozenset({"D53"})
-    )
-    token, target = found.broken["D15"].token, "tests.drivers_for_tests.beside_drivers:InAttribute"
-    again = replay(beside.InAttribute, token, workload=beside.BesideWorkload)
+    driver = Subject(ambient.AmbientWorkload, ambient.InAttribute)
+    found = interleavings(driver, executions=400, scenarios=[BESIDE["writes"]], known=frozenset({"D53"}))
+    token, target = found.broken["D15"].token, "tests.drivers_for_tests.ambient_drivers:InAttribute"
+    again = replay(ambient.InAttribute, token, workload=ambient.AmbientWorkload)
     assert isinstance(again, Interleaving)
     lines = again.story.lines
     step = next(n for n, line in enumerate(lines) if lines[n + 1].switch == "pre-empts")
@@ -402,7 +401,7 @@ def spread_out(executor: Executor, directory: Path | None = None) -> Interleavin
         executor,
         executions=400,
         directory=None if directory is None else str(directory),
-        scenarios=[BESIDE["write beside migration"], BESIDE["writes"]],
+        scenarios=[BESIDE["write and migration"], BESIDE["writes"]],
     )
 
 
@@ -426,7 +425,7 @@ def test_a_campaign_finds_the_same_on_any_executor_and_goes_on_after_a_kill(tmp_
 
 def test_a_campaign_counts_what_was_judged_and_keeps_to_its_budget() -> None:
     """What its workers judged counts as here, piece by piece, and whatever ran in their process before."""
-    plain = [BESIDE["write beside migration"], BESIDE["writes"]]
+    plain = [BESIDE["write and migration"], BESIDE["writes"]]
     here = interleavings(Subject(RingWorkload, Ring), executions=400, scenarios=plain)
 
     def spread_plain(executions: int) -> Interleavings:
@@ -442,7 +441,7 @@ def test_a_campaign_counts_what_was_judged_and_keeps_to_its_budget() -> None:
 
 def test_a_piece_of_a_campaign_counts_the_same_whatever_its_process_did_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second piece of a scenario, alone and after the first."""
-    token = encode(BESIDE["write beside migration"])
+    token = encode(BESIDE["write and migration"])
     name = Named("movable.concurrent.campaign:load", ("docs.drivers.ring:Ring", "", token, [], "4.19", 0))
     first, *_, last = (Chunk(**chunk) for chunk in planned(name, 400, 0, OPTIONS))
     counts = []
@@ -462,7 +461,7 @@ def test_a_campaign_of_something_else_is_refused(tmp_path: Path) -> None:
             Subject(RingWorkload, Ring),
             Inline(),
             directory=str(tmp_path / "c"),
-            scenarios=[BESIDE["write beside migration"]],
+            scenarios=[BESIDE["write and migration"]],
         )
 
 

@@ -1,7 +1,7 @@
-"""What ran beside what, and how far its interleavings were explored: a small matrix, as plain values and as text.
+"""What ran at the same time, and how far its interleavings were explored: a small matrix, as plain values and as text.
 
 A cell speaks of the scenarios in which just these two tasks run; where there are several, of the one that was explored least. Two
-tasks that ran only beside a third one count as sampled.
+tasks that ran only with a third one count as sampled.
 """
 
 from __future__ import annotations

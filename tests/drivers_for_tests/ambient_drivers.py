@@ -1,4 +1,4 @@
-"""Drivers that keep state beside their objects: in their module, in a class, in a closure, in a function."""
+"""Drivers with ambient state: in their module, in a class, in a closure, in a function."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ class Keeps(Racy):
         return super().write(slot, data)
 
 
-class BesideWorkload(RingWorkload):
+class AmbientWorkload(RingWorkload):
     """Writes, and reads the count."""
 
     factory = CountingRing
@@ -243,4 +243,4 @@ class BesideWorkload(RingWorkload):
         return self.driver.written() if key == "count" else super().read(key)
 
 
-CountingRing.workload = BesideWorkload
+CountingRing.workload = AmbientWorkload
