@@ -146,6 +146,9 @@ SAYS = {
     "runs_table": ["redesign: Counters, in one run\n2059 requests stalled", "3.1 pages were scanned"],
     "robot": ["the second kernel: Counters, in one run\n3493 requests stalled", "20.3 pages were scanned"],
     "two_boots": ["fell", "Counters of table 2, since boot\n4 requests stalled"],
+    "exporter_zones": ["free pages (14231) are below the min watermark (16231)", "Compaction would be skipped"],
+    "oom_pod": ["python3 (123123) was killed; 515732 kB", "The limit of a memory cgroup was reached (524288 kB"],
+    "dma_old": ["Blocks of order 6 were there when this was written (node 0 DMA):", "insmod may not take pages of this zone"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

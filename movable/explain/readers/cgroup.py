@@ -49,7 +49,7 @@ class Cgroup:
             material.cgroup["constraint"] = constraint[1]
         elif killed is not None:
             material.cgroup["constraint"] = "CONSTRAINT_MEMCG"
-        return any((usage, stats, constraint, killed))
+        return any((usage, stats, constraint, killed)) and "Killed process" not in text  # who it was is read with the others
 
 
 def _file(line: Line, material: Material) -> bool:

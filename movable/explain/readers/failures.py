@@ -49,6 +49,7 @@ _AROUND = Guarded(
 _SLEEPS, _NEW_SLEEPS, _WAKES = 0x10, 0x400000, 0x2000000
 """__GFP_WAIT; from 4.4 on __GFP_DIRECT_RECLAIM, beside which masks have __GFP_KSWAPD_RECLAIM."""
 _HIGHMEM, _MOVABLE, _URGENT = 0x2, 0x8, 0x20
+_ZONES = {0x1: "__GFP_DMA", 0x4: "__GFP_DMA32"}
 _NO_WAIT = ("GFP_ATOMIC", "GFP_NOWAIT")
 _MOVES = ("GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT", "__GFP_MOVABLE", "GFP_MOVABLE")
 _HIGH = ("GFP_HIGHUSER", "GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE_LIGHT", "__GFP_HIGHMEM")
@@ -95,6 +96,7 @@ def _request(line: Line, material: Material, task: str, order: int, mask: str, n
     else:
         atomic = not bits & (_NEW_SLEEPS if bits & _WAKES else _SLEEPS)
         movable, high = bool(bits & _MOVABLE), bool(bits & _HIGHMEM)
+        words += tuple(name for bit, name in _ZONES.items() if bits & bit and name not in words)
     urgent = any(word in words for word in ("GFP_ATOMIC", "__GFP_HIGH")) if names else bool(bits & _URGENT)
     nodes = nodes_of(found[1]) if found else None
     nodes = nodes if nodes is not None or allowed is None else nodes_of(allowed[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from movable.explain.guarded import Guarded
-from movable.explain.material import Figure, FreeBlocks, Material
+from movable.explain.material import Figure, FreeBlocks, Marks, Material
 from movable.explain.paste import Line
 
 _SIZE = re.compile(r"([-+]?\d+(?:[.,]\d+)?)([KMGTP]?)i?B?", re.IGNORECASE)
@@ -62,6 +62,7 @@ _HEADS = re.compile(
 )
 
 
+MOST_PAGES = 1e15
 VMSTAT = set("r b swpd free buff cache inact active si so bi bo in cs us sy id wa st gu".split())
 _DECIMAL = re.compile(r"-?\d{1,15}(?:[.,]\d{1,6})?")
 MARKS = (
@@ -258,11 +259,22 @@ def _exported(line: Line, material: Material) -> bool:
     order, number = labels.get("size") or labels.get("order") or "", float(found[3])
     if "buddyinfo" in found[1] and order.isdecimal() and int(order) < 20 and labels.get("node", "0").isdecimal():
         _block_count(line, material, labels, int(order), int(number))
+    elif found[1].startswith("zoneinfo_") and labels.get("node", "").isdecimal() and "zone" in labels:
+        _mark(line, material, int(labels["node"][:6]), labels["zone"], found[1][9:], number)
     elif found[1].startswith("memory_") and found[1].endswith("_bytes"):
         material.meminfo[found[1][7:-6].replace("_", "")] = int(number) >> 10
     else:
         material.figures.append(Figure(line, "exported", found[1], {"value": number}))
     return True
+
+
+def _mark(line: Line, material: Material, node: int, zone: str, name: str, number: float) -> None:
+    """A watermark or a size of a zone, as the exporter names it (min_pages, nr_free_pages)."""
+    marks = next((one for one in material.marks if (one.node, one.zone, one.line.source) == (node, zone, line.source)), None)
+    if marks is None:
+        marks = Marks(line, node, zone)
+        material.marks.append(marks)
+    marks.values["free" if name == "nr_free_pages" else name.removesuffix("_pages")] = int(min(number, MOST_PAGES))
 
 
 def _block_count(line: Line, material: Material, labels: dict[str, str], order: int, count: int) -> None:
