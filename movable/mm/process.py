@@ -128,6 +128,7 @@ class Process:
 
     def reap(self) -> None:
         """The parent has waited for it: its pid is free."""
+        self._changes()
         self.state = DEAD
         self.user.tasks.pop(self.pid, None)
 
