@@ -11,6 +11,8 @@ from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageb
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
 Found = TypeVar("Found")
+LETTERS = {"Unmovable": "U", "Movable": "M", "Reclaimable": "E", "HighAtomic": "H", "CMA": "C", "Isolate": "I"}
+"""What Mem-Info calls the migratetypes of /proc/pagetypeinfo."""
 LARGEST_ORDER = 40
 MOST_ORDER = 9999  # that a damaged text is believed
 
@@ -63,7 +65,22 @@ def tables(material: Material) -> list[FreeBlocks]:
         for order, count in enumerate(row.counts):
             whole.counts[order] += count
         whole.whole = whole.whole and row.whole
+    letters = _letters(material)
+    for table in (*found, *sums.values()):
+        table.types = table.types or letters.get(place(table), {})
     return found + list(sums.values())
+
+
+def _letters(material: Material) -> dict[Place, dict[int, str]]:
+    """Of each zone and order the letters of the migratetypes that have free blocks there, from /proc/pagetypeinfo."""
+    letters: dict[Place, dict[int, str]] = {}
+    for row in material.types:
+        orders = letters.setdefault(place(row), {})
+        for order, count in enumerate(row.counts):
+            letter = LETTERS.get(row.migratetype, "?")
+            if count and letter not in orders.get(order, ""):
+                orders[order] = orders.get(order, "") + letter
+    return letters
 
 
 def by_zone(material: Material) -> list[list[FreeBlocks]]:

@@ -149,6 +149,8 @@ SAYS = {
     "exporter_zones": ["free pages (14231) are below the min watermark (16231)", "Compaction would be skipped"],
     "oom_pod": ["python3 (123123) was killed; 515732 kB", "The limit of a memory cgroup was reached (524288 kB"],
     "dma_old": ["Blocks of order 6 were there when this was written (node 0 DMA):", "insmod may not take pages of this zone"],
+    "huge_files": ["1024 huge pages of 2048 kB, 12 of them free, 0 promised", "Node 1: 512 huge pages of 2048 kB."],
+    "types_cma": ["41 of order 9 can be had at once", "All of them are CMA: most requests may not take them"],
     "free_old": ["8424355 kB are cache"],
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -116,7 +117,7 @@ def _hugetlb(rows: list[Figure], answer: Answer) -> None:
 
 def _sysfs(rows: list[Figure], answer: Answer) -> None:
     values = {one.name.rpartition("/")[2]: one.values.get("value", 0) for one in rows}
-    answer.facts.extend(_debugged_areas(rows))
+    answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows)])
     if "block_size_bytes" in values:  # in hexadecimal digits
         block = int(_plain(values["block_size_bytes"]), 16)
         answer.facts.append(f"A memory block has {block >> 20} MiB.")
@@ -140,6 +141,21 @@ def _debugged_areas(rows: list[Figure]) -> Iterator[str]:
         if {"count", "used"} <= set(values):
             run = f"; the longest free run has {_plain(values['maxchunk'])}" if "maxchunk" in values else ""
             yield f"Area {area}: {_plain(values['used'])} of {_plain(values['count'])} pages are used{run}."
+
+
+def _huge_pools(rows: list[Figure]) -> Iterator[str]:
+    """Pools of huge pages of the machine and of its nodes, by the files of their folder."""
+    pools = [one for one in rows if "hugepages-" in one.name]
+    for folder, group in grouped(pools, lambda one: one.name.rpartition("/")[0]).items():
+        values = {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in group}
+        node, size = re.search(r"node/node(\d+)/", folder + "/"), re.search(r"hugepages-(\d+)kB", folder)
+        if "nr_hugepages" in values and size is not None:
+            where = f"Node {node[1]}: " if node is not None else ""
+            rest = [f"{_plain(values[name])} {what}" for name, what in POOL_FILES.items() if name in values]
+            yield f"{where}{_plain(values['nr_hugepages'])} huge pages of {size[1]} kB{', ' if rest else ''}{', '.join(rest)}."
+
+
+POOL_FILES = {"free_hugepages": "of them free", "resv_hugepages": "promised", "surplus_hugepages": "beyond the pool's size"}
 
 
 def _page_types(rows: list[Figure], answer: Answer) -> None:
