@@ -137,7 +137,7 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
     cma = marks.values.get("free_cma", marks.values.get("nr_free_cma", 0))
     if cma:
         answer.facts.append(f"{cma * row.page_kb} kB of what is free are CMA: movable requests only.")
-    needs = low + (2 << order)
+    needs = zones.free_for_compaction(low, order)
     if order and row.free < needs:
         answer.facts.append(
             f"Compaction would be skipped: it wants {needs} free pages (low watermark and two blocks), {row.free} are free."

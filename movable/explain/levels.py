@@ -93,7 +93,7 @@ def _watermarks(marks: Marks, order: int) -> Answer:
         )  # fmt: skip
         marked = f"min {minimum}, low {low}" + (f", high {high}" if high is not None else "")
         answer.facts.append(f"Watermarks: {marked}; free memory is {state}.")
-        needs = low + (2 << order)
+        needs = zones.free_for_compaction(low, order)
         answer.facts.append(
             f"Compaction for order {order} wants {needs} free pages: "
             + (f"it would be skipped, {needs - free} are missing." if free < needs else "it would begin.")

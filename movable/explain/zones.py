@@ -141,6 +141,11 @@ def marks_of(material: Material, of: FreeBlocks) -> Marks | None:
     return marks.get(place(of))
 
 
+def free_for_compaction(low: int, order: int) -> int:
+    """Free pages of a zone with fewer of which compaction for ``order`` does not begin: copies need room (compact_gap)."""
+    return low + (2 << order)
+
+
 def wanted_order(material: Material, given: int | None) -> tuple[int, str]:
     """The order that the question is about, and why: an option, a request that failed, the size of a pageblock, or a huge page."""
     if given is not None:
