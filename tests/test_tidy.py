@@ -40,7 +40,7 @@ ARROWS = {
         *("contract", "supervise", "concurrent", "sequential", "workload", "filesystems", "rules", "mm", "explore", "registry"),
         "names",
     },
-    "c": {"c", "workload", "mm", "explore", "names"},
+    "c": {"c", "supervise", "workload", "mm", "explore", "names"},
     "museum": {"museum", "contract", "workload", "mm", "names"},
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "frames", "trace", "mm", "names"},
