@@ -57,6 +57,10 @@ def load(target: str, workload: str, token: str, known: list[str], era: str, see
     return trial
 
 
+class Ungoverned(UsageError):
+    """A task did what no schedule governs: the driver cannot be explored, and all else of the check goes on."""
+
+
 class Watched(Trial):
     """A trial of which each execution is watched: nobody else does that in a worker."""
 
@@ -78,7 +82,7 @@ class Watched(Trial):
             if close is not None:
                 close()
             if self.watch is not None and self.watch.found:
-                raise UsageError(self.watch.found)
+                raise Ungoverned(self.watch.found)
 
         scene.close = ended
         return scene
@@ -147,7 +151,7 @@ def spread(  # long: `interleavings` on many processes, in the same order
             if notice is not None:
                 notice(result, {rule: one.what for rule, one in result.broken.items()})
     except (Exception, Hang, KeyboardInterrupt) as error:
-        if isinstance(error, (Refused, UsageError)):
+        if isinstance(error, (Refused, UsageError)) and not isinstance(error, Ungoverned):
             raise UsageError(str(error)) from None
         if by_hand(error):
             result.stopped = "interrupted: this is the report so far"
