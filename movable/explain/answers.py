@@ -37,7 +37,8 @@ def answers(material: Material, order: int, why: str) -> list[Answer]:
         found.append(_traced(material))
     if material.report_end and not any(one.facts for one in found):
         found.append(levels.end_of_report(material))
-    none = Answer("Nothing to judge", [f"{material.recognised} lines were recognised, none of them with a number."], [LOOK])
+    lines = f"{material.recognised} line{'s were' if material.recognised != 1 else ' was'} recognised"
+    none = Answer("Nothing to judge", [f"{lines}; none says how much is free, or what failed."], [LOOK])
     return [one for one in found if one.facts] or [none]
 
 

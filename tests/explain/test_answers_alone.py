@@ -32,7 +32,7 @@ def test_watermarks_alone() -> None:
 
 
 def test_nothing_to_judge_is_said() -> None:
-    assert "none of them with a number" in said("Call Trace:\n <TASK>\n")
+    assert "none says how much is free, or what failed" in said("Call Trace:\n <TASK>\n")
 
 
 def test_indices_alone() -> None:
