@@ -201,7 +201,7 @@ class Report(Judgement):
         if cut:
             return cut
         if self.idle:
-            return "nothing proven"
+            return f"nothing proven, for {self.unexercised}" if self.executions and self.unexercised else "nothing proven"
         return f"passed, but {self.unexercised}" if self.unexercised else "passed"
 
     def _repr_html_(self) -> str:
