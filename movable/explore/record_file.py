@@ -44,13 +44,16 @@ class RecordFile:
             self._load(other, changed)
         else:
             with whole(path) as place:
-                place.write_text(json.dumps({**self._head, "sum": _sum_of_head(self._head)}) + "\n", encoding="utf-8")
+                place.write_bytes(self._first_line())
+
+    def _first_line(self) -> bytes:
+        return json.dumps({**self._head, "sum": _sum_of_head(self._head)}).encode() + b"\n"
 
     def _load(self, other: str, changed: str) -> None:
         with self.path.open("rb") as file:
-            line = file.readline(MAX_LINE_BYTES)
-            self._whole_line = line.endswith(b"\n")
-            self._look_at_head(line, other, changed)
+            first = file.readline(MAX_LINE_BYTES)
+            self._whole_line = first.endswith(b"\n")
+            self._look_at_head(first, other, changed)
             number = 1
             while line := file.readline(MAX_LINE_BYTES):
                 number += 1
@@ -60,6 +63,8 @@ class RecordFile:
                     self.records.append(record)
                 elif line.strip():
                     self.refused.append(number)
+        if 1 in self.refused and not self.records and not self._first_line().startswith(first.rstrip(b"\n")):
+            raise Refused(f"{self.path}: belongs to another campaign, or to none; use another file, or remove this one")
 
     def _look_at_head(self, line: bytes, other: str, changed: str) -> None:
         try:
@@ -67,7 +72,7 @@ class RecordFile:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or found.pop("sum", None) != _sum_of_head(found):
-            self.refused.append(1)
+            self.refused.append(1)  # the others tell whose file it is
         elif found != self._head:
             differ = [name for name in self._head if found.get(name) != self._head[name]]
             what = changed if differ == ["code"] else other

@@ -101,7 +101,7 @@ def test_slots_and_types(tmp_path: Path) -> None:
 def test_names_that_a_kernel_does_not_have(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, era: str, words: str
 ) -> None:
-    assert main(["check", written(tmp_path, text + "\n"), "--era", era, "--budget", "9s"]) == 2
+    assert main(["check", written(tmp_path, text + "\n"), "--era", era, "--budget", "100s"]) == 2
     told = capsys.readouterr().err
     assert re.search(words, told) and len(told.strip().splitlines()) == 1, told
 

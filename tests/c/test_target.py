@@ -37,7 +37,7 @@ SOURCES = {
 @needs_compiler
 @pytest.mark.parametrize("text", SOURCES)
 def test_a_source_that_cannot_be_built(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    assert main(["check", written(tmp_path, text), "--budget", "9s"]) == 2
+    assert main(["check", written(tmp_path, text), "--budget", "100s"]) == 2
     told = capsys.readouterr().err
     assert re.search(SOURCES[text], told), told
     assert len(told.strip().splitlines()) == 1
