@@ -146,7 +146,7 @@ def test_seeds_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "passed with 4 of 4 seeds"
     assert main(["check", "tests.drivers_for_tests.bad_drivers:Half", "--examples", "10", "--seeds", "0-1"]) == 1
     out = capsys.readouterr().out
-    assert out.splitlines()[-1] == "NOT passed (D15): 2 of 2 seeds failed or were not done to their end"
+    assert out.splitlines()[-1] == "NOT passed (D15, D53): 2 of 2 seeds failed or were not done to their end"
     assert out.count("BROKEN D15") == 1 and " after " in out
 
 
