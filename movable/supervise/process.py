@@ -18,8 +18,10 @@ PR_SET_CHILD_SUBREAPER = 36
 MANY_CHILDREN = 20
 """Processes that are no longer ended in passing."""
 TICKS = os.sysconf("SC_CLK_TCK")
-STANDS = "SDTtZ"
-"""States of a first thread that does not run: it sleeps, waits for a device or a child, was stopped, or has ended before others."""
+STANDS = "STtZ"
+"""States of a first thread that does not run: it sleeps, was stopped, or has ended while others go on."""
+WAITS = "D"
+"""The state of one that waits for a device, a disk for one, which is no fault of its; or for a child to be executed."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
 
 
@@ -100,7 +102,16 @@ def load_of(pid: int) -> Load | None:
         _, parts = _stat(pid)
     except OSError:
         return None
-    return Load((int(parts[11]) + int(parts[12])) / TICKS, parts[0] in STANDS, _waited(pid))
+    still = parts[0] in STANDS or (parts[0] == WAITS and _has_children(pid))
+    return Load((int(parts[11]) + int(parts[12])) / TICKS, still, _waited(pid))
+
+
+def _has_children(pid: int) -> bool:
+    """Whether the first thread of a process started others that are there; not where the kernel does not say."""
+    try:
+        return bool(Path(f"/proc/{pid}/task/{pid}/children").read_text().strip())
+    except OSError:
+        return False
 
 
 def _waited(pid: int) -> float:

@@ -408,7 +408,7 @@ def interrupted(folder: Path, *more: str) -> str:
 
 def test_an_interruption_is_one_line_wherever_it_comes(tmp_path: Path) -> None:
     """While the worker is still importing, and in the middle of a run."""
-    (tmp_path / "lz4.py").write_text("import time\n\nprint('here')\ntime.sleep(60)\n")
+    (tmp_path / "lz4.py").write_text("import sys\nimport time\n\nprint('here', file=sys.stderr, flush=True)\ntime.sleep(60)\n")
     assert interrupted(tmp_path) == "movable: interrupted\n"
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
     (tmp_path / "lz4.py").unlink()
@@ -429,6 +429,7 @@ def test_an_interruption_says_where_it_came(tmp_path: Path) -> None:
 
 
 STOPS = """
+import sys
 import time
 
 from tests.lab.broken import Pages
@@ -436,7 +437,7 @@ from tests.lab.broken import Pages
 
 class Stops(Pages):
     def remove(self):
-        print("here")
+        print("here", file=sys.stderr, flush=True)
         time.sleep(60)
 """
 
