@@ -228,7 +228,7 @@ def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
             target,
-            arguments.workload,
+            workload=arguments.workload,
             era=era,
             budget=arguments.budget,
             examples=arguments.examples,
