@@ -274,7 +274,7 @@ class Migration(Check):
     def unlock_page(self, event: Event) -> None:
         """The core is done with a target: a stream without references shows only now whether the driver took it."""
         if self.unmarked and event.pfn in self.unmarked:
-            if event.refs == 1 or marked(event.mapping):  # the line about its mark is lost
+            if event.refs == 1:
                 del self.unmarked[event.pfn]
             else:
                 self._tell_unmarked(event.pfn)

@@ -29,6 +29,7 @@ NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[
 RELEASE = re.compile(r"\d: (?:folio_put_final|__folio_put|free_unref_page|free_frozen_pages): ")
 PASSING = 0x700FF
 """Flags that come and go: the page lock, who waits for it, references, and the bits that mark isolated pages."""
+TARGET = re.compile(r"\bnewpage=(0x[0-9a-f]+).*\bmapping=(0x[0-9a-f]+)")
 UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
 )
@@ -168,6 +169,20 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
     return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
 
 
+def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
+    """A target without its owner's mark (D16) that is unlocked with it: the line about the mark is lost, or wrong."""
+    calls = (TARGET.search(text.get(seq, "")) for seq in reversed(one.seqs[-LAST - 1 :]))
+    call = next(filter(None, calls), None) if one.rule == "D16" else None
+    if call is None or not int(call[2], 16):
+        return ""
+    for line in range(one.seqs[-1], one.seqs[-1] + AROUND):
+        other = text.get(line, "")
+        if ": folio_unlock: " in other and f" page={call[1]} " in other:
+            marked = f" mapping={call[2]} " in f"{other} "
+            return f"the target {call[1]} is unlocked in line {line} with the mark of its owner" if marked else ""
+    return ""
+
+
 def _count(page: str, lines: Iterable[int], text: dict[int, str], task: str = "") -> int:
     """References of a page in the first of some lines that tells, and is of ``task``; 1 where none does but any task may."""
     for line in lines:
@@ -193,6 +208,7 @@ def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
 
 
 LOOKS = (
-    _out_of_time, _elsewhere, _other_flags, _freed_for_one_line, _fell, _locked_a_line_later, _lock_of_one_line, _stranger,
+    _out_of_time, _elsewhere, _other_flags, _freed_for_one_line, _fell, _locked_a_line_later, _lock_of_one_line, _marked_after_all,
+    _stranger,
 )  # fmt: skip
 """What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""
