@@ -26,7 +26,7 @@ from movable.explore.instrument.class_swap import plain
 from movable.explore.instrument.hooks import UNCHANGING, Hooks
 from movable.explore.instrument.snapshot import members_of
 from movable.mm.mmzone import Node, Zone
-from movable.mm.page import PAGE_POISON, Page
+from movable.mm.page import FROZEN, PAGE_POISON, Page
 from movable.mm.seam import Seam
 from movable.mm.vm import VM
 from movable.workload.scenario import Scenario
@@ -197,11 +197,11 @@ def _page(page: Any) -> Iterable[Any]:
     if backing is not None:
         words = backing.words_of(page)
         return (
-            *words, page.order, page.lock_owner, page._frozen, page._mapcount, page._index, page._private, lru._list, lru._next,
-            lru._prev, _content(page),
+            *words, page.order, page.lock_owner, page._state & FROZEN, page._mapcount, page._index, page._private, lru._list,
+            lru._next, lru._prev, _content(page),
         )  # fmt: skip
     return (
-        page.pfn, page.order, page.lock_owner, page._flags, page._refcount, page._frozen, page._mapcount,
+        page.pfn, page.order, page.lock_owner, page._flags, page._refcount, page._state & FROZEN, page._mapcount,
         page._mapping, page._index, page._private, lru._list, lru._next, lru._prev, _content(page),
     )  # fmt: skip
 

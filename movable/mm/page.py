@@ -29,10 +29,12 @@ PAGE_POISON = b"\xaa" * PAGE_SIZE
 FIELD_POISON = "poison of a freed page"
 """What ``private`` and ``index`` of a freed page hold, so that using them is seen."""
 
+MAPPED, FROZEN = 1, 2
+"""Bits of the model's own word of a page: its content was mapped once; its reference count is set aside (page_ref_freeze)."""
 
 SLOTS = (
     *("pfn", "zone", "vm", "seam", "order"),
-    *("_flags", "_refcount", "_frozen", "_mapcount", "_mapping", "_index", "_private", "_lru", "_mapped"),
+    *("_flags", "_refcount", "_mapcount", "_mapping", "_index", "_private", "_lru", "_state"),
 )
 
 
@@ -60,13 +62,12 @@ class Page:
         self.seam = seam
         self._flags = 0
         self._refcount = 0
-        self._frozen = False
         self._mapcount = -1
         self._mapping = 0
         self._private: Any = 0
         self._index: Any = 0
         self._lru = ListHead("lru", self)
-        self._mapped = False
+        self._state = 0
         self.order = 0
 
     @property
@@ -78,7 +79,7 @@ class Page:
     @property
     def _data(self) -> memoryview | None:
         """The same for a page whose content somebody has looked at, None for one that nobody has."""
-        return self.vm.map_page(self) if self._mapped else None
+        return self.vm.map_page(self) if self._state & MAPPED else None
 
     @property
     def node(self) -> int:
@@ -114,15 +115,15 @@ def page_count(page: Page) -> int:
     """The reference count, 0 while it is frozen; a hint unless the caller can rule out others."""
     if page.seam is not None:
         page.seam.peek(page, "refs")
-    return 0 if page._frozen else page._refcount
+    return 0 if page._state & FROZEN else page._refcount
 
 
 def get_page(page: Page) -> None:
     """Take a reference. The caller must hold one already: raises VMBug on a free page."""
     if page.seam is not None:
         page.seam.get_page(page)
-    if page._refcount <= 0 or page._frozen:
-        found = "a page whose count is frozen" if page._frozen else "a page without references"
+    if page._refcount <= 0 or page._state & FROZEN:
+        found = "a page whose count is frozen" if page._state & FROZEN else "a page without references"
         raise VMBug("V6", f"get_page of {found}", "a page that somebody holds", page)
     page._refcount += 1
 
@@ -131,7 +132,7 @@ def get_page_unless_zero(page: Page) -> bool:
     """Take a reference unless there are none; the only safe way from a page frame number."""
     if page.seam is not None:
         page.seam.get_page_unless_zero(page)
-    if not page._refcount or page._frozen:
+    if not page._refcount or page._state & FROZEN:
         return False
     page._refcount += 1
     return True
@@ -144,7 +145,7 @@ def put_page(page: Page) -> None:
     refs = page._refcount - 1
     if refs < 0:
         raise VMBug("D18", "put_page of a page without references", "one drop for every reference taken", page)
-    if page._frozen:
+    if page._state & FROZEN:
         raise VMBug("D47", "put_page of a page whose count is frozen", "a count that whoever froze it has given back", page)
     page._refcount = refs
     if not refs:
@@ -158,9 +159,9 @@ def page_ref_freeze(page: Page, count: int) -> bool:
     """
     if page.seam is not None:
         page.seam.change(page, "refs")
-    if page._frozen or page._refcount != count or not count:
+    if page._state & FROZEN or page._refcount != count or not count:
         return False
-    page._frozen = True
+    page._state |= FROZEN
     return True
 
 
@@ -171,9 +172,9 @@ def page_ref_unfreeze(page: Page, count: int) -> None:
     """
     if page.seam is not None:
         page.seam.change(page, "refs")
-    if not page._frozen or count < 1:
+    if not page._state & FROZEN or count < 1:
         raise VMBug("D18", f"page_ref_unfreeze to {count} references", "a frozen page, and a count of at least one", page)
-    page._frozen = False
+    page._state &= ~FROZEN
     for _ in range(count - page._refcount):
         get_page(page)
     for _ in range(page._refcount - count):
@@ -189,7 +190,7 @@ def copy_highpage(to: Page, source: Page) -> None:
         to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
         return
     memory = to.vm._map
-    if memory is not None and to._mapped and source._mapped:
+    if memory is not None and to._state & source._state & MAPPED:
         memory.move(to.pfn << PAGE_SHIFT, source.pfn << PAGE_SHIFT, PAGE_SIZE)
     else:
         to.vm.copy_frame(to, source)

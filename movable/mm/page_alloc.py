@@ -35,6 +35,7 @@ from movable.mm.mmzone import (
 )
 from movable.mm.page import (
     FIELD_POISON,
+    MAPPED,
     PAGE_POISON,
     PAGE_SIZE,
     Page,
@@ -251,7 +252,7 @@ def _clear_block(page: Page, order: int) -> None:
     pages = page.vm.pages
     for pfn in range(page.pfn, page.pfn + (1 << order)):
         part = pages.get(pfn)
-        if part is not None and part._mapped:
+        if part is not None and part._state & MAPPED:
             part.vm.map_page(part)[:] = ZEROS
 
 
@@ -280,7 +281,7 @@ def free_pages_ok(vm: VM, page: Page) -> None:
     page._flags = 0
     page._mapcount = -1
     page._private = page._index = FIELD_POISON
-    if page._mapped and vm.page_poisoning:
+    if page._state & MAPPED and vm.page_poisoning:
         vm.map_page(page)[:] = PAGE_POISON
     zone.pgfree += 1
     pfn = page.pfn
@@ -343,7 +344,7 @@ def _wipe(page: Page) -> None:
     """Only PG_hwpoison survives; content and owner fields are poisoned, so that a late use is seen."""
     page._flags &= HWPOISON
     page._private = page._index = FIELD_POISON
-    if page._mapped and page.vm.page_poisoning:
+    if page._state & MAPPED and page.vm.page_poisoning:
         page.vm.map_page(page)[:] = PAGE_POISON
 
 

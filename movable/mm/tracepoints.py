@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from movable.mm.list import list_name
+from movable.mm.page import FROZEN
 from movable.mm.page_flags import ISOLATED, LOCKED, PG_NAMES, WAITERS
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT, PTE_THERE
 
@@ -75,7 +76,7 @@ class Tracepoints:
         """Somebody takes a reference if there is one; a try that fails is no event."""
         if self.scheduler is not None:
             self.scheduler.point("aw", ("page", page.pfn, "refs"))
-        if page._refcount and not page._frozen:
+        if page._refcount and not page._state & FROZEN:
             self.event("get_page", page)
 
     def put_page(self, page: Page) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from movable.errors import InvalidState
 from movable.mm.gfp import MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATETYPE_NAMES
 from movable.mm.list import ListHead
-from movable.mm.page import FIELD_POISON, PAGE_POISON, Page
+from movable.mm.page import FIELD_POISON, FROZEN, MAPPED, PAGE_POISON, Page
 from movable.mm.page_flags import (
     HWPOISON,
     ISOLATED,
@@ -183,7 +183,7 @@ def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[
             yield "D42", f"{page!r} is marked movable and is a block of order {page.order}"
     if page._private is FIELD_POISON or page._index is FIELD_POISON:
         yield "V27", f"{page!r} is allocated and still holds the poison of a freed page"
-    if quiescent and page._frozen:
+    if quiescent and page._state & FROZEN:
         yield "D47", f"{page!r} has a frozen reference count and nobody is at work"
     if quiescent and page._flags & LOCKED:
         yield "D47", f"{page!r} is locked and nobody is at work"
@@ -228,7 +228,7 @@ def _ledger(vm: VM) -> Iterator[str]:
 
 def _poison(vm: VM) -> Iterator[str]:
     for page in vm.pages.values():
-        if page._refcount == 0 and page._mapped and vm.page_poisoning and page._private is FIELD_POISON:
+        if page._refcount == 0 and page._state & MAPPED and vm.page_poisoning and page._private is FIELD_POISON:
             now = vm.map_page(page).tobytes()
             if now != PAGE_POISON:
                 at = next(i for i, byte in enumerate(now) if byte != PAGE_POISON[i])

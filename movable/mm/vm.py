@@ -22,7 +22,7 @@ from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, Wor
 from movable.mm.migrate_batch import loop_of
 from movable.mm.mmzone import Node, Zone, setup_per_zone_wmarks
 from movable.mm.movable_ops import TYPE_SHIFT, StickyPage, registered, set_movable_ops, stick, sticky_owner
-from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, Page
+from movable.mm.page import MAPPED, PAGE_SHIFT, PAGE_SIZE, Page
 from movable.mm.page_flags import movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 
@@ -192,13 +192,13 @@ class VM:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
             self._map = mmap.mmap(-1, self.nr_frames * PAGE_SIZE, flags=flags)
             memory = self._memory = memoryview(self._map)
-        page._mapped = True
+        page._state |= MAPPED
         start = page.pfn << PAGE_SHIFT
         return memory[start : start + PAGE_SIZE]
 
     def copy_frame(self, to: Page, source: Page) -> None:
         """Copy the content of a frame. Nothing is written where neither was ever mapped: both read as zeros."""
-        if source._mapped or to._mapped:
+        if (source._state | to._state) & MAPPED:
             self.map_page(to)[:] = self.map_page(source)
 
     def host_discard(self, page: Page) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from movable.mm.movable_ops import StickyPage
-from movable.mm.page import FIELD_POISON, Page
+from movable.mm.page import FIELD_POISON, MAPPED, Page
 from movable.mm.watched import WatchedPage, WatchedStickyPage
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ def _word(place: int, half: bool) -> property:
     return property(read, write)
 
 
+_STATE: Any = Page.__dict__["_state"]
 _SLOTS: list[Any] = [Page.__dict__[name] for name in STORED]
 
 
 class _Words:
     __slots__ = ()
-    _mapped = property(lambda self: True, lambda self, value: None)
+    _state = property(lambda self: _STATE.__get__(self) | MAPPED, lambda self, value: _STATE.__set__(self, value))
     """The driver writes to a page without asking the model, so that its content is always taken for written."""
 
     def __init__(self, *given: Any) -> None:
