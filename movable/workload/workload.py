@@ -128,7 +128,7 @@ class Workload:
     unwatched: ClassVar[tuple[type | str, ...]] = ()
     busy: ClassVar[tuple[str, ...]] = ()
     alone = True
-    stale_words: ClassVar[bool] = False
+    stale_words = False
     """Whether what `snapshot` finds may be a place that the driver has done with, as where memory is looked through."""
 
     def __init__(self, vm: VM, factory: Callable[..., Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
