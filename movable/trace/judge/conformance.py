@@ -298,14 +298,14 @@ def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> Non
     violations = _weighed(reader, monitor)
     quoted = _quoted(reader, violations)
     doubted = _doubted(reader, monitor, violations, quoted)
-    result.holes += len(doubted)
     shown = shown_in(reader)
     exercised = monitor.exercised
     for id in RULES:
         lacks = "" if reader.simulated else missing(id, shown)
         verdict, reason = _verdict(id, id in violations, lacks, exercised[id], reader, monitor)
-        if id in doubted:
+        if verdict == BROKEN and id in doubted:
             verdict, reason = UNPROVEN, f"it looks broken, but {doubted[id]}"
+            result.holes += 1
         result.verdicts[id] = TraceVerdict(id, verdict, exercised[id], reason)
     wanted = {id: violations[id][:SHOWN] for id in result.broken}
     for id, found in wanted.items():
