@@ -14,7 +14,7 @@ from tests.explore.harness import OPEN, Reached, reach
 from tests.explore.machines import codes, program
 
 CAP = 250
-WANTED = 200
+WANTED = 120
 
 
 def _compare(seed: int, cap: int, tally: dict[str, int]) -> bool:

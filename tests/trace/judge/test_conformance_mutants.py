@@ -34,9 +34,9 @@ def test_bases_are_right(name: str, first: int, count: int, tmp_path: Path) -> N
 
 
 def test_mutants(tmp_path: Path) -> None:
-    found = fates(1, 2, tmp_path)
+    found = fates(1, 1, tmp_path)
     total = sum((counter for counter in found.values()), Counter())
-    assert total.total() > 200
+    assert total.total() > 100
     for event in ("isolate_page", "migrate_page", "putback_page"):
         for kind in ("drop", "double", "alter lock bit", "alter isolated bit"):
             assert not found[kind, event][PASSED]
