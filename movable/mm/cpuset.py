@@ -9,7 +9,7 @@ from __future__ import annotations
 from errno import EACCES, EINVAL, ENOSPC, ERANGE
 from typing import TYPE_CHECKING
 
-from movable.mm.mempolicy import mpol_rebind
+from movable.mm.mempolicy import mpol_rebind, nodes_point
 from movable.mm.nodemask import parse_nodelist
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Cpuset:
     def guaranteed_mems(self) -> int:
         """The nodes of the group, or of its nearest ancestor with memory (guarantee_online_mems)."""
         group = self
+        self._point("ar")
         while not group.effective_mems & self.user.memory_nodes and group.parent is not None:
             group = group.parent
         return group.effective_mems & self.user.memory_nodes
@@ -67,6 +68,7 @@ class Cpuset:
             return 0
         if self.tasks and not mask and self.mems_allowed and not self.user.era.empty_mems_with_tasks:
             return -ENOSPC
+        self._point("aw")
         self.mems_allowed = mask
         self.update_hierarchy()
         return 0
@@ -77,6 +79,7 @@ class Cpuset:
             mems = self.mems_allowed & self.parent.effective_mems or self.parent.effective_mems
             if mems == self.effective_mems:
                 return
+            self._point("aw")
             self.effective_mems = mems
             self.update_tasks()
         for child in self.children:
@@ -107,12 +110,18 @@ class Cpuset:
         self.old_mems_allowed = self.effective_mems
         return 0
 
+    def _point(self, op: str) -> None:
+        """The nodes of a group are one location, where tasks run."""
+        if self.user.vm.seam is not None:
+            self.user.vm.seam.point(op, ("cpuset", self.name))
+
     def __repr__(self) -> str:
         return f"<cpuset /{self.name}>"
 
 
 def change_task_nodemask(task: Process, mems: int) -> None:
     """The task's policy and its allowed nodes (cpuset_change_task_nodemask)."""
+    nodes_point(task, "aw")
     mpol_rebind(task.mempolicy, mems)
     task.mems_allowed = mems
 

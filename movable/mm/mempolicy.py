@@ -110,6 +110,7 @@ def mpol_set_nodemask(policy: Mempolicy | None, mask: int, task: Process) -> int
     if policy is None or policy.mode == MPOL_LOCAL:
         return 0
     user = task.user
+    nodes_point(task, "ar")
     allowed = task.mems_allowed & user.memory_nodes
     effective = relative_nodemask(mask, allowed) if policy.flags & MPOL_F_RELATIVE_NODES else mask & allowed
     policy.user = mask if policy.keeps_user_mask else task.mems_allowed
@@ -185,8 +186,15 @@ def interleave_index(vma: VMA, vpn: int, era: Era) -> int:
     return index + vma.file.ino if vma.file is not None and era.file_interleave_by_inode else index
 
 
+def nodes_point(task: Process, op: str) -> None:
+    """The nodes that a task may allocate on, and its policies, which follow them, are one location, where tasks run."""
+    if task.user.vm.seam is not None:
+        task.user.vm.seam.point(op, ("mems_allowed", task.pid))
+
+
 def alloc_page_vma(task: Process, vma: VMA, vpn: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> Page | None:
     """A page for an address of an area, by the area's policy or the task's (vma_alloc_folio)."""
+    nodes_point(task, "ar")
     policy = get_vma_policy(vma, vpn) or task.mempolicy
     if policy is None:
         return alloc_page_nodemask(task, task.node, None, gfp)

@@ -160,8 +160,8 @@ def parse_program(line: str) -> Program:
         fault_around=int(head["fa"]),
         steps=[parse_step(step["s"]) for step in record["steps"]],
         mems=dict(record["mems"]),
-        recorded=record["steps"],
-        numa_maps=dict(record["nm"]),
+        recorded=[{**step, "nm": _maps(step["nm"])} if "nm" in step else step for step in record["steps"]],
+        numa_maps=_maps(record["nm"]),
     )
     known = {"root", *program.groups}
     for step in program.steps:
@@ -169,6 +169,14 @@ def parse_program(line: str) -> Program:
     if program.start not in known:
         raise ValueError(f"head {record['head']!r} begins in a group that there is not")
     return program
+
+
+def _maps(recorded: Any) -> dict[str, list[str]]:
+    """Lines of numa_maps by process. Raises ValueError for what is none."""
+    lines = dict(recorded)
+    if not all(isinstance(found, list) and all(isinstance(line, str) for line in found) for found in lines.values()):
+        raise ValueError("'nm' is no lists of lines")
+    return lines
 
 
 def _whole(step: Step, groups: set[str]) -> None:
@@ -203,13 +211,16 @@ def _open(path: str) -> IO[str]:
 
 
 def _records(path: str, stream: IO[str], parse: Callable[[str], Record]) -> Iterator[Record]:
-    number = 1
+    number, empty = 1, True
     try:
         for line in stream:
             if line.strip():
+                empty = False
                 yield parse(line)
             number += 1
     except KeyError as error:
         raise UsageError(f"{path}, line {number}: no recorded program (no {error})") from None
     except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error) as error:
         raise UsageError(f"{path}, line {number}: no recorded program ({error})") from None
+    if empty:
+        raise UsageError(f"{path}: holds no recorded program")

@@ -62,6 +62,8 @@ POLICIES = {
     "l": MPOL_LOCAL,
 }
 MOVE_ALL = 4
+MAX_DIGITS = 12
+"""Digits of the number of a page."""
 """What a status holds that the call did not get to."""
 
 
@@ -167,7 +169,10 @@ class Shell:
             first, dash, last = word.partition("-")
             if not first.isdigit() or (dash and not last.isdigit()):
                 raise UsageError(f"{word!r} is no page; write an address such as {DATA:#x}, a number, or a range such as 0-7")
-            found += [DATA + page * PAGE_SIZE for page in range(int(first), int(last if dash else first) + 1)]
+            frames = self.user.vm.nr_frames
+            if max(len(first), len(last)) > MAX_DIGITS or int(last or first) - int(first) >= frames:
+                raise UsageError(f"{word[:40]!r} are more pages than the machine has, which has {frames}")
+            found += [DATA + page * PAGE_SIZE for page in range(int(first), int(last or first) + 1)]
         if not found:
             raise UsageError("no pages given; write addresses, numbers or ranges such as 0-7")
         return found

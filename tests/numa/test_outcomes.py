@@ -25,6 +25,13 @@ def test_a_fork_beside_a_move() -> None:
     assert found.counts.total() == found.executions
 
 
+def test_a_move_beside_a_change_of_the_nodes_that_are_allowed() -> None:
+    group = ("mkdir /sys/fs/cgroup/a", "echo 0-1 > /sys/fs/cgroup/a/cpuset.mems", "echo 101 > /sys/fs/cgroup/a/cgroup.procs")
+    found = search("touch 4K", *group, "together:", "move_pages 101 0 to 1", "echo 0 > /sys/fs/cgroup/a/cpuset.mems").run(60)
+    answers = {answer for answer, _, _ in found.counts}
+    assert "1" in answers and any("denied" in answer or answer == "-13" for answer in answers)
+
+
 def test_a_write_beside_a_move_is_never_seen() -> None:
     found = search("share 4K 2", "together:", "move_pages --all 101 0 to 1", "write 102 0", era="7.3").run(300)
     assert found.complete

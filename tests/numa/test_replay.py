@@ -95,10 +95,10 @@ def test_differences_are_told_and_written(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_json_to_standard_output_is_all_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = tmp_path / "none.jsonl"
-    source.write_text("")
+    source = tmp_path / "one.jsonl"
+    source.write_text(LINES[0])
     assert main(["numa", "replay", str(source), "--json", "-"]) == 0
-    assert json.loads(capsys.readouterr().out)["programs"] == 0
+    assert json.loads(capsys.readouterr().out)["programs"] == 1
 
 
 LINE = LINES[0] + "\n"
@@ -124,6 +124,8 @@ LINE = LINES[0] + "\n"
         LINE.replace("kind=anon", "kind=fshared", 1),
         LINE.replace("start=root", "start=b", 1),
         LINE.replace("cpu=0", "cpu=7").replace("cpu=1", "cpu=7"),
+        json.dumps({**json.loads(LINE), "nm": {"P0": 5}}),
+        json.dumps({**json.loads(LINE), "nm": 5}),
     ],
 )
 def test_a_damaged_file_is_one_line_with_its_place(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,6 +135,13 @@ def test_a_damaged_file_is_one_line_with_its_place(line: str, tmp_path: Path, ca
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert f"{source}, line 2: no recorded program" in errors[0]
+
+
+def test_a_file_without_a_program_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "empty.jsonl"
+    source.write_text("\n")
+    assert main(["numa", "replay", str(source)]) == 2
+    assert capsys.readouterr().err == f"movable: {source}: holds no recorded program\n"
 
 
 def test_a_cut_gzip_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

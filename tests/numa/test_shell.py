@@ -287,7 +287,8 @@ def test_a_bad_line_is_one_error_with_its_place(
 def test_pages_must_be_given_in_a_way_that_is_known() -> None:
     made = shell()
     play(made, "touch 4K")
-    for line, words in (("move_pages 101 x to 1", "is no page"), ("move_pages 101 to 1", "no pages given")):
+    much = ("move_pages 101 0-99999999999 to 1", "more pages than the machine")
+    for line, words in (("move_pages 101 x to 1", "is no page"), much, ("move_pages 101 to 1", "no pages given")):
         with pytest.raises(Exception, match=words):
             play(made, line)
 
