@@ -548,3 +548,18 @@ def test_an_exception_in_a_callback_names_the_driver_and_the_place(
             machine.migrate()
         else:
             putback_movable_pages(machine.list)
+
+
+@pytest.mark.parametrize("callback", ["isolate_page", "migratepage"])
+@pytest.mark.parametrize("by_a_person", [True, False])
+def test_an_interruption_is_the_drivers_own_unless_a_person_asked_for_it(
+    callback: str, by_a_person: bool, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stops(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("movable.errors.interrupted_from_outside", lambda: by_a_person)
+    machine.ring.mapping.a_ops = machine.ring.mapping.a_ops._replace(**{callback: stops})
+    with pytest.raises(KeyboardInterrupt if by_a_person else DriverError):
+        machine.isolate()
+        machine.migrate()

@@ -217,3 +217,16 @@ def test_a_kept_page_is_small() -> None:
     page.data[:3] = b"abc"
     assert page._data is not None and page.data is not page.data and bytes(page.data[:3]) == b"abc"
     assert sys.getsizeof(page) + sys.getsizeof(page.lru) < 230
+
+
+def test_a_copy_of_what_was_never_written_is_of_zeros() -> None:
+    vm = VM()
+    pages = [vm.alloc_page(GFP_KERNEL) for _ in range(4)]
+    fresh, used, other, last = (page for page in pages if page is not None)
+    used.data[:] = b"u" * 4096
+    movable.copy_highpage(other, used)
+    assert bytes(other.data) == b"u" * 4096
+    movable.copy_highpage(used, fresh)
+    assert bytes(used.data) == bytes(4096)
+    movable.copy_highpage(last, fresh)
+    assert bytes(last.data) == bytes(4096)

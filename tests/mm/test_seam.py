@@ -37,8 +37,11 @@ from movable import (
 )
 from movable.events import KINDS, Event, from_json, read_events, to_json, write_events
 from movable.mm.list import list_add_after, watch
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
 from movable.mm.page_flags import WAITERS
 from movable.mm.seam import Seam
+from movable.mm.userspace import userspace
 from movable.mm.watched import WatchedData
 from tests.drivers_for_tests.ring import Ring
 
@@ -197,6 +200,16 @@ def test_a_scheduler_sees_every_shared_access() -> None:
     recorder.points.clear()
     assert isolate_movable_page(page, 0) == 0
     assert [op for op, _ in recorder.points] == ["aw", "ar", "try", "ar", "xr", "ar", "w", "w", "r", "w", "unlock"]
+
+
+def test_a_fault_looks_at_the_nodes_that_its_task_may_use() -> None:
+    vm = VM(1 << 20, nodes=2)
+    task = userspace(vm).spawn("work")
+    do_mmap(task, 1 << 20, 1 << 12, VM_READ | VM_WRITE)
+    recorder = Recorder()
+    vm.install(Seam(recorder))
+    task.write(1 << 20, b"x")
+    assert ("ar", ("mems_allowed", task.pid)) in recorder.points
 
 
 def test_a_sleeper_sets_the_waiters_flag_and_is_woken_by_unlock() -> None:
