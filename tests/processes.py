@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -28,3 +29,15 @@ def started(command: Sequence[str], **more: Any) -> Iterator[subprocess.Popen[An
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+
+def seconds_of(command: Sequence[str], seconds: float = 300.0) -> float:
+    """Seconds of the processor that a command takes, with all that it waits for; it has to succeed, within so many on the clock."""
+    before = _waited_for()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=seconds)
+    return _waited_for() - before
+
+
+def _waited_for() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime

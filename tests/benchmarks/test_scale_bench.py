@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import resource
-import subprocess
 import sys
 import time
 import tracemalloc
@@ -18,6 +16,7 @@ from movable.frames.machine import machine_of
 from movable.frames.play import compact_quietly
 from movable.frames.snapshot import Snapshot, Span
 from movable.mm.proc_page import KPF_ANON, KPF_BUDDY, KPF_LRU
+from tests.processes import seconds_of
 
 pytestmark = pytest.mark.benchmark
 
@@ -87,21 +86,9 @@ def test_a_page_that_was_touched_takes_300_bytes_beside_its_content(capsys: pyte
     assert max(found.values()) <= 300
 
 
-def used() -> float:
-    """Seconds of the processor, of processes that this one waited for."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return children.ru_utime + children.ru_stime
-
-
-def whole_run(memory: str) -> float:
-    before = used()
-    subprocess.run([sys.executable, "-m", "movable", "run", "--memory", memory], check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return used() - before
-
-
 def test_movable_run_on_machines_of_three_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     """By the processor's time of a process each: the larger the machine, the smaller the share of what is read and imported."""
-    took = {memory: whole_run(memory) for memory in RUNS}
+    took = {memory: seconds_of([sys.executable, "-m", "movable", "run", "--memory", memory]) for memory in RUNS}
     each = {memory: took[memory] / frames * 1e6 for memory, frames in RUNS.items()}
     with capsys.disabled():
         print("\n" + ", ".join(f"{memory}: {took[memory]:.1f} s, {each[memory]:.0f} us a frame" for memory in RUNS))

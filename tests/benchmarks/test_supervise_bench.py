@@ -3,11 +3,11 @@ processes. Both begin with a new Python, so that what is imported counts on both
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 
 import pytest
+
+from tests.processes import seconds_of
 
 SUPERVISED = True
 ROUNDS = 3
@@ -21,17 +21,8 @@ check(Ring, RingWorkload, examples=150, executions=1000, seed={seed}, isolate=Fa
 THERE = ("-m", "movable", "check", "docs/drivers/ring.py:Ring", "--examples", "150", "--executions", "1000", "--seed")
 
 
-def used() -> float:
-    """Seconds of the processor, of processes that this one waited for."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return children.ru_utime + children.ru_stime
-
-
 def cost(isolate: bool, seed: int) -> float:
-    before = used()
-    arguments = (*THERE, str(seed)) if isolate else ("-c", HERE.format(seed=seed))
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return used() - before
+    return seconds_of([sys.executable, *((*THERE, str(seed)) if isolate else ("-c", HERE.format(seed=seed)))])
 
 
 @pytest.mark.benchmark
