@@ -27,6 +27,7 @@ from movable.c.bridge.runtime import (
     ARENA_END,
     CONTENT,
     FIELDS,
+    IN_PAGES,
     MARKED,
     NESTED,
     NR_PAGES,
@@ -365,7 +366,7 @@ class Bridge:
             return wishes[0][0], "wait"
         if looks == 1 and not wishes:
             address = self.runtime.peek(table, 8)
-            if not PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+            if address not in IN_PAGES:
                 return self.key(address & ~7, 8), "wait"
         return ("loop",), "opaque"
 

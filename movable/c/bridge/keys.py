@@ -9,10 +9,11 @@ from movable.c.bridge.runtime import (
     CONTENT,
     FIRST_SLICE,
     HEAP,
-    HEAP_SIZE,
+    IN_CONTENT,
+    IN_HEAP,
+    IN_PAGES,
+    IN_STACKS,
     NESTED,
-    NR_PAGES,
-    NR_TASKS,
     PAGE_BYTES,
     PAGES,
     SLICE,
@@ -60,9 +61,9 @@ def page_field(address: int) -> tuple[int, str]:
 
 def key_of(image: Image, address: int, size: int) -> Hashable:
     """The location of an access: a field of a page, bytes of its content, or bytes of a granule of the driver's memory."""
-    if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+    if address in IN_PAGES:
         return ("page", *page_field(address))
-    if CONTENT <= address < CONTENT + (NR_PAGES << 12):
+    if address in IN_CONTENT:
         pfn, offset = divmod(address - CONTENT, 4096)
         base: Hashable = ("page", pfn, "data")
         return base if size >= 4096 else Part(base, Span(offset, offset + size))
@@ -81,16 +82,16 @@ def _word(image: Image, start: int) -> Word:
 
 def name_of(image: Image, address: int) -> str:
     """A name for an address."""
-    if HEAP <= address < HEAP + HEAP_SIZE:
+    if address in IN_HEAP:
         offset = address - HEAP
         task = 0 if offset < FIRST_SLICE else 1 + (offset - FIRST_SLICE) // SLICE
         return f"heap {task}+{offset if not task else (offset - FIRST_SLICE) % SLICE:#x}"
-    if STACKS <= address < STACKS + NR_TASKS * NESTED * STACK:
+    if address in IN_STACKS:
         task, offset = divmod(address - STACKS, NESTED * STACK)
         return f"stack {task}+{offset:#x}"
-    if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+    if address in IN_PAGES:
         pfn, field = page_field(address)
         return f"page {pfn}.{field}"
-    if CONTENT <= address < CONTENT + (NR_PAGES << 12):
+    if address in IN_CONTENT:
         return f"page {(address - CONTENT) >> 12}+{(address - CONTENT) & 4095}"
     return image.name(address)

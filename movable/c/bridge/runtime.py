@@ -19,6 +19,9 @@ ARENA_END = CONTENT + (NR_PAGES << 12)
 FIRST_SLICE, SLICE = 0x04000000, 0x00400000
 HEAP_SIZE = FIRST_SLICE + (NR_TASKS - 1) * SLICE
 PAGE_BYTES = 64
+IN_PAGES, IN_HEAP = range(PAGES, PAGES + NR_PAGES * PAGE_BYTES), range(HEAP, HEAP + HEAP_SIZE)
+IN_STACKS, IN_CONTENT = range(STACKS, STACKS + NR_TASKS * NESTED * STACK), range(CONTENT, ARENA_END)
+"""The addresses of struct pages, of the heap, of stacks, and of what pages hold."""
 QUIET, FIELDS, SHARED, ALL = range(4)
 """What a call tells of: nothing, flags and mappings of pages, what tasks share, everything."""
 WRITE, MARKED, RANGE, CHANGE = 1, 2, 4, 8

@@ -8,22 +8,7 @@ from typing import TYPE_CHECKING
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.runtime import (
-    A0,
-    A1,
-    A2,
-    CONTENT,
-    HEAP,
-    HEAP_SIZE,
-    NESTED,
-    NR_PAGES,
-    NR_TASKS,
-    PAGE_BYTES,
-    PAGES,
-    PC,
-    STACK,
-    STACKS,
-)  # fmt: skip
+from movable.c.bridge.runtime import A0, A1, A2, CONTENT, IN_CONTENT, IN_HEAP, IN_PAGES, IN_STACKS, PAGE_BYTES, PAGES, PC
 from movable.errors import ListCorruption, VMBug
 
 if TYPE_CHECKING:
@@ -58,11 +43,11 @@ def _no_object(bridge: Bridge, address: int) -> str:
     address &= (1 << 64) - 1
     if address >= 1 << 64 - 12:
         return f"frees the error pointer {address - (1 << 64)}"
-    if CONTENT <= address < CONTENT + (NR_PAGES << 12):
+    if address in IN_CONTENT:
         return f"frees byte {address - CONTENT & 4095} of page {address - CONTENT >> 12} as an object"
-    if PAGES <= address < PAGES + NR_PAGES * PAGE_BYTES:
+    if address in IN_PAGES:
         return f"frees the struct page of page {(address - PAGES) // PAGE_BYTES}"
-    if STACKS <= address < STACKS + NR_TASKS * NESTED * STACK:
+    if address in IN_STACKS:
         return "frees a variable on a stack"
     if bridge.image.holds(address):
         return f"frees {bridge.image.name(address)}, a variable of the driver's own"
@@ -73,7 +58,7 @@ def heap(bridge: Bridge) -> NoReturn:
     """An access outside any living object."""
     address, freeing = bridge.request[A0], not bridge.request[A1]
     what, line = _verb(bridge), bridge.line()
-    if freeing and not HEAP <= address < HEAP + HEAP_SIZE:
+    if freeing and address not in IN_HEAP:
         raise memory_error("D46", _no_object(bridge, address), "an object of kmalloc's", line)
     found = bridge.runtime.object_at(address)
     if found is None:

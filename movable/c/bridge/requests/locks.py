@@ -8,7 +8,7 @@ from typing import Any
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
-from movable.c.bridge.runtime import A0, A1, A4, ARENA, ARENA_END, CONTENT, HEAP, HEAP_SIZE, NR_PAGES, PC, SHARED
+from movable.c.bridge.runtime import A0, A1, A4, ARENA, ARENA_END, IN_CONTENT, IN_HEAP, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
@@ -54,8 +54,7 @@ def _alive(bridge: Bridge) -> None:
         from movable.c.bridge.requests.faults import heap, page, pointer
 
         bridge.request[A1], bridge.request[A1 + 1] = 8, 1
-        inside = CONTENT <= address < CONTENT + (NR_PAGES << 12)
-        (heap if HEAP <= address < HEAP + HEAP_SIZE else page if inside else pointer)(bridge)
+        (heap if address in IN_HEAP else page if address in IN_CONTENT else pointer)(bridge)
 
 
 def lock(bridge: Bridge) -> None:
