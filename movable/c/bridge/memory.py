@@ -85,9 +85,14 @@ class Memory:
             self.aside = None
 
     def _put_aside(self) -> None:
+        self.aside = self._saved(self.frames)
+
+    def _saved(self, contents: int) -> Any:
+        """All that is in the arena, and what so many of its pages hold."""
         lib = self.runtime.lib
-        self.aside = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, self.frames)))
-        lib.k_save(self.aside, self.frames, self.frames)
+        kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, contents)))
+        lib.k_save(kept, self.frames, contents)
+        return kept
 
     @property
     def constant(self) -> tuple[type, ...]:
@@ -97,10 +102,7 @@ class Memory:
     def keep(self) -> Any:
         """All of it as it is now, for `put_back`, but what pages hold: that is the machine's own."""
         self.activate()
-        lib = self.runtime.lib
-        kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, 0)))
-        lib.k_save(kept, self.frames, 0)
-        return kept
+        return self._saved(0)
 
     def put_back(self, kept: Any) -> None:
         """All of it as it was, but what pages hold."""
