@@ -36,14 +36,13 @@ class Missing:
 def missing(recipe: Recipe) -> Missing:
     """Find it. Raises UsageError where there is no compiler, or no such file."""
     path, found = recipe.sources[0], Missing()
-    text = source.read(path)
-    code = source.code_of(text).splitlines()
-    for number, name, why in source.refused("\n".join(code)):
+    code = source.code_of(source.read(path))
+    for number, name, why in source.refused(code):
         lines = found.refused.setdefault(name, (why, []))[1]
         if number not in lines:
             lines.append(number)
     with tempfile.TemporaryDirectory(prefix="movable-") as folder:
-        _rounds(recipe, Path(folder), code, found)
+        _rounds(recipe, Path(folder), code.splitlines(), found)
     for name in found.refused:
         for table in found.names.values():
             table.pop(name, None)
