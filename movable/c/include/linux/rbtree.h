@@ -19,12 +19,13 @@ K_INLINE void rb_link_node(struct rb_node *node, struct rb_node *parent, struct 
 	node->rb_left = node->rb_right = NULL;
 	*link = node;
 }
-K_INLINE void rb_insert_color(struct rb_node *node, struct rb_root *root)
+K_INLINE bool k_rb_linked(const struct rb_node *node, const struct rb_root *root)
 {
 	struct rb_node *parent = rb_parent(node);
 
-	WARN(parent ? parent->rb_left != node && parent->rb_right != node : root->rb_node != node, "rb_insert_color: the node is not linked");
+	return parent ? parent->rb_left == node || parent->rb_right == node : root->rb_node == node;
 }
+K_INLINE void rb_insert_color(struct rb_node *node, struct rb_root *root) { WARN(!k_rb_linked(node, root), "rb_insert_color: the node is not linked"); }
 K_INLINE void k_rb_replace(struct rb_node *node, struct rb_node *heir, struct rb_root *root)
 {
 	struct rb_node *parent = rb_parent(node);
@@ -40,9 +41,9 @@ K_INLINE void k_rb_replace(struct rb_node *node, struct rb_node *heir, struct rb
 }
 K_INLINE void rb_erase(struct rb_node *node, struct rb_root *root)
 {
-	struct rb_node *left = node->rb_left, *right = node->rb_right, *heir, *parent = rb_parent(node);
+	struct rb_node *left = node->rb_left, *right = node->rb_right, *heir;
 
-	if (RB_EMPTY_NODE(node) || (parent ? parent->rb_left != node && parent->rb_right != node : root->rb_node != node)) {
+	if (RB_EMPTY_NODE(node) || !k_rb_linked(node, root)) {
 		WARN(1, "rb_erase: the node is not in the tree");
 		return;
 	}
@@ -70,52 +71,30 @@ K_INLINE void rb_replace_node(struct rb_node *old, struct rb_node *node, struct 
 	if (node->rb_right)
 		node->rb_right->__rb_parent_color = (unsigned long)node;
 }
-K_INLINE struct rb_node *rb_first(const struct rb_root *root)
+/* To either side: the outermost node below one, and the next one. */
+#define K_RB_SIDE(node, left) (*((left) ? &(node)->rb_left : &(node)->rb_right))
+K_INLINE struct rb_node *k_rb_outermost(struct rb_node *node, bool left)
 {
-	struct rb_node *node = root->rb_node;
-
-	while (node && node->rb_left)
-		node = node->rb_left;
+	while (node && K_RB_SIDE(node, left))
+		node = K_RB_SIDE(node, left);
 	return node;
 }
-K_INLINE struct rb_node *rb_last(const struct rb_root *root)
-{
-	struct rb_node *node = root->rb_node;
-
-	while (node && node->rb_right)
-		node = node->rb_right;
-	return node;
-}
-K_INLINE struct rb_node *rb_next(const struct rb_node *node)
+K_INLINE struct rb_node *k_rb_step(const struct rb_node *node, bool left)
 {
 	struct rb_node *up;
 
 	if (RB_EMPTY_NODE(node))
 		return NULL;
-	if (node->rb_right) {
-		for (node = node->rb_right; node->rb_left; node = node->rb_left)
-			;
-		return (struct rb_node *)node;
-	}
-	for (up = rb_parent(node); up && node == up->rb_right; up = rb_parent(up))
+	if (K_RB_SIDE(node, left))
+		return k_rb_outermost(K_RB_SIDE(node, left), !left);
+	for (up = rb_parent(node); up && node == K_RB_SIDE(up, left); up = rb_parent(up))
 		node = up;
 	return up;
 }
-K_INLINE struct rb_node *rb_prev(const struct rb_node *node)
-{
-	struct rb_node *up;
-
-	if (RB_EMPTY_NODE(node))
-		return NULL;
-	if (node->rb_left) {
-		for (node = node->rb_left; node->rb_right; node = node->rb_right)
-			;
-		return (struct rb_node *)node;
-	}
-	for (up = rb_parent(node); up && node == up->rb_left; up = rb_parent(up))
-		node = up;
-	return up;
-}
+K_INLINE struct rb_node *rb_first(const struct rb_root *root) { return k_rb_outermost(root->rb_node, true); }
+K_INLINE struct rb_node *rb_last(const struct rb_root *root) { return k_rb_outermost(root->rb_node, false); }
+K_INLINE struct rb_node *rb_next(const struct rb_node *node) { return k_rb_step(node, false); }
+K_INLINE struct rb_node *rb_prev(const struct rb_node *node) { return k_rb_step(node, true); }
 K_INLINE struct rb_node *k_rb_deepest(const struct rb_node *node)
 {
 	while (node && (node->rb_left || node->rb_right))
