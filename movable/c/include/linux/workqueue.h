@@ -55,9 +55,8 @@ struct workqueue_struct { long id; };
 #define WQ_CPU_INTENSIVE 32			/* ignored: every schedule is tried */
 #define WQ_PERCPU 256				/* ignored: the machine has one processor for per-CPU data */
 #define __WQ_ORDERED (1 << 17)
-#define K_FIRST_OF(first, rest...) (first)
 /* A queue is ordered where it is said, and before 6.6 where it is bound to no processor and does one item at a time. */
-#define K_ORDERED(flags, most...) (((flags) & __WQ_ORDERED) || (MOVABLE_VERSION < 0x060600 && ((flags) & WQ_UNBOUND) && K_FIRST_OF(most, 0) == 1))
+#define K_ORDERED(flags, most...) (((flags) & __WQ_ORDERED) || (MOVABLE_VERSION < 0x060600 && ((flags) & WQ_UNBOUND) && (K_FIRST(most, 0)) == 1))
 #define alloc_workqueue(name, flags, most...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), K_ORDERED(flags, most), 0, 0))
 #define alloc_ordered_workqueue(name, flags...) ((struct workqueue_struct *)k_call(K_WORK_QUEUE, (long)(name), 1, 0, 0))
 #define create_workqueue(name) alloc_workqueue(name, 0, 1)

@@ -193,7 +193,7 @@ K_INLINE int __xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct x
 #define xa_insert_irq(xa, index, entry, gfp) xa_insert(xa, index, entry, gfp)
 #define xa_insert_bh(xa, index, entry, gfp) xa_insert(xa, index, entry, gfp)
 #define xa_alloc_irq(xa, id, entry, limit, gfp) xa_alloc(xa, id, entry, limit, gfp)
-K_INLINE void *k_xa_find(struct xarray *xa, unsigned long *index, unsigned long most, unsigned int filter)
+K_INLINE void *xa_find(struct xarray *xa, unsigned long *index, unsigned long most, unsigned int filter)
 {
 	for (;;) {
 		struct k_place *at = k_xa_from(READ_ONCE(xa->xa_head), *index);
@@ -209,13 +209,12 @@ K_INLINE void *k_xa_find(struct xarray *xa, unsigned long *index, unsigned long 
 			return NULL;
 	}
 }
-#define xa_find(xa, index, most, filter) k_xa_find(xa, index, most, filter)
-#define xa_find_after(xa, index, most, filter) (++*(index) ? k_xa_find(xa, index, most, filter) : NULL)
+#define xa_find_after(xa, index, most, filter) (++*(index) ? xa_find(xa, index, most, filter) : NULL)
 #define xa_for_each_range(xa, index, entry, first, last) for (index = (first), entry = xa_find(xa, &index, last, XA_PRESENT); entry; entry = xa_find_after(xa, &index, last, XA_PRESENT))
 #define xa_for_each_start(xa, index, entry, first) xa_for_each_range(xa, index, entry, first, ULONG_MAX)
 #define xa_for_each(xa, index, entry) xa_for_each_start(xa, index, entry, 0)
 #define xa_for_each_marked(xa, index, entry, filter) for (index = 0, entry = xa_find(xa, &index, ULONG_MAX, filter); entry; entry = xa_find_after(xa, &index, ULONG_MAX, filter))
-K_INLINE bool xa_empty(struct xarray *xa) { unsigned long index = 0; return !k_xa_find(xa, &index, ULONG_MAX, XA_PRESENT); }
+K_INLINE bool xa_empty(struct xarray *xa) { unsigned long index = 0; return !xa_find(xa, &index, ULONG_MAX, XA_PRESENT); }
 #define xa_set_mark(xa, index, mark) ((void)K_LOCKED(xa, ({ struct k_place *_at = k_xa_at(_xa, index); if (_at && _at->entry) WRITE_ONCE(_at->marks, _at->marks | (mark)); 0; })))
 #define xa_clear_mark(xa, index, mark) ((void)K_LOCKED(xa, ({ struct k_place *_at = k_xa_at(_xa, index); if (_at) WRITE_ONCE(_at->marks, _at->marks & ~(mark)); 0; })))
 #define xa_get_mark(xa, index, mark) ({ struct k_place *_at = k_xa_at(xa, index); (bool)(_at && READ_ONCE(_at->marks) & (mark)); })

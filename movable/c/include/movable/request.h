@@ -39,7 +39,7 @@ enum k_cpu { K_CPU_DISABLE, K_CPU_ENABLE, K_CPU_USE, K_CPU_ENTER, K_CPU_BIND };
 
 long k_call(int request, long a, long b, long c, long d);
 /* What an object is, and which ones a function frees; an allocation has one of them, shifted, beside whether it is zeroed. */
-enum k_kind { K_OF_KMALLOC = 1, K_OF_VMALLOC = 2, K_OF_KVMALLOC = 4, K_OF_PERCPU = 8, K_ANY = 15 };
+enum k_kind { K_OF_KMALLOC = 1, K_OF_VMALLOC = 2, K_OF_KVMALLOC = 4, K_OF_PERCPU = 8 };
 #define K_AS(kind, zero) ((kind) << 1 | !!(zero))
 void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long align);
 void k_free(const void *object, int kinds);
