@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 
+from movable.mm.compaction_control import COMPACT_RESULT_NAMES
+
 _LINE = re.compile(
     r"^\s*(\d{1,15}\.\d{1,6})\s+(?:\(\s*[\d. ms]*\):?\s+)?(\S.{0,30}?)/(\d{1,9})\s+"
     r"((?:compaction|migrate|kmem|cma|vmscan):(\w{1,60}))\((.{0,2000})\)\s*$"
 )
 _FIELD = re.compile(r"(\w{1,40}): (\"[^\"]*\"|[^,]*)(?:, |$)")
-STATUSES = (
-    "not_suitable_zone", "skipped", "deferred", "no_suitable_page", "continue", "complete", "partial_skipped", "contended",
-    "success",
-)  # fmt: skip
-"""enum compact_result, by its numbers since 4.8."""
 
 
 def event_line(text: str) -> str | None:
@@ -31,7 +28,7 @@ def event_line(text: str) -> str | None:
     if "sync" in fields:
         fields["mode"] = "sync" if fields["sync"] in ("true", "1") else "async"
     status = fields.get("status", "")
-    if status.isdecimal() and int(status[:3]) < len(STATUSES):
-        fields["status"] = STATUSES[int(status[:3])]
+    if status.isdecimal() and int(status[:3]) < len(COMPACT_RESULT_NAMES):
+        fields["status"] = COMPACT_RESULT_NAMES[int(status[:3])]  # as numbered since 4.8
     words = " ".join(f"{name}={value}" for name, value in fields.items())
     return f"{found[2]}-{found[3]} [000] {float(found[1]) / 1e3:.6f}: {found[5]}: {words}"
