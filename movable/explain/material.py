@@ -35,6 +35,11 @@ class FreeBlocks:
         """Free pages."""
         return sum(count << order for order, count in enumerate(self.counts))
 
+    def put(self, order: int, count: int) -> None:
+        """Say how many blocks of an order are free; orders below it that were not told have none."""
+        self.counts += [0] * (order + 1 - len(self.counts))
+        self.counts[order] = count
+
     def cut_before(self, order: int) -> bool:
         """Whether the row was cut before it came to ``order``, and has no larger block: nobody knows what is free there."""
         ends = self.whole or "= " in self.line.text

@@ -122,8 +122,7 @@ def _swap(line: Line, material: Material) -> bool:
 
 def _put(row: FreeBlocks, order: int, count: int) -> None:
     if order < 20:
-        row.counts += [0] * (order + 1 - len(row.counts))
-        row.counts[order] = count
+        row.put(order, count)
 
 
 def _pool(line: Line, material: Material) -> bool:

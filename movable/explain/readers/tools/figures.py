@@ -6,11 +6,13 @@ Each table has a header that names its columns; each row becomes a ``Figure`` wi
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from movable.explain.guarded import Guarded
 from movable.explain.material import Figure, FreeBlocks, Marks, Material
 from movable.explain.paste import Line
 
+Row = TypeVar("Row", FreeBlocks, Marks)
 _SIZE = re.compile(r"([-+]?\d+(?:[.,]\d+)?)([KMGTP]?)i?B?", re.IGNORECASE)
 _TIME = re.compile(r"\d\d:\d\d(?::\d\d)?")
 _SYSTEM = re.compile(r"^\s*Linux \S+ \(\S+\)\s")
@@ -270,21 +272,22 @@ def _exported(line: Line, material: Material) -> bool:
 
 def _mark(line: Line, material: Material, node: int, zone: str, name: str, number: float) -> None:
     """A watermark or a size of a zone, as the exporter names it (min_pages, nr_free_pages)."""
-    marks = next((one for one in material.marks if (one.node, one.zone, one.line.source) == (node, zone, line.source)), None)
-    if marks is None:
-        marks = Marks(line, node, zone)
-        material.marks.append(marks)
+    marks = _of_zone(material.marks, Marks(line, node, zone))
     marks.values["free" if name == "nr_free_pages" else name.removesuffix("_pages")] = int(min(number, MOST_PAGES))
 
 
 def _block_count(line: Line, material: Material, labels: dict[str, str], order: int, count: int) -> None:
     node, zone = int(labels.get("node", "0")[:6]), labels.get("zone", "Normal")
-    row = next((row for row in material.free if (row.node, row.zone, row.line.source) == (node, zone, line.source)), None)
-    if row is None:
-        row = FreeBlocks(line, node, zone, [])
-        material.free.append(row)
-    row.counts += [0] * (order + 1 - len(row.counts))
-    row.counts[order] = count
+    _of_zone(material.free, FreeBlocks(line, node, zone, [])).put(order, count)
+
+
+def _of_zone(rows: list[Row], fresh: Row) -> Row:
+    """The row that a text has of a zone already; ``fresh``, which is kept from now on, where it has none."""
+    for row in rows:
+        if (row.node, row.zone, row.line.source) == (fresh.node, fresh.zone, fresh.line.source):
+            return row
+    rows.append(fresh)
+    return fresh
 
 
 def _bytes(word: str, unit: str) -> float:
