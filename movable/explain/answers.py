@@ -135,9 +135,8 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
         )
     elif row.free < minimum + reserve:
         answer.facts.append(f"{reserve} pages are kept for requests that need this very zone (lowmem_reserve): others get none.")
-    cma = marks.values.get("free_cma", marks.values.get("nr_free_cma", 0))
-    if cma:
-        answer.facts.append(f"{cma * row.page_kb} kB of what is free are CMA: movable requests only.")
+    if marks.free_cma:
+        answer.facts.append(f"{marks.free_cma * row.page_kb} kB of what is free are CMA: movable requests only.")
     needs = zones.free_for_compaction(low, order)
     if order and row.free < needs:
         answer.facts.append(

@@ -101,8 +101,8 @@ def _watermarks(marks: Marks, order: int) -> Answer:
         if free < needs:
             answer.advice.insert(0, "free memory first: compaction has nowhere to move pages to")
     answer.facts.append(f"A perfect compaction could give at most {free >> order} blocks of order {order}.")
-    if values.get("free_cma") or values.get("nr_free_cma"):
-        answer.facts.append(f"{values.get('free_cma') or values['nr_free_cma']} of the free pages are CMA: movable requests only.")
+    if marks.free_cma:
+        answer.facts.append(f"{marks.free_cma} of the free pages are CMA: movable requests only.")
     return answer
 
 

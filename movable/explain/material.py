@@ -95,6 +95,11 @@ class Marks:
     reserve: list[int] = field(default_factory=list)
     """lowmem_reserve: pages kept from requests for each higher zone, in pages."""
 
+    @property
+    def free_cma(self) -> int:
+        """Free pages that are CMA, as Mem-Info or /proc/zoneinfo calls them."""
+        return self.values.get("free_cma") or self.values.get("nr_free_cma", 0)
+
     def kept_from(self, highest: Marks | None) -> int:
         """Pages that a request does not get here which could be served by ``highest``; 0 where that zone is not known."""
         if highest is None or not self.reserve or highest is self:

@@ -117,7 +117,7 @@ def of_others(marks: Marks | None, request: Request | None) -> int:
     """Free pages of a zone that are not for a request: those of CMA, and those kept for requests that cannot wait."""
     if marks is None:
         return 0
-    lent = 0 if request is not None and request.movable else marks.values.get("free_cma", marks.values.get("nr_free_cma", 0))
+    lent = 0 if request is not None and request.movable else marks.free_cma
     return lent + (0 if request is not None and request.urgent else marks.values.get("free_highatomic", 0))
 
 
