@@ -116,7 +116,7 @@ def _hugetlb(rows: list[Figure], answer: Answer) -> None:
 
 
 def _sysfs(rows: list[Figure], answer: Answer) -> None:
-    values = {one.name.rpartition("/")[2]: one.values.get("value", 0) for one in rows}
+    values = _by_file(rows)
     answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows)])
     if "block_size_bytes" in values:  # in hexadecimal digits
         block = int(_plain(values["block_size_bytes"]), 16)
@@ -134,10 +134,15 @@ def _sysfs(rows: list[Figure], answer: Answer) -> None:
     _values(rows, answer)
 
 
+def _by_file(rows: list[Figure]) -> dict[str, float]:
+    """The values of files without their folders."""
+    return {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in rows}
+
+
 def _debugged_areas(rows: list[Figure]) -> Iterator[str]:
     """Areas of contiguous memory, as /sys/kernel/debug/cma has them."""
     for area, group in grouped([one for one in rows if one.name.startswith("cma/")], lambda one: one.name.split("/")[1]).items():
-        values = {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in group}
+        values = _by_file(group)
         if {"count", "used"} <= set(values):
             run = f"; the longest free run has {_plain(values['maxchunk'])}" if "maxchunk" in values else ""
             yield f"Area {area}: {_plain(values['used'])} of {_plain(values['count'])} pages are used{run}."
@@ -147,7 +152,7 @@ def _huge_pools(rows: list[Figure]) -> Iterator[str]:
     """Pools of huge pages of the machine and of its nodes, by the files of their folder."""
     pools = [one for one in rows if "hugepages-" in one.name]
     for folder, group in grouped(pools, lambda one: one.name.rpartition("/")[0]).items():
-        values = {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in group}
+        values = _by_file(group)
         node, size = re.search(r"node/node(\d+)/", folder + "/"), re.search(r"hugepages-(\d+)kB", folder)
         if "nr_hugepages" in values and size is not None:
             where = f"Node {node[1]}: " if node is not None else ""
