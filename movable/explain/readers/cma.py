@@ -12,7 +12,7 @@ _FAILED = Guarded(r"\bcma(?:_alloc)?:.*?\balloc failed, req-size:\s*(\d+) pages?
 _AREA = Guarded(r"(?:\b|__)cma_alloc\w*:\s*(?!alloc failed)([\w.,@-]+):\s*alloc failed")
 _LIST = Guarded(
     r"\b(\d{1,12}(?:@\d{1,12})?(?: ?\+ ?\d{1,12}(?:@\d{1,12})?)*)\s?\+?\s?=>\s*(\d+)"
-    r"(?: free of (?P<of>\d+) total pages| pages, total: (?P<total>\d+) pages)"
+    r"(?: free of (?=\d+ total pages)| pages, total: (?=\d+ pages))(\d+)"
 )
 _CUT_LIST = Guarded(r"(?:\.{2,}|…)\s*=>\s*(\d+) free of (\d+) total pages")
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
@@ -20,8 +20,7 @@ _RUN = re.compile(r"(\d+)(?:@(\d+))?")
 _BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
 _MARKS = ("cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "failed to allocate buffer")
 _SIZE = Guarded(
-    r"\bcreated CMA memory pool at 0x[0-9a-f]+, size (\d{1,7}) MiB|\bcma: Reserved (\d{1,7}) MiB at|\b(\d{1,12})K cma-reserved|"
-    r"\bcma: Reserved (\d{1,7}) MiB"
+    r"(?:\bcreated CMA memory pool at 0x[0-9a-f]+, size |\bcma: Reserved )(\d{1,7}) MiB|\b(\d{1,12})K cma-reserved"
 )
 _NODE = Guarded(
     r"\bOF: reserved mem: initialized node [\w,@-]+, compatible id shared-dma-pool|\bfailed to allocate buffer with size \d+"
@@ -46,8 +45,7 @@ def read(line: Line, material: Material) -> bool:
     if runs is not None:
         entry = _entry(line, material, lambda last: not last.runs)
         entry.runs = [(int(length[:12]), int(start[:12] or 0)) for length, start in _RUN.findall(runs[1])]
-        total = runs.groupdict().get("total") or runs[3]
-        entry.free, entry.total = int(runs[2][:12]), int(total[:12]) if total else None
+        entry.free, entry.total = int(runs[2][:12]), int(runs[3][:12]) if runs[3] else None
         return True
     cut = _CUT_LIST.search(line.text)
     if cut is not None:
@@ -64,8 +62,7 @@ def _around(text: str, material: Material) -> bool:
     """What the kernel said of its areas when it started, and what a display driver keeps of one."""
     size, held = _SIZE.search(text), _HELD.search(text)
     if size is not None:
-        mib = next((one for one in (size[1], size[2], size[4]) if one), None)
-        kb = int(mib) << 10 if mib else int(size[3])
+        kb = int(size[1]) << 10 if size[1] else int(size[2])
         if kb and kb not in material.cma_kb:
             material.cma_kb.append(kb)
     elif held is not None:
