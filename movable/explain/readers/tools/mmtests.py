@@ -24,8 +24,8 @@ COUNTERS = {
 }  # fmt: skip
 """What mmtests calls a counter of /proc/vmstat."""
 _NUMBER = re.compile(r"-?\d[\d,]{0,18}(?:\.\d{1,6})?%?")
-_LABEL = re.compile(r"[A-Z][\w./-]*|(?:compact|thp|pgmigrate|allocstall|numa|pgscan|pgsteal|kswapd)_?\w*$")
 COUNTED = re.compile(r"(?:compact|thp|pgmigrate|allocstall|numa|pgscan|pgsteal|kswapd)_?\w*$")
+_LABEL = re.compile(rf"[A-Z][\w./-]*|{COUNTED.pattern}")
 MOST_OF_BEFORE_AND_AFTER = 3  # columns: with more, or with other sums, each is a kernel
 _ROBOT = re.compile(
     r"^\s*(\d{1,18}(?:\.\d+)?)(?: ± *\d+%)?\s+[-+]\d[\d.e+]*%?\s+(\d{1,18}(?:\.\d+)?)(?: ± *\d+%)?\s+"
