@@ -68,15 +68,11 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "PostgreSQL", EMPTY_POOL, POOL),
     )
 )  # fmt: skip
-_REFUSED = Guarded(
-    r"\bwrite error: (?P<busy>Device or resource busy)|\bwrite error: (?P<memory>Cannot allocate memory)|"
-    r"\bwrite error: (?P<wrong>Invalid argument)|\bwrite error: (?P<again>Resource temporarily unavailable)|"
-    r"\bwrite error: (?P<right>Permission denied)|\bwrite error: (?P<signal>Interrupted system call)"
-)
-_ERRNO = {
-    "busy": errno.EBUSY, "memory": errno.ENOMEM, "wrong": errno.EINVAL, "again": errno.EAGAIN, "right": errno.EACCES,
-    "signal": errno.EINTR,
+_ERRORS = {
+    "Device or resource busy": errno.EBUSY, "Cannot allocate memory": errno.ENOMEM, "Invalid argument": errno.EINVAL,
+    "Resource temporarily unavailable": errno.EAGAIN, "Permission denied": errno.EACCES, "Interrupted system call": errno.EINTR,
 }  # fmt: skip
+_REFUSED = Guarded(rf"\bwrite error: ({'|'.join(_ERRORS)})")
 _AROUND = Guarded(
     r"\bto free \d+kB on behalf of '|\bcache \d+kB is below limit \d+kB for oom_score_adj|\bFree memory is -?\d+kB above reserved|"
     r"/proc/sys/kernel/hung_task_timeout_secs\" disables|\bHINT: .*\bor huge pages"
@@ -97,9 +93,8 @@ def read(line: Line, material: Material) -> bool:
         return False
     refused = _REFUSED.search(text) if "write error" in text else None
     if refused is not None:
-        name = next(name for name, value in refused.groupdict().items() if value)
         target = _TARGET.search(text) or _TARGET.search(line.hint)
-        material.refused.append((target[1] if target else "", -_ERRNO[name]))
+        material.refused.append((target[1] if target else "", -_ERRORS[refused[1]]))
         return True
     for pattern, title, meaning, advice in MESSAGES:
         found = pattern.search(text)
