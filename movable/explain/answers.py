@@ -201,7 +201,7 @@ def _maps(material: Material) -> Iterator[Answer]:
     if huge:
         kb = sum(sum(one.nodes.values()) * _unit_of(one, material) for one in huge)
         answer.facts.append(f"{kb} kB of it are huge pages of the pool ({len(huge)} mappings).")
-    astray = [one for one in material.maps if _bound(one.policy) and set(one.nodes) - _bound(one.policy)]
+    astray = [one for one in material.maps if (bound := _bound(one.policy)) and set(one.nodes) - bound]
     if astray:
         told = ", ".join(f"{one.address:x} ({one.policy})" for one in astray[:4])
         answer.facts.append(f"{len(astray)} bound mappings have pages on other nodes: {told}.")

@@ -23,7 +23,7 @@ def answers(material: Material, order: int) -> Iterator[Answer]:
     if material.settings:
         yield _settings(material.settings)
     if "nr_hugepages" in material.asked:
-        yield from _pool_asked(material)
+        yield _pool_asked(material)
     if material.meminfo:
         yield _meminfo("Memory of the whole machine (meminfo)", material.meminfo)
     for node, values in sorted(material.node_meminfo.items()):
@@ -60,7 +60,7 @@ def _settings(values: dict[str, str]) -> Answer:
     return answer
 
 
-def _pool_asked(material: Material) -> Iterator[Answer]:
+def _pool_asked(material: Material) -> Answer:
     """A pool of huge pages that was asked for, beside what it came to."""
     wanted = material.asked["nr_hugepages"]
     counts = (material.settings.get("nr_hugepages"), material.meminfo.get("HugePages_Total"))
@@ -70,7 +70,7 @@ def _pool_asked(material: Material) -> Iterator[Answer]:
         answer.facts.append(f"{given} could be made: for the other {wanted - given} no free block was found or compacted.")
         answer.advice.append("compact (echo 1 > /proc/sys/vm/compact_memory) and ask again, or reserve them at boot (hugepages=)")
         answer.advice.append(BLOCKS)
-    yield answer
+    return answer
 
 
 def _watermarks(marks: Marks, order: int) -> Answer:

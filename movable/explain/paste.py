@@ -123,8 +123,9 @@ class _Context:
             self.hint = text if titled is None else titled[1] or titled[2]
             self.files = _files(text)
             asked = _ASKS.search(self.hint)
-            said = "" if asked is None else f"asked nr_hugepages {asked[1] or asked[2]}"
-            return Line(self.source, number, said, raw, self.hint) if said else None
+            if asked is None:
+                return None
+            return Line(self.source, number, f"asked nr_hugepages {asked[1] or asked[2]}", raw, self.hint)
         hint, machine_here = self.files.pop(0) if self.files else self.hint, self.machine
         named = _GREP.match(text.lstrip())
         if named is not None:
