@@ -105,17 +105,18 @@ def first_difference(line: Line, item: Item) -> Difference | None:
 def told(log: list[Event], line: Line) -> Iterator[Event]:
     """The log of a page that was on a list with others, without what the others decided: which frame a target was, and whether the
     caller reached its end. A label stays as "same": whether the target is the one of the call before, in the same part."""
+    keeps_targets, tells_results = _keeps_targets(line), _tells_results(line)
     before: tuple[int, int | None] | None = None
     for event in log:
         if event[0] == "mig":
             mode, label = event[1], event[2]
             kept = "same" if before is not None and before == (mode, label) else "other"
             before = (mode, label)
-            yield [*event[:2], kept if _keeps_targets(line) and label is not None else None, *event[3:]]
+            yield [*event[:2], kept if keeps_targets and label is not None else None, *event[3:]]
             continue
         if event[0] == "mp":
             before = None
-        yield event[:1] if event[0] == "ret" or (event[0] == "mpr" and not _tells_results(line)) else event
+        yield event[:1] if event[0] == "ret" or (event[0] == "mpr" and not tells_results) else event
 
 
 def _tells_results(line: Line) -> bool:
