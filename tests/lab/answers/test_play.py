@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from movable.lab.answers.compare import compare
-from movable.lab.answers.lines import CALLERS, DRIVERS, Event, Group, Line, Script
+from movable.lab.answers.lines import CALLERS, DRIVERS, WHENS, Event, Group, Line, Script
 from tests.lab.answers.predict import Predicted, predict_direct, predict_list, predict_soft
 
 HARD = (-16, -16, -16, -22, -5, -38, -1, 1, 5)
-WHENS = ("pre", "iso", "mig", "put")
 
 
 def script(random: Random, line: str, drv: str, mode: int) -> Script:
@@ -60,7 +60,7 @@ def alone(random: Random, part: str, drv: str) -> list[Line]:
 def with_prediction(line: Line, page: Predicted) -> Line:
     """The line as a recording would be, had the kernel done as predicted."""
     end = None if line.part == "list" else page.end
-    return Line(line.number, line.run, line.id, line.drv, line.part, line.how, line.grp, line.script, page.log, end, line.cut)
+    return replace(line, log=page.log, end=end)
 
 
 def predicted(lines: list[Line], era: str = "") -> list[Line]:
