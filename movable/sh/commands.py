@@ -37,8 +37,10 @@ class Shell:
             "verify": self._verify, "map": self._map, "true": lambda words, given: "",
             "sleep": lambda words, given: "", "uname": self._uname, "free": self._free,
         }  # fmt: skip
-        for name in ("grep", "head", "tail", "wc"):
-            self.commands[name] = partial(self._filter, getattr(filters, name))
+        self.commands |= {
+            "grep": partial(filters.grep, read=self._read), "head": partial(filters.head, read=self._read),
+            "tail": partial(filters.tail, read=self._read), "wc": partial(filters.wc, read=self._read),
+        }  # fmt: skip
         self.numa = NumaTools(machine.vm)
         self.commands |= {name: partial(self._tool, name) for name in TOOLS}
 
@@ -119,9 +121,6 @@ class Shell:
         if file.read is None:
             raise CommandFailed(f"{who}: {path}: Permission denied")
         return file.read()
-
-    def _filter(self, made: Callable[[Sequence[str], str, filters.Read], str], words: Sequence[str], given: str) -> str:
-        return made(words, given, self._read)
 
     def _tee(self, words: Sequence[str], given: str) -> str:
         for path in (word for word in words if not word.startswith("-")):
