@@ -24,8 +24,8 @@ _STDLIB = f"{Path(os.__file__).parent}/"
 
 
 class no_collection:
-    """No automatic garbage collection inside the block: where objects are made by the hundred thousand and live on, going over all
-    of them again and again makes each of many dearer than each of few."""
+    """No automatic garbage collection inside the block, and after it as before. Where objects are made by the hundred thousand and
+    live on, going over all of them again and again makes each of many dearer than each of few."""
 
     def __enter__(self) -> None:
         self.was = gc.isenabled()

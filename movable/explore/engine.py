@@ -12,7 +12,6 @@ garbage collector is off while tasks run, because a finaliser that reaches a sch
 depend on memory; teardown of blocked tasks is bounded, whatever their ``finally`` blocks do.
 """
 
-import gc
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from movable.explore.detect.lock_order import ACQUIRES, LOCK_OPS, Locks
 from movable.explore.failure import ExploreError, Failure
 from movable.explore.program import Program, Scene
 from movable.explore.schedulers.strategy import Strategy
+from movable.introspection import no_collection
 from movable.shown import said
 from movable.supervise import board
 
@@ -209,17 +209,12 @@ class Scheduler:
         trail = board.schedule()
         if trail is not None:
             self._log = self._written(trail)
-        collecting = gc.isenabled()
-        gc.disable()
-        self._main = getcurrent()
-        try:
-            self._run()
-        finally:
+        with no_collection():
+            self._main = getcurrent()
             try:
-                self._close()
+                self._run()
             finally:
-                if collecting:
-                    gc.enable()
+                self._close()
         if self._crash is not None:
             raise self._crash
 

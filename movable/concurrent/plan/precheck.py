@@ -6,7 +6,6 @@ clock or draws random numbers does not do the same twice; so both are named befo
 
 from __future__ import annotations
 
-import gc
 import queue
 import random
 import sys
@@ -21,7 +20,7 @@ from movable.concurrent.stage import Stage, Subject
 from movable.errors import UsageError, by_hand
 from movable.explore.instrument.reachable import Reach
 from movable.explore.program import Body
-from movable.introspection import FOLDERS, line_of, of_the_library, outward
+from movable.introspection import FOLDERS, line_of, no_collection, of_the_library, outward
 from movable.sequential.faults import Blocked, over, watchdog
 from movable.supervise import board
 
@@ -128,6 +127,7 @@ class Watch:
         self.found = ""
         self._vm: Any = None
         self._before: Any = None
+        self._no_collection = no_collection()  # whoever listens to the garbage collector is not the driver
 
     def machine(self, vm: Any) -> None:
         """Learn which machine's own random numbers may be drawn."""
@@ -144,15 +144,13 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._before = sys.getprofile()
-        self._collecting = gc.isenabled()
-        gc.disable()  # whoever listens to the garbage collector is not the driver
+        self._no_collection.__enter__()
         sys.setprofile(self._call)
         return self
 
     def __exit__(self, *error: Any) -> None:
         sys.setprofile(self._before)
-        if self._collecting:
-            gc.enable()
+        self._no_collection.__exit__()
 
     def _call(self, frame: FrameType, event: str, arg: Any) -> None:
         if event != "c_call" or self.found:
