@@ -225,12 +225,8 @@ class Orders:
 
     def _choices(self, stage: Stage, answers: list[list[Any]], none: bool = False) -> Iterator[frozenset[Place]]:
         """Which operations may not have been done: those that refused and may, all of them first; ``none``: and no one."""
-        busy: list[Place] = []
-        for task, found in enumerate(answers):
-            places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
-            done = zip(places, found, strict=False)
-            may = [(task, number) for number, answer in done if refusal(answer)]
-            busy += [place for place in may if place in stage.starved or self._may_refuse(*place)]
+        refused = [place for place, answer in self._answered(answers) if refusal(answer)]
+        busy = [place for place in refused if place in stage.starved or self._may_refuse(*place)]
         if none:
             yield frozenset()
         for count in range(len(busy), 0, -1):
@@ -239,12 +235,15 @@ class Orders:
 
     def _half_done(self, stage: Stage, answers: list[list[Any]]) -> bool:
         """Whether an operation got no memory and did not refuse: how much it did depends on each moment."""
-        for task, found in enumerate(answers if stage.starved else ()):
-            places = [number for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
-            for number, answer in zip(places, found, strict=False):
-                if (task, number) in stage.starved and not refusal(answer):
-                    return True
-        return False
+        if not stage.starved:
+            return False
+        return any(place in stage.starved and not refusal(answer) for place, answer in self._answered(answers))
+
+    def _answered(self, answers: list[list[Any]]) -> Iterator[tuple[Place, Any]]:
+        """The operations that were done, and what each answered."""
+        for task, found in enumerate(answers):
+            places = [(task, number) for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
+            yield from zip(places, found, strict=False)
 
     def _judge(
         self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]], spans: list[list[Span]]
