@@ -286,18 +286,18 @@ class _Planner:
     def _after(self) -> Iterator[tuple[Scenario, int]]:
         """Two operations, one of which goes another way since a third has changed what only the driver knows."""
         for state, changed in self._hidden:
-            best = self._best(state)
-            for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
-                if {one.action[1], two.action[1]} & changed:
-                    yield from self._pair(state, one, [two])
+            yield from self._pairs_with(changed, state, self._best(state))
 
     def _made_otherwise(self) -> Iterator[tuple[Scenario, int]]:
         """Two that use a page that was made with other arguments, for which one of them takes another path through the driver."""
         for state, changed in self._otherwise:
-            best = [effect for effect in self._best(state) if effect.touched or effect.gone]
-            for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
-                if {one.action[1], two.action[1]} & changed:
-                    yield from self._pair(state, one, [two])
+            yield from self._pairs_with(changed, state, [one for one in self._best(state) if one.touched or one.gone])
+
+    def _pairs_with(self, changed: set[str], state: State, best: list[Effect]) -> Iterator[tuple[Scenario, int]]:
+        """Any two, of which one is an operation that goes another way in this state."""
+        for one, two in (*combinations(best, 2), *((one, one) for one in best if not one.lost)):
+            if {one.action[1], two.action[1]} & changed:
+                yield from self._pair(state, one, [two])
 
     def _paths(self) -> Iterator[tuple[Scenario, int]]:
         """What takes another path with other arguments, beside every operation."""
@@ -307,12 +307,8 @@ class _Planner:
 
     def _paths_moved(self) -> Iterator[tuple[Scenario, int]]:
         for state, changed in self._otherwise:
-            for one in self._best(state):
-                if one.action[1] in changed and one.page is not None:
-                    yield self._made(state, one, ("migrate_frame", one.page))
-        for other in self._other_paths():
-            if other.page is not None:
-                yield self._made(self.known["few"], other, ("migrate_frame", other.page))
+            yield from self._moved(state, (one for one in self._best(state) if one.action[1] in changed))
+        yield from self._moved(self.known["few"], self._other_paths())
 
     def _other_paths(self) -> Iterator[Effect]:
         for effects in self.known["few"].effects.values():
@@ -322,9 +318,13 @@ class _Planner:
 
     def _migration_after(self) -> Iterator[tuple[Scenario, int]]:
         for state, changed in self._hidden:
-            for one in self._best(state):
-                if one.action[1] in changed and one.page is not None:
-                    yield self._made(state, one, ("migrate_frame", one.page))
+            yield from self._moved(state, (one for one in self._best(state) if one.action[1] in changed))
+
+    def _moved(self, state: State, effects: Iterable[Effect]) -> Iterator[tuple[Scenario, int]]:
+        """Operations beside a migration of the very page that each is about."""
+        for effect in effects:
+            if effect.page is not None:
+                yield self._made(state, effect, ("migrate_frame", effect.page))
 
     def _from_one(self) -> Iterator[tuple[Scenario, int]]:
         one = self.known["one"]
