@@ -258,11 +258,14 @@ class States:
             state = self._after(State("", (), one.pages, one.handles, one.free, effects=one.effects), grower.action)
             paths = {} if state is None else {name: effects[0].path for name, effects in state.effects.items()}
             changed = {name for name, path in paths.items() if (name, path) not in seen}
-            if state is not None and changed and found < OTHERWISE:
-                found += 1
-                seen |= set(paths.items())
-                state.name = "one page, made otherwise"
-                yield state, changed
+            if state is None or not changed:
+                continue
+            seen |= set(paths.items())
+            state.name = "one page, made otherwise"
+            yield state, changed
+            found += 1
+            if found == OTHERWISE:
+                return
 
     def _after(self, state: State, action: Action) -> State | None:
         """A state one action later, where each operation is tried with its best arguments only."""
