@@ -194,15 +194,10 @@ def _object(kind: type, written: type) -> Reader:
 
 def _page(page: Any) -> Iterable[Any]:
     lru, backing = page._lru, page.vm.backing
-    if backing is not None:
-        words = backing.words_of(page)
-        return (
-            *words, page.order, page.lock_owner, page._state & FROZEN, page._mapcount, page._index, page._private, lru._list,
-            lru._next, lru._prev, _content(page),
-        )  # fmt: skip
+    words = (page.pfn, page._flags, page._mapping, page._refcount) if backing is None else backing.words_of(page)
     return (
-        page.pfn, page.order, page.lock_owner, page._flags, page._refcount, page._state & FROZEN, page._mapcount,
-        page._mapping, page._index, page._private, lru._list, lru._next, lru._prev, _content(page),
+        *words, page.order, page.lock_owner, page._state & FROZEN, page._mapcount, page._index, page._private, lru._list,
+        lru._next, lru._prev, _content(page),
     )  # fmt: skip
 
 
