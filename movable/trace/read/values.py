@@ -77,7 +77,7 @@ class Values:
             raise Damaged(f"{shown(token, 40)} is not where {field} must be")
         if found is None:
             self.faults += 1
-            self._touch()
+            self._touch(self.line)
         value = UNSEEN if found is None else found
         if found is None and field != "flags":
             return value  # each of them counts
@@ -118,12 +118,12 @@ class Values:
         self.damaged_at = self.line
         if len(self.refused) < MAX_DAMAGED_KEPT:
             self.refused.append((self.line, why))
-        self._touch()
+        self._touch(self.line)
 
-    def _touch(self) -> None:
-        """The present line is no evidence."""
+    def _touch(self, line: int) -> None:
+        """A line is no evidence."""
         if len(self.touched) < CACHE_LIMIT:
-            self.touched.add(self.line)
+            self.touched.add(line)
 
     def _learn_site(self, layout: Layout, site: str) -> None:
         """Each event is recorded at a place of its own; one in a module may be loaded anew. Raises Damaged for another's place
@@ -141,6 +141,5 @@ class Values:
 
     def _release_in_doubt(self, task: Task) -> None:
         """Two lines tell of one release. Raises Damaged: they do not say the same, and neither is evidence."""
-        if len(self.touched) < CACHE_LIMIT:
-            self.touched.add(task.freed_at)
+        self._touch(task.freed_at)
         raise Damaged(f"the page is released in line {task.freed_at} already, with another mapping or flags")
