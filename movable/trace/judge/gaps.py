@@ -129,8 +129,7 @@ class Consistency:
 
     def unmarked(self, event: Event) -> None:
         """A hook has agreed to a move, and the balloon core has moved the page without a mark for its target: it never does."""
-        if self.sees_marks:
-            self._hole(event, "was moved; the lines before tell of no mark that the balloon core gave to its target")
+        self._hole(event, "was moved; the lines before tell of no mark that the balloon core gave to its target")
 
     def _disagree(self, event: Event, other: int, words: str) -> None:
         """An event says something else than the one in line ``other``."""
@@ -185,11 +184,10 @@ class NewMark(Check):
     def finish(self, last: Event, quiescent: bool) -> None:
         """Only now is it known whether the trace shows marks."""
         found = self._consistency
-        if found is not None:
+        if found is not None and found.sees_marks:
             for event in self._agreed:
                 found.unmarked(event)
-            if found.sees_marks:
-                found.holes += self._more
+            found.holes += self._more
 
 
 _EMPTY: dict[str, int] = {}
