@@ -7,7 +7,7 @@ and after it, and the times of the lines with their order.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from movable.rules.stream.monitor import Violation
 from movable.shown import shown
@@ -51,7 +51,7 @@ def doubts(findings: Iterable[Violation], text: dict[int, str], touched: Collect
     for one in chosen:
         if one.seqs[-1] in found:
             continue
-        why = next(filter(None, (look(one, text) for look in LOOKS)), "")
+        why = next(filter(None, (look(one, text) for look, rules in LOOKS if not rules or one.rule in rules)), "")
         if why:
             found[one.seqs[-1]] = why
     return found
@@ -92,16 +92,10 @@ def _freed_for_one_line(one: Violation, text: dict[int, str]) -> str:
     found = NONE_LEFT.search(text.get(last, ""))
     if found is None or RELEASE.search(text[last]):
         return ""
-    page, task = found[1] or found[2], text[last].partition("[")[0]
-    before = _count(page, range(last - 1, last - AROUND, -1), text)
-    after = _count(page, range(last + 1, last + AROUND), text, task) or _released(page, last, text)
+    page = found[1] or found[2]
+    before = _count(page, _before(last), text)
+    after = _count(page, _after(last), text, _task(text[last])) or RELEASE.search(_next_about(page, last, text)[1])
     return f"page {page} has no reference in line {last}, and has some in other lines" if before and after else ""
-
-
-def _released(page: str, line: int, text: dict[int, str]) -> bool:
-    """Whether the next line about a page is the one about its last reference."""
-    following = (text.get(at, "") for at in range(line + 1, line + AROUND))
-    return bool(RELEASE.search(next((other for other in following if f" page={page} " in other), "")))
 
 
 def _other_flags(one: Violation, text: dict[int, str]) -> str:
@@ -110,11 +104,10 @@ def _other_flags(one: Violation, text: dict[int, str]) -> str:
     page, flags = POINTER.search(text.get(last, "")), FLAGS.search(text.get(last, ""))
     if page is None or flags is None:
         return ""
-    around = [
+    before, after = (
         next((int(found[1], 16) for at in lines if (found := _flags_of(page[1], text.get(at, "")))), None)
-        for lines in (range(last - 1, last - AROUND, -1), range(last + 1, last + AROUND))
-    ]
-    before, after = around
+        for lines in (_before(last), _after(last))
+    )
     if before is None or after is None or (before ^ after) & ~PASSING or not (int(flags[1], 16) ^ before) & ~PASSING:
         return ""
     return f"page {page[1]} has flags in line {last} that it has neither before nor after"
@@ -130,49 +123,45 @@ def _fell(one: Violation, text: dict[int, str]) -> str:
     somebody dropped one, or the line is wrong."""
     last = one.seqs[-1]
     found = REFS.search(text.get(last, ""))
-    if one.rule not in ("D17", "V1") or found is None:
+    if found is None:
         return ""
-    task = text[last].partition("[")[0]
-    lines = one.seqs[-LAST - 1 : -1] if one.rule == "D17" else range(last + 1, last + AROUND)
-    other = _count(found[1], lines, text, task)
+    lines = one.seqs[-LAST - 1 : -1] if one.rule == "D17" else _after(last)
+    other = _count(found[1], lines, text, _task(text[last]))
     return f"page {found[1]} has {found[2]} references in line {last}, and {other} in another" if other > int(found[2]) else ""
 
 
 def _locked_a_line_later(one: Violation, text: dict[int, str]) -> str:
-    """A page that comes to a callback without its lock (V1, V7), and has it in the next line of the task, had it."""
+    """A page that comes to a callback without its lock, and has it in the next line of the task, had it."""
     last = one.seqs[-1]
-    found = UNLOCKED.search(text.get(last, "")) if one.rule in ("V1", "V7") else None
+    found = UNLOCKED.search(text.get(last, ""))
     if found is None:
         return ""
     page = found[1] or found[2]
-    for line in range(last + 1, last + AROUND):
-        other = text.get(line, "")
-        if f" page={page} " in other:
-            flags = FLAGS.search(other)
-            locked = flags is not None and int(flags[1], 16) & 1 and other.startswith(text[last].partition("[")[0])
-            return f"page {page} has no lock in line {last}, and has it in line {line}" if locked else ""
-    return ""
+    line, other = _next_about(page, last, text)
+    flags = FLAGS.search(other)
+    locked = flags is not None and int(flags[1], 16) & 1 and other.startswith(_task(text[last]))
+    return f"page {page} has no lock in line {last}, and has it in line {line}" if locked else ""
 
 
 def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
-    """A page marked or un-marked without its lock (D2, D21) by a task that has it at the marks around, and unlocks it next."""
+    """A page marked or un-marked without its lock by a task that has it at the marks around, and unlocks it next."""
     last = one.seqs[-1]
     here = text.get(last, "")
     page, name = POINTER.search(here), TIME.search(here)
-    if one.rule not in ("D2", "D21") or page is None or name is None:
+    if page is None or name is None:
         return ""
-    task, event = here.partition("[")[0], f": {name[2]}: "
+    task, event = _task(here), f": {name[2]}: "
     lines = [text.get(at, "") for at in range(last - AROUND, last + AROUND) if at != last]
     locks = [int(found[1], 16) & 1 for line in lines if event in line and line.startswith(task) and (found := FLAGS.search(line))]
-    following = next((line for line in lines[AROUND:] if f" page={page[1]} " in line), "")
+    _, following = _next_about(page[1], last, text)
     unlocked = ": folio_unlock: " in following and following.startswith(task)
     return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
 
 
 def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
-    """A target without its owner's mark (D16) that is unlocked with it: the line about the mark is lost, or wrong."""
+    """A target without its owner's mark that is unlocked with it: the line about the mark is lost, or wrong."""
     calls = (TARGET.search(text.get(seq, "")) for seq in reversed(one.seqs[-LAST - 1 :]))
-    call = next(filter(None, calls), None) if one.rule == "D16" else None
+    call = next(filter(None, calls), None)
     if call is None or not int(call[2], 16):
         return ""
     for line in range(one.seqs[-1], one.seqs[-1] + AROUND):
@@ -181,6 +170,26 @@ def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
             marked = f" mapping={call[2]} " in f"{other} "
             return f"the target {call[1]} is unlocked in line {line} with the mark of its owner" if marked else ""
     return ""
+
+
+def _before(line: int) -> range:
+    """The lines before one, the nearest first."""
+    return range(line - 1, line - AROUND, -1)
+
+
+def _after(line: int) -> range:
+    """The lines behind one."""
+    return range(line + 1, line + AROUND)
+
+
+def _next_about(page: str, line: int, text: dict[int, str]) -> tuple[int, str]:
+    """The next line about a page; (0, "") for none."""
+    return next(((at, text[at]) for at in _after(line) if f" page={page} " in text.get(at, "")), (0, ""))
+
+
+def _task(line: str) -> str:
+    """What a line begins with, up to its processor."""
+    return line.partition("[")[0]
 
 
 def _count(page: str, lines: Iterable[int], text: dict[int, str], task: str = "") -> int:
@@ -207,8 +216,15 @@ def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
     return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
 
 
-LOOKS = (
-    _out_of_time, _elsewhere, _other_flags, _freed_for_one_line, _fell, _locked_a_line_later, _lock_of_one_line, _marked_after_all,
-    _stranger,
-)  # fmt: skip
-"""What makes a proof doubtful: each takes a finding and the lines around it, and says why, or ""."""
+LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]], ...] = (
+    (_out_of_time, ()),
+    (_elsewhere, ()),
+    (_other_flags, ()),
+    (_freed_for_one_line, ()),
+    (_fell, ("D17", "V1")),
+    (_locked_a_line_later, ("V1", "V7")),
+    (_lock_of_one_line, ("D2", "D21")),
+    (_marked_after_all, ("D16",)),
+    (_stranger, ()),
+)
+"""What makes a proof doubtful, and for which rules, () for all; each takes one and the lines around it, and says why, or ""."""
