@@ -219,11 +219,10 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
 
 def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
     from movable.contract.examine import check
-    from movable.registry import is_built
     from movable.registry.apart import era_apart
     from movable.supervise.cluster import dask
 
-    era = arguments.era or (era_apart(target, _deadline(arguments.budget or arguments.limit)) if is_built(target) else None)
+    era = arguments.era or era_apart(target, _deadline(arguments.budget or arguments.limit))
     hands = partial(dask, arguments.dask) if arguments.dask else None
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(

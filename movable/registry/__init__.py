@@ -161,19 +161,13 @@ def is_built(target: str) -> bool:
 
 
 def tidy(target: str) -> None:
-    """Take away what is left of the build of a target whose process was ended."""
-    if is_built(target):
-        importlib.import_module(LOADERS[Path(target.partition(":")[0]).suffix].partition(":")[0]).tidy()
+    """Take away what is left of the build of a driver in another language whose process was ended."""
+    importlib.import_module(LOADERS[Path(target.partition(":")[0]).suffix].partition(":")[0]).tidy()
 
 
 def own_era(driver: Any) -> str:
     """The era that a driver is written for, as far as its source says so; the default of all others."""
     return str(getattr(driver, "own_era", DEFAULT))
-
-
-def era_of(target: str) -> str:
-    """The same for the source of a driver in another language, by its name; the default for every other target."""
-    return own_era(find(target)) if is_built(target) else DEFAULT
 
 
 def look_up(target: str) -> Any:

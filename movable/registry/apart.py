@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from movable.eras import DEFAULT
 from movable.errors import UsageError
-from movable.registry import Found, era_of, installed, is_built, tidy
+from movable.registry import Found, find, installed, is_built, own_era, tidy
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
 from movable.supervise.relay import complain, error_of
@@ -50,14 +50,17 @@ def installed_apart() -> list[Found]:
     return list(found)
 
 
-def era_apart(target: str, deadline: float | None = None) -> str:
-    """As ``registry.era_of``. Raises UsageError for a driver that cannot be imported, or built before the moment ``deadline``."""
+def era_apart(target: str, deadline: float | None = None) -> str | None:
+    """The era that a driver in another language is written for; None for one in Python, which says so where it runs.
+
+    Raises UsageError for a driver that cannot be imported, or built before the moment ``deadline``.
+    """
     if not is_built(target):
-        return DEFAULT
+        return None
     eras: list[str] = []
 
     def work(tell: Sender, given: Record) -> None:
-        tell("era", era=era_of(target))
+        tell("era", era=own_era(find(target)))
 
     with Supervisor(work) as supervisor:
         ending = supervisor.run({}, lambda record: eras.append(str(record.get("era"))), deadline)
