@@ -395,7 +395,7 @@ class _Case:
 
     def report(self, ending: Ending) -> Report:
         """The certificate: the worker's, or what can be made of what it told."""
-        report = self.whole or self._of_standing(ending)
+        report = self.whole or self._of_checkpoint(ending)
         waivers = self.asked.waivers
         for rule, verdict in self.deaths.items():
             found = report.verdicts[rule]
@@ -411,7 +411,7 @@ class _Case:
             report.refused, report.trace = f"the search could not be gone on with: {ending.text}", ending.trace
         return report
 
-    def _of_standing(self, ending: Ending) -> Report:
+    def _of_checkpoint(self, ending: Ending) -> Report:
         checkpoint = self.given.checkpoint
         if checkpoint is None:
             raise _nothing(ending)
