@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ctypes
 
+from movable.supervise.process import PR_SET_NO_NEW_PRIVS, prctl
+
 CREATE_RULESET, RESTRICT_SELF = 444, 446
 """Numbers of system calls, the same on every machine that CPython runs on but Alpha."""
 CREATE_RULESET_VERSION = 1
 SCOPE_SIGNAL = 1 << 1
 KNOWS_SIGNALS = 6
 """The version of Landlock that can keep signals in."""
-PR_SET_NO_NEW_PRIVS = 38
 
 
 class _RulesetAttr(ctypes.Structure):
@@ -41,6 +42,6 @@ def keep_signals() -> None:
     ruleset: int = system.syscall(CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(ctypes.sizeof(wanted)), 0)
     if ruleset < 0:
         return
-    system.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
     system.syscall(RESTRICT_SELF, ruleset, 0)
     system.close(ruleset)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
 MANY_CHILDREN = 20
 """Processes that are no longer ended in passing."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -25,20 +26,21 @@ WAITS = "D"
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGCHLD)
 
 
-def _prctl(option: int, value: int | bytes) -> None:
+def prctl(option: int, value: int | bytes) -> None:
+    """The system call of that name, for this thread or process."""
     ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 def die_with_parent(parent: int) -> None:
     """The kernel kills this process as soon as its parent ends, however that comes."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could be asked
         os._exit(1)
 
 
 def adopt_orphans() -> None:
     """Whatever descends from this process becomes its child when its own parent ends."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def usual_signals() -> None:
@@ -132,7 +134,7 @@ def age() -> float:
 
 def call_this(name: str) -> None:
     """The name of this thread, and of a process with one, which forks of it have too, and what it executes has not."""
-    _prctl(PR_SET_NAME, name.encode()[:15])
+    prctl(PR_SET_NAME, name.encode()[:15])
 
 
 @contextmanager
