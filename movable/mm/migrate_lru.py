@@ -119,8 +119,7 @@ def copy_user_page(to: Page, source: Page) -> None:
     if mapping is not None:
         seam.point("ar", ("file page", mapping.name, source._index))
     seam.event("copy_page", to, source=source.pfn)
-    vm = to.vm
-    vm.copy_frame(to, source)
+    to.vm.copy_frame(to, source)
 
 
 def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page: Page, extra_count: int = 0) -> int:

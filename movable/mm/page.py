@@ -186,14 +186,10 @@ def page_ref_unfreeze(page: Page, count: int) -> None:
 
 def copy_highpage(to: Page, source: Page) -> None:
     """Copy the 4096 bytes of ``source`` into ``to`` (include/linux/highmem.h)."""
-    if to.seam is not None:
-        to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
-        return
-    memory = to.vm._map
-    if memory is not None and to._state & source._state & MAPPED:
-        memory.move(to.pfn << PAGE_SHIFT, source.pfn << PAGE_SHIFT, PAGE_SIZE)
-    else:
+    if to.seam is None:
         to.vm.copy_frame(to, source)
+    else:
+        to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
 
 
 def clear_highpage(page: Page) -> None:

@@ -198,7 +198,10 @@ class VM:
 
     def copy_frame(self, to: Page, source: Page) -> None:
         """Copy the content of a frame. Nothing is written where neither was ever mapped: both read as zeros."""
-        if (source._state | to._state) & MAPPED:
+        memory = self._map
+        if memory is not None and to._state & source._state & MAPPED:
+            memory.move(to.pfn << PAGE_SHIFT, source.pfn << PAGE_SHIFT, PAGE_SIZE)  # without two views
+        elif (source._state | to._state) & MAPPED:
             self.map_page(to)[:] = self.map_page(source)
 
     def host_discard(self, page: Page) -> None:
