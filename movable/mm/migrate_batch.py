@@ -33,7 +33,7 @@ from movable.mm.migrate import (
     return_target,
 )
 from movable.mm.page import put_page
-from movable.mm.page_flags import LOCKED, PageMovableHint, PG_writeback
+from movable.mm.page_flags import LOCKED, WRITEBACK, PageMovableHint, PG_writeback
 from movable.mm.swap import is_lru_page, move_lru_page, release_isolated_lru_page, wait_on_page_writeback
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Loop = Callable[["VM", ListHead, GetNewPage, "PutNewPage | None", Any, int, int], int]
 Pair = tuple["Page", "Page"]
 
-BUSY = LOCKED | 1 << PG_writeback
+BUSY = LOCKED | WRITEBACK
 """What keeps a page from being moved at once."""
 
 
@@ -252,7 +252,7 @@ class TwoPartLoop(BatchLoop):
     def settle(
         self, left: list[Pair], hard: list[Page], waiting: list[Page], short: bool, failed: int
     ) -> tuple[int, list[Page], list[Page], int]:
-        """The end of a part: undo the pairs that ran out of passes; returns what ``part`` does."""
+        """The end of a part: undo the pairs that did not move; returns what ``part`` does."""
         for page, newpage in left:
             unlock_page(page)
             hard.append(page)
@@ -365,16 +365,11 @@ class TwoPartLoop(BatchLoop):
 
     def resume_pair(self, pair: Pair, rc: int) -> int:
         """The whole list is one page, locked with its target, and the first call of its driver ended with the error ``rc``."""
+        left = [pair]
         hard: list[Page] = []
         if rc == -EAGAIN:
             self.vm.vmstat["migrate_retries"] += 1
-            left = self.move([pair], MIGRATE_ASYNC, self.first_passes() - 1, hard)
-        else:
-            left = []
-            page, newpage = pair
-            unlock_page(page)
-            hard.append(page)
-            self.undo_target(page, newpage)
+            left = self.move(left, MIGRATE_ASYNC, self.first_passes() - 1, hard)
         return self.finish(self.after_first(*self.settle(left, hard, [], False, 0)))
 
     def undo_target(self, page: Page, newpage: Page) -> None:
