@@ -130,15 +130,12 @@ def change_mm(task: Process, bound: int, old: int, new: int) -> None:
     """The policies of a process's areas are bound to ``bound``, and its pages follow from ``old`` to ``new`` (mpol_rebind_mm,
     cpuset_migrate_mm). Policies of files stay."""
     from movable.mm.mempolicy_calls import do_migrate_pages
-    from movable.mm.mmap import mmput
+    from movable.mm.mmap import mmget
 
     mm = task.mm
     if mm is None:
         return
     for vma in mm.vmas:
         mpol_rebind(vma.policy, bound)
-    mm.users += 1
-    try:
+    with mmget(mm):
         do_migrate_pages(task.user.kworker, mm, old, new, True)
-    finally:
-        mmput(mm)

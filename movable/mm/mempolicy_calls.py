@@ -27,7 +27,7 @@ from movable.mm.mempolicy import (
 )
 from movable.mm.migrate import MIGRATE_SYNC, MR_MEMPOLICY_MBIND, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.mm_types import TASK_PAGES, VMA
-from movable.mm.mmap import WORD, change_vma, mmput, page_align
+from movable.mm.mmap import WORD, change_vma, mmget, page_align
 from movable.mm.move_pages import (
     MPOL_MF_MOVE,
     MPOL_MF_MOVE_ALL,
@@ -429,11 +429,8 @@ def sys_migrate_pages(caller: Process, pid: int, maxnode: int, old: UserMask | N
     mm = task.mm
     if not dest or mm is None:
         return -EINVAL
-    mm.users += 1
-    try:
+    with mmget(mm):
         return do_migrate_pages(caller, mm, source, dest, caller.capable)
-    finally:
-        mmput(mm)
 
 
 def do_migrate_pages(caller: Process, mm: MmStruct, source: int, dest: int, move_all: bool) -> int:

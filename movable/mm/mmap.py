@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EEXIST, EINVAL, ENOMEM
 from typing import TYPE_CHECKING
 
@@ -265,6 +267,16 @@ def mmput(mm: MmStruct) -> None:
         exit_mmap(mm)
 
 
+@contextmanager
+def mmget(mm: MmStruct) -> Iterator[None]:
+    """One more uses a process's memory, and keeps it beyond the process's exit until the block ends (mmget)."""
+    mm.users += 1
+    try:
+        yield
+    finally:
+        mmput(mm)
+
+
 __all__ = [
     "TASK_PAGES",
     "change_vma",
@@ -273,6 +285,7 @@ __all__ = [
     "exit_mmap",
     "insert_vma",
     "isolate_range",
+    "mmget",
     "mmput",
     "page_align",
     "split_vma",

@@ -12,7 +12,7 @@ from movable.mm.gup import follow_page, follow_page_watched
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.mempolicy import alloc_page_nodemask
 from movable.mm.migrate import MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
-from movable.mm.mmap import mmput
+from movable.mm.mmap import mmget
 from movable.mm.nodemask import MAX_NUMNODES, NUMA_NO_NODE
 from movable.mm.page import PAGE_SHIFT
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_cache_disable, lru_cache_enable
@@ -66,8 +66,7 @@ def sys_move_pages(
         return target
     mm = target.mm
     assert mm is not None
-    mm.users += 1
-    try:
+    with mmget(mm):
         if nodes is None:
             return do_pages_stat(mm, count, pages, status)
         lru_cache_disable(caller.user)
@@ -75,8 +74,6 @@ def sys_move_pages(
             return _Move(caller, target, mm, status, count, bool(flags & MPOL_MF_MOVE_ALL)).run(pages, nodes)
         finally:
             lru_cache_enable(caller.user)
-    finally:
-        mmput(mm)
 
 
 def find_mm_struct(caller: Process, pid: int) -> Process | int:
