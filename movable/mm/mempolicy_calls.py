@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from errno import EFAULT, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM, ESRCH
+from errno import EFAULT, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.gup import get_user_pages
@@ -33,6 +33,7 @@ from movable.mm.move_pages import (
     MPOL_MF_MOVE_ALL,
     MPOL_MF_STRICT,
     alloc_migration_target,
+    find_target,
 )
 from movable.mm.nodemask import MAX_NUMNODES, first_node, node_remap, nodes
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, put_page
@@ -418,11 +419,9 @@ def sys_migrate_pages(caller: Process, pid: int, maxnode: int, old: UserMask | N
     dest = get_nodes(new, maxnode)
     if dest < 0:
         return dest
-    task = caller if pid == 0 else caller.user.find_task(pid)
-    if task is None:
-        return -ESRCH
-    if not caller.may_access(task):
-        return -EPERM
+    task = find_target(caller, pid)
+    if isinstance(task, int):
+        return task
     if dest & ~task.cpuset.guaranteed_mems() and not caller.capable:
         return -EPERM
     dest &= caller.cpuset.guaranteed_mems()

@@ -61,11 +61,12 @@ def sys_move_pages(
         return -EINVAL
     if flags & MPOL_MF_MOVE_ALL and not caller.capable:
         return -EPERM
-    target = find_mm_struct(caller, pid)
+    target = find_target(caller, pid)
     if isinstance(target, int):
         return target
     mm = target.mm
-    assert mm is not None
+    if mm is None:
+        return -EINVAL
     with mmget(mm):
         if nodes is None:
             return do_pages_stat(mm, count, pages, status)
@@ -76,14 +77,12 @@ def sys_move_pages(
             lru_cache_enable(caller.user)
 
 
-def find_mm_struct(caller: Process, pid: int) -> Process | int:
-    """The process whose pages are meant, 0 being the caller; -ESRCH, -EPERM or -EINVAL (no memory)."""
+def find_target(caller: Process, pid: int) -> Process | int:
+    """The process whose pages are meant, 0 being the caller; -ESRCH, or -EPERM (find_mm_struct). It may have no memory."""
     target = caller if pid == 0 else caller.user.find_task(pid)
     if target is None:
         return -ESRCH
-    if not caller.may_access(target):
-        return -EPERM
-    return -EINVAL if target.mm is None else target
+    return target if caller.may_access(target) else -EPERM
 
 
 def do_pages_stat(mm: MmStruct, count: int, pages: UserArray, status: UserArray) -> int:
