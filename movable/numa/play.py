@@ -41,6 +41,7 @@ LAYOUT = ((0, "DMA", 4096), (0, "DMA32", 94208), (1, "DMA32", 98304), (2, "DMA32
 CPU_NODES = (0, 1)
 BAD, KERN = 0x1000, 0xFFFF888000000000
 UNWRITTEN = 12345
+"""What a status holds that the call did not get to."""
 STATUS_CHARS = {-14: "-", -2: "."}
 PRESENT_USED = PTE_PRESENT | PTE_ACCESSED
 PROTS = {"r": VM_READ, "w": VM_WRITE, "n": 0}

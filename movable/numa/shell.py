@@ -64,7 +64,6 @@ POLICIES = {
 MOVE_ALL = 4
 MAX_DIGITS = 12
 """Digits of the number of a page."""
-"""What a status holds that the call did not get to."""
 
 
 class NoProcess(UsageError):
@@ -401,24 +400,23 @@ class Shell:
     def _do_mkdir(self, words: list[str]) -> Iterator[str]:
         twice = words[:1] == ["-p"]
         words = words[twice:]
-        found = re.fullmatch(r"/sys/fs/cgroup/([\w-]+)/?", words[0]) if len(words) == 1 else None
-        if twice and found is not None and found[1] in self.groups:
+        name = _group_of(words)
+        if twice and name in self.groups:
             return
-        if found is None or found[1] in self.groups:
+        if name is None or name in self.groups:
             raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME, with a new name")
-        self.groups[found[1]] = Cpuset(self.user, found[1], self.user.top_cpuset)
+        self.groups[name] = Cpuset(self.user, name, self.user.top_cpuset)
         yield from ()
 
     def _do_rmdir(self, words: list[str]) -> Iterator[str]:
-        found = re.fullmatch(r"/sys/fs/cgroup/([\w-]+)/?", words[0]) if len(words) == 1 else None
-        group = self.groups.get(found[1]) if found else None
-        if found is None or group is None or group.parent is None:
+        group = self.groups.get(_group_of(words) or "")
+        if group is None or group.parent is None:
             raise UsageError("rmdir: write rmdir /sys/fs/cgroup/NAME, of a group that there is")
         if group.tasks:
             yield f"rmdir: failed to remove '{words[0]}': Device or resource busy"
             return
         group.parent.children.remove(group)
-        del self.groups[found[1]]
+        del self.groups[group.name]
 
     # processes
 
@@ -493,6 +491,12 @@ class Shell:
         with self.acting("".join(words)) as task:
             task.unpin()
         yield from ()
+
+
+def _group_of(words: list[str]) -> str | None:
+    """The name of the group whose folder the one word is, None for anything else."""
+    found = re.fullmatch(r"/sys/fs/cgroup/([\w-]+)/?", words[0]) if len(words) == 1 else None
+    return found[1] if found else None
 
 
 def _do_program(name: str) -> Callable[[Shell, list[str]], Iterator[str]]:
