@@ -103,7 +103,7 @@ class VM:
         if layout is None:
             layout = _even_layout(memory, nodes, zones)
         if pageblock_order is None:
-            pageblock_order = min(9, max(0, min(frames for _, _, frames in layout).bit_length() - 3))
+            pageblock_order = usual_pageblock_order(min(frames for _, _, frames in layout))
         _check_layout(layout, pageblock_order)
         self.era = known_era(era)
         self.seed = seed
@@ -369,6 +369,11 @@ class VM:
         if self._random is None:
             self._random = random.Random(self.seed)
         return self._random
+
+
+def usual_pageblock_order(frames: int) -> int:
+    """The order of pageblocks where nobody says, by the frames of the smallest zone."""
+    return min(9, max(0, frames.bit_length() - 3))
 
 
 def _even_layout(memory: int, nodes: int, zones: Sequence[str]) -> Layout:

@@ -105,6 +105,7 @@ def _add_machine(verb: argparse.ArgumentParser, memory: str) -> None:
 
 def _bytes_of(arguments: argparse.Namespace) -> int:
     from movable.mm.page import PAGE_SIZE
+    from movable.mm.vm import usual_pageblock_order
     from movable.numa.shapes import size_in_pages
 
     if not 1 <= arguments.nodes <= 64:
@@ -113,11 +114,11 @@ def _bytes_of(arguments: argparse.Namespace) -> int:
     if size > MAX_MEMORY:
         raise UsageError(f"--memory {arguments.memory} is more than a machine can have; use 1024G or less")
     nodes: int = arguments.nodes
-    pages = size // nodes >> 12
+    pages = size // PAGE_SIZE // nodes
     if not pages:
         raise UsageError(f"--memory {arguments.memory} is less than a page for each of {nodes} nodes")
-    block = 1 << min(9, max(0, pages.bit_length() - 3))
-    return (pages - pages % block) * nodes << 12  # as much for each node, in whole blocks
+    block = 1 << usual_pageblock_order(pages)
+    return (pages - pages % block) * nodes * PAGE_SIZE  # as much for each node, in whole blocks
 
 
 @contextmanager
