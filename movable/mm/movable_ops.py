@@ -17,6 +17,7 @@ from movable.mm.page import Page
 from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
+    MOVABLE_OPS,
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
     PG_uptodate,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PG_movable_ops = PG_uptodate
 PG_movable_ops_isolated = ISOLATED
-MOVABLE_OPS = 1 << PG_movable_ops
 TYPE_SHIFT = 24
 
 
