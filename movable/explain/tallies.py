@@ -163,11 +163,11 @@ def _zram(values: Mapping[str, int]) -> Iterator[str]:
 
 
 def _runs(material: Material) -> Iterator[str]:
-    statuses = Counter(run.status.lower().removeprefix("compact_") for run in material.runs)
-    for status, count in statuses.most_common():
-        everything = all(run.order < 0 for run in material.runs if run.status.lower().removeprefix("compact_") == status)
+    statuses = grouped(material.runs, lambda run: run.status.lower().removeprefix("compact_"))
+    for status, runs in sorted(statuses.items(), key=lambda one: -len(one[1])):
+        everything = all(run.order < 0 for run in runs)
         meaning = "the whole zone was gone over, as was asked for" if everything and status == "complete" else of_status(status)
-        yield f"{count} ended as {status}{': ' + meaning if meaning else ''}."
+        yield f"{len(runs)} ended as {status}{': ' + meaning if meaning else ''}."
     tasks = Counter(run.task for run in material.runs)
     yield "Who compacted: " + ", ".join(f"{task} ({count})" for task, count in tasks.most_common(5)) + "."
     waits = [run.latency_ms for run in material.runs if run.latency_ms is not None]
