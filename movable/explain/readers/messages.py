@@ -80,9 +80,9 @@ _AROUND = Guarded(
 """What goes on with such messages, and says nothing new."""
 _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
-    "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "hugepage", "guest RAM", "large pages", "HugeTLB",
+    "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "large pages", "HugeTLB",
     "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT", "HUGETLB",
-    "write error", "vmalloc", "swiotlb", "SW-IOMMU", "dma_alloc", "descriptor ring",
+    "write error", "swiotlb", "SW-IOMMU", "descriptor ring",
 )  # fmt: skip
 
 
