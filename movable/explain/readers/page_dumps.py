@@ -89,12 +89,11 @@ class Dumps:
         page = self._open(line, material)
         page.pfn = int(found[1], 16)
         page.reason = "could not be isolated" if lost else f"soft offline: {found[2]}" if soft else f"memory failure: {found[2]}"
-        if soft and soft[3]:
-            page.ret = int(soft[3][:12]) or None
-        if soft and soft[4]:
-            page.refcount = int(soft[4][:12])
-        flags = re.search(r", type [0-9a-f]+ \(([\w|=]+)\)", line.text)
-        page.flags = tuple(flags[1].split("|")) if soft and flags else ()
+        if soft is not None:
+            page.ret = int(soft[3][:12]) or None if soft[3] else None
+            page.refcount = int(soft[4][:12]) if soft[4] else None
+            flags = re.search(r", type [0-9a-f]+ \(([\w|=]+)\)", line.text)
+            page.flags = tuple(flags[1].split("|")) if flags else ()
         return True
 
     def _called(self, line: Line, material: Material) -> bool:
