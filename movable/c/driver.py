@@ -235,7 +235,7 @@ class Driver:
         """Raise VMBug for work, a thread or a shrinker that would be run in the code of a module that is gone."""
         scheduler = self.c.standing()[3]
         for work in sorted(self.c.works.values(), key=lambda work: work.lane.name):
-            (work.queue or work.lane)._point("ar")  # its end and this look do not commute
+            work.queue._point("ar")  # its end and this look do not commute
             if work.busy:
                 state = "runs" if work._running else "is queued"
                 raise VMBug(

@@ -30,10 +30,11 @@ DRAINS = 10
 
 class CWork(Work):
     """A work_struct of the driver's: the ``function`` it calls, how often it ``ran``, its ``turns`` since anybody else asked for
-    it, how many callers are ``cancelling`` it, the ``task`` that does it now, its own worker's ``lane``, and its ``home``:
-    the queue that the driver has put it on."""
+    it, how many callers are ``cancelling`` it, the ``task`` that does it now, its own worker's ``lane``, which is its ``queue``
+    until it is put on another, and its ``home``: the queue that the driver has put it on."""
 
     __slots__ = ("bridge", "cancelling", "function", "home", "lane", "ran", "task", "turns")
+    queue: Lane
 
     def __init__(self, bridge: Bridge, address: int, function: int, fn: Callable[[], object]) -> None:
         super().__init__(fn, bridge.image.name(function))
@@ -43,7 +44,7 @@ class CWork(Work):
         self.cancelling = self.ran = self.turns = 0
         self.task: object = None
         self.home: CWorkQueue | None = None
-        self.lane = Lane(bridge, bridge.name(address))
+        self.queue = self.lane = Lane(bridge, bridge.name(address))
 
     @property
     def busy(self) -> bool:

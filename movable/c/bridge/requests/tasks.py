@@ -158,15 +158,15 @@ def cancel_work(bridge: Bridge) -> int:
     if waits:
         sleeps(bridge, "waits for a work item")
     if waits or not work._running:
-        return int((work.queue or work.lane).cancel_work_sync(work))
+        return int(work.queue.cancel_work_sync(work))
     return 0
 
 
 def flush_work(bridge: Bridge) -> int:
     """flush_work."""
     sleeps(bridge, "waits for a work item")
-    work: Any = _work(bridge, bridge.request[A0])
-    return int((work.queue or work.lane).flush_items((work,)))
+    work = _work(bridge, bridge.request[A0])
+    return int(work.queue.flush_items((work,)))
 
 
 def flush_queue(bridge: Bridge) -> None:
