@@ -9,6 +9,7 @@ import gc
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePath
 from types import FrameType, TracebackType
 from typing import Any
@@ -53,7 +54,14 @@ _KIT = re.compile(r"movable(\.(?!museum\.)|$)|_collections_abc$")
 
 def of_an_author(frame: FrameType | None) -> FrameType | None:
     """The innermost frame, from this one outward, whose code is neither the kit's nor that of a container."""
-    return next((one for one in outward(frame) if not _KIT.match(one.f_globals.get("__name__", ""))), None)
+    while frame is not None and _of_the_kit(frame.f_globals.get("__name__", "")):
+        frame = frame.f_back
+    return frame
+
+
+@lru_cache(maxsize=1024)
+def _of_the_kit(module: str) -> bool:
+    return _KIT.match(module) is not None
 
 
 def inward(trace: TracebackType | None) -> Iterator[TracebackType]:
