@@ -15,7 +15,7 @@ from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace
 from movable.rules import lru
 from movable.rules.stream.monitor import Monitor
-from tests.streams.recorded import Edit, renumbered
+from tests.streams.recorded import Edit, changed, dropped, inserted, judge, renumbered, where
 
 START = 0x100000
 
@@ -41,69 +41,50 @@ def recorded() -> list[Event]:
 STREAM = recorded()
 
 
-def at(kind: str, number: int = 0) -> int:
-    """Where the events of a kind are in the stream."""
-    return [place for place, event in enumerate(STREAM) if event.kind == kind][number]
-
-
 def without(kind: str, number: int = 0) -> Edit:
-    place = at(kind, number)
-    return lambda events: [*events[:place], *events[place + 1 :]]
+    return lambda events: dropped(events, where(events, kind, number))
 
 
-def twice(kind: str, number: int = 0) -> Edit:
-    place = at(kind, number)
-    return lambda events: [*events[: place + 1], *events[place:]]
+def twice(kind: str) -> Edit:
+    def edit(events: list[Event]) -> list[Event]:
+        place = where(events, kind)
+        return inserted(events, place, events[place])
+
+    return edit
 
 
-def other(kind: str, **args: object) -> Edit:
-    """The first event of a kind with other arguments."""
-    place = at(kind)
-    found = STREAM[place]._replace(args={**STREAM[place].args, **args})
-    return lambda events: [*events[:place], found, *events[place + 1 :]]
+def other(kind: str, **new: object) -> Edit:
+    """The first event of a kind with other values."""
+    return lambda events: changed(events, where(events, kind), **new)
 
 
 def late_access(events: list[Event]) -> list[Event]:
     """The process writes to the old page once it has handed its place over."""
-    place, first = at("move_mapping"), events[at("access")]
-    return [*events[: place + 1], first._replace(pfn=events[place].pfn, args={**first.args, "write": True}), *events[place + 1 :]]
+    place, first = where(events, "move_mapping"), events[where(events, "access")]
+    return inserted(events, place, first._replace(pfn=events[place].pfn, args={**first.args, "write": True}))
 
 
 def early_access(events: list[Event]) -> list[Event]:
     """And to the new one before it was copied."""
-    place, first = at("move_mapping"), events[at("access")]
-    return [*events[: place + 1], first._replace(pfn=events[place].args["newpage"]), *events[place + 1 :]]
+    place, first = where(events, "move_mapping"), events[where(events, "access")]
+    return inserted(events, place, first._replace(pfn=events[place].args["newpage"]))
 
 
-def never_back(events: list[Event]) -> list[Event]:
-    """The page that stays is not put back on its list."""
-    return without("putback_lru_page", -1)(events)
-
-
-def fewer_refs(events: list[Event]) -> list[Event]:
-    place = at("move_mapping")
-    return [*events[:place], events[place]._replace(refs=7), *events[place + 1 :]]
-
-
-RESTORED = STREAM[at("remove_migration_pte")].args["pte"]
+RESTORED = STREAM[where(STREAM, "remove_migration_pte")].args["pte"]
 BREAKS: dict[str, list[Edit]] = {
-    "V28": [fewer_refs],
+    "V28": [other("move_mapping", refs=7)],
     "V29": [late_access, early_access],
     "V30": [other("remove_migration_pte", pte=RESTORED & ~PTE_DIRTY), other("remove_migration_pte", pte=RESTORED & ~PTE_RW)],
     "V31": [twice("mod_nr_isolated"), without("mod_nr_isolated", -1)],
     "V41": [without("remove_migration_pte"), without("remove_migration_pte", -1)],
-    "V42": [never_back],
+    "V42": [without("putback_lru_page", -1)],
     "V43": [other("copy_lru_page", mapcount=1)],
     "V44": [twice("isolate_lru_page")],
 }
 
 
 def judged(events: list[Event]) -> Monitor:
-    monitor = Monitor(era="6.1")
-    for event in renumbered(events):
-        monitor.feed(event)
-    monitor.finish(quiescent=True)
-    return monitor
+    return judge(renumbered(events), era="6.1")
 
 
 def test_what_was_recorded_breaks_nothing_and_exercises_all() -> None:
