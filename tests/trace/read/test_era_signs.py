@@ -11,8 +11,8 @@ from movable.eras import ERAS
 from movable.errors import UsageError
 from movable.trace.judge.conformance import check_trace
 from movable.trace.read.era_signs import CLEARED, STAYS, Signs, could_count, heading, moved, sign
+from tests.trace.recordings import TRACES
 
-TRACES = Path(__file__).parents[2] / "data" / "traces"
 LINE = "sh-1 [001] ..... 47.7: "
 BARE = (
     f"{LINE}zs_isolate: (zs_page_isolate+0x0/0x10) page=0xffffea0000001400 mode=0x8\n"
@@ -42,17 +42,15 @@ def test_signs(told: str, rest: str) -> None:
     assert sign([LINE + "page_fault: type=7\n", f"{LINE}{rest}\n"]) == told
 
 
-def counted_fields(line: str) -> tuple[str, ...]:
-    signs = Signs()
-    signs.see([line])
-    return signs.counts
-
-
-def counted(*lines: str) -> str:
+def seen(*lines: str) -> Signs:
     signs = Signs()
     for line in lines:
         signs.see([line])
-    return signs.era
+    return signs
+
+
+def counted(*lines: str) -> str:
+    return seen(*lines).era
 
 
 def test_counts_of_the_tracepoint() -> None:
@@ -117,7 +115,7 @@ def test_movable_pages_of_no_kernel_are_refused(counts: str, tmp_path: Path) -> 
     with pytest.raises(UsageError, match=r"no line tells which kernel.*give --era with 4\.19, 6\.1, 6\.17 or 7\.3"):
         check_trace(path)
     for era in ERAS:
-        if not counts or could_count(era, counted_fields(counts)):
+        if not counts or could_count(era, seen(counts).counts):
             assert check_trace(path, era=era).era == era
         assert check_trace(written(tmp_path, f"# movable: era={era} lost=0 missed=0\n" + BARE)).era == era
 
