@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 
 from movable.explain import levels, tallies, zones
-from movable.explain.hostages import judge
-from movable.explain.judge import figures
+from movable.explain.hostages import called, judge, kind_of
+from movable.explain.judge import figures, usage
 from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL_PAGE_KB
 from movable.explain.judge.requests import kept_back, killed, may_use, nodes_of, not_for, requests
 from movable.explain.judge.said import said
-from movable.explain.material import Answer, FreeBlocks, Mapped, Material, grouped
+from movable.explain.material import Answer, FreeBlocks, Mapped, Material, PageDump, grouped
 from movable.explain.meanings import of_return
 from movable.explain.zones import size_of
+from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.vmstat import EXTFRAG_THRESHOLD
+from movable.shown import many
 from movable.trace.judge.compaction import follow
 from movable.trace.read.tracepoints import tracepoints
 from movable.trace.show.compaction import compaction_text
@@ -31,7 +34,8 @@ def answers(material: Material, order: int, why: str) -> list[Answer]:
     if material.page_kb != USUAL_PAGE_KB:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
-    found += [*said(material), *_pageblocks(material), *areas(material), *tallies.answers(material), *_maps(material)]
+    found += [*usage.answers(material), *said(material), *_pageblocks(material), *areas(material)]
+    found += [*tallies.answers(material), *_maps(material)]
     found += figures.answers(material)
     if material.events:
         found.append(_traced(material))
@@ -58,9 +62,14 @@ def _zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> A
         answer.facts.append("The row was cut, or its sum does not fit: what follows counts only what is there.")
     if zones.place(row) in zones.with_long_lists(material):
         answer.facts.append("A list with > is longer than the kernel counts: the numbers are the least that is free.")
+    marks = zones.marks_of(material, row)
     if largest is None:
-        answer.facts.append("Nothing is free: the zone has no memory, or all of it is in use.")
-        _watermarks(material, row, order, answer)
+        known = marks is not None and "managed" in marks.values
+        empty = "the zone has no memory" if not known or zones.is_empty(marks) else ""
+        used = "all of it is in use" if not zones.is_empty(marks) else ""
+        answer.facts.append(f"Nothing is free: {', or '.join(filter(None, (empty, used)))}.")
+        if not zones.is_empty(marks):
+            _watermarks(material, row, order, answer)
         return answer
     answer.facts.append(
         f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
@@ -94,6 +103,8 @@ def _blocks(material: Material, row: FreeBlocks, now: zones.ZoneOrder, answer: A
     request = material.requests[-1] if material.requests else None
     if request is not None and not may_use(request, row):
         answer.facts.append(f"The request of {request.task} may not take pages of this zone, by its flags or its nodes.")
+    if now.order == 0:  # any free page will do: what is kept back decides
+        return
     if now.usable_blocks:
         answer.facts.append(
             f"{now.usable_blocks} of order {now.order} can be had at once: a request fails here only by watermarks or type."
@@ -129,6 +140,9 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
         return
     low, minimum = marks.values["low"], marks.values.get("min", 0)
     reserve = kept_back(material, row, material.requests[-1] if material.requests else None)
+    if order == 0:
+        high = f", high {marks.values['high']}" if "high" in marks.values else ""
+        answer.facts.append(f"{row.free} pages are free; watermarks: min {minimum}, low {low}{high}.")
     if row.free < minimum:
         answer.facts.append(
             f"Lack of memory: free pages ({row.free}) are below the min watermark ({minimum}): only emergency requests get any."
@@ -137,10 +151,13 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
         answer.facts.append(f"{reserve} pages are kept for requests that need this very zone (lowmem_reserve): others get none.")
     if marks.free_cma:
         answer.facts.append(f"{marks.free_cma * row.page_kb} kB of what is free are CMA: movable requests only.")
-    needs = zones.free_for_compaction(low, order)
+    needs = zones.free_for_compaction(marks, order) + reserve
     if order and row.free < needs:
+        kept = ", what is kept back" if reserve else ""
+        which = "low" if order > PAGE_ALLOC_COSTLY_ORDER else "min"
         answer.facts.append(
-            f"Compaction would be skipped: it wants {needs} free pages (low watermark and two blocks), {row.free} are free."
+            f"Compaction would be skipped: it wants {needs} free pages ({which} watermark{kept} and two blocks), "
+            f"{row.free} are free."
         )
         answer.advice.insert(0, "free memory before compaction: it has nowhere to move pages to")
 
@@ -165,27 +182,49 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 
 def _pages(material: Material) -> Iterator[Answer]:
-    groups = list(grouped(material.pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
+    dumped = {page.pfn for page in material.pages if page.pfn is not None and page.refcount is not None}
+    again = grouped((page for page in material.pages if _says_nothing_new(page, dumped)), lambda page: page.pfn)
+    pages = [page for page in material.pages if not _says_nothing_new(page, dumped)]
+    groups = list(grouped(pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
     for group in groups[:MAX_PAGES_SHOWN]:
-        page = group[0]
-        found = judge(page)
-        name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
-        answer = Answer(f"{name}: {page.reason or 'did not migrate'}", [], [found.advice])
-        what = f"It is {found.kind}{' of ' + page.name if page.name and page.aops else ''}: " if found.kind != "unknown" else ""
-        answer.facts.append((what + found.why)[:1].upper() + (what + found.why)[1:] + ".")
-        if found.expected is not None:
-            answer.facts.append(
-                f"It had {found.held} references, {page.mapcount} of them from page tables; migration counts on {found.expected}."
-            )
-        if page.ret is not None and found.why != of_return(page.ret):
-            answer.facts.append(f"The call returned {page.ret}: {of_return(page.ret)}.")
+        answer = _page(group[0])
         if len(group) > 1:
             answer.facts.append(f"It was dumped {len(group)} times, each time the same.")
-        if page.owner:
-            answer.facts.append(f"It was allocated by: {page.owner}.")
+        tries = again.pop(group[0].pfn, [])
+        if tries:
+            answer.facts.append(f"The kernel says {many(len(tries), 'more time')} that it did not move: {_returned(tries)}.")
         yield answer
     if len(groups) > MAX_PAGES_SHOWN:
-        yield Answer("More pages", [f"{len(groups) - MAX_PAGES_SHOWN} more pages were dumped; --json has all of them."])
+        kinds = Counter(called(kind_of(group[0])) for group in groups)
+        what = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        left = len(groups) - MAX_PAGES_SHOWN
+        yield Answer("More pages", [f"{left} more pages were dumped; --json has all of them.", f"Of all {len(groups)}: {what}."])
+
+
+def _says_nothing_new(page: PageDump, dumped: Collection[int | None]) -> bool:
+    """Whether a line says only that a page did not move which is dumped elsewhere."""
+    return page.refcount is None and not page.reason and page.pfn in dumped
+
+
+def _returned(pages: Iterable[PageDump]) -> str:
+    return ", ".join(dict.fromkeys(of_return(page.ret) if page.ret is not None else "no error was told" for page in pages))
+
+
+def _page(page: PageDump) -> Answer:
+    """One page that is in the way."""
+    found = judge(page)
+    name = f"Page {page.pfn:#x}" if page.pfn is not None else f"Memory {page.name}" if "offlining" in page.reason else "A page"
+    answer = Answer(f"{name}: {page.reason or 'did not migrate'}", [], [found.advice])
+    what = f"It is {called(found.kind)}{' of ' + page.name if page.name and page.aops else ''}: " if found.kind != "unknown" else ""
+    answer.facts.append((what + found.why)[:1].upper() + (what + found.why)[1:] + ".")
+    if found.expected is not None:
+        mapped = f", {page.mapcount} of them from page tables" if (page.mapcount or 0) >= 0 else ""
+        answer.facts.append(f"It had {many(found.held or 0, 'reference')}{mapped}; migration counts on {found.expected}.")
+    if page.ret is not None and found.why != of_return(page.ret):
+        answer.facts.append(f"The call returned {page.ret}: {of_return(page.ret)}.")
+    if page.owner:
+        answer.facts.append(f"It was allocated by: {page.owner}.")
+    return answer
 
 
 def _maps(material: Material) -> Iterator[Answer]:

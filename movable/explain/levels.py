@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from movable.explain import zones
+from movable.explain.judge import usage
 from movable.explain.material import Answer, Marks, Material
 from movable.mm.vmstat import EXTFRAG_THRESHOLD
 
@@ -88,22 +89,29 @@ def _watermarks(marks: Marks, order: int) -> Answer:
     low, minimum, high = values.get("low"), values.get("min"), values.get("high")
     if low is not None and minimum is not None:
         state = "below min: only emergency requests get any" if free < minimum else (
-            "below low: kswapd runs, and requests above order 0 wait" if free < low else
+            "below low: kswapd runs" if free < low else
             "below high: kswapd goes on where it runs" if high is not None and free < high else "above all of them: no pressure"
         )  # fmt: skip
         marked = f"min {minimum}, low {low}" + (f", high {high}" if high is not None else "")
         answer.facts.append(f"Watermarks: {marked}; free memory is {state}.")
-        needs = zones.free_for_compaction(low, order)
-        answer.facts.append(
-            f"Compaction for order {order} wants {needs} free pages: "
-            + (f"it would be skipped, {needs - free} are missing." if free < needs else "it would begin.")
-        )
-        if free < needs:
-            answer.advice.insert(0, "free memory first: compaction has nowhere to move pages to")
-    answer.facts.append(f"A perfect compaction could give at most {free >> order} blocks of order {order}.")
+        if order:
+            _compaction(free, marks, order, answer)
+    if order:
+        answer.facts.append(f"A perfect compaction could give at most {free >> order} blocks of order {order}.")
     if marks.free_cma:
         answer.facts.append(f"{marks.free_cma} of the free pages are CMA: movable requests only.")
     return answer
+
+
+def _compaction(free: int, marks: Marks, order: int, answer: Answer) -> None:
+    """Whether compaction would begin."""
+    needs = zones.free_for_compaction(marks, order)
+    answer.facts.append(
+        f"Compaction for order {order} wants {needs} free pages: "
+        + (f"it would be skipped, {needs - free} are missing." if free < needs else "it would begin.")
+    )
+    if free < needs:
+        answer.advice.insert(0, "free memory first: compaction has nowhere to move pages to")
 
 
 def _indices(material: Material, order: int, known: set[zones.Place]) -> Iterator[Answer]:
@@ -171,6 +179,9 @@ def _meminfo(title: str, values: dict[str, int]) -> Answer:
     if values.get("Mlocked"):
         locked = f"{values['Mlocked']} kB are locked (mlock)"
         answer.facts.append(f"{locked}: compaction moves them unless vm.compact_unevictable_allowed is 0.")
+    uses, whole = usage.of_meminfo(values)
+    answer.facts.extend(usage.told(uses, whole))
+    answer.advice.extend(usage.advice(uses, whole))
     answer.facts = answer.facts or [f"{len(values)} values, none about free memory or huge pages."]
     answer.advice.append(BLOCKS)
     return answer

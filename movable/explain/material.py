@@ -146,7 +146,7 @@ class Request:
 
     ``atomic`` where it could not wait, ``urgent`` where it may take of what is kept (__GFP_HIGH), ``movable`` and ``high`` where it
     may take movable and high memory; ``nodes`` are those that it was bound to, None where it was not. ``old`` kernels are those
-    before 4.4.
+    before 4.4. ``limits`` is what its report says of limits: the constraint, and usage_kb and limit_kb of a memory cgroup.
     """
 
     line: Line
@@ -161,6 +161,7 @@ class Request:
     urgent: bool = False
     old: bool = False
     nodes: frozenset[int] | None = None
+    limits: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -224,7 +225,10 @@ class Figure:
 
 @dataclass(slots=True)
 class OwnedPage:
-    """A page that page_owner tells of; ``pages`` is how many there are of its like, ``block`` the type of its pageblock, or ""."""
+    """A page that page_owner tells of.
+
+    ``pages`` is how many there are of its like, ``block`` the type of its pageblock, ``caller`` the function that wanted it, or "".
+    """
 
     line: Line
     order: int
@@ -234,6 +238,7 @@ class OwnedPage:
     migratetype: str = ""
     block: str = ""
     pages: int = 1
+    caller: str = ""
 
 
 @dataclass(slots=True)
@@ -293,6 +298,12 @@ class Material:
     """What the OOM killer said of the memory cgroup that had reached its limit: constraint, usage_kb, limit_kb, memory.stat."""
     event_counts: Counter[str] = field(default_factory=Counter)
     """How often events came, as perf stat, bpftrace and the like count them."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What the last Mem-Info counts over the whole machine, by the kernel's names, in pages."""
+    pools: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """Huge pages of the pool by node and size in kB: how many there are, and how many of them are free."""
+    tasks: list[tuple[str, int]] = field(default_factory=list)
+    """Tasks that the last report of the OOM killer lists, and the pages that each has in memory."""
     report_end: dict[str, int] = field(default_factory=dict)
     """What the last lines of a report say of the whole machine: pages RAM, reserved; swap in kB."""
     meminfo: dict[str, int] = field(default_factory=dict)

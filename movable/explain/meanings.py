@@ -49,6 +49,9 @@ OFFLINE_REASONS = {
     "failure to dissolve huge pages": ("a huge page of the pool is in use and none can take its place", "lower nr_hugepages"),
     "multizone range": ("the block belongs to two zones", "take another block"),
     "memory holes": ("the block has holes", "take another block"),
+    "notifier failure": ("a driver, or another part of the kernel, refused when it was asked (its memory notifier)",
+                         "dmesg: which one said so; a balloon, virtio-mem and KASAN have such notifiers"),
+    "no reason given": ("the kernel gives no reason; it did not before 5.0", "look at the page dumps around it, if there are any"),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from movable.explain import tallies, zones
 from movable.explain.hostages import judge
+from movable.explain.judge.usage import of_report
 from movable.explain.material import Answer, Material, PageDump
 
 SCHEMA = "movable.explain/1"
@@ -14,6 +15,7 @@ SCHEMA = "movable.explain/1"
 
 def record(material: Material, found: list[Answer], order: int) -> dict[str, Any]:
     """Everything as plain values. Indices are in thousandths, sizes in pages unless a name says otherwise."""
+    uses, total = of_report(material)
     return {
         "schema": SCHEMA,
         "order": order,
@@ -25,7 +27,10 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
         "indices": [_row(one, "node", "zone", "which", "values") for one in material.indices],
         "watermarks": [_row(one, "node", "zone", "values") for one in material.marks],
         **tallies.record(material),
-        "requests": [_row(one, "task", "order", "gfp", "oom") for one in material.requests],
+        "requests": [_row(one, "task", "order", "gfp", "oom", "limits") for one in material.requests],
+        "uses_kb": uses,
+        "uses_of_kb": total,
+        "tasks": [{"task": task, "pages": pages} for task, pages in material.tasks],
         "killed": [{"task": task, "anonymous_kb": size} for task, size in material.killed],
         "messages": [{"from": whose, "meaning": meaning, "advice": advice} for whose, meaning, advice in material.messages],
         "refused": [{"file": target, "ret": ret} for target, ret in material.refused],
@@ -43,7 +48,9 @@ def record(material: Material, found: list[Answer], order: int) -> dict[str, Any
         "reclaims": [_row(one, "task", "pid", "latency_ms", "pages") for one in material.reclaims],
         "cgroup": material.cgroup,
         "figures": [_row(one, "kind", "name", "values") for one in material.figures],
-        "owned_pages": [_row(one, "order", "task", "gfp", "pfn", "migratetype", "block", "pages") for one in material.owned],
+        "owned_pages": [
+            _row(one, "order", "task", "gfp", "pfn", "migratetype", "block", "pages", "caller") for one in material.owned
+        ],
         "mapped_areas": [_row(one, "start", "end", "name", "values", "flags") for one in material.areas],
         "event_counts": dict(material.event_counts),
         "meminfo": material.meminfo,

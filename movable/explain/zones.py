@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from movable.explain.judge.page_size import huge_order
 from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, grouped
+from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.vmstat import count_blocks, index_of, unusable_of
 
 Found = TypeVar("Found")
@@ -141,9 +142,15 @@ def marks_of(material: Material, of: FreeBlocks) -> Marks | None:
     return marks.get(place(of))
 
 
-def free_for_compaction(low: int, order: int) -> int:
+def is_empty(marks: Marks | None) -> bool:
+    """Whether a zone is known to have no memory."""
+    return marks is not None and marks.values.get("managed", marks.values.get("present")) == 0
+
+
+def free_for_compaction(marks: Marks, order: int) -> int:
     """Free pages of a zone with fewer of which compaction for ``order`` does not begin: copies need room (compact_gap)."""
-    return low + (2 << order)
+    watermark = "low" if order > PAGE_ALLOC_COSTLY_ORDER else "min"
+    return marks.values.get(watermark, 0) + (2 << order)
 
 
 def wanted_order(material: Material, given: int | None) -> tuple[int, str]:

@@ -152,6 +152,20 @@ SAYS = {
     "huge_files": ["1024 huge pages of 2048 kB, 12 of them free, 0 promised", "Node 1: 512 huge pages of 2048 kB."],
     "types_cma": ["41 of order 9 can be had at once", "All of them are CMA: most requests may not take them"],
     "free_old": ["8424355 kB are cache"],
+    "oom_huge_pool": ["huge pages of the pool 56.0 GiB (89 %)", "40.0 GiB of the pool's huge pages are free", "(4411) 868 MiB"],
+    "dma_empty": ["It may only take memory of zone DMA, and there is none", "Nothing is free: the zone has no memory.\n"],
+    "oom_lowmem": ["The reason is lack of memory: in node 0 Normal hardly more", "Xorg may not take pages of this zone"],
+    "slabinfo": ["ext4_inode_cache (435648 kB)", "627089 kB of it can be reclaimed"],
+    "types_quoted_tabs": ["30 of order 9 can be had", "10033 of 15076 pageblocks are not movable"],
+    "types_grepped": ["All of them are CMA or kept for atomic requests", "10033 of 15076 pageblocks are not movable"],
+    "oom_bound": ["bound to node 0 by a memory policy: 33001120 kB that are free on other nodes"],
+    "dump_allocated_by": ["from bnxt_alloc_rx_page [bnxt_en]", "migration counts on 514", "page of a driver (balloon)",
+                          "2 more times that it did not move: -EAGAIN", "buffers) may be held"],
+    "three_reports": [
+        "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
+        f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "
+        f"does not help.\n{FRAGMENTED}", "mysqld\nA request of order 0", "The reason is lack of memory: no zone",
+    ],
 }  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def _slab(rows: list[Figure], answer: Answer) -> None:
     back = _plain(sum(one.values["kb"] for one in reclaimable) // 1)
     answer.facts.append(f"{_plain(total // 1)} kB are slab, which no compaction moves; {back} kB of it can be reclaimed.")
     answer.facts.append("Largest: " + ", ".join(f"{one.name} ({_plain(one.values['kb'] // 1)} kB)" for one in largest) + ".")
-    answer.advice.append("echo 2 > /proc/sys/vm/drop_caches frees dentries and inodes, and with them whole pageblocks")
+    answer.advice.append("echo 2 > /proc/sys/vm/drop_caches frees dentries and inodes that nobody uses, and some blocks with them")
 
 
 def _pressure(rows: list[Figure], answer: Answer) -> None:
@@ -369,10 +369,17 @@ def _owners(owned: list[OwnedPage]) -> Answer:
     for one in owned:
         tasks[one.task] += one.pages
     answer.facts.append("Pages by owner: " + ", ".join(f"{task} ({pages})" for task, pages in tasks.most_common(MAX_SHOWN)) + ".")
+    callers: Counter[str] = Counter()
+    for one in owned:
+        callers[one.caller] += one.pages
+    if set(callers) != {""}:
+        most = ", ".join(f"{name or 'not said'} ({pages})" for name, pages in callers.most_common(MAX_SHOWN))
+        answer.facts.append(f"What they are for, by the function that asked: {most}.")
     wrong = [one for one in owned if one.block in ("Movable", "CMA") and one.migratetype not in ("", "Movable", "CMA")]
     for one in wrong[:MAX_SHOWN]:
         where = f"Frame {one.pfn:#x}" if one.pfn is not None else "A frame"
-        what = f"{where} (order {one.order}, {one.migratetype}, of {one.task})"
+        by = f", from {one.caller}" if one.caller else ""
+        what = f"{where} (order {one.order}, {one.migratetype}, of {one.task}{by})"
         answer.facts.append(f"{what} lies in a {one.block} pageblock: it keeps the whole block.")
     if len(wrong) > MAX_SHOWN:
         answer.facts.append(f"{len(wrong) - MAX_SHOWN} more lie in blocks of another kind.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from movable.explain import zones
-from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, grouped
+from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, TypeBlocks, grouped
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.vmstat import EXTFRAG_THRESHOLD
@@ -17,35 +17,79 @@ MAX_TOLD = 12
 
 
 def requests(material: Material) -> Iterator[Answer]:
-    """An answer for each request that failed; those that are alike are told once."""
+    """An answer for each request that failed; those that are alike are told once, by the last of them."""
     groups = list(grouped(material.requests, lambda one: (one.task, one.order, one.gfp, one.what)).values())
     for group in groups[:MAX_TOLD]:
-        yield _answer(material, group[0], len(group))
+        yield _answer(_report_of(material, group[-1]), group[-1], len(group))
     if len(groups) > MAX_TOLD:
         yield Answer("More requests", [f"{len(groups) - MAX_TOLD} more kinds of requests failed; --json has all of them."])
+
+
+def _report_of(material: Material, one: Request) -> Material:
+    """The tables of one request's own report: those between it and the next. Where it has none, the last ones of the text."""
+    at = material.requests.index(one)
+    after = next((each.line for each in material.requests[at + 1 :] if each.line.source == one.line.source), None)
+
+    def inside(row: FreeBlocks | Marks | TypeBlocks) -> bool:
+        line = row.line
+        return line.source == one.line.source and one.line.number <= line.number < (after.number if after else line.number + 1)
+
+    own = Material(requests=[one], cgroup=material.cgroup, page_kb=material.page_kb)
+    own.free, own.marks = [row for row in material.free if inside(row)], [row for row in material.marks if inside(row)]
+    own.types = [] if own.free else material.types
+    if not own.free and not own.marks:
+        own.free, own.marks = material.free, material.marks
+    elif not own.marks:
+        own.marks = material.marks
+    elif not own.free and one.order:
+        own.free = material.free
+    return own
 
 
 def _answer(material: Material, one: Request, times: int) -> Answer:
     size = size_of(max(one.order, 0), material.page_kb)
     often = f", {times} times" if times > 1 else ""
     answer = Answer(f"Request of {one.task}", [f"A request of order {one.order} ({size}) {one.what}{often}."])
-    limited = one.oom and (material.cgroup.get("constraint") == "CONSTRAINT_MEMCG" or "limit_kb" in material.cgroup)
+    limits = one.limits if "constraint" in one.limits or "limit_kb" in one.limits else material.cgroup
+    limited = one.oom and (limits.get("constraint") == "CONSTRAINT_MEMCG" or ("limit_kb" in limits and "constraint" not in limits))
     if one.atomic:
         answer.facts.append("It may not wait, so that neither reclaim nor compaction could help it.")
         answer.advice.append("raise vm.min_free_kbytes, so that more is kept for such requests")
     elif one.order > PAGE_ALLOC_COSTLY_ORDER:
         answer.facts.append("It is a costly order (above 3): the kernel gives up where compaction does not help.")
     if limited:
-        how = _limit(material.cgroup)
+        how = _limit(limits)
         answer.facts.append(f"The limit of a memory cgroup was reached{how}, not the end of the machine's memory.")
         answer.facts.append("Neither fragmentation nor compaction has a part in it.")
         answer.advice.append("raise the limit (memory.max), or look at what the tasks of the group use")
-    elif one.order == 0 and one.oom:
+        return answer
+    if one.order == 0 and one.oom:
         answer.facts.append("Order 0 needs no contiguous memory: fragmentation is not the reason.")
-        answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks); a cgroup or cpuset may limit it")
-    if not limited:
-        answer.facts.extend(_verdict(material, one))
+        answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks)")
+    answer.facts.extend(_bound(material, one, answer))
+    answer.facts.extend(_verdict(material, one))
     return answer
+
+
+BOUND = {
+    "CONSTRAINT_MEMORY_POLICY": ("a memory policy", "let the policy prefer its nodes (MPOL_PREFERRED_MANY) and not bind to them"),
+    "CONSTRAINT_CPUSET": ("a cpuset", "give the cpuset more nodes (cpuset.mems)"),
+}
+
+
+def _bound(material: Material, one: Request, answer: Answer) -> Iterator[str]:
+    """What a request could not have, because it was bound to some nodes."""
+    if one.nodes is None:
+        return
+    who, help_ = BOUND.get(one.limits.get("constraint", ""), ("its nodemask", ""))
+    last = {zones.place(mark): mark for mark in material.marks}.values()
+    others = sum(mark.values.get("free", 0) for mark in last if mark.node not in one.nodes)
+    if not others:
+        return
+    nodes = ", ".join(map(str, sorted(one.nodes)))
+    yield f"It was bound to node {nodes} by {who}: {others * material.page_kb} kB that are free on other nodes are not for it."
+    if help_:
+        answer.advice.append(help_)
 
 
 def killed(material: Material) -> Iterator[Answer]:
@@ -69,15 +113,24 @@ def _limit(group: dict[str, str]) -> str:
 
 def _verdict(material: Material, one: Request) -> Iterator[str]:
     """Over all zones that could have served it. Zones that keep their pages for others count as short of memory."""
-    rows = [row for row in zones.last(material) if row.counts and may_use(one, row)]
+    rows = [row for row in _rows(material, one.order) if row.counts and may_use(one, row)]
     states = {f"node {row.node} {row.zone}": state(material, row, one.order, one) for row in rows}
     if not rows or one.order < 0 or "unknown" in states.values():
         return
+    states = {name: found for name, found in states.items() if found != "empty"}
+    if not states:
+        where = ", ".join(dict.fromkeys(row.zone for row in rows))
+        yield f"It may only take memory of zone {where}, and there is none on this machine: freeing or compacting cannot help."
+        return
+    tight = [name for name, found in states.items() if found == "tight"]
     free = [name for name, found in states.items() if found == "free"]
     broken = [name for name, found in states.items() if found == "broken up"]
     if free:
         where = ", ".join(free[:4])
         yield f"Blocks of order {one.order} were there when this was written ({where}): they came too late, or were not asked for."
+    elif tight:
+        where = ", ".join(tight[:4])
+        yield f"The reason is lack of memory: in {where} hardly more was free than what is kept back, and less a moment before."
     elif broken:
         yield f"The reason is fragmentation: enough is free in {', '.join(broken[:4])}, in blocks that are too small."
     elif "held back" in states.values():
@@ -91,13 +144,19 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
 def state(material: Material, row: FreeBlocks, order: int, request: Request | None = None) -> str:
     """What a request of an order finds in a zone.
 
-    One of ``free``, ``broken up``, ``short``, ``other type``, ``held back`` and ``unknown``.
+    One of ``free``, ``tight``, ``broken up``, ``short``, ``other type``, ``held back``, ``empty`` and ``unknown``. Tight is what is
+    enough, but below the low watermark: reclaim was at work, and a report is written after the request failed.
     """
     marks = zones.marks_of(material, row)
+    if zones.is_empty(marks):
+        return "empty"
     if (marks is None and order == 0) or row.cut_before(order):
         return "unknown"
     least = 0 if marks is None else marks.values.get("min", 0)
-    kept = least + kept_back(material, row, request) + (1 << order) - 1
+    if request is not None and request.urgent and request.atomic:
+        least = least * 3 // 8  # half of it, and a quarter of the rest, are for who cannot wait
+    reserve = kept_back(material, row, request)
+    kept = least + reserve + (1 << order) - 1
     now = zones.at(row, order)
     if row.free <= kept or row.free >> order == 0:
         return "short"
@@ -107,10 +166,19 @@ def state(material: Material, row: FreeBlocks, order: int, request: Request | No
         return "broken up" if now.fragmentation_index > EXTFRAG_THRESHOLD else "short"
     if not_for(row, order, request):
         return "other type"
-    if request is None or not request.old:
-        return "free"
-    least = least * 3 // 8 if request.urgent else least  # half of it, and a quarter of the rest, are for who cannot wait
-    return "held back" if _keeps_larger(row, order, least) else "free"
+    if request is not None and request.old and _keeps_larger(row, order, least):
+        return "held back"
+    low = 0 if marks is None else marks.values.get("low", 0)
+    return "tight" if row.free - reserve <= low else "free"
+
+
+def _rows(material: Material, order: int) -> list[FreeBlocks]:
+    """The last table of every zone; for a single page what is free is enough, where only watermarks were pasted."""
+    rows = zones.last(material)
+    if rows or order:
+        return rows
+    last = {zones.place(one): one for one in material.marks if "free" in one.values}
+    return [FreeBlocks(one.line, one.node, one.zone, [one.values["free"]]) for one in last.values()]
 
 
 def of_others(marks: Marks | None, request: Request | None) -> int:

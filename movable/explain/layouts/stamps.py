@@ -9,8 +9,8 @@ _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-9A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|"
     r"\^\[\[[0-9;]*[A-Za-z]|\[[0-9]{1,2}(?:;[0-9]{1,2})*m"  # as less shows them, and where the escape itself was lost
 )
-_QUOTE = re.compile(r"^\s*(?:[>|]\s?)+")
-_CITED = re.compile(r"^\s*(?:>\s?)+")  # what ends with a bar is a row of a table
+_QUOTE = re.compile(r"^\s*(?:[>|](?:\s{1,8}(?=[>|])|\s?))+")
+_CITED = re.compile(r"^\s*(?:>(?:\s{1,8}(?=>)|\s?))+")  # what ends with a bar is a row of a table
 _STAMPS = re.compile(
     r"""^\s*(?:
         <\d+>                                                     # the level of a kernel message

@@ -46,6 +46,8 @@ _AROUND = Guarded(
     r"^\s*\d+ (?:pages (?:of RAM|shared|non-shared|swap cached)|(?:free|reserved|slab) pages)\s*$|"
     r"\bpossible memory allocation deadlock|\bvmap allocation for size \d+ failed|\bswapper pgtable: |\bLinux version "
 )
+_TASKS = re.compile(r"\s*\[\s*pid\s*\]\s+uid\b")
+_TASK = re.compile(r"\s*\[\s*(\d{1,9})\]\s+\d+\s+\d+\s+\d+\s+(\d{1,15})(?:\s+-?\d+)+\s+(\S.{0,40}?)\s*$")
 _SLEEPS, _NEW_SLEEPS, _WAKES = 0x10, 0x400000, 0x2000000
 """__GFP_WAIT; from 4.4 on __GFP_DIRECT_RECLAIM, beside which masks have __GFP_KSWAPD_RECLAIM."""
 _HIGHMEM, _MOVABLE, _URGENT = 0x2, 0x8, 0x20
@@ -81,10 +83,21 @@ def read(line: Line, material: Material) -> bool:
         return True
     if _AROUND.search(line.text) is None:
         return False
+    if "]" in line.text:
+        _task(line.text, material)
     size = named(line.text) if "64" in line.text or "k pages" in line.text else 0
     if size:
         material.page_sizes.append((size, "the name of the kernel"))
     return True
+
+
+def _task(text: str, material: Material) -> None:
+    """A row of the table of tasks, or its heading; pages in memory stand fifth in every kernel's."""
+    row = _TASK.match(text)
+    if row is not None:
+        material.tasks.append((f"{row[3]} ({row[1]})", int(row[2])))
+    elif _TASKS.match(text) is not None:
+        material.tasks.clear()
 
 
 def _request(line: Line, material: Material, task: str, order: int, mask: str, names: str) -> None:

@@ -24,7 +24,8 @@ _TITLES = Guarded(
     r"\bSwap cache(?: stats)?:|\bpages of HIGHMEM\b|^\s*(?:DMA|DMA32|Normal|HighMem): empty\s*$|\bFree pages:\s+\d+kB \(|"
     r"\b(?:Free|Total)\s+swap\s*="
 )
-_HUGE = re.compile(r"\bhugepages_size=(\d+)kB")
+_HUGE = re.compile(r"\bhugepages_size=(\d{1,12})kB")
+_POOL = re.compile(r"\bNode (\d{1,4}) hugepages_total=(\d{1,12}) hugepages_free=(\d{1,12}) .*\bhugepages_size=(\d{1,12})kB")
 _END = re.compile(r"\b(\d{1,15}) pages (RAM|reserved)\b|\b((?:Free|Total) swap)\s*[=:]\s*(\d{1,15})kB")
 _ORDER = Guarded(r"\bPage block order:\s*(\d+)")
 _ZONE_ALONE = re.compile(r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable|Device):\s*$")
@@ -33,6 +34,7 @@ _COLUMNS = re.compile(r"^\s*(?:Node\s*)?(?:(\d{1,4})\s*,?\s+)?(?:zone\s+)?([A-Z]
 LEAST_ORDERS = 5
 ORDERS = 11  # of most kernels; a row with fewer columns may go on in the next line
 MOST_ORDERS = 20
+MOST_TYPES, MOST_ROWS = 8, 400  # migratetypes of any kernel; rows of free blocks between which a zone's are looked for
 
 
 class Tables:
@@ -82,6 +84,10 @@ class Tables:
         self._blocks = None
         if len(counts) > MOST_ORDERS:
             return False
+        kinds = _kinds(material, line, node, zone, len(counts))
+        if kinds:
+            material.pageblocks.append(Pageblocks(line, node, zone, dict(zip(kinds, counts, strict=True))))
+            return True
         material.free.append(FreeBlocks(line, node, zone, counts, not found[4]))
         self._open = None if found[4] else counts
         return True
@@ -122,20 +128,39 @@ class Tables:
         return True
 
     def _title(self, line: Line, material: Material) -> bool:
+        text = " ".join(line.text.split()) if "  " in line.text else line.text
         sizes = _HUGE.findall(line.text) if "hugepages_size=" in line.text else []
-        material.huge_sizes |= {int(size[:12]) for size in sizes}
-        order = _ORDER.search(line.text)
+        material.huge_sizes |= {int(size) for size in sizes}
+        pool = _POOL.search(line.text) if sizes else None
+        if pool is not None:
+            material.pools[int(pool[1]), int(pool[4])] = int(pool[2]), int(pool[3])
+        order = _ORDER.search(text)
         if order is not None:
             material.pageblock_order, self._blocks = int(order[1][:9]), None
             return True
-        found = _BLOCK_TITLE.search(line.text)
+        found = _BLOCK_TITLE.search(text)
         if found is not None:
             self._blocks = (found[2].split(), bool(found[1]))
             return True
-        if " pages " in line.text or " swap" in line.text:
-            for count, name, swap, kb in _END.findall(line.text):
+        if " pages " in text or " swap" in text:
+            for count, name, swap, kb in _END.findall(text):
                 material.report_end[name or swap] = int(count or kb)
-        return _TITLES.search(line.text) is not None
+        return _TITLES.search(text) is not None
+
+
+def _kinds(material: Material, line: Line, node: int, zone: str, columns: int) -> list[str]:
+    """The migratetypes of a zone, where a row with as many columns counts pageblocks and not free ones: grep left out its title.
+
+    Tables of /proc/pagetypeinfo end with such rows, and have a row of free blocks of each type before them.
+    """
+    if columns > MOST_TYPES:
+        return []
+    rows = [
+        row for row in material.types[-MOST_ROWS:]
+        if (row.node, row.zone, row.line.source, row.line.machine) == (node, zone, line.source, line.machine)
+    ]  # fmt: skip
+    kinds = list(dict.fromkeys(row.migratetype for row in rows))
+    return kinds if len(kinds) == columns and all(len(row.counts) > columns for row in rows) else []
 
 
 def _kb(word: str) -> int:

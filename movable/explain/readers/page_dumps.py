@@ -8,6 +8,7 @@ from dataclasses import replace
 from movable.explain.guarded import Guarded
 from movable.explain.material import Material, PageDump
 from movable.explain.paste import Line
+from movable.explain.readers.stack import caller
 
 _BAD = Guarded(r"\bBUG: Bad page (?:state|map|cache) in process \S.*?\s+pfn:([0-9a-f]{1,16})\s*$")
 _FAILED = Guarded(r"\bmigrating pfn ([0-9a-f]{1,16}) failed(?: ret:\s*(-?\d+))?")
@@ -42,7 +43,8 @@ _OPEN = re.compile(r"\bflags:\s*$|\bflags: (?:0x)?[0-9a-f]+\([^)]*$|\ballocated 
 _BEGINS = re.compile(r"\s*(?:(?:anon |ksm )?flags: (?:0x)?[0-9a-f]+\([\w|=]+\)\s*$|aops:\s?\w+ ino:[0-9a-f]+)")
 """A dump whose first line was cut off."""
 _MORE = Guarded(
-    r"^\s*raw: [0-9a-f ]+|\bpage_owner (?:tracks the page as|free stack trace|info is not)|\bpage->mem_cgroup:|\bmemcg:[0-9a-f]+|"
+    r"^\s*raw: [0-9a-f ]+|\bpage[_ ]owner (?:tracks the page as|free stack trace|info is not)|\bmemcg:[0-9a-f]+|"
+    r"\bpage->mem_cgroup:|"
     r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bbad because of flags: |"
     r"\bhead: [0-9a-f]{16}"
 )
@@ -55,6 +57,7 @@ class Dumps:
     def __init__(self) -> None:
         self._page: PageDump | None = None
         self._last: Line | None = None
+        self._traced = False  # whether the trace of who allocated the page comes next
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line tells something about one page."""
@@ -119,10 +122,21 @@ class Dumps:
             page = self._open(line, material)
         if page is None:
             return False
+        if self._traced and "+0x" in line.text:
+            return self._allocated_by(page, line.text)
+        self._traced = "allocated via" in line.text
         if _detail(page, line.text) or _MORE.search(line.text) is not None or _OPEN.search(line.text) is not None:
             self._last = line
             return True
         return self._goes_on(page, line)
+
+    def _allocated_by(self, page: PageDump, text: str) -> bool:
+        """A line of the trace below an allocation, as long as the function that wanted the page has not come."""
+        function = caller(text)
+        if function:
+            page.owner += f", from {function}"
+            self._traced = False
+        return function is not None
 
     def _goes_on(self, page: PageDump, line: Line) -> bool:
         """The rest of a line of a dump that a mail program wrapped."""

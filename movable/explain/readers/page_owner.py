@@ -6,6 +6,7 @@ import re
 
 from movable.explain.material import Material, OwnedPage
 from movable.explain.paste import Line
+from movable.explain.readers.stack import caller
 
 _ALLOCATED = re.compile(
     r"^\s*Page allocated via order (\d+), mask (?:0x)?[0-9a-f]+(?:\(([^)]*)\))?(?:, pid (\d+))?(?:, tgid \d+)?(?: \(([^)]*)\))?"
@@ -20,6 +21,7 @@ class PageOwner:
 
     def __init__(self) -> None:
         self._page: OwnedPage | None = None
+        self._traced = False  # whether the function that wanted the page has not come
         self._times: tuple[int, bool, str] = (0, False, "")  # how many, whether of blocks and not of pages, and whose
 
     def read(self, line: Line, material: Material) -> bool:
@@ -27,6 +29,8 @@ class PageOwner:
         if "Page allocated via" in line.text:
             return self._allocated(line, material)
         frame = _FRAME.match(line.text) if "PFN" in line.text and self._page is not None else None
+        if self._traced and "+0x" in line.text and self._page is not None:
+            return self._called_by(self._page, line.text)
         times = _TIMES.match(line.text) if " times" in line.text else None
         if frame is not None and self._page is not None:
             self._page.pfn = int(frame[2], 16 if frame[1] else 10) if frame[1] or frame[2].isdecimal() else None
@@ -37,6 +41,13 @@ class PageOwner:
             return True
         return _MORE.match(line.text) is not None
 
+    def _called_by(self, page: OwnedPage, text: str) -> bool:
+        """A line of the trace below a page, as long as the function that wanted it has not come."""
+        function = caller(text)
+        if function:
+            page.caller, self._traced = function, False
+        return function is not None
+
     def _allocated(self, line: Line, material: Material) -> bool:
         found = _ALLOCATED.match(line.text)
         if found is None:
@@ -45,6 +56,6 @@ class PageOwner:
         order = int(found[1][:4])
         self._page = OwnedPage(line, order, found[4] or task or (f"pid {found[3]}" if found[3] else "nobody known"), found[2] or "")
         self._page.pages = (pages or 1) << min(order, 20) if blocks or not pages else pages
-        self._times = (0, False, "")
+        self._times, self._traced = (0, False, ""), True
         material.owned.append(self._page)
         return True

@@ -10,6 +10,7 @@ from movable.explain.paste import Line
 
 _ROW = Guarded(r"(?:\bNode\s+(\d+)\s+)?\b(\w+)\s+free:(\d+)kB\s.*?\bmin:(\d+)kB\b")
 _KB = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):\s?(\d+)[kK]B\b")
+_PAGES = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):(\d+)\b(?!k)")
 _MORE = re.compile(r"\s*(?:(?:[a-z_]+(?:\([a-z]+\))?:\s?\d+(?:[kK]B)?|all_unreclaimable\?(?: yes| no)?|yes|no)(?:\s+|$))+")
 _RESERVE = Guarded(r"\b(?:lowmem_reserve|protections?)\[\]:((?:\s+\d+)+)\s*$")
 _NODE_ROW = Guarded(r"\bNode\s+\d+\s+active_anon:\d+kB\b")
@@ -75,9 +76,29 @@ def _memory_row(line: Line, material: Material) -> bool:
         reserve = _RESERVE.search(line.text)
         if reserve is not None and material.marks:
             _keep_back(material.marks[-1], reserve[1])
-        return reserve is not None or any(pattern.search(line.text) for pattern in (_NODE_ROW, _COUNTS))
+        return reserve is not None or _of_node(line, material) or _counted(line, material)
     values = {name: int(number[:18]) for name, number in _KB.findall(line.text)}
     material.marks.append(Marks(line, int(found[1] or 0), found[2], values, in_kb=True))
+    return True
+
+
+def _of_node(line: Line, material: Material) -> bool:
+    """What Mem-Info says of a whole node; its stacks are told nowhere else."""
+    if _NODE_ROW.search(line.text) is None:
+        return False
+    stacks = dict(_KB.findall(line.text)).get("kernel_stack", "0")
+    material.counts["kernel_stack_kb"] = material.counts.get("kernel_stack_kb", 0) + int(stacks[:15])
+    return True
+
+
+def _counted(line: Line, material: Material) -> bool:
+    """Pages of the whole machine by what they are for, as Mem-Info counts them; each report begins with those of the LRU."""
+    if _COUNTS.search(line.text) is None:
+        return False
+    found = {name: int(number[:18]) for name, number in _PAGES.findall(line.text)}
+    if "active_anon" in found:
+        material.counts.clear()
+    material.counts |= found
     return True
 
 

@@ -20,6 +20,10 @@ OLD, NEW = "mode:0xd0", "mode:0xcc0(GFP_KERNEL)"
         ("mode:0x20", "min:400kB", "held back"),
         ("mode:0x20", "min:40kB", "free"),
         (NEW, "min:4000kB", "short"),
+        (NEW, "min:3600kB low:4000kB", "tight"),
+        ("mode:0x480020(GFP_ATOMIC)", "min:4000kB low:5000kB", "tight"),  # it may take five eighths of what is kept
+        ("mode:0x480020(GFP_ATOMIC)", "min:9999kB low:9999kB", "short"),
+        (NEW, "min:400kB managed:0kB", "empty"),
         (NEW, "min:400kB free_cma:3400kB", "other type"),
         ("mode:0x6200ca(GFP_HIGHUSER_MOVABLE)", "min:400kB free_cma:3400kB", "free"),
     ],

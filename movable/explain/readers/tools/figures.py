@@ -158,15 +158,7 @@ class Figures:
         return bool(numbers)
 
     def _slab(self, line: Line, words: list[str], material: Material) -> bool:
-        top, row = _SLAB_TOP.match(line.text), _SLAB.match(line.text)
-        if top is not None:
-            name, kb = top[2] or top[3], float(top[1] or top[4])
-        elif row is not None:
-            name, kb = row[1], float(row[3]) * float(row[4]) / 1024
-        else:
-            return False
-        material.figures.append(Figure(line, "slab", name, {"kb": kb}))
-        return True
+        return _slab(line, material)
 
     def _block(self, line: Line, words: list[str], material: Material) -> bool:
         if not words[0].startswith("0x") or len(words) < 3:
@@ -206,8 +198,23 @@ class Figures:
         return True
 
 
+def _slab(line: Line, material: Material) -> bool:
+    """A cache of the slab allocator, and the kB of its objects, used or not."""
+    top, row = _SLAB_TOP.match(line.text), _SLAB.match(line.text)
+    if top is not None:
+        name, kb = top[2] or top[3], float(top[1] or top[4])
+    elif row is not None:
+        name, kb = row[1], float(row[3]) * float(row[4]) / 1024
+    else:
+        return False
+    material.figures.append(Figure(line, "slab", name, {"kb": kb}))
+    return True
+
+
 def _alone(line: Line, material: Material) -> bool:
     """Figures that need no header."""
+    if ": slabdata" in line.text and _slab(line, material):  # a row of /proc/slabinfo
+        return True
     return _sysfs(line, material) or _exported(line, material) or _said(line, material)
 
 
