@@ -10,13 +10,11 @@ from movable.explain.hostages import called, judge, kind_of
 from movable.explain.judge import figures, usage
 from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL_PAGE_KB
-from movable.explain.judge.requests import kept_back, killed, may_use, nodes_of, not_for, requests
+from movable.explain.judge.requests import killed, nodes_of, requests
 from movable.explain.judge.said import said
+from movable.explain.judge.zone import zone
 from movable.explain.material import Answer, FreeBlocks, Mapped, Material, PageDump, grouped
 from movable.explain.meanings import of_return
-from movable.explain.zones import size_of
-from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
-from movable.mm.vmstat import EXTFRAG_THRESHOLD
 from movable.shown import many
 from movable.trace.judge.compaction import follow
 from movable.trace.read.tracepoints import tracepoints
@@ -30,7 +28,7 @@ KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or mova
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
     found = [*requests(material), *killed(material), *_pages(material)]
-    found += [_zone(material, rows, order, why) for rows in zones.by_zone(material)]
+    found += [zone(material, rows, order, why) for rows in zones.by_zone(material)]
     if material.page_kb != USUAL_PAGE_KB:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
@@ -50,116 +48,6 @@ def _traced(material: Material) -> Answer:
     lines = list(compaction_text(follow(tracepoints(material.events))))
     facts = [" ".join(line.split()) for line in lines[1:]]
     return Answer(lines[0], facts or [f"{len(material.events)} lines, none of compaction."])
-
-
-def _zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> Answer:
-    """What the last table of a zone says, and what became of the first."""
-    before, row = rows[0], rows[-1]
-    now = zones.at(row, order)
-    largest = max((each for each, count in enumerate(row.counts) if count), default=None)
-    answer = Answer(f"{zones.named(row)}, order {order} ({size_of(order, row.page_kb)}, {why})")
-    if not row.whole:
-        answer.facts.append("The row was cut, or its sum does not fit: what follows counts only what is there.")
-    if zones.place(row) in zones.with_long_lists(material):
-        answer.facts.append("A list with > is longer than the kernel counts: the numbers are the least that is free.")
-    marks = zones.marks_of(material, row)
-    if largest is None:
-        known = marks is not None and "managed" in marks.values
-        empty = "the zone has no memory" if not known or zones.is_empty(marks) else ""
-        used = "all of it is in use" if not zones.is_empty(marks) else ""
-        answer.facts.append(f"Nothing is free: {', or '.join(filter(None, (empty, used)))}.")
-        if not zones.is_empty(marks):
-            _watermarks(material, row, order, answer)
-        return answer
-    answer.facts.append(
-        f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
-        f"({size_of(largest, row.page_kb)})."
-    )
-    if order >= len(row.counts) and row.whole and not row.cut_before(order):
-        answer.facts.append(
-            f"No block of order {order} can exist: order {len(row.counts) - 1} is the largest that the allocator keeps here. "
-            "Longer runs come from CMA, or from the pool of huge pages."
-        )
-        _watermarks(material, row, order, answer)
-        return answer
-    if row.cut_before(order):
-        end = len(row.counts) - 1
-        answer.facts.append(f"The row ends at order {end}: whether a block of order {order} is free cannot be said.")
-        answer.advice.append("add the whole row of /proc/buddyinfo")
-    else:
-        _blocks(material, row, now, answer)
-    _watermarks(material, row, order, answer)
-    if before is not row:
-        was = zones.at(before, order)
-        answer.facts.append(
-            f"Since the first table: {was.usable_blocks} to {now.usable_blocks} blocks of order {order}, "
-            f"{before.free * row.page_kb} to {row.free * row.page_kb} kB free."
-        )
-    return answer
-
-
-def _blocks(material: Material, row: FreeBlocks, now: zones.ZoneOrder, answer: Answer) -> None:
-    """Whether a block can be had, and why not."""
-    request = material.requests[-1] if material.requests else None
-    if request is not None and not may_use(request, row):
-        answer.facts.append(f"The request of {request.task} may not take pages of this zone, by its flags or its nodes.")
-    if now.order == 0:  # any free page will do: what is kept back decides
-        return
-    if now.usable_blocks:
-        answer.facts.append(
-            f"{now.usable_blocks} of order {now.order} can be had at once: a request fails here only by watermarks or type."
-        )
-        only = not_for(row, now.order, request)
-        if only:
-            answer.facts.append(f"All of them are {only}: most requests may not take them.")
-    else:
-        answer.facts.extend(_reasons(now, answer))
-    answer.facts.append(
-        f"Unusable index {now.unusable_index / 1000:.3f}; a perfect compaction could give at most {now.blocks_if_compacted}."
-    )
-
-
-def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:
-    index = f"{now.fragmentation_index / 1000:.3f}"
-    if now.blocks_if_compacted == 0:
-        yield f"None can be had: lack of memory, less than one block is free in all (fragmentation index {index})."
-        answer.advice.append("free memory: no compaction can help here")
-    elif now.fragmentation_index > EXTFRAG_THRESHOLD:
-        yield f"None can be had: free memory is broken up (fragmentation index {index}, towards 1 is fragmentation)."
-        answer.advice.append(
-            "compact (echo 1 > /proc/sys/vm/compact_memory), then look again: what stays is held by pages that cannot move"
-        )
-    else:
-        yield f"None can be had: lack of memory more than fragmentation (fragmentation index {index}, towards 0 is lack of memory)."
-        answer.advice.append("free memory first (caches, other work), then compact")
-
-
-def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer) -> None:
-    marks = zones.marks_of(material, row)
-    if marks is None or "low" not in marks.values:
-        return
-    low, minimum = marks.values["low"], marks.values.get("min", 0)
-    reserve = kept_back(material, row, material.requests[-1] if material.requests else None)
-    if order == 0:
-        high = f", high {marks.values['high']}" if "high" in marks.values else ""
-        answer.facts.append(f"{row.free} pages are free; watermarks: min {minimum}, low {low}{high}.")
-    if row.free < minimum:
-        answer.facts.append(
-            f"Lack of memory: free pages ({row.free}) are below the min watermark ({minimum}): only emergency requests get any."
-        )
-    elif row.free < minimum + reserve:
-        answer.facts.append(f"{reserve} pages are kept for requests that need this very zone (lowmem_reserve): others get none.")
-    if marks.free_cma:
-        answer.facts.append(f"{marks.free_cma * row.page_kb} kB of what is free are CMA: movable requests only.")
-    needs = zones.free_for_compaction(marks, order) + reserve
-    if order and row.free < needs:
-        kept = ", what is kept back" if reserve else ""
-        which = "low" if order > PAGE_ALLOC_COSTLY_ORDER else "min"
-        answer.facts.append(
-            f"Compaction would be skipped: it wants {needs} free pages ({which} watermark{kept} and two blocks), "
-            f"{row.free} are free."
-        )
-        answer.advice.insert(0, "free memory before compaction: it has nowhere to move pages to")
 
 
 def _pageblocks(material: Material) -> Iterator[Answer]:
