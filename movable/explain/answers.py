@@ -13,7 +13,7 @@ from movable.explain.judge.page_size import USUAL_PAGE_KB
 from movable.explain.judge.requests import killed, nodes_of, requests
 from movable.explain.judge.said import said
 from movable.explain.judge.zone import zone
-from movable.explain.material import Answer, FreeBlocks, Mapped, Material, PageDump, grouped
+from movable.explain.material import Answer, Mapped, Material, PageDump, grouped
 from movable.explain.meanings import of_return
 from movable.shown import many
 from movable.trace.judge.compaction import follow

@@ -1,4 +1,4 @@
-"""One zone at the moment of its last table: what is free, whether a block can be had, why not, and whether compaction would begin."""
+"""One zone by its last table: what is free, whether a block can be had, why not, and whether compaction would begin."""
 
 from __future__ import annotations
 
