@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from movable.explain import zones
 from movable.explain.judge import usage
+from movable.explain.judge.figures import GIGANTIC
 from movable.explain.material import Answer, Marks, Material
 from movable.mm.vmstat import EXTFRAG_THRESHOLD
 
@@ -23,8 +25,7 @@ def answers(material: Material, order: int) -> Iterator[Answer]:
     yield from _indices(material, order, known)
     if material.settings:
         yield _settings(material.settings)
-    if "nr_hugepages" in material.asked:
-        yield _pool_asked(material)
+    yield from (_pool_asked(material, name, wanted) for name, wanted in material.asked.items())
     if material.meminfo:
         yield _meminfo("Memory of the whole machine (meminfo)", material.meminfo)
     for node, values in sorted(material.node_meminfo.items()):
@@ -61,17 +62,27 @@ def _settings(values: dict[str, str]) -> Answer:
     return answer
 
 
-def _pool_asked(material: Material) -> Answer:
+def _pool_asked(material: Material, name: str, wanted: int) -> Answer:
     """A pool of huge pages that was asked for, beside what it came to."""
-    wanted = material.asked["nr_hugepages"]
-    counts = (material.settings.get("nr_hugepages"), material.meminfo.get("HugePages_Total"))
+    files = {one.name: int(one.values["value"]) for one in material.figures if one.kind == "sysfs" and "value" in one.values}
+    own = name == "nr_hugepages"
+    counts = (material.settings.get(name), material.meminfo.get("HugePages_Total")) if own else (files.get(name),)
     given = next((int(value) for value in counts if value is not None), None)
-    answer = Answer("Pool of huge pages", [f"{wanted} huge pages were asked for."])
+    node, size = re.search(r"\bnode(\d+)/", name), re.search(r"hugepages-(\d+)kB", name)
+    kind = f" of {size[1]} kB" if size is not None else ""
+    where = f" on node {node[1]}" if node is not None else ""
+    answer = Answer("Pool of huge pages", [f"{wanted} huge pages{kind} were asked for{where}."])
     if given is not None and given < wanted:
         answer.facts.append(f"{given} could be made: for the other {wanted - given} no free block was found or compacted.")
-        answer.advice.append("compact (echo 1 > /proc/sys/vm/compact_memory) and ask again, or reserve them at boot (hugepages=)")
-        answer.advice.append(BLOCKS)
+        if size is not None and int(size[1]) > GIGANTIC:
+            answer.advice.append("reserve them at boot (hugepagesz= and hugepages=), or room for them (hugetlb_cma=)")
+        else:
+            answer.advice.append(AGAIN_OR_AT_BOOT)
+            answer.advice.append(BLOCKS)
     return answer
+
+
+AGAIN_OR_AT_BOOT = "compact (echo 1 > /proc/sys/vm/compact_memory) and ask again, or reserve them at boot (hugepages=)"
 
 
 def _watermarks(marks: Marks, order: int) -> Answer:

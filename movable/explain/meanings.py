@@ -43,7 +43,10 @@ OWNERS = "boot with page_owner=on and read /sys/kernel/debug/page_owner to learn
 OFFLINING = "memory offlining failed: "
 """How the reason of a range begins that did not go offline."""
 OFFLINE_REASONS = {
-    "failure to isolate range": ("a page in it can never move, or its pageblocks are taken by somebody else", OWNERS),
+    "failure to isolate range": (
+        "a page in it can never move, or its pageblocks are taken by somebody else",
+        f"{OWNERS}; grep . /sys/devices/system/memory/memory*/valid_zones: only blocks of Movable can be counted on",
+    ),
     "unmovable page": ("a page in it can never move", OWNERS),
     "signal backoff": ("a signal ended the attempt", "run it again, without a time limit"),
     "failure to dissolve huge pages": ("a huge page of the pool is in use and none can take its place", "lower nr_hugepages"),

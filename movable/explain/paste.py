@@ -45,7 +45,10 @@ _SPREAD = re.compile(r"^([A-Za-z][\w.-]{0,60}):\s+(?=Node\s+\d+,\s*zone|(?:compa
 """pdsh, clush: the machine in front of every line."""
 _OF_A_FILE = re.compile(r"^\s*(?:==> (\S+) <==|Every \d+(?:[.,]\d+)?s: (.*))\s*$")
 _SEVERAL = re.compile(r"\b(?:cat|head -n1|head -1)\s+((?:/sys/\S+\s*){1,40})$")
-_ASKS = re.compile(r"\becho\s+(\d{1,12})\s*(?:>|\|\s*(?:sudo\s+)?tee)\s*/\S*/nr_hugepages\s*$|\bvm\.nr_hugepages=(\d{1,12})\b")
+_ASKS = re.compile(
+    r"\becho\s+(\d{1,12})\s*(?:>|\|\s*(?:sudo\s+)?tee)\s*(?:/proc/sys/vm/|/sys/kernel/mm/|/sys/devices/system/)(\S*nr_hugepages)\s*$|"
+    r"\bvm\.nr_hugepages=(\d{1,12})\b"
+)
 _BRACES = re.compile(r"([^{}]*)\{([^{}]*,[^{}]*)\}([^{}]*)$")
 LONGEST_LINE = 20_000  # characters; a longer one is listed as not understood and not looked at
 LONGEST_TEXT = 4_000_000  # of a line that is made of many
@@ -125,7 +128,8 @@ class _Context:
             asked = _ASKS.search(self.hint)
             if asked is None:
                 return None
-            return Line(self.source, number, f"asked nr_hugepages {asked[1] or asked[2]}", raw, self.hint)
+            asks = f"asked {asked[2] or 'nr_hugepages'} {asked[1] or asked[3]}"
+            return Line(self.source, number, asks, raw, self.hint)
         hint, machine_here = self.files.pop(0) if self.files else self.hint, self.machine
         named = _GREP.match(text.lstrip())
         if named is not None:

@@ -57,7 +57,11 @@ def answers(material: Material) -> Iterator[Answer]:
                 for number, table in enumerate(snapshots, 1):
                     yield _counters(f"{title} of table {number}, since boot", table.values)
             else:
-                yield _counters(f"{title}, {when}", values)
+                answer = _counters(f"{title}, {when}", values)
+                if delta.get("nr_free_pages"):
+                    first, last = (table.values["nr_free_pages"] for table in (snapshots[0], snapshots[-1]))
+                    answer.facts.append(f"Free memory: {first} pages before, {last} after.")
+                yield answer
     for one in material.zram:
         yield Answer("zram", list(_zram(one.values)), ["echo 1 > /sys/block/zramN/compact gives partly empty pages back"])
     if material.runs:
@@ -89,6 +93,8 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
     failed = values.get("pgmigrate_fail")
     if "pgmigrate_success" in values:
         yield f"{moved} pages were migrated" + (f", {failed} attempts failed." if failed is not None else ".")
+    if scanned and "pgmigrate_success" not in values and values.get("compact_isolated"):
+        yield f"{scanned / values['compact_isolated']:.1f} pages were scanned for each that either scanner isolated."
     if scanned and moved:
         yield f"{scanned / moved:.1f} pages were scanned for each that moved."
     if scanned and "compact_daemon_migrate_scanned" in values:
@@ -96,7 +102,7 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
         yield f"kcompactd scanned {share} % of the pages, the rest tasks that waited, or a command."
     isolated, free_scanned = values.get("compact_isolated", 0), values.get("compact_free_scanned", 0)
     if isolated and free_scanned:
-        yield f"{free_scanned / isolated:.1f} frames were scanned by the free scanner for each page isolated."
+        yield f"{free_scanned / isolated:.1f} frames were scanned by the free scanner for each page that either scanner isolated."
     if values.get("compact_daemon_wake"):
         yield f"kcompactd woke {values['compact_daemon_wake']} times."
 

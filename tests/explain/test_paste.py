@@ -20,7 +20,7 @@ LEFT_OVER = {
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
-    "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6],
+    "cma_boot_failed": [9], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
@@ -161,6 +161,16 @@ SAYS = {
     "oom_bound": ["bound to node 0 by a memory policy: 33001120 kB that are free on other nodes"],
     "dump_allocated_by": ["from bnxt_alloc_rx_page [bnxt_en]", "migration counts on 514", "page of a driver (balloon)",
                           "2 more times that it did not move: -EAGAIN", "buffers) may be held"],
+    "gigantic": ["4 huge pages of 1048576 kB were asked for on node 1.\n1 could be made", "longer than any block of the"],
+    "contig_pinned": ["[0x140000, 0x148000) were busy (2 times)", "Of these, the kernel dumped 0x141a33", "pinned for DMA (1 pin"],
+    "virtio_mem": ["8192 MiB are plugged, the host wants 2048 MiB", "memory44 did not go offline", "could not give memory back"],
+    "cma_sysfs": ["Area reserved: 3011 of 65536 pages are free", "1912 pages could not be given, 40112 were"],
+    "khugepaged": ["1 ended as alloc_huge_page_failed: no huge page was free"],
+    "cma_boot_failed": ["No room was found for an area of 512 MiB", "The largest area has 327680 kB", "memory from its area"],
+    "rhel5": ["It may not wait", f"{FRAGMENTED}: enough is free in node 0 Normal"],
+    "cut_report": ["Why, this text does not say: what was free is not in it"],
+    "thp_stats": ["Huge pages of 2048 kB at faults: 1011 given, 90112 refused (99 %)", "Huge pages of 64 kB at faults: 12011 given"],
+    "page_owner_trace": ["jbd2_journal_add_journal_head [jbd2] (2), pte_alloc_one (1)", "of containerd, from pte_alloc_one) lies in"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 
 from movable.explain.material import Answer, CmaFailure, Material, grouped
 from movable.explain.meanings import of_return
+from movable.shown import many
 
 ERRORS = {
     -12: "-ENOMEM, no run of free pages is long enough",
     -16: "-EBUSY, a page that was lent could not be moved away",
     -4: "-EINTR, a signal ended the attempt",
 }
+DUMPS = (
+    "echo 'func alloc_contig_dump_pages +p' > /sys/kernel/debug/dynamic_debug/control, and again: the kernel dumps each page in "
+    "the way"
+)
 LARGER = "a larger area (cma=), or smaller or earlier requests; moving pages cannot help"
 
 
@@ -25,10 +30,13 @@ def areas(material: Material) -> Iterator[Answer]:
             answer.facts.insert(1, f"That is said {len(group)} times.")
         yield answer
     if busy:
-        first, end = busy[0]
-        where = f"[{first:#x}, {end:#x})" + (f" and {len(busy) - 1} more ranges" if len(busy) > 1 else "")
-        said = f"Pages in {where} were busy: one could not be isolated or moved; the kernel goes on to the next place."
-        yield Answer("Contiguous allocation: busy ranges", [said])
+        (first, end), *others = dict.fromkeys(busy)
+        where = f"[{first:#x}, {end:#x})" + (f" and {many(len(others), 'more range')}" if others else "")
+        often = f" ({len(busy)} times)" if len(busy) > 1 else ""
+        said = f"Pages in {where} were busy{often}: one could not be isolated or moved; the kernel goes on to the next place."
+        inside = [f"{page.pfn:#x}" for page in material.pages if page.pfn is not None and any(a <= page.pfn < b for a, b in busy)]
+        which = [f"Of these, the kernel dumped {', '.join(dict.fromkeys(inside[:4]))}."] if inside else []
+        yield Answer("Contiguous allocation: busy ranges", [said, *which], [] if inside else [DUMPS])
     yield from _kept(material)
 
 
@@ -37,7 +45,8 @@ def _failure(one: CmaFailure, material: Material) -> Answer:
     longest = max((length for length, _ in one.runs), default=0)
     if one.wanted is not None:
         said = f" and failed: {ERRORS.get(one.ret, of_return(one.ret))}" if one.ret else ""
-        answer.facts.append(f"{one.wanted} pages ({one.wanted * material.page_kb} kB) were wanted{said}.")
+        were = "was" if one.wanted == 1 else "were"
+        answer.facts.append(f"{many(one.wanted, 'page')} ({one.wanted * material.page_kb} kB) {were} wanted{said}.")
         if material.cma_kb and not one.total:
             _against(one.wanted * material.page_kb, max(material.cma_kb), answer)
     if one.runs:
@@ -52,6 +61,7 @@ def _failure(one: CmaFailure, material: Material) -> Answer:
         else:
             answer.facts.append("A run is long enough: alignment, or pages in it that could not be moved, stood in the way.")
             answer.advice.append("try again; look for pinned pages (long-term pins, writeback) in the area")
+            answer.advice.append(DUMPS)
     return answer
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from movable.explain.judge.khugepaged import collapses
 from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, grouped
 
 BLOCKS = "cat /proc/buddyinfo: these figures do not say in which blocks free memory lies"
@@ -16,6 +17,7 @@ COMPACTING = (
 """How functions begin that compaction runs."""
 RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_inode", "buffer_head")
 HUGE = 2048  # kB
+GIGANTIC = 512 << 10  # kB; no allocator has a longer block
 BUSY = 20  # per cent of a processor
 LARGEST_PAGE = 64  # kB; what is larger is a huge page
 MAX_SHOWN = 6
@@ -110,14 +112,23 @@ def _hugetlb(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         wanted, given = _plain(one.values["wanted"]), _plain(one.values["given"])
         answer.facts.append(f"{wanted} huge pages of {one.name} were asked for, {given} could be made.")
-    answer.facts.append("The rest found no free run of that length: memory was broken up, or used up.")
-    answer.advice.append("compact first (echo 1 > /proc/sys/vm/compact_memory), or reserve them at boot (hugepages=)")
-    answer.advice.append(BLOCKS)
+    gigantic = [one for one in rows if one.values["kb"] > GIGANTIC]
+    if gigantic:
+        name = gigantic[0].name
+        answer.facts.append(
+            f"One of {name} is longer than any block of the allocator: a whole range is emptied for it (alloc_contig_range), and "
+            "one page in it that cannot move is enough to fail; compaction is no help."
+        )
+        answer.advice.append("reserve them at boot (hugepagesz=1G hugepages=N), or room for them (hugetlb_cma=)")
+    if len(gigantic) < len(rows):
+        answer.facts.append("The rest found no free run of that length: memory was broken up, or used up.")
+        answer.advice.append("compact first (echo 1 > /proc/sys/vm/compact_memory), or reserve them at boot (hugepages=)")
+        answer.advice.append(BLOCKS)
 
 
 def _sysfs(rows: list[Figure], answer: Answer) -> None:
     values = _by_file(rows)
-    answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows)])
+    answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows), *_faults_by_size(rows)])
     if "block_size_bytes" in values:  # in hexadecimal digits
         block = int(_plain(values["block_size_bytes"]), 16)
         answer.facts.append(f"A memory block has {block >> 20} MiB.")
@@ -143,6 +154,11 @@ def _debugged_areas(rows: list[Figure]) -> Iterator[str]:
     """Areas of contiguous memory, as /sys/kernel/debug/cma has them."""
     for area, group in grouped([one for one in rows if one.name.startswith("cma/")], lambda one: one.name.split("/")[1]).items():
         values = _by_file(group)
+        if {"total_pages", "available_pages"} <= set(values):
+            yield f"Area {area}: {_plain(values['available_pages'])} of {_plain(values['total_pages'])} pages are free."
+        failed, given = values.get("alloc_pages_fail"), values.get("alloc_pages_success")
+        if failed is not None and given is not None:
+            yield f"Area {area}: {_plain(failed)} pages could not be given, {_plain(given)} were, since boot."
         if {"count", "used"} <= set(values):
             run = f"; the longest free run has {_plain(values['maxchunk'])}" if "maxchunk" in values else ""
             yield f"Area {area}: {_plain(values['used'])} of {_plain(values['count'])} pages are used{run}."
@@ -158,6 +174,17 @@ def _huge_pools(rows: list[Figure]) -> Iterator[str]:
             where = f"Node {node[1]}: " if node is not None else ""
             rest = [f"{_plain(values[name])} {what}" for name, what in POOL_FILES.items() if name in values]
             yield f"{where}{_plain(values['nr_hugepages'])} huge pages of {size[1]} kB{', ' if rest else ''}{', '.join(rest)}."
+
+
+def _faults_by_size(rows: list[Figure]) -> Iterator[str]:
+    """Huge pages of each size at faults, by the files of transparent_hugepage/hugepages-NkB/stats."""
+    sized = [one for one in rows if "/stats/anon_fault" in one.name]
+    for folder, group in grouped(sized, lambda one: one.name.rpartition("/")[0]).items():
+        values, size = _by_file(group), re.search(r"hugepages-(\d+)kB", folder)
+        given, refused = values.get("anon_fault_alloc"), values.get("anon_fault_fallback")
+        if size is not None and given is not None and refused is not None:
+            share = f" ({100 * refused / (given + refused):.0f} %)" if given + refused else ""
+            yield f"Huge pages of {size[1]} kB at faults: {_plain(given)} given, {_plain(refused)} refused{share}."
 
 
 POOL_FILES = {"free_hugepages": "of them free", "resv_hugepages": "promised", "surplus_hugepages": "beyond the pool's size"}
@@ -276,6 +303,21 @@ def _status(rows: list[Figure], answer: Answer) -> None:
     answer.advice.append("grep -A 20 heap /proc/PID/smaps: how much of it is in huge pages (AnonHugePages)")
 
 
+def _virtio_mem(rows: list[Figure], answer: Answer) -> None:
+    """What a host wants a guest to have, and what it has."""
+    for device, group in grouped(rows, lambda one: one.name).items():
+        now = {name: kb for one in group for name, kb in one.values.items()}
+        if len(now) < 2:
+            answer.facts.append(f"{device}: {', '.join(f'{_plain(kb // 1024)} MiB are {name}' for name, kb in now.items())}.")
+            continue
+        plugged, wanted = now["plugged"] // 1024, now["requested"] // 1024
+        answer.facts.append(f"{device}: {_plain(plugged)} MiB are plugged, the host wants {_plain(wanted)} MiB.")
+        if plugged > wanted:
+            left = _plain(plugged - wanted)
+            answer.facts.append(f"{left} MiB have to be emptied and given back: one page that cannot move keeps its block.")
+            answer.advice.append("online it to ZONE_MOVABLE (memhp_default_state=online_movable): only movable pages go there")
+
+
 def _swaps(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         answer.facts.append(f"{one.name}: {_plain(one.values['used'])} kB of {_plain(one.values['total'])} kB are used.")
@@ -335,10 +377,12 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "top": ("Tasks of the kernel (top)", _top),
     "graph": ("How long functions took (function graph)", _graph),
     "status": ("Memory of a process (status)", _status),
+    "virtio-mem": ("Memory that a host lends (virtio-mem)", _virtio_mem),
     "swaps": ("Swap areas", _swaps),
     "pool": ("Pools of huge pages (hugeadm)", _pool),
     "kubernetes": ("Huge pages as Kubernetes counts them", _named),
     "mmtests": ("Measured (mmtests)", _mmtests),
+    "khugepaged": ("Huge pages that khugepaged looked for (tracepoints)", collapses),
 }
 
 

@@ -67,7 +67,10 @@ def _answer(material: Material, one: Request, times: int) -> Answer:
         answer.facts.append("Order 0 needs no contiguous memory: fragmentation is not the reason.")
         answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks)")
     answer.facts.extend(_bound(material, one, answer))
-    answer.facts.extend(_verdict(material, one))
+    verdict = list(_verdict(material, one))
+    answer.facts.extend(verdict or ["Why, this text does not say: what was free is not in it."])
+    if not verdict:
+        answer.advice.append("add the whole report: the rows that begin with 'Node 0', or /proc/buddyinfo and /proc/zoneinfo")
     return answer
 
 

@@ -18,9 +18,10 @@ _CUT_LIST = Guarded(r"(?:\.{2,}|…)\s*=>\s*(\d+) free of (\d+) total pages")
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)(?:@(\d+))?")
 _BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
-_MARKS = ("cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "failed to allocate buffer")
+_MARKS = ("cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "failed to allocate buffer", "*ERROR*", "reusable")
 _SIZE = Guarded(
-    r"(?:\bcreated CMA memory pool at 0x[0-9a-f]+, size |\bcma: Reserved )(\d{1,7}) MiB|\b(\d{1,12})K cma-reserved"
+    r"(?:\bcreated CMA memory pool at 0x[0-9a-f]+, size |\bcma: Reserved )(\d{1,7}) MiB|\b(\d{1,12})K cma-reserved|"
+    r"\bOF: reserved mem: 0x[0-9a-f]+\.\.0x[0-9a-f]+ \((\d{1,12}) KiB\) map reusable "
 )
 _NODE = Guarded(
     r"\bOF: reserved mem: initialized node [\w,@-]+, compatible id shared-dma-pool|\bfailed to allocate buffer with size \d+"
@@ -62,7 +63,7 @@ def _around(text: str, material: Material) -> bool:
     """What the kernel said of its areas when it started, and what a display driver keeps of one."""
     size, held = _SIZE.search(text), _HELD.search(text)
     if size is not None:
-        kb = int(size[1]) << 10 if size[1] else int(size[2])
+        kb = int(size[1]) << 10 if size[1] else int(size[2] or size[3])
         if kb and kb not in material.cma_kb:
             material.cma_kb.append(kb)
     elif held is not None:

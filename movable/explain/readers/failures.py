@@ -36,7 +36,7 @@ _AROUND = Guarded(
     r"\bkworker/\S+ cpuset|\bcpuset=\S* mems_allowed=|\bKilled process \d+|\bMemory cgroup out of memory|"
     r"\bslab_unreclaimable:|\bactive_anon:\d+ inactive|\bSLU?[AU]B: Unable to allocate memory|"
     r"^\s*cache: .*, object size: \d+|^\s*node \d+: slabs: \d+|\bwarn_alloc_show_mem|\bFree swap:|\bper-cpu:|^\s*CPU\s+\d+: hi:\s|"
-    r"^\s*cpu \d+ (?:hot|cold): low|^\s*(?:HighMem|Normal|DMA32|DMA) per-cpu: empty|^\s*Memory allocations:|"
+    r"^\s*cpu \d+ (?:hot|cold): (?:low|high)|^\s*(?:HighMem|Normal|DMA32|DMA) per-cpu: empty|^\s*Memory allocations:|"
     r"\bUnreclaimable slab info|^\s*\d[\d.]* ?[KMGT]?i?B\s+\d+ [\w./-]+\.[ch]:\d+ (?:\[\w+\] )?func:|"
     r"\bMemory allocations \(profiling|\bBuilt \d+ zonelists|\bInitmem setup node |\bOn node \d+(?: totalpages:|, zone )|"
     r"^\s*(?:DMA|DMA32|Normal|HighMem|Movable|Device)(?: zone:\s+\d+ pages\b|\s+(?:\[mem 0x[0-9a-f]+-|empty))|\bZone ranges:|"

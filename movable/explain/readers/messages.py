@@ -48,6 +48,15 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
         (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\bion\b.*\balloc failed size \d+|"
          r"\*ERROR\* [Ff]ailed to allocate (?:buffer with size )?\d+", "DMA memory",
          "a driver got no contiguous memory for DMA", "grep Cma /proc/meminfo where CMA serves it, else cat /proc/buddyinfo"),
+        (r"\bcma: [Ff]ailed to reserve (?P<what>\d+ MiB)", "CMA at boot",
+         "no room was found for an area of {what}: other reservations lie there, or a limit is too low",
+         "a smaller area, or another place (cma=SIZE@START)"),
+        (r"\bdma_contiguous: .*\bfailed\b", "DMA memory",
+         "a driver got no contiguous memory from its area", "dmesg | grep cma: which request failed, and how it ended"),
+        (r"\bvirtio_mem \S+: (?P<what>offlining \S.*failed\S*(?: \S+)*)", "Memory that a host wants back (virtio-mem)",
+         "a part of it could not be emptied ({what})", BLOCK),
+        (r"\bpseries-hotplug-mem: (?P<what>(?:Failed to hot-remove|Memory hot-remove failed|Memory indexed-count-remove failed).*)",
+         "Memory offlining", "the partition could not give memory back ({what})", BLOCK),
         (r"\bswiotlb buffer is full \(sz: (?P<what>\d+) bytes\)|\bOut of SW-IOMMU space", "Bounce buffers (swiotlb)",
          "the bounce buffers were full, a pool that is made at boot: fragmentation of memory has no part in it",
          "boot with a larger swiotlb="),
@@ -82,7 +91,7 @@ _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
     "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "large pages", "HugeTLB",
     "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT", "HUGETLB",
-    "write error", "swiotlb", "SW-IOMMU", "descriptor ring",
+    "write error", "virtio_mem", "cma: ", "dma_contiguous", "pseries-hotplug-mem", "swiotlb", "SW-IOMMU", "descriptor ring",
 )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ _RETIRED = (
 _NEWS = Guarded(
     r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:|"
     r"\bInjecting memory failure |\bremoving memory fails, because memory \[|"
-    r"\bmemory memory\d+: (?:Offline|Online) failed|\bis uninitialized and poisoned|\bkernel BUG at |\binvalid opcode: |"
-    r"\bpseries-hotplug-mem: |\bdlpar: "
+    r"\bmemory memory\d+: Online failed|\bis uninitialized and poisoned|\bkernel BUG at |\binvalid opcode: |"
+    r"\bpseries-hotplug-mem: (?!.*[Ff]ailed)|\bdlpar: "
 )
 _HEAD = Guarded(r"\bhead:\s?(\S.*)$")
 _WHY = Guarded(r"\bpage dumped because:\s*(.+?)\s*$")

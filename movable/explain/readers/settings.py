@@ -36,7 +36,7 @@ def _page_size(line: Line, alone: re.Match[str] | None) -> int:
     return int(alone[1]) if alone is not None and _GETCONF.search(line.hint) and alone[1].isdecimal() else 0
 
 
-_ASKED = re.compile(r"^asked (\w+) (\d{1,12})$")
+_ASKED = re.compile(r"^asked (\S+) (\d{1,12})$")
 
 
 def read(line: Line, material: Material) -> bool:

@@ -45,6 +45,7 @@ _STATUS = re.compile(
     r"^\s*(Vm(?:Peak|Size|Lck|Pin|HWM|RSS|Data|Stk|Exe|Lib|PTE|PMD|Swap)|Rss(?:Anon|File|Shmem)|HugetlbPages|THP_enabled):\s+(\d{1,18})"
     r"(?: kB)?\s*$"
 )
+_VIRTIO_MEM = Guarded(r"\bvirtio_mem (\S+): (plugged|requested) size: 0x([0-9a-f]{1,14})\s*$")
 _ZSWAP = re.compile(
     r"^\s*(same_filled_pages|stored_pages|pool_total_size|duplicate_entry|written_back_pages|reject_\w+|pool_limit_hit|"
     r"stored_incompressible_pages|decompress_fail|"
@@ -229,7 +230,8 @@ def _said(line: Line, material: Material) -> bool:
         values = dict(zip(("avg10", "avg60", "avg300", "total"), map(float, pressure.groups()[1:]), strict=True))
         material.figures.append(Figure(line, "pressure", pressure[1], values))
     elif pool is not None:
-        material.figures.append(Figure(line, "hugetlb", pool[2], {"wanted": float(pool[1]), "given": float(pool[3])}))
+        values = {"wanted": float(pool[1]), "given": float(pool[3]), "kb": _of_words(pool[2])}
+        material.figures.append(Figure(line, "hugetlb", pool[2], values))
     elif top is not None:
         names = ("total", "free", "used", "buff/cache")
         values = {name: _bytes(size, top[1]) for name, size in zip(names, top.groups()[2:], strict=True) if size}
@@ -238,6 +240,8 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
     elif samples is not None:
         material.figures.append(Figure(line, "samples", samples[3], {"percent": float(samples[1])}))
+    elif (memory := _VIRTIO_MEM.search(text) if "virtio_mem" in text else None) is not None:
+        material.figures.append(Figure(line, "virtio-mem", memory[1], {memory[2]: float(int(memory[3], 16) >> 10)}))
     elif (status := _STATUS.match(text)) is not None:
         material.figures.append(Figure(line, "status", status[1], {"value": float(status[2])}))
     elif (zswap := _ZSWAP.match(text)) is not None:
@@ -295,6 +299,12 @@ def _of_zone(rows: list[Row], fresh: Row) -> Row:
             return row
     rows.append(fresh)
     return fresh
+
+
+def _of_words(size: str) -> float:
+    """kB of a size as the kernel writes it: "1.00 GiB"."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ([KMG])iB", size)
+    return float(found[1]) * 1024.0 ** "KMG".index(found[2]) if found is not None else 0.0
 
 
 def _bytes(word: str, unit: str) -> float:

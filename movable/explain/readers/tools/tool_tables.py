@@ -6,14 +6,15 @@ from __future__ import annotations
 import re
 
 from movable.explain.guarded import Guarded
-from movable.explain.material import CompactionRun, Material, Reclaim, Zram
+from movable.explain.material import CompactionRun, Figure, Material, Reclaim, Zram
 from movable.explain.paste import Line
 from movable.explain.readers.tools.perf_trace import event_line
 
 _EVENT = Guarded(
     r"\b(?:mm_compaction_\w+|mm_migrate_pages(?:_start)?|mm_page_alloc_extfrag|set_migration_pte|remove_migration_pte|"
-    r"cma_(?:alloc|release)\w*|mm_vmscan_\w+|mm_page_alloc|mm_khugepaged_\w+):\s"
+    r"cma_(?:alloc|release)\w*|mm_vmscan_\w+|mm_page_alloc):\s"
 )
+_COLLAPSE = Guarded(r"\bmm_(?:khugepaged|collapse_huge_page|swapin_huge|collapse_file)\w*:\s(?:.*?\b(?:status|result)=(\w+))?")
 _TRACE_HEADER = re.compile(
     r"^\s*#(?:[\s|/]*$|(?=[ -~]*$).*(?:tracer:|TASK-PID|entries|=>|irqs-off|need-resched|hardirq|preempt|delay))"
 )
@@ -52,6 +53,11 @@ class ToolTables:
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a row or the header of such a table, a count, or a tracepoint."""
+        collapse = _COLLAPSE.search(line.text) if "_huge" in line.text or "khuge" in line.text else None
+        if collapse is not None:
+            if collapse[1]:
+                material.figures.append(Figure(line, "khugepaged", collapse[1].replace("ccgroup", "cgroup"), {}))
+            return True
         if _EVENT.search(line.text):
             material.events.append(line.raw)
             return True
