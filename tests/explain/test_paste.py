@@ -169,8 +169,8 @@ SAYS = {
     "cma_boot_failed": ["No room was found for an area of 512 MiB", "The largest area has 327680 kB", "memory from its area"],
     "rhel5": ["It may not wait", f"{FRAGMENTED}: enough is free in node 0 Normal"],
     "cut_report": ["Why, this text does not say: what was free is not in it"],
-    "thp_stats": ["Huge pages of 2048 kB at faults: 1011 given, 90112 refused (99 %)", "Huge pages of 64 kB at faults: 12011 given"],
-    "page_owner_trace": ["jbd2_journal_add_journal_head [jbd2] (2), pte_alloc_one (1)", "of containerd, from pte_alloc_one) lies in"],
+    "thp_stats": ["Huge pages of 2048 kB at faults: 1011 given, 90112 refused (99 %)", "64 kB at faults: 12011 given"],
+    "page_owner_trace": ["jbd2_journal_add_journal_head [jbd2] (2), pte_alloc_one (1)", "of containerd, from pte_alloc_one)"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "
