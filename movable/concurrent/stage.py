@@ -23,6 +23,7 @@ from movable.mm.migrate import MIGRATE_SYNC, putback_movable_pages
 from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
+from movable.sequential.answers import plain
 from movable.supervise import board
 from movable.workload.action import Action
 from movable.workload.perform import Performer, Phase, whole
@@ -255,7 +256,7 @@ class Stage(Performer):
         if isinstance(value, dict):
             return tuple(sorted((repr(self.plain(task, key)), self.plain(task, part)) for key, part in value.items()))
         if isinstance(value, int | float | str | bytes | None):
-            return value
+            return plain(value)
         return type(value).__name__
 
     def merged(self, order: tuple[int, ...]) -> dict[Any, Any]:
@@ -290,6 +291,6 @@ def _one_of(handles: list[Any], answer: Any) -> bool:
 
 def _reading(workload: Workload, key: Any) -> Any:
     try:
-        return workload.read(key)
+        return plain(workload.read(key))
     except Exception as error:
         return ("raised", type(error).__name__, str(error))

@@ -38,6 +38,7 @@ from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.rules.stream.monitor import Monitor
+from movable.sequential.answers import plain
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, watchdog
@@ -323,7 +324,7 @@ class Machine(Performer):
                 start = self.checks * READ_AT_ONCE % len(keys)
                 keys = (keys[start:] + keys[:start])[:READ_AT_ONCE]
             for key in keys:
-                found, expected = workload.read(key), workload.model[key]
+                found, expected = plain(workload.read(key)), workload.model[key]
                 if found != expected:
                     self.names.meet(workload.model)
                     why = f"; {self.observer.differs}" if self.observer.differs else ""
