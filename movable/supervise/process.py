@@ -83,6 +83,13 @@ def limit_processes(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (wanted, hard))
 
 
+def limit_files(most: int) -> None:
+    """No file that this process writes, be it one in memory, grows beyond so many bytes: the write fails."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wanted, wanted))
+
+
 class Load(NamedTuple):
     """What a process has used of the processor, in seconds, whether it does not run right now, and for how many seconds its first
     thread has waited for a processor."""

@@ -65,6 +65,7 @@ def ended(do: str, deadline: float | None = None, patience: float = 0.3) -> tupl
         ("os.closerange(0, 300); tell('found')", CLOSED, "closed the descriptors"),
         ("while True: os.write(1, b'x' * 60000)", FLOODED, "output"),
         ("while True: os.write(tell._descriptor, b'x' * 60000)", FLOODED, "output"),
+        ("os.ftruncate(os.memfd_create('much'), 2 << 30)", FAILED, ""),
         ("1 / 0", FAILED, ""),
         ("raise SystemExit(0)", FAILED, ""),
     ],
