@@ -153,7 +153,7 @@ class Marks(Check):
     def set_page_movable(self, event: Event) -> None:
         """The page must be locked, single and ordinary, the mapping untagged."""
         self.marks += 1
-        passing = sum(self.lives.at.taken.values())  # of who only looks at a frame
+        passing = sum((self.lives.at.taken or {}).values())  # of who only looks at a frame
         if not event.flags & LOCKED and not (self.era.sticky_mark and event.refs - passing == 1):  # or nobody else knows the page
             self.broken(D2, event, f"page {event.pfn} was marked movable without its lock")
         ops = event.args.get("ops", UNSEEN)

@@ -128,9 +128,12 @@ class References(Check):
         life = self.pages.get(pfn)
         if life is None:
             return
-        now = life.taken.get(task, 0) + by
+        taken = life.taken
+        if taken is None:
+            taken = life.taken = {}
+        now = taken.get(task, 0) + by
         if now >= 0:
-            life.taken[task] = now
+            taken[task] = now
         elif life.held:
             life.held -= 1
 

@@ -55,7 +55,7 @@ class Life:
 
     ``held`` is how many references the owner surely holds, 0 while nobody can tell: what the page had when it was marked, without
     those that other tasks may give back, and less each one that was dropped by a task that had not taken it since. ``taken`` are
-    the references that tasks have taken and not dropped, by task.
+    the references that tasks have taken and not dropped, by task; None before the first of them.
     """
 
     isolated: bool | None = None
@@ -65,6 +65,7 @@ class Life:
     alloc_order = UNSEEN
     ops = UNSEEN
     held = 0
+    taken: dict[str, int] | None = None
     driver = ""
     isolator = ""
     last: tuple[str, str, Any] | None = None
@@ -82,7 +83,6 @@ class Life:
 
     def __init__(self, pfn: int) -> None:
         self.pfn = pfn
-        self.taken: dict[str, int] = {}
 
     def milestones(self) -> list[int]:
         """Sequence numbers of what mattered in this life so far."""
@@ -154,15 +154,6 @@ class Run(Call):
         self.taken: set[int] = set()
 
 
-class _Pages(dict[int, Life]):
-    """Lives by frame, so many at most. Raises UsageError for more."""
-
-    def __setitem__(self, pfn: int, life: Life) -> None:
-        if len(self) >= MAX_PAGES:
-            raise UsageError(f"more than {MAX_PAGES} pages have events at once; no driver has so many")
-        super().__setitem__(pfn, life)
-
-
 class Lives:
     """Rebuilds lives and calls from events. Its handlers run before every check.
 
@@ -173,7 +164,7 @@ class Lives:
     """
 
     def __init__(self) -> None:
-        self.pages = _Pages()
+        self.pages: dict[int, Life] = {}
         self.calls: dict[str, list[Call]] = {}
         self.call: Call | None = None
         self.sees_refs = False
@@ -184,8 +175,13 @@ class Lives:
     def life(self, pfn: int) -> Life:
         """The life of a frame, unknown if it was never seen."""
         life = self.pages.get(pfn)
-        if life is None:
-            life = self.pages[pfn] = Life(pfn)
+        return self.begin(pfn) if life is None else life
+
+    def begin(self, pfn: int) -> Life:
+        """A new life of a frame. Raises UsageError where there are too many at once."""
+        if len(self.pages) >= MAX_PAGES:
+            raise UsageError(f"more than {MAX_PAGES} pages have events at once; no driver has so many")
+        life = self.pages[pfn] = Life(pfn)
         return life
 
     def top(self, task: str) -> Call | None:
@@ -377,9 +373,7 @@ class Lives:
     def _reused(self, pfn: int) -> Life:
         """The life of a frame that is in use now: a new one if the last one that was seen is over."""
         life = self.pages.get(pfn)
-        if life is None or life.gone != UNSEEN:
-            life = self.pages[pfn] = Life(pfn)
-        return life
+        return self.begin(pfn) if life is None or life.gone != UNSEEN else life
 
     # marks, references
 
@@ -387,13 +381,18 @@ class Lives:
         """A page is marked."""
         life = self.pages.get(event.pfn)
         if life is None or (event.mapping == 0 and (life.marked_at != UNSEEN or life.born_at == UNSEEN)):
-            life = self.pages[event.pfn] = Life(event.pfn)  # the allocator wiped it: the end of its last life was not seen
+            life = self.begin(event.pfn)  # the allocator wiped it: the end of its last life was not seen
         self.freed = NOTHING
         life.ops = event.args.get("ops", UNSEEN)
         life.driver = event.args.get("owner", "") or life.driver
         life.marked_at = event.seq
         self.at = life
-        self._holds(event, life)
+        if life.taken:
+            life.taken.pop(event.task, None)
+        if event.task == ALONE and life.born_at != UNSEEN:
+            life.held = max(0, event.refs - sum((life.taken or {}).values()))
+        elif life.held:
+            life.held = 0  # where tasks run, some of it may be for a moment only
         stack = self.calls.get(event.task)
         if stack is not None:
             call = stack[-1]
@@ -401,12 +400,6 @@ class Lives:
                 call.new_mark = True
             elif call.pfn == event.pfn:
                 call.old_mark = True
-
-    def _holds(self, event: Event, life: Life) -> None:
-        """What its owner holds of a page that is marked: where tasks run, some of it may be for a moment only."""
-        life.taken.pop(event.task, None)
-        alone = event.task == ALONE and life.born_at != UNSEEN
-        life.held = max(0, event.refs - sum(life.taken.values())) if alone else 0
 
     def clear_page_movable(self, event: Event) -> None:
         """A page is un-marked."""
@@ -456,10 +449,10 @@ class Lives:
 
     def alloc_page(self, event: Event) -> None:
         """A frame begins a life."""
-        life = self.pages[event.pfn] = self.at = Life(event.pfn)
+        life = self.at = self.begin(event.pfn)
         self.freed = NOTHING
         life.born_at = event.seq
-        life.taken[event.task] = 1
+        life.taken = {event.task: 1}
         life.isolated = False
         life.ops = 0
         life.alloc_order = event.args.get("order", UNSEEN)

@@ -6,6 +6,8 @@ wrote the field directly, which no probe sees. So it is said, and no verdict res
 
 from __future__ import annotations
 
+from itertools import chain
+
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.page_flags import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
@@ -49,16 +51,17 @@ class Consistency:
     def feed(self, event: Event) -> None:  # noqa: C901, PLR0912  (every event comes through here: no calls)
         """Take in one event."""
         seq, task, kind, pfn, flags, mapping, _, args = event
-        if kind in WITHIN:
+        look = _LOOKS.get(kind, 0)
+        if look & _WITHIN:
             if task in self._callbacks:
                 self.nesting.within(event)
             elif kind == "unlock_page":
                 self.nesting.after(event)
-        elif kind in CALLS:
+        elif look & _CALL:
             self._nested(event)
-        if self.sticky and mapping > 0:
+        if mapping > 0 and self.sticky:
             mapping = PAGE_MAPPING_MOVABLE
-        if kind in _FLAG_CHANGES:  # they show the flag as it was before
+        if look & _FLAG_CHANGE:  # they show the flag as it was before
             self._isolated[pfn] = kind == "set_page_isolated"
         elif mapping >= 0:
             left = self._mapping
@@ -69,7 +72,7 @@ class Consistency:
                 if self._isolated.get(pfn, now) is not now and kind != "unlock_page":  # the rules judge unlocks
                     self._changed(event, now)
                 self._isolated[pfn] = now
-            if kind in _CHANGES:
+            if look & _CHANGE:
                 if kind == "free_page":
                     self._free(event, left.pop(pfn, UNSEEN))
                     return
@@ -79,7 +82,7 @@ class Consistency:
                 mapping = (0 if self.sticky else args.get("ops", 0)) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
             left[pfn] = mapping
             self._last[pfn] = seq
-        elif kind in _RETURNS:
+        elif look & _RETURN:
             self._returned(event)
 
     def _nested(self, event: Event) -> None:
@@ -191,8 +194,13 @@ class NewMark(Check):
 
 
 _EMPTY: dict[str, int] = {}
-_FLAG_CHANGES = frozenset(("set_page_isolated", "clear_page_isolated"))
-_CHANGES = frozenset(("set_page_movable", "clear_page_movable", "free_page"))
-_RETURNS = frozenset(
-    ("isolate_page_ret", "isolate_movable_page_ret", "putback_page_ret", "migratepage_ret", "move_to_new_page_ret")
-)
+_WITHIN, _CALL, _FLAG_CHANGE, _CHANGE, _RETURN = 1, 2, 4, 8, 16
+_KINDS = {
+    _WITHIN: WITHIN,
+    _CALL: CALLS,
+    _FLAG_CHANGE: ("set_page_isolated", "clear_page_isolated"),
+    _CHANGE: ("set_page_movable", "clear_page_movable", "free_page"),
+    _RETURN: ("isolate_page_ret", "isolate_movable_page_ret", "putback_page_ret", "migratepage_ret", "move_to_new_page_ret"),
+}
+_LOOKS = {kind: sum(look for look, kinds in _KINDS.items() if kind in kinds) for kind in chain(*_KINDS.values())}
+"""What is looked at in an event, by its kind: one or more of the numbers above."""

@@ -21,7 +21,7 @@ from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, unknown_era
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
-from movable.trace.read.numbers import Damaged, Fault, events_in, number
+from movable.trace.read.numbers import Damaged, Fault, events_in
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
 from movable.trace.read.sticky import translated
 from movable.trace.read.values import Values
@@ -334,9 +334,11 @@ class Reader(Values):
             token = tokens[layout.flags]
             flags = self._flags[token] if token in self._flags else self._flag_word(token)
         if layout.mapping >= 0:
-            mapping = self._number(tokens[layout.mapping], self._mappings, "mapping")
+            token = tokens[layout.mapping]
+            mapping = self._mappings[token] if token in self._mappings else self._number(token, self._mappings, "mapping")
         if layout.refs >= 0:
-            refs = self._number(tokens[layout.refs], self._counts, "refs")
+            token = tokens[layout.refs]
+            refs = self._counts[token] if token in self._counts else self._number(token, self._counts, "refs")
         return pfn, flags, mapping, refs
 
     def _unlock(
@@ -393,19 +395,11 @@ class Reader(Values):
     def _return(self, layout: Layout, task: Task, rest: str) -> Event | None:
         """A return belongs to the innermost open call of its function; one without such a call is another page's."""
         means = layout.meaning
-        at = rest.find("<- ")
-        site = rest[at : rest.find(")", at)] if at >= 0 else ""
-        if site and site not in layout.sites:
-            self._learn_site(layout, site)
+        known = rest in layout.tokens
+        if not known:
+            self._new_site(layout, rest)
         frame = task.pop(means.call)
-        at = rest.rfind("ret=")
-        if at >= 0:
-            if not layout.ret:
-                layout.ret = True
-                self.damaged += layout.count  # so the lines before this one have lost theirs
-        elif layout.ret:
-            raise Damaged("a return without its value")
-        ret = self._returned(rest[at:]) if at >= 0 else None
+        ret = layout.tokens[rest] if known else self._returned(layout, rest)
         if frame is not None and frame.pfn == UNREAD_CALL:
             return None
         if frame is None:
@@ -418,7 +412,7 @@ class Reader(Values):
         args: dict[str, Any] = {}
         if ret is not None:
             if ret < 0 and means.kind == "isolate_page_ret":
-                raise Damaged(f"{shown(rest[at:].strip(), 40)} is no byte, as which the answer is recorded")
+                raise Damaged(f"ret={ret} is no byte, as which the answer is recorded")
             args["ret"] = ret if means.kind != "isolate_page_ret" or ret not in (0, 1) else bool(ret)
         if frame.driver:
             args["driver"] = frame.driver
@@ -429,17 +423,6 @@ class Reader(Values):
             self.caller = self._caller(task, rest)
         event: Event = _new(Event, (self.line, task.name, means.kind, frame.pfn, UNSEEN, UNSEEN, UNSEEN, args))
         return event
-
-    def _returned(self, token: str) -> int:
-        """The value of a return. Raises Damaged where there is none: without it, nothing is known of the call."""
-        value = self._counts.get(token)
-        if value is not None:
-            return value
-        found = number(token.rstrip())
-        if found is None:
-            raise Fault(f"{token.rstrip()}: the probe could not read it")
-        self._counts[token] = found
-        return found
 
     def _open_unread(self, layout: Layout, head: str) -> None:
         """A call whose line is damaged: its return will come, and belongs to no page that is known."""

@@ -112,6 +112,35 @@ class Values:
         self._pages[token] = pfn
         return pfn
 
+    def _new_site(self, layout: Layout, rest: str) -> None:
+        """Where a function returns from, in a line that is not known."""
+        at = rest.find("<- ")
+        site = rest[at : rest.find(")", at)] if at >= 0 else ""
+        if site and site not in layout.sites:
+            self._learn_site(layout, site)
+
+    def _returned(self, layout: Layout, rest: str) -> int | None:
+        """The value of a return, in a line that is not known; None where its event shows none.
+
+        Raises Damaged where there is none: without it, nothing is known of the call.
+        """
+        at = rest.rfind("ret=")
+        if at < 0:
+            if layout.ret:
+                raise Damaged("a return without its value")
+            return None
+        if not layout.ret:
+            layout.ret = True
+            self.damaged += layout.count  # so the lines before this one have lost theirs
+        token = rest[at:].rstrip()
+        found = number(token)
+        if found is None:
+            raise Fault(f"{token}: the probe could not read it")
+        if len(layout.tokens) > CACHE_LIMIT:
+            layout.tokens.clear()
+        layout.tokens[rest] = found
+        return found
+
     def _refuse(self, why: str) -> None:
         """Count the present line as one that cannot be read, and remember the first of them."""
         self.damaged += 1
