@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,10 @@ START_UP_SECONDS = 0.3
 """Seconds that a command may take to start before they count as time of its check."""
 MIN_SECONDS = 0.5
 """Seconds of a check's time that are left for it, however long the command took to start, and a driver in C to be built."""
+TARDINESS = 1.0
+"""Seconds after its time when a command has ended."""
+END_SECONDS = 0.15
+"""Seconds of the processor that a command takes from the deadline of its check to its own end."""
 STUCK_SECONDS = 0.5
 """Seconds that one thing took, when time was over, after which that is what is wrong."""
 PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
@@ -252,6 +257,15 @@ def _late(seconds: float | None) -> float:
     return max(0.0, min(time.monotonic() - began - START_UP_SECONDS, seconds - MIN_SECONDS))
 
 
+def _latest(began: float, seconds: float) -> float:
+    """The last moment for the deadline of a check whose command began then, on a machine as busy as it was since: on one that gives
+    the command a tenth of its processors the end takes ten times as long."""
+    now = time.monotonic()
+    used = sum(os.times()[:4])
+    slowness = max(1.0, (now - began) / max(used, START_UP_SECONDS))
+    return max(now + MIN_SECONDS + GRACE_SECONDS, began + seconds + TARDINESS - END_SECONDS * slowness)
+
+
 @dataclass(slots=True)
 class Time:
     """What a check may take by the clock: it ``began`` at a moment, what runs at ``deadline`` is killed (None: nothing is), and
@@ -268,6 +282,8 @@ class Time:
         began = time.monotonic() - _late(seconds) - spent
         if seconds is None:
             return cls(began, None, PATIENCE)
+        if command_began is not None:
+            began = min(began, _latest(command_began, seconds) - seconds - GRACE_SECONDS)
         return cls(began, began + seconds + GRACE_SECONDS, max(0.5, min(PATIENCE, seconds / 2)))
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from movable.contract import supervised
+from movable.contract.budget import budget_of
 from movable.supervise.process import age
 
 
@@ -17,6 +19,23 @@ def test_what_the_command_took_to_start_is_time_of_its_first_check(monkeypatch: 
     assert supervised._late(3.0) == 2.5 and supervised._late(0.2) == 0.0
     monkeypatch.setattr(supervised, "command_began", time.monotonic() - 100)
     assert supervised._late(None) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("started", "used", "seconds", "deadline"),
+    [(0.5, 0.45, 10.0, 10.55), (4.0, 0.4, 10.0, 9.5), (4.0, 0.4, 3.0, 4.75), (20.0, 0.0, 3.0, 20.75)],
+    ids=["quiet", "a tenth of the machine", "hardly any time left", "none left"],
+)
+def test_on_a_busy_machine_a_check_ends_sooner_so_that_its_command_ends_in_time(
+    started: float, used: float, seconds: float, deadline: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds from the start of the command: what it took to start, the processor that it had for that."""
+    monkeypatch.setattr(supervised, "command_began", 100.0)
+    monkeypatch.setattr(supervised, "time", SimpleNamespace(monotonic=lambda: 100.0 + started))
+    monkeypatch.setattr(supervised, "os", SimpleNamespace(times=lambda: (used, 0.0, 0.0, 0.0, 0.0)))
+    time = supervised.Time.of(budget_of(seconds))
+    assert time.deadline == pytest.approx(100.0 + deadline)
+    assert time.began + seconds + supervised.GRACE_SECONDS == time.deadline
 
 
 def test_the_age_of_a_process_grows() -> None:
