@@ -102,6 +102,8 @@ def test_other_commands_end_at_once(words: tuple[str, ...], tmp_path: Path) -> N
     assert code == 130 and "Traceback" not in err
 
 
+LENGTH = 15.0
+"""Seconds of a command in which it is interrupted."""
 COMMANDS = {
     "check": ("check", DRIVER, "--examples", "60"),
     "writing": ("check", DRIVER, "--examples", "1", "--executions", "1", "--json", "c.json", "--html", "c.html"),
@@ -113,12 +115,12 @@ COMMANDS = {
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_hundred_interruptions_at_random_moments(name: str, tmp_path: Path) -> None:
-    """Twenty-five for each command, over its start, its search, its explanations and its writing."""
+    """Twenty-five for each command, over its start, its search, its explanations and its writing; of a long one over LENGTH."""
     dice = random.Random(1)
     words = [str(tmp_path / word) if word.startswith("c.") else word for word in COMMANDS[name]]
     began = time.monotonic()
     whole = subprocess.run([sys.executable, "-m", "movable", *words], capture_output=True, cwd=ROOT, env=ENV, timeout=300)
-    length = time.monotonic() - began
+    length = min(time.monotonic() - began, LENGTH)
     for _ in range(25):
         number = dice.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
         code, _out, err, _ = interrupted(number, dice.uniform(0.1, length), tmp_path, *words)
