@@ -13,6 +13,7 @@ from movable.mm.memparse import parse_size, readable
 from movable.mm.page import PAGE_SHIFT
 from movable.mm.validate import validate_vm
 from movable.sh import filters
+from movable.sh.dmesg import dmesg
 from movable.sh.failure import CommandFailed
 from movable.sh.files import File, tree
 from movable.sh.line import Pipeline, parse
@@ -36,6 +37,7 @@ class Shell:
             "help": self._help, "history": self._history, "obstacles": self._obstacles, "balloon": self._balloon,
             "verify": self._verify, "map": self._map, "true": lambda words, given: "",
             "sleep": lambda words, given: "", "uname": self._uname, "free": self._free,
+            "dmesg": lambda words, given: dmesg(self.machine.vm),
         }  # fmt: skip
         self.commands |= {
             "grep": partial(filters.grep, read=self._read), "head": partial(filters.head, read=self._read),
@@ -251,6 +253,7 @@ COMMAND | grep PATTERN   also head, tail, wc and tee, behind a pipe or with file
 sysctl vm.nr_hugepages   settings by their dotted names; sysctl vm.compact_memory=1 writes one
 balloon SIZE             what the host asks the balloon for; alone: its size
 obstacles                which frames were in the way of what failed last, and whose they are
+dmesg                    what a kernel's log would say of that; movable explain reads it
 verify                   read everything back that was stored, and count the machine again
 map                      draw the machine's frames
 numactl -H               nodes; numactl --membind=1 -- touch 16M starts a process with its memory there

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from movable.mm.mmzone import Node
     from movable.mm.vm import VM
 
+HUGE_POOL = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 MAX_BLOCK = 128 << 20
 """Bytes of a memory block on x86-64; an eighth of a node where that is less."""
 
@@ -47,7 +48,9 @@ def tree(machine: Machine) -> dict[str, File]:
         "/proc/zoneinfo": File(lambda: zoneinfo(vm)),
         "/proc/sys/vm/compact_memory": File(None, partial(_compact_memory, vm)),
         "/proc/sys/vm/extfrag_threshold": File(lambda: "500\n"),
-        "/proc/sys/vm/nr_hugepages": File(lambda: f"{len(machine.huge)}\n", lambda text: _set_huge_pages(machine, text)),
+        "/proc/sys/vm/nr_hugepages": File(lambda: f"{len(machine.huge)}\n", partial(_set_huge_pages, machine)),
+        f"{HUGE_POOL}/nr_hugepages": File(lambda: f"{len(machine.huge)}\n", partial(_set_huge_pages, machine)),
+        f"{HUGE_POOL}/free_hugepages": File(lambda: f"{len(machine.huge)}\n"),
         "/sys/kernel/debug/extfrag/extfrag_index": File(lambda: extfrag_index_text(vm)),
         "/sys/kernel/debug/extfrag/unusable_index": File(lambda: unusable_index_text(vm)),
         "/sys/devices/system/memory/soft_offline_page": File(None, lambda text: _soft_offline(machine, text)),
@@ -142,12 +145,18 @@ def _memory_blocks(machine: Machine) -> Iterator[tuple[str, File]]:
         start = block * size
         folder = f"/sys/devices/system/memory/memory{block}"
         yield f"{folder}/state", File(partial(_state, machine, start), partial(_set_state, machine, start, size))
+        yield f"{folder}/online", File(partial(_online, machine, start))
+        yield f"{folder}/removable", File("1\n".__str__)  # as kernels since 5.8 say of every block
         yield f"{folder}/phys_index", File(f"{block:08x}\n".__str__)
         yield f"{folder}/valid_zones", File(f"{vm.zone_of(start).name}\n".__str__)
 
 
 def _state(machine: Machine, start: int) -> str:
     return "offline\n" if is_offline(machine.vm.zone_of(start), start) else "online\n"
+
+
+def _online(machine: Machine, start: int) -> str:
+    return f"{not is_offline(machine.vm.zone_of(start), start):d}\n"
 
 
 def _set_state(machine: Machine, start: int, size: int, text: str) -> None:

@@ -7,30 +7,54 @@ from collections.abc import Callable, Sequence
 
 from movable.sh.failure import CommandFailed
 
+MOST = 1 << 30  # matches that are shown
 Read = Callable[[str, str], str]
 """Reads a file for a command: its path, and the command's name for the error."""
 
 
 def grep(words: Sequence[str], given: str, read: Read) -> str:
-    """Lines that match a pattern; with several files each line has its file's name before it."""
+    """Lines that match a pattern, and those around (-A, -B, -C); with several files each line has its file's name before it."""
+    around, words = _around(words)
     flags, rest = _options(words)
     if not rest or flags - set("vicEHhnr"):
-        raise CommandFailed("grep: give a pattern, and files or a pipe; -v, -i, -c, -n, -r and -E are known")
+        raise CommandFailed("grep: give a pattern, and files or a pipe; -v, -i, -c, -n, -r, -E, -m, -A, -B and -C are known")
     try:
         pattern = re.compile(rest[0], re.IGNORECASE if "i" in flags else 0)
     except re.error as error:
         raise CommandFailed(f"grep: {error}") from None
     named = (len(rest) > 2 or bool(flags & set("Hr"))) and "h" not in flags
-    kept = []
+    output, count = "", 0
     for path, text in _sources(rest[1:], given, read, "grep"):
-        for number, line in enumerate(text.splitlines(), 1):
-            if (pattern.search(line) is None) == ("v" in flags):
-                kept.append((f"{path}:" if named and path else "") + (f"{number}:" if "n" in flags else "") + line)
+        lines = text.splitlines()
+        hits = [at for at, line in enumerate(lines) if (pattern.search(line) is None) == ("v" in flags)][: around["m"]]
+        count += len(hits)
+        shown = sorted({at for hit in hits for at in range(hit - around["B"], hit + around["A"] + 1) if 0 <= at < len(lines)})
+        for before, at in zip([None, *shown], shown, strict=False):
+            output += "--\n" if before is not None and at > before + 1 and around["A"] + around["B"] else ""
+            mark = ":" if at in hits else "-"
+            place = (f"{path}{mark}" if named and path else "") + (f"{at + 1}{mark}" if "n" in flags else "")
+            output += f"{place}{lines[at]}\n"
     if "c" in flags:
-        return f"{len(kept)}\n"
-    if not kept:
+        return f"{count}\n"
+    if not count:
         raise CommandFailed("")
-    return "".join(f"{line}\n" for line in kept)
+    return output
+
+
+def _around(words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+    """How many lines after and before a match are wanted, and how many matches; and the other words."""
+    found, rest, left = {"A": 0, "B": 0, "m": MOST}, list(words), []
+    while rest:
+        word = rest.pop(0)
+        option = re.fullmatch(r"-([ABCm])(\d{0,6})", word)
+        if option is None:
+            left.append(word)
+            continue
+        number = option[2] or (rest.pop(0) if rest else "")
+        if not (number.isascii() and number.isdigit()):
+            raise CommandFailed(f"grep: {word} wants a number of lines")
+        found |= {name: int(number[:6]) for name in (option[1] if option[1] != "C" else "AB")}
+    return found, left
 
 
 def head(words: Sequence[str], given: str, read: Read) -> str:

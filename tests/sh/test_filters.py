@@ -43,7 +43,15 @@ def test_tee_and_sysctl_write(shell: Shell) -> None:
     assert shell.run("sysctl -w vm.nr_hugepages=2; cat /proc/sys/vm/nr_hugepages") == "vm.nr_hugepages = 2\n2\n"
 
 
+def test_grep_shows_lines_around_a_match(shell: Shell) -> None:
+    assert shell.run("grep -A2 'pages free' /proc/zoneinfo").splitlines() == shell.run("head -4 /proc/zoneinfo").splitlines()[1:]
+    assert shell.run("grep -n -B 1 low /proc/zoneinfo").splitlines()[0].startswith("3-        min")
+    assert shell.run("grep -m1 -c state /proc/zoneinfo; true") == "0\n"
+    assert "--\n" in shell.run("grep -C1 compact_s /proc/vmstat; grep -A1 -E 'compact_stall|nr_free' /proc/vmstat")
+
+
 FAILS = ["grep x /nope", "head -x /proc/vmstat", "sysctl vm.nope", "grep", "cat /nope/*", "echo 1 | tee /nope"]
+FAILS += ["grep -A x /proc/vmstat"]
 
 
 @pytest.mark.parametrize("line", FAILS)

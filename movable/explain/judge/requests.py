@@ -135,13 +135,20 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
         where = ", ".join(tight[:4])
         yield f"The reason is lack of memory: in {where} hardly more was free than what is kept back, and less a moment before."
     elif broken:
-        yield f"The reason is fragmentation: enough is free in {', '.join(broken[:4])}, in blocks that are too small."
+        less = "" if any(_can_begin(material, row, one) for row in rows) else "; too little is free there for compaction to begin"
+        yield f"The reason is fragmentation: enough is free in {', '.join(broken[:4])}, in blocks that are too small{less}."
     elif "held back" in states.values():
         yield "The reason is the watermark: before 4.4 a kernel keeps a part of its larger blocks back, too; there were too few."
     elif all(found == "short" for found in states.values()):
         yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
     else:
         yield "The reason is the type of the free blocks: those that are large enough are not for a request like this."
+
+
+def _can_begin(material: Material, row: FreeBlocks, request: Request) -> bool:
+    """Whether compaction for a request would begin in a zone; where its watermarks are not known it counts as if it would."""
+    marks = zones.marks_of(material, row)
+    return marks is None or row.free >= zones.free_for_compaction(marks, request.order) + kept_back(material, row, request)
 
 
 def state(material: Material, row: FreeBlocks, order: int, request: Request | None = None) -> str:
