@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# The same examples each time: a failure is met by whoever wrote it, not by whoever comes next.
-# For others: --hypothesis-profile=default.
-settings.register_profile("suite", derandomize=True)
+# The same examples each time: a failure is met by whoever wrote it, not by whoever comes next; and no example is wrong because the
+# machine is slow. For others: --hypothesis-profile=default.
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from movable.errors import UsageError
 
-SECONDS = 5.0
+SECONDS = 10.0
 """How long a scheduler may take to answer."""
 
 
 @contextmanager
-def dask(address: str, seconds: float = SECONDS) -> Iterator[Executor]:
+def dask(address: str) -> Iterator[Executor]:
     """The executor of the dask cluster at an address such as tcp://scheduler:8786. Raises UsageError where none answers."""
     try:
         import distributed
@@ -22,7 +22,7 @@ def dask(address: str, seconds: float = SECONDS) -> Iterator[Executor]:
         raise UsageError("--dask needs the package distributed: pip install 'movable[dask]'") from None
     connect: Any = distributed.Client  # which has no types
     try:
-        client = connect(address, timeout=seconds)
+        client = connect(address, timeout=SECONDS)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(f"--dask {address}: no cluster answers there ({type(error).__name__})") from None
     try:

@@ -64,7 +64,10 @@ def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: 
         (["--dask", "nowhere"], "no cluster answers there"),
     ],
 )
-def test_what_cannot_end_well_does_not_begin(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_end_well_does_not_begin(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("movable.supervise.cluster.SECONDS", 0.3)
     assert main(["check", RING, "--examples", "3", *options]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

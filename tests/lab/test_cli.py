@@ -372,7 +372,7 @@ def test_what_is_no_file_is_written_to_and_not_replaced(option: str, tmp_path: P
     with (tmp_path / "copy").open("wb") as copy, started(["cat", str(pipe)], stdout=copy) as reader:
         try:
             code = run("run", "--memory", "8M", "--nodes", "1", option, str(pipe)).returncode
-            reader.wait(10)
+            reader.wait(100)
         finally:
             reader.kill()  # it may wait for a writer that never comes
     assert code == 0 and (tmp_path / "copy").stat().st_size > 1000

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 10_000
 MAX_STEPS = 10_000
-DASK_SECONDS = 10
 
 
 def add_arguments(inner: Verbs) -> None:
@@ -130,7 +129,7 @@ def _executor(arguments: argparse.Namespace, workers: int) -> Iterator[Executor 
     if arguments.dask:
         from movable.supervise.cluster import dask
 
-        with dask(arguments.dask, DASK_SECONDS) as cluster:
+        with dask(arguments.dask) as cluster:
             yield cluster
         return
     if workers == 1:
