@@ -84,9 +84,7 @@ class Disk:
     def _do(self, write: bool, bh: BufferHead, end_io: EndIo) -> None:
         seam = self.vm.seam
         if seam is not None:
-            seam.point("aw", (self.name, bh.blocknr))
-            if write:
-                seam.point("ar", ("file page", file_name(bh.page), bh.page._index))
+            seam.transfer((self.name, bh.blocknr), ("file page", file_name(bh.page), bh.page._index) if write else None)
         ok = not self.fails and bh.blocknr not in self.failing
         if write:
             self.writes += 1

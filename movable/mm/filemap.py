@@ -44,8 +44,8 @@ def _lock_page_watched(page: Page, seam: Seam) -> None:
     """The slow path too: sleepers set PG_waiters, and are woken only by an unlock that sees it."""
     seam.point("lock", ("page", page.pfn, "lock"))
     while page._flags & LOCKED:
-        seam.point("aw", ("page", page.pfn, "flags"))
-        seam.point("ar", ("page", page.pfn, "lock"))  # the lock bit is in the same word, and unlocking looks at ours
+        seam.change(page, "flags")
+        seam.peek(page, "lock")  # the lock bit is in the same word, and unlocking looks at ours
         if page._flags & LOCKED:
             page._flags |= WAITERS
             _sleep_on_page(page)

@@ -444,7 +444,7 @@ def _may_reuse(task: Process, vma: VMA, page: Page, vpn: int, pte: int) -> bool:
         if not page._flags & LRU:
             lru_add_drain_cpu(task.user, task.cpu)  # the batch may hold the other reference
         if page.seam is not None:
-            page.seam.point("ar", ("page", page.pfn, "refs"))
+            page.seam.peek(page, "refs")
     if not still(vma, vpn, pte):
         return True  # somebody else changed it: the access is tried again
     if not page._flags & EXCLUSIVE:

@@ -382,7 +382,7 @@ def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode
         lock_page(page)
     rc = 0
     if page.seam is not None and not is_movable:
-        page.seam.point("ar", ("page", page.pfn, "writeback"))
+        page.seam.peek(page, "writeback")
     if page._flags >> PG_writeback & 1:
         rc = _await_writeback(page, force, mode)
     if rc == 0:

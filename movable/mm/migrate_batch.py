@@ -177,7 +177,7 @@ class BatchLoop:
     def released(self, page: Page) -> bool:
         """Whether only the isolation's reference is left, so that the owner released the page; then it is done with."""
         if self.seam is not None:
-            self.seam.point("ar", ("page", page.pfn, "refs"))
+            self.seam.peek(page, "refs")
         if page._refcount != 1 or not (self.era.released_by_refs or is_lru_page(page)):
             return False
         if is_lru_page(page):

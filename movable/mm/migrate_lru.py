@@ -53,7 +53,7 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     assert user is not None
     seam = page.seam
     if seam is not None:
-        seam.point("ar", ("page", page.pfn, "refs"))
+        seam.peek(page, "refs")
     mapped = page._mapcount >= 0
     if not page._mapping and page._flags & PRIVATE:  # cut off, and its private data is in use: it will be free soon
         user.move_file_page(None, newpage, page, mode)
@@ -133,7 +133,7 @@ def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page:
     assert mapping is None or isinstance(mapping, FileMapping)
     seam = page.seam
     if seam is not None:
-        seam.point("aw", ("page", page.pfn, "refs"))
+        seam.change(page, "refs")
     held = mapping is None or mapping.i_pages.get(page._index) is page  # 7
     refused = page._refcount != expected or not held  # 6
     if seam is not None:

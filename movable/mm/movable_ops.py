@@ -139,7 +139,7 @@ def set_page_type(page: Page, name: str) -> None:
 def clear_page_type(page: Page, name: str) -> None:
     """Take a type back from a page that was never marked movable. Raises VMBug for another type, and for a mark, which stays."""
     if page.seam is not None:
-        page.seam.point("aw", ("page", page.pfn, "type"))
+        page.seam.change(page, "type")
     if page._mapcount >> TYPE_SHIFT != page.vm.era.page_types[name] >> TYPE_SHIFT:
         raise VMBug("D7", f"the {name} type is taken from a page that does not have it", f"the {name} type", page)
     if page._flags & MOVABLE_OPS:

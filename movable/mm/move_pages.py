@@ -183,7 +183,7 @@ class _Move:
         if page.zone.node.nid == self.node:
             return 0
         if seam is not None:
-            seam.point("ar", ("page", page.pfn, "refs"))
+            seam.peek(page, "refs")
         if page._mapcount > 0 and not self.move_all:
             return -EACCES
         if isolate_lru_page(page):

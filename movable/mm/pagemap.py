@@ -197,7 +197,7 @@ def end_page_writeback(page: Page) -> None:
 
 def _flags(page: Page, on: int, off: int, what: str = "flags") -> None:
     if page.seam is not None:
-        page.seam.point("aw", ("page", page.pfn, what))
+        page.seam.change(page, what)
     page._flags = (page._flags | on) & ~off
 
 

@@ -110,8 +110,7 @@ def shmem_writepage(mapping: FileMapping, page: Page) -> bool:
     space.swap_map[slot] = 1
     written = swap_writepage(space, page, slot)
     if seam is not None:
-        seam.point("aw", ("i_pages", mapping.host.path))
-        seam.point("aw", ("page", page.pfn, "refs"))
+        seam.remove_mapping(page, ("i_pages", mapping.host.path))
     if not written or page._refcount != 2 or mapping.i_pages.get(page._index) is not page:
         page._flags |= DIRTY
         swap_free(space, slot)

@@ -79,7 +79,7 @@ def add_page_to_lru_list(page: Page) -> None:
     which = page_lru(page)
     if page.seam is not None:
         with vec.lock:
-            page.seam.point("aw", ("page", page.pfn, "flags"))
+            page.seam.change(page, "flags")
             which = page_lru(page)
             list_add(page._lru, vec.lists[which])
             page._flags |= LRU
@@ -175,8 +175,7 @@ def isolate_lru_page(page: Page) -> int:
 
 def _isolate_watched(page: Page, seam: Seam) -> int:
     """The flag is tested, cleared and the reference taken in one step, so that only one of two tasks gets the page."""
-    seam.point("aw", ("page", page.pfn, "flags"))
-    seam.point("aw", ("page", page.pfn, "refs"))
+    seam.isolate_lru_page(page)
     if not page._flags & LRU or not page._refcount:
         return -EBUSY
     page._refcount += 1

@@ -64,6 +64,22 @@ class Tracepoints:
         if self.scheduler is not None:
             self.scheduler.point("aw", ("page", page.pfn, part))
 
+    def remove_mapping(self, page: Page, where: Hashable) -> None:
+        """Somebody takes a page out of its file or the swap cache if nobody else holds it: two steps, one for each location."""
+        self.point("aw", where)
+        self.change(page, "refs")
+
+    def isolate_lru_page(self, page: Page) -> None:
+        """Somebody takes a page off its list, with a reference: two steps, one for each location. That it did is an event."""
+        self.change(page, "flags")
+        self.change(page, "refs")
+
+    def transfer(self, block: Hashable, content: Hashable | None) -> None:
+        """A block is read, or written from a page's ``content``: two steps, one for each location."""
+        self.point("aw", block)
+        if content is not None:
+            self.point("ar", content)
+
     # references
 
     def get_page(self, page: Page) -> None:

@@ -171,8 +171,7 @@ def _remove_mapping(user: Userspace, page: Page) -> bool:
         return False
     mapping, seam = file_of(page), page.seam
     if seam is not None:
-        seam.point("aw", ("i_pages", mapping.name) if mapping is not None else ("swap", page._private))
-        seam.point("aw", ("page", page.pfn, "refs"))
+        seam.remove_mapping(page, ("i_pages", mapping.name) if mapping is not None else ("swap", page._private))
     if page._refcount != 2 or page._flags & DIRTY:
         return False
     if mapping is not None:
