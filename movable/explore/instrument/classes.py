@@ -10,7 +10,7 @@ import sys
 import types
 from array import array
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from movable.explore.failure import ExploreError
@@ -264,15 +264,11 @@ def _subclass(cls: type) -> tuple[type, Cell]:
     return made, cell
 
 
-def _attribute_hooks(cls: type, cell: Cell) -> dict[str, Any]:  # noqa: C901  (three closures over one table)
-    """The hot path: every attribute access of a watched object comes through here."""
+def _locating(cls: type, cell: Cell) -> Callable[[Any, str], str | None]:
+    """The function that says where an attribute is; None for what is no state of a watched object."""
     data = cell.data
-    get: Any = cls.__getattribute__
-    put: Any = cls.__setattr__
-    drop: Any = cls.__delattr__
 
     def location(self: Any, attr: str) -> str | None:
-        """Where an attribute is; None for what is no state of a watched object."""
         is_data = data.get(attr)
         if is_data is None:
             is_data = data[attr] = _is_data(cls, attr)
@@ -283,6 +279,17 @@ def _attribute_hooks(cls: type, cell: Cell) -> dict[str, Any]:  # noqa: C901  (t
         if attr not in seen.keys:
             seen.keys[attr] = f"{seen.name}.{attr}"
         return seen.keys[attr]
+
+    return location
+
+
+def _attribute_hooks(cls: type, cell: Cell) -> dict[str, Any]:
+    """The hot path: every attribute access of a watched object comes through here."""
+    data = cell.data
+    location = _locating(cls, cell)
+    get: Any = cls.__getattribute__
+    put: Any = cls.__setattr__
+    drop: Any = cls.__delattr__
 
     def __getattribute__(self: Any, attr: str) -> Any:
         if data.get(attr, True):
