@@ -100,7 +100,7 @@ def processes(jobs: int) -> Iterator[Executor]:
         yield crew
 
 
-def spread(  # long: `interleavings` on many processes, in the same order
+def spread(
     target: str,
     chosen: Subject,
     executor: Executor,
@@ -132,40 +132,49 @@ def spread(  # long: `interleavings` on many processes, in the same order
         for number, scenario in enumerate(plan):
             earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")
             report = Explored(scenario.name, str(scenario), operations=scenario.operations)
+            trial = None
             if ended or (earlier is not None and not earlier.rules):
-                result.scenarios.append(earlier or report)
-                result.scenarios[-1].left_out = ended
-                continue
-            if result.executions >= executions:
-                result.scenarios.append(report)
-                continue  # reported as not reached
-            board.enter("interleavings", str(scenario), scenario_token(chosen, scenario))
-            trial = Trial(chosen, scenario)
-            trial.known = known
+                report = earlier or report
+                report.left_out = ended
+            elif result.executions < executions:  # else it is reported as not reached
+                trial = _begun(chosen, scenario, known, report)
             result.scenarios.append(report)
-            if trial.orders.errors and not trial.orders.outcomes:
-                report.left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
+            if trial is None or report.left_out:
                 continue
             file = None if directory is None else _file(Path(directory), number, scenario)
             _Part(target, trial, executor, share, file, result, apart).run()
             if notice is not None:
                 notice(result, {rule: one.what for rule, one in result.broken.items()})
     except (Exception, Hang, KeyboardInterrupt) as error:
-        if isinstance(error, (Refused, UsageError)) and not isinstance(error, Ungoverned):
-            raise UsageError(str(error)) from None
         if by_hand(error):
             result.stopped = "interrupted: this is the report so far"
-        elif isinstance(error, OSError) and directory is not None and not place_of(error):
-            place = shown(error.filename or directory)
-            result.refused = f"interleavings were not explored to the end: {place}: {error.strerror}"
         else:
-            result.refused = refusal(chosen, error)
+            result.refused = _why_ended(error, chosen, directory)
     leave(chosen)
     for one in result.scenarios:
         for rule in ("D49", "D51", "D52", "D53"):
             result.exercised[rule] += one.executions
     result.seconds = time.monotonic() - began
     return result
+
+
+def _begun(chosen: Subject, scenario: Scenario, known: frozenset[str], report: Explored) -> Trial:
+    """A scenario's trial; the report says where it fails without any interleaving, so that there is nothing to explore."""
+    board.enter("interleavings", str(scenario), scenario_token(chosen, scenario))
+    trial = Trial(chosen, scenario)
+    trial.known = known
+    if trial.orders.errors and not trial.orders.outcomes:
+        report.left_out = f"it fails without any interleaving: {trial.orders.errors[0]}"
+    return trial
+
+
+def _why_ended(error: BaseException, chosen: Subject, directory: str | None) -> str:
+    """Why interleavings were not explored to the end, in words. Raises UsageError for a campaign that cannot be gone on with."""
+    if isinstance(error, (Refused, UsageError)) and not isinstance(error, Ungoverned):
+        raise UsageError(str(error)) from None
+    if isinstance(error, OSError) and directory is not None and not place_of(error):
+        return f"interleavings were not explored to the end: {shown(error.filename or directory)}: {error.strerror}"
+    return refusal(chosen, error)
 
 
 def _file(directory: Path, number: int, scenario: Scenario) -> Path:
