@@ -22,7 +22,7 @@ from movable.concurrent.execution import Trial
 from movable.concurrent.failures.ended import token_of
 from movable.concurrent.failures.explain import OPTIONS, Explanation, explanation_of, full, rule_of_failure, words_of
 from movable.concurrent.plan.precheck import Watch, suspicious
-from movable.concurrent.search import Interleavings, Notice, leave, planned, refusal, scenario_token
+from movable.concurrent.search import Interleavings, Notice, planned, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
 from movable.contract.report import Explored
 from movable.errors import UsageError, by_hand
@@ -100,7 +100,7 @@ def processes(jobs: int) -> Iterator[Executor]:
         yield crew
 
 
-def spread(
+def spread(  # long by its parameters, and by what may befall a scenario
     target: str,
     chosen: Subject,
     executor: Executor,
@@ -127,7 +127,7 @@ def spread(
     began = time.monotonic()
     try:
         plan = planned(chosen, scenarios, executions=executions, fatal=fatal)
-        result.left_out, result.unplanned = dict(plan.left_out), plan.unplanned
+        result.take_plan(plan)
         share = max(MIN_EXECUTIONS, executions // max(1, len(plan)))
         for number, scenario in enumerate(plan):
             earlier, ended = (before or {}).get(str(scenario)), (fatal or {}).get(str(scenario), "")
@@ -150,11 +150,7 @@ def spread(
             result.stopped = "interrupted: this is the report so far"
         else:
             result.refused = _why_ended(error, chosen, directory)
-    leave(chosen)
-    for one in result.scenarios:
-        for rule in ("D49", "D51", "D52", "D53"):
-            result.exercised[rule] += one.executions
-    result.seconds = time.monotonic() - began
+    result.finish(chosen, began)
     return result
 
 

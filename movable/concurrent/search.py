@@ -81,7 +81,21 @@ class Interleavings:
         """Executions of all scenarios together."""
         return sum(one.executions for one in self.scenarios)
 
+    def take_plan(self, plan: Plan) -> None:
+        """Note what the plan has no room for."""
+        self.left_out, self.unplanned = dict(plan.left_out), plan.unplanned
 
+    def finish(self, subject: Subject, began: float) -> None:
+        """Leave the driver's modules as they were, and count: every execution could have broken what only the explorer judges."""
+        with suppress(UsageError):  # what cannot be copied was never touched
+            subject.ambient.reset()
+        for rule in OF_EVERY_EXECUTION:
+            self.exercised[rule] += self.executions
+        self.seconds = time.monotonic() - began
+
+
+OF_EVERY_EXECUTION = ("D49", "D51", "D52", "D53")
+"""Rules that every execution exercises."""
 REPEATED_EXECUTION = 3
 """The execution that is run once more, to see whether it does the same: one of the first in which a task was interrupted."""
 WATCHED_EXECUTIONS = 200
@@ -294,7 +308,7 @@ def interleavings(  # long: the front door, with the order of all phases
         for search in searches:
             search.go_on((before or {}).get(search.report.what), fatal.get(search.report.what, ""))
         result.scenarios = [search.report for search in searches]
-        result.left_out, result.unplanned = dict(plan.left_out), plan.unplanned
+        result.take_plan(plan)
         spent = sum(search.report.executions for search in searches)
         turns = _Turns(searches, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()
@@ -314,11 +328,7 @@ def interleavings(  # long: the front door, with the order of all phases
             result.broken[rule] = Explanation(rule, sighting.trial.scenario, what)
         else:
             result.broken[rule] = _explained(sighting, end)
-    leave(subject)
-    for one in result.scenarios:
-        for rule in ("D49", "D51", "D52", "D53"):
-            result.exercised[rule] += one.executions
-    result.seconds = time.monotonic() - began
+    result.finish(subject, began)
     return result
 
 
@@ -330,12 +340,6 @@ def _explained(sighting: Sighting, end: float | None) -> Explanation:
         rule = rule_of_failure(sighting.failure)
         what = f"{words_of(sighting.failure)} (it could not be run again: {_one_line(error)})"
         return Explanation(rule, sighting.trial.scenario, what)
-
-
-def leave(subject: Subject) -> None:
-    """Leave the driver's modules as they were."""
-    with suppress(UsageError):  # what cannot be copied was never touched
-        subject.ambient.reset()
 
 
 def planned(
