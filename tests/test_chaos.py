@@ -33,7 +33,7 @@ class Chaos:
     """Commands that are drawn, and what became of them."""
 
     def __init__(self, seed: int, folder: Path) -> None:
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.folder = folder
         words = mutants(made(), 1 << 20, seed)
         self.tokens = (text for text in words if "\0" not in text and text.isascii())  # a command line takes no others
@@ -42,9 +42,9 @@ class Chaos:
 
     def command(self) -> list[str]:
         """Some words."""
-        kind = self.dice.choice(["check", "check", "jobs", "replay", "trace", "museum", "run"])
+        kind = self.rng.choice(["check", "check", "jobs", "replay", "trace", "museum", "run"])
         self.seen[kind] += 1
-        driver = f"tests/drivers_for_tests/hostile_drivers.py:{self.dice.choice(HOSTILE)}"
+        driver = f"tests/drivers_for_tests/hostile_drivers.py:{self.rng.choice(HOSTILE)}"
         if kind == "replay":
             return ["replay", HALF, "--", next(self.tokens)]
         if kind == "trace":
@@ -64,17 +64,17 @@ class Chaos:
         """One command, and what is done to it."""
         words = self.command()
         mark = f"MOVABLE_TEST={os.urandom(8).hex()}"
-        line = f'exec "$@" {self.dice.choice(OUTPUTS)}'
+        line = f'exec "$@" {self.rng.choice(OUTPUTS)}'
         environment = {**ENV, **dict([mark.split("=")])}
         process = subprocess.Popen(
             ["bash", "-c", line, "bash", sys.executable, "-m", "movable", *words], cwd=ROOT, env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
             start_new_session=True, preexec_fn=heed,
         )  # fmt: skip
-        number = self.dice.choice([0, 0, 0, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+        number = self.rng.choice([0, 0, 0, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
         try:
             if number:
-                time.sleep(self.dice.uniform(0.1, 3))
+                time.sleep(self.rng.uniform(0.1, 3))
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
             out, err = process.communicate(timeout=LONGEST)

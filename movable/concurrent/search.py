@@ -16,7 +16,7 @@ from typing import Any
 from movable.concurrent.execution import Trial, shown_by, unfit
 from movable.concurrent.failures.explain import OPTIONS, Explanation, Sighting, explain_failure, rule_of_failure, words_of
 from movable.concurrent.plan.derive import Plan, derive, size_for, weight
-from movable.concurrent.plan.precheck import Watch, look, suspicious
+from movable.concurrent.plan.precheck import Watch, precheck, suspicious
 from movable.concurrent.stage import Stage, Subject, token_features
 from movable.contract.report import Explored
 from movable.errors import MovableError, UsageError, by_hand
@@ -358,7 +358,7 @@ def planned(
     board.enter("scenarios", "while scenarios were planned")
     subject.ambient.reset()
     plan = derive(subject, size_for(executions), deadline) if scenarios is None else Plan(scenarios)
-    look(subject, [one for one in plan if str(one) not in (fatal or {})], deadline)
+    precheck(subject, [one for one in plan if str(one) not in (fatal or {})], deadline)
     return plan
 
 

@@ -191,7 +191,7 @@ def _meminfo(title: str, values: dict[str, int]) -> Answer:
         locked = f"{values['Mlocked']} kB are locked (mlock)"
         answer.facts.append(f"{locked}: compaction moves them unless vm.compact_unevictable_allowed is 0.")
     uses, whole = usage.of_meminfo(values)
-    answer.facts.extend(usage.told(uses, whole))
+    answer.facts.extend(usage.shares(uses, whole))
     answer.advice.extend(usage.advice(uses, whole))
     answer.facts = answer.facts or [f"{len(values)} values, none about free memory or huge pages."]
     answer.advice.append(BLOCKS)

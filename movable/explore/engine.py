@@ -35,7 +35,7 @@ LONGEST_WORDS = 4000
 OUTSIDE = "main"
 """What `Scheduler.current` says while no task runs: set-up, check, teardown."""
 
-_PATIENCE = 10_000  # points that a task may pass in teardown before it is told to exit again
+_POINTS_IN_TEARDOWN = 10_000  # points that a task may pass in teardown before it is told to exit again
 _KILLS = 100  # how often it is told before it is given up
 _given_up: list[Any] = []  # kept for ever: collecting such a greenlet would run its endless code again
 
@@ -164,7 +164,7 @@ class Scheduler:
         me = self._running
         if me is None:
             if self._closing:
-                self._linger(_PATIENCE // _KILLS)
+                self._linger(_POINTS_IN_TEARDOWN // _KILLS)
                 raise TaskExit
             if not ready():
                 raise ExploreError(f"outside any task nobody can end the wait for {what}")
@@ -465,9 +465,9 @@ class Scheduler:
     def _linger(self, cost: int = 1) -> None:
         """A task passes a point while it is being ended."""
         self._idle += cost
-        if self._idle > 2 * _PATIENCE:
+        if self._idle > 2 * _POINTS_IN_TEARDOWN:
             self._main.switch()
-        if self._idle > _PATIENCE:
+        if self._idle > _POINTS_IN_TEARDOWN:
             raise TaskExit
 
 

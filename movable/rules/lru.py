@@ -80,7 +80,7 @@ V44 = rule(
 ABOUT_PROCESSES = frozenset(made.id for made in (V28, V29, V30, V31, V41, V42, V43, V44))
 """Rules about pages of processes, which no driver's page is under."""
 
-_KEPT = PTE_RW | PTE_DIRTY | PTE_ACCESSED
+_CARRIED_OVER = PTE_RW | PTE_DIRTY | PTE_ACCESSED
 WHAT_GOES = ((PTE_RW, "the right to write"), (PTE_DIRTY, "that it was written"), (PTE_ACCESSED, "that it was used"))
 
 Place = tuple[str, int]
@@ -185,7 +185,7 @@ class Lru(Check):
         before = self.entries.pop((args["mm"], args["vpn"]), None)
         if before is None:
             return
-        lost, won = before[0] & _KEPT & ~args["pte"], args["pte"] & PTE_RW & ~before[0]
+        lost, won = before[0] & _CARRIED_OVER & ~args["pte"], args["pte"] & PTE_RW & ~before[0]
         for bit, what in WHAT_GOES:
             if lost & bit:
                 self.broken(V30, event, f"the mapping of page {event.pfn} in {args['mm']} lost {what}")

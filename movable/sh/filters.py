@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from movable.sh.failure import CommandFailed
 
-MOST = 1 << 30  # matches that are shown
+MAX_MATCHES = 1 << 30
 Read = Callable[[str, str], str]
 """Reads a file for a command: its path, and the command's name for the error."""
 
@@ -43,7 +43,7 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
 
 def _around(words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """How many lines after and before a match are wanted, and how many matches; and the other words."""
-    found, rest, left = {"A": 0, "B": 0, "m": MOST}, list(words), []
+    found, rest, left = {"A": 0, "B": 0, "m": MAX_MATCHES}, list(words), []
     while rest:
         word = rest.pop(0)
         option = re.fullmatch(r"-([ABCm])(\d{0,6})", word)

@@ -44,7 +44,7 @@ MISSED = 0.25
 """Seconds that are counted at most between two looks at a worker."""
 GRACE = 0.4
 """Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
-LAST = 3.0
+SECONDS_TO_BURY = 3.0
 """Seconds that a keeper has to end what its workers left, before it is killed itself."""
 GARBAGE = 64 << 10
 """Bytes on the channel that are no record."""
@@ -137,7 +137,7 @@ class Supervisor:
         self.wake()
         self._control.close()
         self._control = None
-        end = time.monotonic() + LAST
+        end = time.monotonic() + SECONDS_TO_BURY
         while os.waitpid(self._keeper, os.WNOHANG) == (0, 0):
             if time.monotonic() > end:
                 os.kill(self._keeper, signal.SIGKILL)
@@ -414,7 +414,7 @@ class Watch:
             return Ending(BRED, place, self.bred)
         code = os.waitstatus_to_exitcode(self.status or 0)
         if self.end is not None:
-            return self._told()
+            return self._reported_end()
         if self.came:
             return Ending(INTERRUPTED, place)
         if code == CANNOT_TELL:
@@ -428,7 +428,7 @@ class Watch:
         place = self.board.read()
         return place._replace(forks=1, forked=self.forked) if self.forked and not place.forks else place
 
-    def _told(self) -> Ending:
+    def _reported_end(self) -> Ending:
         end = self.end or {}
         place = self._place()
         if end.get("replaced") and place.phase != PREPARE:

@@ -126,7 +126,7 @@ class BacksOff(Racy):
 
 
 class BacksOffByChance(Racy):
-    """Throws dice, but only while another task is about it."""
+    """Draws random numbers, but only while another task is about it."""
 
     def isolate_page(self, page: Page, mode: int) -> bool:
         if self.lock.held and random.random() > 2:

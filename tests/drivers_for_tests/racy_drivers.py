@@ -289,14 +289,14 @@ class Clock(Racy):
 
 
 class Dice(Racy):
-    """Throws dice in an operation."""
+    """Draws random numbers in an operation."""
 
     def write(self, slot: int, data: bytes) -> bool:
         return super().write(slot, data) and random.random() < 2
 
 
 class MachineDice(Racy):
-    """Throws the machine's own dice, which is fine."""
+    """Draws the machine's own random numbers, which is fine."""
 
     def write(self, slot: int, data: bytes) -> bool:
         return super().write(slot, data) and self.vm.random.random() < 2

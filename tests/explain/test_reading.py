@@ -205,23 +205,23 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_text_is_never_a_traceback_and_never_silent(seed: int) -> None:
     """Edits of lines, truncation, random bytes: each line that says something is read or listed."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     whole = "\n".join((EVERYTHING | ALONE).values())
     for _ in range(40):
         text = list(whole)
-        for _ in range(dice.randint(1, 30)):
-            place = dice.randrange(len(text))
-            how = dice.randrange(4)
+        for _ in range(rng.randint(1, 30)):
+            place = rng.randrange(len(text))
+            how = rng.randrange(4)
             if how == 0:
-                text[place] = chr(dice.choice([0, 7, 27, 48, 57, 64, 0x202E, 0x10FFFF, 0xDC80, dice.randrange(32, 127)]))
+                text[place] = chr(rng.choice([0, 7, 27, 48, 57, 64, 0x202E, 0x10FFFF, 0xDC80, rng.randrange(32, 127)]))
             elif how == 1:
-                del text[place : place + dice.randint(1, 40)]
+                del text[place : place + rng.randint(1, 40)]
             elif how == 2:
-                text[place:place] = list("9" * dice.randint(1, 60))
+                text[place:place] = list("9" * rng.randint(1, 60))
             else:
-                text = text[: dice.randrange(len(text) // 2, len(text))]
+                text = text[: rng.randrange(len(text) // 2, len(text))]
             if len(text) < 2:
                 break
         material = read_one("".join(text))
-        found = record(material, answers(material, dice.randrange(21), "a test"), 9)
+        found = record(material, answers(material, rng.randrange(21), "a test"), 9)
         assert material.recognised + len(found["unread"]) > 0

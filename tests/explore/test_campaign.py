@@ -232,10 +232,10 @@ def test_a_campaign_killed_at_random_moments_comes_to_the_same(seed: int, tmp_pa
     began = time.monotonic()
     expected = run(tmp_path / "undisturbed", None)
     length = time.monotonic() - began
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for kill in range(50):
         file = tmp_path / f"killed-{kill // 5}"  # five kills of each, some before its first line
-        run(file, dice.uniform(0, length / 3))
+        run(file, rng.uniform(0, length / 3))
         if kill % 5 == 4:
             assert run(file, None) == expected
             assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]

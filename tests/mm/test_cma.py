@@ -91,15 +91,15 @@ def test_a_failure_names_its_frame() -> None:
 @pytest.mark.parametrize("order_per_bit", [0, 2])
 def test_what_is_given_and_taken_adds_up(order_per_bit: int) -> None:
     vm, area = machine(order_per_bit)
-    dice = random.Random(order_per_bit)
+    rng = random.Random(order_per_bit)
     got: list[tuple[int, int]] = []
     for _ in range(200):
-        if got and dice.random() < 0.45:
-            pfn, count = got.pop(dice.randrange(len(got)))
+        if got and rng.random() < 0.45:
+            pfn, count = got.pop(rng.randrange(len(got)))
             assert cma_release(area, vm.page(pfn), count)
         else:
-            count = dice.randint(1, 40)
-            page = cma_alloc(area, count, align=dice.randint(0, 4))
+            count = rng.randint(1, 40)
+            page = cma_alloc(area, count, align=rng.randint(0, 4))
             if page is not None:
                 got.append((page.pfn, count))
         frames = [pfn + n for pfn, count in got for n in range(count)]

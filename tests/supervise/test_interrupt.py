@@ -123,14 +123,14 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_hundred_interruptions_at_random_moments(name: str, tmp_path: Path) -> None:
     """Twenty-five for each command, over its start, its search, its explanations and its writing; of a long one over LENGTH."""
-    dice = random.Random(1)
+    rng = random.Random(1)
     words = [str(tmp_path / word) if word.startswith("c.") else word for word in COMMANDS[name]]
     began = time.monotonic()
     whole = subprocess.run([sys.executable, "-m", "movable", *words], capture_output=True, cwd=ROOT, env=ENV, timeout=300)
     length = min(time.monotonic() - began, LENGTH)
     for _ in range(25):
-        number = dice.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-        code, _out, err = interrupted(number, dice.uniform(0.1, length), tmp_path, *words)
+        number = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+        code, _out, err = interrupted(number, rng.uniform(0.1, length), tmp_path, *words)
         if before_the_first_line(number, code, err):
             continue
         assert code in (128 + number, whole.returncode) and "Traceback" not in err, (code, err)
@@ -139,7 +139,7 @@ def test_a_hundred_interruptions_at_random_moments(name: str, tmp_path: Path) ->
 @pytest.mark.campaign
 def test_a_check_on_two_processes_killed_at_random_moments_comes_to_the_same(tmp_path: Path) -> None:
     """Two hundred kills, five for each campaign, and then it is let alone."""
-    dice = random.Random(2)
+    rng = random.Random(2)
     words = ["check", f"{RACY}:CopiesAndWrites", "--interleavings", "1", "--executions", "60", "--jobs", "2"]
 
     def run(name: str, seconds: float | None) -> object:
@@ -167,6 +167,6 @@ def test_a_check_on_two_processes_killed_at_random_moments_comes_to_the_same(tmp
     assert expected
     for kill in range(200):
         name = f"killed-{kill // 5}"
-        run(name, dice.uniform(0, length))
+        run(name, rng.uniform(0, length))
         if kill % 5 == 4:
             assert run(name, None) == expected

@@ -40,40 +40,40 @@ def newer(name: str) -> list[str]:
         return stream.read().splitlines()
 
 
-def value(line: str, dice: random.Random, new: Callable[[str], str]) -> str:
+def value(line: str, rng: random.Random, new: Callable[[str], str]) -> str:
     """The line with the value of one of its fields changed."""
     found = list(FIELD.finditer(line))
     if not found:
         return line
-    one = dice.choice(found)
+    one = rng.choice(found)
     return line[: one.start(2)] + new(one[2]) + line[one.end(2) :]
 
 
-def digit(text: str, dice: random.Random) -> str:
+def digit(text: str, rng: random.Random) -> str:
     """A number with one of its digits changed."""
     places = [at for at, letter in enumerate(text) if letter in "0123456789abcdef" and not text.startswith("0x", at)]
     if not places:
         return text
-    at = dice.choice(places)
+    at = rng.choice(places)
     letters = "0123456789abcdef" if text.startswith("0x") else "0123456789"
-    return text[:at] + dice.choice(letters.replace(text[at], "")) + text[at + 1 :]
+    return text[:at] + rng.choice(letters.replace(text[at], "")) + text[at + 1 :]
 
 
-def character(line: str, dice: random.Random) -> str:
+def character(line: str, rng: random.Random) -> str:
     """The line with any of its characters changed, taken out or put in."""
-    at = dice.randrange(len(line))
-    new = dice.choice("0123456789abcdefx_-+=():.,; \t\0\x1b\xff")
-    return line[:at] + dice.choice([new, "", new + line[at]]) + line[at + 1 :]
+    at = rng.randrange(len(line))
+    new = rng.choice("0123456789abcdefx_-+=():.,; \t\0\x1b\xff")
+    return line[:at] + rng.choice([new, "", new + line[at]]) + line[at + 1 :]
 
 
-def field(line: str, dice: random.Random) -> str:
+def field(line: str, rng: random.Random) -> str:
     """The line without one of its fields, with one twice, or with two exchanged."""
     words = line.split(" ")
     places = [at for at, word in enumerate(words) if FIELD.fullmatch(word)]
     if len(places) < 2:
         return line
-    one, two = dice.sample(places, 2)
-    how = dice.randrange(3)
+    one, two = rng.sample(places, 2)
+    how = rng.randrange(3)
     if how == 0:
         del words[one]
     elif how == 1:
@@ -85,22 +85,22 @@ def field(line: str, dice: random.Random) -> str:
 
 
 CHANGES: dict[str, Change] = {
-    "digit": lambda line, dice: value(line, dice, lambda text: digit(text, dice)),
-    "bit": lambda line, dice: value(line, dice, lambda text: hex(int(text, 16) ^ 1 << dice.randrange(24)) if "x" in text else text),
-    "underscore": lambda line, dice: value(line, dice, lambda text: f"{text[:-1]}_{text[-1]}" if len(text) > 1 else f"{text}_0"),
-    "sign": lambda line, dice: value(line, dice, lambda text: dice.choice("+-") + text),
-    "octal": lambda line, dice: value(line, dice, lambda text: "0o" + text.removeprefix("0x")),
-    "binary": lambda line, dice: value(line, dice, lambda text: "0b1"),
-    "zeros": lambda line, dice: value(line, dice, lambda text: "00" + text.removeprefix("0x")),
-    "fault": lambda line, dice: value(line, dice, lambda text: dice.choice(["(fault)", "(null)"])),
-    "empty": lambda line, dice: value(line, dice, lambda text: ""),
-    "blank": lambda line, dice: value(line, dice, lambda text: f"{text[:1]} {text[1:]}"),
-    "huge": lambda line, dice: value(line, dice, lambda text: text + "0" * dice.choice([1, 20, 5000])),
-    "letters": lambda line, dice: value(line, dice, lambda text: dice.choice(["nan", "inf", "1e3", "0x", "-", "None", "٣", "0xé"])),
+    "digit": lambda line, rng: value(line, rng, lambda text: digit(text, rng)),
+    "bit": lambda line, rng: value(line, rng, lambda text: hex(int(text, 16) ^ 1 << rng.randrange(24)) if "x" in text else text),
+    "underscore": lambda line, rng: value(line, rng, lambda text: f"{text[:-1]}_{text[-1]}" if len(text) > 1 else f"{text}_0"),
+    "sign": lambda line, rng: value(line, rng, lambda text: rng.choice("+-") + text),
+    "octal": lambda line, rng: value(line, rng, lambda text: "0o" + text.removeprefix("0x")),
+    "binary": lambda line, rng: value(line, rng, lambda text: "0b1"),
+    "zeros": lambda line, rng: value(line, rng, lambda text: "00" + text.removeprefix("0x")),
+    "fault": lambda line, rng: value(line, rng, lambda text: rng.choice(["(fault)", "(null)"])),
+    "empty": lambda line, rng: value(line, rng, lambda text: ""),
+    "blank": lambda line, rng: value(line, rng, lambda text: f"{text[:1]} {text[1:]}"),
+    "huge": lambda line, rng: value(line, rng, lambda text: text + "0" * rng.choice([1, 20, 5000])),
+    "letters": lambda line, rng: value(line, rng, lambda text: rng.choice(["nan", "inf", "1e3", "0x", "-", "None", "٣", "0xé"])),
     "character": character,
     "field": field,
-    "cut": lambda line, dice: line[: dice.randrange(len(line))],
-    "head cut": lambda line, dice: line[dice.randrange(1, len(line)) :],
+    "cut": lambda line, rng: line[: rng.randrange(len(line))],
+    "head cut": lambda line, rng: line[rng.randrange(1, len(line)) :],
 }
 """Changes within a line."""
 MOVES = ("drop", "double", "swap", "join", "interleave", "block dropped", "block doubled", "moved")
@@ -109,44 +109,44 @@ MIXED = ("event", "other value", "other task")
 """Changes that take something from another line."""
 
 
-def mixed(kind: str, line: str, lines: list[str], dice: random.Random) -> str:
+def mixed(kind: str, line: str, lines: list[str], rng: random.Random) -> str:
     """The line with the name of another event, a value of the same field elsewhere, or a task that there is not."""
     if kind == "event":
         parts = line.split(": ", 2)
-        other = dice.choice(lines).split(": ", 2)
+        other = rng.choice(lines).split(": ", 2)
         return ": ".join([parts[0], other[1], *parts[2:]]) if len(parts) == len(other) == 3 else line
     if kind == "other task":
-        return re.sub(r"-(\d+) ", lambda found: f"-{int(found[1]) + dice.randrange(1, 9)} ", line, count=1)
+        return re.sub(r"-(\d+) ", lambda found: f"-{int(found[1]) + rng.randrange(1, 9)} ", line, count=1)
     found = list(FIELD.finditer(line))
     if not found:
         return line
-    one = dice.choice(found)
-    values = {match[2] for other in dice.sample(lines, 40) for match in FIELD.finditer(other) if match[1] == one[1]}
-    return line[: one.start(2)] + dice.choice(sorted(values - {one[2]}) or [one[2]]) + line[one.end(2) :]
+    one = rng.choice(found)
+    values = {match[2] for other in rng.sample(lines, 40) for match in FIELD.finditer(other) if match[1] == one[1]}
+    return line[: one.start(2)] + rng.choice(sorted(values - {one[2]}) or [one[2]]) + line[one.end(2) :]
 
 
 def damaged(seed: int, number: int) -> Iterator[Damage]:
     """So many damaged traces; the same seed gives the same ones."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     bases = {name: window(name, first, count) for name, first, count in BASES} | {name: newer(name) for name in NEWER}
     places = {name: [at for at in range(200, len(lines) - 100) if event_of(lines[at])] for name, lines in bases.items()}
     kinds = [*CHANGES, *MOVES, *MIXED]
     for count in range(number):
-        name = dice.choice(list(bases))
+        name = rng.choice(list(bases))
         kind = kinds[count % len(kinds)]
         lines = list(bases[name])
-        at = dice.choice(places[name])
+        at = rng.choice(places[name])
         before = lines[at]
         if kind in CHANGES:
-            lines[at] = CHANGES[kind](before, dice)
+            lines[at] = CHANGES[kind](before, rng)
         elif kind in MIXED:
-            lines[at] = mixed(kind, before, lines, dice)
+            lines[at] = mixed(kind, before, lines, rng)
         elif kind == "block dropped":
-            del lines[at : at + dice.randrange(2, 12)]
+            del lines[at : at + rng.randrange(2, 12)]
         elif kind == "block doubled":
-            lines[at:at] = lines[at : at + dice.randrange(2, 12)]
+            lines[at:at] = lines[at : at + rng.randrange(2, 12)]
         elif kind == "moved":
-            lines.insert(at + dice.choice([-20, -9, -3, -2, 2, 3, 9, 20]), lines.pop(at))
+            lines.insert(at + rng.choice([-20, -9, -3, -2, 2, 3, 9, 20]), lines.pop(at))
         elif kind == "drop":
             del lines[at]
         elif kind == "double":
@@ -156,7 +156,7 @@ def damaged(seed: int, number: int) -> Iterator[Damage]:
         elif kind == "join":
             lines[at : at + 2] = [lines[at] + lines[at + 1]]
         else:
-            half = dice.randrange(len(before))
+            half = rng.randrange(len(before))
             lines[at : at + 2] = [before[:half] + lines[at + 1], before[half:]]
         if lines != bases[name]:
             yield Damage(name, kind, event_of(before), at, before, lines[at], tuple(lines))

@@ -30,23 +30,23 @@ def unpack(token: str) -> Any:
     return json.loads(zlib.decompress(base64.urlsafe_b64decode(token[3:] + "=" * (-len(token[3:]) % 4))))
 
 
-def letters(token: str, dice: random.Random) -> str:
+def letters(token: str, rng: random.Random) -> str:
     """A token with its letters changed."""
-    at, to = sorted(dice.randrange(len(token)) for _ in range(2))
-    change = dice.randrange(7)
+    at, to = sorted(rng.randrange(len(token)) for _ in range(2))
+    change = rng.randrange(7)
     if change == 0:
-        return token[:at] + dice.choice(LETTERS) + token[at + 1 :]
+        return token[:at] + rng.choice(LETTERS) + token[at + 1 :]
     if change == 1:
         return token[:at] + token[to:]
     if change == 2:
-        return token[:at] + dice.choice(ODD) + token[at:]
+        return token[:at] + rng.choice(ODD) + token[at:]
     if change == 3:
         return token[:at]
     if change == 4:
-        return token[:at] + token[at:to] * dice.randrange(2, 300) + token[to:]
+        return token[:at] + token[at:to] * rng.randrange(2, 300) + token[to:]
     if change == 5:
-        return dice.choice(HEADS) + token[3:]
-    return token[:3] + "".join(dice.choice(LETTERS) for _ in range(dice.randrange(400)))
+        return rng.choice(HEADS) + token[3:]
+    return token[:3] + "".join(rng.choice(LETTERS) for _ in range(rng.randrange(400)))
 
 
 def _spots(tree: Any) -> list[tuple[list[Any], int]]:
@@ -60,24 +60,24 @@ def _spots(tree: Any) -> list[tuple[list[Any], int]]:
     return found
 
 
-def meaning(token: str, dice: random.Random) -> str:
+def meaning(token: str, rng: random.Random) -> str:
     """A token whose content has one value changed, taken out, doubled, nested or moved."""
     tree = unpack(token)
-    node, at = dice.choice(_spots(tree))
-    change = dice.randrange(7)
+    node, at = rng.choice(_spots(tree))
+    change = rng.randrange(7)
     if change <= 2:
-        node[at] = dice.choice(VALUES)
+        node[at] = rng.choice(VALUES)
     elif change == 3:
         del node[at]
     elif change == 4:
-        node[at:at] = [node[at]] * dice.choice([1, 2, 100])
+        node[at:at] = [node[at]] * rng.choice([1, 2, 100])
     elif change == 5:
-        for _ in range(dice.choice([1, 5, 20, 5000])):
+        for _ in range(rng.choice([1, 5, 20, 5000])):
             node[at] = ["t", node[at]]
     elif isinstance(node[at], int):
-        node[at] = node[at] + dice.choice([-1, 1, 8, 100, 1 << 20, 1 << 40])
+        node[at] = node[at] + rng.choice([-1, 1, 8, 100, 1 << 20, 1 << 40])
     else:
-        other, there = dice.choice(_spots(tree))
+        other, there = rng.choice(_spots(tree))
         node[at] = json.loads(json.dumps(other[there]))
     return pack(token[:3], _dumps(tree))
 
@@ -94,32 +94,32 @@ def _dumps(tree: Any) -> str:
     return "[" + ",".join(_dumps(part) for part in tree) + "]"
 
 
-def content(token: str, dice: random.Random) -> str:
+def content(token: str, rng: random.Random) -> str:
     """A token of other text than JSON, or of far too much of it."""
-    head = dice.choice(["m3.", "m2.", "c2.", "f1."])
+    head = rng.choice(["m3.", "m2.", "c2.", "f1."])
     text = zlib.decompress(base64.urlsafe_b64decode(token[3:] + "=" * (-len(token[3:]) % 4))).decode()
     makers: list[Callable[[], str]] = [
-        lambda: "[" * dice.choice([10, 1000, 200_000]),
+        lambda: "[" * rng.choice([10, 1000, 200_000]),
         lambda: "[" * 50_000 + "]" * 50_000,
         lambda: '["t",' + ",".join(["[]"] * 80_000) + "]",
         lambda: '["l",' + ",".join(['["l"]'] * 40_000) + "]",
-        lambda: '["t",0,["t"' + ',["t","compact"]' * dice.choice([10, 2000, 15_000]) + "]]",
+        lambda: '["t",0,["t"' + ',["t","compact"]' * rng.choice([10, 2000, 15_000]) + "]]",
         lambda: "9" * 200_000,
         lambda: " " * (64 << 20) + text,
         lambda: '{"a":' * 5000,
         lambda: "NaN",
-        lambda: text[: dice.randrange(len(text))],
+        lambda: text[: rng.randrange(len(text))],
         lambda: text + text,
         lambda: text.replace('"', "'"),
         lambda: "\ud800",
         lambda: "[\"i\",\"" + "f" * 250_000 + '"]',
     ]  # fmt: skip
-    return pack(head, dice.choice(makers)())
+    return pack(head, rng.choice(makers)())
 
 
 def mutants(tokens: list[str], number: int, seed: int) -> Iterator[str]:
     """So many changed tokens, the same for the same seed."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(number):
-        change = dice.choices([letters, meaning, content], [35, 60, 5])[0]
-        yield change(dice.choice(tokens), dice)
+        change = rng.choices([letters, meaning, content], [35, 60, 5])[0]
+        yield change(rng.choice(tokens), rng)

@@ -40,7 +40,7 @@ def frames(bridge: Bridge, coroutine: int) -> list[str]:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    return list(_told(text)) or ["(gdb could not read the local variables: may processes be traced here?)"]
+    return list(_own_frames(text)) or ["(gdb could not read the local variables: may processes be traced here?)"]
 
 
 def _copy() -> int:
@@ -77,7 +77,7 @@ def _ask(gdb: str, child: int, bridge: Bridge, coroutine: int) -> str:
     return done.stdout
 
 
-def _told(text: str) -> list[str]:
+def _own_frames(text: str) -> list[str]:
     """Frames in files of the user's, with what belongs to each."""
     lines: list[str] = []
     mine = False

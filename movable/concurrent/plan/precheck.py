@@ -44,7 +44,7 @@ NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom
 HARMLESS = {"get_ident", "_set_sentinel", "_is_main_interpreter", "allocate_lock", "RLock"}
 
 
-def look(subject: Subject, scenarios: list[Scenario], deadline: float | None = None) -> None:
+def precheck(subject: Subject, scenarios: list[Scenario], deadline: float | None = None) -> None:
     """Run the scenarios' operations once and watch, in the time there is. Raises UsageError for a real lock, clock and the like."""
     seen: set[str] = set()
     for scenario in scenarios:

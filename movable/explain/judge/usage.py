@@ -23,7 +23,7 @@ Uses = Mapping[str, int]
 def answers(material: Material) -> Iterator[Answer]:
     """Where memory is by the last Mem-Info, and the largest tasks; that of /proc/meminfo is told with its other values."""
     uses, total = of_report(material)
-    facts = list(told(uses, total))
+    facts = list(shares(uses, total))
     if material.tasks:
         largest = sorted(dict(material.tasks).items(), key=lambda one: -one[1])[:MAX_TASKS]
         facts.append("Largest tasks: " + ", ".join(f"{name} {_size(pages * material.page_kb)}" for name, pages in largest) + ".")
@@ -34,7 +34,7 @@ def answers(material: Material) -> Iterator[Answer]:
         yield Answer("Where memory is", facts, list(advice(uses, total)))
 
 
-def told(uses: Uses, total: int) -> Iterator[str]:
+def shares(uses: Uses, total: int) -> Iterator[str]:
     """The uses of ``total`` kB, the largest first, and how much is in none of them. Nothing where the sizes do not fit."""
     if 50 * sum(uses.values()) > 51 * total or 2 * uses.get("free", 0) > total:
         return  # a zone's size was cut off, or memory is there

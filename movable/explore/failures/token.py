@@ -14,7 +14,7 @@ from movable.explore.failure import ExploreError
 from movable.explore.schedulers.replay import Decision, Schedule
 
 PREFIX = "x1-"
-_MOST = 10_000_000  # no field of a token is larger: keeps a damaged one from costing memory
+_LARGEST_NUMBER = 10_000_000  # no field of a token is larger: keeps a damaged one from costing memory
 
 
 class BadToken(ExploreError):
@@ -73,7 +73,7 @@ def _numbers(body: bytes, text: str) -> list[int]:
     for byte in body:
         value |= (byte & 0x7F) << shift
         shift += 7
-        if value > _MOST:
+        if value > _LARGEST_NUMBER:
             raise BadToken(f"token {_short(text)!r}: it holds a number beyond any schedule")
         if not byte & 0x80:
             numbers.append(value)

@@ -88,7 +88,7 @@ def first_difference(line: Line, item: Item) -> Difference | None:
     """What differs first between the log of a page here and the recorded one; None where nothing does."""
     here, recorded = item.log, line.log
     if line.part not in (DIRECT, SOFT):
-        here, recorded = list(told(item.log, line)), list(told(line.log, line))
+        here, recorded = list(without_choices(item.log, line)), list(without_choices(line.log, line))
         if line.cut:
             here = here[: len(recorded)]
     for number, (mine, theirs) in enumerate(zip_longest(here, recorded)):
@@ -102,7 +102,7 @@ def first_difference(line: Line, item: Item) -> Difference | None:
     return None
 
 
-def told(log: list[Event], line: Line) -> Iterator[Event]:
+def without_choices(log: list[Event], line: Line) -> Iterator[Event]:
     """The log of a page that was on a list with others, without what the others decided: which frame a target was, and whether the
     caller reached its end. A label stays as "same": whether the target is the one of the call before, in the same part."""
     keeps_targets, tells_results = _keeps_targets(line), _tells_results(line)

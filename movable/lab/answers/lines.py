@@ -19,7 +19,7 @@ CALLERS = ("compact_memory", "offline", "alloc_contig_range")
 
 WHENS = ("pre", "iso", "mig", "put")
 HOLDS = ("none", "iso", "mig")
-MOST = {"trig": 1000, "n": 100_000, "rounds": 1000, "calls": 100, "mode": 3, "ntgt": 1_000_000_000}
+LARGEST_NUMBERS = {"trig": 1000, "n": 100_000, "rounds": 1000, "calls": 100, "mode": 3, "ntgt": 1_000_000_000}
 """The largest values that a line may have, so that playing it ends."""
 
 Event = list[Any]
@@ -112,7 +112,7 @@ def _check(script: Script, group: Group | None) -> None:
     if script.hold not in HOLDS:
         raise ValueError(f"unknown time of a held lock {script.hold!r}; known are {', '.join(HOLDS)}")
     values = {"trig": script.trig, **({} if group is None else {name: getattr(group, name) for name in Group.__slots__})}
-    for name, most in MOST.items():
+    for name, most in LARGEST_NUMBERS.items():
         if values.get(name, 0) > most:
             raise ValueError(f"{name} is {values[name]}, and {most} is the largest that is played")
 

@@ -14,8 +14,8 @@ from movable.contract import Workload, handle, operation
 from movable.contract.museum import Exhibit
 from movable.museum.bases.ring import Ring
 
-MOST = 3
-PLACES = MOST + 2
+MAX_OBJECTS = 3
+PLACES = MAX_OBJECTS + 2
 PASSES = 2
 GONE = -1
 
@@ -57,7 +57,7 @@ class Store(Ring):
     def store(self, data: bytes) -> int | None:
         """The number of a new object, None when there are enough."""
         with self.lock:
-            if self.objects == MOST:
+            if self.objects == MAX_OBJECTS:
                 return None
             self.objects += 1
         place = self.take()

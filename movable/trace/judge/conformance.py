@@ -19,7 +19,7 @@ from movable.rules.table import RULES
 from movable.shown import shown
 from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of
 from movable.trace.judge.gaps import Consistency, NewMark
-from movable.trace.judge.proof import LOOKED_AT, doubts, lines_of
+from movable.trace.judge.proof import MAX_WEIGHED, doubts, lines_of
 from movable.trace.judge.visible import missing
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import shown_in
@@ -337,7 +337,7 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
 
 def _quoted(reader: Reader, violations: dict[str, list[Violation]]) -> dict[int, str]:
     """The text of every line that a finding may show or be weighed by, in one reading of the file."""
-    findings = [one for found in violations.values() for one in found[: LOOKED_AT + SHOWN]]
+    findings = [one for found in violations.values() for one in found[: MAX_WEIGHED + SHOWN]]
     around = set() if reader.simulated else lines_of(findings)
     return text_of(reader.source, around | {seq for one in findings for seq in one.seqs})
 
@@ -351,7 +351,7 @@ def _doubted(
     found: dict[str, str] = {}
     touched = reader.touched | monitor.consistency.touched
     for id, all_of_it in violations.items():
-        why = doubts(all_of_it[:LOOKED_AT], quoted, touched)
+        why = doubts(all_of_it[:MAX_WEIGHED], quoted, touched)
         sound = [one for one in all_of_it if not one.seqs or one.seqs[-1] not in why]
         if sound:
             monitor.times[id] -= len(all_of_it) - len(sound)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Iterable
 from movable.rules.stream.monitor import Violation
 from movable.shown import shown
 
-AROUND = 200
+LINES_AROUND = 200
 """Lines before and after a proof in which the same page is looked for."""
-LAST = 4
+LAST_LINES = 4
 """Lines of a finding, the last ones, that are looked at."""
-LOOKED_AT = 20
+MAX_WEIGHED = 20
 """Findings of one rule that are looked at."""
 PLACE_BITS = 24
 """From this bit on a flags word says where a page lies: section, node and zone. They never change."""
@@ -39,8 +39,8 @@ HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
 def lines_of(findings: Iterable[Violation]) -> set[int]:
     """The lines that say whether findings can be believed: those that prove them, and those around them."""
     chosen = [one for one in findings if one.seqs]
-    wanted = {line for one in chosen for seq in one.seqs[-LAST:] for line in (seq - 1, seq, seq + 1)}
-    wanted |= {line for one in chosen for line in range(one.seqs[-1] - AROUND, one.seqs[-1] + AROUND + 1)}
+    wanted = {line for one in chosen for seq in one.seqs[-LAST_LINES:] for line in (seq - 1, seq, seq + 1)}
+    wanted |= {line for one in chosen for line in range(one.seqs[-1] - LINES_AROUND, one.seqs[-1] + LINES_AROUND + 1)}
     return {line for line in wanted if line > 0}
 
 
@@ -61,7 +61,7 @@ def _out_of_time(one: Violation, text: dict[int, str]) -> str:
     """The kernel prints lines in the order of their times."""
     last = one.seqs[-1]
     before, at = 0.0, 0
-    for line in range(max(min(one.seqs) - 1, last - AROUND), last + 2):
+    for line in range(max(min(one.seqs) - 1, last - LINES_AROUND), last + 2):
         match = TIME.search(text.get(line, ""))
         if match is not None:
             if float(match[1]) < before:
@@ -78,7 +78,7 @@ def _elsewhere(one: Violation, text: dict[int, str]) -> str:
         return ""
     others = {
         int(flags[1], 16) >> PLACE_BITS
-        for line in range(last - AROUND, last + AROUND + 1)
+        for line in range(last - LINES_AROUND, last + LINES_AROUND + 1)
         if line != last and f"={page[1]} " in text.get(line, "") and "dst=" not in text[line]
         and (flags := FLAGS.search(text[line]))
     }  # fmt: skip
@@ -125,7 +125,7 @@ def _fell(one: Violation, text: dict[int, str]) -> str:
     found = REFS.search(text.get(last, ""))
     if found is None:
         return ""
-    lines = one.seqs[-LAST - 1 : -1] if one.rule == "D17" else _after(last)
+    lines = one.seqs[-LAST_LINES - 1 : -1] if one.rule == "D17" else _after(last)
     other = _count(found[1], lines, text, _task(text[last]))
     return f"page {found[1]} has {found[2]} references in line {last}, and {other} in another" if other > int(found[2]) else ""
 
@@ -151,7 +151,7 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
     if page is None or name is None:
         return ""
     task, event = _task(here), f": {name[2]}: "
-    lines = [text.get(at, "") for at in range(last - AROUND, last + AROUND) if at != last]
+    lines = [text.get(at, "") for at in range(last - LINES_AROUND, last + LINES_AROUND) if at != last]
     locks = [int(found[1], 16) & 1 for line in lines if event in line and line.startswith(task) and (found := FLAGS.search(line))]
     _, following = _next_about(page[1], last, text)
     unlocked = ": folio_unlock: " in following and following.startswith(task)
@@ -160,11 +160,11 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
 
 def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
     """A target without its owner's mark that is unlocked with it: the line about the mark is lost, or wrong."""
-    calls = (TARGET.search(text.get(seq, "")) for seq in reversed(one.seqs[-LAST - 1 :]))
+    calls = (TARGET.search(text.get(seq, "")) for seq in reversed(one.seqs[-LAST_LINES - 1 :]))
     call = next(filter(None, calls), None)
     if call is None or not int(call[2], 16):
         return ""
-    for line in range(one.seqs[-1], one.seqs[-1] + AROUND):
+    for line in range(one.seqs[-1], one.seqs[-1] + LINES_AROUND):
         other = text.get(line, "")
         if ": folio_unlock: " in other and f" page={call[1]} " in other:
             marked = f" mapping={call[2]} " in f"{other} "
@@ -174,12 +174,12 @@ def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
 
 def _before(line: int) -> range:
     """The lines before one, the nearest first."""
-    return range(line - 1, line - AROUND, -1)
+    return range(line - 1, line - LINES_AROUND, -1)
 
 
 def _after(line: int) -> range:
     """The lines behind one."""
-    return range(line + 1, line + AROUND)
+    return range(line + 1, line + LINES_AROUND)
 
 
 def _next_about(page: str, line: int, text: dict[int, str]) -> tuple[int, str]:
@@ -203,7 +203,7 @@ def _count(page: str, lines: Iterable[int], text: dict[int, str], task: str = ""
 
 def _stranger(one: Violation, text: dict[int, str]) -> str:
     """A task that is in one line only, between lines of another one on the same processor, is a wrong name rather than a task."""
-    for line in range(max(min(one.seqs[-LAST:]), one.seqs[-1] - AROUND), one.seqs[-1] + 1):
+    for line in range(max(min(one.seqs[-LAST_LINES:]), one.seqs[-1] - LINES_AROUND), one.seqs[-1] + 1):
         here, before, after = (HEAD.match(text.get(at, "")) for at in (line, line - 1, line + 1))
         if here is None or before is None or after is None or before.groups() != after.groups():
             continue
@@ -213,7 +213,7 @@ def _stranger(one: Violation, text: dict[int, str]) -> str:
 
 
 def _lines_of(task: str, line: int, text: dict[int, str]) -> int:
-    return sum(f"{task} " in text.get(at, "") for at in range(line - AROUND, line + AROUND + 1))
+    return sum(f"{task} " in text.get(at, "") for at in range(line - LINES_AROUND, line + LINES_AROUND + 1))
 
 
 LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]], ...] = (

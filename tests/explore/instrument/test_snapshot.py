@@ -33,7 +33,7 @@ class Thing:
         self.queue = deque([1, 2], maxlen=3)
         self.bytes = bytearray(b"abc")
         self.numbers = array("i", [1, 2])
-        self.dice = random.Random(1)
+        self.rng = random.Random(1)
         shared = [0]
 
         def call() -> int:
@@ -52,7 +52,7 @@ def show(thing: Thing) -> Any:
     slotted = thing.parts[2]
     return repr((
         thing.number, thing.parts[:2], slotted.full, hasattr(slotted, "empty"), thing.table, thing.ordered, thing.counts,
-        dict(thing.lists), sorted(thing.names), thing.queue, thing.bytes, thing.numbers, thing.dice.getstate(), sorted(vars(thing)),
+        dict(thing.lists), sorted(thing.names), thing.queue, thing.bytes, thing.numbers, thing.rng.getstate(), sorted(vars(thing)),
     ))  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def spoil(thing: Thing) -> None:
     thing.queue.append(6)
     thing.bytes[0:1] = b"ZZ"
     thing.numbers.append(7)
-    thing.dice.random()
+    thing.rng.random()
     del thing.number
     thing.__dict__["more"] = 1
 

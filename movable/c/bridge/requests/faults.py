@@ -130,20 +130,20 @@ def text_at(bridge: Bridge, address: int) -> str:
     return ctypes.string_at(address).decode(errors="replace") if bridge.runtime.readable(address, 1) else "?"
 
 
-def _told(bridge: Bridge) -> tuple[str, str]:
+def _said_where(bridge: Bridge) -> tuple[str, str]:
     return bridge.runtime.text, f"{PurePath(text_at(bridge, bridge.request[A0])).name}:{bridge.request[A1]}"
 
 
 def bug(bridge: Bridge) -> NoReturn:
     """BUG() and its relatives."""
-    text, where = _told(bridge)
+    text, where = _said_where(bridge)
     line = bridge.line()
     raise VMBug("D52", f"{where} {line.function} {text}", "its own assertion to hold")
 
 
 def warn(bridge: Bridge) -> None:
     """WARN() and its relatives: the driver goes on, and what it said of itself is judged when the operation is over."""
-    text, where = _told(bridge)
+    text, where = _said_where(bridge)
     bridge.vm.warnings.append(f"D52: {where} {bridge.line().function} warns: {text.strip()}")
 
 
