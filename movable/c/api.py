@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from movable.c.build import source, toolchain
@@ -19,13 +20,13 @@ A driver may include any kernel header of the list at the end; all names are the
 IGNORED = re.compile(r"/\* ignored: (.*?) \*/")
 PATTERNS = (
     re.compile(r"^#define (\w+)"),
-    re.compile(r"^K_INLINE [\w\s\*]*?\**(\w+)\("),
-    re.compile(r"^K_PAGE\([^,]*, (\w+),"),
+    re.compile(r"^(?:K_INLINE|__maybe_unused static) [\w\s\*]*?\**(\w+) ?\("),
     re.compile(r"^(?:typedef )?(?:struct|union|enum) (\w+) \{"),
     re.compile(r"^typedef .*?(\w+);"),
+    re.compile(r"^__maybe_unused static const struct \w+ (\w+) ="),
 )
-FLAGS = ("Page{}", "SetPage{}", "ClearPage{}", "TestSetPage{}", "TestClearPage{}")
-TYPES = ("Page{}", "__SetPage{}", "__ClearPage{}")
+MAKES = re.compile(r"^#define (K_\w+)\(([\w, ]*)\) ?((?:.*\\\n)*.*)", re.M)
+"""A macro of the headers' own that makes names: its name, its arguments, its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,13 @@ class Name:
 def names() -> list[Name]:
     """Every public name of the headers, in order."""
     found: dict[str, Name] = {}
-    for path in sorted((toolchain.INCLUDE / "linux").glob("*.h")):
-        header = f"linux/{path.name}"
-        text = re.sub(r"^enum \w* ?\{[^}]*\};", lambda match: " ".join(match[0].split()), path.read_text(), flags=re.M)
-        for line in text.splitlines():
+    paths = sorted((toolchain.INCLUDE / "linux").glob("*.h"))
+    made = (match for path in paths for match in MAKES.finditer(path.read_text()))
+    makers = {match[1]: ([one.strip() for one in match[2].split(",")], match[3]) for match in made}
+    for path in paths:
+        header, text = f"linux/{path.name}", path.read_text()
+        text = re.sub(r"^enum \w* ?\{[^}]*\};", lambda match: " ".join(match[0].split()), text, flags=re.M)
+        for line in _expanded(MAKES.sub("", text).splitlines(), makers):
             note = IGNORED.search(line)
             for name in _names_in(line):
                 if not name.startswith(("K_", "k_", "_LINUX")):
@@ -55,13 +59,31 @@ def names() -> list[Name]:
     return list(found.values())
 
 
+def _expanded(lines: Iterable[str], makers: dict[str, tuple[list[str], str]]) -> Iterator[str]:
+    """The lines, and behind each that uses a macro which makes names what it stands for."""
+    for line in lines:
+        yield line
+        used = re.match(r"^\s*(K_\w+)\((.*)\)", line)
+        if used and used[1] in makers:
+            names, text = makers[used[1]]
+            for name, value in zip(names, _split(used[2]), strict=False):
+                text = re.sub(rf"\b{name}\b", lambda _, value=value: value, text)  # type: ignore[misc]
+            yield from _expanded((part.strip(" \t\\") for part in text.replace("##", "").splitlines()), makers)
+
+
+def _split(arguments: str) -> list[str]:
+    """The arguments of a macro, at the commas outside of brackets."""
+    parts, depth = [""], 0
+    for char in arguments:
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part.strip() for part in parts]
+
+
 def _names_in(line: str) -> list[str]:
-    flag = re.match(r"^K_FLAG\((\w+),", line)
-    if flag:
-        return [one.format(flag[1]) for one in FLAGS]
-    typed = re.match(r"^K_TYPE\((\w+),", line)
-    if typed:
-        return [one.format(typed[1]) for one in TYPES]
     listed = re.match(r"^enum \w* ?\{ (.*?),? \};", line)
     if listed:
         return [re.match(r"\w+", part.strip())[0] for part in listed[1].split(",") if part.strip()]  # type: ignore[index]

@@ -67,6 +67,10 @@ class Asleep(Exception):
     """A thread of a machine without a scheduler waits for something; it is gone on with later."""
 
 
+class Exits(Exception):
+    """A thread ends in the middle of its function, with this answer."""
+
+
 class Call:
     """One call that is going on: its coroutine, the scheduler's point function where there are tasks, its thread if it is one."""
 
@@ -75,6 +79,7 @@ class Call:
         "coroutine",
         "ended",
         "engine",
+        "joined",
         "mode",
         "rounds",
         "scheduler",
@@ -94,6 +99,7 @@ class Call:
         self.rounds = 0
         self.ended = False
         self.tickets: dict[Any, int] = {}  # what the next schedule() waits for
+        self.joined: list[Any] = []  # wait queues that it is on until it leaves them
         self.timed_out = False
         self.seam: Any = None
         self.scheduler: Any = None

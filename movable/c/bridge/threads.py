@@ -104,18 +104,26 @@ class Threads:
 
     def _run(self, thread: Thread) -> None:
         """As a task, to its end."""
+        from movable.c.bridge.calls import Exits
+
         if thread.done:
             return
-        bridge, call = self.bridge, thread.call
-        if call is None:
-            thread.answer = bridge.call(thread.function, (thread.data,), thread)
-        else:  # it began before there were tasks
-            call.mode, _, call.seam, call.scheduler, call.engine = bridge.standing()
-            bridge.runtime.lib.k_mode(call.coroutine, call.mode)
-            bridge.request[RET] = 1  # it has slept
-            thread.answer = bridge.drive(call)
+        try:
+            thread.answer = self._go(thread)
+        except Exits as exits:
+            thread.answer = exits.args[0]
         thread.end.wake_up()
         thread.done = True
+
+    def _go(self, thread: Thread) -> int:
+        """Its function, or the rest of it; returns what it answers."""
+        bridge, call = self.bridge, thread.call
+        if call is None:
+            return bridge.call(thread.function, (thread.data,), thread)
+        call.mode, _, call.seam, call.scheduler, call.engine = bridge.standing()  # it began before there were tasks
+        bridge.runtime.lib.k_mode(call.coroutine, call.mode)
+        bridge.request[RET] = 1  # it has slept
+        return bridge.drive(call)
 
     def arrived(self, seam: Seam | None) -> None:
         """Tasks run from now on: a thread becomes one of them."""
@@ -156,7 +164,7 @@ class Threads:
 
     def slice(self, thread: Thread) -> None:
         """Let a thread run until it ends or waits for what is not so yet."""
-        from movable.c.bridge.calls import Asleep, Call
+        from movable.c.bridge.calls import Asleep, Call, Exits
 
         bridge = self.bridge
         if thread.done or thread.running or not thread.can_go_on:
@@ -180,6 +188,8 @@ class Threads:
         try:
             thread.answer = bridge.drive(call)
             thread.done = True
+        except Exits as exits:
+            thread.answer, thread.done = exits.args[0], True
         except Asleep:
             pass
         finally:

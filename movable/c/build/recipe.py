@@ -158,7 +158,8 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _compile(recipe: Recipe, path: Path, flags: list[str], to: Path) -> Path:
-    done = toolchain.run([toolchain.compiler(), *flags, "-MMD", "-MF", str(to.with_suffix(".d")), "-c", str(path), "-o", str(to)])
+    done = toolchain.run([toolchain.compiler(), *flags, f'-DKBUILD_MODNAME="{path.stem}"', "-MMD", "-MF",
+                          str(to.with_suffix(".d")), "-c", str(path), "-o", str(to)])
     if done.returncode:
         raise UsageError(complaint_of(done.stderr, path, recipe))
     return to
@@ -219,11 +220,25 @@ def complaint_of(stderr: str, path: Path, recipe: Recipe) -> str:
         else:
             first = first or f"{place}: {found['what']}"
     if names:
+        for name, place in names.items():
+            header = header_of(name)
+            if header:
+                return f"{place}: {name} is a name of <{header}>; include that"
         listed = ", ".join(f"{name} ({_short(place)})" for name, place in list(names.items())[:5])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         place = next(iter(names.values()))
         return f"{place}: the headers of movable lack {listed}{more}; `movable c missing {recipe.sources[0]}` lists all"
     return first or f"{path}: the compiler failed: {_first_line(stderr)}"
+
+
+def header_of(name: str) -> str:
+    """The header that has a name and that no other one includes, "" where there is none: a driver names it, as in a kernel."""
+    always = re.findall(r"#include <(linux/.*?)>", (toolchain.INCLUDE / "movable" / "kernel.h").read_text())
+    for path in sorted((toolchain.INCLUDE / "linux").glob("*.h")):
+        header = f"linux/{path.name}"
+        if header not in always and re.search(rf"(?:#define |\b){name}\(", path.read_text()):
+            return header
+    return ""
 
 
 def _missing(what: str) -> str:

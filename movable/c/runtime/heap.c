@@ -154,6 +154,14 @@ unsigned long k_size(const void *p)
 	return o && !o->freed ? o->size : 0;
 }
 
+/* What an object is, by the function that made it; 0 for what is none. */
+int k_kind(const void *p)
+{
+	struct object *o = exactly((u64)p);
+
+	return o && !o->freed ? o->kind : 0;
+}
+
 void k_free(const void *p, int kinds)
 {
 	void *pc = __builtin_return_address(0);
@@ -355,15 +363,40 @@ int k_compare_text(const char *one, const char *two, unsigned long most)
 }
 
 /* ---- words ---- */
-int k_format(char *to, unsigned long size, const char *format, ...)
+/* Only the bytes that are written are touched, however much room there is. */
+static int format(char *to, unsigned long size, const char *format, va_list list, void *pc)
+{
+	char text[CHUNK];
+	int n = vsnprintf(text, sizeof text, format, list);
+	unsigned long length = n < (int)sizeof text ? n : sizeof text - 1;
+
+	if (size) {
+		length = length < size ? length : size - 1;
+		text[length] = 0;
+		access_range((u64)to, length + 1, WRITE, pc);
+		memcpy(to, text, length + 1);
+	}
+	return n;
+}
+int k_vformat(char *to, unsigned long size, const char *f, va_list list) { return format(to, size, f, list, PC); }
+int k_format(char *to, unsigned long size, const char *f, ...)
 {
 	va_list list;
 	int n;
 
-	if (size)
-		access_range((u64)to, size, WRITE, PC);
-	va_start(list, format);
-	n = vsnprintf(to, size, format, list);
+	va_start(list, f);
+	n = format(to, size, f, list, PC);
+	va_end(list);
+	return n;
+}
+int k_scan(const char *from, const char *f, ...)
+{
+	va_list list;
+	int n;
+
+	access_range((u64)from, k_length(from) + 1, 0, PC);
+	va_start(list, f);
+	n = vsscanf(from, f, list);
 	va_end(list);
 	return n;
 }

@@ -2,6 +2,7 @@
 #ifndef MOVABLE_RT_H
 #define MOVABLE_RT_H
 #define _GNU_SOURCE
+#include <stdarg.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <string.h>

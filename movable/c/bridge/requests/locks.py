@@ -8,7 +8,7 @@ from typing import Any
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
-from movable.c.bridge.runtime import A0, A1, A4, ARENA, ARENA_END, IN_CONTENT, IN_HEAP, PC, SHARED
+from movable.c.bridge.runtime import A0, A1, A2, A4, ARENA, ARENA_END, IN_CONTENT, IN_HEAP, PC, SHARED
 from movable.errors import DeadlockError, VMBug
 from movable.mm.locks import Mutex, RWLock, SpinLock
 
@@ -93,6 +93,9 @@ def init(bridge: Bridge) -> None:
 
 def is_locked(bridge: Bridge) -> int:
     """Whether somebody holds it."""
+    found = bridge.locks.get(bridge.request[A0])
+    if isinstance(found, RWLock):
+        return int(found.writer is not None or bool(found.readers))
     return int(_lock(bridge).owner is not None)
 
 
@@ -175,6 +178,15 @@ def _side(name: str) -> Handler:
     return handler
 
 
+def write_unlock(bridge: Bridge) -> None:
+    """write_unlock, up_write; and downgrade_write, which keeps the shared side in the same step."""
+    _alive(bridge)
+    downgrades, found = bridge.request[A2], _rwlock(bridge)
+    found.write_unlock()
+    if downgrades:
+        found._readers.append(found._entered())
+
+
 def _try_side(name: str) -> Handler:
     def handler(bridge: Bridge) -> int:
         _alive(bridge)
@@ -199,7 +211,7 @@ TABLE: dict[str, Handler] = {
     "K_READ_UNLOCK": _side("read_unlock"),
     "K_WRITE_LOCK": _side("write_lock"),
     "K_WRITE_TRYLOCK": _try_side("write_trylock"),
-    "K_WRITE_UNLOCK": _side("write_unlock"),
+    "K_WRITE_UNLOCK": write_unlock,
     "K_BIT_LOCK": bit_lock,
     "K_BIT_TRYLOCK": bit_trylock,
     "K_BIT_UNLOCK": bit_unlock,

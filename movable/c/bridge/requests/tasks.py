@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from movable.c.bridge.calls import Bridge, Handler
+from movable.c.bridge.calls import Bridge, Exits, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.faults import text_at
 from movable.c.bridge.runtime import A0, A1
 from movable.c.bridge.work import CWork, CWorkQueue
-from movable.errors import SleepInAtomic
+from movable.errors import SleepInAtomic, VMBug
 from movable.mm.seam import held
 
 SYSTEM = 0
@@ -73,6 +73,13 @@ def thread_run(bridge: Bridge) -> None:
 def wake_thread(bridge: Bridge) -> int:
     """wake_up_process."""
     return bridge.threads.wake(bridge.request[A0])
+
+
+def thread_exit(bridge: Bridge) -> None:
+    """kthread_exit, do_exit."""
+    if bridge.now.thread is None:
+        raise VMBug("D52", f"{bridge.line()} ends a task that is no thread of the driver's", "a thread to end itself")
+    raise Exits(bridge.request[A0])
 
 
 def thread_stop(bridge: Bridge) -> int:
@@ -198,6 +205,7 @@ TABLE: dict[str, Handler] = {
     "K_ALLOC_OBJECT": alloc_object,
     "K_THREAD_RUN": thread_run,
     "K_WAKE_THREAD": wake_thread,
+    "K_THREAD_EXIT": thread_exit,
     "K_THREAD_STOP": thread_stop,
     "K_SHOULD_STOP": should_stop,
     "K_WORK_QUEUE": work_queue,

@@ -20,6 +20,8 @@ TIMERS, TIMERS_OF_A_THREAD = 2, 1
 """How many waits of a task may end by their time limit before others have done what they can."""
 PREPARED = 2
 """A flag of a ticket: the next schedule() waits for this queue. With 1 the caller gives up its spin lock before it sleeps."""
+JOINS, LEAVES = 4, 8
+"""Flags of a ticket: from here on the call is on the queue, and no more."""
 
 
 def _queue(bridge: Bridge, address: int) -> WaitQueue:
@@ -46,11 +48,18 @@ def ticket(bridge: Bridge) -> int:
     if not flags:
         sleeps(bridge, "may wait")
     queue, call = _queue(bridge, address), bridge.now
+    if flags & LEAVES:
+        if queue in call.joined:
+            call.joined.remove(queue)
+        call.tickets.pop(queue, None)
+        return 0
     if call.thread is not None:
         call.thread.queue = queue
     found = _ticket(bridge, queue)
     if flags & PREPARED:
         call.tickets[queue] = found
+    if flags & JOINS:
+        call.joined.append(queue)
     return found
 
 
@@ -65,8 +74,8 @@ def state(bridge: Bridge) -> None:
     call = bridge.now
     call.tickets.clear()
     if bridge.request[A0]:
-        queue = bridge.threads.own(call.thread)
-        call.tickets[queue] = _ticket(bridge, queue)
+        for queue in (bridge.threads.own(call.thread), *call.joined):
+            call.tickets[queue] = _ticket(bridge, queue)
 
 
 def schedule(bridge: Bridge) -> int:

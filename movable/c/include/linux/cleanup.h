@@ -10,6 +10,10 @@
 	typedef type *k_guard_##kind; \
 	K_INLINE type *k_enter_##kind(type *lock) { enter(lock); return lock; } \
 	K_INLINE void k_leave_##kind(k_guard_##kind *lock) { if (*lock) leave(*lock); }
+#define DEFINE_GUARD(kind, type, enter, leave) \
+	typedef type k_guard_##kind; \
+	K_INLINE type k_enter_##kind(type _T) { enter; return _T; } \
+	K_INLINE void k_leave_##kind(type *at) { type _T = *at; if (_T) { leave; } }
 K_GUARD(mutex, struct mutex, mutex_lock, mutex_unlock)
 K_GUARD(spinlock, spinlock_t, spin_lock, spin_unlock)
 K_GUARD(spinlock_irq, spinlock_t, spin_lock, spin_unlock)
@@ -25,7 +29,10 @@ K_GUARD(rwsem_write, struct rw_semaphore, down_write, up_write)
 #define DEFINE_FREE(name, type, expression) K_INLINE void k_free_##name(void *at) { type _T = *(type *)at; expression; }
 #define __free(name) __cleanup(k_free_##name)
 DEFINE_FREE(kfree, void *, if (!IS_ERR_OR_NULL(_T)) kfree(_T))
+DEFINE_FREE(vfree, void *, if (_T) vfree(_T))
+DEFINE_FREE(bitmap, unsigned long *, if (_T) bitmap_free(_T))
 DEFINE_FREE(kvfree, void *, if (!IS_ERR_OR_NULL(_T)) kvfree(_T))
 #define no_free_ptr(p) ({ __auto_type _kept = (p); (p) = NULL; _kept; })
+#define retain_and_null_ptr(p) ((void)no_free_ptr(p))
 #define return_ptr(p) return no_free_ptr(p)
 #endif

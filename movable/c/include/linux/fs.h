@@ -33,19 +33,48 @@ K_INLINE struct inode *alloc_anon_inode(struct super_block *sb)
 	inode->i_data.host = inode;
 	return inode;
 }
-/* Without CONFIG_DEBUG_FS: nothing can be made, and nobody minds. */
-#define debugfs_initialized() false		/* ignored: there are no pseudo files */
-#define debugfs_create_dir(name, parent) ((struct dentry *)ERR_PTR(-ENODEV))	/* ignored: there are no pseudo files */
-#define debugfs_create_file(name, mode, parent, data, ops) debugfs_create_dir(name, parent)	/* ignored: there are no pseudo files */
-#define debugfs_create_u8(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_create_u32(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_create_u64(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_create_ulong(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_create_size_t(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_create_bool(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_create_atomic_t(name, mode, parent, at) ((void)(at))	/* ignored: there are no pseudo files */
-#define debugfs_remove(dentry) ((void)(dentry))	/* ignored: there are no pseudo files */
-#define debugfs_remove_recursive(dentry) ((void)(dentry))	/* ignored: there are no pseudo files */
+struct file { struct inode *f_inode; void *private_data; unsigned int f_flags, f_mode; loff_t f_pos; };
+struct file_operations {
+	void *owner;
+	loff_t (*llseek)(struct file *, loff_t, int);
+	ssize_t (*read)(struct file *, char *, size_t, loff_t *);
+	ssize_t (*write)(struct file *, const char *, size_t, loff_t *);
+	long (*unlocked_ioctl)(struct file *, unsigned int, unsigned long);
+	int (*open)(struct inode *, struct file *);
+	int (*release)(struct inode *, struct file *);
+};
+#define file_inode(file) ((file)->f_inode)
+__maybe_unused static int simple_open(struct inode *inode, struct file *file) { file->private_data = inode->i_private; return 0; }
+__maybe_unused static int nonseekable_open(struct inode *inode, struct file *file) { (void)inode; (void)file; return 0; }
+__maybe_unused static loff_t default_llseek(struct file *file, loff_t at, int whence) { (void)file; (void)whence; return at; }
+__maybe_unused static loff_t no_llseek(struct file *file, loff_t at, int whence) { (void)file; (void)at; (void)whence; return -ESPIPE; }
+/* The debugging file system: everything can be made, and nobody opens it. */
+extern struct dentry k_no_file;
+__weak struct dentry k_no_file;
+#define debugfs_initialized() true
+#define debugfs_create_dir(name, parent) ((void)(parent), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_file(name, mode, parent, data, ops) ((void)(parent), (void)(data), (void)(ops), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_file_unsafe(name, mode, parent, data, ops) debugfs_create_file(name, mode, parent, data, ops)	/* ignored: nobody opens the files */
+#define debugfs_create_symlink(name, parent, to) ((void)(parent), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_lookup(name, parent) ((void)(parent), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_lookup_and_remove(name, parent) ((void)(parent))	/* ignored: nobody opens the files */
+#define debugfs_create_devm_seqfile(dev, name, parent, show) ((void)(show))	/* ignored: nobody opens the files */
+#define debugfs_create_u8(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_u16(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_u32(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_u64(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_x8(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_x16(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_x32(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_x64(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_ulong(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_size_t(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_bool(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_atomic_t(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_blob(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_create_str(name, mode, parent, at) ((void)(parent), (void)(at), &k_no_file)	/* ignored: nobody opens the files */
+#define debugfs_remove(dentry) ((void)(dentry))	/* ignored: nobody opens the files */
+#define debugfs_remove_recursive(dentry) ((void)(dentry))	/* ignored: nobody opens the files */
 #define inode_init_once(inode) do { (inode)->i_mapping = &(inode)->i_data; (inode)->i_data.host = (inode); } while (0)
 K_INLINE void iput(struct inode *inode)
 {

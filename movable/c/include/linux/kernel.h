@@ -15,6 +15,18 @@
 #define max_t(t, a, b) ({ t _one = (a); t _two = (b); _one > _two ? _one : _two; })
 #define clamp(v, lo, hi) min(max(v, lo), hi)
 #define clamp_t(t, v, lo, hi) min_t(t, max_t(t, v, lo), hi)
+#define clamp_val(v, lo, hi) clamp_t(__typeof__(v), v, lo, hi)
+#define in_range(v, start, n) ((unsigned long long)(v) - (start) < (unsigned long long)(n))
+#define abs_diff(a, b) ((a) > (b) ? (a) - (b) : (b) - (a))
+#define typecheck(type, x) ({ type _one; __typeof__(x) _two; (void)(&_one == &_two); 1; })
+#define PTR_IF(condition, p) ((condition) ? (p) : NULL)
+#define container_of_const(p, type, member) container_of(p, type, member)
+#define container_of_safe(p, type, member) ({ __typeof__(p) _at = (p); (unsigned long)_at >= -4095ul || !_at ? (type *)(void *)_at : container_of(_at, type, member); })
+#define offsetofend(type, member) (offsetof(type, member) + sizeof_field(type, member))
+#define FIELD_SIZEOF(type, member) sizeof_field(type, member)
+#define struct_group(name, members...) union { struct { members }; struct { members } name; }
+#define struct_group_tagged(tag, name, members...) union { struct { members }; struct tag { members } name; }
+#define DECLARE_FLEX_ARRAY(type, name) struct { struct { } k_empty_##name; type name[]; }
 #define min_not_zero(a, b) ({ __typeof__(a) _m = (a); __typeof__(b) _n = (b); !_m ? _n : !_n ? _m : _m < _n ? _m : _n; })
 #define check_add_overflow(a, b, to) __builtin_add_overflow(a, b, to)
 #define check_sub_overflow(a, b, to) __builtin_sub_overflow(a, b, to)
@@ -23,6 +35,10 @@
 #define size_add(a, b) ({ size_t _size; check_add_overflow((size_t)(a), (size_t)(b), &_size) ? SIZE_MAX : _size; })
 #define array_size(a, b) size_mul(a, b)
 #define struct_size(p, member, n) size_add(sizeof(*(p)), size_mul(sizeof(*(p)->member), n))
+#define size_sub(a, b) ((size_t)(a) < (size_t)(b) ? SIZE_MAX : (size_t)(a) - (size_t)(b))
+#define array3_size(a, b, c) size_mul(size_mul(a, b), c)
+#define flex_array_size(p, member, n) size_mul(sizeof(*(p)->member), n)
+#define struct_size_t(type, member, n) size_add(sizeof(type), size_mul(sizeof(((type *)0)->member[0]), n))
 #define typeof_member(type, member) __typeof__(((type *)0)->member)
 #define swap(a, b) do { __typeof__(a) _kept = (a); (a) = (b); (b) = _kept; } while (0)
 #define abs(x) ({ __typeof__(x) _value = (x); _value < 0 ? -_value : _value; })
@@ -42,6 +58,32 @@
 #define U16_MAX ((u16)~0)
 #define U32_MAX ((u32)~0u)
 #define U64_MAX (~0ull)
+#define S8_MAX 127
+#define S8_MIN (-128)
+#define S16_MAX 32767
+#define S16_MIN (-32768)
+#define S32_MAX INT_MAX
+#define S32_MIN INT_MIN
+#define S64_MAX LLONG_MAX
+#define S64_MIN (-LLONG_MAX - 1)
+#define SHRT_MAX 32767
+#define SHRT_MIN (-32768)
+#define USHRT_MAX 65535
+#define LLONG_MAX 0x7fffffffffffffffll
+#define LLONG_MIN (-LLONG_MAX - 1)
+#define ULLONG_MAX (~0ull)
+#define LONG_MIN (-LONG_MAX - 1)
+#define SSIZE_MAX LONG_MAX
+#define SZ_256 256
+#define SZ_512 512
+#define SZ_1K 1024
+#define SZ_2K 2048
+#define SZ_4K 4096
+#define SZ_8K 8192
+#define SZ_16K 16384
+#define SZ_64K 65536
+#define SZ_1M 0x100000
+#define SZ_2M 0x200000
 #define INT_MAX 0x7fffffff
 #define INT_MIN (-INT_MAX - 1)
 #define UINT_MAX (~0u)
@@ -50,6 +92,19 @@
 #define SIZE_MAX (~0ul)
 #define _AC(x, y) (x##y)
 #define do_div(n, by) ({ u32 _rest = (n) % (by); (n) /= (by); _rest; })
+#define DIV_ROUND_UP_ULL(n, d) DIV_ROUND_UP((unsigned long long)(n), d)
+#define DIV_ROUND_DOWN_ULL(n, d) ((unsigned long long)(n) / (d))
+#define DIV64_U64_ROUND_UP(n, d) DIV_ROUND_UP((u64)(n), d)
+#define div64_u64(n, by) ((u64)(n) / (u64)(by))
+#define div64_s64(n, by) ((s64)(n) / (s64)(by))
+#define div64_ul(n, by) div64_u64(n, by)
+#define div_s64(n, by) ((s64)(n) / (s32)(by))
+#define div_u64_rem(n, by, rest) ({ u64 _n = (n); *(rest) = _n % (u32)(by); _n / (u32)(by); })
+#define div64_u64_rem(n, by, rest) ({ u64 _n = (n); *(rest) = _n % (u64)(by); _n / (u64)(by); })
+#define mul_u32_u32(a, b) ((u64)(u32)(a) * (u32)(b))
+K_INLINE unsigned long gcd(unsigned long a, unsigned long b) { while (b) { unsigned long rest = a % b; a = b; b = rest; } return a; }
+K_INLINE unsigned long lcm(unsigned long a, unsigned long b) { return a && b ? a / gcd(a, b) * b : 0; }
+K_INLINE unsigned long int_sqrt(unsigned long n) { unsigned long root = 0; for (unsigned long bit = 1ul << 31; bit; bit >>= 1) if ((root + bit) * (root + bit) <= n) root += bit; return root; }
 #define div_u64(n, by) ((u64)(n) / (u32)(by))
 #define mult_frac(x, n, d) ((x) / (d) * (n) + (x) % (d) * (n) / (d))
 #define IS_ENABLED(option) 0			/* ignored: every option is off */
@@ -61,6 +116,13 @@
 #define in_interrupt() 0			/* ignored: there are no interrupts */
 #define in_task() 1				/* ignored: there are no interrupts */
 #define in_softirq() 0				/* ignored: there are no interrupts */
+#define in_irq() 0				/* ignored: there are no interrupts */
+#define in_hardirq() 0				/* ignored: there are no interrupts */
+#define in_nmi() 0				/* ignored: there are no interrupts */
+#define in_serving_softirq() 0			/* ignored: there are no interrupts */
+#define local_bh_disable() ((void)0)		/* ignored: there are no interrupts */
+#define local_bh_enable() ((void)0)		/* ignored: there are no interrupts */
+#define capable(what) true			/* ignored: whoever calls may do it */
 #define irqs_disabled() 0			/* ignored: there are no interrupts */
 #define local_irq_save(f) ((void)((f) = 0))	/* ignored: there are no interrupts */
 #define local_irq_restore(f) ((void)(f))	/* ignored: there are no interrupts */
@@ -68,4 +130,22 @@
 #define local_irq_enable() ((void)0)		/* ignored: there are no interrupts */
 #define kmemleak_not_leak(p) k_keep(p)
 #define kmemleak_ignore(p) k_keep(p)
+#define kmemleak_alloc(p, size, count, gfp) ((void)(p))	/* ignored: the heap is the kit's */
+#define kmemleak_free(p) ((void)(p))			/* ignored: the heap is the kit's */
+#define kmemleak_no_scan(p) ((void)(p))			/* ignored: the heap is the kit's */
+/* Branches that are decided at run time: here by a variable like any other. */
+struct static_key { int enabled; };
+struct static_key_false { struct static_key key; };
+struct static_key_true { struct static_key key; };
+#define DEFINE_STATIC_KEY_FALSE(name) struct static_key_false name = { { 0 } }
+#define DEFINE_STATIC_KEY_TRUE(name) struct static_key_true name = { { 1 } }
+#define DECLARE_STATIC_KEY_FALSE(name) extern struct static_key_false name
+#define DECLARE_STATIC_KEY_TRUE(name) extern struct static_key_true name
+#define static_key_enabled(k) (READ_ONCE((k)->key.enabled) > 0)
+#define static_branch_likely(k) static_key_enabled(k)
+#define static_branch_unlikely(k) static_key_enabled(k)
+#define static_branch_enable(k) WRITE_ONCE((k)->key.enabled, 1)
+#define static_branch_disable(k) WRITE_ONCE((k)->key.enabled, 0)
+#define static_branch_inc(k) ((void)__atomic_fetch_add(&(k)->key.enabled, 1, 5))
+#define static_branch_dec(k) ((void)__atomic_fetch_sub(&(k)->key.enabled, 1, 5))
 #endif

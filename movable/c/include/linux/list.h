@@ -66,6 +66,15 @@ K_INLINE void list_cut_position(struct list_head *list, struct list_head *head, 
 	head->next = rest;
 	rest->prev = head;
 }
+K_INLINE void list_rotate_to_front(struct list_head *node, struct list_head *head) { list_move_tail(head, node); }
+K_INLINE void list_cut_before(struct list_head *list, struct list_head *head, struct list_head *entry)
+{
+	if (head->next == entry)
+		INIT_LIST_HEAD(list);
+	else
+		list_cut_position(list, head, entry->prev);
+}
+#define list_del_init_careful(node) list_del_init(node)
 #define list_entry(p, type, member) container_of(p, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
 #define list_last_entry(head, type, member) list_entry((head)->prev, type, member)
@@ -81,6 +90,14 @@ K_INLINE void list_cut_position(struct list_head *list, struct list_head *head, 
 #define list_for_each_entry_safe(p, n, head, member) for (p = list_first_entry(head, __typeof__(*p), member), n = list_next_entry(p, member); !list_entry_is_head(p, head, member); p = n, n = list_next_entry(n, member))
 #define list_for_each_entry_safe_reverse(p, n, head, member) for (p = list_last_entry(head, __typeof__(*p), member), n = list_prev_entry(p, member); !list_entry_is_head(p, head, member); p = n, n = list_prev_entry(n, member))
 #define list_for_each_entry_continue(p, head, member) for (p = list_next_entry(p, member); !list_entry_is_head(p, head, member); p = list_next_entry(p, member))
+#define list_for_each_entry_safe_continue(p, n, head, member) for (p = list_next_entry(p, member), n = list_next_entry(p, member); !list_entry_is_head(p, head, member); p = n, n = list_next_entry(n, member))
+#define list_for_each_entry_safe_from(p, n, head, member) for (n = list_next_entry(p, member); !list_entry_is_head(p, head, member); p = n, n = list_next_entry(n, member))
+#define list_for_each_entry_from_reverse(p, head, member) for (; !list_entry_is_head(p, head, member); p = list_prev_entry(p, member))
+#define list_for_each_continue(p, head) for (p = p->next; p != (head); p = p->next)
+#define list_for_each_prev_safe(p, n, head) for (p = (head)->prev, n = p->prev; p != (head); p = n, n = p->prev)
+#define list_last_entry_or_null(head, type, member) (list_empty(head) ? NULL : list_last_entry(head, type, member))
+#define list_next_entry_circular(p, head, member) (list_is_last(&(p)->member, head) ? list_first_entry(head, __typeof__(*(p)), member) : list_next_entry(p, member))
+#define list_prev_entry_circular(p, head, member) (list_is_first(&(p)->member, head) ? list_last_entry(head, __typeof__(*(p)), member) : list_prev_entry(p, member))
 #define HLIST_HEAD_INIT { NULL }
 #define HLIST_HEAD(name) struct hlist_head name = HLIST_HEAD_INIT
 #define INIT_HLIST_HEAD(head) ((head)->first = NULL)
@@ -133,6 +150,13 @@ K_INLINE void hlist_move_list(struct hlist_head *old, struct hlist_head *head)
 		head->first->pprev = &head->first;
 	old->first = NULL;
 }
+#define hlist_unhashed_lockless(node) (!READ_ONCE((node)->pprev))
+K_INLINE void hlist_add_fake(struct hlist_node *node) { node->pprev = &node->next; }
+#define hlist_fake(node) ((node)->pprev == &(node)->next)
+#define hlist_is_singular_node(node, head) (!(node)->next && (node)->pprev == &(head)->first)
+#define hlist_for_each_entry_from(p, member) for (; p; p = hlist_entry_safe((p)->member.next, __typeof__(*(p)), member))
+#define hlist_for_each_entry_continue(p, member) for (p = hlist_entry_safe((p)->member.next, __typeof__(*(p)), member); p; p = hlist_entry_safe((p)->member.next, __typeof__(*(p)), member))
+#define hlist_count_nodes(head) ({ size_t _n = 0; struct hlist_node *_at; hlist_for_each(_at, head) _n++; _n; })
 #define hlist_for_each(p, head) for (p = (head)->first; p; p = p->next)
 #define hlist_for_each_safe(p, n, head) for (p = (head)->first; p && ({ n = p->next; 1; }); p = n)
 #define list_for_each_entry_from(p, head, member) for (; !list_entry_is_head(p, head, member); p = list_next_entry(p, member))
@@ -159,6 +183,15 @@ K_INLINE void list_bulk_move_tail(struct list_head *head, struct list_head *firs
 	head->prev = last;
 }
 #define list_count_nodes(head) ({ size_t _n = 0; struct list_head *_at; list_for_each(_at, head) _n++; _n; })
+/* What is equal stays in its order. */
+typedef int (*list_cmp_func_t)(void *, const struct list_head *, const struct list_head *);
+#define list_sort(data, head, compare) do { \
+	struct list_head *_all = (head), *_node = _all->next, *_next, *_to; \
+	for (INIT_LIST_HEAD(_all); _node != _all; _node = _next) { \
+		_next = _node->next; \
+		for (_to = _all->prev; _to != _all && compare((void *)(data), (void *)_to, (void *)_node) > 0; _to = _to->prev) ; \
+		list_add(_node, _to); \
+	} } while (0)
 /* Hash tables. */
 #define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
 #define DEFINE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
@@ -169,6 +202,7 @@ K_INLINE void list_bulk_move_tail(struct list_head *head, struct list_head *firs
 #define hash_min(value, bits) hash_64(value, bits)
 #define hash_long(value, bits) hash_64(value, bits)
 #define hash_ptr(p, bits) hash_64((unsigned long)(p), bits)
+#define hash32_ptr(p) ((u32)((unsigned long)(p) ^ (unsigned long)(p) >> 32))
 #define hash_init(table) do { for (unsigned int _i = 0; _i < HASH_SIZE(table); _i++) INIT_HLIST_HEAD(&(table)[_i]); } while (0)
 #define K_BUCKET(table, key) (&(table)[hash_min(key, HASH_BITS(table))])
 #define hash_add(table, node, key) hlist_add_head(node, K_BUCKET(table, key))

@@ -21,6 +21,13 @@ K_PAGE(struct address_space *, page_mapping, K_PAGE_MAPPING)
 #define put_page_testzero(page) (put_page(page), page_count(page) == 0)
 #define page_private(page) ((page)->private)
 #define set_page_private(page, v) ((page)->private = (unsigned long)(v))
+#define page_ref_inc(page) get_page(page)
+#define page_ref_add(page, n) do { for (int _n = (n); _n > 0; _n--) get_page(page); } while (0)
+#define page_index(page) ((page)->index)
+#define page_size(page) PAGE_SIZE
+#define page_shift(page) PAGE_SHIFT
+#define nth_page(page, n) ((page) + (n))
+#define lock_page_killable(page) (lock_page(page), 0)
 #define page_mapcount_reset(page) atomic_set(&(page)->_mapcount, -1)
 #define compound_order(page) 0			/* ignored: movable pages are single */
 #define compound_head(page) (page)		/* ignored: movable pages are single */
@@ -48,6 +55,21 @@ K_FLAG(Unevictable, PG_unevictable)
 #define __SetPagePrivate(page) SetPagePrivate(page)
 #define __ClearPagePrivate(page) ClearPagePrivate(page)
 #define __SetPageReferenced(page) SetPageReferenced(page)
+#define PageWriteback(page) test_bit(PG_writeback, &(page)->flags)
+#define PageSlab(page) test_bit(PG_slab, &(page)->flags)
+#define PageHWPoison(page) test_bit(PG_hwpoison, &(page)->flags)
+K_INLINE void attach_page_private(struct page *page, void *data) { get_page(page); set_page_private(page, data); SetPagePrivate(page); }
+K_INLINE void *detach_page_private(struct page *page)
+{
+	void *data = (void *)page_private(page);
+
+	if (!PagePrivate(page))
+		return NULL;
+	ClearPagePrivate(page);
+	set_page_private(page, 0);
+	put_page(page);
+	return data;
+}
 #define PageLRU(page) test_bit(PG_lru, &(page)->flags)
 enum pagetype { PGTY_buddy = 0xf0, PGTY_offline, PGTY_table, PGTY_guard, PGTY_hugetlb, PGTY_slab, PGTY_zsmalloc, PGTY_unaccepted, PGTY_large_kmalloc };
 #if K_SINCE_6_17
@@ -79,6 +101,12 @@ K_INLINE void *kmap_local_page(struct page *page) { return page_address(page); }
 #define memcpy_to_page(page, off, from, n) memcpy((char *)page_address(page) + (off), from, n)
 #define memcpy_page(to, at, from, off, n) memcpy((char *)page_address(to) + (at), (char *)page_address(from) + (off), n)
 #define memzero_page(page, off, n) memset((char *)page_address(page) + (off), 0, n)
+#define memmove_page(to, at, from, off, n) memmove((char *)page_address(to) + (at), (char *)page_address(from) + (off), n)
+#define memset_page(page, off, byte, n) memset((char *)page_address(page) + (off), byte, n)
+#define zero_user_segment(page, from, to) memzero_page(page, from, (to) - (from))
+#define zero_user_segments(page, from, to, more, end) (zero_user_segment(page, from, to), zero_user_segment(page, more, end))
+#define copy_user_highpage(to, from, at, vma) copy_highpage(to, from)
+#define clear_user_highpage(page, at) clear_highpage(page)
 #define zero_user(page, off, n) memzero_page(page, off, n)
 #define flush_dcache_page(page) ((void)(page))	/* ignored: caches are coherent */
 #define pagefault_disable() ((void)0)		/* ignored: there is no user memory */
@@ -100,6 +128,13 @@ K_INLINE unsigned long __get_free_pages(gfp_t gfp, unsigned int order) { struct 
 #define numa_mem_id() 0				/* ignored: the processor is on node 0 */
 #define NUMA_NO_NODE (-1)
 #define MAX_NUMNODES 64
+#define nr_node_ids 1
+#define num_online_nodes() 1
+#define first_online_node 0
+#define for_each_node(n) for ((n) = 0; (n) < 1; (n)++)
+#define for_each_online_node(n) for_each_node(n)
+#define for_each_node_state(n, state) for_each_node(n)
+#define cpu_to_node(cpu) 0
 #define node_online(n) ((n) == 0)
 struct zone { long dummy; };
 K_INLINE struct zone *page_zone(const struct page *page) { return (struct zone *)k_call(K_PAGE_ZONE, (long)page, 0, 0, 0); }
@@ -117,4 +152,23 @@ enum vm_event_item { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_MIGRATE };
 #define adjust_managed_page_count(page, n) ((void)(page))	/* ignored: nobody reads the count of managed pages */
 #define totalram_pages() K_NR_PAGES
 #define offset_in_thp(page, p) offset_in_page(p)
+#define alloc_pages_exact(size, gfp) ((void *)__get_free_pages(gfp, get_order(size)))
+#define free_pages_exact(at, size) free_pages((unsigned long)(at), get_order(size))
+#define PAGE_ALIGNED(a) IS_ALIGNED((unsigned long)(a), PAGE_SIZE)
+#define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
+#define PHYS_PFN(at) ((unsigned long)(at) >> PAGE_SHIFT)
+#define __pa(at) ((unsigned long)(at) - K_CONTENT)
+#define __va(at) ((void *)((unsigned long)(at) + K_CONTENT))
+#define virt_to_phys(at) __pa(at)
+#define phys_to_virt(at) __va(at)
+#define page_to_phys(page) PFN_PHYS(page_to_pfn(page))
+#define phys_to_page(at) pfn_to_page(PHYS_PFN(at))
+#define virt_to_pfn(at) PHYS_PFN(__pa(at))
+#define pfn_to_virt(pfn) __va(PFN_PHYS(pfn))
+#define virt_addr_valid(at) ((unsigned long)(at) - K_CONTENT < K_NR_PAGES * PAGE_SIZE)
+#define zone_to_nid(zone) 0
+#define nr_free_pages() (K_NR_PAGES / 2)	/* ignored: only a check knows how much memory is free */
+struct sysinfo { unsigned long totalram, freeram, sharedram, bufferram, totalswap, freeswap, totalhigh, freehigh; unsigned int mem_unit; };
+#define si_meminfo(info) ((void)(*(info) = (struct sysinfo){ .totalram = K_NR_PAGES, .freeram = nr_free_pages(), .mem_unit = PAGE_SIZE }))
+#define si_mem_available() ((long)nr_free_pages())	/* ignored: only a check knows how much memory is free */
 #endif

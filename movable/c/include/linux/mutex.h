@@ -26,4 +26,23 @@ struct rw_semaphore { long k_lock; };
 #define down_write_trylock(sem) ((int)k_call(K_WRITE_TRYLOCK, (long)(sem), K_SEMAPHORE, 0, 0))
 #define down_read_killable(sem) (down_read(sem), 0)
 #define down_write_killable(sem) (down_write(sem), 0)
+#define mutex_lock_io(lock) mutex_lock(lock)
+#define down_read_interruptible(sem) (down_read(sem), 0)
+#define down_read_nested(sem, depth) down_read(sem)
+#define down_write_nested(sem, depth) down_write(sem)
+#define rwsem_is_locked(sem) ((int)k_call(K_IS_LOCKED, (long)(sem), K_SEMAPHORE, 0, 0))
+#define downgrade_write(sem) ((void)k_call(K_WRITE_UNLOCK, (long)(sem), K_SEMAPHORE, 1, 0))
+/* Readers on each processor: there is one, and the lock is the same. */
+#define percpu_rw_semaphore rw_semaphore
+#define DEFINE_STATIC_PERCPU_RWSEM(name) static DECLARE_RWSEM(name)
+#define percpu_init_rwsem(sem) (init_rwsem(sem), 0)
+#define percpu_free_rwsem(sem) ((void)(sem))
+#define percpu_down_read(sem) down_read(sem)
+#define percpu_up_read(sem) up_read(sem)
+#define percpu_down_write(sem) down_write(sem)
+#define percpu_up_write(sem) up_write(sem)
+#define cpus_read_lock() ((void)0)		/* ignored: processors stay */
+#define cpus_read_unlock() ((void)0)		/* ignored: processors stay */
+#define get_online_cpus() cpus_read_lock()
+#define put_online_cpus() cpus_read_unlock()
 #endif

@@ -7,6 +7,10 @@
 #define __percpu				/* ignored: an annotation for checkers */
 #define DEFINE_PER_CPU(type, name) type name
 #define DECLARE_PER_CPU(type, name) extern type name
+#define DEFINE_PER_CPU_ALIGNED(type, name) type name
+#define DEFINE_PER_CPU_SHARED_ALIGNED(type, name) type name
+#define DEFINE_PER_CPU_READ_MOSTLY(type, name) type name
+#define DEFINE_PER_CPU_PAGE_ALIGNED(type, name) type name
 #define __alloc_percpu(size, align) k_alloc(size, GFP_KERNEL, K_AS(K_OF_PERCPU, 1), align)
 #define alloc_percpu(type) ((type *)__alloc_percpu(sizeof(type), __alignof__(type)))
 #define alloc_percpu_gfp(type, gfp) ((type *)k_alloc(sizeof(type), gfp, K_AS(K_OF_PERCPU, 1), __alignof__(type)))
@@ -33,6 +37,17 @@
 #define this_cpu_dec_return(x) this_cpu_add_return(x, -1)
 #define this_cpu_xchg(x, v) K_ENTERED(__atomic_exchange_n(&(x), v, K_SEQ))
 #define this_cpu_cmpxchg(x, was, v) K_ENTERED(cmpxchg(&(x), was, v))
+#define this_cpu_try_cmpxchg(x, was, v) K_ENTERED(try_cmpxchg(&(x), was, v))
+#define this_cpu_or(x, v) ((void)K_ENTERED(__atomic_fetch_or(&(x), v, K_SEQ)))
+#define this_cpu_and(x, v) ((void)K_ENTERED(__atomic_fetch_and(&(x), v, K_SEQ)))
+#define __this_cpu_inc_return(x) (++*this_cpu_ptr(&(x)))
+#define __this_cpu_dec_return(x) (--*this_cpu_ptr(&(x)))
+#define __this_cpu_add_return(x, v) (*this_cpu_ptr(&(x)) += (v))
+#define raw_cpu_read(x) (*raw_cpu_ptr(&(x)))
+#define raw_cpu_write(x, v) ((void)(*raw_cpu_ptr(&(x)) = (v)))
+#define raw_cpu_add(x, v) ((void)(*raw_cpu_ptr(&(x)) += (v)))
+#define raw_cpu_inc(x) raw_cpu_add(x, 1)
+#define raw_cpu_dec(x) raw_cpu_add(x, -1)
 #define __this_cpu_read(x) (*this_cpu_ptr(&(x)))
 #define __this_cpu_write(x, v) ((void)(*this_cpu_ptr(&(x)) = (v)))
 #define __this_cpu_add(x, v) ((void)(*this_cpu_ptr(&(x)) += (v)))
@@ -46,6 +61,29 @@
 #define cpu_online(cpu) ((cpu) == 0)
 #define num_online_cpus() 1
 #define num_possible_cpus() 1
+#define num_present_cpus() 1
+#define for_each_present_cpu(cpu) for_each_possible_cpu(cpu)
+#define cpu_possible(cpu) ((cpu) == 0)
+/* Sets of processors: of the one that there is. */
+struct cpumask { unsigned long bits[1]; };
+typedef struct cpumask cpumask_t, cpumask_var_t[1];
+extern const struct cpumask k_cpus;
+__weak const struct cpumask k_cpus = { { 1 } };
+#define cpu_online_mask (&k_cpus)
+#define cpu_possible_mask (&k_cpus)
+#define cpumask_of(cpu) (&k_cpus)
+#define cpumask_weight(mask) hweight_long((mask)->bits[0])
+#define cpumask_empty(mask) ((mask)->bits[0] == 0)
+#define cpumask_first(mask) ((mask)->bits[0] ? 0u : 1u)
+#define cpumask_test_cpu(cpu, mask) test_bit(cpu, (mask)->bits)
+#define cpumask_set_cpu(cpu, mask) set_bit(cpu, (mask)->bits)
+#define cpumask_clear_cpu(cpu, mask) clear_bit(cpu, (mask)->bits)
+#define cpumask_clear(mask) ((void)((mask)->bits[0] = 0))
+#define cpumask_copy(to, from) ((void)(*(to) = *(from)))
+#define for_each_cpu(cpu, mask) for ((cpu) = 0; (cpu) < 1 && cpumask_test_cpu(cpu, mask); (cpu)++)
+#define zalloc_cpumask_var(mask, gfp) (cpumask_clear(*(mask)), true)
+#define alloc_cpumask_var(mask, gfp) zalloc_cpumask_var(mask, gfp)
+#define free_cpumask_var(mask) ((void)(mask))
 #define nr_cpu_ids 1
 #define NR_CPUS 1
 enum cpuhp_state { CPUHP_MM_ZS_PREPARE, CPUHP_AP_ONLINE_DYN, K_CPUHP_STATES };
@@ -73,4 +111,9 @@ struct percpu_counter { atomic64_t count; };
 #define percpu_counter_sum(c) percpu_counter_read(c)
 #define percpu_counter_read_positive(c) max_t(s64, percpu_counter_read(c), 0)
 #define percpu_counter_sum_positive(c) percpu_counter_read_positive(c)
+#define percpu_counter_add_batch(c, n, batch) percpu_counter_add(c, n)
+#define percpu_counter_compare(c, n) ({ s64 _is = percpu_counter_read(c), _to = (n); _is > _to ? 1 : _is < _to ? -1 : 0; })
+#define percpu_counter_initialized(c) true
+#define cpuhp_setup_state_nocalls(state, name, up, down) ({ enum cpuhp_state _s = (state); (void)(up); (void)(down); _s == CPUHP_AP_ONLINE_DYN ? (int)_s : 0; })
+#define cpuhp_remove_state_nocalls(state) ((void)(k_cpuhp_down[state] = NULL))
 #endif

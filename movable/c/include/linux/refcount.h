@@ -23,4 +23,8 @@ K_INLINE int kref_put(struct kref *k, void (*release)(struct kref *)) { if (!ref
 #define kref_put_mutex(k, release, lock) (mutex_lock(lock), refcount_dec_and_test(&(k)->refcount) ? (release(k), 1) : (mutex_unlock(lock), 0))
 #define refcount_dec_and_mutex_lock(r, lock) (mutex_lock(lock), refcount_dec_and_test(r) ? 1 : (mutex_unlock(lock), 0))
 #define kref_put_lock(k, release, lock) (refcount_dec_and_lock(&(k)->refcount, lock) ? (release(k), 1) : 0)
+K_INLINE bool refcount_add_not_zero(int n, refcount_t *r) { return atomic_add_unless(&r->refs, n, 0); }
+K_INLINE bool refcount_dec_not_one(refcount_t *r) { return atomic_add_unless(&r->refs, -1, 1); }
+K_INLINE bool refcount_dec_if_one(refcount_t *r) { return atomic_cmpxchg(&r->refs, 1, 0) == 1; }
+#define refcount_dec_and_lock_irqsave(r, lock, flags) ({ *(flags) = 0; refcount_dec_and_lock(r, lock); })
 #endif

@@ -74,6 +74,10 @@ K_INLINE struct task_struct *k_thread(int (*fn)(void *), void *data, const char 
 #define kthread_run(fn, data, name...) k_thread(fn, data, K_FIRST(name, ), 1)
 #define kthread_create(fn, data, name...) k_thread(fn, data, K_FIRST(name, ), 0)
 #define kthread_create_on_node(fn, data, node, name...) kthread_create(fn, data, name)
+#define kthread_exit(code) do { k_call(K_THREAD_EXIT, code, 0, 0, 0); __builtin_unreachable(); } while (0)
+#define do_exit(code) kthread_exit(code)
+#define kthread_complete_and_exit(c, code) do { complete(c); kthread_exit(code); } while (0)
+#define complete_and_exit(c, code) kthread_complete_and_exit(c, code)
 #define K_FIRST(first, rest...) first
 #define kthread_bind(task, cpu) ((void)0)	/* ignored: there is one processor for per-CPU data */
 #define set_user_nice(task, nice) ((void)0)	/* ignored: every schedule is tried */
@@ -91,5 +95,28 @@ K_INLINE int kthread_stop(struct task_struct *task) { int ret = k_call(K_THREAD_
 #define usecs_to_jiffies(us) ((us) * HZ / 1000000)
 #define secs_to_jiffies(s) ((s) * HZ)
 #define jiffies_to_msecs(n) ((unsigned int)((n) * 1000 / HZ))
+#define nsecs_to_jiffies(ns) ((ns) / (1000000000 / HZ))
+#define jiffies_to_usecs(n) ((unsigned int)((n) * 1000000 / HZ))
+#define round_jiffies(n) (n)
+#define round_jiffies_relative(n) (n)
+#define round_jiffies_up(n) (n)
+#define round_jiffies_up_relative(n) (n)
+#define task_pid_nr(task) ((task)->pid)
+#define PF_KTHREAD 0x200000
+#define PF_MEMALLOC 0x800
+#define MAX_NICE 19
+#define MIN_NICE (-20)
+#define sched_set_fifo(task) ((void)(task))	/* ignored: every schedule is tried */
+#define sched_set_fifo_low(task) ((void)(task))	/* ignored: every schedule is tried */
+#define sched_set_normal(task, nice) ((void)(task))	/* ignored: every schedule is tried */
+#define allow_signal(n) ((void)0)		/* ignored: there are no signals */
+#define flush_signals(task) ((void)(task))	/* ignored: there are no signals */
+#define signal_pending_state(state, task) 0	/* ignored: there are no signals */
+#define kthread_create_on_cpu(fn, data, cpu, name...) kthread_create(fn, data, name)
+#define kthread_run_on_cpu(fn, data, cpu, name...) kthread_run(fn, data, name)
+#define memalloc_noio_save() 0			/* ignored: there is no reclaim into file systems */
+#define memalloc_noio_restore(flags) ((void)(flags))	/* ignored: there is no reclaim into file systems */
+#define might_fault() might_sleep()
+#define might_lock(lock) ((void)(lock))		/* ignored: lock dependency checks are the kit's */
 #define wake_up_state(task, state) wake_up_process(task)
 #endif

@@ -23,7 +23,10 @@
 #define vcalloc(a, b) vzalloc((unsigned long)(a) * (b))
 #define vmalloc_node(n, node) vmalloc(n)
 #define vzalloc_node(n, node) vzalloc(n)
-#define kmalloc_obj(object) kmalloc(sizeof(object), GFP_KERNEL)
+#define kmalloc_obj(object, gfp...) kmalloc(sizeof(object), GFP_KERNEL)
+#define vmalloc_32(n) vmalloc(n)
+#define vmalloc_huge(n, gfp) vmalloc(n)
+#define __vmalloc(n, gfp...) vmalloc(n)
 #define kfree(p) k_free(p, K_OF_KMALLOC)
 #define kfree_sensitive(p) kfree(p)
 #define kzfree(p) kfree(p)
@@ -42,10 +45,36 @@ K_INLINE void *krealloc(const void *old, size_t n, gfp_t gfp)
 		kfree(old);
 	return fresh;
 }
+#define KMALLOC_MAX_SIZE (1ul << 22)
+#define KMALLOC_MAX_CACHE_SIZE (1ul << 13)
+#define ARCH_KMALLOC_MINALIGN 8
+#define ZERO_SIZE_PTR ((void *)16)
+#define ZERO_OR_NULL_PTR(p) ((unsigned long)(p) <= (unsigned long)ZERO_SIZE_PTR)
+#define krealloc_array(old, a, b, gfp) krealloc(old, array_size(a, b), gfp)
+#define kmalloc_size_roundup(n) ((size_t)(n))
+#define kmemdup_array(from, a, b, gfp) kmemdup(from, array_size(a, b), gfp)
+#define kvmemdup(from, n, gfp) ({ const void *_from = (from); size_t _size = (n); void *_to = kvmalloc(_size, gfp); _to ? memcpy(_to, _from, _size) : NULL; })
+#define kzalloc_obj(object, gfp...) kzalloc(sizeof(object), GFP_KERNEL)
+#define kvzalloc_obj(object, gfp...) kvzalloc(sizeof(object), GFP_KERNEL)
+#define kfree_bulk(n, all) do { void **_all = (all); for (size_t _i = 0; _i < (n); _i++) kfree(_all[_i]); } while (0)
 K_INLINE void *kmemdup(const void *from, size_t n, gfp_t gfp) { void *to = kmalloc(n, gfp); if (to) memcpy(to, from, n); return to; }
 K_INLINE char *kstrdup(const char *s, gfp_t gfp) { return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL; }
 #define kfree_const(p) do { } while (0)		/* ignored: kstrdup_const does not copy */
 #define kstrdup_const(s, gfp) (s)
+K_INLINE char *kmemdup_nul(const char *s, size_t n, gfp_t gfp)
+{
+	char *to = kmalloc(n + 1, gfp);
+
+	if (to) {
+		memcpy(to, s, n);
+		to[n] = 0;
+	}
+	return to;
+}
+K_INLINE char *kstrndup(const char *s, size_t most, gfp_t gfp) { return s ? kmemdup_nul(s, strnlen(s, most), gfp) : NULL; }
+#define kasprintf(gfp, f...) ({ int _n = k_format(NULL, 0, f); char *_to = kmalloc(_n + 1, gfp); if (_to) k_format(_to, _n + 1, f); _to; })
+#define kvasprintf(gfp, f, list) ({ char _text[512]; k_vformat(_text, sizeof _text, f, list); kstrdup(_text, gfp); })
+#define kasprintf_const(gfp, f...) kasprintf(gfp, f)
 #define bitmap_zalloc(bits, gfp) ((unsigned long *)kcalloc(BITS_TO_LONGS(bits), sizeof(long), gfp))
 #define bitmap_alloc(bits, gfp) ((unsigned long *)kmalloc_array(BITS_TO_LONGS(bits), sizeof(long), gfp))
 #define bitmap_free(map) kfree(map)
@@ -53,6 +82,13 @@ struct kmem_cache { unsigned int size, align; const char *name; void (*ctor)(voi
 #define SLAB_HWCACHE_ALIGN 0			/* ignored: a hint on placement */
 #define SLAB_PANIC 0				/* ignored: the caller sees the failure */
 #define SLAB_RECLAIM_ACCOUNT 0			/* ignored: nobody counts slab pages */
+#define SLAB_POISON 0				/* ignored: everything is poisoned */
+#define SLAB_RED_ZONE 0				/* ignored: everything has red zones */
+#define SLAB_STORE_USER 0			/* ignored: reports show who made and freed an object */
+#define SLAB_CONSISTENCY_CHECKS 0		/* ignored: everything is checked */
+#define SLAB_NO_MERGE 0				/* ignored: caches are never merged */
+#define SLAB_MEM_SPREAD 0			/* ignored: a hint on placement */
+#define SLAB_TEMPORARY 0			/* ignored: nobody counts slab pages */
 #define SLAB_ACCOUNT 0				/* ignored: there are no control groups */
 K_INLINE struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsigned int align, slab_flags_t flags, void (*ctor)(void *))
 {
@@ -80,4 +116,10 @@ K_INLINE struct kmem_cache *kmem_cache_create(const char *name, unsigned int siz
 	if (_c && k_left_of(_c)) WARN(1, "kmem_cache_destroy(%s): %u objects are still in use", _c->name, k_left_of(_c)); \
 	kfree(_c); })
 #define kmem_cache_size(cache) ((cache)->size)
+#define kmem_cache_create_usercopy(name, size, align, flags, from, length, ctor) kmem_cache_create(name, size, align, flags, ctor)
+#define KMEM_CACHE_USERCOPY(type, flags, member) KMEM_CACHE(type, flags)
+#define kmem_cache_shrink(cache) ((void)(cache), 0)	/* ignored: what is freed is not handed out again */
+#define kmem_cache_free_bulk(cache, n, all) do { void **_all = (all); for (size_t _i = 0; _i < (n); _i++) kmem_cache_free(cache, _all[_i]); } while (0)
+#define kmem_cache_alloc_bulk(cache, gfp, n, all) ({ void **_all = (all); size_t _got = 0; while (_got < (n) && (_all[_got] = kmem_cache_alloc(cache, gfp))) _got++; if (_got < (n)) { kmem_cache_free_bulk(cache, _got, _all); _got = 0; } (int)_got; })
+#define is_vmalloc_addr(p) ((bool)(k_kind(p) & (K_OF_VMALLOC | K_OF_KVMALLOC)))
 #endif

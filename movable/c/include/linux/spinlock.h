@@ -22,6 +22,14 @@ struct lock_class_key { char dummy; };
 #define assert_spin_locked(lock) ((void)k_call(K_ASSERT_HELD, (long)(lock), 0, 0, 0))
 #define lockdep_assert_held(lock) ((void)k_call(K_ASSERT_HELD, (long)(lock), 0, 0, 0))
 #define lockdep_assert_held_write(lock) lockdep_assert_held(lock)
+#define lockdep_assert_held_read(lock) lockdep_assert_held(lock)
+#define lockdep_assert_held_once(lock) lockdep_assert_held(lock)
+#define lockdep_assert_not_held(lock) ((void)(lock))	/* ignored: lock dependency checks are the kit's */
+#define lockdep_assert(x) WARN_ON(!(x))
+#define lockdep_assert_irqs_enabled() ((void)0)	/* ignored: there are no interrupts */
+#define lockdep_set_subclass(lock, depth) ((void)(lock))	/* ignored: lock dependency checks are the kit's */
+#define lockdep_set_class_and_name(lock, key, name) ((void)(lock))	/* ignored: lock dependency checks are the kit's */
+#define lockdep_set_novalidate_class(lock) ((void)(lock))	/* ignored: lock dependency checks are the kit's */
 #define lockdep_is_held(lock) 1			/* ignored: lock dependency checks are the kit's */
 #define lockdep_set_class(lock, key) ((void)0)	/* ignored: lock dependency checks are the kit's */
 #define lockdep_init_map(map, name, key, sub) ((void)0)	/* ignored: lock dependency checks are the kit's */
@@ -30,6 +38,13 @@ struct lock_class_key { char dummy; };
 #define spin_needbreak(lock) 0			/* ignored: a hint */
 #define SINGLE_DEPTH_NESTING 1
 #define spin_lock_nested(lock, depth) spin_lock(lock)
+#define spin_lock_nest_lock(lock, outer) spin_lock(lock)
+#define spin_lock_irqsave_nested(lock, flags, depth) spin_lock_irqsave(lock, flags)
+#define raw_spin_lock_nested(lock, depth) spin_lock(lock)
+#define raw_spin_lock_irq(lock) spin_lock(lock)
+#define raw_spin_unlock_irq(lock) spin_unlock(lock)
+#define raw_spin_is_locked(lock) spin_is_locked(lock)
+#define __RAW_SPIN_LOCK_UNLOCKED(name) { 0 }
 #define spin_lock_irq(lock) spin_lock(lock)
 #define spin_unlock_irq(lock) spin_unlock(lock)
 #define spin_lock_bh(lock) spin_lock(lock)

@@ -33,8 +33,20 @@ struct workqueue_struct { long id; };
 #define schedule_work(w) queue_work(system_wq, w)
 #define queue_work_on(cpu, queue, w) queue_work(queue, w)
 #define schedule_work_on(cpu, w) schedule_work(w)
+#define queue_work_node(node, queue, w) queue_work(queue, w)
+#define DECLARE_DEFERRABLE_WORK(name, fn) DECLARE_DELAYED_WORK(name, fn)
+#define INIT_DELAYED_WORK_ONSTACK(d, fn) INIT_DELAYED_WORK(d, fn)
+#define destroy_delayed_work_on_stack(d) ((void)(d))
+#define WQ_MAX_ACTIVE 512
+#define WQ_DFL_ACTIVE 256
+#define WQ_UNBOUND_MAX_ACTIVE WQ_MAX_ACTIVE
+#define workqueue_set_max_active(queue, n) ((void)(queue))	/* ignored: every schedule is tried */
+#define set_worker_desc(f...) ((void)0)			/* ignored: reports show the function */
+#define work_on_cpu(cpu, fn, data) ((void)(cpu), fn(data))
+#define schedule_on_each_cpu(fn) ({ struct work_struct _w = __WORK_INITIALIZER(_w, fn); schedule_work(&_w); flush_work(&_w); 0; })
 #define queue_delayed_work(queue, d, delay) ((void)(delay), queue_work(queue, &(d)->work))
-#define mod_delayed_work(queue, d, delay) queue_delayed_work(queue, d, delay)
+#define mod_delayed_work(queue, d, delay) (!queue_delayed_work(queue, d, delay))
+#define mod_delayed_work_on(cpu, queue, d, delay) mod_delayed_work(queue, d, delay)
 #define schedule_delayed_work(d, delay) queue_delayed_work(system_wq, d, delay)
 #define queue_delayed_work_on(cpu, queue, d, delay) queue_delayed_work(queue, d, delay)
 #define schedule_delayed_work_on(cpu, d, delay) schedule_delayed_work(d, delay)

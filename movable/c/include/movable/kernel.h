@@ -34,4 +34,7 @@
 #include <linux/mempool.h>
 #include <linux/folio.h>
 #include <linux/module.h>
+#include <linux/kobject.h>
+#include <linux/notifier.h>
+#include <linux/seq_file.h>
 #endif

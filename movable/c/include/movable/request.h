@@ -27,7 +27,7 @@ enum k_request {
 	K_SET_FLAG, K_CLEAR_FLAG, K_TEST_FLAG, K_TEST_SET_FLAG, K_TEST_CLEAR_FLAG, K_COPY_PAGE, K_CLEAR_PAGE, K_ALLOC_PAGES,
 	K_SET_OFFLINE, K_CLEAR_OFFLINE, K_PAGE_OFFLINE, K_SET_TYPE, K_CLEAR_TYPE, K_PAGE_TYPE, K_SET_MOVABLE_OPS, K_ZONE_STAT, K_PAGE_ZONE, K_PAGE_NODE, K_VM_EVENT,
 	/* tasks, work, waiting */
-	K_THREAD_RUN, K_THREAD_STOP, K_SHOULD_STOP, K_WAKE_THREAD, K_CURRENT,
+	K_THREAD_RUN, K_THREAD_EXIT, K_THREAD_STOP, K_SHOULD_STOP, K_WAKE_THREAD, K_CURRENT,
 	K_WORK_QUEUE, K_DESTROY_QUEUE, K_FLUSH_QUEUE, K_DRAIN_QUEUE, K_QUEUE_WORK, K_CANCEL_WORK, K_FLUSH_WORK, K_WORK_PENDING,
 	K_WAIT_TICKET, K_WAIT, K_WAKE, K_STATE, K_SCHEDULE, K_TIMED_OUT,
 	/* the rest of the kernel */
@@ -44,6 +44,7 @@ enum k_kind { K_OF_KMALLOC = 1, K_OF_VMALLOC = 2, K_OF_KVMALLOC = 4, K_OF_PERCPU
 void *k_alloc(unsigned long size, unsigned int gfp, int zero, unsigned long align);
 void k_free(const void *object, int kinds);
 unsigned long k_size(const void *object);
+int k_kind(const void *object);
 void k_keep(const void *object);
 void k_set_cache(const void *object, const void *cache);
 const void *k_cache_of(const void *object);
@@ -55,6 +56,8 @@ int k_compare(const void *one, const void *two, unsigned long size);
 unsigned long k_length(const char *text);
 int k_compare_text(const char *one, const char *two, unsigned long most);
 int k_format(char *to, unsigned long size, const char *format, ...);
+int k_vformat(char *to, unsigned long size, const char *format, va_list list);
+int k_scan(const char *from, const char *format, ...);
 void k_tell(int request, const char *file, int line, const char *format, ...);
 void k_check_add(const void *node, const void *before, const void *after);
 void k_check_del(const void *node);

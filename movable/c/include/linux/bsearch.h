@@ -1,0 +1,2 @@
+/* Searching sorted arrays. */
+#include <linux/sort.h>

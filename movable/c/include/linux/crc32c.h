@@ -1,0 +1,2 @@
+/* Checksums of bytes. */
+#include <linux/jhash.h>
