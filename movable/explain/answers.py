@@ -27,12 +27,12 @@ KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or mova
 
 def answers(material: Material, order: int, why: str) -> list[Answer]:
     """Everything that can be said, most asked first."""
-    found = [*requests(material), *killed(material), *_pages(material)]
+    found = [*requests(material), *killed(material), *usage.answers(material), *_pages(material)]
     found += [zone(material, rows, order, why) for rows in zones.by_zone(material)]
     if material.page_kb != USUAL_PAGE_KB:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
     found += levels.answers(material, order)
-    found += [*usage.answers(material), *said(material), *_pageblocks(material), *areas(material)]
+    found += [*said(material), *_pageblocks(material), *areas(material)]
     found += [*tallies.answers(material), *_maps(material)]
     found += figures.answers(material)
     if material.events:

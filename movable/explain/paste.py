@@ -50,6 +50,7 @@ _ASKS = re.compile(
     r"\bvm\.nr_hugepages=(\d{1,12})\b"
 )
 _BRACES = re.compile(r"([^{}]*)\{([^{}]*,[^{}]*)\}([^{}]*)$")
+_ENDLESS = re.compile(r"\d{40}")  # longer than any number that a kernel prints
 LONGEST_LINE = 20_000  # characters; a longer one is listed as not understood and not looked at
 LONGEST_TEXT = 4_000_000  # of a line that is made of many
 
@@ -137,7 +138,8 @@ class _Context:
         spread = _SPREAD.match(text)
         if spread is not None:
             machine_here, text = spread[1], text[spread.end() :]
-        return Line(self.source, number, text.rstrip() if len(text) <= LONGEST_LINE else "", raw, hint, machine_here)
+        read = len(text) <= LONGEST_LINE and _ENDLESS.search(text) is None
+        return Line(self.source, number, text.rstrip() if read else "", raw, hint, machine_here)
 
 
 def _files(command: str) -> list[str]:

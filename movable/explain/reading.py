@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
 
 from movable.errors import UsageError
 from movable.explain.judge.page_size import settle
@@ -54,15 +53,5 @@ def read(texts: Iterable[tuple[str, str]], page_kb: int | None = None) -> Materi
                 material.recognised += 1
             else:
                 material.unread.append(line)
-    _without_endless(material)
     settle(material, page_kb)
     return material
-
-
-def _without_endless(material: Material) -> None:
-    """Give back what was taken for a figure and is larger than any number."""
-    endless = [one for one in material.figures if not all(map(isfinite, one.values.values()))]
-    if endless:
-        material.figures = [one for one in material.figures if one not in endless]
-        material.unread = sorted([*material.unread, *(one.line for one in endless)], key=lambda line: (line.source, line.number))
-        material.recognised -= len(endless)

@@ -236,3 +236,12 @@ def test_an_order_that_cannot_exist_is_said() -> None:
     material = read([("x", "Node 0, zone Normal 5 4 3 2 1 1 1 1 9\n")])
     text = "\n".join(line for one in answers(material, 10, "asked") for line in one.facts)
     assert "No block of order 10 can exist: order 8 is the largest" in text
+
+
+ENDLESS = ["node_buddyinfo_blocks{node='0',zone='Normal',size='0'} 1e999".replace("'", '"'), f"Node 0 MemFree: {'9' * 400} kB"]
+
+
+@pytest.mark.parametrize("line", ENDLESS)
+def test_a_number_that_no_machine_has_is_not_believed(line: str) -> None:
+    material = read([("x", f"{line}\n{ROW}")])
+    assert [one.number for one in material.unread] == [1] and material.recognised == 1

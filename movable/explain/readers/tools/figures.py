@@ -6,6 +6,7 @@ Each table has a header that names its columns; each row becomes a ``Figure`` wi
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import TypeVar
 
 from movable.explain.guarded import Guarded
@@ -270,6 +271,8 @@ def _exported(line: Line, material: Material) -> bool:
         return False
     labels: dict[str, str] = dict(_LABEL.findall(found[2] or ""))
     order, number = labels.get("size") or labels.get("order") or "", float(found[3])
+    if not isfinite(number):
+        return False
     if "buddyinfo" in found[1] and order.isdecimal() and int(order) < 20 and labels.get("node", "0").isdecimal():
         _block_count(line, material, labels, int(order), int(number))
     elif found[1].startswith("zoneinfo_") and labels.get("node", "").isdecimal() and "zone" in labels:
