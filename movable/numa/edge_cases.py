@@ -7,7 +7,6 @@ left behind ("where they are then", "read back") goes on with that one's machine
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,11 +34,12 @@ from movable.mm.process import Process
 from movable.mm.userspace import Userspace
 from movable.mm.vm import VM
 from movable.numa.play import BAD, CPU_NODES, KERN, LAYOUT, UNWRITTEN
-from movable.numa.program import ASK_WORDS, MODE_WORDS, MOVE_WORDS, Program, parse_program
+from movable.numa.program import ASK_WORDS, MODE_WORDS, MOVE_WORDS, Program, check_keys, parse_program
 from movable.numa.replay import Difference
 
 FIELDS = ("ret", "errno_name", "status", "mode", "mask", "node_of_first_page_after")
 """What is compared, where it was recorded."""
+CASE_KEYS: dict[str, type] = {"id": int, "case": str, "as": str, "call": str, "args": str}
 NOT_WRITTEN = -77
 """A mode word that the recorder did not ask for."""
 VSYSCALL = 0xFFFFFFFFFF600000
@@ -71,14 +71,14 @@ class Case:
         return found[1].strip() if found else default
 
 
-def parse_program_or_case(line: str) -> Program | Case:
-    """What one line of a file holds. Raises ValueError or KeyError for neither."""
-    record = json.loads(line)
-    return parse_case(record) if isinstance(record, dict) and "case" in record else parse_program(line)
+def parse_program_or_case(record: dict[str, Any]) -> Program | Case:
+    """What one line of a file holds. Raises ValueError for neither."""
+    return parse_case(record) if "case" in record else parse_program(record)
 
 
 def parse_case(record: dict[str, Any]) -> Case:
-    """A case from what a line holds. Raises ValueError or KeyError for what is none."""
+    """A case from what a line holds. Raises ValueError for what is none."""
+    check_keys(record, CASE_KEYS)
     recorded = {field: record[field] for field in FIELDS if record.get(field) is not None}
     if recorded.get("mode") == NOT_WRITTEN:
         del recorded["mode"]

@@ -41,14 +41,15 @@ def split(lines: list[str], path: str) -> tuple[list[str], list[tuple[int, str]]
     """The lines above ``together:``, and the numbered tasks below. Raises UsageError where there are not two tasks."""
     marks = [number for number, line in enumerate(lines) if line.strip() == TOGETHER]
     if len(marks) != 1:
-        raise UsageError(f"{path}: one line must be '{TOGETHER}'; above it is what sets the scene, below it one task a line")
+        where = f"line {marks[1] + 1}: '{TOGETHER}' a second time" if marks else f"line {len(lines) or 1}: no '{TOGETHER}' up to the end"
+        raise UsageError(f"{path}, {where}; one line must be it: above is what sets the scene, below one task a line")
     tasks = [
         (number, line.strip())
         for number, line in enumerate(lines[marks[0] + 1 :], marks[0] + 2)
         if line.strip() and not line.strip().startswith("#")
     ]
     if len(tasks) < 2:
-        raise UsageError(f"{path}: below '{TOGETHER}' there must be two commands or more")
+        raise UsageError(f"{path}, line {marks[0] + 1}: below '{TOGETHER}' there must be two commands or more")
     return lines[: marks[0]], tasks
 
 
@@ -61,13 +62,19 @@ class Search:
         self.machine = (memory, nodes, era)
         self.found = Outcomes([command for _, command in self.tasks])
         self.seen: list[Outcome] = []
+        self.misuse: UsageError | None = None
 
     def run(self, executions: int) -> Outcomes:
-        """Play interleavings systematically; where the limit comes first, random ones too."""
+        """Play interleavings systematically; where the limit comes first, random ones too.
+
+        Raises UsageError for a command that cannot be played, alone or beside the others.
+        """
         self.rehearse()
         for strategy in ("dpor", "pos"):
             self.seen = []
             report = explore(self.program, strategy=strategy, executions=executions, shrink=False)
+            if self.misuse is not None:
+                raise self.misuse
             whole = report.executions - report.redundant
             self.found.executions += whole
             self.found.counts.update(self.seen[-whole:])  # the first one is played twice, to see that it repeats
@@ -106,6 +113,9 @@ class Search:
                 answer = " | ".join(short(line) for line in lines if not line.startswith("$ "))
             except NoProcess:
                 answer = "no such process"
+            except UsageError as error:
+                self.misuse = error
+                raise
             printed[f"{number}"] = answer or "-"
 
         def check() -> None:

@@ -15,6 +15,7 @@ from typing import IO, Any, TypeVar
 from movable.errors import UsageError
 
 Record = TypeVar("Record")
+Value = TypeVar("Value")
 HEAD = re.compile(
     r"program (?P<id>\d+) cpu=(?P<cpu>\d+) uid=(?P<uid>\d+) cga=(?P<cga>\S+) cgb=(?P<cgb>\S+) start=(?P<start>\S+) fa=(?P<fa>\d+)"
 )
@@ -64,6 +65,12 @@ VALUES = {
 }
 """What the value of each key looks like; of one operation alone where its name stands before it."""
 VALUE = {key: re.compile(pattern) for key, pattern in VALUES.items()}
+
+TYPES: dict[type, str] = {
+    dict: "an object", list: "a list", str: "a text", int: "a number", float: "a fraction", bool: "a truth value",
+    type(None): "null",
+}  # fmt: skip
+PROGRAM_KEYS: dict[str, type] = {"id": int, "head": str, "mems": dict, "steps": list, "nm": dict}
 
 RANGE = ("r", "n")
 CPUS = 2
@@ -134,10 +141,10 @@ class Program:
 
 def parse_step(text: str) -> Step:
     """A step from its words. Raises ValueError for what is none."""
-    who, op, *rest = text.split()
+    who, op, *rest = text.split() if len(text.split()) > 1 else (text, "")
     if who not in ("P0", "P1", "P2", "S") or op not in NEEDED or (who == "S") != op.startswith("cs_"):
         raise ValueError(f"unknown step {text!r}")
-    keys = dict(part.split("=", 1) for part in rest)
+    keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
     wrong = [key for key, value in keys.items() if key not in VALUE or not VALUE.get(f"{op} {key}", VALUE[key]).fullmatch(value)]
     missing = [key for key in NEEDED[op] if key not in keys]
     if wrong or missing:
@@ -145,9 +152,11 @@ def parse_step(text: str) -> Step:
     return Step(text, who, op, keys)
 
 
-def parse_program(line: str) -> Program:
-    """A program from one line of JSON. Raises ValueError or KeyError for what is none."""
-    record = json.loads(line)
+def parse_program(record: dict[str, Any]) -> Program:
+    """A program from the object of a line. Raises ValueError for what is none."""
+    check_keys(record, PROGRAM_KEYS)
+    for step in record["steps"]:
+        check_keys(typed(step, "a step", dict), {"s": str})
     head = HEAD.fullmatch(record["head"])
     if head is None or int(head["cpu"]) >= CPUS:
         raise ValueError(f"unknown head {record['head']!r}")
@@ -159,7 +168,7 @@ def parse_program(line: str) -> Program:
         start=head["start"],
         fault_around=int(head["fa"]),
         steps=[parse_step(step["s"]) for step in record["steps"]],
-        mems=dict(record["mems"]),
+        mems=record["mems"],
         recorded=[{**step, "nm": _maps(step["nm"])} if "nm" in step else step for step in record["steps"]],
         numa_maps=_maps(record["nm"]),
     )
@@ -171,9 +180,34 @@ def parse_program(line: str) -> Program:
     return program
 
 
+def parse_record(line: str) -> dict[str, Any]:
+    """The JSON object of a line. Raises ValueError for anything else."""
+    try:
+        return typed(json.loads(line), "the line", dict)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise ValueError("no JSON that can be read: too deep") from None
+
+
+def check_keys(record: dict[str, Any], keys: dict[str, type]) -> None:
+    """An object must have ``keys``, each with a value of its type. Raises ValueError where one is missing or another."""
+    for key, kind in keys.items():
+        if key not in record:
+            raise ValueError(f"no {key!r}")
+        typed(record[key], repr(key), kind)
+
+
+def typed(value: Any, what: str, kind: type[Value]) -> Value:
+    """``value`` itself. Raises ValueError where it is not of the type; ``what`` says in words what it is."""
+    if type(value) is not kind:
+        raise ValueError(f"{what} is {TYPES[type(value)]}, where {TYPES[kind]} is expected")
+    return value
+
+
 def _maps(recorded: Any) -> dict[str, list[str]]:
     """Lines of numa_maps by process. Raises ValueError for what is none."""
-    lines = dict(recorded)
+    lines = typed(recorded, "'nm'", dict)
     if not all(isinstance(found, list) and all(isinstance(line, str) for line in found) for found in lines.values()):
         raise ValueError("'nm' is no lists of lines")
     return lines
@@ -195,8 +229,8 @@ def read_programs(path: str) -> Iterator[Program]:
     return read_records(path, parse_program)
 
 
-def read_records(path: str, parse: Callable[[str], Record]) -> Iterator[Record]:
-    """What ``parse`` makes of each line of a file, as ``read_programs``."""
+def read_records(path: str, parse: Callable[[dict[str, Any]], Record]) -> Iterator[Record]:
+    """What ``parse`` makes of the object of each line of a file, as ``read_programs``."""
     if path == "-":
         yield from _records(path, sys.stdin, parse)
         return
@@ -210,17 +244,15 @@ def _open(path: str) -> IO[str]:
     return gzip.open(path, "rt", encoding="utf-8") if packed else Path(path).open(encoding="utf-8")
 
 
-def _records(path: str, stream: IO[str], parse: Callable[[str], Record]) -> Iterator[Record]:
+def _records(path: str, stream: IO[str], parse: Callable[[dict[str, Any]], Record]) -> Iterator[Record]:
     number, empty = 1, True
     try:
         for line in stream:
             if line.strip():
                 empty = False
-                yield parse(line)
+                yield parse(parse_record(line))
             number += 1
-    except KeyError as error:
-        raise UsageError(f"{path}, line {number}: no recorded program (no {error})") from None
-    except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error) as error:
+    except (ValueError, EOFError, OSError, zlib.error) as error:
         raise UsageError(f"{path}, line {number}: no recorded program ({error})") from None
     if empty:
         raise UsageError(f"{path}: holds no recorded program")

@@ -109,11 +109,19 @@ LINE = LINES[0] + "\n"
     [
         "not json\n",
         "[]\n",
+        "1\n",
+        "null\n",
+        '"text"\n',
         "{}\n",
+        '{"case": "x"}\n',
+        '{"case": 1, "id": 1, "as": "root", "call": "mbind", "args": ""}\n',
+        "[" * 100000 + "\n",
         LINE[: len(LINE) // 2],
         LINE.replace("program 1 cpu", "program one cpu"),
         LINE.replace("P0 mmap", "P9 mmap", 1),
         LINE.replace(" mmap ", " nmap ", 1),
+        LINE.replace("P0 mmap r=A", "P0", 1),
+        LINE.replace("P0 mmap r=A", "P0 mmap r", 1),
         LINE.replace("kind=anon", "kind=stack", 1),
         LINE.replace("len=16", "len=many", 1),
         LINE.replace(" kind=anon", "", 1),
@@ -125,7 +133,8 @@ LINE = LINES[0] + "\n"
         LINE.replace("start=root", "start=b", 1),
         LINE.replace("cpu=0", "cpu=7").replace("cpu=1", "cpu=7"),
         json.dumps({**json.loads(LINE), "nm": {"P0": 5}}),
-        json.dumps({**json.loads(LINE), "nm": 5}),
+        *(json.dumps({**json.loads(LINE), key: value}) for key in ("id", "head", "mems", "steps", "nm") for value in (1.5, [5])),
+        json.dumps({**json.loads(LINE), "steps": [{"s": 1}]}),
     ],
 )
 def test_a_damaged_file_is_one_line_with_its_place(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +144,8 @@ def test_a_damaged_file_is_one_line_with_its_place(line: str, tmp_path: Path, ca
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert f"{source}, line 2: no recorded program" in errors[0]
+    python = ("object is not", "attribute", "NoneType", "unpack", "indices", "dictionary", "'int'", "'str'")
+    assert not any(word in errors[0] for word in python), errors[0]
 
 
 def test_a_file_without_a_program_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
