@@ -81,6 +81,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "remove_migration_pte": ("a migration entry becomes a mapping again", ("mm", "vpn", "pte", "old")),
     "move_mapping": ("the page hands its place to another", ("newpage", "expected", "ret")),
     "copy_lru_page": ("the content of a page of the LRU lists goes to its target", ("source", "mapcount")),
+    "migration_step": ("a step of movable.mm.migrate.STEPS begins, of a page of the LRU lists", ("step", "newpage")),
     "move_lru_page_ret": ("the move of a page of the LRU lists ended", ("newpage", "ret", "mapcount")),
     "fork_migration_pte": ("a fork copies a migration entry, and takes its right to write", ("mm", "child", "vpn")),
     "protect_migration_pte": ("mprotect takes the right to write from a migration entry", ("mm", "vpn")),

@@ -41,6 +41,8 @@ class Era:
     ``migrate_trace_fields``: what the tracepoint mm_migrate_pages counts, in front of mode and reason;
     ``weaker_modes``: a driver may be called in a weaker mode than the caller of the loop asked for;
     ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused;
+    ``lru_add_first``: the new page of a move is on its LRU list before its mappings come back, and not when it is unlocked;
+    ``copies_first``: the content of a page of a process is copied before its place is handed over;
     ``fallback_writes``: a dirty page of a file system without a migrate callback is written out, so that it can move later;
     ``fallback_gives_up``: where private data cannot be released, only MIGRATE_SYNC tries such a page again.
 
@@ -122,6 +124,8 @@ class Era:
     migrate_trace_fields: tuple[str, ...]
     weaker_modes: bool
     no_copy_mode: bool
+    lru_add_first: bool
+    copies_first: bool
     fallback_writes: bool
     fallback_gives_up: bool
     # callers of the loop

@@ -43,6 +43,8 @@ ERA = Era(
     migrate_trace_fields=("nr_succeeded", "nr_failed"),
     weaker_modes=False,
     no_copy_mode=True,
+    lru_add_first=False,
+    copies_first=False,
     fallback_writes=True,
     fallback_gives_up=False,
     # callers of the loop

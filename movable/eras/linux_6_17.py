@@ -30,6 +30,7 @@ ERA = replace(
     migrate_reasons=(*BEFORE.migrate_reasons, "damon"),
     migrate_trace_fields=(*BEFORE.migrate_trace_fields, "nr_split"),
     no_copy_mode=False,
+    copies_first=True,
     fallback_writes=False,
     # callers of the loop
     proactive_floor=0,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from movable.errors import DriverError, MovableError, UsageError, VMBug, by_hand
 from movable.introspection import raised_at
@@ -31,6 +31,7 @@ from movable.mm.page_flags import (
 from movable.mm.swap import (
     ISOLATE_ASYNC_MIGRATE,
     ISOLATE_UNEVICTABLE,
+    add_moved_page,
     end_lru_isolation,
     is_lru_page,
     move_lru_page,
@@ -41,6 +42,7 @@ from movable.mm.swap import (
 from movable.shown import first_line, literal, shown
 
 if TYPE_CHECKING:
+    from movable.eras import Era
     from movable.mm.address_space import AddressSpace
     from movable.mm.page import Page
     from movable.mm.seam import Seam
@@ -68,6 +70,54 @@ MIGRATE_REASONS = (
 ISOLATE_UNMAPPED = 0x2
 CAUGHT = (Exception, SystemExit, KeyboardInterrupt)
 """What comes out of a driver's callback and is the driver's."""
+
+
+class Step(NamedTuple):
+    """A numbered step: what happens in it, and the function of movable/mm that does it."""
+
+    what: str
+    where: str
+
+
+STEPS = {
+    1: Step("the old page is locked", "migrate._lock_and_move_lru"),
+    2: Step("writeback of the old page is waited for", "migrate._lock_and_move_lru"),
+    3: Step("the new page is locked", "migrate._lock_and_move_lru"),
+    4: Step("every mapping becomes a migration entry", "migrate_lru.unmap_and_move_lru"),
+    5: Step("the tree of the page's mapping is locked", "migrate_lru.may_move_mapping"),
+    6: Step("the references must be those that are expected", "migrate_lru.may_move_mapping"),
+    7: Step("the slot of the tree must still hold the old page", "migrate_lru.may_move_mapping"),
+    8: Step("the new page learns its place", "migrate_lru.migrate_page_move_mapping"),
+    9: Step("the slot leads to the new page", "migrate_lru.replace_in_tree"),
+    10: Step("the tree's reference goes to the new page", "migrate_lru.replace_in_tree"),
+    11: Step("the tree is unlocked", "migrate_lru.replace_in_tree"),
+    12: Step("the content is copied", "migrate_lru.copy_content"),
+    13: Step("the other flags are copied", "migrate_lru.migrate_page_states"),
+    14: Step("the flags of the old page are cleared", "migrate_lru.migrate_page_states"),
+    15: Step("writeback of the new page ends, if there is any", "migrate_lru.migrate_page_states"),
+    16: Step("migration entries become mappings", "migrate_lru.unmap_and_move_lru"),
+    19: Step("both pages are unlocked", "migrate._lock_and_move_lru"),
+    20: Step("the new page goes to the LRU lists", "swap.add_moved_page"),
+}
+"""What happens to a page of the LRU lists that moves, by the numbers of the kernel's document, which has no 17 and no 18.
+
+Each is an event ``migration_step`` when it begins. A page without a tree (anonymous, not in the swap cache) has no 5, 7 and 9 to
+11, one that nobody maps no 4 and 16. A failure of a step goes on at 16, with the old page, and the page is put back or tried again.
+"""
+
+
+def step_order(era: Era) -> tuple[int, ...]:
+    """The steps in the order in which kernels of an era do them.
+
+    From 6.0 on the new page is on its list before its mappings come back; from 6.12 on the content is copied before the place is
+    handed over, once the references have been looked at, which are looked at again.
+    """
+    first = (1, 2, 3, 4)
+    place = (5, 6, 7, 8, 9, 10, 11)
+    middle = (6, 12, *place) if era.copies_first else (*place, 12)
+    last = (20, 16, 19) if era.lru_add_first else (16, 19, 20)
+    return (*first, *middle, 13, 14, 15, *last)
+
 
 GetNewPage = Callable[["Page", Any], "Page | None"]
 PutNewPage = Callable[["Page", Any], None]
@@ -375,29 +425,61 @@ def _complete_released(page: Page) -> None:
 
 def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode: int) -> int:
     """Both page locks around the move; mirrors mm/migrate.c, __unmap_and_move."""
-    if not trylock_page(page):
-        # A task that reclaims memory must not wait: the holder may be waiting for that memory.
-        if not force or mode == MIGRATE_ASYNC or page.vm.current.memalloc:
-            return -EAGAIN
-        lock_page(page)
-    rc = 0
-    if page.seam is not None and not is_movable:
-        page.seam.peek(page, "writeback")
-    if page._flags >> PG_writeback & 1:
-        rc = _await_writeback(page, force, mode)
+    if not is_movable:
+        return _lock_and_move_lru(page, newpage, force, mode)
+    if not trylock_page(page) and not _wait_for_lock(page, force, mode):
+        return -EAGAIN
+    rc = _await_writeback(page, force, mode) if page._flags >> PG_writeback & 1 else 0
     if rc == 0:
         if trylock_page(newpage):
-            rc = move_to_new_page(newpage, page, mode) if is_movable else move_lru_page(newpage, page, mode)
+            rc = move_to_new_page(newpage, page, mode)
             unlock_page(newpage)
         else:
             rc = -EAGAIN
     unlock_page(page)
     if rc == 0:
-        if not is_movable or PageMovableHint(newpage) or not page.vm.era.target_lru_detour:
+        if PageMovableHint(newpage) or not page.vm.era.target_lru_detour:
             put_page(newpage)
         else:
             putback_lru_page(newpage)
     return rc
+
+
+def _lock_and_move_lru(page: Page, newpage: Page, force: bool, mode: int) -> int:
+    """The same for a page of the LRU lists: steps 1 to 3, 19 and 20."""
+    seam = page.seam
+    if seam is not None:
+        seam.migration_step(1, page, newpage)
+    if not trylock_page(page) and not _wait_for_lock(page, force, mode):
+        return -EAGAIN
+    if seam is not None:
+        seam.migration_step(2, page, newpage)
+        seam.peek(page, "writeback")
+    rc = _await_writeback(page, force, mode) if page._flags >> PG_writeback & 1 else 0
+    if rc == 0:
+        if seam is not None:
+            seam.migration_step(3, page, newpage)
+        rc = -EAGAIN
+        if trylock_page(newpage):
+            rc = move_lru_page(newpage, page, mode)  # 4 to 16
+            if rc == 0 and seam is not None:
+                seam.migration_step(19, page, newpage)
+            unlock_page(newpage)
+    unlock_page(page)
+    if rc == 0:
+        if not page.vm.era.lru_add_first:
+            add_moved_page(newpage, page)
+        put_page(newpage)
+    return rc
+
+
+def _wait_for_lock(page: Page, force: bool, mode: int) -> bool:
+    """Whether the caller may wait for the lock of the old page, which somebody else has; then it has it."""
+    # A task that reclaims memory must not wait: the holder may be waiting for that memory.
+    if not force or mode == MIGRATE_ASYNC or page.vm.current.memalloc:
+        return False
+    lock_page(page)
+    return True
 
 
 def _await_writeback(page: Page, force: bool, mode: int) -> int:
@@ -466,6 +548,7 @@ __all__ = [
     "MR_MEMPOLICY_MBIND",
     "MR_NUMA_MISPLACED",
     "MR_SYSCALL",
+    "STEPS",
     "callback_failed",
     "end_isolation",
     "finish_released",
@@ -473,4 +556,5 @@ __all__ = [
     "migrate_pages",
     "putback_movable_page",
     "putback_movable_pages",
+    "step_order",
 ]

@@ -299,13 +299,18 @@ class TwoPartLoop(BatchLoop):
         newpage = self.get_new_page(page, self.private) if seam is None else self.target(page)
         if newpage is None:
             return -ENOMEM
+        if seam is not None:
+            seam.migration_step(1, page, newpage)
         if trylock_page(page):
             if seam is not None and self.vm.userspace is not None:
+                seam.migration_step(2, page, newpage)
                 seam.peek(page, "writeback")
             rc = self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
         else:
-            rc = self.lock_source(page, mode)
+            rc = self.lock_source(page, newpage, mode)
         if rc == 0:
+            if seam is not None:
+                seam.migration_step(3, page, newpage)
             if trylock_page(newpage):
                 pairs.append((page, newpage))
                 return 0
@@ -314,12 +319,13 @@ class TwoPartLoop(BatchLoop):
         return_target(page, newpage, self.put_new_page, self.private)
         return rc
 
-    def lock_source(self, page: Page, mode: int) -> int:
+    def lock_source(self, page: Page, newpage: Page, mode: int) -> int:
         """The lock of the old page, which somebody else has: waits where that is allowed; 0 with the lock held."""
         if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
             return -EAGAIN
         lock_page(page)
         if self.seam is not None and self.vm.userspace is not None:
+            self.seam.migration_step(2, page, newpage)
             self.seam.peek(page, "writeback")
         return self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
 
@@ -344,6 +350,8 @@ class TwoPartLoop(BatchLoop):
                 page, newpage = pair
                 rc = (move_to_new_page if PageMovableHint(page) else move_lru_page)(newpage, page, mode)
                 if rc == 0:  # a target that was not adopted is freed by the same plain put, and not given back
+                    if self.seam is not None:
+                        self.seam.migration_step(19, page, newpage)
                     unlock_page(newpage)
                     put_page(newpage)
                     self.succeeded += 1

@@ -23,7 +23,7 @@ from movable.mm.buffer import (
 from movable.mm.filemap import lock_page
 from movable.mm.fs import FileMapping
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY
-from movable.mm.migrate_lru import migrate_page, migrate_page_copy, migrate_page_move_mapping
+from movable.mm.migrate_lru import migrate_page, move_page
 from movable.mm.page_flags import DIRTY
 from movable.mm.pagemap import attach_page_private, call_fs, clear_page_dirty_for_io, detach_page_private, page_has_private
 from movable.mm.rmap import remove_migration_ptes
@@ -108,14 +108,12 @@ def _buffer_migrate_page(mapping: AddressSpace, newpage: Page, page: Page, mode:
 
 
 def _move_with_buffers(mapping: FileMapping, newpage: Page, page: Page, buffers: list[BufferHead]) -> int:
-    rc = migrate_page_move_mapping(mapping, newpage, page)
-    if rc:
-        return rc
-    attach_page_private(newpage, detach_page_private(page))
-    for bh in buffers:
-        bh.page = newpage
-    migrate_page_copy(newpage, page)
-    return 0
+    def take_along(newpage: Page, page: Page) -> None:
+        attach_page_private(newpage, detach_page_private(page))
+        for bh in buffers:
+            bh.page = newpage
+
+    return move_page(mapping, newpage, page, take_along)
 
 
 def _lock_buffers(buffers: list[BufferHead], mode: int) -> bool:

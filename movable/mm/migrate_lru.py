@@ -1,21 +1,16 @@
 """The middle of one attempt for a page of the LRU lists: steps 4 to 16 of the kernel's document (mm/migrate.c).
 
-Both pages are locked and writeback has ended (steps 1 to 3, in migrate.py); unlocking and the LRU lists come after (19, 20).
+`movable.mm.migrate.STEPS` has all the steps by number, and the order that each era has them in. Both pages are locked and writeback
+has ended (1 to 3, in migrate.py); unlocking comes after (19). Each step says so when it begins, if anybody watches.
 
- 4  every mapping becomes a migration entry; a fault that meets one waits for the page lock
- 5  the mapping's tree is locked                      9  the tree's slot leads to the new page
- 6  the reference count must be what is expected     10  the old page's references are let go
- 7  the slot must still hold the page                11  the tree is unlocked
- 8  the new page is prepared                         12  the content is copied, 13 the flags, 14 the old ones cleared
-15  writeback of the new page ends                   16  migration entries become mappings, of the new page or the old one
-
-An anonymous page outside the swap cache has no tree: then 5, 7, 9 and 11 are nothing, and one reference is expected. What is
+An anonymous page outside the swap cache has no tree: then 5, 7 and 9 to 11 are nothing, and one reference is expected. What is
 expected otherwise: one for the isolation, one for the tree, one for private data. Of a page on a file system, the steps from 5 on
 are that file system's to do (migrate_file.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EAGAIN
 from typing import TYPE_CHECKING
 
@@ -27,6 +22,7 @@ from movable.mm.page_flags import (
     DIRTY,
     ERROR,
     IN_SWAP_CACHE,
+    MLOCKED,
     PAGE_MAPPING_ANON,
     PRIVATE,
     REFERENCED,
@@ -36,8 +32,9 @@ from movable.mm.page_flags import (
     WRITEBACK,
     PG_private,
 )
+from movable.mm.pagemap import end_page_writeback
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
-from movable.mm.swap import count_isolated, lru_cache_add
+from movable.mm.swap import add_moved_page, count_isolated, lru_add_drain_cpu
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -58,17 +55,25 @@ def unmap_and_move_lru(newpage: Page, page: Page, mode: int) -> int:
     if not page._mapping and page._flags & PRIVATE:  # cut off, and its private data is in use: it will be free soon
         user.move_file_page(None, newpage, page, mode)
         return -EAGAIN
+    locked = page._flags & MLOCKED
     if mapped:
-        try_to_migrate(user, page)  # 4
+        if seam is not None:
+            seam.migration_step(4, page, newpage)
+        try_to_migrate(user, page)
     rc = -EAGAIN if page._mapcount >= 0 else move_to_new_page(newpage, page, mode)
+    if rc == 0 and page.vm.era.lru_add_first:
+        add_moved_page(newpage, page)  # 20
+        if locked:  # each mapping that comes back then counts it as locked, on its list
+            lru_add_drain_cpu(user, user.cpu)
     if mapped:
-        remove_migration_ptes(user, page, newpage if rc == 0 else page)  # 16
+        if seam is not None:
+            seam.migration_step(16, page, newpage)
+        remove_migration_ptes(user, page, newpage if rc == 0 else page)
     if seam is not None:
         seam.event("move_lru_page_ret", page, newpage=newpage.pfn, ret=rc, mapcount=newpage._mapcount + 1)
     if rc == 0:
         user.lru_tally["migrated"] += 1
         count_isolated(page, -1)
-        lru_cache_add(user, newpage, user.cpu)
     else:
         user.lru_tally["eagain" if rc == -EAGAIN else "failed"] += 1
     return rc
@@ -95,18 +100,47 @@ def migrate_page(mapping: AddressSpace | None, newpage: Page, page: Page, mode: 
     """
     if page._flags & WRITEBACK:
         raise VMBug("F10", "migrate_page of a page under writeback", "a page that nobody writes", page)
-    rc = migrate_page_move_mapping(mapping, newpage, page)  # 5 to 11
-    if rc == 0:
-        migrate_page_copy(newpage, page)
-    return rc
+    return move_page(mapping, newpage, page)
+
+
+def move_page(
+    mapping: AddressSpace | None, newpage: Page, page: Page, take_along: Callable[[Page, Page], None] | None = None
+) -> int:
+    """Place, content and flags go over in the order of the era; ``take_along(newpage, page)`` then moves private data.
+
+    Kernels from 6.12 on copy first: nobody who holds a reference may be there then, which is asked before and again with the place.
+    """
+    copies_first = page.vm.era.copies_first
+    if copies_first:
+        if page.seam is not None:
+            page.seam.peek(page, "refs")
+            page.seam.migration_step(6, page, newpage)
+        if page._refcount != expected_references(mapping, page):
+            return -EAGAIN
+        copy_content(newpage, page)
+    rc = migrate_page_move_mapping(mapping, newpage, page)
+    if rc:
+        return rc
+    if take_along is not None:
+        take_along(newpage, page)
+    if not copies_first:
+        copy_content(newpage, page)
+    migrate_page_states(newpage, page)
+    return 0
 
 
 def migrate_page_copy(newpage: Page, page: Page) -> None:
-    """The content of the old page, and what is known of it, go to the new one (steps 12 to 14)."""
+    """The content of the old page, and what is known of it, go to the new one (steps 12 to 15)."""
+    copy_content(newpage, page)
+    migrate_page_states(newpage, page)
+
+
+def copy_content(newpage: Page, page: Page) -> None:
+    """The content of the old page goes to the new one (step 12)."""
     if page.seam is not None:
+        page.seam.migration_step(12, page, newpage)
         page.seam.event("copy_lru_page", newpage, source=page.pfn, mapcount=page._mapcount + 1)
     copy_user_page(newpage, page)
-    migrate_page_states(newpage, page)
 
 
 def copy_user_page(to: Page, source: Page) -> None:
@@ -122,64 +156,105 @@ def copy_user_page(to: Page, source: Page) -> None:
     to.vm.copy_frame(to, source)
 
 
-def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page: Page, extra_count: int = 0) -> int:
-    """Hand the page's place to ``newpage``, unless somebody holds a reference that is not expected: then -EAGAIN.
-
-    Expected are one for the isolation and, for a page of a file, one for the tree and one for private data, and ``extra_count``.
-    While the count is frozen at 0 nobody can take a reference. mirrors mm/migrate.c, migrate_page_move_mapping.
-    """
-    swapped = mapping is None and page._flags & IN_SWAP_CACHE == IN_SWAP_CACHE
-    expected = extra_count + (1 + swapped if mapping is None else 2 + (page._flags >> PG_private & 1))
-    assert mapping is None or isinstance(mapping, FileMapping)
-    seam = page.seam
-    if seam is not None:
-        seam.change(page, "refs")
-    held = mapping is None or mapping.i_pages.get(page._index) is page  # 7
-    refused = page._refcount != expected or not held  # 6
-    if seam is not None:
-        seam.event("move_mapping", page, newpage=newpage.pfn, expected=expected, ret=-EAGAIN if refused else 0)
-    if refused:
-        return -EAGAIN
+def expected_references(mapping: AddressSpace | None, page: Page) -> int:
+    """How many references an unmapped page has that may move: the isolation's, its tree's, and one for private data."""
     if mapping is None:
-        newpage._index, newpage._mapping = page._index, page._mapping
-        newpage._flags |= page._flags & SWAPBACKED
-        if swapped:
-            _move_swap_cache(newpage, page)
-        return 0
-    if seam is not None:
-        seam.point("aw", ("i_pages", mapping.name))
-    if page._refcount != expected:  # as it was, unless somebody came in between
+        return 2 if page._flags & IN_SWAP_CACHE == IN_SWAP_CACHE else 1
+    return 2 + (page._flags >> PG_private & 1)
+
+
+def migrate_page_move_mapping(mapping: AddressSpace | None, newpage: Page, page: Page, extra_count: int = 0) -> int:
+    """Hand the page's place to ``newpage``, unless somebody holds a reference that is not expected: then -EAGAIN (steps 5 to 11).
+
+    Expected are `expected_references` and ``extra_count``. While the count is frozen at 0 nobody can take a reference. mirrors
+    mm/migrate.c, migrate_page_move_mapping.
+    """
+    tree, index = tree_of(mapping, page)
+    expected = extra_count + expected_references(mapping, page)
+    if not may_move_mapping(tree, index, newpage, page, expected):
         return -EAGAIN
-    if mapping.watch is not None:
-        mapping.watch("move", page)
-    page._refcount = 0
-    newpage._index, newpage._mapping = page._index, page._mapping  # 8
-    newpage._flags |= page._flags & (SWAPBACKED | DIRTY)
-    newpage._refcount += 1
-    page._flags &= ~DIRTY
-    mapping.i_pages[page._index] = newpage  # 9
-    page._refcount = expected - 1  # 10
+    seam = page.seam
+    if mapping is not None:
+        assert isinstance(mapping, FileMapping)
+        if seam is not None:
+            seam.point("aw", ("i_pages", mapping.name))
+        if page._refcount != expected:  # as it was, unless somebody came in between
+            return -EAGAIN
+        if mapping.watch is not None:
+            mapping.watch("move", page)
+    if tree is not None:
+        page._refcount = 0
+    if seam is not None:
+        seam.migration_step(8, page, newpage)
+    newpage._index, newpage._mapping = page._index, page._mapping
+    newpage._flags |= page._flags & SWAPBACKED
+    if tree is not None:
+        if mapping is None:
+            newpage._flags |= IN_SWAP_CACHE
+            newpage._private, page._private = page._private, 0
+        newpage._flags |= page._flags & DIRTY
+        page._flags &= ~DIRTY
+        replace_in_tree(tree, index, newpage, page, expected)
     return 0
 
 
-def _move_swap_cache(newpage: Page, page: Page) -> None:
-    """The cache leads to the new page, with its reference."""
+def tree_of(mapping: AddressSpace | None, page: Page) -> tuple[dict[int, Page] | None, int]:
+    """The tree that a page is in, that of its file or the swap cache, and its slot there; None where it is in no tree."""
+    if mapping is not None:
+        assert isinstance(mapping, FileMapping)
+        return mapping.i_pages, page._index
+    if page._flags & IN_SWAP_CACHE != IN_SWAP_CACHE:
+        return None, 0
     user = page.vm.userspace
     assert user is not None
     assert user.swap is not None
-    user.swap.i_pages[page._private] = newpage
-    newpage._private, page._private = page._private, 0
-    newpage._flags |= page._flags & (IN_SWAP_CACHE | DIRTY)
-    page._flags &= ~(SWAPCACHE | DIRTY)
+    return user.swap.i_pages, page._private
+
+
+def may_move_mapping(tree: dict[int, Page] | None, index: int, newpage: Page, page: Page, expected: int) -> bool:
+    """Whether nobody holds a reference that is not expected, and the slot still holds the page (steps 5 to 7)."""
+    seam = page.seam
+    if seam is None:
+        return page._refcount == expected and (tree is None or tree.get(index) is page)
+    seam.change(page, "refs")
+    if tree is not None:
+        seam.migration_step(5, page, newpage)
+    seam.migration_step(6, page, newpage)
+    may = page._refcount == expected
+    if may and tree is not None:
+        seam.migration_step(7, page, newpage)
+        may = tree.get(index) is page
+    seam.event("move_mapping", page, newpage=newpage.pfn, expected=expected, ret=0 if may else -EAGAIN)
+    return may
+
+
+def replace_in_tree(tree: dict[int, Page], index: int, newpage: Page, page: Page, expected: int) -> None:
+    """The slot leads to the new page, which has the tree's reference from now on (steps 9 to 11)."""
+    seam = page.seam
+    if seam is not None:
+        seam.migration_step(9, page, newpage)
+    tree[index] = newpage
+    if seam is not None:
+        seam.migration_step(10, page, newpage)
     newpage._refcount += 1
-    page._refcount -= 1
+    page._refcount = expected - 1
+    if seam is not None:
+        seam.migration_step(11, page, newpage)
 
 
 def migrate_page_states(newpage: Page, page: Page) -> None:
-    """What is known of the page goes with it: flags that say what it holds and how it is used."""
-    flags = page._flags
-    newpage._flags |= flags & (COPIED | DIRTY)
-    page._flags = flags & ~ACTIVE
+    """What is known of the page goes with it: flags that say what it holds and how it is used (steps 13 to 15)."""
+    seam = page.seam
+    if seam is not None:
+        seam.migration_step(13, page, newpage)
+    newpage._flags |= page._flags & (COPIED | DIRTY)
+    if seam is not None:
+        seam.migration_step(14, page, newpage)
+    page._flags &= ~(ACTIVE | SWAPCACHE)
+    if seam is not None:
+        seam.migration_step(15, page, newpage)
+    if newpage._flags & WRITEBACK:
+        end_page_writeback(newpage)
 
 
 __all__ = [
@@ -187,6 +262,7 @@ __all__ = [
     "migrate_page_copy",
     "migrate_page_move_mapping",
     "migrate_page_states",
+    "move_page",
     "move_to_new_page",
     "unmap_and_move_lru",
 ]

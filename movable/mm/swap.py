@@ -121,6 +121,15 @@ def lru_cache_add(user: Userspace, page: Page, cpu: int) -> None:
         lru_add_drain_cpu(user, cpu)
 
 
+def add_moved_page(newpage: Page, page: Page) -> None:
+    """The new page of a move goes to the LRU lists (step 20): behind its lock until 5.19, before its mappings come back since."""
+    user = newpage.vm.userspace
+    assert user is not None
+    if newpage.seam is not None:
+        newpage.seam.migration_step(20, page, newpage)
+    lru_cache_add(user, newpage, user.cpu)
+
+
 def lru_add_drain_cpu(user: Userspace, cpu: int) -> None:
     """Empty the batch of one CPU onto the lists (lru_add_drain_cpu)."""
     if user.vm.seam is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.mm.list import list_name
 from movable.mm.page import FROZEN
-from movable.mm.page_flags import ISOLATED, LOCKED, PG_NAMES, WAITERS
+from movable.mm.page_flags import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_NAMES, WAITERS
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT, PTE_THERE
 
 if TYPE_CHECKING:
@@ -231,6 +231,11 @@ class Tracepoints:
         return entry if entry & PTE_MIGRATION and entry >> PTE_SHIFT == pfn else 0
 
     # the migration loop
+
+    def migration_step(self, step: int, page: Page, newpage: Page) -> None:
+        """A step of movable.mm.migrate.STEPS begins; a driver's page has no such steps."""
+        if page.vm.userspace is not None and page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE:
+            self.event("migration_step", page, step=step, newpage=newpage.pfn)
 
     def get_new_page(self, page: Page, newpage: Page | None) -> None:
         """A target is there, or is not; next comes a look whether the owner has released the page."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from movable.errors import UsageError
-from movable.files import check_place, write_json
+from movable.files import check_place, write_json, write_text
 
 if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
@@ -31,6 +31,7 @@ def add_arguments(verbs: Verbs) -> None:
     _add_replay(parts)
     _add_run(parts)
     _add_outcomes(parts)
+    _add_steps(parts)
 
 
 def _add_replay(parts: Verbs) -> None:
@@ -181,3 +182,36 @@ def _outcomes(arguments: argparse.Namespace) -> int:
         if found.failure:
             print(found.failure)
     return 1 if found.failure else 0
+
+
+def _add_steps(parts: Verbs) -> None:
+    verb = parts.add_parser(
+        "steps",
+        help="follow one page through the numbered steps of its migration",
+        description="Move one page of a process to another node, and show after each numbered step of the kernel's document where "
+        "the page table and the tree lead, and what the two pages are like. See docs/numa.md.",
+    )
+    verb.add_argument("--page", default="file", metavar="KIND", help="file, anon, swap or buffers (default file)")
+    verb.add_argument("--pinned", action="store_true", help="somebody holds another reference, and the page stays")
+    verb.add_argument("--era", default="4.19", help="the kernel that moves it (default 4.19, whose order is the document's)")
+    verb.add_argument("--svg", metavar="FILE", help="draw it too")
+    verb.add_argument("--json", metavar="FILE", help="write it as JSON ('-' for standard output, and nothing else)")
+    verb.set_defaults(run=_steps)
+
+
+def _steps(arguments: argparse.Namespace) -> int:
+    from movable.numa.steps import follow, table
+    from movable.numa.steps_svg import picture
+
+    for place in (arguments.json, arguments.svg):
+        if place:
+            check_place(place)
+    life = follow(arguments.page, arguments.era, arguments.pinned)
+    if arguments.svg:
+        write_text(arguments.svg, picture(life))
+    if arguments.json:
+        write_json(arguments.json, life.as_json())
+    if arguments.json != "-" and arguments.svg != "-":
+        for line in table(life):
+            print(line)
+    return 0

@@ -41,8 +41,9 @@ def split(lines: list[str], path: str) -> tuple[list[str], list[tuple[int, str]]
     """The lines above ``together:``, and the numbered tasks below. Raises UsageError where there are not two tasks."""
     marks = [number for number, line in enumerate(lines) if line.strip() == TOGETHER]
     if len(marks) != 1:
-        where = f"line {marks[1] + 1}: '{TOGETHER}' a second time" if marks else f"line {len(lines) or 1}: no '{TOGETHER}' up to the end"
-        raise UsageError(f"{path}, {where}; one line must be it: above is what sets the scene, below one task a line")
+        line = marks[1] + 1 if marks else len(lines) or 1
+        what = f"'{TOGETHER}' a second time" if marks else f"no '{TOGETHER}' up to the end"
+        raise UsageError(f"{path}, line {line}: {what}; one line must be it: above is what sets the scene, below one task a line")
     tasks = [
         (number, line.strip())
         for number, line in enumerate(lines[marks[0] + 1 :], marks[0] + 2)

@@ -104,7 +104,8 @@ class Lru(Check):
         super().__init__(lives, era, report)
         self.entries: dict[Place, tuple[int, int, str]] = {}  # -> the mapping that was, its frame, the task
         self.handed: dict[int, int] = {}  # frame that has handed its place over -> the new one
-        self.uncopied: set[int] = set()  # new frames that are not copied yet
+        self.filled: dict[str, tuple[int, int]] = {}  # task -> the frame that it filled last, and from where (-1: not said)
+        self.uncopied: set[int] = set()  # new frames that have a place and not yet the content
         self.isolated: set[int] = set()
         self.counted: dict[int, int] = {}  # frame that counts as isolated -> in which node
         self.moves = self.accesses = self.restored = self.attempts = self.lru_isolations = self.copies = self.isolated_counts = 0
@@ -152,7 +153,9 @@ class Lru(Check):
             return
         self.moves += 1
         self.handed[event.pfn] = event.args["newpage"]
-        self.uncopied.add(event.args["newpage"])
+        target, source = self.filled.get(event.task, (-1, -1))
+        if target != event.args["newpage"] or source not in (event.pfn, -1):  # later kernels copy first
+            self.uncopied.add(event.args["newpage"])
         if event.refs != event.args["expected"]:
             self.broken(
                 V28,
@@ -163,14 +166,26 @@ class Lru(Check):
     def copy_lru_page(self, event: Event) -> None:
         """The content goes over."""
         self.copies += 1
-        self.uncopied.discard(event.pfn)
+        self.copy_page(event)
         source, left = event.args["source"], event.args["mapcount"]
         if left:
             self.broken(V43, event, f"page {source} was copied to page {event.pfn} while it was mapped {left} times")
 
+    def copy_page(self, event: Event) -> None:
+        """So it does when a file system copies by itself."""
+        self.uncopied.discard(event.pfn)
+        self.filled[event.task] = event.pfn, event.args["source"]
+
+    def write_data(self, event: Event) -> None:
+        """Or fills the page in a way of its own."""
+        self.uncopied.discard(event.pfn)
+        self.filled[event.task] = event.pfn, -1
+
     def access(self, event: Event) -> None:
         """A process touches a page."""
         self.accesses += 1
+        if event.args["write"]:  # what was copied is not what is there now
+            self.filled = {task: (new, old) for task, (new, old) in self.filled.items() if old != event.pfn}
         how = "written" if event.args["write"] else "read"
         if event.pfn in self.handed:
             new = self.handed[event.pfn]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EAGAIN, EBUSY
 
-from movable import VM, AddressSpace, Page, Work, clear_highpage, lock_page, unlock_page
+from movable import VM, AddressSpace, Page, Work, clear_highpage, copy_highpage, lock_page, page_count, unlock_page
 from movable.filesystem import (
     Inode,
     SetPageUptodate,
@@ -16,6 +16,7 @@ from movable.filesystem import (
     migrate_page,
     migrate_page_copy,
     migrate_page_move_mapping,
+    migrate_page_states,
     page_buffers,
     page_has_buffers,
     page_has_private,
@@ -106,6 +107,35 @@ class WritesItself(Shelf):
                 lock_page(src)
                 wait_on_page_writeback(src)
         return super().migratepage(mapping, dst, src, mode)
+
+
+class CopiesFirst(Shelf):
+    """Right: it counts, copies, and hands the place over, which counts again, as later kernels do."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        private = page_has_private(src)
+        if page_count(src) != 2 + private:
+            return -EAGAIN
+        copy_highpage(dst, src)
+        rc = migrate_page_move_mapping(mapping, dst, src)
+        if rc == 0:
+            if private:
+                attach_page_private(dst, detach_page_private(src))
+            migrate_page_states(dst, src)
+        return rc
+
+
+class CopiesByHand(Shelf):
+    """Right: byte by byte, as far as anybody can tell."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        rc = migrate_page_move_mapping(mapping, dst, src)
+        if rc == 0:
+            if page_has_private(src):
+                attach_page_private(dst, detach_page_private(src))
+            dst.data[:] = src.data
+            migrate_page_states(dst, src)
+        return rc
 
 
 class Releases(Shelf):

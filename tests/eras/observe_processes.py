@@ -22,9 +22,9 @@ from movable.mm.mempolicy import (
     mpol_new,
 )
 from movable.mm.mempolicy_calls import QueuePages, UserMask, mbind_target, split_mode, sys_mbind
-from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_WRITE
+from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
-from movable.mm.move_pages import MPOL_MF_MOVE
+from movable.mm.move_pages import MPOL_MF_MOVE, UserArray, sys_move_pages
 from movable.mm.mprotect import do_mprotect
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
@@ -124,7 +124,20 @@ def keeps(policy: object) -> bool:
     return policy.keeps_user_mask
 
 
+def steps(era: Era) -> list[int]:
+    """The numbered steps of a page that moves to the other node, as they come."""
+    task = userspace(VM(256 << 12, nodes=2, era=era)).spawn("work")
+    do_mmap(task, AT, PAGE, VM_READ | VM_WRITE | VM_SHARED)
+    task.write(AT, b"x")
+    found: list[int] = []
+    task.user.vm.observe(lambda event: found.append(event.args["step"]) if event.kind == "migration_step" else None)
+    sys_move_pages(task, 0, 1, UserArray([AT]), UserArray([1]), UserArray([0]), MPOL_MF_MOVE)
+    return found
+
+
 SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
+    "lru_add_first": ("4.19", True, steps),
+    "copies_first": ("4.19", True, steps),
     "migration_wait_takes_ref": ("4.19", False, held_on_its_way),
     "absent_anon_enoent": ("7.3", False, looked_up),
     "protnone_pages_seen": ("7.3", False, lambda era: looked_up(era, 0)),

@@ -14,6 +14,8 @@ from movable.registry import validate
 from movable.rules.stream import monitor
 from movable_filesystems import Blockfs
 from tests.drivers_for_tests.strange_filesystems import (
+    CopiesByHand,
+    CopiesFirst,
     CutOffByTheCore,
     Drops,
     FreesBuffers,
@@ -34,8 +36,11 @@ def broken(fs: type, era: str) -> list[str]:
     return check_filesystem(fs, era, 0, Budget(len(program.OPENING) + 6, 0, None), {}, isolate=False).broken
 
 
+RIGHT = (Shelf, LeftToTheCore, WritesItself, CopiesFirst, CopiesByHand, Releases, FreesBuffers, GivesUpByHand)
+
+
 @pytest.mark.parametrize("era", ["4.19", "7.3"])
-@pytest.mark.parametrize("fs", [Shelf, LeftToTheCore, WritesItself, Releases, FreesBuffers, GivesUpByHand])
+@pytest.mark.parametrize("fs", RIGHT)
 def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
     validate(fs, fs.__name__)
     assert broken(fs, era) == []

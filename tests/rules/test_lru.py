@@ -70,6 +70,20 @@ def early_access(events: list[Event]) -> list[Event]:
     return inserted(events, place, first._replace(pfn=events[place].args["newpage"]))
 
 
+def with_a_reader_behind_the_mappings(events: list[Event]) -> list[Event]:
+    """The process looks at the new page as soon as it is mapped, while the move is not over."""
+    place, first = where(events, "remove_migration_pte"), events[where(events, "access")]
+    return inserted(events, place, first._replace(pfn=events[place].pfn))
+
+
+def copied_first(events: list[Event], *between: Event) -> list[Event]:
+    """The content goes over before the place, as it does in later kernels; ``between`` comes before the place."""
+    copies = [event for event in events if event.kind in ("copy_lru_page", "copy_page")]
+    rest = [event for event in events if event not in copies]
+    place = where(rest, "move_mapping")
+    return [*rest[:place], *copies, *between, *rest[place:]]
+
+
 RESTORED = STREAM[where(STREAM, "remove_migration_pte")].args["pte"]
 BREAKS: dict[str, list[Edit]] = {
     "V28": [other("move_mapping", refs=7)],
@@ -97,3 +111,19 @@ def test_what_was_recorded_breaks_nothing_and_exercises_all() -> None:
 def test_each_edit_breaks_its_rule_alone(rule: str) -> None:
     for edit in BREAKS[rule]:
         assert set(judged(edit(STREAM)).broken) == {rule}
+
+
+def test_who_copies_first_has_copied() -> None:
+    reader = with_a_reader_behind_the_mappings(STREAM)
+    assert judged(reader).broken == {} and judged(copied_first(reader)).broken == {}
+    by_hand = [event._replace(kind="write_data", args={}) if event.kind == "copy_page" else event for event in reader]
+    by_hand = [event for event in by_hand if event.kind != "copy_lru_page"]
+    assert judged(by_hand).broken == {}
+    assert set(judged([event for event in reader if event.kind not in ("copy_page", "copy_lru_page")]).broken) == {"V29"}
+
+
+def test_what_is_written_behind_a_copy_is_not_in_it() -> None:
+    reader = with_a_reader_behind_the_mappings(STREAM)
+    args = {"mm": "other", "vpn": 1, "write": True}
+    late = reader[where(reader, "access")]._replace(pfn=reader[where(reader, "move_mapping")].pfn, args=args)
+    assert set(judged(copied_first(reader, late)).broken) == {"V29"}
