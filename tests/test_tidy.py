@@ -45,7 +45,7 @@ ARROWS = {
     "trace": {"trace", "rules", "mm", "contract", "names"},
     "explain": {"explain", "frames", "trace", "mm", "names"},
     "frames": {"frames", "mm", "names"},
-    "numa": {"numa", "mm", "explore", "names"},
+    "numa": {"numa", "mm", "explore", "registry", "names"},
     "sh": {"sh", "lab", "numa", "mm", "names"},
     "lab": {"lab", "frames", "explore", "supervise", "mm", "registry", "trace", "names"},
     "registry": {"mm", "names", "registry", "supervise"},
