@@ -17,6 +17,7 @@ from movable.concurrent.globals import AmbientState, ambient_state
 from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
+from movable.mm.address_space import named_for
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead
 from movable.mm.migrate import MIGRATE_SYNC, putback_movable_pages
@@ -72,6 +73,11 @@ class Subject:
         """The state that the driver has in modules, classes and closures. Raises UsageError where it cannot be put back."""
         found: AmbientState = ambient_state(self.workload, self.factory)  # type: ignore[arg-type]
         return found
+
+    @property
+    def words(self) -> Callable[[str], str]:
+        """What gives functions and flags the names of the era."""
+        return named_for(self.factory, era_called(self.era))
 
     def machine(self) -> VM:
         """A fresh machine. PG_isolated is atomic unless ``features`` says otherwise: else its own race would hide the driver's."""

@@ -35,13 +35,15 @@ def add_arguments(verbs: Verbs) -> None:
 def _add_rules(verbs: Verbs) -> None:
     verb = verbs.add_parser("rules", help="print the numbered rules, or one with its story")
     verb.add_argument("rule", nargs="?", metavar="ID", help="such as D17")
+    verb.add_argument("--era", metavar="E", help="the rules that hold in this kernel, in its words")
     verb.set_defaults(run=_rules)
 
 
 def _rules(arguments: argparse.Namespace) -> int:
     from movable.contract.show.rules import rule_text, rules_text
 
-    print(rules_text() if arguments.rule is None else rule_text(arguments.rule))
+    era = None if arguments.era is None else era_called(arguments.era)
+    print(rules_text(era=era) if arguments.rule is None else rule_text(arguments.rule, era=era))
     return 0
 
 

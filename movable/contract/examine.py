@@ -18,6 +18,7 @@ from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
 from movable.introspection import raised_at
+from movable.mm.address_space import former_form
 from movable.registry import Factory, find, is_built, own_era, with_options
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
@@ -419,6 +420,7 @@ class Check:
         factory = search.factory
         name = target if isinstance(target, str) else target_of(factory)
         report = Report(name, getattr(factory, "__name__", name), search.workload.__name__, search.era, search.seed, self.budget)
+        report.former_form = former_form(factory, era_called(search.era))
         report.replay = replay_command(name, factory, search.workload, search.era)
         report.hint, report.not_asked = what_is_missing(factory, search.workload), not_asked(search.workload)
         report.examples, report.steps, report.states = search.examples, search.steps, len(search.states)

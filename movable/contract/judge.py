@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from movable.contract.checkpoint import explained_failure, explained_verdict, stale_waiver
 from movable.contract.report import Report, Verdict
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
+from movable.eras import era
 from movable.errors import UsageError, by_hand
+from movable.mm.address_space import named_for
 from movable.rules.lru import ABOUT_PROCESSES
 from movable.rules.rule import CHECKED, MUST
 from movable.rules.table import RULES
@@ -131,7 +133,8 @@ def _broken(search: Search, id: str, exercised: int) -> Verdict:
         return Verdict(id, BROKEN, exercised, what=what + without, token=token)
     violation = violations[0]
     last = violation.seqs[-1] if violation.seqs else len(machine.events)
-    story = narrated([event for event in machine.events if event.seq <= last], violation.pfn)
+    said = named_for(search.factory, era(search.era))
+    story = narrated([event for event in machine.events if event.seq <= last], violation.pfn, said)
     follows = _before(machine.monitor.broken, id)
     return Verdict(id, BROKEN, exercised, what=violation.text + without, story=story, token=token, follows=follows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from movable.contract.budget import Budget
 from movable.contract.show.causes import by_cause
 from movable.contract.show.matrix import matrix, matrix_text
 from movable.contract.verdict import HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Judgement, RuleVerdict
+from movable.eras import ERAS, as_in
+from movable.mm.address_space import FORMS
 from movable.rules.rule import CHECKED
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import name, shown
@@ -89,7 +92,9 @@ class Report(Judgement):
     ``budget`` is what was to be done, and ``cut`` says that its limit came first. ``operations`` counts how often programs ran each
     operation; ``uncalled`` are the driver's methods that nobody called, for want of a workload. ``first_failure`` says what was
     done until the first must rule broke.
-    ``called`` are the callbacks that are counted by name. ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
+    ``called`` are the callbacks that are counted by name. ``former_form`` is the name of the migrate callback where it has the form
+    of earlier kernels and is called all the same, else "".
+    ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
     """
 
     target: str
@@ -117,8 +122,25 @@ class Report(Judgement):
     uncalled: list[str] = field(default_factory=list)
     first_failure: Found | None = None
     called: tuple[str, ...] = ("isolate_page", "migratepage", "putback_page")
+    former_form: str = ""
     seconds: float = 0.0
     phase_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> Callable[[str], str]:
+        """What gives functions and flags the names that they have in the era."""
+        return as_in(self.era, self.former_form)
+
+    @property
+    def form(self) -> str:
+        """One line about a driver in the form of earlier kernels, else ""."""
+        if not self.former_form:
+            return ""
+        there = ERAS[self.era]
+        return (
+            f"written in the form of {', '.join(there.former_forms)}: {FORMS[True]} is called as it is; kernels of era {self.era} "
+            f"call {FORMS[False]} (movable port shows all that changes)"
+        )
 
     @property
     def idle(self) -> bool:
@@ -217,7 +239,7 @@ class Report(Judgement):
     def summary(self) -> str:
         """The last line: the outcome, the five verdicts counted, and what was exercised."""
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in VERDICTS)
-        calls = ", ".join(f"{self.callbacks[name]} {name}" for name in self.called)
+        calls = self.said(", ".join(f"{self.callbacks[name]} {name}" for name in self.called))
         programs = f"{self.examples} examples, {self.steps} steps, {self.states} distinct states; {calls}"
         explored = sum(1 for one in self.scenarios if one.executions)
         return f"{self.outcome}: {counts}; {programs}; {self.executions} executions of {explored} scenarios"
@@ -229,13 +251,13 @@ def text(report: Report, verbose: bool = False) -> str:
     It is the same each time, on any machine, if the search was one by work; ``verbose`` adds the seconds.
     """
     who = f"{name(report.target)}: {name(report.driver)} with {name(report.workload)}"
-    lines = [f"{who}, era {report.era}, seed {report.seed}", ""]
+    lines = [f"{who}, era {report.era}, seed {report.seed}", *textwrap.wrap(report.form, WIDTH), ""]
     for id, cause in by_cause(report.verdicts, report.broken):
         lines += failure(report, report.verdicts[id], cause)
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
         found = [one for one in report.verdicts.values() if one.verdict == verdict]
         if verdict == WAIVED:
-            lines += [f"waived   {one.rule} {RULES[one.rule].title}: {one.reason}" for one in found]
+            lines += [f"waived   {one.rule} {report.said(RULES[one.rule].title)}: {one.reason}" for one in found]
         elif found:
             lines += textwrap.wrap(
                 " ".join(one.rule for one in found), WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
@@ -307,12 +329,12 @@ def failure(report: Report, found: Verdict, cause: str = "") -> list[str]:
     What follows from a ``cause`` that is told before has no story of its own here; in interleavings it has, where what comes of a
     race shows in another schedule than the race.
     """
-    rule = RULES[found.rule]
+    rule = RULES[found.rule].said_in(report.era, report.former_form)
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     if found.scenario:
         lines += textwrap.wrap(f"Scenario: {shown(found.scenario)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
-    first, *others = found.what.splitlines() or [""]
+    first, *others = report.said(found.what).splitlines() or [""]
     lines += textwrap.wrap(f"What happened: {shown(first, 1000)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
     for other in others[:MAX_LINES]:
         lines += textwrap.wrap(shown(other.strip()), WIDTH, initial_indent="    ", subsequent_indent="      ")
@@ -343,6 +365,7 @@ def to_json(report: Report) -> dict[str, Any]:  # long: a key a line
         "driver": report.driver,
         "workload": report.workload,
         "era": report.era,
+        "form": report.form,
         "seed": report.seed,
         "passed": report.passed(),
         "counts": report.counts(),
@@ -373,11 +396,11 @@ def to_json(report: Report) -> dict[str, Any]:  # long: a key a line
             {
                 "id": found.rule,
                 "level": RULES[found.rule].level,
-                "title": RULES[found.rule].title,
+                "title": RULES[found.rule].said_in(report.era, report.former_form).title,
                 "verdict": found.verdict,
                 "exercised": found.exercised,
                 "reason": found.reason,
-                "what": found.what,
+                "what": report.said(found.what),
                 "story": found.story,
                 "token": found.token,
                 "scenario": found.scenario,

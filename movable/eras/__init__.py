@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
 from movable.eras import linux_4_19, linux_6_1, linux_6_17, linux_7_3
 from movable.eras.era import Era
 from movable.errors import UsageError
@@ -26,4 +30,17 @@ def era(name: str | Era) -> Era:
         raise UsageError(f"unknown era {name!r}; known are {known}") from None
 
 
-__all__ = ["DEFAULT", "ERAS", "Era", "era"]
+@lru_cache
+def as_in(name: str, kept: str = "") -> Callable[[str], str]:
+    """What makes words about 4.19 words about the era called ``name``: functions and flags have their names there.
+
+    ``kept`` is a name that stays. Text about an era that is not known, such as one made up, stays as it is.
+    """
+    names = {old: new for old, new in (ERAS[name].names if name in ERAS else {}).items() if old != kept}
+    if not names:
+        return str
+    known = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, names))})(?!\w)")
+    return lambda text: known.sub(lambda found: names[found[0]], text)
+
+
+__all__ = ["DEFAULT", "ERAS", "Era", "as_in", "era"]

@@ -16,7 +16,8 @@ class Era:
     The form of a driver (movable/registry/__init__.py):
     ``migrate_name``: what the migrate callback is called;
     ``mapping_argument``: it gets the mapping in front of (newpage, page, mode);
-    ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed.
+    ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed;
+    ``names``: what functions, flags and files are called there that have another name in 4.19.
 
     struct page (mm/page_flags.py, mm/page_types.py):
     ``flag_names``: the flag bits, by number, as a trace shows them; reclaim is also isolated, uptodate a mark that stays;
@@ -103,6 +104,7 @@ class Era:
     migrate_name: str
     mapping_argument: bool
     former_forms: tuple[str, ...]
+    names: dict[str, str] = field(hash=False)
     # struct page
     flag_names: tuple[str, ...]
     atomic_isolated_flag: bool

@@ -13,6 +13,7 @@ ERA = Era(
     migrate_name="migratepage",
     mapping_argument=True,
     former_forms=(),
+    names={},
     # struct page
     flag_names=tuple(
         (

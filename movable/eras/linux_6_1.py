@@ -15,6 +15,7 @@ ERA = replace(
     migrate_name="migrate_page",
     mapping_argument=False,
     former_forms=("4.19",),
+    names={"migratepage": "migrate_page", "migrate_page_move_mapping": "folio_migrate_mapping"},
     # struct page
     flag_names=tuple(
         (

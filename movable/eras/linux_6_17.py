@@ -12,6 +12,19 @@ ERA = replace(
     BEFORE,
     name="6.17",
     kernels="6.17",
+    # the form of a driver
+    names={
+        **BEFORE.names,
+        "PG_isolated": "PG_movable_ops_isolated",
+        "__SetPageMovable": "SetPageMovableOps",
+        "isolate_movable_page": "isolate_movable_ops_page",
+        "move_to_new_page": "migrate_movable_ops_page",
+        "putback_movable_page": "putback_movable_ops_page",
+        "unmap_and_move": "migrate_pages_batch",
+        "__unmap_and_move": "migrate_folio_move",
+        "isolate_lru_page": "folio_isolate_lru",
+        "putback_lru_page": "folio_putback_lru",
+    },
     # struct page
     flag_names=tuple(
         (

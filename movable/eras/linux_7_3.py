@@ -13,6 +13,7 @@ ERA = replace(
     kernels="6.18 to 7.3",
     # the form of a driver
     former_forms=(),
+    names={**BEFORE.names, "mm/balloon_compaction.c": "mm/balloon.c"},
     # the loop
     released_by_refs=False,
     migrate_reasons=(*BEFORE.migrate_reasons, "never_migrated"),

@@ -12,6 +12,9 @@ ENTRY = re.compile(r"((?:``\w+``(?:, | and )?)+): (.*?)(?=[;.]\n|[;.]$)", re.DOT
 BITS = ("reclaim", "uptodate", "private")
 """Flags whose bits a reader of a trace looks for: isolated, movable where marks stay, first of a zspage."""
 
+NAMED = ("migratepage", "__SetPageMovable", "PG_isolated")
+"""Names that drivers meet."""
+
 
 def meanings() -> dict[str, str]:
     """What each feature means, from the description of ``Era``; of several that are explained together, the same text."""
@@ -35,6 +38,8 @@ def shown(era: Era, name: str) -> str:
         return ", ".join(f"{flag} {value.index(flag)}" for flag in BITS)
     if name == "page_types":
         return ", ".join(f"{kind} {value[kind] & 0xFFFFFFFF:#x}" for kind in ("zsmalloc", "offline", "balloon") if kind in value)
+    if name == "names":
+        return ", ".join(value.get(former, former) for former in NAMED)
     if name in ("migrate_reasons", "migrate_trace_fields"):
         return f"{len(value)}, to {value[-1]}"
     if isinstance(value, bool):

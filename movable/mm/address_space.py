@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from movable.eras import as_in
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,13 +42,26 @@ def migrate_form(driver: Any, era: Era) -> str:
     other = "migrate_page" if era.mapping_argument else "migratepage"
     if not callable(getattr(driver, other, None)):
         raise UsageError(f"{name} has no {era.migrate_name}(); a kernel of era {era.name} calls {FORMS[era.mapping_argument]}")
-    if era.former_forms and other == "migratepage":
-        return other
+    former = former_form(driver, era)
+    if former:
+        return former
     what = "put the mapping in front of" if era.mapping_argument else "take the mapping out of"
     raise UsageError(
         f"{name}.{FORMS[not era.mapping_argument]} is written for other kernels: one of era {era.name} calls "
         f"{FORMS[era.mapping_argument]}; rename it and {what} its arguments (movable port shows all that changes)"
     )
+
+
+def former_form(driver: Any, era: Era) -> str:
+    """The name of the migrate callback that ``driver`` has in the form of earlier kernels, if it is called in ``era``; else ""."""
+    if callable(getattr(driver, era.migrate_name, None)) or not era.former_forms:
+        return ""
+    return "migratepage" if callable(getattr(driver, "migratepage", None)) else ""
+
+
+def named_for(driver: Any, era: Era) -> Callable[[str], str]:
+    """What makes words of 4.19 those of ``era``; its callback keeps the name that it has in the source of ``driver``."""
+    return as_in(era.name, former_form(driver, era))
 
 
 class AddressSpace:

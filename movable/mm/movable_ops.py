@@ -137,13 +137,13 @@ def set_page_type(page: Page, name: str) -> None:
 
 
 def clear_page_type(page: Page, name: str) -> None:
-    """Take a type back from a page that was never marked movable. Raises VMBug for another type, and for a mark, which stays."""
+    """Take a type back from a page that was never marked movable. Raises VMBug for another type (D7), and for a mark (D19b)."""
     if page.seam is not None:
         page.seam.change(page, "type")
     if page._mapcount >> TYPE_SHIFT != page.vm.era.page_types[name] >> TYPE_SHIFT:
         raise VMBug("D7", f"the {name} type is taken from a page that does not have it", f"the {name} type", page)
     if page._flags & MOVABLE_OPS:
-        raise VMBug("D7", f"the {name} type is taken from a page that is marked movable", "both to stay until it is free", page)
+        raise VMBug("D19b", f"the {name} type is taken from a page that is marked movable", "both to stay until it is free", page)
     page._mapcount = -1
 
 

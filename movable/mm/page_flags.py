@@ -52,14 +52,14 @@ PG_balloon = 0x100
 def set_page_flag(page: Page, bit: int) -> None:
     """Set one of the flag bits atomically; ``bit`` is a number such as PG_private."""
     if page.seam is not None:
-        page.seam.change_flag(page, bit)
+        page.seam.change_flag(page, bit, True)
     page._flags |= 1 << bit
 
 
 def clear_page_flag(page: Page, bit: int) -> None:
     """Clear one of the flag bits atomically."""
     if page.seam is not None:
-        page.seam.change_flag(page, bit)
+        page.seam.change_flag(page, bit, False)
     page._flags &= ~(1 << bit)
 
 
@@ -233,6 +233,8 @@ def _clear_type(page: Page, name: str, wrong: str, wanted: str) -> None:
         page.seam.change(page, "type")
     if page._mapcount != page.vm.era.page_types[name]:
         raise VMBug("D20", wrong, wanted, page)
+    if page.vm.types_stay and page._flags & MOVABLE_OPS:
+        raise VMBug("D19b", "the type of a page that is marked movable is taken back", "both to stay until it is free", page)
     page._mapcount = -1
 
 

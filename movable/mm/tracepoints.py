@@ -151,11 +151,12 @@ class Tracepoints:
         self.event("set_page_isolated" if on else "clear_page_isolated", page, by=callbacks[-1][0] if callbacks else "")
         page._flags = flags | ISOLATED if on else flags & ~ISOLATED
 
-    def change_flag(self, page: Page, bit: int) -> None:
+    def change_flag(self, page: Page, bit: int, on: bool) -> None:
         """A flag that owners may use is set or cleared."""
         if self.scheduler is not None:
             self.scheduler.point("aw", ("page", page.pfn, "flags"))
-        self.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=1 << bit, list="")
+        changed = (page._flags ^ on << bit) & 1 << bit
+        self.event("touch", page, field=f"flag {PG_NAMES[bit]}", write=True, changed=changed, list="")
 
     # content
 

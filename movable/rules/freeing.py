@@ -6,16 +6,14 @@ from movable.eras import Era
 from movable.events import Event
 from movable.mm.page_flags import (
     HWPOISON,
-    PAGE_MAPPING_FLAGS,
-    PAGE_MAPPING_MOVABLE,
     PRIVATE,
     RESERVED,
     WRITEBACK,
     PG_private_2,
     PG_slab,
 )
-from movable.rules.rule import CLEARED, MUST, Check, Report, rule
-from movable.rules.stream.history import UNSEEN, Lives, marked
+from movable.rules.rule import CLEARED, MUST, Check, Report, Words, rule
+from movable.rules.stream.history import UNSEEN, Lives, marked, tagged
 
 D20 = rule(
     "D20", MUST, "free pages clean",
@@ -23,6 +21,11 @@ D20 = rule(
     why="The allocator refuses such a page, and it is lost until the next boot.",
     kernel="mm/page_alloc.c: free_pages_check, mm/zsmalloc.c: reset_page",
     bugs="S01 S04", exercised_by="pages_freed", trace="free_page.flags free_page.mapping bits", one_line=True,
+    sticky=Words(
+        sentence="A page is given up without PG_private and without PG_writeback, unlocked and unmapped; type and "
+        "mark it keeps.",
+        why="The allocator takes type and mark away itself, and refuses a page that somebody still uses.",
+    ),
 )  # fmt: skip
 
 D21 = rule(
@@ -47,6 +50,10 @@ D41 = rule(
     why="A page that names a dead owner is a call into freed memory.",
     kernel="mm/zsmalloc.c: zs_unregister_migration",
     bugs="Z04 F06 C13", exercised_by="owners_gone",
+    sticky=Words(
+        why="Nobody waits: where operations are taken away while a page is isolated, the next callback is a call into "
+        "nothing.",
+    ),
 )  # fmt: skip
 
 V27 = rule(
@@ -55,6 +62,9 @@ V27 = rule(
     why="A frame that is born isolated could never be isolated.",
     kernel="mm/page_alloc.c: free_pages_prepare",
     exercised_by="pages_born",
+    sticky=Words(
+        sentence="A page that the allocator hands out carries neither flags nor a type of its last life.",
+    ),
 )  # fmt: skip
 
 
@@ -89,12 +99,12 @@ class Release(Check):
             return  # a trace may show it twice
         life = self.lives.pages.get(event.pfn)
         mapping = event.mapping
-        tagged = mapping >= 0 and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
-        if tagged:
+        was_marked = tagged(mapping)
+        if was_marked:
             self.pages_freed += 1
         if marked(mapping) and not self.era.sticky_mark and not (life is not None and life.blamed):
             self.broken(D21, event, f"page {event.pfn} is freed while still marked movable")
-        if tagged and event.flags >= 0 and event.flags & REFUSED:
+        if was_marked and event.flags >= 0 and event.flags & REFUSED:
             self.broken(D20, event, f"page {event.pfn} is freed with flags that the allocator refuses ({event.flags:#x})")
         if life is not None and life.flagged and life.isolated is True:
             self.broken(D22, event, f"page {event.pfn} is freed while the core holds it isolated: one drop too many")

@@ -13,7 +13,7 @@ from movable.mm.page_flags import (
     PG_slab,
 )
 from movable.rules.marking import D6, D7, MISLEADING, misleading
-from movable.rules.rule import CLEARED, MUST, SHOULD, Check, Report, rule, who
+from movable.rules.rule import CLEARED, MUST, SHOULD, Check, Report, Words, rule, who
 from movable.rules.stream.history import ATTEMPT, CALLBACKS, ISOLATE, MIGRATE, PUTBACK, Call, Lives, marked, unmarked
 
 D8 = rule(
@@ -63,6 +63,12 @@ V1 = rule(
     why="The driver may rely on this state without looking.",
     kernel="mm/migrate.c: isolate_movable_page",
     exercised_by="asked_to_isolate", trace="isolate_page.flags isolate_page.refs bits", one_line=True, two_tasks=True,
+    sticky=Words(
+        sentence="isolate_page is called with the page locked, of a type that is moved, marked, not isolated, and "
+        "with a reference of the core's on it.",
+        why="The driver may rely on this state without looking; whether the page still has an owner it must find out "
+        "itself.",
+    ),
 )  # fmt: skip
 
 V2 = rule(
@@ -105,6 +111,9 @@ V23 = rule(
     why="The unlocked test is wrong now and then.",
     kernel="include/linux/page-flags.h: __PageMovable, mm/migrate.c: isolate_movable_page",
     bugs="C02 B02", exercised_by="asked_to_isolate", trace="isolate_page.mapping", one_line=True,
+    sticky=Words(
+        sentence="No callback is made for a page without the mark, or of a type that nobody moves.",
+    ),
 )  # fmt: skip
 
 V24 = rule(
@@ -199,7 +208,7 @@ class Isolation(Check):
                 self.broken(D9, event, f"{who(event)} let go of page {event.pfn}, which is still on its list {on!r}")
         if event.flags >= 0 and event.flags & ISOLATED:
             self.broken(D30, event, f"{who(event)} set PG_isolated of page {event.pfn} in isolate_page")
-        if event.flags & MISLEADING and misleading(event.flags) and marked(event.mapping):
+        if event.flags & MISLEADING and misleading(event.flags, self.era.sticky_mark) and marked(event.mapping):
             self.broken(D7, event, f"{who(event)} left flags on page {event.pfn} that make page_mapping look elsewhere")
         call = self.lives.call
         if call is not None:

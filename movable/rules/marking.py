@@ -9,6 +9,7 @@ from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
     LRU,
+    MOVABLE_OPS,
     PAGE_MAPPING_FLAGS,
     SWAPBACKED,
     SWAPCACHE,
@@ -16,8 +17,8 @@ from movable.mm.page_flags import (
     PG_slab,
 )
 from movable.rules.freeing import D21
-from movable.rules.rule import CLEARED, MUST, SHOULD, STICKY, UNTESTED, Check, Report, rule
-from movable.rules.stream.history import CALLBACKS, PUTBACK, RUN, UNSEEN, Life, Lives, marked, unmarked
+from movable.rules.rule import CLEARED, MUST, SHOULD, STICKY, UNTESTED, Check, Report, Words, rule
+from movable.rules.stream.history import CALLBACKS, PUTBACK, RUN, UNSEEN, Life, Lives, marked, tagged, unmarked
 
 D2 = rule(
     "D2", MUST, "mark under the page lock",
@@ -25,6 +26,11 @@ D2 = rule(
     why="The lock keeps the mark still while the core looks at it; without it a half-made page can be isolated.",
     kernel="mm/compaction.c: __SetPageMovable",
     bugs="F01", exercised_by="marks", trace="set_page_movable.flags", one_line=True,
+    sticky=Words(
+        sentence="A page is marked movable by whoever holds its lock, or before anybody else knows the page.",
+        why="Type and mark come one after the other; only so does nobody see a page that has half of them.",
+        kernel="include/linux/page-flags.h: SetPageMovableOps, mm/balloon.c: balloon_page_enqueue",
+    ),
 )  # fmt: skip
 
 D3 = rule(
@@ -33,6 +39,10 @@ D3 = rule(
     why="The first callback may come the moment the lock drops.",
     kernel="mm/zsmalloc.c: zs_malloc, mm/balloon_compaction.c: balloon_page_insert",
     bugs="F01 B15 B17", kind=UNTESTED,
+    sticky=Words(
+        sentence="A page has its type before its mark, and is marked only when everything that the callbacks read of "
+        "it is in place, or kept by a lock that isolate_page takes.",
+    ),
 )  # fmt: skip
 
 D4 = rule(
@@ -40,7 +50,7 @@ D4 = rule(
     "The mapping that a page is marked with has both low bits clear.",
     why="They carry the tag: bit 0 would turn the page into an anonymous one.",
     kernel="mm/compaction.c: __SetPageMovable",
-    exercised_by="marks", trace="set_page_movable.mops", one_line=True,
+    eras=CLEARED, exercised_by="marks", trace="set_page_movable.mops", one_line=True,
 )  # fmt: skip
 
 D5 = rule(
@@ -49,6 +59,10 @@ D5 = rule(
     why="The word is tagged, changes under the reader, and means something else in other kernels.",
     kernel="mm/util.c: page_mapping",
     bugs="C14 C15 B02", exercised_by="flags_set",
+    sticky=Words(
+        sentence="A driver neither reads nor writes page->mapping, and stores nothing there.",
+        why="The word says nothing about movable pages any more, and is the core's.",
+    ),
 )  # fmt: skip
 
 D6 = rule(
@@ -57,6 +71,12 @@ D6 = rule(
     why="The core answers from this bit whether a page is taken.",
     kernel="mm/migrate.c: isolate_movable_page",
     bugs="C01", exercised_by="flags_set",
+    sticky=Words(
+        sentence="A driver uses neither PG_isolated nor PG_reclaim, its other name, for anything; PG_movable_ops, "
+        "which is PG_uptodate, it sets by SetPageMovableOps alone.",
+        why="The core answers from these bits whether a page can be taken, and whether it is.",
+        kernel="include/linux/page-flags.h: SetPageMovableOps",
+    ),
 )  # fmt: skip
 
 D7 = rule(
@@ -65,6 +85,12 @@ D7 = rule(
     why="With these flags page_mapping decodes another field, and the core takes the page for something else.",
     kernel="mm/util.c: page_mapping",
     bugs="C02", exercised_by="marks", trace="set_page_movable.flags bits", one_line=True,
+    sticky=Words(
+        sentence="A movable page carries neither PG_slab nor PG_lru, has no type but one that is moved, and "
+        "PG_uptodate was not set before it was marked.",
+        why="PG_uptodate and the type together are the mark: the core would ask about a half-made page.",
+        kernel="include/linux/page-flags.h: page_has_movable_ops",
+    ),
 )  # fmt: skip
 
 D12 = rule(
@@ -131,9 +157,12 @@ LRU_FLAGS = frozenset(("flag lru", "flag active", "flag unevictable"))
 LRU_BITS = LRU | ACTIVE | UNEVICTABLE
 
 
-def misleading(flags: int) -> bool:
-    """Whether flags that were seen make ``page_mapping`` look elsewhere."""
-    return flags >= 0 and (bool(flags & STRANGE) or flags & SWAP == SWAP)
+def misleading(flags: int, sticky: bool) -> bool:
+    """Whether flags that were seen make the core take the page for something else.
+
+    The pair of the swap cache makes page_mapping look elsewhere, which nobody asks where marks are sticky.
+    """
+    return flags >= 0 and (bool(flags & STRANGE) or (not sticky and flags & SWAP == SWAP))
 
 
 class Marks(Check):
@@ -159,8 +188,10 @@ class Marks(Check):
         ops = event.args.get("ops", UNSEEN)
         if ops >= 0 and ops & PAGE_MAPPING_FLAGS:
             self.broken(D4, event, f"page {event.pfn} was marked with a mapping at {ops:#x}, which has low bits set")
-        if event.flags & MISLEADING and misleading(event.flags):
-            self.broken(D7, event, f"page {event.pfn} was marked while its flags make page_mapping look elsewhere")
+        if event.flags & MISLEADING and misleading(event.flags, self.era.sticky_mark):
+            self.broken(D7, event, f"page {event.pfn} was marked while its flags make the core take it for another kind of page")
+        if self.era.sticky_mark and self.lives.sees_refs and event.flags & MOVABLE_OPS and not tagged(event.mapping):
+            self.broken(D7, event, f"page {event.pfn} had PG_uptodate, which is PG_movable_ops, before it was marked")
         order = self.lives.at.alloc_order
         if order >= 0:
             self.single_pages += 1
@@ -196,6 +227,8 @@ class Marks(Check):
         elif field == "flag reclaim" or (field == "flags" and event.args.get("changed", 0) & ISOLATED):
             self.broken(D6, event, f"PG_isolated of page {event.pfn} was written by a driver")
         elif event.args.get("write"):
+            if self.era.sticky_mark and event.args.get("changed", 0) & MOVABLE_OPS:
+                self._touch_mark(event)
             self._touch_flags(event, field)
 
     def _touch_lru(self, event: Event, life: Life | None) -> None:
@@ -221,6 +254,13 @@ class Marks(Check):
         stack = self.calls.get(event.task)
         if stack is not None and stack[-1].newpfn == event.pfn:
             stack[-1].filled = True
+
+    def _touch_mark(self, event: Event) -> None:
+        """The bit that is the mark, where marks are sticky, was changed by hand."""
+        if tagged(event.mapping):
+            self.broken(D19b, event, f"PG_movable_ops of page {event.pfn} was cleared; the mark must stay until the page is freed")
+        elif not event.mapping:
+            self.broken(D6, event, f"PG_uptodate of page {event.pfn}, which is PG_movable_ops, was written by a driver")
 
     def _touch_flags(self, event: Event, field: str) -> None:
         if not marked(event.mapping):

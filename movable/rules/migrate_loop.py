@@ -7,7 +7,7 @@ from errno import ENOMEM
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.migrate import MIGRATE_ASYNC
-from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Check, Report, rule
+from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Check, Report, Words, rule
 from movable.rules.stream.history import RUN, UNSEEN, Lives, Run
 
 V15 = rule(
@@ -24,6 +24,10 @@ V17 = rule(
     why="The caller decides where pages go.",
     kernel="mm/migrate.c: unmap_and_move",
     exercised_by="targets_used targets_offered",
+    sticky=Words(
+        sentence="Each part of a run asks for a target once for a page, and moves to that one; without a target the "
+        "page is left as it is.",
+    ),
 )  # fmt: skip
 
 V18 = rule(

@@ -19,7 +19,7 @@ from movable.rules.marking import D7, D19, MISLEADING, misleading
 from movable.rules.migrate_loop import V17
 from movable.rules.putback import V12
 from movable.rules.references import D27, given_up
-from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Report, rule, who
+from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Report, Words, rule, who
 from movable.rules.stream.history import UNSEEN, Call, Lives, Run, marked
 
 D16 = rule(
@@ -28,6 +28,12 @@ D16 = rule(
     why="An unmarked page never moves again and blocks its pageblock; one marked for another owner is asked of the wrong one.",
     kernel="mm/zsmalloc.c: replace_sub_page, mm/balloon_compaction.c: balloon_page_insert",
     bugs="Z11", exercised_by="moves", trace="set_page_movable migratepage.newpage migratepage_ret.ret",
+    sticky=Words(
+        sentence="A successful migratepage gives the new page its type and then the mark, under its lock, unless the "
+        "old page was released or given up.",
+        why="A page that has only one of the two never moves again and blocks its pageblock.",
+        kernel="mm/zsmalloc.c: zs_page_migrate, mm/balloon.c: balloon_page_insert",
+    ),
 )  # fmt: skip
 
 D23 = rule(
@@ -68,6 +74,9 @@ V7 = rule(
     why="The driver fills in the new page without looking.",
     kernel="mm/migrate.c: move_to_new_page",
     bugs="C12 B01", exercised_by="asked_to_move", trace="migratepage.flags migratepage.nflags bits", one_line=True,
+    sticky=Words(
+        why="The driver fills in the new page without looking; the old one may have been released.",
+    ),
 )  # fmt: skip
 
 V8 = rule(
@@ -76,6 +85,10 @@ V8 = rule(
     why="A driver decides by it whether it may wait.",
     kernel="mm/migrate.c: move_to_new_page, mm/migrate.c: migrate_pages",
     exercised_by="asked_in_run", trace="migrate_pages.mode migratepage.mode",
+    sticky=Words(
+        sentence="The mode of migratepage is MIGRATE_ASYNC in the first part of a run, and in the second the one that "
+        "migrate_pages got.",
+    ),
 )  # fmt: skip
 
 V9 = rule(
@@ -84,6 +97,10 @@ V9 = rule(
     why="Retries must end.",
     kernel="mm/migrate.c: migrate_pages",
     exercised_by="asked_in_run", trace="migrate_pages migratepage_ret.ret",
+    sticky=Words(
+        sentence="One migrate_pages call asks the driver about a page at most ten times, in both parts together; "
+        "within a part again only after -EAGAIN.",
+    ),
 )  # fmt: skip
 
 V10 = rule(
@@ -92,6 +109,10 @@ V10 = rule(
     why="The driver said that trying again is no use.",
     kernel="mm/migrate.c: migrate_pages",
     exercised_by="asked_in_run", trace="migrate_pages migratepage_ret.ret",
+    sticky=Words(
+        sentence="An error other than -EAGAIN, -ENOMEM too, ends the page's part of a run, and no other page's.",
+        why="The driver said that trying again at once is no use.",
+    ),
 )  # fmt: skip
 
 
@@ -238,7 +259,7 @@ class Migration(Check):
         if not (event.flags & LOCKED and event.args.get("new_flags", UNSEEN) & LOCKED):
             self.broken(D29, event, f"{who(event)} came back from migratepage with page {event.pfn} or its target unlocked")
         new_flags = event.args.get("new_flags", UNSEEN)
-        if new_flags & MISLEADING and misleading(new_flags) and marked(event.args.get("new_mapping", UNSEEN)):
+        if new_flags & MISLEADING and misleading(new_flags, self.era.sticky_mark) and marked(event.args.get("new_mapping", UNSEEN)):
             self.broken(D7, event, f"{who(event)} left flags on page {event.args.get('newpage')} that mislead page_mapping")
 
     def _moved(self, event: Event, call: Call | None) -> None:

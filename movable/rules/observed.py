@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, rule
+from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Words, rule
 
 D1 = rule(
     "D1", SHOULD, "three callbacks",
@@ -10,6 +10,9 @@ D1 = rule(
     why="A page whose owner lacks isolate_page is simply not movable; one that lacks another is a crash waiting to happen.",
     kernel="include/linux/fs.h: struct address_space_operations",
     bugs="C13 B15", judged_by="sequential.observers:CallbackObserver.watch",
+    sticky=Words(
+        why="Nobody tests for them: one that is missing is a call through no pointer.",
+    ),
 )  # fmt: skip
 
 D14 = rule(

@@ -11,7 +11,7 @@ from movable.mm.page_flags import ISOLATED, LOCKED, PAGE_MAPPING_MOVABLE, WAITER
 from movable.rules.isolation import D11, may_be_called
 from movable.rules.locking import D29
 from movable.rules.references import D17, D18, D26
-from movable.rules.rule import CLEARED, MUST, SHOULD, Check, Report, rule
+from movable.rules.rule import CLEARED, MUST, SHOULD, Check, Report, Words, rule
 from movable.rules.stream.history import ATTEMPT, ISOLATE, MIGRATE, PUTBACK, UNSEEN, Life, Lives, marked, unmarked
 
 D32 = rule(
@@ -45,6 +45,9 @@ V12 = rule(
     kernel="mm/migrate.c: unmap_and_move, mm/migrate.c: putback_movable_pages, mm/migrate.c: putback_movable_page",
     bugs="C09 B01", exercised_by="ends", trace="migratepage_ret.ret putback_page isolate_movable_page_ret.ret",
     breaks_only=True, two_tasks=True,
+    sticky=Words(
+        why="A driver counts its isolated pages by these ends; one that its owner released comes to them too.",
+    ),
 )  # fmt: skip
 
 V13 = rule(

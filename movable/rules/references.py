@@ -12,7 +12,7 @@ from movable.mm.page_flags import (
     WAITERS,
 )
 from movable.rules.marking import D12, D46
-from movable.rules.rule import MUST, Check, Report, rule, who
+from movable.rules.rule import MUST, Check, Report, Words, rule, who
 from movable.rules.stream.history import UNSEEN, Call, Lives, marked, unmarked
 
 D17 = rule(
@@ -53,6 +53,9 @@ D33 = rule(
     why="The core drops the isolation's reference itself.",
     kernel="mm/z3fold.c: z3fold_page_putback",
     exercised_by="put_backs_counted",
+    sticky=Words(
+        sentence="putback_page drops either no reference, or the owner's after clearing the back pointer.",
+    ),
 )  # fmt: skip
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from movable.eras import ERAS as KNOWN
-from movable.eras import Era
+from movable.eras import Era, as_in
 from movable.events import Event
 from movable.rules.stream.history import Lives
 
@@ -40,6 +40,15 @@ SHOWS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """How a rule reads in kernels whose marks stay; what is "" reads there as it does before."""
+
+    sentence: str = ""
+    why: str = ""
+    kernel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule; made by ``rule``, which explains the fields."""
 
@@ -59,11 +68,26 @@ class Rule:
     breaks_only: bool
     one_line: bool
     two_tasks: bool
+    sticky: Words
 
     @property
     def scope(self) -> str:
         """Whom it binds: "driver", "core" or "file system"."""
         return {"D": "driver", "V": "core", "F": "file system"}[self.id[0]]
+
+    def said_in(self, era: str, kept: str = "") -> Rule:
+        """The rule in the words of a kernel of that era: its own sentence there, and the names that functions and flags have.
+
+        ``kept`` is a name that stays.
+        """
+        if era not in self.eras or self.scope == "file system":
+            return self
+        said = self.sticky if era in STICKY else Words()
+        words = as_in(era, kept)
+        return replace(
+            self, title=words(self.title), sentence=words(said.sentence or self.sentence), why=words(said.why or self.why),
+            kernel=tuple(map(words, _sources(said.kernel) or self.kernel)),
+        )  # fmt: skip
 
     @property
     def shown(self) -> str:
@@ -75,6 +99,10 @@ class Rule:
 
 DECLARED: dict[str, Rule] = {}
 """Every rule by number, as the files of their judges declare them."""
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def rule(
@@ -95,6 +123,7 @@ def rule(
     breaks_only: bool = False,
     one_line: bool = False,
     two_tasks: bool = False,
+    sticky: Words = Words(),
 ) -> Rule:
     """Declare a rule, beside the code that judges it.
 
@@ -110,15 +139,16 @@ def rule(
     trace can show that it is broken and never that it held. ``one_line``: the proof is in one line, so that no lost event can have
     caused it. ``two_tasks``: the proof may rest on the order of lines of different tasks. Spaces separate names.
 
+    ``sticky`` is how it reads in kernels whose marks stay, where that differs by more than names (see ``Rule.said_in``).
+
     Raises ValueError for a number that is taken.
     """
     if id in DECLARED:
         raise ValueError(f"rule {id} is declared twice")
     words = [text.split() for text in (bugs, exercised_by, trace, ends)]
-    sources = tuple(part.strip() for part in kernel.split(",") if part.strip())
     made = Rule(
-        id, level, kind, eras, title, sentence, why, sources, tuple(words[0]), tuple(words[1]), judged_by,
-        tuple(words[2]), tuple(words[3]), breaks_only, one_line, two_tasks,
+        id, level, kind, eras, title, sentence, why, _sources(kernel), tuple(words[0]), tuple(words[1]), judged_by,
+        tuple(words[2]), tuple(words[3]), breaks_only, one_line, two_tasks, sticky,
     )  # fmt: skip
     DECLARED[id] = made
     return made

@@ -15,20 +15,19 @@ from movable.mm.migrate import MIGRATE_ASYNC
 from movable.mm.page_flags import (
     ISOLATED,
     LOCKED,
-    PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
 )
 from movable.rules.isolation import D30
 from movable.rules.rule import MUST, SHOULD, STICKY, Check, Report, rule, who
-from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, Run
+from movable.rules.stream.history import MIGRATE, UNSEEN, Call, Lives, Run, tagged
 
 CORE_BALLOON = tuple(name for name, era in ERAS.items() if era.balloon_core)
 ASKS_RELEASED = tuple(name for name, era in ERAS.items() if era.sticky_mark and not era.released_by_refs)
 
 D56 = rule(
     "D56", MUST, "a released page is left alone",
-    "For a page whose back pointer is clear, the migrate callback returns 0 and touches neither page, and putback_page does "
-    "nothing.",
+    "For a page whose back pointer is clear, isolate_page answers False, the migrate callback returns 0 and touches neither page, "
+    "and putback_page does nothing.",
     why="The core no longer looks whether the owner has released a page that it holds isolated, so it asks about nobody's page.",
     kernel="mm/zsmalloc.c: zs_page_migrate, mm/migrate.c: migrate_movable_ops_page",
     eras=STICKY, exercised_by="asked_about_released", ends="migratepage", breaks_only=True,
@@ -131,7 +130,7 @@ class Sticky(Check):
     """Watches pages that are released while they are isolated, hooks of balloons, and the second part of a run."""
 
     occasions: ClassVar[dict[str, str]] = {
-        "asked_about_released": "migratepage_ret putback_page_ret",
+        "asked_about_released": "isolate_page_ret migratepage_ret putback_page_ret",
         "hooks": "balloon_hook",
         "failed_moves": "migratepage_ret",
         "pointers": "clear_private",
@@ -171,6 +170,16 @@ class Sticky(Check):
             self.broken(D60, event, text)
 
     # released pages
+
+    def isolate_page_ret(self, event: Event) -> None:
+        """Whether the driver let go of a page that it no longer has."""
+        call, ret = self.lives.call, event.args.get("ret")
+        if call is None or call.event.mapping != PAGE_MAPPING_MOVABLE:
+            return
+        self.asked_about_released += 1
+        if ret is True:
+            text = f"page {event.pfn} had been released, and {who(event)} answered True to isolate_page: nobody's page is isolated"
+            self.broken(D56, event, text)
 
     def migratepage_ret(self, event: Event) -> None:
         """What the driver did about a page that is nobody's, and what a failure left behind."""
@@ -219,8 +228,7 @@ class Sticky(Check):
 
     def free_page(self, event: Event) -> None:
         """A page reaches the allocator."""
-        tagged = event.mapping >= 0 and event.mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
-        if not tagged or self.lives.freed == (event.task, event.pfn):
+        if not tagged(event.mapping) or self.lives.freed == (event.task, event.pfn):
             return
         self.freed_marked += 1
         life = self.pages.get(event.pfn)

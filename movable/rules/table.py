@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
+from movable.eras import as_in
 from movable.errors import UsageError
 from movable.rules import (
     filesystem,
@@ -25,7 +26,7 @@ from movable.rules import (
     sticky,
 )
 from movable.rules.bugs import BUGS
-from movable.rules.rule import DECLARED, KINDS, LEVELS, SHOWS, Check, Rule
+from movable.rules.rule import DECLARED, KINDS, LEVELS, SHOWS, STICKY, Check, Rule
 
 JUDGES = (marking, isolation, migration, references, putback, locking, freeing, migrate_loop, lru, sticky, observed)
 """The files that declare rules, each beside what judges it."""
@@ -82,6 +83,12 @@ def _spans() -> str:
 def source_text(found: Rule) -> str:
     """The kernel sources of a rule in one line."""
     return ", ".join(found.kernel) or "this kit"
+
+
+def later_text(found: Rule) -> str:
+    """What a rule says in kernels whose marks stay, where that is not what it says before; else ""."""
+    words = " ".join(text for text in (found.sticky.sentence, found.sticky.why) if text)
+    return f"In {' and '.join(STICKY)}: {as_in(STICKY[0])(words)}" if words else ""
 
 
 def declared_in(found: Rule) -> str:
@@ -144,6 +151,8 @@ def _markdown(found: Rule) -> Iterator[str]:
     yield f"### {found.id}\n"
     yield f"**{found.title}.** {found.sentence}\n"
     yield f"*Why:* {found.why}\n"
+    if later_text(found):
+        yield f"*{later_text(found).replace(': ', ':* ', 1)}\n"
     yield f"*Level:* {found.level}, {found.kind}. *Kernels:* {', '.join(found.eras)}. *From:* {source_text(found)}.\n"
     yield f"*Exercised by:* {occasions_text(found)}.\n"
     if found.bugs:

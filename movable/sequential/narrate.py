@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from errno import errorcode
 
 from movable.events import Event
@@ -51,8 +51,8 @@ BRIEF = {"touch", "get_page", "put_page", "lock", "unlock", "lock_page", "unlock
 """Kinds that are left out first when a story is too long."""
 
 
-def sentence(event: Event) -> str:
-    """One event in words, "" for one that says nothing."""
+def sentence(event: Event, said: Callable[[str], str] = str) -> str:
+    """One event in words, "" for one that says nothing; ``said`` gives functions and flags the names of an era."""
     template = SENTENCES.get(event.kind)
     if template is None or (event.kind == "observation" and event.args.get("ok", True)):
         return ""
@@ -65,18 +65,18 @@ def sentence(event: Event) -> str:
         words["mode"] = f"MIGRATE_{MIGRATE_MODES[mode]}" if mode in range(len(MIGRATE_MODES)) else f"mode {mode}"
     if isinstance(words.get("ret"), int) and not isinstance(words["ret"], bool) and words["ret"] < 0:
         words["ret"] = "-" + errorcode.get(-words["ret"], str(-words["ret"]))
-    return template.format(**words)
+    return said(template).format(**words)
 
 
-def narrated(events: Sequence[Event], pfn: int = -1) -> list[str]:
+def narrated(events: Sequence[Event], pfn: int = -1, said: Callable[[str], str] = str) -> list[str]:
     """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES.
 
-    What the last callback did is told in full, and of both pages where it moved one.
+    What the last callback did is told in full, and of both pages where it moved one. ``said`` as for ``sentence``.
     """
     chosen, call = _of_page(events, pfn)
     for kinds in ({"touch"}, QUIET, BRIEF, BRIEF | {"free_page"}):
         shown = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
-        lines = folded([line for event in shown if (line := _line(event))])
+        lines = folded([line for event in shown if (line := _line(event, said))])
         if len(lines) > LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]
             lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]
@@ -128,8 +128,8 @@ def is_step(line: str) -> bool:
     return not line.startswith(" ")
 
 
-def _line(event: Event) -> str:
-    words = sentence(event)
+def _line(event: Event, said: Callable[[str], str]) -> str:
+    words = sentence(event, said)
     if not words or event.kind == "note":
         return words
     state = "isolated " if event.flags & ISOLATED and event.pfn >= 0 else ""

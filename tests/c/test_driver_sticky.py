@@ -83,7 +83,7 @@ def test_slots_and_types(tmp_path: Path) -> None:
     assert driver.call("typed") == 1 | zsmalloc << 8
     assert driver.call("untyped") == 0 and driver.call("typed") == 1 | zsmalloc << 8
     assert driver.call("marked") == 1
-    with pytest.raises(Exception, match=r"D7: .* the zsmalloc type is taken from a page that is marked movable"):
+    with pytest.raises(Exception, match=r"D19b: .* the zsmalloc type is taken from a page that is marked movable"):
         driver.call("untyped")
 
 

@@ -8,7 +8,23 @@ from typing import Any
 
 import pytest
 
-from movable import VM, ListHead, Page, SetPageMovable, copy_highpage, get_page, lock_page, put_page, unlock_page
+from movable import (
+    VM,
+    AddressSpace,
+    ClearPageBalloon,
+    ListHead,
+    Page,
+    PG_owner_priv_1,
+    SetPageMovable,
+    VMBug,
+    clear_page_flag,
+    copy_highpage,
+    get_page,
+    lock_page,
+    put_page,
+    set_page_flag,
+    unlock_page,
+)
 from movable.events import Event
 from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_enqueue
 from movable.mm.list import list_add_tail, list_del
@@ -20,6 +36,7 @@ from movable.mm.migrate import (
     migrate_pages,
     putback_movable_pages,
 )
+from movable.mm.page_flags import PG_slab, PG_swapbacked, PG_uptodate
 from movable.rules.stream.monitor import Monitor
 from tests.mm.test_migrate_batch import Scripted
 
@@ -104,6 +121,13 @@ class DropsAgain(One):
             get_page(page)
 
 
+class LetsItGo(One):
+    """D56: answers True to isolation of a page that it has released."""
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        return True
+
+
 class MarksFirst(One):
     """D58: types the target, then finds that it cannot."""
 
@@ -183,6 +207,65 @@ def test_a_page_freed_with_its_back_pointer() -> None:
     vm, monitor = watched()
     One(vm).release()
     assert monitor.broken == {} and monitor.exercised["D59"]
+
+
+@pytest.mark.parametrize(("driver", "taken"), [(LetsItGo, 0), (One, -EBUSY)])
+def test_a_released_page_is_not_isolated(driver: type[One], taken: int) -> None:
+    """Somebody else still holds the page, whose type and mark stay."""
+    vm, monitor = watched()
+    one = driver(vm)
+    get_page(one.page)
+    one.release()
+    assert isolate_movable_page(one.page, 8) == taken
+    assert ("D56" in monitor.broken) is (taken == 0) and monitor.exercised["D56"]
+
+
+# --- the bit that is the mark, and the type ---
+
+
+class Both(One):
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        return self.move(newpage, page)
+
+
+def flagged(era: str, *bits: int, after: int | None = None) -> tuple[VM, Monitor, Page]:
+    """A page with these flags is marked; the bit ``after`` is changed by hand behind that."""
+    vm, monitor = watched(era)
+    page = vm.alloc_page()
+    assert page is not None
+    get_page(page)
+    lock_page(page)
+    for bit in bits:
+        set_page_flag(page, bit)
+    SetPageMovable(page, vm.address_space(Both.__new__(Both), "one"))
+    if after is not None:
+        clear_page_flag(page, after)
+    return vm, monitor, page
+
+
+@pytest.mark.parametrize(
+    ("bits", "after", "old", "new"),
+    [
+        ((PG_swapbacked, PG_owner_priv_1), None, {"D7"}, set()),
+        ((PG_slab,), None, {"D7"}, {"D7"}),
+        ((PG_uptodate,), None, set(), {"D6", "D7"}),
+        ((), PG_uptodate, set(), {"D19b"}),
+        ((PG_owner_priv_1,), PG_owner_priv_1, set(), set()),
+    ],
+)
+def test_flags_that_mislead(bits: tuple[int, ...], after: int | None, old: set[str], new: set[str]) -> None:
+    """The pair of the swap cache misleads nobody any more; PG_uptodate is half of the mark, and stays with it."""
+    for era in ("4.19", "6.1"):
+        assert set(flagged(era, *bits, after=after)[1].broken) == old
+    for era in ("6.17", "7.3"):
+        assert set(flagged(era, *bits, after=after)[1].broken) == new
+
+
+def test_a_type_stays_with_the_mark() -> None:
+    vm, _, page = flagged("7.3")
+    page._mapcount = vm.era.page_types["offline"]
+    with pytest.raises(VMBug, match=r"D19b: .* both to stay until it is free"):
+        ClearPageBalloon(page)
 
 
 # --- hooks of balloons ---

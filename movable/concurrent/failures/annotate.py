@@ -110,7 +110,8 @@ class Annotator:
         if kind not in ANNOTATED or self.current == OUTSIDE:
             return
         flags, refs = (page._flags, page._refcount) if page is not None else (0, 0)
-        words = sentence(Event(0, self.current, kind, -1 if page is None else page.pfn, flags, 0, refs, args))
+        event = Event(0, self.current, kind, -1 if page is None else page.pfn, flags, 0, refs, args)
+        words = sentence(event, self.execution.trial.subject.words)
         if words:
             self.note(words)
 

@@ -72,7 +72,7 @@ class Interleaving(Replayed):
         if failure is None:
             return [*lines, "no rule was broken"]
         rule = RULES[self.broken[0]]
-        return [*lines, f"BROKEN {rule.id} ({rule.level}) {rule.title}: {first_line(words_of(failure))}"]
+        return [*lines, self.subject.words(f"BROKEN {rule.id} ({rule.level}) {rule.title}: {first_line(words_of(failure))}")]
 
     def html(self) -> str:
         """As in Replayed, with a lane for each task."""

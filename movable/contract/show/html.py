@@ -25,7 +25,7 @@ def _report(report: Report) -> str:
     return (
         f"<header><h1>{in_html(report.driver)}: {outcome}</h1>"
         f'<p class="facts">{in_html(report.target)} with {in_html(report.workload)}, '
-        f"era {in_html(report.era)}, seed {report.seed}.<br>"
+        f"era {in_html(report.era)}, seed {report.seed}.<br>{in_html(report.form)}{'.<br>' if report.form else ''}"
         f"{in_html(report.summary)}. {in_html(report.refused)} {in_html(report.stopped)}</p></header>"
         f"{bar(report)}{'<h2>Broken rules</h2>' + failures if failures else ''}<h2>Every rule</h2>{rules_table(report)}"
         f"{_scenarios(report)}"
@@ -33,7 +33,7 @@ def _report(report: Report) -> str:
 
 
 def _failure(report: Report, found: Verdict, cause: str) -> str:
-    rule = RULES[found.rule]
+    rule = RULES[found.rule].said_in(report.era, report.former_form)
     steps = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
     story = timeline.html(found.lanes) if found.lanes else f'<ol class="story">{steps}</ol>'
     if cause:
@@ -43,7 +43,7 @@ def _failure(report: Report, found: Verdict, cause: str) -> str:
     again = f"<p>See it again: <code>{in_html(report.replay)} {in_html(found.token)}</code></p>" if found.token else ""
     return (
         f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}): {in_html(rule.title)}</h3><p>{in_html(rule.sentence)}</p>'
-        f'{scenario}<p class="what">{in_html(found.what)}</p>{story}{again}</article>'
+        f'{scenario}<p class="what">{in_html(report.said(found.what))}</p>{story}{again}</article>'
     )
 
 

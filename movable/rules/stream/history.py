@@ -41,6 +41,11 @@ def unmarked(mapping: int) -> bool:
     return mapping >= 0 and not (mapping > PAGE_MAPPING_MOVABLE and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE)
 
 
+def tagged(mapping: int) -> bool:
+    """Whether a mapping word that was seen has the tag of a mark, with an owner or without."""
+    return mapping >= 0 and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
+
+
 class Life:
     """One page. The class attributes say what is known at first sight: nothing.
 

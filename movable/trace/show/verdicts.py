@@ -7,6 +7,7 @@ import textwrap
 from movable.contract.report import WIDTH
 from movable.contract.show.page import bar, page, rules_table
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
+from movable.eras import as_in
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
 from movable.shown import in_html, many
@@ -21,7 +22,7 @@ def verdicts_text(result: Result) -> str:
     """The judgement for a terminal: broken rules with the lines that prove them, the other verdicts, and the counts."""
     lines = [_facts(result), *(f"  note: {note}" for note in result.notes), ""]
     for id in result.broken:
-        lines += _broken(result.verdicts[id])
+        lines += _broken(result.verdicts[id], result.era)
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in result.verdicts.values():
         if one.verdict != BROKEN:
@@ -49,13 +50,13 @@ def _times(one: TraceVerdict) -> str:
     return many(one.times, "time")
 
 
-def _broken(one: TraceVerdict) -> list[str]:
-    rule = RULES[one.rule]
+def _broken(one: TraceVerdict, era: str) -> list[str]:
+    rule, said = RULES[one.rule].said_in(era), as_in(era)
     level = "advice" if rule.level == MAY else rule.level
     lines = [f"BROKEN {rule.id} ({level}), {_times(one)}: {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     for index, finding in enumerate(one.findings):
-        lines += textwrap.wrap(f"line {finding.line}: {finding.text}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(f"line {finding.line}: {said(finding.text)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
         if not index:
             lines += _life(finding)
     return [*lines, ""]
@@ -82,7 +83,7 @@ def short(line: str) -> str:
 def verdicts_html(result: Result) -> str:
     """The judgement as one page that needs no network."""
     notes = "".join(f"<br>{in_html(note)}." for note in result.notes)
-    failures = "".join(_article(result.verdicts[id]) for id in result.broken)
+    failures = "".join(_article(result.verdicts[id], result.era) for id in result.broken)
     body = (
         f"<header><h1>{in_html(', '.join(result.drivers) or 'no driver')}: {result.outcome}</h1>"
         f'<p class="facts">{in_html(_facts(result))}.{notes}</p></header>'
@@ -91,10 +92,10 @@ def verdicts_html(result: Result) -> str:
     return page(f"Trace: {result.name}", body)
 
 
-def _article(one: TraceVerdict) -> str:
-    rule = RULES[one.rule]
+def _article(one: TraceVerdict, era: str) -> str:
+    rule, said = RULES[one.rule].said_in(era), as_in(era)
     findings = "".join(
-        f'<p class="what">line {finding.line}: {in_html(finding.text)}</p><ol class="story">'
+        f'<p class="what">line {finding.line}: {in_html(said(finding.text))}</p><ol class="story">'
         + "".join(
             f'<li class="{"seen" if number == finding.line else "plain"}">{number:>8}  {in_html(short(text))}</li>'
             for number, text in finding.lines
