@@ -24,7 +24,7 @@ def add_arguments(verbs: Verbs) -> None:
     """Add the verb ``numa`` with its parts to a parser's commands."""
     numa = verbs.add_parser(
         "numa",
-        help="processes, nodes and policies: play recorded programs of NUMA calls",
+        help="processes, nodes and policies: scripts of NUMA tools, and recorded programs of calls",
         description="Processes, nodes and memory policies, as a real kernel answers.",
     )
     parts = numa.add_subparsers(title="parts", metavar="PART", required=True)

@@ -22,8 +22,8 @@ class Replayed:
 
     def html(self) -> str:
         """The same as HTML, below the title of a page that has ``style``."""
-        story = "\n".join(in_html(line) for line in self.lines())
-        return f"<pre>{story}</pre>"
+        items = (f'<li class="{"plain" if line.startswith(" ") else "step"}">{in_html(line)}</li>' for line in self.lines())
+        return f'<ol class="story">{"".join(items)}</ol>'
 
     def chrome(self, path: str | Path) -> None:
         """Write a trace that ui.perfetto.dev opens. Raises UsageError where there is one task only."""

@@ -109,7 +109,8 @@ def compaction_svg(found: Compaction, name: str) -> str:
         parts.append(f'<circle cx="{LEFT + place * 160}" cy="20" r="5" fill="{colour}"/>')
         parts.append(f'<text x="{LEFT + place * 160 + 10}" y="24">{scanner} scanner</text>')
     parts.append(f'<text x="{LEFT - 8}" y="{HEIGHT - BOTTOM}" text-anchor="end">{low:#x}</text>')
-    parts.append(f'<text x="{LEFT - 8}" y="{TOP + 10}" text-anchor="end">{high:#x}</text>')
+    if high > low:
+        parts.append(f'<text x="{LEFT - 8}" y="{TOP + 10}" text-anchor="end">{high:#x}</text>')
     parts.append(f'<text x="{LEFT}" y="{HEIGHT - 15}">0 s</text>')
     parts.append(f'<text x="{WIDTH - 20}" y="{HEIGHT - 15}" text-anchor="end">{seconds:.6f} s</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

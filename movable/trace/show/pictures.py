@@ -10,6 +10,10 @@ PLOT, LANE = 220, 26
 MAX_LANES = 8
 COLOURS = {"scanned": "#d1242f", "taken": "#1f6feb"}
 WAITED, DAEMON = "#9a6700", "#57606a"
+STYLE = (
+    ".ground { fill: #fff } text { fill: #1f2328 } "
+    "@media (prefers-color-scheme: dark) { .ground { fill: #14171a } text { fill: #e8eaed } line { stroke: #57606a } }"
+)
 
 
 def work_svg(found: Compaction, name: str) -> str:
@@ -35,10 +39,10 @@ def work_svg(found: Compaction, name: str) -> str:
 def tasks_svg(found: Compaction, name: str) -> str:
     """A lane for each task that compacted, those that did so for the longest time first; a daemon is grey, who waits is not."""
     tasks = sorted(found.waits, key=lambda task: -found.waits[task])[:MAX_LANES]
-    seconds, height = max(found.last - found.first, 1e-6), TOP + max(len(tasks), 1) * LANE + BOTTOM
+    seconds, height = max(found.last - found.first, 1e-6), LANE // 2 + max(len(tasks), 1) * LANE + BOTTOM
     parts = frame(height, f"Who compacted when: {name}")
     for place, task in enumerate(tasks):
-        y = TOP + place * LANE
+        y = LANE // 2 + place * LANE
         parts.append(f'<text x="{LEFT - 8}" y="{y + 16}" text-anchor="end">{in_html(task[:16] or "unknown")}</text>')
         colour = DAEMON if task.startswith(DAEMONS) else WAITED
         for begin, end, who in found.spans:
@@ -50,11 +54,12 @@ def tasks_svg(found: Compaction, name: str) -> str:
 
 
 def frame(height: int, title: str) -> list[str]:
-    """The beginning of a picture: its size, its title, a white ground."""
+    """The beginning of a picture: its size, its title, its ground, which is dark where the reader's pages are."""
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
         f"<title>{in_html(title)}</title>",
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        f"<style>{STYLE}</style>",
+        f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
     ]
 
 

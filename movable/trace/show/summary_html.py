@@ -11,8 +11,10 @@ from movable.trace.show.summary import Summary, summary_text
 from movable.trace.show.svg import isolated_svg
 
 PAGE = (
-    "svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: .3rem; } "
-    "pre { overflow-x: auto; background: var(--soft); padding: .6rem; font-size: 13px; }"
+    "figure { margin: 0; overflow-x: auto; border: 1px solid var(--line); border-radius: .3rem; } "
+    "svg { display: block; width: 100%; min-width: 44rem; height: auto; } "
+    "pre { white-space: pre; overflow-x: auto; background: var(--soft); padding: .6rem; font-size: 13px; } "
+    "pre.wrapped { white-space: pre-wrap; }"
 )
 
 
@@ -21,14 +23,19 @@ def summary_html(summary: Summary | None, compaction: Compaction | None, name: s
     body = f"<header><h1>{in_html(name)}</h1></header>"
     if compaction is not None:
         title, *lines = compaction_text(compaction)
-        body += f"<h2>{in_html(title)}</h2><pre>{in_html(chr(10).join(lines))}</pre>"
+        body += f'<h2>{in_html(title)}</h2><pre class="wrapped">{in_html(chr(10).join(lines))}</pre>'
         if any(compaction.points.values()):
-            body += "<h2>Where the two scanners were</h2>" + compaction_svg(compaction, name)
+            body += _picture("Where the two scanners were", compaction_svg(compaction, name))
         if compaction.work:
-            body += "<h2>Frames scanned and taken, added up</h2>" + work_svg(compaction, name)
+            body += _picture("Frames scanned and taken, added up", work_svg(compaction, name))
         if compaction.spans:
-            body += "<h2>Who compacted when</h2>" + tasks_svg(compaction, name)
+            body += _picture("Who compacted when", tasks_svg(compaction, name))
     if summary is not None:
         body += f"<h2>Pages of drivers</h2><pre>{in_html(summary_text(summary))}</pre>"
-        body += "<h2>Isolated pages over time</h2>" + isolated_svg(summary)
+        body += _picture("Isolated pages over time", isolated_svg(summary))
     return page(f"Trace summary: {name}", body, PAGE)
+
+
+def _picture(title: str, svg: str) -> str:
+    """A picture below its title. On a phone it keeps its size, so that its words can be read, and is scrolled."""
+    return f"<h2>{title}</h2><figure>{svg}</figure>"
