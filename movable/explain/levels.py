@@ -51,6 +51,8 @@ def _settings(values: dict[str, str]) -> Answer:
     answer.facts += [table[values[name]] for name, table in (("enabled", ENABLED), ("defrag", DEFRAG)) if values.get(name) in table]
     if values.get("enabled") == "never":
         answer.advice.append("echo madvise > /sys/kernel/mm/transparent_hugepage/enabled")
+    if values.get("defrag") == "always" and values.get("enabled") != "never":
+        answer.advice.append("echo defer+madvise > /sys/kernel/mm/transparent_hugepage/defrag: faults stop waiting for compaction")
     if values.get("compaction_proactiveness") == "0":
         answer.facts.append("Proactive compaction is off (vm.compaction_proactiveness 0).")
     if values.get("compact_unevictable_allowed") == "0":

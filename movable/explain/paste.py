@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from movable.explain.layouts.interleaved import mended
 from movable.explain.layouts.joined import lines_in
+from movable.explain.layouts.json_tables import table_lines
 from movable.explain.layouts.json_text import texts
 from movable.explain.layouts.markup import says_nothing, without_cells, without_tags
 from movable.explain.layouts.quoted_printable import unquoted
@@ -60,7 +62,7 @@ class Line:
     """One line: ``text`` is what is left of ``raw``, ``source`` and ``number`` (from 1) say where it stood.
 
     ``hint`` is the file that the text is of, as far as a command, a path or the source's name told; ``machine`` the one that a tool
-    which asks many named, "" where there is one only.
+    which asks many named, "" where there is one only. ``place`` counts the lines of the command's answer that came before it.
     """
 
     source: str
@@ -69,12 +71,17 @@ class Line:
     raw: str
     hint: str = ""
     machine: str = ""
+    place: int = 0
 
 
 def lines(source: str, text: str) -> Iterator[Line]:
     """The lines of a pasted text that say something: no fences, no blank lines, no elisions. Commands become hints."""
     context = _Context(source, source.rpartition("/")[2])
-    split = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    tables = table_lines(text)
+    if tables is not None:
+        yield from (Line(source, number, line, line, context.hint) for number, line in tables)
+        return
+    split = mended(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     for number, raw in unquoted(split):
         if len(raw) > LONGEST_LINE and not _shorter(raw):
             yield Line(source, number, "", raw, context.hint)
@@ -107,6 +114,7 @@ class _Context:
     def __init__(self, source: str, hint: str) -> None:
         self.source, self.hint = source, hint
         self.machine = ""
+        self.place = -1  # of the last line in the answer of the command that came last
         self.files: list[str] = []  # whose one line each comes next
 
     def of_a_machine(self, raw: str) -> str:
@@ -125,21 +133,23 @@ class _Context:
         titled = _OF_A_FILE.match(text)
         if titled is not None or _COMMAND.match(text):
             self.hint = text if titled is None else titled[1] or titled[2]
+            self.place = -1
             self.files = _files(text)
             asked = _ASKS.search(self.hint)
             if asked is None:
                 return None
             asks = f"asked {asked[2] or 'nr_hugepages'} {asked[1] or asked[3]}"
             return Line(self.source, number, asks, raw, self.hint)
-        hint, machine_here = self.files.pop(0) if self.files else self.hint, self.machine
+        self.place = 0 if self.files else self.place + 1
+        hint, place, machine_here = self.files.pop(0) if self.files else self.hint, self.place, self.machine
         named = _GREP.match(text.lstrip())
         if named is not None:
-            hint, text = named[1], text.lstrip()[named.end() :]
+            hint, place, text = named[1], 0, text.lstrip()[named.end() :]
         spread = _SPREAD.match(text)
         if spread is not None:
             machine_here, text = spread[1], text[spread.end() :]
         read = len(text) <= LONGEST_LINE and _ENDLESS.search(text) is None
-        return Line(self.source, number, text.rstrip() if read else "", raw, hint, machine_here)
+        return Line(self.source, number, text.rstrip() if read else "", raw, hint, machine_here, place)
 
 
 def _files(command: str) -> list[str]:

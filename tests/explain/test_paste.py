@@ -20,7 +20,7 @@ LEFT_OVER = {
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
-    "cma_boot_failed": [9], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2, 3, 5, 6],
+    "cma_boot_failed": [9], "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
@@ -171,6 +171,15 @@ SAYS = {
     "cut_report": ["Why, this text does not say: what was free is not in it"],
     "thp_stats": ["Huge pages of 2048 kB at faults: 1011 given, 90112 refused (99 %)", "64 kB at faults: 12011 given"],
     "page_owner_trace": ["jbd2_journal_add_journal_head [jbd2] (2), pte_alloc_one (1)", "of containerd, from pte_alloc_one)"],
+    "interleaved": ["A request of order 0 (4 kB) failed.", "16832 kB are free in 4185 blocks"],
+    "two_cpus": ["120332 kB are free in 24023 blocks"],
+    "json_own": ["zone Normal, order 9", "697560 kB are free in 131245 blocks", "1022 requests stalled"],
+    "json_types": ["Node 1, zone Normal, order 9", "32 of order 9 can be had"],
+    "json_orders": ["697560 kB are free in 131245 blocks", "13572 kB are free in 24 blocks"],
+    "free_headless": ["1239040 kB of 65755136 kB are free, 40003764 kB are cache", "1022332 kB of 8388604 kB of swap are used"],
+    "not_readable": ["/proc/pagetypeinfo is for root only", "debugfs is not mounted", "compact_memory is for root only"],
+    "question": ["49.3 % of the samples are in compaction", "faults stop waiting for compaction"],
+    "oom_cgroup": ["The limit of a memory cgroup was reached (1048576 kB used", "Largest tasks: node (812331) 953 MiB"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

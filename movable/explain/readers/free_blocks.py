@@ -18,7 +18,8 @@ _INDEX = Guarded(_HEAD + r"\s+((?:-?\d\.-?\d+\s+)*-?\d\.-?\d+)" + _CUT + r"\s*$"
 _MORE = re.compile(r"^\s*((?:>?\d+\s+)*>?\d+)\s*$")
 _BLOCK_TITLE = Guarded(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
 _TITLES = Guarded(
-    r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|\bextfrag_index\b|\bunusable_index\b|"
+    r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|"
+    r"\b(?:extfrag|unusable)_index\b(?!: )|"
     r"\bhugepages_total=|\btotal pagecache pages\b|\bpages in swap cache\b|"
     r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
     r"\bSwap cache(?: stats)?:|\bpages of HIGHMEM\b|^\s*(?:DMA|DMA32|Normal|HighMem): empty\s*$|\bFree pages:\s+\d+kB \(|"

@@ -48,6 +48,16 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
         (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\bion\b.*\balloc failed size \d+|"
          r"\*ERROR\* [Ff]ailed to allocate (?:buffer with size )?\d+", "DMA memory",
          "a driver got no contiguous memory for DMA", "grep Cma /proc/meminfo where CMA serves it, else cat /proc/buddyinfo"),
+        (r"^\s*(?:\S{1,20}: ){1,3}(?:cannot (?:open|create|access) )?'?(?P<what>/(?:proc|sys)/\S+?)'?:? Permission denied",
+         "Files that could not be read", "{what} is for root only", "run it again as root (sudo sh -c '...')"),
+        (r"^\s*(?:\S{1,20}: ){1,3}(?:cannot (?:open|create|access) )?'?(?P<what>/sys/kernel/debug/\S+?)'?:? No such file",
+         "Files that could not be read", "{what} is not there: debugfs is not mounted, or the kernel was built without it",
+         "mount -t debugfs none /sys/kernel/debug, as root"),
+        (r"^\s*(?:\S{1,20}: ){1,3}(?:cannot (?:open|create|access) )?'?(?P<what>/(?:proc|sys)/\S+?)'?:? "
+         r"(?:No such file|Read-only file system)",
+         "Files that could not be read",
+         "{what} is not there, or may not be written: an older kernel, another configuration, or a container",
+         "try it outside the container; grep -E 'COMPACTION|CMA|HUGE|HOTPLUG' /boot/config-$(uname -r)"),
         (r"\bcma: [Ff]ailed to reserve (?P<what>\d+ MiB)", "CMA at boot",
          "no room was found for an area of {what}: other reservations lie there, or a limit is too low",
          "a smaller area, or another place (cma=SIZE@START)"),
@@ -91,7 +101,8 @@ _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
     "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "large pages", "HugeTLB",
     "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT", "HUGETLB",
-    "write error", "virtio_mem", "cma: ", "dma_contiguous", "pseries-hotplug-mem", "swiotlb", "SW-IOMMU", "descriptor ring",
+    "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous", "pseries-hotplug-mem",
+    "swiotlb", "SW-IOMMU", "descriptor ring",
 )  # fmt: skip
 
 

@@ -213,9 +213,26 @@ def _slab(line: Line, material: Material) -> bool:
     return True
 
 
+def _headless(line: Line, material: Material) -> bool:
+    """A row of ``free`` whose header was left out: its columns are told by how many there are, and by what they add up to."""
+    words = line.text.split()
+    if words[:1] not in (["Mem:"], ["Swap:"]) or not all(_SIZE.fullmatch(word) for word in words[1:]) or len(words) not in (4, 7):
+        return False
+    numbers = [_bytes(word, "K") for word in words[1:]]
+    total, used, free = numbers[:3]
+    whole = abs(total - used - free) * 50 <= total  # older ones count the cache as used
+    names = ["total", "used", "free", "shared", *(("buffers", "cached") if whole else ("buff/cache", "available"))]
+    if used + free > total * 1.02:
+        return False
+    material.figures.append(Figure(line, "free", words[0].strip(":"), dict(zip(names, numbers, strict=False))))
+    return True
+
+
 def _alone(line: Line, material: Material) -> bool:
     """Figures that need no header."""
     if ": slabdata" in line.text and _slab(line, material):  # a row of /proc/slabinfo
+        return True
+    if line.text.lstrip()[:4] in ("Mem:", "Swap") and _headless(line, material):
         return True
     return _sysfs(line, material) or _exported(line, material) or _said(line, material)
 
@@ -255,7 +272,7 @@ def _said(line: Line, material: Material) -> bool:
 
 def _sysfs(line: Line, material: Material) -> bool:
     """A value of a file below /sys that grep or cat named."""
-    path = _PATH.search(line.hint.split(" |")[0].strip()) if "/sys/" in line.hint else None
+    path = _PATH.search(line.hint.split(" |")[0].strip()) if "/sys/" in line.hint and not line.place else None
     value = (_VALUE.match(line.text) or _WORD.match(line.text)) if path is not None else None
     if path is None or value is None or ("{" in path[1] or "*" in path[1]):
         return False

@@ -1,0 +1,85 @@
+"""JSON that scripts of one's own write: lists of free blocks by order, and counters, made lines as the kernel has them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+_ZONE = re.compile(r"(?:zone[\s_-]*)?(DMA32|DMA|Normal|HighMem|Movable|Device)", re.IGNORECASE)
+_NODE = re.compile(r"(?:node|nid|numa)?[\s_-]*(\d{1,4})", re.IGNORECASE)
+_ORDER = re.compile(r"(?:order)?[\s_-]*(\d{1,2})", re.IGNORECASE)
+_NAME = re.compile(r"[a-z][a-z0-9_]{2,60}")
+ZONES = ("DMA32", "DMA", "Normal", "HighMem", "Movable", "Device")
+_TYPES = {name.lower(): name for name in ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate")}
+LEAST_ORDERS, MOST_ORDERS, MOST_DEEP = 5, 20, 12
+
+
+def table_lines(text: str) -> list[tuple[int, str]] | None:
+    """Numbered lines of a whole document of JSON that has free blocks or counters of its own; None for any other text.
+
+    The number is that of the line in which the last key before a table stands.
+    """
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        found = list(_walk(json.loads(text), (), MOST_DEEP))
+    except (ValueError, RecursionError):
+        return None
+    if not any(line.startswith("Node ") for _, line in found):
+        return None
+    lines, at = text.split("\n"), 0
+    numbered = []
+    for key, line in found:
+        at = next((number for number in range(at, len(lines)) if f'"{key}"' in lines[number]), at)
+        numbered.append((at + 1, line))
+    return numbered
+
+
+def _walk(value: object, path: Sequence[str], deep: int) -> Iterator[tuple[str, str]]:
+    """Each table and counter as (the key before it, its line)."""
+    if deep == 0:
+        return
+    counts = _counts(value)
+    where = _place(path)
+    if counts and where:
+        yield path[-1] if path else "", f"{where} {' '.join(map(str, counts))}"
+    elif isinstance(value, dict):
+        named = [str(value[key]) for key in value if _named(str(key)) and isinstance(value[key], int | str)]
+        marks = [f"{key}={value[key]}" for key in value if str(key).lower() in ("node", "nid", "node_id", "numa_node")]
+        for key, one in value.items():
+            if isinstance(one, dict | list):
+                yield from _walk(one, (*path, *marks, *named, str(key)), deep - 1)
+            elif isinstance(one, int) and not isinstance(one, bool) and _NAME.fullmatch(str(key)) and "_" in str(key):
+                yield str(key), f"{key} {one}"
+    elif isinstance(value, list):
+        for one in value:
+            yield from _walk(one, path, deep - 1)
+
+
+def _named(key: str) -> bool:
+    return key.lower() in ("zone", "zone_name", "name", "type", "migratetype", "migrate_type")
+
+
+def _counts(value: object) -> list[int]:
+    """Counts by order: a list of numbers, or an object whose keys are orders. Empty for anything else."""
+    if isinstance(value, dict):
+        orders = {_ORDER.fullmatch(str(key)): one for key, one in value.items()}
+        if None in orders or not orders:
+            return []
+        value = [one for _, one in sorted((int(found[1]), one) for found, one in orders.items() if found is not None)]
+    fits = isinstance(value, list) and LEAST_ORDERS <= len(value) <= MOST_ORDERS
+    if not fits or not isinstance(value, list):
+        return []
+    return [one for one in value if isinstance(one, int)] if all(type(one) is int and one >= 0 for one in value) else []
+
+
+def _place(path: Sequence[str]) -> str:
+    """Node, zone and perhaps migratetype that keys and names around a table tell; "" where no zone is told."""
+    at = next((at for at, key in enumerate(path) if _ZONE.fullmatch(key)), -1)
+    if at < 0:
+        return ""
+    zone = next(name for name in ZONES if path[at].lower().endswith(name.lower()))
+    node = next((found[1] for key in reversed(path) if (found := _NODE.fullmatch(key.rpartition("=")[2]))), "0")
+    kind = next((_TYPES[key.lower()] for key in path[at + 1 :] if key.lower() in _TYPES), "")
+    return f"Node {node}, zone {zone}" + (f", type {kind}" if kind else "")
