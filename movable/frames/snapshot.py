@@ -132,7 +132,7 @@ def era_of(folder: Path) -> str:
     named = ("uname", "../uname", "version", "osrelease", "sys/kernel/osrelease")
     for path in (folder / name for name in named):
         try:
-            found = re.search(r"\b(\d{1,2})\.(\d{1,3})\b", path.read_text(errors="replace")[:400])
+            found = None if path.is_fifo() else re.search(r"\b(\d{1,2})\.(\d{1,3})\b", path.read_text(errors="replace")[:400])
         except OSError:
             continue
         if found is not None:
@@ -195,6 +195,8 @@ def _bytes(folder: Path, name: str) -> bytes:
     for path, packed in ((folder / name, False), (folder / f"{name}.gz", True)):
         if not path.exists():
             continue
+        if path.is_fifo():  # it would be waited for until somebody writes
+            raise UsageError(f"{path}: is a pipe; save the file there")
         try:
             with gzip.open(path) if packed else path.open("rb") as stream:
                 data = stream.read(limit + 1)

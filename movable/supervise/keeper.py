@@ -50,8 +50,8 @@ MOST_PROCESSES = 100
 """Processes that a worker may have made, and they in turn."""
 MOST_IN_ALL = 10 * MOST_PROCESSES
 """The same with those that have keepers of their own, or say so."""
-LARGEST_FILE = 1 << 30
-"""Bytes of a file that a worker may write."""
+FILES = 4
+"""A file that a worker writes may have this part of the bytes that its memory may have."""
 MOST_STRAYS = 10
 """Different lines about exceptions that nobody takes."""
 LONGEST_COMMAND = 64 << 20
@@ -227,7 +227,7 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         forks.watch(terms.board)
         landlock.keep_signals()
         limit_memory(terms.memory)
-        limit_files(LARGEST_FILE)
+        limit_files(terms.memory // FILES)
         limit_processes(MOST_IN_ALL)
         code = _do(terms.work, Sender(channel, terms.key), given, parts)
     except BaseException:  # nothing may come back to where the keeper was forked

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from movable.errors import UsageError
 from movable.shown import shown, visible
 from movable.supervise import forks
 from movable.supervise.board import IDLE, PREPARE, Board, Place
@@ -152,9 +153,11 @@ class Supervisor:
             os.kill(self._keeper, signal.SIGCONT)
 
     def open(self) -> socket.socket:
-        """Fork a keeper, if there is none; returns the way to it."""
+        """Fork a keeper, if there is none; returns the way to it. Raises UsageError where processes cannot be looked at."""
         if self._control is not None:
             return self._control
+        if load_of(os.getpid()) is None:
+            raise UsageError("/proc shows no processes, and those that drivers run in must be looked at; mount it")
         for name in self._preload:
             __import__(name)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

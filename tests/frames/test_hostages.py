@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from array import array
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from movable.cli import main
 from movable.errors import UsageError
 from movable.frames.hostages import count, lines
 from movable.frames.kinds import ANON, COMPOUND, FILE, FREE, HOLE, KERNEL, SHMEM, SLAB, kind_of
-from movable.frames.snapshot import Snapshot, Span, take
+from movable.frames.snapshot import Snapshot, Span, era_of, take
 from movable.mm.proc import parse_buddyinfo
 
 PRESSURE = Path(__file__).parents[1] / "data" / "frames" / "pressure"
@@ -73,6 +74,14 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     zone = record["zones"][2]
     assert record["schema"] == "movable.hostages/1"
     assert zone["blocks"] == zone["free"] + zone["movable"] + sum(zone["held_alone"].values()) + zone["held_by_several"]
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("kpageflags", "uname"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="kpageflags: is a pipe"):
+        take(tmp_path)
+    assert era_of(tmp_path) == "6.1"
 
 
 @pytest.mark.parametrize(

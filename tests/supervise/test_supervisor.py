@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from movable.errors import UsageError
 from movable.supervise import board, landlock
 from movable.supervise.channel import LONGEST_TEXT, Receiver, Record, Sender
 from movable.supervise.supervisor import (
@@ -91,6 +92,12 @@ def test_a_keeper_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(landlock, "keep_signals", lambda: None)  # as on an older kernel
     ending, _ = ended("os.kill(os.getppid(), 9); time.sleep(9)")
     assert (ending.how, ending.number) == (KILLED, signal.SIGKILL)
+
+
+def test_without_a_view_of_processes_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.supervise.supervisor.load_of", lambda pid: None)  # as in a container without /proc
+    with pytest.raises(UsageError, match="/proc shows no processes"):
+        ended("pass")
 
 
 def test_what_is_over_its_time_is_ended_whatever_it_does_with_signals() -> None:
