@@ -15,12 +15,13 @@ from movable.concurrent.end_state import end_state, number
 from movable.concurrent.fingerprint import Fingerprint
 from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
-from movable.concurrent.linearizability import Orders, asks_outside, precedence
+from movable.concurrent.linearizability import Orders, asks_outside, precedence, refusal
 from movable.concurrent.lost_wakeups import cause_of_sleep
 from movable.concurrent.real_time import History, Place, Span, refuted
 from movable.concurrent.rewind import Rewind, keep
 from movable.concurrent.seam import DriverHooks, ScenarioSeam, watch
 from movable.concurrent.stage import Stage, Subject
+from movable.concurrent.transparency import Stuck, stuck
 from movable.errors import InvalidState, MovableError, VMBug
 from movable.explore import ExploreError, Failure, Scene
 from movable.explore.engine import TaskExit
@@ -162,6 +163,11 @@ class Trial:
         if self._orders is None:
             self._orders = Orders(self.subject, self.scenario)
         return self._orders
+
+    @cached_property
+    def stuck(self) -> Stuck | None:
+        """The operation that what the core does makes refuse for ever, found out when one refuses for the first time."""
+        return stuck(self.subject, self.scenario)
 
     @cached_property
     def counters(self) -> dict[str, int]:
@@ -331,7 +337,7 @@ class Execution:
 
     def _judge_answers(self) -> None:
         trial = self.trial
-        wrong = trial.orders.judge(self.stage, self.answers, self.spans)
+        wrong = trial.orders.judge(self.stage, self.answers, self.spans) or self._stuck()
         if trial.orders.outcomes:
             trial.judged(self._reading_rule())
         if trial.subject.workload.invariant is not Workload.invariant:
@@ -340,6 +346,13 @@ class Execution:
             trial.judged("D43")
         if wrong is not None and wrong[0] not in trial.known:
             raise broken(wrong[0])(wrong[1])
+
+    def _stuck(self) -> tuple[str, str] | None:
+        """The rule that is broken where an operation was not done, and never would be again."""
+        if self.stage.starved or not any(refusal(answer) for answers in self.answers for answer in answers):
+            return None
+        found = self.trial.stuck
+        return None if found is None or found.rule in self.trial.known else (found.rule, found.what)
 
     def _judge_equivalents(self, state: int | None) -> None:
         """The answers and readings again, by the real-time orders of all schedules that are equivalent to this one."""

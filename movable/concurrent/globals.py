@@ -132,10 +132,7 @@ class AmbientState:
         self.spots: Spots = {}
         self.keys: dict[tuple[type, str], str] = {}
         self._unwatched = {part for part in workload.unwatched if isinstance(part, str)}
-        self._reach = Reach(getattr(factory, "module", factory), workload)
-        for root in _roots(workload, factory):
-            for _ in self._reach.walk(root, ""):
-                pass
+        self._reach = reached(workload, factory)
         self._names = named_in(self._reach)
         self._globals()
         self._classes()
@@ -246,6 +243,15 @@ def _is_object(value: Any) -> bool:
         kind.__flags__ & 1 << 9 != 0 and not frozen
         and not isinstance(value, (type, Enum, BaseException, tuple, FunctionType, ModuleType, *IN_PLACE))
     )  # fmt: skip
+
+
+def reached(workload: type[Workload], factory: Any) -> Reach:
+    """What the code of a driver and of its workload can reach."""
+    found = Reach(getattr(factory, "module", factory), workload)
+    for root in _roots(workload, factory):
+        for _ in found.walk(root, ""):
+            pass
+    return found
 
 
 def _roots(workload: type[Workload], factory: Any) -> list[Any]:

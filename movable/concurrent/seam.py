@@ -18,6 +18,7 @@ from movable.mm.balloon import BalloonCore, BalloonDevInfo
 from movable.mm.list import ListHead
 from movable.mm.list import watch as watch_head
 from movable.mm.locks import AtomicLong, Lock, RWLock, WaitQueue, Work, WorkQueue
+from movable.mm.mmzone import Node, Zone
 from movable.mm.page import PAGE_SHIFT, Page
 from movable.mm.seam import Seam
 from movable.mm.vm import VM, Backing
@@ -114,6 +115,12 @@ class DriverHooks(Hooks):
     def _label_of(self, thing: object) -> Hashable:
         if isinstance(thing, Page):
             return f"page {thing.pfn}"
+        if isinstance(thing, Zone):
+            return f"zone {thing.name} of node {thing.node.nid}"
+        if isinstance(thing, Node):
+            return f"node {thing.nid}"
+        if isinstance(thing, AddressSpace):
+            return f"mapping {thing.addr:#x}"
         seen = self.seen.get(id(thing))
         return None if seen is None else seen.name
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from movable.concurrent.globals import AmbientState, ambient_state
+from movable.concurrent.globals import AmbientState, ambient_state, reached
 from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
+from movable.explore.instrument.reachable import codes
 from movable.mm.address_space import named_for
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.list import ListHead
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
 
 __tracebackhide__ = True
+
+BLOCK = 4
+"""Frames of a pageblock in interleavings."""
+PLACES = {"zone", "zones", "zone_of", "node", "nodes"}
+"""What code of a driver names that tells places of pages apart."""
 
 Label = tuple[int | str, int]
 """A handle by where it came from: ("before", n) is the n-th of the prefix, (t, n) the n-th that task t made."""
@@ -59,7 +65,8 @@ class HandleAnswer:
 class Subject:
     """What is explored: a driver, how to keep it busy, and the core's features that differ from the era's.
 
-    The machine has ``Workload.scenario_frames`` frames: few, because it is built once for every execution.
+    The machine has ``Workload.scenario_frames`` frames: few, because it is built once for every execution. Half of them are
+    another node's where the driver tells zones or nodes apart: what it keeps for each must meet what it keeps for another.
     """
 
     workload: type[Workload]
@@ -82,7 +89,10 @@ class Subject:
     def machine(self) -> VM:
         """A fresh machine. PG_isolated is atomic unless ``features`` says otherwise: else its own race would hide the driver's."""
         known = _features(era_called(self.era), self.features)
-        vm = VM(layout=[(0, "Normal", self.workload.scenario_frames)], pageblock_order=2, era=known, seed=self.seed)
+        frames = self.workload.scenario_frames
+        far = frames // 2 // BLOCK * BLOCK if asks_where_pages_lie(self.workload, self.factory) else 0
+        layout = [(0, "Normal", frames - far), (1, "Normal", far)][: 2 if far else 1]
+        vm = VM(layout=layout, pageblock_order=BLOCK.bit_length() - 1, era=known, seed=self.seed)
         vm.binder = bind
         return vm
 
@@ -114,6 +124,13 @@ def token_features(subject: Subject) -> tuple[tuple[str, Any], ...]:
     """The features of a token: those of the subject, and what the driver was built from, if it was."""
     built = getattr(subject.factory, "built", None)
     return subject.features if built is None else (*subject.features, (BUILT, built(subject.era)))
+
+
+@lru_cache(maxsize=64)
+def asks_where_pages_lie(workload: Any, factory: Any) -> bool:
+    """Whether code of a driver, or of its workload, names zones or nodes."""
+    functions = reached(workload, factory).functions
+    return any(PLACES & set(code.co_names) for function in functions for code in codes(function.__code__))
 
 
 @lru_cache(maxsize=64)
@@ -205,11 +222,12 @@ class Stage(Performer):
         return self.live if self.live is not None else list(user.model)
 
     def target(self, where: str) -> GetNewPage:
-        """As in Performer; targets come from anywhere."""
+        """As in Performer; targets come from the other node where there are two, else from anywhere."""
         return self._new_page
 
     def _new_page(self, page: Page, private: object) -> Page | None:
-        return self.vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+        nid = next((zone.node.nid for zone in self.vm.zones if zone is not page.zone), None)
+        return self.vm.alloc_page(GFP_HIGHUSER_MOVABLE, nid)
 
     def _do_migrate_frame(self, user: Workload, pfn: int, mode: int = MIGRATE_SYNC) -> list[Phase]:
         return self._migrate(self.vm.page(pfn), mode)

@@ -54,7 +54,7 @@ class State:
 
 
 @lru_cache(maxsize=64)
-def _candidates(workload: Any, seed: int) -> dict[str, list[Action]]:
+def candidates(workload: Any, seed: int) -> dict[str, list[Action]]:
     """Arguments for each operation, the simplest first; content that is all zeros comes last, for nobody could tell it is lost."""
     drawn: dict[str, dict[str, Action]] = {name: {} for name in operations(workload)}
     smallest = [("op", name, _smallest(operation)) for name, operation in operations(workload).items()]
@@ -126,7 +126,7 @@ class States:
         self.subject = subject
         self.variant = variant
         workload: Any = subject.workload
-        self.candidates = _candidates(workload, subject.seed)
+        self.candidates = candidates(workload, subject.seed)
         self.raised: dict[str, BaseException] = {}
         """By operation, or by what the core does: how it ended the first time that it could not be run alone."""
         self._core: dict[str, Effect | None] = {}
@@ -155,9 +155,8 @@ class States:
             if passes(error):
                 raise
             return None
-        found = State(
-            name, prefix, list(stage.pages or ()), len(stage.live or ()), stage.vm.zones[0].nr_free, bool(stage.vm.workqueues)
-        )
+        free = sum(zone.nr_free for zone in stage.vm.zones)
+        found = State(name, prefix, list(stage.pages or ()), len(stage.live or ()), free, bool(stage.vm.workqueues))
         for operation, actions in self.candidates.items():
             if operations(self.subject.workload)[operation].needs_handle and not found.handles:
                 continue
