@@ -173,14 +173,14 @@ class Orders:
         if not self.timed or self.errors or self.hangs or not self.all_orders or self._half_done(stage, answers):
             return ()
         found = self._accepted(self.outcomes, stage, answers)
-        if found and refuted(found, None) is None:
+        if found and refuted(self._sequences(found), None) is None:
             return ()
         for left_out in self._choices(stage, answers):
             found += self._accepted(self._without(left_out), stage, answers)
         for left_out in self._choices(stage, answers, self.long):
             found += self._accepted(self._taken_apart(left_out), stage, answers)
-        found = list(dict.fromkeys(found))
-        return () if refuted(found, None) is None else tuple(found)
+        sequences = self._sequences(found)  # now that it is known whether work was queued in any order
+        return () if refuted(sequences, None) is None else tuple(sequences)
 
     def _without(self, left_out: frozenset[Place]) -> list[Outcome]:
         """The outcomes of all orders without some operations, found out when they are first asked for."""
@@ -197,18 +197,21 @@ class Orders:
             self.loose = self.loose or _differ(self.finer[left_out])
         return self.finer[left_out]
 
-    def _accepted(self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]]) -> list[tuple[Place, ...]]:
-        """The sequences of all outcomes that an execution agrees with."""
+    def _accepted(self, outcomes: list[Outcome], stage: Stage, answers: list[list[Any]]) -> list[Outcome]:
+        """The outcomes that an execution agrees with."""
         fitting = [one for one in outcomes if self._agrees(one.answers, answers)]
         if self.torn:
-            return list(dict.fromkeys(self._sequence(one) for one in fitting))
-        found: list[tuple[Place, ...]] = []
+            return fitting
+        found: list[Outcome] = []
         for merge in dict.fromkeys(one.merge for one in fitting):
             readings = stage.readings(merge)
             same = [one for one in fitting if one.merge == merge and one.readings == readings]
             if same and (any(one.invariant for one in same) or not invariant(stage)):
-                found += [self._sequence(one) for one in same]
-        return list(dict.fromkeys(found))
+                found += same
+        return found
+
+    def _sequences(self, outcomes: list[Outcome]) -> list[tuple[Place, ...]]:
+        return list(dict.fromkeys(map(self._sequence, outcomes)))
 
     def _sequence(self, outcome: Outcome) -> tuple[Place, ...]:
         """What real time is asked of: where queued work goes on when the core is done, its end says nothing."""

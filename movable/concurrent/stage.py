@@ -90,7 +90,8 @@ class Subject:
         """A fresh machine. PG_isolated is atomic unless ``features`` says otherwise: else its own race would hide the driver's."""
         known = _features(era_called(self.era), self.features)
         frames = self.workload.scenario_frames
-        far = frames // 2 // BLOCK * BLOCK if asks_where_pages_lie(self.workload, self.factory) else 0
+        workload: Any = self.workload
+        far = frames // 2 // BLOCK * BLOCK if asks_where_pages_lie(workload, self.factory) else 0
         layout = [(0, "Normal", frames - far), (1, "Normal", far)][: 2 if far else 1]
         vm = VM(layout=layout, pageblock_order=BLOCK.bit_length() - 1, era=known, seed=self.seed)
         vm.binder = bind

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import GFP_KERNEL, AddressSpace, Page, adjust_managed_page_count, put_page
+from movable import GFP_KERNEL, AddressSpace, Page, PageIsolated, adjust_managed_page_count, put_page
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import _same, invariant
 from movable.concurrent.parts import LEFT_OUT
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import HandleAnswer, Stage, subject
-from movable.contract import migrate, op, operation, scenario
+from movable.contract import contig, handle, migrate, op, operation, scenario
 from movable.explore import explore
 from movable.explore.failure import Failure
 from movable.workload.scenario import Scenario
@@ -211,3 +211,29 @@ def test_who_got_no_memory_and_kept_some_is_found() -> None:
     one = scenario("take", op("take", wanted=20), op("take", wanted=20))
     found = explore(Trial(subject(ReserveWorkload, Leaves), one), executions=400, strategy="dpor").failure
     assert found is not None
+
+
+class AtHome(just.Late):
+    """A worker puts back what comes back, which it does only where a compaction is taken apart."""
+
+    def at_home(self, slot: int) -> bool:
+        with self.lock:
+            page = self.slots[slot]
+            return page is not None and not PageIsolated(page) and slot not in self.coming
+
+
+class AtHomeWorkload(just.LateWorkload):
+    factory = AtHome
+    driver: AtHome
+    busy = ("at_home",)
+
+    @operation(slot=handle())
+    def at_home(self, slot: int) -> bool:
+        return self.driver.at_home(slot)
+
+
+def test_orders_are_of_one_kind_where_work_is_queued_in_some_of_them_only() -> None:
+    made = scenario("at home", op("at_home", slot=0), contig(), prefix=FILLED[:2])
+    found = interleavings(subject(AtHomeWorkload, AtHome), executions=60, scenarios=[made])
+    assert not found.broken
+    assert found.executions

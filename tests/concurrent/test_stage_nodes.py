@@ -21,7 +21,7 @@ class Pooled(Ring):
     def __init__(self, vm: Any) -> None:
         super().__init__(vm)
         self.locks = [vm.spinlock(f"pool {number}") for number in range(len(vm.zones))]
-        self.counts = [0 for _ in vm.zones]
+        self.counts = [0] * len(vm.zones)
 
     def pool(self, page: Page) -> int:
         return self.vm.zones.index(page.zone)
@@ -78,7 +78,7 @@ class Keyed(Pooled):
 
     def __init__(self, vm: Any) -> None:
         super().__init__(vm)
-        self.of_zone: dict[Any, int] = {zone: 0 for zone in vm.zones}
+        self.of_zone: dict[Any, int] = dict.fromkeys(vm.zones, 0)
         self.of_node: dict[Any, int] = {zone.node: 0 for zone in vm.zones}
         self.of_mapping = {vm.address_space(self, f"of node {zone.node.nid}"): 0 for zone in vm.zones}
 

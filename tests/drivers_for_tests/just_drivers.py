@@ -14,6 +14,7 @@ from movable import (
     VM,
     AddressSpace,
     ClearPageMovable,
+    ListHead,
     Page,
     PageIsolated,
     SetPageMovable,
@@ -464,3 +465,72 @@ class PurgingWorkload(RingWorkload):
     @operation()
     def held(self) -> int:
         return self.driver.held()
+
+
+class OtherList(Ring):
+    """What came back stands on a list of its own, from which it is taken like any other."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.returned = ListHead("returned")
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        with self.lock:
+            list_add_tail(page.lru, self.returned)
+
+
+class OtherListWorkload(RingWorkload):
+    factory = OtherList
+
+
+class Late(Ring):
+    """A worker puts back what came back; until then a page is on no list, and is not let go again."""
+
+    loses = False
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.coming: set[int] = set()
+        self.worker = vm.workqueue("late")
+
+    @movable.hookimpl
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        with self.lock:
+            if page.private in self.coming:
+                return False
+        return super().isolate_page(page, mode)
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        slot = page.private
+        with self.lock:
+            self.coming.add(slot)
+        if not self.loses:
+            self.worker.queue_work(Work(lambda: self.came(slot), "came"))
+
+    def came(self, slot: int) -> None:
+        with self.lock:
+            page = self.slots[slot]
+            if page is not None and slot in self.coming:
+                self.coming.remove(slot)
+                list_add_tail(page.lru, self.idle)
+
+    def _forget(self, slot: int, page: Page) -> bool:
+        with self.lock:
+            if self.slots[slot] is page and slot in self.coming:
+                self.coming.remove(slot)
+                list_add_tail(page.lru, self.idle)
+        return super()._forget(slot, page)
+
+    def remove(self) -> None:
+        super().remove()
+        self.worker.destroy()
+
+
+class LateWorkload(RingWorkload):
+    factory = Late
+
+
+class Loses(Late):
+    loses = True

@@ -23,7 +23,7 @@ def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | 
 
 
 RIGHT = [just.PinWorkload, just.WaitingWorkload, just.TwoWorkload, just.CopiesWorkload, just.PoolWorkload]
-RIGHT += [just.CountingWorkload, just.DeviceWorkload]
+RIGHT += [just.CountingWorkload, just.DeviceWorkload, just.OtherListWorkload, just.LateWorkload]
 
 
 @pytest.mark.parametrize("workload", RIGHT)
@@ -82,6 +82,7 @@ def test_an_invariant_that_ran_was_exercised() -> None:
         (just.CountingWorkload, just.ForgetsTheSlot, "D44"),
         (just.CountingWorkload, just.KeepsTheView, "D14"),
         (just.CountingWorkload, just.Stubborn, "D62"),
+        (just.LateWorkload, just.Loses, "D31"),
         (just.DeviceWorkload, just.TellsNobody, "D43"),
         (just.DeviceWorkload, just.KeepsTheDevice, "D43"),
     ],

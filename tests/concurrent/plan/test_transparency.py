@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable import AddressSpace, Page
+from movable.concurrent.plan.transparency import stuck
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
-from movable.concurrent.transparency import stuck
 from movable.contract import compact, finish, give_back, handle, isolate, migrate, op, operation, put_back, scenario
 from movable.contract.show.replay import replay
 
@@ -46,7 +46,9 @@ class Lends(Ring):
 
     def use(self, slot: int) -> bool:
         with self.lock:
-            return slot in self.mapped and not self.dirty.add(slot)
+            if slot in self.mapped:
+                self.dirty.add(slot)
+            return slot in self.mapped
 
     def sync(self, slot: int) -> bool:
         with self.lock:
@@ -80,9 +82,9 @@ class Lends(Ring):
 
 
 class LendsWorkload(RingWorkload):
-    factory = Lends
+    factory = Lends  # type: ignore[assignment]
     driver: Lends
-    busy = ("lend",)
+    busy: ClassVar[tuple[str, ...]] = ("lend",)
 
     @operation(slot=handle())
     def lend(self, slot: int) -> bool:
