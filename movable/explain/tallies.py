@@ -10,6 +10,11 @@ from movable.explain.material import Answer, Counters, Material, grouped
 from movable.explain.meanings import of_status
 
 MAX_SHOWN = 12
+PAIRS = {
+    "cma_alloc_": "Pages asked of CMA", "htlb_buddy_alloc_": "Huge pages for the pool, from the allocator",
+    "thp_migration_": "Huge pages moved whole",
+}  # fmt: skip
+"""Counters that end in ``success`` and ``fail``, by what they count."""
 MANY_SCANNED = 50
 """Pages scanned for each that moved, above which scanning is mostly in vain."""
 
@@ -121,6 +126,13 @@ def _askers(values: Mapping[str, int]) -> Iterator[str]:
         yield f"{stalls} requests stalled in direct reclaim: memory was short, not only broken up."
     if values.get("balloon_migrate"):
         yield f"{values['balloon_migrate']} pages of a balloon were moved."
+    for name, what in PAIRS.items():
+        good, bad = (values.get(f"{name}{end}", 0) for end in ("success", "fail"))
+        if good or bad:
+            yield f"{what}: {good} succeeded, {bad} failed ({100 * bad // (good + bad)} %)."
+    pinned = values.get("nr_foll_pin_acquired", 0) - values.get("nr_foll_pin_released", 0)
+    if pinned > 0:
+        yield f"{pinned} pins are held (pin_user_pages): such pages cannot move until they are let go."
     if values.get("oom_kill"):
         yield f"The OOM killer ran {values['oom_kill']} times."
 
@@ -130,6 +142,8 @@ def _advice(values: Mapping[str, int]) -> list[str]:
     moved, scanned = values.get("pgmigrate_success", 0), values.get("compact_migrate_scanned", 0)
     if "pgmigrate_success" in values and scanned > MANY_SCANNED * max(moved, 1):
         advice.append("look at /proc/pagetypeinfo and page_owner: most pages that the scanner meets cannot move")
+    if values.get("pgmigrate_fail", 0) > max(moved, MANY_SCANNED):
+        advice.append("more attempts failed than pages moved: somebody holds them; trace mm_migrate_pages, and look at nr_foll_pin_*")
     if values.get("compact_fail", 0) > values.get("compact_success", 0):
         advice.append("compact before the load comes (vm.compaction_proactiveness), or reserve huge pages at boot")
     return advice

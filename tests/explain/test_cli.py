@@ -26,6 +26,8 @@ def test_text_json_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Node 0, zone Normal, order 4" in out and f"{file}:1: dear list," in out
     record = json.loads((tmp_path / "a.json").read_text())
     assert record["schema"] == "movable.explain/1" and record["unread"][0]["line"] == 1
+    documented = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text()
+    assert not [name for name in record if f"`{name}`" not in documented and f"`{name}[]`" not in documented and name != "schema"]
     page = (tmp_path / "a.html").read_text()
     assert page.count("<svg") == 3 and "dear list" in page
 
