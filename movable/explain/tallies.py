@@ -143,7 +143,7 @@ def _advice(values: Mapping[str, int]) -> list[str]:
     if "pgmigrate_success" in values and scanned > MANY_SCANNED * max(moved, 1):
         advice.append("look at /proc/pagetypeinfo and page_owner: most pages that the scanner meets cannot move")
     if values.get("pgmigrate_fail", 0) > max(moved, MANY_SCANNED):
-        advice.append("more attempts failed than pages moved: somebody holds them; trace mm_migrate_pages, and look at nr_foll_pin_*")
+        advice.append("more attempts failed than pages moved: somebody holds them; trace mm_migrate_pages, see nr_foll_pin_*")
     if values.get("compact_fail", 0) > values.get("compact_success", 0):
         advice.append("compact before the load comes (vm.compaction_proactiveness), or reserve huge pages at boot")
     return advice

@@ -180,7 +180,7 @@ SAYS = {
     "not_readable": ["/proc/pagetypeinfo is for root only", "debugfs is not mounted", "compact_memory is for root only"],
     "question": ["49.3 % of the samples are in compaction", "faults stop waiting for compaction"],
     "oom_cgroup": ["The limit of a memory cgroup was reached (1048576 kB used", "Largest tasks: node (812331) 953 MiB"],
-    "vmstat_73": ["Pages asked of CMA: 812 succeeded, 200 failed (19 %)", "100001 pins are held", "from the allocator: 512 succeeded"],
+    "vmstat_73": ["Pages asked of CMA: 812 succeeded, 200 failed (19 %)", "100001 pins are held", "from the allocator: 512"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "
