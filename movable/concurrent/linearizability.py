@@ -163,7 +163,16 @@ class Orders:
         for left_out in self._choices(stage, answers, self.long):
             if self._judge(self._taken_apart(left_out), stage, answers, spans) is None:
                 return None
-        return wrong
+        return wrong[0], wrong[1] + self._advice(stage, answers, spans)
+
+    def _advice(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]]) -> str:
+        """What would make an execution right: an operation that refused, and that the workload does not let say busy."""
+        refused = [place for place, answer in self._answered(answers) if refusal(answer) and answer is not None]
+        undeclared = [place for place in refused if not self._may_refuse(*place)]
+        if not undeclared or self._judge(self._without(frozenset(undeclared)), stage, answers, spans) is not None:
+            return ""
+        names = " and ".join(dict.fromkeys(repr(self.scenario.tasks[task][number][1]) for task, number in undeclared))
+        return f". If that means busy, and nothing was changed, say so: Workload.busy names {names}"
 
     def witnesses(self, stage: Stage, answers: list[list[Any]]) -> tuple[tuple[Place, ...], ...]:
         """The orders that give what an execution gave, whatever the real time; () where no real-time order can refute them all.

@@ -59,8 +59,9 @@ class Ends:
     """A driver's own counters, before and after each callback.
 
     ``away`` holds, by frame number, the counters that rose when the page was isolated. ``fell`` and ``missed`` count, by counter
-    and kind of end, how often it did and did not fall with an isolation that had raised it. ``others`` are numbers that count other
-    things too: they rose outside of callbacks, or changed by more than one.
+    and kind of end, how often it did and did not fall with an isolation that had raised it. ``given_up`` counts the isolations that
+    raised it and ended without the driver, which had released the page. ``others`` are numbers that count other things too: they
+    rose outside of callbacks, or changed by more than one.
     """
 
     def __init__(self, driver: Any) -> None:
@@ -71,6 +72,7 @@ class Ends:
         self.away: dict[int, tuple[Place, ...]] = {}
         self.fell: defaultdict[Place, Counter[str]] = defaultdict(Counter)
         self.missed: defaultdict[Place, Counter[str]] = defaultdict(Counter)
+        self.given_up: Counter[Place] = Counter()
 
     def before(self) -> None:
         """A callback is about to run: what rose since the last one counts other things too."""
@@ -82,7 +84,12 @@ class Ends:
         """The driver let go of a page."""
         changes = self._changes()
         self.others |= {place for place, change in changes.items() if change > 1}
+        self._forget(pfn)
         self.away[pfn] = tuple(place for place, change in changes.items() if change == 1)
+
+    def _forget(self, pfn: int) -> None:
+        """Nobody told the driver of the end of an isolation: it had given the page up."""
+        self.given_up.update(self.away.pop(pfn, ()))
 
     def ended(self, pfn: int, end: str) -> None:
         """An isolation ended in a callback."""
@@ -104,12 +111,16 @@ class Ends:
     def settled(self) -> Iterator[tuple[bool, str]]:
         """Nothing is isolated and no work is queued: whether each counter of pages that are away is back, and what it says."""
         self.before()
+        for pfn in list(self.away):
+            self._forget(pfn)
         for place, fell in self.fell.items():
             if place in self.others or place not in self.last:
                 continue  # it counts more than pages that are away, or its owner is gone
             left = self.last[place] - self.first.get(place, 0)
             often = max(fell.values()) >= OFTEN
             short = [end for end, count in self.missed[place].items() if often and count >= OFTEN and not fell[end]]
+            if often and not self.missed[place] and OFTEN <= self.given_up[place] == left:
+                short = ["given up meanwhile"]
             name = ".".join((type(self.driver).__name__, *place))
             what = f"{name} rises when a page is isolated and falls when it is {' or '.join(fell)}"
             yield not (short and left > 0), f"{what}, not when it is {' or '.join(short)}; it says {self.last[place]} at rest"

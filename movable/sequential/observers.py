@@ -30,6 +30,7 @@ class CallbackObserver:
         self.vm = vm
         self.workload = workload
         self.before_isolation: dict[int, tuple[int, object]] = {}
+        self.led_back: set[int] = set()  # isolated pages whose ``private`` was set: an owner that gives one up clears it
         self.changes = 0
         self.reads_back = workload.reads_back()
         self.differs = ""
@@ -79,6 +80,7 @@ class CallbackObserver:
         if answer is True:
             self.say(page, "D9", page._lru.list is None, "isolate_page returned True with the page still on a list")
             self.changes += 1
+            (self.led_back.add if page._private else self.led_back.discard)(page.pfn)
             self.before_isolation[page.pfn] = (self.changes, before)
         elif answer is False:
             after = self.look()
@@ -93,8 +95,9 @@ class CallbackObserver:
         pinned = {user.pfn for user in self.workload.mapped()}
         self.changes += 1
         self.ends.before()
+        released = self._released(page)
         rc: int = raw.migratepage(mapping, newpage, page, mode)
-        self.ends.ended(page.pfn, "moved") if rc == 0 else self.ends.other()
+        self.ends.ended(page.pfn, "moved") if rc == 0 and not released else self.ends.other()
         self._locks(page, "migratepage", held)
         if page.pfn in pinned:
             self.say(page, "D39", rc != 0, f"migratepage moved page {page.pfn} while a user has an object of it mapped")
@@ -112,8 +115,9 @@ class CallbackObserver:
         held = list(self.vm.current.held)
         stamp, before = self.before_isolation.pop(page.pfn, (0, None))
         self.ends.before()
+        already = self._released(page)
         raw.putback_page(page)
-        self.ends.ended(page.pfn, "put back")
+        self.ends.other() if already else self.ends.ended(page.pfn, "put back")
         self._locks(page, "putback_page", held)
         released = page._mapping == PAGE_MAPPING_MOVABLE  # which a put-back may do
         later = any(queue._items for queue in self.vm.workqueues)  # the rest of it may be a worker's
@@ -123,6 +127,11 @@ class CallbackObserver:
             text = f"page {page.pfn} was at home in [{what[0]}], and after putback_page in [{what[1]}]"
             self.say(page, "D31", _as_much_at_home(was, now), text)
         self.changes += 1
+
+    def _released(self, page: Page) -> bool:
+        """Whether the owner had given a page up before it is asked about it, as it is in the last kernels all the same."""
+        sticky = self.vm.era.sticky_mark and page.pfn in self.led_back
+        return page._mapping == PAGE_MAPPING_MOVABLE or (sticky and not page._private)
 
     # what each of them owes
 

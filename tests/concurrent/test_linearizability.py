@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from errno import ENOMEM
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -33,6 +34,13 @@ def failure(workload: type[Workload], one: Scenario, executions: int = 800) -> F
 def test_an_operation_that_was_busy_was_not_done(workload: type[Workload], one: Scenario) -> None:
     found = failure(workload, one)
     assert found is None, found
+
+
+def test_who_forgot_to_declare_that_an_operation_may_be_busy_is_told_so() -> None:
+    undeclared: Any = type("Undeclared", (just.BusyWorkload,), {"busy": ()})
+    found = failure(undeclared, just.BusyWorkload.scenarios[0])
+    assert found is not None
+    assert "If that means busy, and nothing was changed, say so: Workload.busy names 'wipe'" in str(found.error)
 
 
 def test_the_books_of_a_device_are_looked_at_in_scenarios_too() -> None:

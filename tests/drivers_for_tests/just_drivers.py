@@ -534,3 +534,46 @@ class LateWorkload(RingWorkload):
 
 class Loses(Late):
     loses = True
+
+
+class Away(Ring):
+    """Counts the pages that are away. One that is dropped meanwhile does not come back."""
+
+    forgets = False
+    nr_away = 0
+
+    @movable.hookimpl
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        self.count(1)
+        return super().isolate_page(page, mode)
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            self.count(-1)
+        return answer
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        super().putback_page(page)
+        self.count(-1)
+
+    def count(self, change: int) -> None:
+        with self.lock:
+            self.nr_away += change
+
+    def _forget(self, slot: int, page: Page) -> bool:
+        away = PageIsolated(page)
+        ours = super()._forget(slot, page)
+        if ours and away and not self.forgets:
+            self.count(-1)
+        return ours
+
+
+class AwayWorkload(RingWorkload):
+    factory = Away
+
+
+class ForgetsTheDropped(Away):
+    forgets = True

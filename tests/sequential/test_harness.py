@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import VM, Page
+from movable import VM, Page, PageIsolated
 from movable.contract import handle, operation
+from movable.museum.bases import ring as museum
+from movable.museum.invented.sticky import Sticky
 from movable.rules.rule import MAY
 from movable.rules.table import RULES
+from movable.sequential.harness import Machine
 from movable.sequential.search import Search
 from movable.workload.workload import Workload
 from tests.drivers_for_tests import just_drivers as just
@@ -23,7 +26,7 @@ def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | 
 
 
 RIGHT = [just.PinWorkload, just.WaitingWorkload, just.TwoWorkload, just.CopiesWorkload, just.PoolWorkload]
-RIGHT += [just.CountingWorkload, just.DeviceWorkload, just.OtherListWorkload, just.LateWorkload]
+RIGHT += [just.CountingWorkload, just.DeviceWorkload, just.OtherListWorkload, just.LateWorkload, just.AwayWorkload]
 
 
 @pytest.mark.parametrize("workload", RIGHT)
@@ -91,6 +94,48 @@ def test_their_broken_twins_are(workload: type[Workload], factory: type[Any], ru
     search = searched(workload, factory=factory)
     assert rule in search.first
     assert not [id for id in search.first if id[0] == "V"], search.first
+
+
+@pytest.mark.parametrize(("factory", "broken"), [(just.Away, []), (just.ForgetsTheDropped, ["D44"])])
+def test_a_counter_of_pages_that_are_away_falls_with_those_that_are_dropped(factory: type[Any], broken: list[str]) -> None:
+    assert dropped_while_away(just.AwayWorkload, factory, "4.19") == broken
+
+
+@pytest.mark.parametrize(("forgets", "broken"), [(False, []), (True, ["D44"])])
+@pytest.mark.parametrize("era", ["6.17", "7.3"])
+def test_it_does_where_marks_stay_too(forgets: bool, broken: list[str], era: str) -> None:
+    assert dropped_while_away(museum.RingWorkload, type("Away", (StickyAway,), {"forgets": forgets}), era) == broken
+
+
+def dropped_while_away(workload: type[Workload], factory: type[Any], era: str) -> list[str]:
+    """The must rules that break where pages move, and others are dropped while they are isolated."""
+    writes = [("op", "write", {"slot": slot, "data": b"a"}) for slot in range(5)]
+    away = [("isolate", 0), ("op", "drop", {"slot": 0})] * 2
+    machine = Machine(workload, factory, era=era).run((*writes, ("migrate", 4), ("migrate", 3), *away, ("finish",)))
+    return [id for id in machine.monitor.broken if RULES[id].level == "must"]
+
+
+class StickyAway(Sticky):
+    forgets = False
+    nr_away = 0
+
+    def isolate_page(self, page: Page, mode: int) -> bool:
+        answer = super().isolate_page(page, mode)
+        self.nr_away += answer
+        return answer
+
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        self.nr_away -= bool(page.private)
+        return super().migrate_page(newpage, page, mode)
+
+    def putback_page(self, page: Page) -> None:
+        self.nr_away -= bool(page.private)
+        super().putback_page(page)
+
+    def forget(self, page: Page) -> None:
+        super().forget(page)
+        if PageIsolated(page) and not self.forgets:
+            self.nr_away -= 1
 
 
 class Wrong(just.PinWorkload):
