@@ -100,3 +100,20 @@ def test_a_standard_input_that_is_closed(
     monkeypatch.setattr("sys.stdin", None)
     assert main(words) == 2
     assert "standard input is closed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--jsn", "x"], "movable run: unrecognized arguments: --jsn x; did you mean --json?"),
+        (["trace", "check", "x", "--zzz"], "movable trace check: unrecognized arguments: --zzz; 'movable trace check --help'"),
+        (["numa", "run", "/no such"], "movable: /no such: No such file or directory; give a script, or - for standard input"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_by_its_verb(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = main(words)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    error = capsys.readouterr().err
+    assert code == 2 and error.startswith(said) and error.count("\n") == 1

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from movable import __version__
 from movable.eras import DEFAULT
@@ -134,6 +134,16 @@ class _Parser(argparse.ArgumentParser):
         from movable.shown import shown
 
         self.exit(2, f"{self.prog}: {shown(message)}; '{self.prog} --help' lists what there is\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As in ArgumentParser, but what a verb does not know is said by the verb, with the option that is most like it."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            import difflib
+
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
+        return found, unknown
 
 
 def _debug_everywhere(verbs: Verbs) -> None:

@@ -127,11 +127,15 @@ def _script(name: str) -> Iterator[TextIO]:
     """A script to read from. Raises UsageError for what is no text, in the block too."""
     if name == "-" and sys.stdin is None:
         raise UsageError("standard input is closed; give a script")
-    with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8") as stream:
-        try:
+    try:
+        with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8") as stream:
             yield stream
-        except UnicodeDecodeError:
-            raise UsageError(f"{name}: is no text; give a script of commands") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{name}: is no text; give a script of commands") from None
+    except OSError as error:
+        if error.filename != name:
+            raise
+        raise UsageError(f"{name}: {error.strerror}; give a script, or - for standard input") from None
 
 
 def _run(arguments: argparse.Namespace) -> int:

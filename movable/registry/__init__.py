@@ -262,11 +262,13 @@ def _as_factory(candidate: Any, name: str) -> Factory:
     """``candidate`` as a factory. Raises UsageError that names the plug-in, the hook and the definition."""
     if isinstance(candidate, ModuleType):
         classes = _classes(candidate)
-        if not any(hasattr(candidate, callback) for callback in _HOOKS) and len(classes) == 1:
-            candidate = getattr(candidate, classes[0])
-        else:
+        own = [one for one in classes if getattr(candidate, one).__module__ == candidate.__name__] or classes
+        if any(hasattr(candidate, callback) for callback in _HOOKS) or not own:
             validate(candidate, name)
             return _ModuleFactory(candidate)
+        if len(own) > 1:
+            raise UsageError(f"{name} has several drivers; name one of them: {', '.join(f'{name}:{one}' for one in own)}")
+        candidate = getattr(candidate, own[0])
     if not inspect.isclass(candidate):
         if _complete(candidate):
             raise UsageError(f"{name} is an instance; give the class, so that every machine gets its own")

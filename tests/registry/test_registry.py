@@ -52,6 +52,15 @@ def test_a_file_by_class_and_alone(class_file: Path) -> None:
         assert driver.size == 9
 
 
+def test_a_file_alone_means_the_class_that_it_defines_itself(class_file: Path) -> None:
+    other = write(class_file.parent / "better.py", "from mine import Mine\nclass Better(Mine): pass\n")
+    sys.modules.pop("mine", None)
+    assert type(load(VM(), str(other))).__name__ == "Better"
+    two = write(class_file.parent / "both.py", "from mine import Mine\nclass A(Mine): pass\nclass B(Mine): pass\n")
+    with pytest.raises(UsageError, match=r"both.py has several drivers; name one of them: .*both.py:A, .*both.py:B$"):
+        find(str(two))
+
+
 def test_a_file_is_read_anew(class_file: Path) -> None:
     assert find(f"{class_file}:Mine") is not find(f"{class_file}:Mine")
 
