@@ -9,7 +9,6 @@ from movable.explain import zones
 from movable.explain.judge import usage
 from movable.explain.judge.figures import GIGANTIC
 from movable.explain.material import Answer, Marks, Material
-from movable.mm.vmstat import EXTFRAG_THRESHOLD
 
 BLOCKS = "cat /proc/buddyinfo, or /proc/pagetypeinfo as root: they say in which blocks the free pages lie"
 WAYS = {"fragmentation_index": "fragmentation index", "unusable_index": "unusable index"}
@@ -141,7 +140,7 @@ def _indices(material: Material, order: int, known: set[zones.Place]) -> Iterato
         elif value == -1000:
             answer.facts.append(f"-1: a block of order {at} is free, so that a request does not fail.")
         else:
-            lack = value <= EXTFRAG_THRESHOLD
+            lack = not zones.is_broken_up(value, at)
             answer.facts.append(
                 f"{value / 1000:.3f}: none is free, "
                 + ("for lack of memory more than fragmentation." if lack else "because free memory is broken up.")

@@ -302,6 +302,8 @@ class Material:
     """What the last Mem-Info counts over the whole machine, by the kernel's names, in pages."""
     pools: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """Huge pages of the pool by node and size in kB: how many there are, and how many of them are free."""
+    huge_at_boot: dict[str, int] = field(default_factory=dict)
+    """Huge pages of each size, as the kernel writes it, that were reserved when it started."""
     tasks: list[tuple[str, int]] = field(default_factory=list)
     """Tasks that the last report of the OOM killer lists, and the pages that each has in memory."""
     report_end: dict[str, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from movable.explain.judge.page_size import huge_order
 from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, grouped
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
-from movable.mm.vmstat import count_blocks, index_of, unusable_of
+from movable.mm.vmstat import EXTFRAG_THRESHOLD, count_blocks, index_of, unusable_of
 
 Found = TypeVar("Found")
 LETTERS = {"Unmovable": "U", "Movable": "M", "Reclaimable": "E", "HighAtomic": "H", "CMA": "C", "Isolate": "I"}
@@ -140,6 +140,16 @@ def marks_of(material: Material, of: FreeBlocks) -> Marks | None:
     """The last watermarks of a table's zone."""
     marks = _once(material, "marks", len(material.marks), lambda material: {place(one): one for one in material.marks})
     return marks.get(place(of))
+
+
+def is_broken_up(index: int, order: int) -> bool:
+    """Whether an index of an order, in thousandths, says fragmentation and not lack of memory.
+
+    The kernel asks the index for costly orders only. Where all that is free is in single pages it is 1 - 1/2**order, half for
+    order 1: below a costly order the bound is as much less as that.
+    """
+    most = 1000 if order > PAGE_ALLOC_COSTLY_ORDER else 1000 - (1000 >> order)
+    return index * 1000 > EXTFRAG_THRESHOLD * most
 
 
 def is_empty(marks: Marks | None) -> bool:

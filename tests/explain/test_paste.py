@@ -20,7 +20,7 @@ LEFT_OVER = {
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
-    "cma_boot_failed": [9], "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
+    "cma_boot_failed": [9], "hugetlb_boot": [1], "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
@@ -181,6 +181,11 @@ SAYS = {
     "question": ["49.3 % of the samples are in compaction", "faults stop waiting for compaction"],
     "oom_cgroup": ["The limit of a memory cgroup was reached (1048576 kB used", "Largest tasks: node (812331) 953 MiB"],
     "vmstat_73": ["Pages asked of CMA: 812 succeeded, 200 failed (19 %)", "100001 pins are held", "from the allocator: 512"],
+    "order_1": [f"{FRAGMENTED}: enough is free in node 0 Normal", "broken up (fragmentation index 0.500"],
+    "order_2": [f"{FRAGMENTED}: enough is free in node 0 Normal", "bash may not take pages of this zone"],
+    "hugetlb_boot": ["64 huge pages of 1.00 GiB were asked for, 61 could be made", "That was at boot"],
+    "extfrag": ["0.998: none is free, because free memory is broken up", "0.348: none is free, for lack of memory"],
+    "sysrq_f": ["The OOM killer was called by hand (sysrq f): no request failed"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

@@ -27,6 +27,8 @@ def answers(material: Material) -> Iterator[Answer]:
     """One answer for each kind of figures, then for owners of pages and for what processes have mapped."""
     for kind, rows in grouped(material.figures, lambda one: one.kind).items():
         title, teller = TELLERS.get(kind, (kind, _values))
+        if kind == "hugetlb":
+            rows = [_with_boot(one, material) for one in rows]
         answer = Answer(title)
         teller(rows, answer)
         yield answer
@@ -108,16 +110,25 @@ def _pressure(rows: list[Figure], answer: Answer) -> None:
     answer.advice.append(BLOCKS)
 
 
+def _with_boot(one: Figure, material: Material) -> Figure:
+    """A pool that could not be filled, and whether that was at boot."""
+    boot = float(material.huge_at_boot.get(one.name) == int(one.values["given"]))
+    return Figure(one.line, one.kind, one.name, {**one.values, "boot": boot})
+
+
 def _hugetlb(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         wanted, given = _plain(one.values["wanted"]), _plain(one.values["given"])
         answer.facts.append(f"{wanted} huge pages of {one.name} were asked for, {given} could be made.")
     gigantic = [one for one in rows if one.values["kb"] > GIGANTIC]
+    if any(one.values["boot"] for one in rows):
+        answer.facts.append("That was at boot: what lay in one piece was used up; holes and what firmware keeps part the rest.")
+        answer.advice.append("ask for fewer, or say how many on each node (hugepages=0:32,1:32, since 5.15); dmesg | grep e820")
+        return
     if gigantic:
-        name = gigantic[0].name
         answer.facts.append(
-            f"One of {name} is longer than any block of the allocator: a whole range is emptied for it (alloc_contig_range), and "
-            "one page in it that cannot move is enough to fail; compaction is no help."
+            f"One of {gigantic[0].name} is longer than any block of the allocator: a whole range is emptied for it "
+            "(alloc_contig_range), and one page in it that cannot move is enough to fail; compaction is no help."
         )
         answer.advice.append("reserve them at boot (hugepagesz=1G hugepages=N), or room for them (hugetlb_cma=)")
     if len(gigantic) < len(rows):

@@ -9,7 +9,6 @@ from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, TypeBlocks, grouped
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
-from movable.mm.vmstat import EXTFRAG_THRESHOLD
 
 MARKED = {"C": "CMA", "H": "kept for atomic requests", "I": "isolated"}
 """Letters of Mem-Info for blocks that not every request may take."""
@@ -50,6 +49,9 @@ def _answer(material: Material, one: Request, times: int) -> Answer:
     size = size_of(max(one.order, 0), material.page_kb)
     often = f", {times} times" if times > 1 else ""
     answer = Answer(f"Request of {one.task}", [f"A request of order {one.order} ({size}) {one.what}{often}."])
+    if one.order < 0 and one.oom:
+        answer.facts = [f"The OOM killer was called by hand (sysrq f){often}: no request failed."]
+        return answer
     limits = one.limits if "constraint" in one.limits or "limit_kb" in one.limits else material.cgroup
     limited = one.oom and (limits.get("constraint") == "CONSTRAINT_MEMCG" or ("limit_kb" in limits and "constraint" not in limits))
     if one.atomic:
@@ -116,9 +118,11 @@ def _limit(group: dict[str, str]) -> str:
 
 def _verdict(material: Material, one: Request) -> Iterator[str]:
     """Over all zones that could have served it. Zones that keep their pages for others count as short of memory."""
+    if one.order < 0:
+        return
     rows = [row for row in _rows(material, one.order) if row.counts and may_use(one, row)]
     states = {f"node {row.node} {row.zone}": state(material, row, one.order, one) for row in rows}
-    if not rows or one.order < 0 or "unknown" in states.values():
+    if not rows or "unknown" in states.values():
         return
     states = {name: found for name, found in states.items() if found != "empty"}
     if not states:
@@ -173,7 +177,7 @@ def state(material: Material, row: FreeBlocks, order: int, request: Request | No
     if row.free - of_others(marks, request) <= kept:
         return "other type"
     if not now.usable_blocks:
-        return "broken up" if now.fragmentation_index > EXTFRAG_THRESHOLD else "short"
+        return "broken up" if zones.is_broken_up(now.fragmentation_index, order) else "short"
     if not_for(row, order, request):
         return "other type"
     if request is not None and request.old and _keeps_larger(row, order, least):

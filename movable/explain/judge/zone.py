@@ -9,7 +9,6 @@ from movable.explain.judge.requests import kept_back, may_use, not_for
 from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.zones import size_of
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
-from movable.mm.vmstat import EXTFRAG_THRESHOLD
 
 
 def zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> Answer:
@@ -87,7 +86,7 @@ def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:
     if now.blocks_if_compacted == 0:
         yield f"None can be had: lack of memory, less than one block is free in all (fragmentation index {index})."
         answer.advice.append("free memory: no compaction can help here")
-    elif now.fragmentation_index > EXTFRAG_THRESHOLD:
+    elif zones.is_broken_up(now.fragmentation_index, now.order):
         yield f"None can be had: free memory is broken up (fragmentation index {index}, towards 1 is fragmentation)."
         answer.advice.append(
             "compact (echo 1 > /proc/sys/vm/compact_memory), then look again: what stays is held by pages that cannot move"

@@ -26,11 +26,11 @@ _SOFT = Guarded(
 _POISON = Guarded(r"\b(?:Memory failure:|MCE) (?:0x)?([0-9a-f]{1,16}): (.+?)\s*$")
 _RETIRED = (
     "isolate pfn", "offline", "fflin", "emory failure", "MCE", "Onlined", "Unpoison", "nline failed", "pseries-hotplug", "dlpar",
-    "poisoned", "kernel BUG", "invalid opcode", "removing memory",
+    "poisoned", "mce: ", "kernel BUG", "invalid opcode", "removing memory",
 )  # fmt: skip
 _NEWS = Guarded(
     r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:|"
-    r"\bInjecting memory failure |\bremoving memory fails, because memory \[|"
+    r"\bmce: Uncorrected hardware memory error |\bInjecting memory failure |\bremoving memory fails, because memory \[|"
     r"\bmemory memory\d+: Online failed|\bis uninitialized and poisoned|\bkernel BUG at |\binvalid opcode: |"
     r"\bpseries-hotplug-mem: (?!.*[Ff]ailed)|\bdlpar: "
 )

@@ -46,6 +46,7 @@ _STATUS = re.compile(
     r"^\s*(Vm(?:Peak|Size|Lck|Pin|HWM|RSS|Data|Stk|Exe|Lib|PTE|PMD|Swap)|Rss(?:Anon|File|Shmem)|HugetlbPages|THP_enabled):\s+(\d{1,18})"
     r"(?: kB)?\s*$"
 )
+_AT_BOOT = Guarded(r"\bHugeTLB:? registered (\S+ \S+) page size, pre-allocated (\d{1,12}) pages")
 _VIRTIO_MEM = Guarded(r"\bvirtio_mem (\S+): (plugged|requested) size: 0x([0-9a-f]{1,14})\s*$")
 _ZSWAP = re.compile(
     r"^\s*(same_filled_pages|stored_pages|pool_total_size|duplicate_entry|written_back_pages|reject_\w+|pool_limit_hit|"
@@ -258,6 +259,8 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
     elif samples is not None:
         material.figures.append(Figure(line, "samples", samples[3], {"percent": float(samples[1])}))
+    elif (boot := _AT_BOOT.search(text) if "pre-allocated" in text else None) is not None:
+        material.huge_at_boot[boot[1]] = int(boot[2])
     elif (memory := _VIRTIO_MEM.search(text) if "virtio_mem" in text else None) is not None:
         material.figures.append(Figure(line, "virtio-mem", memory[1], {memory[2]: float(int(memory[3], 16) >> 10)}))
     elif (status := _STATUS.match(text)) is not None:
