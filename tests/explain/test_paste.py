@@ -20,7 +20,8 @@ LEFT_OVER = {
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
-    "cma_boot_failed": [9], "hugetlb_boot": [1], "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
+    "cma_boot_failed": [9], "hugetlb_boot": [1],
+    "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
@@ -260,3 +261,7 @@ ENDLESS = ["node_buddyinfo_blocks{node='0',zone='Normal',size='0'} 1e999".replac
 def test_a_number_that_no_machine_has_is_not_believed(line: str) -> None:
     material = read([("x", f"{line}\n{ROW}")])
     assert [one.number for one in material.unread] == [1] and material.recognised == 1
+
+
+def test_a_size_of_top_that_is_no_number() -> None:
+    assert not read([("x", "MiB Mem :  1.2.3 total,  1.. free,  2 used.\n")]).figures

@@ -34,8 +34,9 @@ _HUGE_NEWS = Guarded(
 )
 _PATH = Guarded(r"/sys/(?:kernel/(?:mm|debug)|devices/system|block|module)/(\S+)$")
 _VALUE = re.compile(r"^\s*(-?\d{1,20})\s*$")
+_KB = r"(\d{1,15}(?:[.,]\d{1,6})?)"
 _TOP = re.compile(
-    r"^\s*([KMGT])i?B (Mem|Swap)\s*:\s+([\d.]+)[+ ]*total,\s+([\d.]+)[+ ]*free,\s+([\d.]+)[+ ]*used[,.](?:\s+([\d.]+) buff/cache)?"
+    rf"^\s*([KMGT])i?B (Mem|Swap)\s*:\s+{_KB}[+ ]*total,\s+{_KB}[+ ]*free,\s+{_KB}[+ ]*used[,.](?:\s+{_KB} buff/cache)?"
 )
 _WORD = re.compile(r"^\s*([A-Za-z][\w+-]{0,40}|(?:(?:DMA|DMA32|Normal|HighMem|Movable|none|None)\s*){1,4})\s*$")
 _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\d.]+(?:e[+-]?\d+)?)(?:\s+\d{10,})?\s*$")
