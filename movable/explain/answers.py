@@ -105,7 +105,7 @@ def _page(page: PageDump) -> Answer:
     answer = Answer(f"{name}: {page.reason or 'did not migrate'}", [], [found.advice])
     what = f"It is {called(found.kind)}{' of ' + page.name if page.name and page.aops else ''}: " if found.kind != "unknown" else ""
     answer.facts.append((what + found.why)[:1].upper() + (what + found.why)[1:] + ".")
-    if found.expected is not None:
+    if found.expected is not None and page.reason != "unmovable page":
         mapped = f", {page.mapcount} of them from page tables" if (page.mapcount or 0) >= 0 else ""
         answer.facts.append(f"It had {many(found.held or 0, 'reference')}{mapped}; migration counts on {found.expected}.")
     if page.ret is not None and found.why != of_return(page.ret):

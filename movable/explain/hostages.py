@@ -112,6 +112,8 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
     if kind in ("slab", "reserved", "table", "kernel page"):
         word = {"slab": "kernel objects lie in it", "reserved": "firmware or the kernel keeps it", "table": "it holds page tables"}
         return f"{word.get(kind, 'the kernel itself uses it')}, so nothing can move it", _whose(page, kind)
+    if page.reason == "unmovable page" and kind == "hugetlb":
+        return "the kernel does not move huge pages of its size", "give it back: lower nr_hugepages of that size, on that node"
     if "writeback" in flags:
         return "it is being written out", "wait for the disk, then run it again (sync)"
     if page.ret == -errno.ENOMEM:

@@ -187,6 +187,9 @@ SAYS = {
     "hugetlb_boot": ["64 huge pages of 1.00 GiB were asked for, 61 could be made", "That was at boot"],
     "extfrag": ["0.998: none is free, because free memory is broken up", "0.348: none is free, for lack of memory"],
     "sysrq_f": ["The OOM killer was called by hand (sysrq f): no request failed"],
+    "memory_blocks": ["Memory blocks: 2 online, 1 going-offline, 1 offline", "1 of 2 that are online are of zone Movable (memory33",
+                      "Not removable, by the kernel's own word: memory32"],
+    "hugetlb_unmovable": ["the kernel does not move huge pages of its size"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

@@ -139,7 +139,7 @@ def _hugetlb(rows: list[Figure], answer: Answer) -> None:
 
 def _sysfs(rows: list[Figure], answer: Answer) -> None:
     values = _by_file(rows)
-    answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows), *_faults_by_size(rows)])
+    answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows), *_faults_by_size(rows), *_memory_blocks(rows, answer)])
     if "block_size_bytes" in values:  # in hexadecimal digits
         block = int(_plain(values["block_size_bytes"]), 16)
         answer.facts.append(f"A memory block has {block >> 20} MiB.")
@@ -185,6 +185,30 @@ def _huge_pools(rows: list[Figure]) -> Iterator[str]:
             where = f"Node {node[1]}: " if node is not None else ""
             rest = [f"{_plain(values[name])} {what}" for name, what in POOL_FILES.items() if name in values]
             yield f"{where}{_plain(values['nr_hugepages'])} huge pages of {size[1]} kB{', ' if rest else ''}{', '.join(rest)}."
+
+
+def _memory_blocks(rows: list[Figure], answer: Answer) -> Iterator[str]:
+    """Memory blocks by their files: how many are online, and which of them can be counted on to go offline."""
+    files = (re.match(r"memory/(memory\d+)/(state|valid_zones|removable)(?: (.+))?$", one.name) for one in rows)
+    both = zip(rows, files, strict=True)
+    words = [(found[1], found[2], found[3] or _plain(one.values.get("value", 0.0))) for one, found in both if found is not None]
+    states = Counter(word for _, file, word in words if file == "state")
+    if states:
+        yield f"Memory blocks: {', '.join(f'{count} {word}' for word, count in states.items())}."
+    offline = {block for block, file, word in words if file == "state" and word == "offline"}
+    zones = {block: word for block, file, word in words if file == "valid_zones" and block not in offline and word != "none"}
+    movable = [block for block, word in zones.items() if word.split()[:1] == ["Movable"]]
+    if zones:
+        yield f"{len(movable)} of {len(zones)} that are online are of zone Movable ({_few(movable)}): only those can be counted on."
+    fixed = [block for block, file, word in words if file == "removable" and word == "0"]
+    if fixed:
+        yield f"Not removable, by the kernel's own word: {_few(fixed)}."
+        answer.advice.append("online blocks as movable (echo online_movable > .../state), or boot with movable_node")
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+    return ", ".join(names[:MAX_SHOWN]) + more if names else "none"
 
 
 def _faults_by_size(rows: list[Figure]) -> Iterator[str]:
