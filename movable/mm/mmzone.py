@@ -62,9 +62,9 @@ class FreeArea:
 
     __slots__ = ("free_list", "order")
 
-    def __init__(self, order: int) -> None:
+    def __init__(self, order: int, free_list: list[FreeList]) -> None:
         self.order = order
-        self.free_list: list[FreeList] = [OrderedDict() for _ in range(MIGRATE_TYPES)]
+        self.free_list = free_list
 
     @property
     def nr_free(self) -> int:
@@ -135,7 +135,8 @@ class Zone:
         self.start_pfn = start_pfn
         self.end_pfn = start_pfn + nr_frames
         self.spanned_pages = self.present_pages = self.managed_pages = nr_frames
-        self.free_area = [FreeArea(order) for order in range(MAX_ORDER)]
+        lists: list[FreeList] = [OrderedDict() for _ in range(MAX_ORDER * MIGRATE_TYPES)]
+        self.free_area = [FreeArea(order, lists[order * MIGRATE_TYPES : (order + 1) * MIGRATE_TYPES]) for order in range(MAX_ORDER)]
         # Eight places an order, so that a code is also an index; the last two are never used.
         unused: FreeList = OrderedDict()
         self.free_lists = [block for area in self.free_area for block in (*area.free_list, unused, unused)]
@@ -321,10 +322,12 @@ def setup_per_zone_wmarks(vm: VM) -> None:
     for node in vm.nodes:
         for zone in node.zones:
             ratio = LOWMEM_RESERVE_RATIO[zone.index] or 1
-            zone.lowmem_reserve = [
-                sum(other.managed_pages for other in node.zones if zone.index < other.index <= highest) // ratio
-                for highest in range(len(ZONE_NAMES))
-            ]
+            zone.lowmem_reserve = [0] * len(ZONE_NAMES)
+            if len(node.zones) == 1:
+                continue
+            for highest in range(zone.index + 1, len(ZONE_NAMES)):
+                above = sum(other.managed_pages for other in node.zones if zone.index < other.index <= highest)
+                zone.lowmem_reserve[highest] = above // ratio
     build_all_zonelists(vm)
 
 
