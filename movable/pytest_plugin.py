@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> Any:
     """Collect certificates; a module that made one has imported the room already."""
-    room = sys.modules.get("movable.contract.certificate")
+    room = sys.modules.get("movable.contract.certify")
     if room is None or not isinstance(obj, room.Certificate) or not name.startswith("test"):
         return None
     from movable.contract.pytest_items import CertificateCollector
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """With --movable, add the rules of every installed driver."""
     if not config.getoption("--movable"):
         return
-    from movable.contract.certificate import certify
+    from movable.contract.certify import certify
     from movable.contract.pytest_items import Unusable, rule_items
     from movable.registry.apart import installed_apart
 

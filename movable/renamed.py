@@ -28,6 +28,7 @@ MOVED = {
     "concurrent.failures.timeline": "explore.failures.timeline",
     "concurrent.timeline": "explore.failures.timeline",
     "contract.audit": "sequential.bookkeeping",
+    "contract.certificate": "contract.certify",
     "contract.compare": "contract.show.compare",
     "contract.concurrent": "concurrent.execution",
     "contract.concurrent_campaign": "concurrent.campaign",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from movable.contract.certificate import Certificate, certify
+from movable.contract.certify import Certificate, certify
 from movable.contract.report import Report, Verdict
 from movable.workload.scenario import (
     compact,

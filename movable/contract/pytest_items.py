@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from movable.contract.certificate import Certificate
+from movable.contract.certify import Certificate
 from movable.contract.report import failure
 from movable.contract.verdict import BROKEN, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.errors import UsageError
