@@ -15,7 +15,7 @@ from movable.c.driver import P_OPS, PARAM, Driver
 from movable.c.workload import Workload
 from movable.errors import UsageError
 from movable.workload.scenario import Scenario, op
-from movable.workload.workload import Operation, handle
+from movable.workload.workload import GIVEN_BACK, Operation, handle
 
 PAIRS = 10
 """Pairs of exported functions that are run at the same time, beside what is derived."""
@@ -52,6 +52,7 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
             members.setdefault(f"set_{name}", _setter(f"set_{name}", name, "1"))
     if any(SHRINKER.search(source.code_of(one)) for one in texts):
         members.setdefault("drop_slab", _named("drop_slab", {}, _drop_slab))
+        members["busy"] += ("drop_slab",)
     _check_names(driver, settings, texts)
     return type(f"{driver.__name__}_workload", (Generic,), members)
 
@@ -107,7 +108,8 @@ class Generic(Workload):
         """What the driver's own reading function answers."""
         if not self.settings.read:
             return self.model.get(key)
-        return self.driver.call(self.settings.read, key)
+        answer = self.driver.call(self.settings.read, key)
+        return GIVEN_BACK if answer < 0 and self.driver.c.dropped else answer
 
     def reads_back(self) -> bool:
         """Only a file that names its reading function promises less than whole pages."""
@@ -138,12 +140,13 @@ def _named(name: str, arguments: dict[str, Any], body: Callable[..., object]) ->
 
 def _drop_slab(self: Generic, given: dict[str, Any]) -> object:
     """Memory is short: the driver's shrinkers are asked. A handle that cannot be read afterwards was given back."""
-    drop_slab(self.driver.c)
+    every = drop_slab(self.driver.c)
+    self.driver.c.dropped |= not self.alone
     if self.alone and self.settings.read:
         for key in list(self.model):
             if self.read(key) < 0:
                 del self.model[key]
-    return True
+    return True if every else None
 
 
 def _plain(found: Function) -> Any:
@@ -214,14 +217,18 @@ def _operation(driver: type[Driver], name: str, table: dict[str, Any], texts: li
         if key and key not in arguments and key != "answer":
             raise UsageError(f"operation {name}: {key!r} is none of its arguments: {', '.join(arguments) or 'there are none'}")
     silent = known is not None and known.returns.split()[-1] == "void"
-    return _named(name, arguments, lambda self, drawn: _do(self, called, silent, arguments, makes, ends, drawn))
+    looks = known is not None and "EEXIST" in known.body
+    return _named(name, arguments, lambda self, drawn: _do(self, called, silent, looks, arguments, makes, ends, drawn))
 
 
 def _do(
-    self: Generic, called: str, silent: bool, arguments: dict[str, Any], makes: str, ends: str, drawn: dict[str, Any]
+    self: Generic, called: str, silent: bool, looks: bool, arguments: dict[str, Any], makes: str, ends: str, drawn: dict[str, Any]
 ) -> object:
-    """Call a function; one that is ``silent`` answers nothing, and that is no refusal."""
-    if makes and makes != "answer" and drawn[makes] in self.model:
+    """Call a function; one that is ``silent`` answers nothing, and that is no refusal.
+
+    A name that is taken is made again only where the function ``looks`` whether it is: others trust their callers.
+    """
+    if makes and makes != "answer" and drawn[makes] in self.model and not (looks and self.alone):
         return None
     answer = self.driver.call(called, *(drawn[name] for name in arguments)) * (not silent)
     if answer < 0:

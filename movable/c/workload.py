@@ -14,6 +14,12 @@ class Workload(Base):
 
     stale_words = True
 
+    def left_behind(self) -> str:
+        """The line of the driver's that has allocated each page that is still in use; targets of migrations are the core's."""
+        c = self.driver.c
+        used = [(pfn, pc) for pfn, pc in sorted(c.made.items()) if c.vm.pages[pfn]._refcount > 0]
+        return "".join(f"; page {pfn} was made at {c.line(pc)}" for pfn, pc in used[:3])
+
     def snapshot(self) -> object:
         """Where the driver keeps pages: in its variables and in what it has allocated."""
         return self.driver.c.memory.snapshot()

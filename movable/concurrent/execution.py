@@ -390,7 +390,8 @@ class Execution:
             left = stage.frames_in_use()
             trial.judged("D34")
             if left and "D34" not in trial.known:
-                raise broken("D34")(f"{left} page(s) are still in use after the driver was removed")
+                where = stage.workload.left_behind()
+                raise broken("D34")(f"{left} page(s) are still in use after the driver was removed{where}")
             trial.judged("D61")
             differ = changed(trial.counters, machine_counters(stage.vm, set()))
             if differ and "D61" not in trial.known:

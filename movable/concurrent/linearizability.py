@@ -25,7 +25,7 @@ from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
 from movable.shown import apart, common_prefix, literal
 from movable.workload.scenario import Scenario
-from movable.workload.workload import Workload
+from movable.workload.workload import GIVEN_BACK, Workload
 
 SECONDS_PER_ORDER = 0.3
 """Processor seconds that one order may take; a usual one takes a thousandth."""
@@ -106,7 +106,7 @@ class Orders:
                 raise
             self.errors.append(f"{type(error).__name__}: {error}")
             return
-        if at_once and not stage.vm.workqueues:
+        if at_once and not (stage.vm.workqueues or self.worked):  # a queue may be made by what queues the first item
             return
         try:
             with watchdog(SECONDS_PER_ORDER):
@@ -214,7 +214,7 @@ class Orders:
         found: list[Outcome] = []
         for merge in dict.fromkeys(one.merge for one in fitting):
             readings = stage.readings(merge)
-            same = [one for one in fitting if one.merge == merge and one.readings == readings]
+            same = [one for one in fitting if one.merge == merge and _same_readings(one.readings, readings)]
             if same and (any(one.invariant for one in same) or not invariant(stage)):
                 found += same
         return found
@@ -271,7 +271,7 @@ class Orders:
         wrong: tuple[str, str] | None = None
         for merge in dict.fromkeys(one.merge for one in fitting):
             readings = stage.readings(merge)
-            same = [one for one in fitting if one.merge == merge and one.readings == readings]
+            same = [one for one in fitting if one.merge == merge and _same_readings(one.readings, readings)]
             if not same:
                 wrong = wrong or ("D15" if kept else "D54", _difference(readings, [one for one in fitting if one.merge == merge]))
                 continue
@@ -393,11 +393,23 @@ def _before(one: Span, two: Span) -> bool:
     return one[1] <= two[0] and not two[1] <= one[0]
 
 
+def _same_reading(model: Any, found: Any) -> bool:
+    return model is GIVEN_BACK or found is GIVEN_BACK or bool(model == found)
+
+
+def _same_readings(models: tuple[tuple[Label, Any], ...], readings: tuple[tuple[Label, Any], ...]) -> bool:
+    """Whether every handle reads the same; of one that may have been given back nothing is known."""
+    return models == readings or (
+        [label for label, _ in models] == [label for label, _ in readings]
+        and all(_same_reading(model, found) for (_, model), (_, found) in zip(models, readings, strict=True))
+    )
+
+
 def _difference(readings: tuple[tuple[Label, Any], ...], models: list[Outcome]) -> str:
     """The first handle that reads as in none of the orders."""
     for label, found in readings:
         wanted = list({repr(value): value for value in (dict(model.readings).get(label) for model in models)}.values())
-        if found not in wanted:
+        if not any(_same_reading(one, found) for one in wanted):
             near = max(wanted, key=lambda value: common_prefix(found, value))
             others = "".join(f" or {literal(value)}" for value in wanted if value is not near)
             one, two = apart(found, near)

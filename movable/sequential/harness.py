@@ -587,4 +587,5 @@ class Machine(Performer):
         differ = changed(self.counters, machine_counters(self.vm, self.levels))
         self.say("D61", not differ, f"after the driver was removed, {'; '.join(differ[:3])}")
         left = self.frames_in_use() - self.baseline
-        self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed")
+        where = self.workload.left_behind() if left else ""
+        self.say("D34", left == 0, f"{left} page(s) are still in use after the driver was removed{where}")

@@ -44,6 +44,15 @@ def handle() -> Any:
     return Handle()
 
 
+class GivenBack:
+    """How a handle reads that the driver may have given up by itself, as a shrinker does; made once, ``GIVEN_BACK``."""
+
+    def __repr__(self) -> str:
+        return "nothing, for it may have been given back"
+
+
+GIVEN_BACK = GivenBack()
+"""What ``Workload.read`` answers where nobody promised that the handle is still there: no reading differs from it."""
 NEWEST = 0xFFFF
 """The number of the last handle, however many there are."""
 
@@ -213,6 +222,10 @@ class Workload:
     def finish(self) -> None:
         """Tear down."""
         _not_the_end(self.teardown)
+
+    def left_behind(self) -> str:
+        """Where pages come from that are in use when the driver is gone, in words behind a message; "" where nobody knows."""
+        return ""
 
     def pages(self) -> Iterator[Page]:
         """The driver's movable pages, in order of frame number."""

@@ -137,6 +137,8 @@ class Bridge:
         self.excused: frozenset[str] = frozenset()
         self.excused_at: dict[int, str] = {}
         self.uses: Counter[str] = Counter()
+        self.made: dict[int, int] = {}  # where the driver has allocated pages, by frame
+        self.dropped = False  # shrinkers were asked while others ran: who can say what they took
         self._pending: tuple[Page, str, int] | None = None
 
     # who calls

@@ -135,12 +135,13 @@ def refuse(path: Path, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function that a driver exports: its name, line, and the (name, type) of its arguments."""
+    """A function that a driver exports: its name, line, the (name, type) of its arguments, and the code between its braces."""
 
     name: str
     line: int
     returns: str
     arguments: tuple[tuple[str, str], ...]
+    body: str = ""
 
     @property
     def scalar(self) -> bool:
@@ -171,7 +172,8 @@ def _defined(code: str, name: str) -> Function | None:
     match = re.search(rf"(?:^|[;}}])\s*([A-Za-z_][\w\s\*]*?[\s\*]){re.escape(name)}\s*\(([^()]*)\)\s*\{{", code, re.M)
     if match is None:
         return None
-    return Function(name, code[: match.start(2)].count("\n") + 1, " ".join(match[1].split()), _arguments(match[2]))
+    body = re.split(r"^\}", code[match.end() :], maxsplit=1, flags=re.M)[0]
+    return Function(name, code[: match.start(2)].count("\n") + 1, " ".join(match[1].split()), _arguments(match[2]), body)
 
 
 def _arguments(text: str) -> tuple[tuple[str, str], ...]:

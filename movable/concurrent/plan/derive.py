@@ -180,7 +180,7 @@ class _Planner:
         known = [effect for effect in effects if effect is not None]
         if len(known) < len(effects):
             return replace(made, name=name), 1
-        return replace(made, name=name), min(meeting(one, two) for one, two in combinations(known, 2))
+        return replace(made, name=name), min((meeting(one, two) for one, two in combinations(known, 2)), default=UNORDERED)
 
     def _kinds_of(self, effects: list[Effect]) -> list[Effect]:
         """The simplest arguments for each kind of effect; what changes something first, refusals last."""
@@ -425,6 +425,7 @@ class _Planner:
             queued = [effect for effect in effects if effect.queued]
             if queued and few.pages:
                 prefix = (*few.prefix, queued[0].action)
+                yield self._made(few, ("teardown",), settled=False, prefix=prefix)  # beside the work alone
                 yield self._made(few, ("teardown",), ("migrate", 0), settled=False, prefix=prefix)
                 yield self._made(few, ("migrate", 0), ("put_back", len(few.pages) - 1), settled=False, prefix=prefix)
                 for best in self._best(few):

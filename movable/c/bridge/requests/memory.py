@@ -72,15 +72,20 @@ def unregister(bridge: Bridge) -> None:
     lock.write_unlock()
 
 
-def drop_slab(bridge: Bridge) -> None:
-    """Ask the driver's shrinkers as a kernel does that is told to drop what it can (/proc/sys/vm/drop_caches)."""
+def drop_slab(bridge: Bridge) -> bool:
+    """Ask the driver's shrinkers as a kernel does that is told to drop what it can (/proc/sys/vm/drop_caches).
+
+    Returns whether they gave back all that they had counted: one that finds a lock taken may decline, or leave objects out.
+    """
     lock = _lock(bridge)
     lock.read_lock()
+    every = True
     for shrinker in list(bridge.shrinkers.values()):
         count = shrinker.count_objects()
         if count:
-            shrinker.scan_objects(min(count, BATCH))
+            every &= shrinker.scan_objects(min(count, BATCH)) >= count
     lock.read_unlock()
+    return every
 
 
 def free_space(bridge: Bridge) -> None:

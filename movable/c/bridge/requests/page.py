@@ -7,7 +7,7 @@ from typing import Any
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
-from movable.c.bridge.runtime import A0, A1, A2, A3, PAGE_BYTES, PAGES
+from movable.c.bridge.runtime import A0, A1, A2, A3, PAGE_BYTES, PAGES, PC
 from movable.mm import filemap, movable_ops, page_flags, vmstat
 from movable.mm import page as page_struct
 from movable.mm.page import Page
@@ -123,10 +123,11 @@ def copy(bridge: Bridge) -> None:
 
 def alloc(bridge: Bridge) -> int:
     """alloc_pages; 0 where there is none."""
-    gfp, order, node = bridge.request[A0], bridge.request[A1], bridge.request[A2]
+    gfp, order, node, pc = bridge.request[A0], bridge.request[A1], bridge.request[A2], bridge.request[PC]
     page = bridge.vm.alloc_pages(gfp, order, node if node >= 0 else None)
     if page is None:
         return 0
+    bridge.made[page.pfn] = pc
     words = bridge.runtime.words
     bridge.memory.activate()
     for place in (1, 2, 4, 5):  # list node, index, private

@@ -1,0 +1,46 @@
+"""Whole drivers of several styles: the right ones pass, and a classic bug in each is named with its line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from movable.c.target import find
+from movable.concurrent.search import interleavings
+from movable.concurrent.stage import subject
+from movable.contract import op, scenario
+from movable.contract.examine import check
+from movable.rules.table import RULES
+from tests.c.building import DATA, needs_compiler
+
+pytestmark = needs_compiler
+BUGS = {
+    "mz.c:-DLEAKS": (5, 1, "D34", r"page 33 was made at mz.c:\d+ mz_store"),  # where a name is taken already
+    "rg.c:-DHASTY": (3, 160, "D41", "work item 'rg_reap' still runs"),  # cancel_delayed_work() at the end, which does not wait
+    "lr.c:-DFORGETS": (12, 1, "D46", r"lr.c:\d+ lr_scan .*made at lr.c:\d+ lr_add"),  # the shrinker's list has what is gone
+}
+"""Examples and executions, the rule, and what is said."""
+
+
+@pytest.mark.parametrize("target", BUGS)
+def test_a_classic_bug_is_named(target: str) -> None:
+    examples, executions, rule, said = BUGS[target]
+    report = check(str(DATA / "drivers" / target), examples=examples, executions=executions, until={rule})
+    assert rule in report.broken, report.broken
+    assert re.search(said, report.verdicts[rule].what), report.verdicts[rule].what
+
+
+@pytest.mark.parametrize("name", ["mz.c", "rg.c", "lr.c"])
+def test_the_right_one_passes(name: str) -> None:
+    """Work that goes on later, shrinkers that decline, names that are taken: none of that is the driver's fault."""
+    report = check(str(DATA / "drivers" / name), examples=4, executions=60)
+    assert report.refused == ""
+    assert [(rule, report.verdicts[rule].what) for rule in report.broken if RULES[rule].level == "must"] == []
+
+
+def test_work_that_a_driver_has_never_queued_before_may_be_done_before_what_follows() -> None:
+    kind = find(str(DATA / "drivers" / "rg.c"), "")
+    last = scenario("the last slot", op("rg_put", nr=0), op("rg_get", value=1), prefix=[op("rg_get", value=1)] * 8)
+    found = interleavings(subject(vars(kind)["workload"], kind, era="6.1"), scenarios=[last], executions=60)
+    assert (found.refused, list(found.broken)) == ("", [])
