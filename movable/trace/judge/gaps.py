@@ -40,7 +40,6 @@ class Consistency:
         self.found: list[tuple[int, int, str, str]] = []
         self.touched: set[int] = set()
         self.nesting = Nesting(self._disagree)
-        self._callbacks = self.nesting.callbacks
         self._last: dict[int, int] = {}
         self._mapping: dict[int, int] = {}
         self._isolated: dict[int, bool] = {}
@@ -48,15 +47,12 @@ class Consistency:
         self._freed: dict[int, None] = {}
         self.sees_marks = False
 
-    def feed(self, event: Event) -> None:  # noqa: C901, PLR0912  (every event comes through here: no calls)
-        """Take in one event."""
-        seq, task, kind, pfn, flags, mapping, _, args = event
+    def feed(self, event: Event) -> None:
+        """Take in one event. Every one comes through here, so most of it is in one piece."""
+        seq, _, kind, pfn, flags, mapping, _, _ = event
         look = _LOOKS.get(kind, 0)
         if look & _WITHIN:
-            if task in self._callbacks:
-                self.nesting.within(event)
-            elif kind == "unlock_page":
-                self.nesting.after(event)
+            self.nesting.change(event)
         elif look & _CALL:
             self._nested(event)
         if mapping > 0 and self.sticky:
@@ -76,14 +72,18 @@ class Consistency:
                 if kind == "free_page":
                     self._free(event, left.pop(pfn, UNSEEN))
                     return
-                if kind == "set_page_movable":
-                    self.sees_marks = True
-                    self._freed.pop(pfn, None)
-                mapping = (0 if self.sticky else args.get("ops", 0)) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
+                mapping = self._left_by(event)
             left[pfn] = mapping
             self._last[pfn] = seq
         elif look & _RETURN:
             self._returned(event)
+
+    def _left_by(self, event: Event) -> int:
+        """The mapping with which a mark or its end leaves a page."""
+        if event.kind == "set_page_movable":
+            self.sees_marks = True
+            self._freed.pop(event.pfn, None)
+        return (0 if self.sticky else event.args.get("ops", 0)) + PAGE_MAPPING_MOVABLE  # no ops: only the tag stays
 
     def _nested(self, event: Event) -> None:
         self.nesting.feed(event)

@@ -93,16 +93,19 @@ class Nesting:
         if type(said) is int and type(answer) is int and said <= 0 and answer != (0 if said == -ENOENT else said):
             self._disagree(event, hook.seq, f"was moved with {answer}; the hook of its device had answered {said}")
 
-    def after(self, event: Event) -> None:
-        """Take in an unlock by a task that is in no callback."""
-        moved, newpage = self._moved.pop(event.task, (None, UNSEEN))
-        if moved is not None and event.pfn not in (moved.pfn, newpage):
-            words = f"is unlocked where page {moved.pfn}, which has just been moved, or its target should be"
-            self._disagree(event, moved.seq, words)
+    def change(self, event: Event) -> None:
+        """Take in one event of WITHIN."""
+        call = self.callbacks.get(event.task)
+        if call is not None:
+            self._within(event, call)
+        elif event.kind == "unlock_page":
+            moved, newpage = self._moved.pop(event.task, (None, UNSEEN))
+            if moved is not None and event.pfn not in (moved.pfn, newpage):
+                words = f"is unlocked where page {moved.pfn}, which has just been moved, or its target should be"
+                self._disagree(event, moved.seq, words)
 
-    def within(self, event: Event) -> None:
-        """Take in one event of WITHIN, of a task that is in a callback."""
-        call = self.callbacks[event.task]
+    def _within(self, event: Event, call: Event) -> None:
+        """One event of a task that is in a callback."""
         if event.pfn not in (call.pfn, call.args.get("newpage")):
             return
         hook = self._hook.get(event.task)

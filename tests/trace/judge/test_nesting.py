@@ -21,8 +21,8 @@ def disagreements(*events: Event) -> list[tuple[int, int]]:
     for one in events:
         if one.kind in CALLS:
             nesting.feed(one)
-        elif one.kind in WITHIN and one.task in nesting.callbacks:
-            nesting.within(one)
+        elif one.kind in WITHIN:
+            nesting.change(one)
     return found
 
 
