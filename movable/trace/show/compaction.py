@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from movable.trace.judge.compaction import DAEMONS, Compaction
@@ -9,6 +10,10 @@ from movable.trace.show.pictures import WIDTH, frame
 
 HEIGHT, LEFT, TOP, BOTTOM = 320, 110, 40, 45
 SHOWN = 5
+MANY_SCANNED = 50
+"""Frames scanned for each that is taken, above which scanning is mostly in vain."""
+GOOD = {"success", "partial", "continue"}
+"""How a run ends that made a block, or that may go on."""
 COLOURS = {"migrate": "#1f6feb", "free": "#d1242f"}
 
 
@@ -84,6 +89,15 @@ def _findings(found: Compaction) -> Iterator[str]:
             yield "  Nothing there can move: the block should be skipped; look at what lies in it (page_owner, /proc/kpageflags)."
     if len(found.repeats) > SHOWN:
         yield f"  and {len(found.repeats) - SHOWN} more repeated ranges; --json lists all"
+    if found.migrate_scanned > MANY_SCANNED * max(found.migrate_taken, 1):
+        yield "In vain: most frames that were scanned could not be taken; look at what lies there (page_owner, /proc/pagetypeinfo)."
+    if found.suitable["skipped"]:
+        yield "Skipped: too little memory was free to move pages into; free some, and compaction begins."
+    if found.suitable["not_suitable_zone"]:
+        yield "Not suitable: memory was short there more than broken up, so that compaction was no help."
+    ends = sum((zone.statuses for zone in found.zones.values()), Counter[str]())
+    if ends and not set(ends) & GOOD and min(found.orders, default=-1) >= 0:
+        yield "No run made a block of the wanted order."
     payers = {task: seconds for task, seconds in found.waits.items() if not task.startswith(DAEMONS)}
     if payers:
         yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by a daemon."

@@ -40,6 +40,16 @@ def test_a_range_that_is_scanned_again_and_again() -> None:
     assert not of(*(SCAN.format(519 + n, 0, 0) for n in range(4))).repeats
 
 
+def test_why_compaction_came_to_nothing() -> None:
+    skipped = "a-1 [000] 1.000000: mm_compaction_suitable: node=0 zone=Normal   order=9 ret=skipped"
+    asked = "a-1 [000] 1.000000: mm_compaction_try_to_compact_pages: order=9 gfp_mask=GFP_TRANSHUGE priority=1"
+    failed = TRACE.replace("status=success", "status=complete")
+    text = "\n".join(compaction_text(of(SCAN.format(1, 4096, 12), skipped, asked, *failed.splitlines()[-1:])))
+    assert "In vain:" in text and "Skipped: too little memory" in text
+    assert "No run made a block" in "\n".join(compaction_text(of(asked, *failed.splitlines())))
+    assert not any(word in "\n".join(compaction_text(of(*failed.splitlines()))) for word in ("In vain", "Skipped", "No run"))
+
+
 def test_who_pays_and_what_pollutes() -> None:
     stalled = of(*(line.replace("kcompactd0-42", "firefox-77") for line in TRACE.splitlines()))
     assert "Stalls: 0.000380 s" in "\n".join(compaction_text(stalled))
