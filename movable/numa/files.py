@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from errno import EINVAL, ENXIO, ESRCH
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ NODES = "/sys/devices/system/node/"
 GROUPS = "/sys/fs/cgroup/"
 BALANCING = "/proc/sys/kernel/numa_balancing"
 WHOLE = {"buddyinfo": buddyinfo, "pagetypeinfo": pagetypeinfo, "vmstat": vmstat, "meminfo": machine_meminfo, "zoneinfo": zoneinfo}
+ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{1,16}|0|[1-9]\d{0,18}")
+PID = re.compile(r"[1-9]\d{0,8}")
 GROUP = re.compile(r"/sys/fs/cgroup/(?:([\w-]+)/)?([\w.]+)")
 
 Read = Callable[[], str]
@@ -92,16 +95,21 @@ def _of_group(group: Cpuset) -> Iterator[tuple[str, Read]]:
     yield "cgroup.subtree_control", lambda: "cpuset\n" if group.parent is None else ""
 
 
-def write_file(user: Userspace, groups: dict[str, Cpuset], task: Callable[[str], Process], value: str, path: str) -> int:
-    """What a write of ``value`` to a file answers: 0 or -errno. ``task`` finds a process by its pid.
+def write_file(user: Userspace, groups: dict[str, Cpuset], value: str, path: str) -> int:
+    """What a write of ``value`` to a file answers: 0 or -errno.
 
     Raises UsageError for a file that cannot be written to.
     """
     if path == "/proc/sys/vm/compact_memory":
+        if user.vm.era.compact_memory_wants_one and value.strip() != "1":
+            return -EINVAL
         compact_memory(user.vm)
         return 0
     if path == "/sys/devices/system/memory/soft_offline_page":
-        return soft_offline_page(user.vm, int(value, 0) // PAGE_SIZE)
+        if not ADDRESS.fullmatch(value.strip()):
+            return -EINVAL
+        pfn = int(value, 0) // PAGE_SIZE
+        return soft_offline_page(user.vm, pfn) if pfn < user.vm.nr_frames else -ENXIO
     if path == BALANCING:
         if value.strip() != "0":
             raise UsageError(f"{path}: no process is scanned here; 'balance PID PAGE to NODE' does what a scan would lead to")
@@ -112,7 +120,14 @@ def write_file(user: Userspace, groups: dict[str, Cpuset], task: Callable[[str],
         raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
     if found[2] == "cpuset.mems":
         return group.write_mems(value)
-    return group.attach(task(value)) if found[2] == "cgroup.procs" else 0  # the controller is there in any case
+    return _attach(user, group, value) if found[2] == "cgroup.procs" else 0  # the controller is there in any case
+
+
+def _attach(user: Userspace, group: Cpuset, value: str) -> int:
+    if not PID.fullmatch(value.strip()):
+        return -EINVAL
+    task = user.find_task(int(value))
+    return -ESRCH if task is None or task.comm == "kthread" else group.attach(task)
 
 
 def status(task: Process) -> str:

@@ -162,7 +162,7 @@ class Shell:
         """Addresses of pages: 0xADDRESS, or N or N-M counted from the start of the process's data; also joined by commas."""
         found = []
         for word in (part for joined in words for part in joined.split(",") if part):
-            if word.startswith("0x"):
+            if re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}", word):
                 found.append(int(word, 16))
                 continue
             first, dash, last = word.partition("-")
@@ -386,7 +386,7 @@ class Shell:
 
     def write_file(self, value: str, path: str) -> int:
         """What a write of ``value`` to a file answers: 0 or -errno."""
-        return write_file(self.user, self.groups, self.task, value, path)
+        return write_file(self.user, self.groups, value, path)
 
     def _do_sysctl(self, words: list[str]) -> Iterator[str]:
         name, equals, value = "".join(word for word in words if word != "-w").partition("=")
@@ -403,18 +403,24 @@ class Shell:
         name = _group_of(words)
         if twice and name in self.groups:
             return
-        if name is None or name in self.groups:
-            raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME, with a new name")
+        if name is None:
+            raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME")
+        if name in self.groups:
+            yield f"mkdir: cannot create directory '{words[0]}': File exists"
+            return
         self.groups[name] = Cpuset(self.user, name, self.user.top_cpuset)
         yield from ()
 
     def _do_rmdir(self, words: list[str]) -> Iterator[str]:
-        group = self.groups.get(_group_of(words) or "")
-        if group is None or group.parent is None:
-            raise UsageError("rmdir: write rmdir /sys/fs/cgroup/NAME, of a group that there is")
-        if group.tasks:
-            yield f"rmdir: failed to remove '{words[0]}': Device or resource busy"
+        name = _group_of(words)
+        if name is None:
+            raise UsageError("rmdir: write rmdir /sys/fs/cgroup/NAME")
+        group = self.groups.get(name)
+        if group is None or group.tasks:
+            why_not = "No such file or directory" if group is None else "Device or resource busy"
+            yield f"rmdir: failed to remove '{words[0]}': {why_not}"
             return
+        assert group.parent is not None  # only the root, which has no name, has none
         group.parent.children.remove(group)
         del self.groups[group.name]
 

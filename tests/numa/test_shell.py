@@ -270,6 +270,8 @@ def test_why_knows_who_else_holds_a_page() -> None:
         ("why", "write why PID"),
         ("touch 'unfinished", "No closing quotation"),
         ("setuid 1", "setuid PID UID"),
+        ("move_pages 101 0x to 1", "'0x' is no page"),
+        ("move_pages 101 0xffffffffffffffffff to 1", "is no page"),
     ],
 )
 def test_a_bad_line_is_one_error_with_its_place(
@@ -282,6 +284,25 @@ def test_a_bad_line_is_one_error_with_its_place(
     assert error.count("\n") == 1
     assert f"{script}, line 2: " in error
     assert words in error
+
+
+@pytest.mark.parametrize(
+    ("line", "answer", "era"),
+    [
+        ("mkdir /sys/fs/cgroup/a", "mkdir: cannot create directory '/sys/fs/cgroup/a': File exists", "6.1"),
+        ("rmdir /sys/fs/cgroup/b", "rmdir: failed to remove '/sys/fs/cgroup/b': No such file or directory", "6.1"),
+        ("echo 999 > /sys/fs/cgroup/a/cgroup.procs", "sh: write error: No such process", "6.1"),
+        ("echo work > /sys/fs/cgroup/a/cgroup.procs", "sh: write error: Invalid argument", "6.1"),
+        ("echo abc > /sys/devices/system/memory/soft_offline_page", "sh: write error: Invalid argument", "6.1"),
+        ("echo 0x7ffffffff000 > /sys/devices/system/memory/soft_offline_page", "sh: write error: No such device or address", "6.1"),
+        ("echo 2 > /proc/sys/vm/compact_memory", "", "6.1"),
+        ("echo 2 > /proc/sys/vm/compact_memory", "sh: write error: Invalid argument", "7.3"),
+    ],
+)
+def test_what_the_kernel_refuses_is_said_as_the_tools_say_it(line: str, answer: str, era: str) -> None:
+    made = shell(era=era)
+    play(made, "mkdir /sys/fs/cgroup/a")
+    assert "\n".join(play(made, line)) == answer
 
 
 def test_pages_must_be_given_in_a_way_that_is_known() -> None:
@@ -314,13 +335,6 @@ def test_the_page_shows_what_its_script_prints(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "demo.txt").write_text(script)
     assert main(["numa", "run", str(tmp_path / "demo.txt")]) == 0
     assert capsys.readouterr().out == shown
-
-
-def test_the_page_shows_the_steps_of_a_page_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parent.parent.parent / "docs" / "numa.md").read_text()
-    code = next(part.split("```")[0] for part in page.split("```python\n")[1:] if "one page of a file in memory" in part)
-    exec(compile(code, "numa.md", "exec"), {})
-    assert capsys.readouterr().out == page.split("It prints:\n\n```text\n")[1].split("```")[0]
 
 
 @pytest.mark.parametrize(("nodes", "memory", "size"), [(3, "256M", 84), (1, "3M", 3), (7, "100M", 14), (3, "5M", 1)])
