@@ -266,5 +266,20 @@ def test_a_number_that_no_machine_has_is_not_believed(line: str) -> None:
     assert [one.number for one in material.unread] == [1] and material.recognised == 1
 
 
-def test_a_size_of_top_that_is_no_number() -> None:
-    assert not read([("x", "MiB Mem :  1.2.3 total,  1.. free,  2 used.\n")]).figures
+NO_NUMBERS = [
+    "MiB Mem :  1.2.3 total,  1.. free,  2 used.",
+    "12:00:01 pswpin/s pswpout/s\n12:00:02 inf nan",
+    "# hostname;interval;timestamp;pswpin/s;pswpout/s\nn1;1;2026-01-01;nan;inf",
+    "COMM PID NODE ZONE ORDER MODE LAT(ms) STATUS\nsh 1 0 ZONE_NORMAL 9 SYNC inf success",
+]
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_what_is_no_number_is_not_taken_for_one(text: str) -> None:
+    material = read([("x", f"{text}\n")])
+    assert not material.figures and not material.runs and len(material.unread) == 1
+
+
+def test_a_comma_of_a_locale() -> None:
+    [row] = read([("x", "# hostname;interval;timestamp;pswpin/s;pswpout/s\nn1;1;2026-01-01;0,00;12,50\n")]).figures
+    assert row.values == {"pswpin/s": 0, "pswpout/s": 12.5}

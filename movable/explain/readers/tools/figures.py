@@ -145,10 +145,9 @@ class Figures:
             self._columns[0] == "Average:"
         ):
             return False
-        try:
-            values = dict(zip(self._columns, map(float, numbers[1:]), strict=True))
-        except ValueError:
+        if not all(map(_DECIMAL.fullmatch, numbers[1:])):
             return False
+        values = dict(zip(self._columns, map(float, numbers[1:]), strict=True))
         material.figures.append(Figure(line, "sar", words[0].strip(":"), values))
         return True
 
@@ -157,8 +156,10 @@ class Figures:
         cells = line.text.split(";")
         if len(cells) != len(self._columns):
             return False
-        numbers = {name: float(cell) for name, cell in zip(self._columns[3:], cells[3:], strict=True) if _DECIMAL.fullmatch(cell)}
-        material.figures.append(Figure(line, "sar", cells[2], numbers))
+        both = zip(self._columns[3:], cells[3:], strict=True)
+        numbers = {name: float(cell.replace(",", ".")) for name, cell in both if _DECIMAL.fullmatch(cell)}
+        if numbers:
+            material.figures.append(Figure(line, "sar", cells[2], numbers))
         return bool(numbers)
 
     def _slab(self, line: Line, words: list[str], material: Material) -> bool:

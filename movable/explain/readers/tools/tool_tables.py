@@ -106,7 +106,7 @@ class ToolTables:
             data, packed, used = (_bytes(row[name]) for name in ("data", "compr", "total"))
             material.zram.append(Zram(line, {"orig_data_size": data, "compr_data_size": packed, "mem_used_total": used}))
             return
-        latency = float(row["latency"].replace(",", ".")) * self._unit if "latency" in row else None
+        latency = _number(row["latency"]) * self._unit if "latency" in row else None
         pid = int(row.get("pid", "0")[:10])
         if "order" not in row:
             assert latency is not None
@@ -126,7 +126,14 @@ def _may_be_header(text: str) -> bool:
 
 
 def _index(word: str | None) -> int | None:
-    return None if word is None else round(float(word.replace(",", ".")) * 1000)
+    return None if word is None else round(_number(word) * 1000)
+
+
+def _number(word: str) -> float:
+    """A plain number, in any locale. Raises ValueError for others that Python would take (inf, nan, 1e999)."""
+    if re.fullmatch(r"-?\d{1,15}(?:[.,]\d{1,9})?", word) is None:
+        raise ValueError(word)
+    return float(word.replace(",", "."))
 
 
 def _bytes(word: str) -> int:
