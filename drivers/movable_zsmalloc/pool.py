@@ -23,7 +23,7 @@ from movable_zsmalloc.handles import ZS_HANDLE_SIZE, HandleCache, ObjWord
 from movable_zsmalloc.mapping import MapAreas
 from movable_zsmalloc.obj import obj_malloc
 from movable_zsmalloc.ways import way_of
-from movable_zsmalloc.zspage import SizeClass, Zspage, size_classes
+from movable_zsmalloc.zspage import SizeClass, SizeClasses, Zspage
 from movable_zsmalloc.zspage_alloc import alloc_zspage, async_free_zspage, set_zspage_movable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Pool:
         self.lock = vm.spinlock(f"{name} pool")  # the only lock, where there is one for all
         self.migrate_lock = vm.rwlock(f"{name} migrate_lock")  # keeps migrations out, where classes have locks and handles no pins
         one_lock = self.lock if self.way.one_lock else None
-        self.size_class, self.size_classes = size_classes(vm, name, chain, rule, form, one_lock)
+        self.classes = SizeClasses(vm, name, chain, rule, form, one_lock)
         self.handles = HandleCache(vm, name, form)
         self.zspage_numbers = count()
         self.map_areas = MapAreas()
@@ -66,6 +66,14 @@ class Pool:
         self.free_work = Work(lambda: async_free_zspage(self), f"{name} free")
         self.destroyed = False
         self.sharers: list[Any] = []  # pools with the same operations, where those belong to a page type
+
+    def size_class(self, slot: int) -> SizeClass:
+        """The class of a slot."""
+        return self.classes.of_slot(slot)
+
+    def size_classes(self) -> list[SizeClass]:
+        """All classes that were ever needed, largest first."""
+        return self.classes.all()
 
     def zs_malloc(self, size: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> int:
         """Room for an object of ``size`` bytes, 1 to 4096; may sleep.

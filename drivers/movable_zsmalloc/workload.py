@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from movable.contract import Workload, handle, operation
 from movable_zsmalloc.driver import Zsmalloc
-from movable_zsmalloc.handles import HandleCache, ObjWord
+from movable_zsmalloc.geometry import size_class_index
+from movable_zsmalloc.handles import ZS_HANDLE_SIZE, HandleCache, ObjWord
 from movable_zsmalloc.validate import validate_pool
 from movable_zsmalloc.ways.pins import Pins
 from movable_zsmalloc.ways.pool_lock import PoolLock
@@ -20,8 +21,15 @@ class ZsmallocWorkload(Workload):
     """``model`` says what every live object must read as."""
 
     factory = Zsmalloc
-    unwatched = (HandleCache, "areas", "rows", "way", "form", ObjWord, Pins, PoolLock, ZspageLock)
-    """A slab cache, safe by itself; one entry for each task; constants."""
+    unwatched = (HandleCache, "areas", "rows", "way", "form", "made", "zspage_numbers", ObjWord, Pins, PoolLock, ZspageLock)
+    """A slab cache, safe by itself; one entry for each task; constants, to which the table of classes belongs; names."""
+
+    def setup(self) -> Zsmalloc:
+        """A pool that has its classes from the beginning, as the kernel's have, so that no task makes one."""
+        driver: Zsmalloc = super().setup()
+        for size in SIZES:
+            driver.size_class(size_class_index(size + ZS_HANDLE_SIZE))
+        return driver
 
     @operation(size=st.sampled_from(SIZES), seed=st.integers(0, 255), count=st.integers(1, 4))
     def store(self, size: int, seed: int, count: int) -> None:

@@ -8,7 +8,7 @@ object in a page is not kept in the page: it follows from the page's place in th
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -177,26 +177,33 @@ def fullness_group(inuse: int, objs: int, groups: int = 4) -> int:
     return ZS_ALMOST_EMPTY if inuse <= 3 * objs // 4 else ZS_ALMOST_FULL
 
 
-def size_classes(
-    vm: VM, pool_name: str, chain: int, rule: str, form: ObjWord, lock: SpinLock | None
-) -> tuple[Callable[[int], SizeClass], Callable[[], list[SizeClass]]]:
-    """The classes of a pool as two functions: the class of a slot, and all that were ever needed, largest first.
-
-    The kernel makes every class with the pool. Here each is made when it is first needed, so that a pool costs little: a class
-    without zspages has nothing that a walk over the classes could find, so nobody can tell.
+class SizeClasses:
+    """The classes of a pool. The kernel makes every one with the pool; here each is made when it is first needed, so that a pool
+    costs little: a class without zspages has nothing that a walk over the classes could find, so nobody can tell.
     """
-    slots = slot_tables(chain, rule, vm.era.zs_fullness_groups)
-    made: dict[int, SizeClass] = {}
 
-    def size_class(slot: int) -> SizeClass:
-        row, tables = slots[slot]
-        found = made.get(row.index)
+    __slots__ = ("form", "lock", "made", "pool_name", "slots", "vm")
+
+    def __init__(self, vm: VM, pool_name: str, chain: int, rule: str, form: ObjWord, lock: SpinLock | None) -> None:
+        self.vm = vm
+        self.pool_name = pool_name
+        self.form = form
+        self.lock = lock
+        self.slots = slot_tables(chain, rule, vm.era.zs_fullness_groups)
+        self.made: dict[int, SizeClass] = {}
+
+    def of_slot(self, slot: int) -> SizeClass:
+        """The class of a slot."""
+        row, tables = self.slots[slot]
+        found = self.made.get(row.index)
         if found is None:
-            made_now = SizeClass(vm, pool_name, row, tables, form, lock)
-            found = made.setdefault(row.index, made_now)  # the first, where two tasks come at once
+            made_now = SizeClass(self.vm, self.pool_name, row, tables, self.form, self.lock)
+            found = self.made.setdefault(row.index, made_now)  # the first, where two tasks come at once
         return found
 
-    return size_class, lambda: [made[index] for index in sorted(made, reverse=True)]
+    def all(self) -> list[SizeClass]:
+        """All that were ever needed, largest first."""
+        return [self.made[index] for index in sorted(self.made, reverse=True)]
 
 
 @lru_cache(maxsize=64)

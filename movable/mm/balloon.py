@@ -76,7 +76,7 @@ class BalloonCore:
                 count_vm_event(self.vm, "balloon_deflate")
                 if dev_info.adjust_managed_page_count:
                     adjust_managed_page_count(page, 1)
-            dev_info.isolated_pages -= 1
+            _back(dev_info, page)
             page.private = 0
         put_page(page)
         dev_info.isolation_ended()
@@ -100,7 +100,7 @@ class BalloonCore:
             return
         with self.lock:
             list_add(page.lru, dev_info.pages)
-            dev_info.isolated_pages -= 1
+            _back(dev_info, page)
         dev_info.isolation_ended()
 
 
@@ -152,6 +152,13 @@ class BalloonDevInfo:
     def ballooned(self) -> int:
         """How many pages the balloon holds, isolated ones included (walks the list; for tests and reports)."""
         return len(self.pages) + self.isolated_pages
+
+
+def _back(dev_info: BalloonDevInfo, page: Page) -> None:
+    """One page less is isolated. Raises VMBug where somebody else has counted."""
+    dev_info.isolated_pages -= 1
+    if dev_info.isolated_pages < 0:
+        raise VMBug("D57", "a balloon has fewer than no isolated pages", "a count that the core alone changes", page)
 
 
 def _insert(dev_info: BalloonDevInfo, page: Page) -> None:

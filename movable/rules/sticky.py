@@ -244,8 +244,15 @@ class Sticky(Check):
 
     # flags that are the core's
 
+    def set_page_isolated(self, event: Event) -> None:
+        """The core sets the bit; a hook has nothing to do with it."""
+        if self.in_hook:
+            self._in_hook(event, "set the isolated bit of")
+
     def clear_page_isolated(self, event: Event) -> None:
         """The core clears the bit at the end of an isolation, and finds it as it left it."""
+        if self.in_hook:
+            self._in_hook(event, "cleared the isolated bit of")
         if event.flags >= 0 and not event.flags & ISOLATED:
             self.broken(D30, event, f"the isolated bit of page {event.pfn} was cleared before the core did")
 

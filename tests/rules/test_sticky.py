@@ -12,9 +12,11 @@ from movable import (
     VM,
     AddressSpace,
     ClearPageBalloon,
+    ClearPageIsolated,
     ListHead,
     Page,
     PG_owner_priv_1,
+    SetPageIsolated,
     SetPageMovable,
     VMBug,
     clear_page_flag,
@@ -313,9 +315,28 @@ def listed(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
     return 0
 
 
-@pytest.mark.parametrize("hook", [took_a_reference, dropped_a_reference, five, cleared, listed])
+def bit_set(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    SetPageIsolated(newpage)
+    return 0
+
+
+def bit_cleared(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+    ClearPageIsolated(page)
+    return 0
+
+
+@pytest.mark.parametrize("hook", [took_a_reference, dropped_a_reference, five, cleared, listed, bit_set, bit_cleared])
 def test_a_hook_that_does_the_cores_work(hook: Hook) -> None:
     assert "D57" in hooked(hook).broken
+
+
+def test_a_hook_that_counts() -> None:
+    def counts(device: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+        device.isolated_pages -= 1
+        return 0
+
+    with pytest.raises(VMBug, match=r"D57: .* fewer than no isolated pages"):
+        hooked(counts)
 
 
 @pytest.mark.parametrize("answer", [0, -EAGAIN, -EBUSY, -ENOENT])
