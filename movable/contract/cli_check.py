@@ -9,12 +9,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from movable.early import is_command
+from movable.eras import ERAS as KNOWN
 from movable.errors import MovableError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from movable.contract.report import Report
 
 MAX_SEEDS = 1000
+ALL = "all"
+ERAS = tuple(KNOWN)
 
 
 def add_arguments(verbs: Verbs) -> None:
@@ -34,7 +38,7 @@ def add_arguments(verbs: Verbs) -> None:
     )
     verb.add_argument("target", nargs="?", metavar="TARGET", help="an installed name, module:Class, file.py:Class or file.c")
     verb.add_argument("--installed", action="store_true", help="certify every installed driver")
-    verb.add_argument("--era", help="the kernel whose contract counts (default 4.19; for a file in C what it is written for)")
+    verb.add_argument("--era", help="the kernel whose contract counts, or all (default 4.19; in C what it is written for)")
     verb.add_argument("--workload", metavar="NAME", help="module:Class or file.py:Class, if it is not the driver's own")
     verb.add_argument("--examples", type=positive, metavar="N", help="run N programs, and 5 N interleavings")
     verb.add_argument("--executions", type=positive, metavar="N", help="run N interleavings of all scenarios together")
@@ -164,8 +168,17 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
     codes: list[int] = []
     for target in _targets(arguments):
         of_target: list[Report] = []
-        for seed in arguments.seeds or [arguments.seed or 0]:
-            report = _certify(arguments, target, seed)
+        refused: list[str] = []
+        for era, seed in product(_eras(arguments), arguments.seeds or [arguments.seed or 0]):
+            try:
+                report = _certify(arguments, target, era, seed)
+            except UsageError as error:
+                if arguments.era != ALL or (era == ERAS[-1] and not of_target):
+                    raise
+                print(f"movable: era {era}: {error}", file=sys.stderr)
+                refused.append(str(era))
+                codes.append(2)
+                continue
             supervised.command_began = None  # the start counts for the first
             of_target.append(report)
             codes.append(report.code(arguments.strict))
@@ -177,7 +190,7 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
         if arguments.json != "-":
             if old is not None:
                 print(difference_text(old, to_json(report)))
-            print(_several(of_target) if arguments.seeds else text(report, arguments.verbose))
+            print(_several(of_target, arguments, refused) if _many(arguments) else text(report, arguments.verbose))
             if arguments.strict and report.untried:
                 print(f"strict: must rules that were never exercised: {' '.join(report.untried)}")
         if reports[-1].interrupted:
@@ -186,10 +199,20 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
     return codes
 
 
-def _several(reports: list[Report]) -> str:
+def _several(reports: list[Report], arguments: argparse.Namespace, refused: list[str]) -> str:
     from movable.contract.show.seeds import table
 
-    return table(reports)
+    return table(reports, "seed" if arguments.seeds else "era", refused)
+
+
+def _many(arguments: argparse.Namespace) -> bool:
+    """Whether a driver gets several certificates."""
+    return bool(arguments.seeds) or arguments.era == ALL
+
+
+def _eras(arguments: argparse.Namespace) -> Sequence[str | None]:
+    """The eras to check in; None is the one that a driver is written for."""
+    return ERAS if arguments.era == ALL else [arguments.era]
 
 
 def _can_be_done(arguments: argparse.Namespace) -> None:
@@ -206,6 +229,8 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
         raise UsageError("--campaign keeps the pieces of work of --jobs or --dask; give both")
     if arguments.diff is not None and (arguments.seeds or arguments.installed):
         raise UsageError("--diff compares one certificate of one driver with an earlier one; leave --seeds and --installed out")
+    if arguments.era == ALL and (arguments.seeds or arguments.campaign or arguments.diff):
+        raise UsageError("--era all makes a certificate for each era; leave --seeds, --campaign and --diff out")
     if arguments.campaign and arguments.seeds:
         raise UsageError("--campaign keeps the pieces of one seed; give --seed")
     if arguments.seed is not None and arguments.seeds:
@@ -217,12 +242,12 @@ def _can_be_done(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--budget is time, and --{counted[0]} is for a search by work; give one of the two")
 
 
-def _certify(arguments: argparse.Namespace, target: str, seed: int) -> Report:
+def _certify(arguments: argparse.Namespace, target: str, era: str | None, seed: int) -> Report:
     from movable.contract.examine import check
     from movable.registry.apart import era_apart
     from movable.supervise.cluster import dask
 
-    era = arguments.era or era_apart(target, _deadline(arguments.budget or arguments.limit))
+    era = era or era_apart(target, _deadline(arguments.budget or arguments.limit))
     hands = partial(dask, arguments.dask) if arguments.dask else None
     with progress(target) as step, redirect_stdout(sys.stderr):  # a driver may print; results stand alone
         return check(
@@ -262,7 +287,7 @@ def _write(arguments: argparse.Namespace, reports: list[Report]) -> None:
     try:
         if arguments.json:
             records = [to_json(report) for report in reports]
-            one = arguments.target and not arguments.seeds
+            one = arguments.target and not _many(arguments)
             write_json(arguments.json, records[0] if one else {"schema": "movable.certificates/1", "reports": records})
     except (OSError, MovableError) as error:
         failed.append(error)

@@ -27,7 +27,17 @@ def era(name: str | Era) -> Era:
         return ERAS[name]
     except KeyError:
         known = ", ".join(f"{known} ({found.kernels})" for known, found in ERAS.items())
-        raise UsageError(f"unknown era {name!r}; known are {known}") from None
+        near = next((f"; a kernel {name} runs as {known}" for known, found in ERAS.items() if _among(name, found.kernels)), "")
+        raise UsageError(f"unknown era {name!r}; known are {known}{near}") from None
+
+
+def _among(version: str, kernels: str) -> bool:
+    """Whether a version, such as 5.10 or 6.1.192-2, is one of those that ``kernels`` says in words."""
+    found = re.match(r"v?(\d+)\.(\d+)(?![\d])", version)
+    if found is None:
+        return False
+    first, *last = [tuple(map(int, part.split("."))) for part in kernels.split(" to ")]
+    return first <= (int(found[1]), int(found[2])) <= (last[0] if last else first)
 
 
 @lru_cache

@@ -139,6 +139,18 @@ def test_pytest_fails_for_a_search_that_was_not_done(tmp_path: Path) -> None:
     assert "cut short after" in result.stdout and "1 failed" in result.stdout
 
 
+def test_every_era_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a kernel cannot call is refused in its own line, and the others are checked."""
+    keeper = "tests.drivers_for_tests.keeper:Keeper"
+    assert main(["check", keeper, "--era", "all", "--examples", "1", "--interleavings", "0"]) == 2
+    out, err = capsys.readouterr()
+    rows = [line.split()[:2] for line in out.splitlines()[-6:]]
+    assert [row[0] for row in rows] == ["era", "4.19", "6.1", "6.17", "7.3", "passed"] and rows[-2] == ["7.3", "refused"]
+    assert "movable: era 7.3: Keeper.migratepage" in err
+    assert main(["check", keeper, "--era", "all", "--seeds", "0-1"]) == 2
+    assert "--era all makes a certificate for each era" in capsys.readouterr().err
+
+
 def test_seeds_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", RING, "--examples", "2", "--executions", "20", "--seeds", "0-2,7"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -26,8 +26,21 @@ def test_four_eras_by_name() -> None:
     assert list(ERAS) == ["4.19", "6.1", "6.17", "7.3"] and DEFAULT in ERAS
     assert all(found.name == name for name, found in ERAS.items())
     assert era("7.3") is ERAS["7.3"] and era(ERAS["6.1"]) is ERAS["6.1"]
-    with pytest.raises(UsageError, match=r"unknown era '5\.10'; known are 4\.19 \(4\.19 to 5\.19\), 6\.1 "):
+    with pytest.raises(UsageError, match=r"unknown era '5\.10'; known are 4\.19 \(4\.19 to 5\.19\), .*; a kernel 5\.10 runs as 4"):
         era("5.10")
+
+
+@pytest.mark.parametrize(
+    ("version", "runs_as"),
+    [
+        *(("5.4.59", "4.19"), ("v6.12", "6.1"), ("6.1.0-56-amd64", "6.1"), ("6.18", "7.3"), ("7.0", "7.3")),
+        *(("4.18", ""), ("7.4", ""), ("new", "")),
+    ],
+)
+def test_a_version_that_is_no_era_is_told_its_own(version: str, runs_as: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        era(version)
+    assert str(refused.value).partition("; a kernel ")[2] == (f"{version} runs as {runs_as}" if runs_as else "")
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Era)])
