@@ -167,36 +167,43 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
     reports: list[Report] = []
     codes: list[int] = []
     for target in _targets(arguments):
-        of_target: list[Report] = []
-        refused: list[str] = []
-        for era, seed in product(_eras(arguments), arguments.seeds or [arguments.seed or 0]):
-            try:
-                report = _certify(arguments, target, era, seed)
-            except UsageError as error:
-                if arguments.era != ALL or (era == ERAS[-1] and not of_target):
-                    raise
-                print(f"movable: era {era}: {error}", file=sys.stderr)
-                refused.append(str(era))
-                codes.append(2)
-                continue
-            supervised.command_began = None  # the start counts for the first
-            of_target.append(report)
-            codes.append(report.code(arguments.strict))
-            if report.refused:
-                print(f"movable: {report.refused}", report.trace if arguments.debug else "", sep="\n", end="", file=sys.stderr)
-            if report.interrupted:
-                break
+        of_target, refused = _of_target(arguments, target)
         reports += of_target
+        codes += [report.code(arguments.strict) for report in of_target] + [2 for _ in refused]
         if arguments.json != "-":
             if old is not None:
-                print(difference_text(old, to_json(report)))
-            print(_several(of_target, arguments, refused) if _many(arguments) else text(report, arguments.verbose))
-            if arguments.strict and report.untried:
-                print(f"strict: must rules that were never exercised: {' '.join(report.untried)}")
+                print(difference_text(old, to_json(reports[-1])))
+            print(_several(of_target, arguments, refused) if _many(arguments) else text(reports[-1], arguments.verbose))
+            if arguments.strict and reports[-1].untried:
+                print(f"strict: must rules that were never exercised: {' '.join(reports[-1].untried)}")
         if reports[-1].interrupted:
             break
     _write(arguments, reports)
     return codes
+
+
+def _of_target(arguments: argparse.Namespace, target: str) -> tuple[list[Report], list[str]]:
+    """The certificates of one driver, one at least, and of all eras those whose kernels cannot call it."""
+    from movable.contract import supervised
+
+    reports: list[Report] = []
+    refused: list[str] = []
+    for era, seed in product(_eras(arguments), arguments.seeds or [arguments.seed or 0]):
+        try:
+            report = _certify(arguments, target, era, seed)
+        except UsageError as error:
+            if arguments.era != ALL or (era == ERAS[-1] and not reports):
+                raise
+            print(f"movable: era {era}: {error}", file=sys.stderr)
+            refused.append(str(era))
+            continue
+        supervised.command_began = None  # the start counts for the first
+        reports.append(report)
+        if report.refused:
+            print(f"movable: {report.refused}", report.trace if arguments.debug else "", sep="\n", end="", file=sys.stderr)
+        if report.interrupted:
+            break
+    return reports, refused
 
 
 def _several(reports: list[Report], arguments: argparse.Namespace, refused: list[str]) -> str:
