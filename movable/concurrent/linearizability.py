@@ -25,7 +25,7 @@ from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
 from movable.shown import apart, common_prefix, literal
 from movable.workload.scenario import Scenario
-from movable.workload.workload import GIVEN_BACK, Workload
+from movable.workload.workload import GIVEN_BACK, Workload, pages_in
 
 SECONDS_PER_ORDER = 0.3
 """Processor seconds that one order may take; a usual one takes a thousandth."""
@@ -43,7 +43,7 @@ class Outcome:
     """What one order came to.
 
     ``sequence`` is the order of what began and ended, ``merge`` that in which the tasks ended theirs. ``invariant`` is what the
-    driver's own invariant had to say, "" for nothing.
+    driver's own invariant had to say, "" for nothing. ``dangling``: the driver names pages that are free.
     """
 
     sequence: tuple[Place, ...]
@@ -51,6 +51,7 @@ class Outcome:
     answers: Answers
     readings: tuple[tuple[Label, Any], ...]
     invariant: str
+    dangling: bool = False
 
 
 class Orders:
@@ -156,7 +157,7 @@ class Orders:
             return None
         wrong = self._judge(self.outcomes, stage, answers, spans)
         if wrong is None:
-            return None
+            return self._dangling(stage)
         for left_out in self._choices(stage, answers):
             if self._judge(self._without(left_out), stage, answers, spans) is None:
                 return None
@@ -164,6 +165,13 @@ class Orders:
             if self._judge(self._taken_apart(left_out), stage, answers, spans) is None:
                 return None
         return wrong[0], wrong[1] + self._advice(stage, answers, spans)
+
+    def _dangling(self, stage: Stage) -> tuple[str, str] | None:
+        """A pointer to a page that is free, where no order leaves one: looked up before the page moved, and kept after it."""
+        left = [] if self.torn or any(one.dangling for one in self.outcomes) else dangling(stage)
+        if not left:
+            return None
+        return "D14", f"the driver names page {left[0]} in the end, which is free; after the operations one by one it names none"
 
     def _advice(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]]) -> str:
         """What would make an execution right: an operation that refused, and that the workload does not let say busy."""
@@ -336,7 +344,13 @@ def _ended(stage: Stage, sequence: tuple[Place, ...], merge: tuple[int, ...], an
     if torn:
         return Outcome(sequence, merge, said, (), "")
     readings = stage.readings(merge)
-    return Outcome(sequence, merge, said, readings, invariant(stage))
+    return Outcome(sequence, merge, said, readings, invariant(stage), bool(dangling(stage)))
+
+
+def dangling(stage: Stage) -> list[int]:
+    """The frames that are free and that the driver still names."""
+    named = pages_in(stage.workload.snapshot())
+    return sorted(pfn for pfn in named if pfn in stage.vm.pages and not stage.vm.pages[pfn]._refcount)
 
 
 def invariant(stage: Stage) -> str:

@@ -288,6 +288,23 @@ def named(state: object, pfn: int) -> int:
     return sum(named(part, pfn) for part in state)
 
 
+def pages_in(state: object) -> set[int]:
+    """The frames that a snapshot names."""
+    found: set[int] = set()
+    todo = [state]
+    while todo:
+        part = todo.pop()
+        if not isinstance(part, tuple):
+            continue
+        if len(part) == 3 and part[0] == "list":
+            found.update(part[2])
+        elif len(part) == 2 and part[0] == "page":
+            found.add(part[1])
+        else:
+            todo += part
+    return found
+
+
 ISOLATION_COUNT = re.compile(r"_?(nr_)?isolated(_pages|_count)?")
 """Attributes that count what is isolated now. Others that speak of isolation may be statistics."""
 ISOLATION_MARK = re.compile(r"_?(is_)?isolated")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
-from movable import GFP_KERNEL, AddressSpace, Page, PageIsolated, adjust_managed_page_count, put_page
+from movable import GFP_KERNEL, VM, AddressSpace, Page, PageIsolated, adjust_managed_page_count, put_page
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import _same, invariant
 from movable.concurrent.parts import LEFT_OUT
@@ -245,3 +245,47 @@ def test_orders_are_of_one_kind_where_work_is_queued_in_some_of_them_only() -> N
     found = interleavings(subject(AtHomeWorkload, AtHome), executions=60, scenarios=[made])
     assert not found.broken
     assert found.executions
+
+
+class Maps(Ring):
+    """Users map a slot's page; a move ends the mapping. ``late``: the mapping is made after the lock was dropped once."""
+
+    late = False
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.mapped: dict[int, Page] = {}
+
+    def map(self, slot: int) -> bool:
+        with self.lock:
+            page = self.slots[slot]
+            if page is not None and not self.late:
+                self.mapped[slot] = page
+        if page is not None and self.late:
+            with self.lock:
+                self.mapped[slot] = page
+        return page is not None
+
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        slot, answer = page.private, super().migratepage(mapping, newpage, page, mode)
+        if answer == 0:
+            with self.lock:
+                self.mapped.pop(slot, None)
+        return answer
+
+
+class MapsWorkload(RingWorkload):
+    factory = Maps
+    driver: Maps
+
+    @operation(slot=handle())
+    def map(self, slot: int) -> bool:
+        return self.driver.map(slot)
+
+
+def test_a_pointer_to_a_page_that_has_moved_is_left_by_no_order() -> None:
+    made = scenario("map", op("map", slot=0), migrate(), prefix=FILLED[:1])
+    late = type("Late", (Maps,), {"late": True})
+    broken = [interleavings(subject(MapsWorkload, driver), executions=200, scenarios=[made]).broken for driver in (Maps, late)]
+    assert [list(found) for found in broken] == [[], ["D14"]]
+    assert "names page 0 in the end, which is free" in broken[1]["D14"].what

@@ -15,6 +15,7 @@ from itertools import combinations, product
 
 from movable.concurrent.linearizability import Orders, refusal
 from movable.concurrent.plan.probe import APART, ORDERED, UNORDERED, Effect, meeting
+from movable.concurrent.plan.rare import rarely
 from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Subject, operations, reading
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
@@ -33,7 +34,8 @@ VARIANT_PART = 4
 KINDS = {
     "removal": 3, "operation and migration": 4, "operation and hurried migration": 2, "two migrations": 1,
     "operation and end of an isolation": 2, "two at one place": 1, "operation and itself": 3, "two operations": 4,
-    "two operations after a third": 3, "migration after another operation": 2, "operation and put-back": 1, "queued work": 2,
+    "what is seldom done": 3, "two operations after a third": 3, "migration after another operation": 2,
+    "operation and put-back": 1, "queued work": 2,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
     "two operations from one page": 1, "reading": 1, "a page made otherwise": 2, "another path": 1, "another path and migration": 1,
@@ -137,6 +139,7 @@ class _Planner:
             "operation and hurried migration": self._hurried, "two migrations": self._migrations,
             "operation and end of an isolation": self._late, "two at one place": self._one_place,
             "operation and itself": self._itself, "two operations": self._pairs,
+            "what is seldom done": self._seldom,
             "two operations after a third": self._after, "migration after another operation": self._migration_after,
             "operation and put-back": self._put_back, "queued work": self._workers,
             "reading": self._readings,
@@ -287,6 +290,20 @@ class _Planner:
         """Two operations, one of which goes another way since a third has changed what only the driver knows."""
         for state, changed in self._hidden:
             yield from self._pairs_with(changed, state, self._best(state))
+
+    def _seldom(self) -> Iterator[tuple[Scenario, int]]:
+        """What does nothing in the usual states, where it does: beside the core, itself, and every other operation."""
+        for state, effect in rarely(self.states):
+            page = effect.page if effect.page is not None else next(iter((*effect.gone, *state.pages)), None)
+            if page is not None:
+                yield self._made(state, effect, ("migrate_frame", page))
+            if not effect.lost:
+                yield self._made(state, effect, effect)
+            for two in self._best(state):
+                if two.action[1] != effect.action[1]:
+                    yield from self._pair(state, effect, [two])
+            if page is not None:
+                yield self._made(state, effect, ("put_back_frame", page))
 
     def _made_otherwise(self) -> Iterator[tuple[Scenario, int]]:
         """Two that use a page that was made with other arguments, for which one of them takes another path through the driver."""

@@ -1,0 +1,55 @@
+"""What does nothing in the usual states is raced where it does something."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs.drivers.ring import Ring, RingWorkload
+from docs.drivers.slab import SlabCache, SlabWorkload
+from movable import ClearPageMovable, Page, PageIsolated, list_del, lock_page, put_page, unlock_page
+from movable.concurrent.plan.derive import derive
+from movable.concurrent.plan.rare import rarely
+from movable.concurrent.plan.states import States
+from movable.concurrent.search import interleavings
+from movable.concurrent.stage import Subject
+
+
+class LooksOnce(SlabCache):
+    """Shrinks what was empty before it waited for the page lock."""
+
+    def _release(self, page: Page) -> int:
+        lock_page(page)
+        with self.lock:
+            if not PageIsolated(page):
+                list_del(page.lru)
+            self.count -= 1
+            page.private = 0
+            ClearPageMovable(page)
+        unlock_page(page)
+        put_page(page)
+        put_page(page)
+        return 1
+
+
+def test_a_state_is_found_where_it_does_something() -> None:
+    states = States(Subject(SlabWorkload, SlabCache))
+    states.states()
+    ((state, effect),) = rarely(states)
+    assert [action[1] for action in state.prefix] == ["store", "free"]  # nothing that could be left out
+    assert effect.action[1] == "shrink" and effect.gone
+
+
+def test_what_does_something_anyway_needs_none() -> None:
+    states = States(Subject(RingWorkload, Ring))
+    states.states()
+    assert not list(rarely(states))
+
+
+@pytest.mark.parametrize(("driver", "broken"), [(SlabCache, False), (LooksOnce, True)])
+def test_it_is_planned_and_finds_the_race(driver: type[SlabCache], broken: bool) -> None:
+    subject = Subject(SlabWorkload, driver)
+    planned = [one for one in derive(subject) if "where shrink does something" in one.name]
+    assert {"migration", "shrink"} in [set(one.task_names) for one in planned]
+    found = interleavings(subject, executions=100, scenarios=planned[:1])
+    assert not found.refused
+    assert bool(found.broken) == broken
