@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers_for_tests import hostile_drivers as hostile
-from tests.supervise.test_interrupt import ENV, ROOT, before_the_first_line, heed, workers
+from tests.supervise.test_interrupt import ENV, ROOT, before_the_first_line, heed, left_over
 from tests.trace.damage import damaged
 from tests.workload.test_token import HALF, made
 from tests.workload.token_mutants import mutants
@@ -88,10 +88,7 @@ class Chaos:
         assert process.returncode in CODES or shell, told
         assert "Traceback" not in err and "fault of movable's own" not in err, told
         assert "\x1b" not in out + err, told
-        end = time.monotonic() + 5
-        while workers(mark) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert not workers(mark), told
+        assert not left_over(mark), told
         left = [name for name in os.listdir(self.folder) if name.endswith(".part") or name.startswith(".")]
         assert not left, (told, left)
 
