@@ -189,7 +189,7 @@ def test_threads_and_processes_that_are_left_end_with_the_check(monkeypatch: pyt
     for driver in (hostile.LeavesThreads, hostile.LeavesProcesses, hostile.StopsItsKeeper):
         report = checked(driver)
         assert report.broken == []
-    assert not subprocess.run(["pgrep", "-f", "^sleep 747$"], capture_output=True, check=False).stdout
+    assert not subprocess.run(["pgrep", "-f", f"^sleep {hostile.SLEEP}$"], capture_output=True, check=False).stdout
 
 
 def test_with_isolate_off_the_driver_runs_here() -> None:

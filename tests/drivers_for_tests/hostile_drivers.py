@@ -14,6 +14,9 @@ from typing import Any
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, AddressSpace, Page
 
+SLEEP = f"747.{os.getpid()}"
+"""How long, in seconds, what is left behind sleeps: other runs of the tests on this machine have other processes."""
+
 
 class Hostile(Ring):
     """``act`` is what one of its callbacks does first."""
@@ -74,7 +77,7 @@ class Breeds(Hostile):
     def act(self) -> None:
         import subprocess
 
-        self.made = [subprocess.Popen(["sleep", "747"], start_new_session=True) for _ in range(25)]
+        self.made = [subprocess.Popen(["sleep", SLEEP], start_new_session=True) for _ in range(25)]
         time.sleep(1000)
 
 
@@ -280,7 +283,7 @@ class LeavesProcesses(Hostile):
 
         if not LeavesProcesses.started:
             LeavesProcesses.started = True
-            subprocess.Popen(["sleep", "747"], start_new_session=True)
+            subprocess.Popen(["sleep", SLEEP], start_new_session=True)
 
 
 class LowersTheLimit(Hostile):

@@ -128,9 +128,10 @@ def test_a_fork_ends_at_once_and_stands_on_the_board() -> None:
 
 
 def test_what_a_worker_started_ends_with_it() -> None:
-    do = "subprocess.Popen(['setsid', 'sleep', '7747']); subprocess.Popen('(sleep 7748 &); sleep 7749', shell=True); time.sleep(.2)"
-    ended(do)
-    assert not [pid for pid in processes() if b"sleep\x00774" in command_of(pid)]
+    long = f"774{os.getpid()}"  # as no process of another run of the tests on this machine sleeps
+    do = f"subprocess.Popen(['setsid', 'sleep', '{long}']); subprocess.Popen('(sleep {long} &); sleep {long}', shell=True)"
+    ended(f"{do}; time.sleep(.2)")
+    assert not [pid for pid in processes() if f"sleep\0{long}\0".encode() in command_of(pid)]
 
 
 def processes() -> list[int]:
