@@ -20,6 +20,13 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test is called the same in every process: workers that see other names run none of the tests."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: its name has an address; give ids=")
+
+
 @pytest.fixture(autouse=True)
 def _drivers_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("movable.contract.supervised.PATIENCE", 8.0)  # a fork of a large process is slow

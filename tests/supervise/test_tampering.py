@@ -37,7 +37,7 @@ def test_what_is_as_it_was_is_not_named() -> None:
         (page.Page, "data", property(lambda page: b"")),
         (answers.EqualToAll, "__repr__", staticmethod(lambda: "")),
     ],
-    ids=repr,
+    ids=["function", "equal to all", "None", "property", "static method"],
 )
 def test_a_part_that_is_replaced_is_named(place: Any, name: str, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tampering.parts()
