@@ -50,8 +50,10 @@ MOST_PROCESSES = 100
 """Processes that a worker may have made, and they in turn."""
 MOST_IN_ALL = 10 * MOST_PROCESSES
 """The same with those that have keepers of their own, or say so."""
-FILES = 4
-"""A file that a worker writes may have this part of the bytes that its memory may have."""
+FILE_SHARE = 4
+"""What its memory may have is so many times what a file may have that a worker writes."""
+MOST_OPEN = 4096
+"""Files that it may have open at once."""
 MOST_STRAYS = 10
 """Different lines about exceptions that nobody takes."""
 LONGEST_COMMAND = 64 << 20
@@ -227,7 +229,7 @@ def become_worker(terms: Terms, given: Record, parent: int, descriptors: list[in
         forks.watch(terms.board)
         landlock.keep_signals()
         limit_memory(terms.memory)
-        limit_files(terms.memory // FILES)
+        limit_files(terms.memory // FILE_SHARE, MOST_OPEN)
         limit_processes(MOST_IN_ALL)
         code = _do(terms.work, Sender(channel, terms.key), given, parts)
     except BaseException:  # nothing may come back to where the keeper was forked

@@ -83,11 +83,13 @@ def limit_processes(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (wanted, hard))
 
 
-def limit_files(most: int) -> None:
-    """No file that this process writes, be it one in memory, grows beyond so many bytes: the write fails."""
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (wanted, wanted))
+def limit_files(most: int, number: int) -> None:
+    """No file that this process writes, be it one in memory, grows beyond ``most`` bytes: the write fails. It has at most so many
+    open: a million of them take seconds to close when it is killed."""
+    for limit, wanted in ((resource.RLIMIT_FSIZE, most), (resource.RLIMIT_NOFILE, number)):
+        hard = resource.getrlimit(limit)[1]
+        wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(limit, (wanted, wanted))
 
 
 class Load(NamedTuple):

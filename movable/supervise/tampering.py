@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import sys
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 LIBRARY = ("builtins", "os", "time", "json", "struct")
 """Modules of Python's whose functions the kit calls; others may replace them too, so that they count where the kit has failed."""
 MAX_NAMES = 3
 """Replaced parts that are named."""
 METHODS = (FunctionType, property, staticmethod, classmethod)
+TABLES = frozenset((tuple, list, dict, set, frozenset))
 
-Parts = dict[str, tuple[object, object]]
-"""A function, class or method by its name, and of a function its code."""
+Parts = dict[str, tuple[object, int | CodeType | None]]
+"""A function, class, method or constant by its name, and of a function its code, of a table how long it is: some grow."""
 
 
 def parts() -> Parts:
-    """Every function and class of the kit that is loaded, and every method, by its name; those of LIBRARY too."""
+    """Every function, class, method and constant of the kit that is loaded, by its name; functions and classes of LIBRARY too."""
     found: Parts = {}
     for name, module in list(sys.modules.items()):
         if isinstance(module, ModuleType) and (name.startswith("movable.") or name in LIBRARY):
             for word, value in vars(module).items():
-                if callable(value):
+                if callable(value) or (word.isupper() and name.startswith("movable.")):
                     found[f"{name}.{word}"] = _part(value)
                 if isinstance(value, type) and value.__module__ == name and name.startswith("movable."):
                     found.update(_methods(f"{name}.{word}", value))
@@ -32,7 +34,9 @@ def _methods(name: str, cls: type) -> Parts:
     return {f"{name}.{word}": _part(value) for word, value in vars(cls).items() if isinstance(value, METHODS)}
 
 
-def _part(value: object) -> tuple[object, object]:
+def _part(value: Any) -> tuple[object, int | CodeType | None]:
+    if type(value) in TABLES:
+        return value, len(value)
     return value, value.__code__ if type(value) is FunctionType else None
 
 
@@ -48,8 +52,9 @@ def replaced(before: Parts, library: bool) -> str:
     return ", ".join(names[:MAX_NAMES]) + more
 
 
-def _is_another(now: tuple[object, object] | None, before: tuple[object, object]) -> bool:
-    """Whether a part is not what it was: gone, with other code, or replaced by what is not the kit's either."""
+def _is_another(now: tuple[object, int | CodeType | None] | None, before: tuple[object, int | CodeType | None]) -> bool:
+    """Whether a part is not what it was: gone, with other code, shorter, or replaced by what is not the kit's either."""
     if now is not None and now[0] is before[0]:
-        return now[1] is not before[1]
+        length, was = now[1], before[1]
+        return length < was if isinstance(length, int) and isinstance(was, int) else length is not was
     return now is None or not str(getattr(now[0], "__module__", None)).startswith("movable.")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from movable.mm import page
+from movable.rules import table
+from movable.rules.stream import monitor
 from movable.sequential import answers
 from movable.shown import literal, shown
 from movable.supervise import tampering
@@ -36,8 +38,9 @@ def test_what_is_as_it_was_is_not_named() -> None:
         (page, "put_page", None),
         (page.Page, "data", property(lambda page: b"")),
         (answers.EqualToAll, "__repr__", staticmethod(lambda: "")),
+        (monitor, "CHECKS", ()),
     ],
-    ids=["function", "equal to all", "None", "property", "static method"],
+    ids=["function", "equal to all", "None", "property", "static method", "constant"],
 )
 def test_a_part_that_is_replaced_is_named(place: Any, name: str, now: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tampering.parts()
@@ -50,6 +53,15 @@ def test_a_function_with_the_code_of_another_is_named(monkeypatch: pytest.Monkey
     before = tampering.parts()
     monkeypatch.setattr(shown, "__code__", (lambda what, most=0: "").__code__)
     assert "movable.shown.shown" in tampering.replaced(before, library=False)
+
+
+def test_a_table_that_is_emptied_is_named_and_one_that_grows_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tampering.parts()
+    monkeypatch.setitem(table.RULES, "D99", table.RULES["D1"])
+    assert tampering.replaced(before, library=False) == ""
+    for rule in list(table.RULES)[:2]:
+        monkeypatch.delitem(table.RULES, rule)
+    assert "movable.rules.table.RULES" in tampering.replaced(before, library=False)
 
 
 def test_a_part_of_the_kits_in_place_of_another_is_its_own_doing(monkeypatch: pytest.MonkeyPatch) -> None:
