@@ -6,7 +6,7 @@ returns.
 
 from __future__ import annotations
 
-from errno import EACCES, EINVAL, ENOSPC, ERANGE
+from errno import EACCES, EBUSY, EINVAL, ENODEV, ENOSPC, ERANGE
 from typing import TYPE_CHECKING
 
 from movable.mm.mempolicy import mpol_rebind, nodes_point
@@ -24,13 +24,14 @@ class Cpuset:
     has, or all that the parent has. ``old_mems_allowed`` is where the pages of its tasks were placed last.
     """
 
-    __slots__ = ("children", "effective_mems", "mems_allowed", "name", "old_mems_allowed", "parent", "tasks", "user")
+    __slots__ = ("children", "effective_mems", "mems_allowed", "name", "old_mems_allowed", "parent", "removed", "tasks", "user")
 
     def __init__(self, user: Userspace, name: str, parent: Cpuset | None) -> None:
         self.user = user
         self.name = name
         self.parent = parent
         self.children: list[Cpuset] = []
+        self.removed = False
         self.tasks: set[Process] = set()
         if parent is None:
             self.mems_allowed = self.effective_mems = self.old_mems_allowed = user.memory_nodes
@@ -49,13 +50,17 @@ class Cpuset:
 
     def members(self) -> list[Process]:
         """The living tasks, by pid."""
+        self.members_point("ar")
         return sorted(self.tasks, key=lambda task: task.pid)
 
     def write_mems(self, text: str) -> int:
         """Write to cpuset.mems: 0, -EACCES for the root, -EINVAL, -ERANGE or -ENOSPC (update_nodemask)."""
         if self.parent is None:
             return -EACCES
-        text = text.strip()
+        with self.user.cgroup_mutex:
+            return -ENODEV if self.removed else self._write_mems(text.strip())
+
+    def _write_mems(self, text: str) -> int:
         try:
             mask = parse_nodelist(text)
         except ValueError:
@@ -66,7 +71,7 @@ class Cpuset:
             return -EINVAL
         if mask == self.mems_allowed:
             return 0
-        if self.tasks and not mask and self.mems_allowed and not self.user.era.empty_mems_with_tasks:
+        if self.members() and not mask and self.mems_allowed and not self.user.era.empty_mems_with_tasks:
             return -ENOSPC
         self._point("aw")
         self.mems_allowed = mask
@@ -94,13 +99,19 @@ class Cpuset:
         self.old_mems_allowed = mems
 
     def attach(self, task: Process) -> int:
-        """Write a task's pid to cgroup.procs: it leaves its group for this one (cpuset_attach); 0.
+        """Write a task's pid to cgroup.procs: it leaves its group for this one (cpuset_attach); 0, or -ENODEV in one that is gone.
 
         Between groups with the same nodes nothing is bound again, and nothing moves.
         """
+        with self.user.cgroup_mutex:
+            return -ENODEV if self.removed else self._attach(task)
+
+    def _attach(self, task: Process) -> int:
         former = task.cpuset
+        former.members_point("aw")
         if former is self or task not in former.tasks:
             return 0
+        self.members_point("aw")
         former.tasks.discard(task)
         self.tasks.add(task)
         task.cpuset = self
@@ -109,6 +120,21 @@ class Cpuset:
             change_mm(task, self.effective_mems, former.old_mems_allowed, self.effective_mems)
         self.old_mems_allowed = self.effective_mems
         return 0
+
+    def remove(self) -> int:
+        """The group goes (rmdir): 0, or -EBUSY where it has tasks, -ENODEV where it is gone."""
+        with self.user.cgroup_mutex:
+            if self.removed or self.members():
+                return -ENODEV if self.removed else -EBUSY
+            assert self.parent is not None
+            self.parent.children.remove(self)
+            self.removed = True
+            return 0
+
+    def members_point(self, op: str) -> None:
+        """Which tasks are in a group is one location, where tasks run."""
+        if self.user.vm.seam is not None:
+            self.user.vm.seam.point(op, ("cgroup.procs", self.name))
 
     def _point(self, op: str) -> None:
         """The nodes of a group are one location, where tasks run."""

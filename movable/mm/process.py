@@ -122,6 +122,7 @@ class Process:
             mmput(mm)
         self.mempolicy = None
         self.state = ZOMBIE
+        self.cpuset.members_point("aw")
         self.cpuset.tasks.discard(self)
         if reap:
             self.reap()

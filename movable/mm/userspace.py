@@ -57,6 +57,7 @@ class Userspace:
         self.anon_vmas: dict[int, AnonVma] = {}
         self.files: dict[str, Inode] = {}
         self.inodes = 0
+        self.cgroup_mutex = vm.mutex("cgroup_mutex")
         self.top_cpuset = Cpuset(self, "", None)
         self.tasks: dict[int, Process] = {}
         self._next_pid = FIRST_PID
@@ -79,9 +80,12 @@ class Userspace:
     def spawn(self, comm: str, *, uid: int = 0, cpu: int = 0, cpuset: Cpuset | None = None) -> Process:
         """A new process with empty memory, in a cpuset (default: the root group)."""
         group = self.top_cpuset if cpuset is None else cpuset
+        if self.vm.seam is not None:
+            self.vm.seam.point("aw", ("pids",))
         task = Process(self, self._next_pid, comm, group, uid=uid, cpu=cpu)
         self._next_pid += 1
         task.mm = MmStruct(self, f"{comm} {task.pid}")
+        group.members_point("aw")
         group.tasks.add(task)
         self.tasks[task.pid] = task
         return task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from errno import EINVAL, ENXIO, ESRCH
+from errno import EINVAL, ENOENT, ENXIO, ESRCH
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -116,8 +116,10 @@ def write_file(user: Userspace, groups: dict[str, Cpuset], value: str, path: str
         return 0
     found = GROUP.fullmatch(path)
     group = groups.get(found[1] or "") if found else None
-    if found is None or group is None or found[2] not in ("cpuset.mems", "cgroup.procs", "cgroup.subtree_control"):
+    if found is None or found[2] not in ("cpuset.mems", "cgroup.procs", "cgroup.subtree_control"):
         raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
+    if group is None:
+        return -ENOENT
     if found[2] == "cpuset.mems":
         return group.write_mems(value)
     return _attach(user, group, value) if found[2] == "cgroup.procs" else 0  # the controller is there in any case

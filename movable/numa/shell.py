@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import ENODEV, ENOENT
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
@@ -359,6 +360,7 @@ class Shell:
     @property
     def files(self) -> dict[str, Callable[[], str]]:
         """What can be read now, by path."""
+        self.groups_point("ar")
         return files(self.user, self.groups)
 
     def read_file(self, path: str) -> str:
@@ -386,6 +388,7 @@ class Shell:
 
     def write_file(self, value: str, path: str) -> int:
         """What a write of ``value`` to a file answers: 0 or -errno."""
+        self.groups_point("ar")
         return write_file(self.user, self.groups, value, path)
 
     def _do_sysctl(self, words: list[str]) -> Iterator[str]:
@@ -401,10 +404,11 @@ class Shell:
         twice = words[:1] == ["-p"]
         words = words[twice:]
         name = _group_of(words)
-        if twice and name in self.groups:
-            return
         if name is None:
             raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME")
+        self.groups_point("aw")
+        if name in self.groups and twice:
+            return
         if name in self.groups:
             yield f"mkdir: cannot create directory '{words[0]}': File exists"
             return
@@ -415,14 +419,19 @@ class Shell:
         name = _group_of(words)
         if name is None:
             raise UsageError("rmdir: write rmdir /sys/fs/cgroup/NAME")
+        self.groups_point("ar")
         group = self.groups.get(name)
-        if group is None or group.tasks:
-            why_not = "No such file or directory" if group is None else "Device or resource busy"
-            yield f"rmdir: failed to remove '{words[0]}': {why_not}"
+        ret = -ENOENT if group is None else group.remove()
+        if group is None or ret:
+            yield f"rmdir: failed to remove '{words[0]}': {os.strerror(ENOENT if ret == -ENODEV else -ret)}"
             return
-        assert group.parent is not None  # only the root, which has no name, has none
-        group.parent.children.remove(group)
+        self.groups_point("aw")
         del self.groups[group.name]
+
+    def groups_point(self, op: str) -> None:
+        """Which groups there are is one location, where tasks run."""
+        if self.vm.seam is not None:
+            self.vm.seam.point(op, ("groups",))
 
     # processes
 

@@ -55,6 +55,29 @@ def test_who_is_killed_ends_its_call_and_keeps_its_memory_until_a_mover_is_done(
     assert {row[first] for row in found.counts} == answers
 
 
+PROCS = "/sys/fs/cgroup/a/cgroup.procs"
+REMOVED = "rmdir: failed to remove '/sys/fs/cgroup/a': Device or resource busy"
+EXISTS = "mkdir: cannot create directory '/sys/fs/cgroup/b': File exists"
+LATE = {"sh: write error: No such file or directory", "sh: write error: No such device"}
+
+
+@pytest.mark.parametrize(
+    ("scene", "tasks", "answers"),
+    [
+        ([], ["mkdir /sys/fs/cgroup/b", "mkdir /sys/fs/cgroup/b"], {("-", EXISTS), (EXISTS, "-")}),
+        ([], ["rmdir /sys/fs/cgroup/a", f"echo 101 > {PROCS}"], {(REMOVED, "-"), *(("-", late) for late in LATE)}),
+        ([], [f"cat {PROCS}", f"echo 101 > {PROCS}"], {("-", "-"), ("101", "-")}),
+        ([f"echo 101 > {PROCS}"], ["kill 101", "rmdir /sys/fs/cgroup/a"], {("-", "-"), ("-", REMOVED)}),
+        ([], ["fork 101", "fork 101"], {("[fork] 102", "[fork] 103"), ("[fork] 103", "[fork] 102")}),
+    ],
+)
+def test_groups_and_pids_are_seen_before_and_after_they_change(
+    scene: list[str], tasks: list[str], answers: set[tuple[str, str]]
+) -> None:
+    found = search("touch 4K", "mkdir /sys/fs/cgroup/a", *scene, "together:", *tasks).run(100)
+    assert found.complete and {(first, second) for first, second, _ in found.counts} == answers
+
+
 def test_two_movers_and_a_limit() -> None:
     found = search("touch 4K", "together:", "move_pages 101 0 to 1", "balance 101 0 to 1").run(25)
     assert not found.complete
