@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from movable.contract import cli_check
 from movable.contract.cli_check import progress, seconds
-from movable.eras import DEFAULT, Era
+from movable.eras import DEFAULT, ERAS, Era
 from movable.eras import era as era_called
 from movable.errors import UsageError
 
@@ -147,14 +147,26 @@ def _port_here(target: str, old: Era, new: Era) -> int:
 
 
 def _add_eras(verbs: Verbs) -> None:
-    verb = verbs.add_parser("eras", help="show what differs between the kernels that the machine runs as")
+    verb = verbs.add_parser(
+        "eras",
+        help="show what differs between the kernels that the machine runs as",
+        description="Show what differs between the kernels that the machine runs as: all of them, or those that are named; of one "
+        "alone, everything that it says.",
+    )
+    verb.add_argument("eras", nargs="*", metavar="ERA", help="such as 6.1 7.3")
+    verb.add_argument("--json", metavar="FILE", help="write the values as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_eras)
 
 
 def _eras(arguments: argparse.Namespace) -> int:
-    from movable.eras.table import markdown
+    from movable.eras.table import markdown, to_json
+    from movable.files import write_json
 
-    print(markdown(), end="")
+    eras = [era_called(name) for name in dict.fromkeys(arguments.eras or ERAS)]
+    if arguments.json:
+        write_json(arguments.json, to_json(eras))
+    if arguments.json != "-":
+        print(markdown(eras), end="")
     return 0
 
 

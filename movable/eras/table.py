@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from collections.abc import Collection
+from dataclasses import asdict, fields
 from textwrap import dedent
+from typing import Any
 
 from movable.eras import ERAS, Era
 
@@ -25,10 +27,14 @@ def meanings() -> dict[str, str]:
     return found
 
 
-def differing() -> list[str]:
-    """The features that are not the same in all eras, in their order."""
-    names = [field.name for field in fields(Era) if field.name not in ("name", "kernels")]
-    return [name for name in names if len({repr(getattr(era, name)) for era in ERAS.values()}) > 1]
+def features() -> list[str]:
+    """What an era says, in order, beside its name and the kernels that it stands for."""
+    return [field.name for field in fields(Era) if field.name not in ("name", "kernels")]
+
+
+def differing(eras: Collection[Era] = tuple(ERAS.values())) -> list[str]:
+    """The features that are not the same in all ``eras``, in their order."""
+    return [name for name in features() if len({repr(getattr(era, name)) for era in eras}) > 1]
 
 
 def shown(era: Era, name: str) -> str:
@@ -47,11 +53,17 @@ def shown(era: Era, name: str) -> str:
     return " ".join(map(str, value)) or "-" if isinstance(value, tuple) else str(value)
 
 
-def markdown() -> str:
-    """The table of docs/eras.md: one row for each behaviour that differs."""
+def markdown(eras: Collection[Era] = tuple(ERAS.values())) -> str:
+    """The table of docs/eras.md: one row for each behaviour that differs between ``eras``; of one alone, all that it says."""
     said = meanings()
-    lines = [f"| feature | what it says | {' | '.join(ERAS)} |", f"|{'---|' * (2 + len(ERAS))}"]
-    for name in differing():
-        values = " | ".join(shown(era, name) for era in ERAS.values())
+    lines = [f"| feature | what it says | {' | '.join(era.name for era in eras)} |", f"|{'---|' * (2 + len(eras))}"]
+    for name in differing(eras) if len(eras) > 1 else features():
+        values = " | ".join(shown(era, name) for era in eras)
         lines.append(f"| `{name}` | {said[name].replace('``', '`')} | {values} |")
     return "\n".join(lines) + "\n"
+
+
+def to_json(eras: Collection[Era] = tuple(ERAS.values())) -> dict[str, Any]:
+    """The values as they are, in schema movable.eras/1: for each era its ``kernels`` and every feature; and what features mean."""
+    said = {name: text.replace("``", "") for name, text in meanings().items()}
+    return {"schema": "movable.eras/1", "eras": {era.name: asdict(era) for era in eras}, "meanings": said}

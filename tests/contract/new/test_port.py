@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from movable.contract import check
 from movable.contract.museum import exhibits
 from movable.contract.new.scaffold import scaffold
 from movable.eras import ERAS
-from movable.eras.table import differing, markdown, meanings
+from movable.eras.table import differing, features, markdown, meanings
 from movable.registry import find, load
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +83,18 @@ def test_the_table_of_eras() -> None:
     page = (ROOT / "docs" / "eras.md").read_text()
     assert markdown() in page, "write movable.eras.table.markdown() to docs/eras.md"
     assert main(["eras"]) == 0
+
+
+def test_two_eras_side_by_side_and_the_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eras", "6.17", "7.3"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("| feature | what it says | 6.17 | 7.3 |") and "`balloon_core`" in out and "`sticky_mark`" not in out
+    assert main(["eras", "7.3"]) == 0 and "`sticky_mark`" in capsys.readouterr().out
+    assert main(["eras", "--json", "-"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["schema"] == "movable.eras/1" and set(record["eras"]) == set(ERAS)
+    assert set(record["eras"]["7.3"]) - {"name", "kernels"} == set(record["meanings"]) == set(features())
+    assert main(["eras", "6.12"]) == 2 and "a kernel 6.12 runs as 6.1" in capsys.readouterr().err
 
 
 def test_exhibits_say_in_which_kernels_they_are_bugs(capsys: pytest.CaptureFixture[str]) -> None:
