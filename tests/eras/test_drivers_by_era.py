@@ -192,7 +192,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "the flags of the swap cache": ("", {"fill": lambda self, *page: flagged(self, *page, PG_swapbacked, PG_owner_priv_1)}),
     "another page is only tried": ("", {"migrate_page": tries_another}),
     "PG_uptodate by hand": ("D7", {"fill": lambda self, *page: flagged(self, *page, PG_uptodate)}),
-    "a type without operations": ("D7", {"mark": lambda self, page: (SetPageZsmalloc(page), SetPageMovableOps(page))}),
+    "a type without operations": ("D7", {"mark": then(lambda self, page: SetPageZsmalloc(page), SetPageMovableOps)}),
     "no type": ("D7", {"mark": lambda self, page: SetPageMovableOps(page)}),
     "the mark is taken back": ("D19b", {"retire": then(Boxes.retire, ClearPageMovable)}),
     "its bit is cleared": ("D19b", {"retire": then(Boxes.retire, lambda page: clear_page_flag(page, PG_uptodate))}),
