@@ -129,7 +129,31 @@ def meeting(one: Effect, two: Effect) -> int:
     return found
 
 
-# One look at one machine: what is compared afterwards is taken before, in the same order.
+_RAISED = object()
+
+
+def _answer(stage: Stage, action: Action, notes: _Notes, raised: Callable[[BaseException], object]) -> object:
+    """What the action answers while ``notes`` are taken of what it uses; _RAISED when it raises, which is handed to ``raised``."""
+    hooks: Hooks | None = None
+    try:
+        _, hooks = watch(notes, stage.vm, stage.workload)
+        if stage.subject.ambient:
+            stage.subject.ambient.watch(hooks)
+        notes.uses.clear()
+        notes.path.clear()
+        with watchdog(SECONDS_PER_ORDER):
+            return stage.do(stage.users[0], action)
+    except BaseException as error:
+        if by_hand(error) or isinstance(error, Blocked):
+            raise
+        raised(error)
+        return _RAISED
+    finally:
+        stage.vm.install(None)
+        if hooks is not None:
+            hooks.release()
+
+
 def probe(
     subject: Subject, prefix: tuple[Action, ...], action: Action, variant: int = 0, raised: Callable[[BaseException], object] = str
 ) -> Effect | None:
@@ -145,24 +169,9 @@ def probe(
     notes = _Notes(subject.workload)
     before, in_use = set(stage.pages or ()), stage.frames_in_use()
     reads = stage.readings(())
-    hooks: Hooks | None = None
-    try:
-        _, hooks = watch(notes, vm, stage.workload)
-        if subject.ambient:
-            subject.ambient.watch(hooks)
-        notes.uses.clear()
-        notes.path.clear()
-        with watchdog(SECONDS_PER_ORDER):
-            answer = stage.do(user, action)
-    except BaseException as error:
-        if by_hand(error) or isinstance(error, Blocked):
-            raise
-        raised(error)
+    answer = _answer(stage, action, notes, raised)
+    if answer is _RAISED:
         return None
-    finally:
-        vm.install(None)
-        if hooks is not None:
-            hooks.release()
     after = {page.pfn for page in stage.workload.pages()}
     touched = {key[1] for key in notes.uses if isinstance(key, tuple) and key[0] == "page" and len(key) == 3}
     gained = sum(1 for key in user.model if key not in stage.before)
