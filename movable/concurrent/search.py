@@ -304,9 +304,7 @@ def interleavings(  # long: the front door, with the order of all phases
     found: dict[str, Sighting] = {}
     try:
         plan = planned(subject, scenarios, deadline, executions, fatal)
-        searches = _searches(plan, subject, known, seed)
-        for search in searches:
-            search.go_on((before or {}).get(search.report.what), fatal.get(search.report.what, ""))
+        searches = _searches(plan, subject, known, seed, before or {}, fatal)
         result.scenarios = [search.report for search in searches]
         result.take_plan(plan)
         spent = sum(search.report.executions for search in searches)
@@ -322,22 +320,20 @@ def interleavings(  # long: the front door, with the order of all phases
         result.refused = f"interleavings were not explored: the driver does not end by itself ({error})"
     end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
     for rule, sighting in found.items():
-        board.enter("stories", rule)
-        if rule in fatal:
-            what = f"{words_of(sighting.failure)} (when it was to be explained, {fatal[rule]})"
-            result.broken[rule] = Explanation(rule, sighting.trial.scenario, what)
-        else:
-            result.broken[rule] = _explained(sighting, end)
+        result.broken[rule] = _explained(rule, sighting, fatal.get(rule), end)
     result.finish(subject, began)
     return result
 
 
-def _explained(sighting: Sighting, end: float | None) -> Explanation:
-    """A failure with its story; without one where the driver does not even come to its scenario again."""
+def _explained(rule: str, sighting: Sighting, ended: str | None, end: float | None) -> Explanation:
+    """A failure with its story; without one where that ``ended`` a process, or the driver does not come to its scenario again."""
+    board.enter("stories", rule)
+    if ended is not None:
+        what = f"{words_of(sighting.failure)} (when it was to be explained, {ended})"
+        return Explanation(rule, sighting.trial.scenario, what)
     try:
         return explain_failure(sighting, end)
     except (Exception, Blocked) as error:
-        rule = rule_of_failure(sighting.failure)
         what = f"{words_of(sighting.failure)} (it could not be run again: {_one_line(error)})"
         return Explanation(rule, sighting.trial.scenario, what)
 
@@ -370,12 +366,17 @@ def named_variant(workload: type[Workload], number: int) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items()) or "no options"
 
 
-def _searches(plan: Plan, subject: Subject, known: frozenset[str], seed: int) -> list[ScenarioSearch]:
+def _searches(
+    plan: Plan, subject: Subject, known: frozenset[str], seed: int, before: Mapping[str, Explored], fatal: Mapping[str, str]
+) -> list[ScenarioSearch]:
+    """A search for each scenario, from where another process left it."""
     searches = []
     for scenario in plan:
         trial = Trial(subject, scenario)
         trial.known = known
-        searches.append(ScenarioSearch(trial, seed, weight(plan, scenario.name)))
+        search = ScenarioSearch(trial, seed, weight(plan, scenario.name))
+        search.go_on(before.get(search.report.what), fatal.get(search.report.what, ""))
+        searches.append(search)
     return searches
 
 
