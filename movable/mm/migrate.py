@@ -453,8 +453,7 @@ def _lock_and_move_lru(page: Page, newpage: Page, force: bool, mode: int) -> int
     if not trylock_page(page) and not _wait_for_lock(page, force, mode):
         return -EAGAIN
     if seam is not None:
-        seam.migration_step(2, page, newpage)
-        seam.peek(page, "writeback")
+        seam.migration_step(2, page, newpage, "writeback")
     rc = _await_writeback(page, force, mode) if page._flags >> PG_writeback & 1 else 0
     if rc == 0:
         if seam is not None:

@@ -303,8 +303,7 @@ class TwoPartLoop(BatchLoop):
             seam.migration_step(1, page, newpage)
         if trylock_page(page):
             if seam is not None and self.vm.userspace is not None:
-                seam.migration_step(2, page, newpage)
-                seam.peek(page, "writeback")
+                seam.migration_step(2, page, newpage, "writeback")
             rc = self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
         else:
             rc = self.lock_source(page, newpage, mode)
@@ -325,8 +324,7 @@ class TwoPartLoop(BatchLoop):
             return -EAGAIN
         lock_page(page)
         if self.seam is not None and self.vm.userspace is not None:
-            self.seam.migration_step(2, page, newpage)
-            self.seam.peek(page, "writeback")
+            self.seam.migration_step(2, page, newpage, "writeback")
         return self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
 
     def await_writeback(self, page: Page, mode: int) -> int:

@@ -113,8 +113,7 @@ def move_page(
     copies_first = page.vm.era.copies_first
     if copies_first:
         if page.seam is not None:
-            page.seam.peek(page, "refs")
-            page.seam.migration_step(6, page, newpage)
+            page.seam.migration_step(6, page, newpage, "refs")
         if page._refcount != expected_references(mapping, page):
             return -EAGAIN
         copy_content(newpage, page)
@@ -138,8 +137,7 @@ def migrate_page_copy(newpage: Page, page: Page) -> None:
 def copy_content(newpage: Page, page: Page) -> None:
     """The content of the old page goes to the new one (step 12)."""
     if page.seam is not None:
-        page.seam.migration_step(12, page, newpage)
-        page.seam.event("copy_lru_page", newpage, source=page.pfn, mapcount=page._mapcount + 1)
+        page.seam.copy_lru_page(newpage, page)
     copy_user_page(newpage, page)
 
 

@@ -233,8 +233,10 @@ class Tracepoints:
 
     # the migration loop
 
-    def migration_step(self, step: int, page: Page, newpage: Page) -> None:
-        """A step of movable.mm.migrate.STEPS begins; a driver's page has no such steps."""
+    def migration_step(self, step: int, page: Page, newpage: Page, part: str = "") -> None:
+        """A step of movable.mm.migrate.STEPS begins, which looks at a part of the page; a driver's page has no such steps."""
+        if part:
+            self.peek(page, part)
         if page.vm.userspace is not None and page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE:
             self.event("migration_step", page, step=step, newpage=newpage.pfn)
 
@@ -248,6 +250,11 @@ class Tracepoints:
         if ret == 0 and by_driver:
             self.event("migrated", page, newpage=newpage.pfn)
         self.event("move_to_new_page_ret", page, newpage=newpage.pfn, ret=ret)
+
+    def copy_lru_page(self, newpage: Page, page: Page) -> None:
+        """The content of a page goes to the target of its move (step 12)."""
+        self.migration_step(12, page, newpage)
+        self.event("copy_lru_page", newpage, source=page.pfn, mapcount=page._mapcount + 1)
 
     # calls of a driver
 
