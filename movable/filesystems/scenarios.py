@@ -148,7 +148,7 @@ class Stage:
             raise Broken("F7", what)
         for name in ("read", "load", "pinned"):
             if self.seen.get(name, OLD) not in (OLD, NEW, b""):
-                raise Broken("F2", f"a {name} beside it gave {self.seen[name]!r}, where {OLD!r} and {NEW!r} were written")
+                raise Broken("F2", f"a {name} at the same time gave {self.seen[name]!r}, where {OLD!r} and {NEW!r} were written")
         if "cut" not in self.seen:
             self._survives(machine)
 

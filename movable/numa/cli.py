@@ -152,8 +152,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _add_outcomes(parts: Verbs) -> None:
     verb = parts.add_parser(
         "outcomes",
-        help="play commands beside each other in every interleaving, and count what they answer",
-        description="Play a script whose last commands, below a line 'together:', run beside each other: every interleaving is "
+        help="play commands at the same time, in every interleaving, and count what they answer",
+        description="Play a script whose last commands, below a line 'together:', run at the same time: every interleaving is "
         "played on a fresh machine, and the table shows which answers a caller can see. Exit code 1 when one goes wrong.",
     )
     verb.add_argument("script", metavar="SCRIPT", nargs="?", default="-", help="the script, - or nothing for standard input")

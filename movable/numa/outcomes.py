@@ -1,4 +1,4 @@
-"""Which answers a caller can see when commands run beside each other: every interleaving is played, and its answers are counted.
+"""Which answers a caller can see when commands run at the same time: every interleaving is played, and its answers are counted.
 
 The script is one for ``movable numa run``, with a line ``together:``. What is above it sets the scene; each line below is a task.
 """

@@ -139,7 +139,7 @@ class Stage:
 
 
 def scene(names: str, era: str | Era, pages: int = 1, shared: bool = False) -> Callable[[Scheduler], Scene]:
-    """The tasks by name, run beside each other."""
+    """The tasks by name, run at the same time."""
 
     def program(scheduler: Scheduler) -> Scene:
         stage = Stage(scheduler, era, pages, shared, "reclaim" in names)

@@ -1,4 +1,4 @@
-"""What commands answer when they run beside each other: all that can be seen, and nothing that cannot."""
+"""What commands answer when they run at the same time: all that can be seen, and nothing that cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans the concurrent scenarios of a driver: each operation beside itself, beside every other, and beside what the core does.
+"""Plans the scenarios of a driver: each operation at the same time as itself, as every other, and as what the core does.
 
 Every kind of scenario has its quota, so that no kind is hidden by the names or the number of another, and the plan grows with the
 budget. Inside a kind come first those whose tasks use one location with no lock in common; equals are turned by the seed, so that
@@ -224,7 +224,7 @@ class _Planner:
                         yield self._made(one, effects[nth], ("migrate_frame", page))
 
     def _hurried(self) -> Iterator[tuple[Scenario, int]]:
-        """Operations beside a migration that must not wait, where the driver takes another path in one."""
+        """Operations while a migration runs that must not wait, where the driver takes another path in one."""
         one = self.known["one"]
         first = next(iter(one.pages), None)
         if first is None:
@@ -273,7 +273,7 @@ class _Planner:
         return action
 
     def _itself(self) -> Iterator[tuple[Scenario, int]]:
-        """Each operation beside itself: with other arguments of the same effect, and with the very same."""
+        """Each operation twice at the same time: with other arguments of the same effect, and with the very same."""
         for state in (self.known["few"], self.known["one"]):
             for effects in state.effects.values():
                 yield from self._pair(state, effects[0], effects)
@@ -317,7 +317,7 @@ class _Planner:
                 yield from self._pair(state, one, [two])
 
     def _paths(self) -> Iterator[tuple[Scenario, int]]:
-        """What takes another path with other arguments, beside every operation."""
+        """What takes another path with other arguments, while every operation runs."""
         for other in self._other_paths():
             for two in self._best(self.known["few"]):
                 yield from self._pair(self.known["few"], other, [two])
@@ -338,7 +338,7 @@ class _Planner:
             yield from self._moved(state, (one for one in self._best(state) if one.action[1] in changed))
 
     def _moved(self, state: State, effects: Iterable[Effect]) -> Iterator[tuple[Scenario, int]]:
-        """Operations beside a migration of the very page that each is about."""
+        """Operations while a migration runs of the very page that each is about."""
         for effect in effects:
             if effect.page is not None:
                 yield self._made(state, effect, ("migrate_frame", effect.page))
@@ -349,7 +349,7 @@ class _Planner:
             yield from self._pair(one, first[0], second)
 
     def _others(self) -> Iterator[tuple[Scenario, int]]:
-        """Further kinds of effect, refusals too, beside the best arguments of every operation; and beside put-back."""
+        """Further kinds of effect, refusals too, with the best arguments of every operation; and with put-back."""
         few = self.known["few"]
         further = [effect for effects in few.effects.values() for effect in self._kinds_of(effects)[1:]]
         for one, two in product(further, self._best(few)):
@@ -456,7 +456,7 @@ class _Planner:
             yield self._made(self.known["few"], effect, ("compact",))
 
     def _block(self, core: str) -> Iterator[tuple[Scenario, int]]:
-        """Operations beside what the core does to the pageblock of a page."""
+        """Operations while the core does something to the pageblock of a page."""
         few = self.known["few"]
         for effect in self._best(few) if few.pages else ():
             yield self._made(few, effect, (core, 0))
@@ -476,7 +476,7 @@ class _Planner:
                     yield self._made(state, taker, ("compact",))
 
     def _given_up(self) -> Iterator[tuple[Scenario, int]]:
-        """An operation that gives a handle up, beside one that uses it, where the driver promises to refuse who comes late."""
+        """An operation that gives a handle up while another uses it, where the driver promises to refuse who comes late."""
         for state in (self.known["one"], self.known["few"]):
             effects = [one for one in self._best(state) if self._handles(one.action)]
             for one, two in product((one for one in effects if one.lost), effects):

@@ -18,7 +18,7 @@ F1 = rule(
 
 F2 = rule(
     "F2", MUST, "a file reads as it was written",
-    "Whatever happens beside it, a read gives what was written last, and nobody sees a mixture.",
+    "Whatever happens at the same time, a read gives what was written last, and nobody sees a mixture.",
     why="This is what a file is.",
     kernel="mm/filemap.c, mm/migrate.c: migrate_page_copy",
     judged_by=f"{_KIT}machine:Machine.reads",

@@ -129,7 +129,7 @@ class Lives:
         life = self.pages.get(event.pfn)
         if life is None:
             if len(self.pages) >= history.MAX_PAGES:
-                raise UsageError(f"more than {history.MAX_PAGES} pages are told of at once; no driver has so many")
+                raise UsageError(f"more than {history.MAX_PAGES} pages take part at once; no driver has so many")
             life = self.pages[event.pfn] = Life(event.pfn, event.seq, stamp)
         if event.mapping > PAGE_MAPPING_FLAGS:
             life.ops = event.mapping - PAGE_MAPPING_MOVABLE
@@ -225,7 +225,7 @@ class Lives:
         driver = event.args.get("driver", "")
         if driver:
             if len(self.drivers) > DRIVERS_LIMIT:
-                raise UsageError(f"more than {DRIVERS_LIMIT} drivers are told of; no machine has so many")
+                raise UsageError(f"more than {DRIVERS_LIMIT} drivers take part; no machine has so many")
             life.driver = driver
             if event.mapping > PAGE_MAPPING_FLAGS:
                 self.drivers[life.ops] = driver

@@ -202,7 +202,7 @@ def _count(summary: Summary, kind: str, args: dict[str, Any]) -> None:
         summary.cleared += 1
     elif kind == "migratepage_ret":
         if len(summary.returns) > DRIVERS_LIMIT:
-            raise UsageError(f"more than {DRIVERS_LIMIT} different answers of drivers are told of; no driver has so many")
+            raise UsageError(f"more than {DRIVERS_LIMIT} different answers of drivers; no driver has so many")
         summary.returns[args.get("driver", ""), args.get("ret", 0)] += 1
     elif kind == "putback_page":
         summary.putbacks += 1
