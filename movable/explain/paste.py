@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from movable.explain.layouts.interleaved import mended
 from movable.explain.layouts.joined import lines_in
-from movable.explain.layouts.json_tables import table_lines
+from movable.explain.layouts.json_tables import tables_in
 from movable.explain.layouts.json_text import texts
 from movable.explain.layouts.markup import says_nothing, without_cells, without_tags
 from movable.explain.layouts.quoted_printable import unquoted
-from movable.explain.layouts.stamps import numbered, plain
+from movable.explain.layouts.stamps import numbered, plain, without_escapes, without_margin
 
 _TOOLS = (
     "cat|head|tail|grep|egrep|zgrep|zcat|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|trace-cmd|"
@@ -43,7 +43,7 @@ _MACHINE = re.compile(
     r"(?:ok|changed|fatal|failed): \[([\w.-]+)\](?:: \w+!)?(?:\s*=>)?)\s*"
 )
 """Where a tool that asks many machines says which one answers next (ansible)."""
-_SPREAD = re.compile(r"^([A-Za-z][\w.-]{0,60}):\s+(?=Node\s+\d+,\s*zone|(?:compact|thp|pgmigrate|nr)_\w+\s+\d+\s*$)")
+_SPREAD = re.compile(r"^\s*([A-Za-z][\w.-]{0,60}):\s+(?=Node\s+\d+,\s*zone|(?:compact|thp|pgmigrate|nr)_\w+\s+\d+\s*$)")
 """pdsh, clush: the machine in front of every line."""
 _OF_A_FILE = re.compile(r"^\s*(?:==> (\S+) <==|Every \d+(?:[.,]\d+)?s: (.*))\s*$")
 _SEVERAL = re.compile(r"\b(?:cat|head -n1|head -1)\s+((?:/sys/\S+\s*){1,40})$")
@@ -77,12 +77,13 @@ class Line:
 def lines(source: str, text: str) -> Iterator[Line]:
     """The lines of a pasted text that say something: no fences, no blank lines, no elisions. Commands become hints."""
     context = _Context(source, source.rpartition("/")[2])
-    tables = table_lines(text)
-    if tables is not None:
-        yield from (Line(source, number, line, line, context.hint) for number, line in tables)
-        return
-    split = mended(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    split = without_margin([without_escapes(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")])
+    document, tables = tables_in(split)
+    yield from (Line(source, number, line, split[number - 1], context.hint) for number, line in tables)
+    split = mended(split)
     for number, raw in unquoted(split):
+        if number - 1 in document:
+            continue
         if len(raw) > LONGEST_LINE and not _shorter(raw):
             yield Line(source, number, "", raw, context.hint)
             continue

@@ -283,3 +283,13 @@ def test_what_is_no_number_is_not_taken_for_one(text: str) -> None:
 def test_a_comma_of_a_locale() -> None:
     [row] = read([("x", "# hostname;interval;timestamp;pswpin/s;pswpout/s\nn1;1;2026-01-01;0,00;12,50\n")]).figures
     assert row.values == {"pswpin/s": 0, "pswpout/s": 12.5}
+
+
+@pytest.mark.parametrize("name", PASTES)
+def test_quotes_colours_fences_and_margins_change_no_answer(name: str) -> None:
+    lines = PASTES[name].split("\n")
+    mailed = "\r\n".join(f"> \x1b[0;33m{line}\x1b[0m" for line in lines)
+    fenced = "\n".join(["```", *(f"    {line}" for line in lines), "```"])
+    answer = said(read([("x", PASTES[name])]))
+    assert said(read([("x", mailed)])) == answer
+    assert said(read([("x", fenced)])) == answer

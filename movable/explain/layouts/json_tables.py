@@ -12,28 +12,33 @@ _ORDER = re.compile(r"(?:order)?[\s_-]*(\d{1,2})", re.IGNORECASE)
 _NAME = re.compile(r"[a-z][a-z0-9_]{2,60}")
 ZONES = ("DMA32", "DMA", "Normal", "HighMem", "Movable", "Device")
 _TYPES = {name.lower(): name for name in ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate")}
+_OPENS, _CLOSES = ("{", "["), ("}", "]")
+MOST_WORDS_BEFORE = 20  # lines before a document
 LEAST_ORDERS, MOST_ORDERS, MOST_DEEP = 5, 20, 12
 
 
-def table_lines(text: str) -> list[tuple[int, str]] | None:
-    """Numbered lines of a whole document of JSON that has free blocks or counters of its own; None for any other text.
+def tables_in(lines: Sequence[str]) -> tuple[range, list[tuple[int, str]]]:
+    """Where the lines are a document of JSON that has free blocks by order, and its tables and counters as numbered lines (from 1).
 
-    The number is that of the line in which the last key before a table stands.
+    Words and fences may stand around it. The number is that of the line with the last key before a table. Both are empty for any
+    other text.
     """
-    if text.lstrip()[:1] not in ("{", "["):
-        return None
+    nothing: tuple[range, list[tuple[int, str]]] = range(0), []
+    first = next((at for at, line in enumerate(lines) if line.lstrip()[:1] in _OPENS), -1)
+    end = next((at for at in range(len(lines) - 1, first, -1) if lines[at].rstrip()[-1:] in _CLOSES), first) if first >= 0 else -1
+    if first < 0 or first > MOST_WORDS_BEFORE:
+        return nothing
     try:
-        found = list(_walk(json.loads(text), (), MOST_DEEP))
+        found = list(_walk(json.loads("\n".join(lines[first : end + 1])), (), MOST_DEEP))
     except (ValueError, RecursionError):
-        return None
+        return nothing
     if not any(line.startswith("Node ") for _, line in found):
-        return None
-    lines, at = text.split("\n"), 0
-    numbered = []
+        return nothing
+    at, numbered = first, []
     for key, line in found:
-        at = next((number for number in range(at, len(lines)) if f'"{key}"' in lines[number]), at)
+        at = next((number for number in range(at, end + 1) if f'"{key}"' in lines[number]), at)
         numbered.append((at + 1, line))
-    return numbered
+    return range(first, end + 1), numbered
 
 
 def _walk(value: object, path: Sequence[str], deep: int) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,13 @@ _STAMPS = re.compile(
     )\s?""",
     re.VERBOSE,
 )
+MOST_MARGINS = 8  # quoted quotes
 _NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s]))")
+
+
+def without_escapes(text: str) -> str:
+    """A text without what colours it on a terminal."""
+    return _ESCAPES.sub("", text) if "\x1b" in text else text
 
 
 def plain(raw: str, number: str = "") -> str:
@@ -50,6 +56,22 @@ def plain(raw: str, number: str = "") -> str:
             break
         text = text[stamp.end() :]
     return text
+
+
+def without_margin(lines: Sequence[str]) -> list[str]:
+    """The lines without what stands before each of them: spaces, and the quote marks of mails."""
+    found = list(lines)
+    for _ in range(MOST_MARGINS):
+        said = [line for line in found if line.strip()]
+        cited, indented = all(line[0] == ">" for line in said), all(line[0].isspace() for line in said)
+        if not said or not (cited or indented):
+            break
+        if cited:
+            found = [line[2:] if line[1:2] == " " else line[1:] for line in found]
+            continue
+        wide = min(len(line) - len(line.lstrip()) for line in said)
+        found = [line[wide:] for line in found]
+    return found
 
 
 def numbered(lines: Sequence[str], at: int) -> str:

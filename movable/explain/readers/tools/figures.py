@@ -42,7 +42,7 @@ _WORD = re.compile(r"^\s*([A-Za-z][\w+-]{0,40}|(?:(?:DMA|DMA32|Normal|HighMem|Mo
 _EXPORTED = re.compile(r"^\s*(?:node|proc)_(?!vmstat)(\w+?)(?:\{(.*)\})?\s+(-?[\d.]+(?:e[+-]?\d+)?)(?:\s+\d{10,})?\s*$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _BUCKET = re.compile(r"^\s*(?:[\[(]-?\d+[KMGT]?(?:,\s*(?:-?\d+[KMGT]?|\.\.\.))?[\])]|\d+ -> \d+\s*:)\s+(\d+)\s*\|[@* ]*\|\s*$")
-_MAP = re.compile(r"^@(\w*)(?:\[([^\]]*)\])?:\s*$")
+_MAP = re.compile(r"^\s*@(\w*)(?:\[([^\]]*)\])?:\s*$")
 _STATUS = re.compile(
     r"^\s*(Vm(?:Peak|Size|Lck|Pin|HWM|RSS|Data|Stk|Exe|Lib|PTE|PMD|Swap)|Rss(?:Anon|File|Shmem)|HugetlbPages|THP_enabled):\s+(\d{1,18})"
     r"(?: kB)?\s*$"
@@ -60,8 +60,8 @@ _ZSWAP_CLI = {"stored pages count": "stored_pages", "reject allocation failures"
 _SAMPLES = re.compile(r"^\s*(\d+\.\d+)%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
 _HEADS = re.compile(
     r"^\s*#?\s*Overhead\s+Command|^\s*[nmu]?secs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|"
-    r"^Detaching\.\.\.|"
-    r"^Tracing \d+ functions|^\s*Active / Total|^\s*Minimum / Average|^slabinfo - version|"
+    r"^\s*Detaching\.\.\.|"
+    r"^\s*Tracing \d+ functions|^\s*Active / Total|^\s*Minimum / Average|^slabinfo - version|"
     r"^\s*flags\s+page-count\s+MB\s+symbolic|"
     r"^(?:# )?name\s+<active_objs>|^\s*(?:Memory block size|Total (?:on|off)line memory):|"
     r"^\s*total\s+\d+\s+\d+\s*$|^# (?:Samples|Event count|To display|Total Lost)"

@@ -32,11 +32,11 @@ _SIZE = re.compile(r"(\d{1,15}(?:[.,]\d{1,3})?)([BKMGT]?)")
 _COUNTED = re.compile(
     r"^\s*([\d][\d.,'\u202f ]{0,24}?)\s+(?:\w+/)?((?:compaction|migrate|kmem|vmscan|cma|huge_memory|hugetlbfs):\w+)(?:\s|$)"
 )
-_MAP = re.compile(r"^@(\w*)(?:\[([^\]]{0,200})\])?:\s*(\d{1,18})\s*$")
+_MAP = re.compile(r"^\s*@(\w*)(?:\[([^\]]{0,200})\])?:\s*(\d{1,18})\s*$")
 _TIMES = Guarded(r"\b(migration|free_scanner|migration_scanner):\s+(?=\w+=\d)((?:\w+=\d{1,18}\s*)+)")
 _AROUND = Guarded(
     r"^\s*Performance counter stats for |^\s*[\d.,]+ seconds (?:time elapsed|user|sys)|^\s*<not (?:counted|supported)>\s|"
-    r"^Attaching \d+ probes?|^\^C|^total: \d+ns"
+    r"^\s*Attaching \d+ probes?|^\s*\^C|^\s*total: \d+ns"
 )
 _ABOUT = Guarded(r"compact|migrat|extfrag|kcompactd|cma_", re.IGNORECASE)
 _SNOOPED = Guarded(r"^\s*\S.*\s\d+\s+\d+\s+ZONE_[A-Z0-9]+\s+-?\d+\s+A?SYNC\s+\d+\.\d+\s+[a-z_]+\s*$")
