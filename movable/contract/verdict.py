@@ -26,10 +26,11 @@ class RuleVerdict:
 
 
 class Judgement:
-    """Verdicts on rules, by number, in the order of the table."""
+    """Verdicts on rules, by number, in the order of the table, about kernels of ``era``."""
 
     __slots__ = ()
     verdicts: Mapping[str, RuleVerdict]
+    era: str
 
     def count(self, verdict: str) -> int:
         """How many rules have this verdict."""

@@ -58,7 +58,8 @@ def story_text(one: Exhibit) -> str:
     """The story of one exhibit, and the bug as a difference from the code that is right."""
     what = textwrap.fill(one.story, WIDTH)
     cure = textwrap.fill(f"The fix: {one.fix}", WIDTH)
-    rules = (textwrap.wrap(f"{id} ({RULES[id].level}): {RULES[id].sentence}", WIDTH - 2) for id in one.rules)
+    said = (RULES[id].said_in(one.era) for id in one.rules)
+    rules = (textwrap.wrap(f"{rule.id} ({rule.level}): {rule.sentence}", WIDTH - 2) for rule in said)
     expected = "\n".join(f"  {line}" for lines in rules for line in lines)
     head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}; a bug in {', '.join(one.eras)}"
     shown_in = f"Shown in {one.broken.__module__.replace('.', '/')}.py."
@@ -77,7 +78,7 @@ def caught_text(one: Exhibit, broken: Report) -> str:
         if id in broken.broken:
             lines += failure(broken, broken.verdicts[id])[:-1]
         else:
-            lines.append(f"NOT CAUGHT {id}: {RULES[id].title}; give it more time with --budget")
+            lines.append(f"NOT CAUGHT {id}: {broken.said(RULES[id].title)}; give it more time with --budget")
     others = [id for id in broken.broken if id not in one.rules]
     if others:
         lines.append(f"Also broken: {' '.join(others)}.")
