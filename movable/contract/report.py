@@ -268,7 +268,8 @@ def text(report: Report, verbose: bool = False) -> str:
         took = (f"{seconds:.1f} s ({name.replace('_', ' ')})" for name, seconds in _seconds(report).items())
         lines.append(f"took {', '.join(took)}")
     if report.idle:
-        lines.append(f"NOTHING WAS EXERCISED: no callback of the driver was ever made; {report.hint}")
+        hint = "the time was over before the first program ended" if report.cut and not report.examples else report.hint
+        lines.append(f"NOTHING WAS EXERCISED: no callback of the driver was ever made; {hint}")
     lines.append(report.summary)
     return "\n".join(shown(line, LONGEST_LINE) for line in lines)  # a name with a line end in it makes no line
 

@@ -153,6 +153,8 @@ def test_what_exercises_nothing_says_so() -> None:
     assert report.idle and to_json(report)["idle"]
     assert "NOTHING WAS EXERCISED" in text(report) and "populate(count)" in text(report)
     assert "nothing proven" in to_html([report]) and text(report).splitlines()[-1].startswith("nothing proven: ")
+    report.cut, report.examples = True, 0
+    assert "the time was over before the first program" in text(report) and "populate(count)" not in text(report)
     lost = check(idle_drivers.Idle, examples=3)
     assert "IdleWorkload lies beside it and names no factory" in text(lost)
     assert not check(Ring, examples=3).idle
