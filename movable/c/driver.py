@@ -286,6 +286,10 @@ class Driver:
         """Not called."""
         raise NotImplementedError
 
+    def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
+        """Not called. Both forms are here: which one a file has, its compiler has seen."""
+        raise NotImplementedError
+
     def putback_page(self, page: Page) -> None:
         """Not called."""
         raise NotImplementedError
