@@ -36,9 +36,10 @@ class FirstTimeBusy(Sticky):
         self.asked: set[int] = set()
 
     def in_use(self, page: Page) -> bool:
-        first = page.pfn not in self.asked
-        (self.asked.add if first else self.asked.discard)(page.pfn)
-        return first
+        with self.lock:
+            first = page.pfn not in self.asked
+            (self.asked.add if first else self.asked.discard)(page.pfn)
+            return first
 
     def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
         if page.private and self.in_use(page):
