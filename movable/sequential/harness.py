@@ -345,12 +345,12 @@ class Machine(Performer):
         assert self.audit is not None
         self.observer.changes += 1
         self.operations[name] += 1
-        self.audit.operating = True
+        self.audit.operating = self.observer.operating = True
         held, used = len(user.model), self.frames_in_use()
         try:
             user.run(name, arguments)
         finally:
-            self.audit.operating = False
+            self.audit.operating = self.observer.operating = False
         self._note_role(name, len(user.model) - held, used)
         self.observer.watch()
 

@@ -7,6 +7,7 @@ come back. The looking is quiet: it is no part of the story.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from movable.mm.address_space import AddressSpace, MovableOperations
@@ -16,6 +17,7 @@ from movable.mm.page_flags import (
     PAGE_MAPPING_FLAGS,
     PAGE_MAPPING_MOVABLE,
 )
+from movable.sequential.bookkeeping import outside_books
 from movable.sequential.counters import Ends
 from movable.workload.workload import Workload, named, snapshot
 
@@ -32,6 +34,7 @@ class CallbackObserver:
         self.before_isolation: dict[int, tuple[int, object]] = {}
         self.led_back: set[int] = set()  # isolated pages whose ``private`` was set: an owner that gives one up clears it
         self.changes = 0
+        self.operating = False  # the driver is in the middle of an operation, and its books need not agree
         self.reads_back = workload.reads_back()
         self.differs = ""
         self.ends = Ends(workload.driver)
@@ -190,6 +193,14 @@ class CallbackObserver:
         after = self.look()
         what = difference("migratepage failed, and left a change behind", before, after)
         self.say(page, "D26", now == state and before == after, what)
+        if not self.operating and type(self.workload).outside is not Workload.outside:
+            self._books_after_refusal(page)
+
+    def _books_after_refusal(self, page: Page) -> None:
+        """What the outside world was told of a move is taken back where the move failed: another try may hide that it was not."""
+        with self.vm.seam.quiet() if self.vm.seam is not None else nullcontext():
+            wrong = next((what for _, kept, what in outside_books(self.workload) if not kept), "")
+        self.say(page, "D43", not wrong, f"migratepage failed, and {wrong}")
 
 
 class _Watched(MovableOperations):

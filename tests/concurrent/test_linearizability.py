@@ -22,6 +22,7 @@ from movable.explore.failure import Failure
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 from tests.drivers_for_tests import just_drivers as just
+from tests.sequential import away_drivers as away
 
 
 def failure(workload: type[Workload], one: Scenario, executions: int = 800) -> Failure | None:
@@ -221,7 +222,7 @@ def test_who_got_no_memory_and_kept_some_is_found() -> None:
     assert found is not None
 
 
-class AtHome(just.Late):
+class AtHome(away.Late):
     """A worker puts back what comes back, which it does only where a compaction is taken apart."""
 
     def at_home(self, slot: int) -> bool:
@@ -230,7 +231,7 @@ class AtHome(just.Late):
             return page is not None and not PageIsolated(page) and slot not in self.coming
 
 
-class AtHomeWorkload(just.LateWorkload):
+class AtHomeWorkload(away.LateWorkload):
     factory = AtHome
     driver: AtHome
     busy = ("at_home",)

@@ -17,6 +17,7 @@ from movable.sequential.harness import Machine
 from movable.sequential.search import Search
 from movable.workload.workload import Workload
 from tests.drivers_for_tests import just_drivers as just
+from tests.sequential import away_drivers as away
 
 
 def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | None = None) -> Search:
@@ -26,7 +27,8 @@ def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | 
 
 
 RIGHT = [just.PinWorkload, just.WaitingWorkload, just.TwoWorkload, just.CopiesWorkload, just.PoolWorkload]
-RIGHT += [just.CountingWorkload, just.DeviceWorkload, just.OtherListWorkload, just.LateWorkload, just.AwayWorkload]
+RIGHT += [just.CountingWorkload, just.DeviceWorkload, away.OtherListWorkload, away.LateWorkload, away.AwayWorkload]
+RIGHT += [away.RefusedWorkload]
 
 
 @pytest.mark.parametrize("workload", RIGHT)
@@ -85,7 +87,8 @@ def test_an_invariant_that_ran_was_exercised() -> None:
         (just.CountingWorkload, just.ForgetsTheSlot, "D44"),
         (just.CountingWorkload, just.KeepsTheView, "D14"),
         (just.CountingWorkload, just.Stubborn, "D62"),
-        (just.LateWorkload, just.Loses, "D31"),
+        (away.LateWorkload, away.Loses, "D31"),
+        (away.RefusedWorkload, away.TakesItFirst, "D43"),
         (just.DeviceWorkload, just.TellsNobody, "D43"),
         (just.DeviceWorkload, just.KeepsTheDevice, "D43"),
     ],
@@ -96,9 +99,9 @@ def test_their_broken_twins_are(workload: type[Workload], factory: type[Any], ru
     assert not [id for id in search.first if id[0] == "V"], search.first
 
 
-@pytest.mark.parametrize(("factory", "broken"), [(just.Away, []), (just.ForgetsTheDropped, ["D44"])])
+@pytest.mark.parametrize(("factory", "broken"), [(away.Away, []), (away.ForgetsTheDropped, ["D44"])])
 def test_a_counter_of_pages_that_are_away_falls_with_those_that_are_dropped(factory: type[Any], broken: list[str]) -> None:
-    assert dropped_while_away(just.AwayWorkload, factory, "4.19") == broken
+    assert dropped_while_away(away.AwayWorkload, factory, "4.19") == broken
 
 
 @pytest.mark.parametrize(("forgets", "broken"), [(False, []), (True, ["D44"])])
@@ -110,8 +113,8 @@ def test_it_does_where_marks_stay_too(forgets: bool, broken: list[str], era: str
 def dropped_while_away(workload: type[Workload], factory: type[Any], era: str) -> list[str]:
     """The must rules that break where pages move, and others are dropped while they are isolated."""
     writes = [("op", "write", {"slot": slot, "data": b"a"}) for slot in range(5)]
-    away = [("isolate", 0), ("op", "drop", {"slot": 0})] * 2
-    machine = Machine(workload, factory, era=era).run((*writes, ("migrate", 4), ("migrate", 3), *away, ("finish",)))
+    given_up = [("isolate", 0), ("op", "drop", {"slot": 0})] * 2
+    machine = Machine(workload, factory, era=era).run((*writes, ("migrate", 4), ("migrate", 3), *given_up, ("finish",)))
     return [id for id in machine.monitor.broken if RULES[id].level == "must"]
 
 

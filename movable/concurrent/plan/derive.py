@@ -361,6 +361,10 @@ class _Planner:
     def _triples(self) -> Iterator[tuple[Scenario, int]]:
         few = self.known["few"]
         effects = list(few.effects.values())
+        for waits in self._best(few):  # two share what there is, and the third has to be woken
+            if not waits.lost and any(isinstance(key, tuple) and key[0] == "queue" for key in waits.uses):
+                yield self._made(few, waits, waits, waits)
+                break
         pairs = [(one[0], one) for one in effects] + [(one[0], two) for one, two in combinations(effects, 2)]
         for one, others in pairs:
             for first, second in self._chosen(few, one, others):

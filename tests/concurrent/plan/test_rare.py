@@ -12,6 +12,8 @@ from movable.concurrent.plan.rare import rarely
 from movable.concurrent.plan.states import States
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Subject
+from movable.contract import handle, operation
+from tests.drivers_for_tests import just_drivers as just
 
 
 class LooksOnce(SlabCache):
@@ -53,3 +55,17 @@ def test_it_is_planned_and_finds_the_race(driver: type[SlabCache], broken: bool)
     found = interleavings(subject, executions=100, scenarios=planned[:1])
     assert not found.refused
     assert bool(found.broken) == broken
+
+
+def test_three_of_an_operation_that_waits_are_planned() -> None:
+    planned = derive(Subject(just.WaitingWorkload, just.WaitingRing), size=200)
+    assert ["drop", "drop #2", "drop #3"] not in [one.task_names for one in planned]  # who gives a handle up does it once
+    assert ["wait", "wait #2", "wait #3"] in [one.task_names for one in derive(Subject(Waits, just.WaitingRing), size=200)]
+
+
+class Waits(just.WaitingWorkload):
+    driver: just.WaitingRing
+
+    @operation(slot=handle())
+    def wait(self, slot: int) -> None:
+        self.driver.arrived.wait_event(lambda: not self.driver._away(slot))
