@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from movable.eras import as_in
+from movable.eras import ERAS, as_in
 from movable.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ def migrate_form(driver: Any, era: Era) -> str:
     other = "migrate_page" if era.mapping_argument else "migratepage"
     if not callable(getattr(driver, other, None)):
         raise UsageError(f"{name} has no {era.migrate_name}(); a kernel of era {era.name} calls {FORMS[era.mapping_argument]}")
-    former = former_form(driver, era)
-    if former:
-        return former
+    if era.former_forms and other == "migratepage":
+        return other
     what = "put the mapping in front of" if era.mapping_argument else "take the mapping out of"
     raise UsageError(
         f"{name}.{FORMS[not era.mapping_argument]} is written for other kernels: one of era {era.name} calls "
@@ -53,10 +52,16 @@ def migrate_form(driver: Any, era: Era) -> str:
 
 
 def former_form(driver: Any, era: Era) -> str:
-    """The name of the migrate callback that ``driver`` has in the form of earlier kernels, if it is called in ``era``; else ""."""
-    if callable(getattr(driver, era.migrate_name, None)) or not era.former_forms:
-        return ""
-    return "migratepage" if callable(getattr(driver, "migratepage", None)) else ""
+    """The name of the migrate callback that ``driver`` has in the form of earlier kernels, if it is called in ``era``; else "".
+
+    A driver in another language says which kernel its source is written for (``own_era``).
+    """
+    own = getattr(driver, "own_era", "")
+    if own in ERAS:
+        former = ERAS[own].mapping_argument
+    else:
+        former = not callable(getattr(driver, era.migrate_name, None)) and callable(getattr(driver, "migratepage", None))
+    return "migratepage" if former and era.former_forms else ""
 
 
 def named_for(driver: Any, era: Era) -> Callable[[str], str]:

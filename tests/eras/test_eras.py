@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from movable import VM, UsageError
+from movable.contract import check
+from movable.contract.report import text, to_json
 from movable.eras import DEFAULT, ERAS, Era, era
+from movable.mm.address_space import former_form, named_for
 from movable.mm.page_flags import PG_NAMES
+from tests.drivers_for_tests.keeper import Keeper
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -78,3 +82,30 @@ def test_a_machine_runs_as_each_and_as_one_made_up() -> None:
         assert VM(era=found.name).era is found
     strange = replace(ERAS["6.1"], name="6.1 with short batches", batch_pages=2)
     assert VM(era=strange).era.batch_pages == 2
+
+
+class Former:
+    def migratepage(self) -> None: ...
+
+
+class Both(Former):
+    def migrate_page(self) -> None: ...
+
+
+class Elsewhere(Former):
+    """In another language, whose source tells its kernel."""
+
+    own_era = "6.1"
+
+
+def test_which_drivers_have_the_form_of_earlier_kernels() -> None:
+    forms = {kind: [former_form(kind, era) for era in ERAS.values()] for kind in (Former, Both, Elsewhere)}
+    assert forms == {Former: ["", "migratepage", "migratepage", ""], Both: [""] * 4, Elsewhere: [""] * 4}
+    assert named_for(Former, ERAS["6.17"])("migratepage sets PG_isolated") == "migratepage sets PG_movable_ops_isolated"
+    assert named_for(Both, ERAS["6.17"])("migratepage, zs_migratepage") == "migrate_page, zs_migratepage"
+
+
+def test_a_certificate_says_so() -> None:
+    report = check(Keeper, era="6.1", examples=1, interleavings=0, isolate=False)
+    assert text(report).splitlines()[1].startswith("written in the form of 4.19: migratepage(mapping,") and to_json(report)["form"]
+    assert not check("zsmalloc", era="6.1", examples=1, interleavings=0, isolate=False).form
