@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 
-BUILT = 3
+BUILT_ANEW = 3
 """Executions that are built anew before what set-up has built is kept: for fewer that does not pay."""
 
 
@@ -121,7 +121,7 @@ class Trial:
             return self._rewind.execution(scheduler)
         execution = Execution(self, scheduler)
         self._built += 1
-        if self._built == BUILT:
+        if self._built == BUILT_ANEW:
             self._rewind = keep(execution, scheduler)
         return execution
 

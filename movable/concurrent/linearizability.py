@@ -29,7 +29,7 @@ from movable.workload.workload import GIVEN_BACK, Workload, pages_in
 
 SECONDS_PER_ORDER = 0.3
 """Processor seconds that one order may take; a usual one takes a thousandth."""
-HANGS = 2
+MAX_HANGING_ORDERS = 2
 """After so many orders that did not end no further ones are tried."""
 
 Answers = tuple[tuple[Any, ...], ...]
@@ -93,7 +93,7 @@ class Orders:
         outcomes: list[Outcome] = []
         for order in orders(self.scenario, self.subject.seed, apart):
             for at_once in (False, True):
-                if self.hangs < HANGS:
+                if self.hangs < MAX_HANGING_ORDERS:
                     self._try(order, at_once, left_out, apart, outcomes)
         return list(dict.fromkeys(outcomes)) if all(map(_hashable, outcomes)) else outcomes
 

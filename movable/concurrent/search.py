@@ -36,11 +36,11 @@ from movable.workload.action import noun
 from movable.workload.scenario import Scenario, encode
 from movable.workload.workload import Workload
 
-PORTION = 24
+FIRST_TURN = 24
 """Executions of a scenario's first turn; each turn is twice as long as the one before."""
 MIN_TIMED_EXECUTIONS = 6
 """The same where not every scenario could have more, and where the time is counted: nobody knows how far it goes."""
-PORTFOLIO = 1500
+PORTFOLIO_EXECUTIONS = 1500
 """Executions from which the shares of the strategies follow."""
 RESTARTS = 60
 """How often the search of one scenario may start again because a location turned out to be shared."""
@@ -48,7 +48,7 @@ MAX_BARREN_FAILURES = 12
 """Failing executions of one scenario in a row without a new rule after which more of them teach nothing."""
 EXECUTIONS_PER_COLLECTION = 16
 """Executions between two garbage collections."""
-EXPLAINING = 2.0
+EXPLAINING_SECONDS = 2.0
 """Seconds that all failures together may take to be made small and explained, after the time of the search."""
 
 Progress = Callable[[int, float], None]
@@ -129,7 +129,7 @@ class ScenarioSearch:
         self._repeated = False
         self._suspicious = suspicious(trial.subject)
         self._token = scenario_token(trial.subject, scenario, self.options.races)
-        self.strategy: Strategy = Portfolio(PORTFOLIO, seed)
+        self.strategy: Strategy = Portfolio(PORTFOLIO_EXECUTIONS, seed)
 
     def go_on(self, before: Explored | None, ended: str) -> None:
         """Take over what another process came to. ``ended`` is how this scenario ended that process, if it did."""
@@ -249,7 +249,7 @@ class ScenarioSearch:
         self.trial.sharing.grew = False
         self._restarts += 1
         self.trial.sharing.everything |= self._restarts > RESTARTS
-        self.strategy = Portfolio(PORTFOLIO, self._seed)
+        self.strategy = Portfolio(PORTFOLIO_EXECUTIONS, self._seed)
 
     def _news(self, failure: Failure) -> bool:
         rule = rule_of_failure(failure)
@@ -261,7 +261,7 @@ class ScenarioSearch:
         if rule == "D53":  # what a race leads to shows only where the race itself does not end the execution: all of them anew
             self.options = replace(OPTIONS, races=False)
             self._token = scenario_token(self.trial.subject, self.trial.scenario, races=False)
-            self.strategy = Portfolio(PORTFOLIO, self._seed)
+            self.strategy = Portfolio(PORTFOLIO_EXECUTIONS, self._seed)
         return True
 
     def claim(self) -> None:
@@ -318,7 +318,7 @@ def interleavings(  # long: the front door, with the order of all phases
             result.refused = refusal(subject, error)
     except Hang as error:
         result.refused = f"interleavings were not explored: the driver does not end by itself ({error})"
-    end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING
+    end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING_SECONDS
     for rule, sighting in found.items():
         result.broken[rule] = _explained(rule, sighting, fatal.get(rule), end)
     result.finish(subject, began)
@@ -398,9 +398,9 @@ class _Turns:
 
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
-        portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else PORTION
+        portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else FIRST_TURN
         if self.executions is not None:
-            portion = min(PORTION, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.searches))))
+            portion = min(FIRST_TURN, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.searches))))
         with tidy(), no_collection():
             while any(not search.done for search in self.searches):
                 for search in self.searches:
@@ -415,7 +415,7 @@ class _Turns:
                         return
                     if self.until and self.until <= self.found.keys():
                         return
-                portion = max(PORTION, 2 * portion)
+                portion = max(FIRST_TURN, 2 * portion)
 
     def _turn(self, search: ScenarioSearch, portion: int) -> None:
         before = search.report.executions

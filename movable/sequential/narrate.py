@@ -10,7 +10,7 @@ from movable.hookspecs import CALLBACKS
 from movable.mm.migrate import MIGRATE_MODES
 from movable.mm.page_flags import ISOLATED, LOCKED
 
-LINES = 24
+MAX_LINES = 24
 """A story is no longer than this; what is left out is said."""
 
 SENTENCES = {
@@ -69,7 +69,7 @@ def sentence(event: Event, said: Callable[[str], str] = str) -> str:
 
 
 def narrated(events: Sequence[Event], pfn: int = -1, said: Callable[[str], str] = str) -> list[str]:
-    """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most LINES.
+    """The story of ``pfn`` (of everything for -1) up to the last event: a line each, at most MAX_LINES.
 
     What the last callback did is told in full, and of both pages where it moved one. ``said`` as for ``sentence``.
     """
@@ -77,12 +77,12 @@ def narrated(events: Sequence[Event], pfn: int = -1, said: Callable[[str], str] 
     for kinds in ({"touch"}, QUIET, BRIEF, BRIEF | {"free_page"}):
         shown = (event for event in chosen if event.kind not in (kinds if event.seq <= call else kinds & QUIET))
         lines = folded([line for event in shown if (line := _line(event, said))])
-        if len(lines) > LINES:  # leave out the steps that did nothing to this page
+        if len(lines) > MAX_LINES:  # leave out the steps that did nothing to this page
             follows = [*lines[1:], ""]
             lines = [line for line, after in zip(lines, follows, strict=True) if not (is_step(line) and after and is_step(after))]
-        if len(lines) <= LINES:
+        if len(lines) <= MAX_LINES:
             return lines
-    cut = len(lines) - LINES + 2
+    cut = len(lines) - MAX_LINES + 2
     heading = [line for line in lines[:cut] if is_step(line)][-1:]
     return [f"... {cut - len(heading)} lines before", *heading, *lines[cut:]]
 

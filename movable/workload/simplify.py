@@ -12,7 +12,7 @@ from movable.workload.program import Program
 from movable.workload.values import Values
 from movable.workload.workload import Handle, Operation, Workload
 
-DRAWS = 40
+MAX_DRAWS = 40
 """Values of one strategy among which simple ones are looked for."""
 
 
@@ -54,7 +54,7 @@ def _by_simplicity(operation: Operation | None, argument: str) -> list[Any]:
         return [0, 1]
     values = Values(0)
     try:
-        drawn = [values.draw(strategy) for _ in range(DRAWS)]
+        drawn = [values.draw(strategy) for _ in range(MAX_DRAWS)]
     except Exception:  # whoever drew the program has told it
         return []
     return sorted({repr(value): value for value in drawn}.values(), key=_order)

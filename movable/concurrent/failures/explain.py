@@ -33,7 +33,7 @@ OPTIONS = Options(limit=3000, quiet=PATHS)
 """How executions are run, and whose lines are not shown where a driver's can be."""
 SHRINKING_EXECUTIONS = 400
 """Executions spent on making one schedule smaller."""
-SMALLER = 60
+SMALLER_EXECUTIONS = 60
 """Executions spent on each smaller scenario that might fail in the same way."""
 BOUND, AGAIN = 2, 1000
 """Pre-emptions and executions of a search for a failure whose own schedule, with every point in place, leads elsewhere."""
@@ -213,7 +213,7 @@ def _smaller(scenario: Scenario) -> list[Scenario]:
     return found
 
 
-def _search(program: Trial, preemptions: int, options: Options, rule: str, left: int = SMALLER) -> Failure | None:
+def _search(program: Trial, preemptions: int, options: Options, rule: str, left: int = SMALLER_EXECUTIONS) -> Failure | None:
     if program.orders.errors and not program.orders.outcomes:
         return None
     for bound in range(max(0, preemptions) + 1):

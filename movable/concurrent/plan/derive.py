@@ -24,7 +24,7 @@ from movable.workload.action import Action, noun
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle
 
-SIZE = 60
+PLAN_SIZE = 60
 """Scenarios of a plan where nobody says how many executions there are for them."""
 SMALLEST, EXECUTIONS_EACH = 40, 100
 """A plan has so many scenarios at least, and one more for so many executions beyond what these get."""
@@ -75,11 +75,11 @@ class Plan(list[Scenario]):
 def size_for(executions: int | None) -> int:
     """How many scenarios to plan for a budget."""
     if executions is None:
-        return SIZE
+        return PLAN_SIZE
     return SMALLEST + max(0, executions // EXECUTIONS_EACH - SMALLEST)
 
 
-def derive(subject: Subject, size: int = SIZE, deadline: float | None = None) -> Plan:
+def derive(subject: Subject, size: int = PLAN_SIZE, deadline: float | None = None) -> Plan:
     """The author's scenarios, then ``size`` derived ones at most, and as many as are planned by the deadline."""
     plan = Plan()
     for own in subject.workload.scenarios:

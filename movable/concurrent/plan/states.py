@@ -25,15 +25,15 @@ from movable.workload.scenario import Scenario
 from movable.workload.values import Values
 from movable.workload.workload import Handle, Operation
 
-CANDIDATES = 10
+MAX_ARGUMENTS = 10
 """Arguments of one operation that are tried."""
-FULL = 24
+LONGEST_PREFIX = 24
 """Actions of the longest prefix."""
-ROOM = 3
+KEEP_FREE = 3
 """Frames that stay free in a nearly full machine: a migration needs a target."""
-HIDDEN = 6
+MAX_HIDDEN_STATES = 6
 """States that only the driver's own memory tells apart, see ``States.hidden``."""
-DEEP = 3
+MAX_DEPTH = 3
 """Operations that may follow each other to reach one of them."""
 GROWERS, OTHERWISE = 8, 4
 """Other arguments that a first page is made with, and states that are kept of those, see ``States.otherwise``."""
@@ -66,7 +66,7 @@ def candidates(workload: Any, seed: int) -> dict[str, list[Action]]:
                     arguments[name] = 0
             action = ("op", step[1], dict(sorted(arguments.items())))
             drawn[step[1]][repr(action)] = action
-    return {name: sorted(found.values(), key=_simplicity)[:CANDIDATES] for name, found in drawn.items()}
+    return {name: sorted(found.values(), key=_simplicity)[:MAX_ARGUMENTS] for name, found in drawn.items()}
 
 
 def _smallest(operation: Operation) -> dict[str, Any]:
@@ -240,9 +240,9 @@ class States:
                 after.name = f"{state.name}, after {name}"
                 yield after, {operation for operation, way in now.items() if way != before.get(operation)}
                 found += 1
-                if found == HIDDEN:
+                if found == MAX_HIDDEN_STATES:
                     return
-                if depth + 1 < DEEP:
+                if depth + 1 < MAX_DEPTH:
                     queue.append((after, now, depth + 1))
 
     def otherwise(self) -> Iterator[tuple[State, set[str]]]:
@@ -279,8 +279,9 @@ class States:
     def _full(self, few: State) -> State | None:
         """Grow by the same action while it helps; only then look at what can be done there."""
         prefix, free = few.prefix, few.free
-        for _ in range(FULL):
-            best = next((step for step in self._steps(few, prefix) if step is not None and 0 < len(step.made) <= free - ROOM), None)
+        for _ in range(LONGEST_PREFIX):
+            steps = self._steps(few, prefix)
+            best = next((step for step in steps if step is not None and 0 < len(step.made) <= free - KEEP_FREE), None)
             if best is None:
                 break
             prefix, free = (*prefix, best.action), free - len(best.made)
@@ -293,7 +294,7 @@ class States:
         actions = self._many(grower) if grower is not None else []
         prefix, free = few.prefix, few.free
         before: tuple[tuple[Action, ...], list[Effect]] | None = None
-        while actions and free > ROOM and len(prefix) < FULL:
+        while actions and free > KEEP_FREE and len(prefix) < LONGEST_PREFIX:
             found = self._growing(actions, prefix)
             if before is not None and (not found or found[0].kind != before[1][0].kind):
                 at, both = before
@@ -308,7 +309,7 @@ class States:
         operation, values = operations(self.subject.workload)[name], Values(self.subject.seed)
         drawn = [
             ("op", name, {each: 0 if isinstance(kind, Handle) else values.draw(kind) for each, kind in operation.arguments.items()})
-            for _ in range(2 * FULL if operation.arguments else 0)
+            for _ in range(2 * LONGEST_PREFIX if operation.arguments else 0)
         ]
         return list({repr(action): action for action in (*self.candidates[name], *drawn)}.values())
 

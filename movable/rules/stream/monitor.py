@@ -22,9 +22,9 @@ from movable.rules.table import CHECKS, RULES, rule
 
 HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
 
-RECENT = 256
+EVENTS_KEPT = 256
 """Events that are kept for the story of a violation."""
-STORY = 40
+MAX_STORY = 40
 """Events of a page that a violation names at most."""
 MAX_VIOLATIONS_KEPT = 20
 """Violations that are kept of one rule; further ones are counted."""
@@ -77,7 +77,7 @@ class Monitor:
         self.finished = False
         self.accused: set[int] = set()
         self._unwound = False
-        self._recent: deque[Event] = deque(maxlen=RECENT)
+        self._recent: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.checks: list[Check] = [check(self.lives, known, self._report) for check in CHECKS if check.concerns(known)]
         self.feed = feeder(self._compile(), self._recent)
 
@@ -166,7 +166,7 @@ class Monitor:
         life = self.lives.pages.get(event.pfn)
         milestones = [] if life is None else life.milestones()
         seqs = [seq for seq in seqs if seq <= event.seq]
-        return tuple(sorted({*[seq for seq in milestones if seq <= event.seq], *seqs[-STORY:], event.seq}))
+        return tuple(sorted({*[seq for seq in milestones if seq <= event.seq], *seqs[-MAX_STORY:], event.seq}))
 
     # verdicts
 

@@ -13,11 +13,11 @@ from movable.rules.table import RULES
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
 
-SKEW = 20e-6
+SKEW_SECONDS = 20e-6
 """Seconds by which clocks of two CPUs may disagree."""
 TWO_TASKS = frozenset(id for id, rule in RULES.items() if rule.two_tasks)
 """Rules whose violation may rest on the order of lines of different tasks."""
-AFTERWARDS = 5
+LINES_AFTER_MOVE = 5
 """Lines about a leaked page that are shown after its migration."""
 
 
@@ -38,7 +38,7 @@ def text_of(source: Source, wanted: set[int]) -> dict[int, str]:
 
 
 def out_of_order(reader: Reader, suspects: Iterable[tuple[int, int, str]]) -> set[int]:
-    """Lines among the suspects that lie within SKEW of another task's line about the same page.
+    """Lines among the suspects that lie within SKEW_SECONDS of another task's line about the same page.
 
     A suspect is a line number, a page and a task; ``reader`` is a fresh one.
     """
@@ -58,9 +58,9 @@ def out_of_order(reader: Reader, suspects: Iterable[tuple[int, int, str]]) -> se
             explained.update(line for _, line in open_ if waiting[line][0] == pfn and waiting[line][1] != event.task)
             if event.seq in waiting:
                 earlier, task = before.get(pfn, (stamp, event.task))
-                if task != event.task and stamp - earlier <= SKEW:
+                if task != event.task and stamp - earlier <= SKEW_SECONDS:
                     explained.add(event.seq)
-                open_.append((stamp + SKEW, event.seq))
+                open_.append((stamp + SKEW_SECONDS, event.seq))
             before[pfn] = (stamp, event.task)
         if event.seq > last and not open_:
             break
@@ -75,6 +75,6 @@ def seen_later(reader: Reader, leaks: Iterable[Violation]) -> dict[int, list[int
         return found
     for event in reader.events():
         after = begun.get(event.pfn)
-        if after is not None and event.seq > after and len(found[event.pfn]) < AFTERWARDS:
+        if after is not None and event.seq > after and len(found[event.pfn]) < LINES_AFTER_MOVE:
             found[event.pfn].append(event.seq)
     return found

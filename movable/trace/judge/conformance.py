@@ -26,7 +26,7 @@ from movable.trace.read.model_file import shown_in
 from movable.trace.read.source import Progress, Source
 from movable.trace.record.driver_probes import driver_of
 
-SHOWN = 3
+FINDINGS_SHOWN = 3
 """Findings of one rule that are shown with their lines."""
 MAX_SECOND_LOOKS = 1000
 """Findings of one rule that are looked at again, where the order of lines may have made them."""
@@ -176,7 +176,7 @@ def _known(driver: str, reader: Reader) -> str:
 
 
 def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
-    notes = [f"line {line} is refused: {shown(why, 120)}" for line, why in reader.refused[:SHOWN]]
+    notes = [f"line {line} is refused: {shown(why, 120)}" for line, why in reader.refused[:FINDINGS_SHOWN]]
     if monitor.contradictions:
         notes.append(
             f"{monitor.consistency.found[0][3]}. A line is missing, or somebody wrote the field directly "
@@ -307,7 +307,7 @@ def _add_verdicts(result: Result, reader: Reader, monitor: _TraceMonitor) -> Non
             verdict, reason = UNPROVEN, f"it looks broken, but {doubted[id]}"
             result.holes += 1
         result.verdicts[id] = TraceVerdict(id, verdict, exercised[id], reason)
-    wanted = {id: violations[id][:SHOWN] for id in result.broken}
+    wanted = {id: violations[id][:FINDINGS_SHOWN] for id in result.broken}
     for id, found in wanted.items():
         findings = tuple(_finding(one, quoted) for one in found)
         times = max(monitor.times[id], len(violations[id]))
@@ -329,7 +329,7 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
             if not real:
                 del violations[id]
     if monitor.leaks:
-        later = seen_later(reader.again(), monitor.leaks[:SHOWN])
+        later = seen_later(reader.again(), monitor.leaks[:FINDINGS_SHOWN])
         proven = [replace(one, seqs=(*one.seqs, *later.get(one.pfn, ()))) for one in monitor.leaks]
         violations["D18"] = violations.get("D18", []) + proven
     return violations
@@ -337,7 +337,7 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
 
 def _quoted(reader: Reader, violations: dict[str, list[Violation]]) -> dict[int, str]:
     """The text of every line that a finding may show or be weighed by, in one reading of the file."""
-    findings = [one for found in violations.values() for one in found[: MAX_WEIGHED + SHOWN]]
+    findings = [one for found in violations.values() for one in found[: MAX_WEIGHED + FINDINGS_SHOWN]]
     around = set() if reader.simulated else lines_of(findings)
     return text_of(reader.source, around | {seq for one in findings for seq in one.seqs})
 

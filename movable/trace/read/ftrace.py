@@ -51,7 +51,7 @@ UNLOCKS_AFTER = 2
 """Unlocks that belong to a callback which has just returned: the page's and its target's."""
 LATEST = 2e19
 """No clock of a trace shows a later time, in seconds or in ticks."""
-COMM = 15
+COMM_LENGTH = 15
 """Characters of a task's name, at most."""
 UNREAD_CALL = -2
 """The page of an open call whose line was damaged."""
@@ -479,7 +479,7 @@ class Reader(Values):
         """The task of a line. Raises ValueError where the head of the line names none."""
         key = head[: head.rfind("]")]
         match = HEAD.match(key)
-        if match is None or len(match[1].strip()) > COMM:
+        if match is None or len(match[1].strip()) > COMM_LENGTH:
             raise Damaged(f"{shown(key, 40)} is no task")
         name, pid, cpu = match.groups()
         if pid == "0":  # every CPU has an idle task

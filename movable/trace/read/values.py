@@ -20,9 +20,9 @@ MAX_DAMAGED_KEPT = 20
 """Damaged lines that are remembered with what is wrong with them."""
 SITES_LIMIT = 4096
 """Places of the kernel that are remembered."""
-SURE = 20
+LINES_UNTIL_SURE = 20
 """Lines of an event after which it is known where in the kernel it is recorded."""
-SEVERAL = 3
+MIN_SITES = 3
 """Places in a trace; a tool that writes one for all lines has fewer."""
 ENTRY = re.compile(r"\(\w+\+0x[04]/|<- \w")
 """Where a function begins, or ends: what is recorded there is at no other place, as what the kernel does in line is."""
@@ -160,9 +160,9 @@ class Values:
         if len(self._sites) >= SITES_LIMIT:
             return
         other = self._sites.setdefault(site, layout)
-        if other is not layout and (layout.sites or (other.count >= SURE and len(self._sites) > SEVERAL)):
+        if other is not layout and (layout.sites or (other.count >= LINES_UNTIL_SURE and len(self._sites) > MIN_SITES)):
             raise Damaged(f"{shown(site, 40)} is where {other.kind or 'another event'} is recorded")
-        if layout.count >= SURE and not ANYWHERE.match(site) and all(map(ENTRY.match, layout.sites)):
+        if layout.count >= LINES_UNTIL_SURE and not ANYWHERE.match(site) and all(map(ENTRY.match, layout.sites)):
             if other is layout:
                 del self._sites[site]
             raise Damaged(f"{shown(site, 40)} is not where {layout.kind or 'the event'} is recorded")

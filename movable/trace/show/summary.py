@@ -25,7 +25,7 @@ LONGEST_SHOWN = 5
 """Isolations listed as the longest."""
 SECONDS, TICKS, EVENTS = "seconds", "ticks", "events"
 """What the times of a trace count."""
-POINTS = 2048
+MAX_POINTS = 2048
 """Points of the picture."""
 
 
@@ -35,7 +35,7 @@ def caller_name(caller: str) -> str:
 
 
 class Series:
-    """A number over time in at most POINTS points: the largest value of each stretch. Stretches double as time goes on."""
+    """A number over time in at most MAX_POINTS points: the largest value of each stretch. Stretches double as time goes on."""
 
     def __init__(self, start: float) -> None:
         self.start = start
@@ -46,7 +46,7 @@ class Series:
     def put(self, stamp: float, value: int) -> None:
         """The number is ``value`` from the time ``stamp`` (seconds) on."""
         index = max(0, int((stamp - self.start) / self.width))
-        while index >= POINTS:
+        while index >= MAX_POINTS:
             pairs = self.points + self.points[-1:] * (len(self.points) % 2)
             self.points = [max(pairs[i : i + 2]) for i in range(0, len(pairs), 2)]
             self.width *= 2

@@ -11,7 +11,7 @@ import pytest
 from movable import VM, isolate_movable_page
 from movable.errors import DeadlockError, DriverError, ListCorruption, SleepInAtomic, UsageError, VMBug
 from movable.events import Event, read_events, write_events
-from movable.rules.stream.monitor import MAX_VIOLATIONS_KEPT, STORY, Monitor, error_event, rule_of
+from movable.rules.stream.monitor import MAX_STORY, MAX_VIOLATIONS_KEPT, Monitor, error_event, rule_of
 from movable.rules.table import RULES
 from tests.drivers_for_tests.ring import Ring
 from tests.streams.breaks import BREAKS
@@ -75,7 +75,7 @@ def test_a_violation_tells_the_story(stream: list[Event]) -> None:
     assert violation.task == "main"
     assert "took 0 references" in violation.text
     assert list(violation.seqs) == sorted(violation.seqs)
-    assert 0 < len(violation.seqs) <= STORY + 6
+    assert 0 < len(violation.seqs) <= MAX_STORY + 6
     assert story[violation.seqs[-1]].kind == "migratepage_ret"
     assert "set_page_movable" in {event.kind for event in story.values() if event.pfn == violation.pfn}
 

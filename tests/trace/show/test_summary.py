@@ -15,7 +15,7 @@ from movable.errors import UsageError
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
 from movable.trace.show.isolations import FREED, MIGRATED, PUT_BACK, Isolation, Lives
-from movable.trace.show.summary import POINTS, Series, Summary, caller_name, summarise, summary_text
+from movable.trace.show.summary import MAX_POINTS, Series, Summary, caller_name, summarise, summary_text
 from movable.trace.show.svg import _ticks, isolated_svg
 from tests.trace.recordings import EXCERPTS, ISOLATED, LOCKED, MARKED, TRACES, WHOLE, Script, counts, life, others
 
@@ -169,7 +169,7 @@ def test_series_keeps_peaks_and_stays_small() -> None:
     series = Series(0.0)
     for step in range(100_000):
         series.put(step / 1000, 50 if step == 77_777 else step % 3)
-    assert len(series.points) <= POINTS
+    assert len(series.points) <= MAX_POINTS
     assert max(series.points) == 50
     assert series.points.index(50) == int(77.777 / series.width)
 
