@@ -238,6 +238,11 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
     assert len(texts) > 300 and not wrong
 
 
+def test_an_entry_of_the_changelog_stands_once() -> None:
+    entries = re.findall(r"^(?:- |### ).*", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert [entry for entry, times in Counter(entries).items() if times > 1] == []
+
+
 def test_test_data_is_small() -> None:
     size = sum(path.stat().st_size for path in (ROOT / "tests" / "data").rglob("*") if path.is_file())
     assert size < 10 << 20
