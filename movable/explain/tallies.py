@@ -119,6 +119,9 @@ def _askers(values: Mapping[str, int]) -> Iterator[str]:
         yield f"Huge pages at faults: {got} given{refused}."
     if values.get("thp_collapse_alloc_failed"):
         yield f"khugepaged failed to get {values['thp_collapse_alloc_failed']} huge pages."
+    hits, misses = values.get("numa_hit", 0), values.get("numa_miss", 0)
+    if misses:
+        yield f"{100 * misses / (hits + misses):.1f} % of the pages came from another node than was wished for (numa_miss)."
     if values.get("numa_pages_migrated"):
         yield f"NUMA balancing moved {values['numa_pages_migrated']} pages."
     stalls = sum(value for name, value in values.items() if name.startswith("allocstall"))

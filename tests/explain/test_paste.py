@@ -20,7 +20,7 @@ LEFT_OVER = {
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
-    "cma_boot_failed": [9], "hugetlb_boot": [1],
+    "balloon_files": [1], "gpu_pinned": [3], "cma_boot_failed": [9], "hugetlb_boot": [1],
     "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
@@ -190,6 +190,12 @@ SAYS = {
     "memory_blocks": ["Memory blocks: 2 online, 1 going-offline, 1 offline", "1 of 2 that are online are of zone Movable (memory33",
                       "Not removable, by the kernel's own word: memory32"],
     "hugetlb_unmovable": ["the kernel does not move huge pages of its size"],
+    "cma_vc4": ["The display driver uses 45 buffers of 42468 kB", "1012 kB more are buffers that it keeps for later"],
+    "balloon_files": ["target: 1048576 pages, current: 524288 pages", "has 2097152 kB, the host wants it to have 4194304 kB"],
+    "gpu_pinned": ["120112 pages are pinned by the graphics driver", "Balloon of Xen"],
+    "numa_counters": ["2.2 % of the pages came from another node", "20594688 kB of 33004544 kB are free"],
+    "perf_spaced": ["2.1 % of the samples"],
+    "buddy_dates": ["Since the first table: 4 to 0 blocks of order 9"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

@@ -140,6 +140,9 @@ def _hugetlb(rows: list[Figure], answer: Answer) -> None:
 def _sysfs(rows: list[Figure], answer: Answer) -> None:
     values = _by_file(rows)
     answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows), *_faults_by_size(rows), *_memory_blocks(rows, answer)])
+    if {"target_kb", "current_kb"} <= set(values):
+        wanted, given = _plain(values["target_kb"]), _plain(values["current_kb"])
+        answer.facts.append(f"Balloon of Xen: the guest has {given} kB, the host wants it to have {wanted} kB.")
     if "block_size_bytes" in values:  # in hexadecimal digits
         block = int(_plain(values["block_size_bytes"]), 16)
         answer.facts.append(f"A memory block has {block >> 20} MiB.")
@@ -338,6 +341,15 @@ def _status(rows: list[Figure], answer: Answer) -> None:
     answer.advice.append("grep -A 20 heap /proc/PID/smaps: how much of it is in huge pages (AnonHugePages)")
 
 
+def _balloon(rows: list[Figure], answer: Answer) -> None:
+    """What the balloon of VMware holds, and what the host wants."""
+    pages = {one.name: one.values["pages"] for one in rows}
+    answer.facts.append(", ".join(f"{name}: {_plain(count)} pages" for name, count in pages.items()) + ".")
+    if pages.get("current"):
+        answer.facts.append("What the balloon holds is no memory of the guest, and /proc/meminfo counts it nowhere.")
+        answer.advice.append("more memory for the guest, or a smaller balloon, where the guest is short")
+
+
 def _virtio_mem(rows: list[Figure], answer: Answer) -> None:
     """What a host wants a guest to have, and what it has."""
     for device, group in grouped(rows, lambda one: one.name).items():
@@ -413,6 +425,7 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "graph": ("How long functions took (function graph)", _graph),
     "status": ("Memory of a process (status)", _status),
     "virtio-mem": ("Memory that a host lends (virtio-mem)", _virtio_mem),
+    "balloon": ("Balloon of VMware", _balloon),
     "swaps": ("Swap areas", _swaps),
     "pool": ("Pools of huge pages (hugeadm)", _pool),
     "kubernetes": ("Huge pages as Kubernetes counts them", _named),

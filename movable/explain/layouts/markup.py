@@ -17,6 +17,10 @@ _FENCE = re.compile(r"\s*(?:(?:```|~~~)\S*|\{(?:code|noformat|quote)(?::[\w=|.#-
 _RULER = re.compile(r"\s*(?:[-=_*~+|:\s]{3,}|--\s*|[\[\]{}(),;\"'\s]+)")
 _ELISION = re.compile(r"^[\s\[(<-]*(?:\.{2,}|…+|snip(?:ped)?|cut|many more|etc\.?)[\s\])>-]*$", re.IGNORECASE)
 _DIFF = re.compile(r"(?:---|\+\+\+) \S.*|@@ .* @@.*|\d+(?:,\d+)?[acd]\d+(?:,\d+)?|diff (?:-\S+ )*\S+ \S+")
+_DATE = re.compile(
+    r"\s*[A-Z][a-z]{2}\s+(?:[A-Z][a-z]{2}\s+\d+|\d+\s+[A-Z][a-z]{2})\s[\d:]{8}\s(?:[AP]M\s)?(?:[A-Z]{2,5}\s)?\d{4}\s*"
+)
+"""What ``date`` prints between two tables."""
 _TABLE = re.compile(r"\s*\|.*\|\s*")
 
 
@@ -40,4 +44,4 @@ def says_nothing(text: str) -> bool:
     """Whether a line is a fence, a ruler, an elision, a heading of a diff, or brackets alone."""
     if not text.strip() or _FENCE.fullmatch(text) or _RULER.fullmatch(text):
         return True
-    return bool(_DIFF.fullmatch(text) or _ELISION.match(text))
+    return bool(_DIFF.fullmatch(text) or _DATE.fullmatch(text) or _ELISION.match(text))

@@ -18,7 +18,9 @@ _CUT_LIST = Guarded(r"(?:\.{2,}|…)\s*=>\s*(\d+) free of (\d+) total pages")
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)(?:@(\d+))?")
 _BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
-_MARKS = ("cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "failed to allocate buffer", "*ERROR*", "reusable")
+_MARKS = (
+    "cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "kb BOs", "failed to allocate buffer", "*ERROR*", "reusable",
+)  # fmt: skip
 _SIZE = Guarded(
     r"(?:\bcreated CMA memory pool at 0x[0-9a-f]+, size |\bcma: Reserved )(\d{1,7}) MiB|\b(\d{1,12})K cma-reserved|"
     r"\bOF: reserved mem: 0x[0-9a-f]+\.\.0x[0-9a-f]+ \((\d{1,12}) KiB\) map reusable "
@@ -27,6 +29,7 @@ _NODE = Guarded(
     r"\bOF: reserved mem: initialized node [\w,@-]+, compatible id shared-dma-pool|\bfailed to allocate buffer with size \d+"
 )
 _HELD = Guarded(r"\b(num|size) bos (\w+):\s*(\d{1,12})(?:kb)?\b")
+_KINDS = Guarded(r": \[\s*(\S[^\]]{0,40})\]:\s+(\d{1,12})kb BOs \((\d{1,9})\)")  # of vc4
 _DRM = Guarded(r"\*ERROR\* Failed to allocate from (?:CMA|GEM DMA helper)|\bFailed to allocate a? ?CMA buffer")
 _OTHER = Guarded(
     r"\bcma: number of available pages:|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
@@ -68,7 +71,12 @@ def _around(text: str, material: Material) -> bool:
             material.cma_kb.append(kb)
     elif held is not None:
         material.buffers[f"{held[1]} {held[2]}"] = int(held[3])
-    return bool(size or held or _NODE.search(text) or _DRM.search(text) or _OTHER.search(text))
+    kind = _KINDS.search(text) if "kb BOs" in text else None
+    if kind is not None:
+        use = "cached" if "cache" in kind[1] else "used"
+        for what, number in (("num", kind[3]), ("size", kind[2])):
+            material.buffers[f"{what} {use}"] = material.buffers.get(f"{what} {use}", 0) + int(number)
+    return bool(size or held or kind or _NODE.search(text) or _DRM.search(text) or _OTHER.search(text))
 
 
 def _entry(line: Line, material: Material, fits: object) -> CmaFailure:

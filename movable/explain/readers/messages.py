@@ -22,7 +22,10 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "a smaller balloon, or more memory for the guest"),
         (r"\bhv_balloon: Balloon (?:request will be partially fulfilled|floor reached)", "Balloon of Hyper-V",
          "the host asked for more than the guest can give: the rest is in use", "more memory for the guest, or a smaller request"),
-        (r"\bxen:balloon: Cannot add additional memory \((?P<what>-\d+)\)", "Balloon of Xen",
+        (r"\bPurging GPU memory, \d+ pages freed, (?P<what>[1-9]\d*) pages still pinned", "Graphics memory (i915)",
+         "{what} pages are pinned by the graphics driver, so that it could give none of them back",
+         "end what draws or computes there; cat /sys/kernel/debug/dri/0/i915_gem_objects"),
+        (r"\bxen:balloon: (?:Cannot add additional memory \(|.*add_memory\(\) failed: )(?P<what>-\d+)", "Balloon of Xen",
          "memory could not be added ({what})", "grep . /sys/devices/system/memory/auto_online_blocks, and dmesg"),
         (r"\bmemory (?P<what>memory\d+): Offline failed", "Memory offlining",
          "block {what} did not go offline: a page in it could not be moved", BLOCK),
@@ -100,9 +103,9 @@ _AROUND = Guarded(
 _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
     "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "large pages", "HugeTLB",
-    "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT", "HUGETLB",
-    "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous", "pseries-hotplug-mem",
-    "swiotlb", "SW-IOMMU", "descriptor ring",
+    "Purging GPU", "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT",
+    "HUGETLB", "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous",
+    "pseries-hotplug-mem", "swiotlb", "SW-IOMMU", "descriptor ring",
 )  # fmt: skip
 
 

@@ -47,6 +47,10 @@ _STATUS = re.compile(
     r"^\s*(Vm(?:Peak|Size|Lck|Pin|HWM|RSS|Data|Stk|Exe|Lib|PTE|PMD|Swap)|Rss(?:Anon|File|Shmem)|HugetlbPages|THP_enabled):\s+(\d{1,18})"
     r"(?: kB)?\s*$"
 )
+_VMWARE = re.compile(r"^\s*(target|current):\s+(\d{1,12}) pages\s*$")
+_OF_VMWARE = re.compile(
+    r"^\s*(?:(?:balloon|used) capabilities:\s+0x[0-9a-f]+|is resetting:\s+[yn]|rateSleepAlloc:\s+\d+ pages/sec)\s*$"
+)
 _AT_BOOT = Guarded(r"\bHugeTLB:? registered (\S+ \S+) page size, pre-allocated (\d{1,12}) pages")
 _VIRTIO_MEM = Guarded(r"\bvirtio_mem (\S+): (plugged|requested) size: 0x([0-9a-f]{1,14})\s*$")
 _ZSWAP = re.compile(
@@ -57,7 +61,7 @@ _ZSWAP = re.compile(
     r"\s*[:=]?\s+(\d{1,18})\.?\s*$"
 )
 _ZSWAP_CLI = {"stored pages count": "stored_pages", "reject allocation failures": "reject_alloc_fail"}
-_SAMPLES = re.compile(r"^\s*(\d+\.\d+)%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
+_SAMPLES = re.compile(r"^\s*(\d+\.\d+) ?%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
 _HEADS = re.compile(
     r"^\s*#?\s*Overhead\s+Command|^\s*[nmu]?secs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|"
     r"^\s*Detaching\.\.\.|"
@@ -261,6 +265,8 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
     elif samples is not None:
         material.figures.append(Figure(line, "samples", samples[3], {"percent": float(samples[1])}))
+    elif (balloon := _VMWARE.match(text) if " pages" in text else None) is not None:
+        material.figures.append(Figure(line, "balloon", balloon[1], {"pages": float(balloon[2])}))
     elif (boot := _AT_BOOT.search(text) if "pre-allocated" in text else None) is not None:
         material.huge_at_boot[boot[1]] = int(boot[2])
     elif (memory := _VIRTIO_MEM.search(text) if "virtio_mem" in text else None) is not None:
@@ -271,7 +277,7 @@ def _said(line: Line, material: Material) -> bool:
         name = _ZSWAP_CLI.get(zswap[1].lower(), zswap[1].lower().replace(" ", "_"))
         material.figures.append(Figure(line, "sysfs", name, {"value": float(zswap[2])}))
     else:
-        return _HUGE_NEWS.search(text) is not None or _FRAME_RUN.match(text) is not None
+        return any(found is not None for found in (_HUGE_NEWS.search(text), _FRAME_RUN.match(text), _OF_VMWARE.match(text)))
     return True
 
 
