@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ LONG = 40
 FOLDER_LIMIT = 15
 SAME_LINES = 10
 FLAT_AS_THE_KERNEL = {"movable/mm", "tests/mm"}
+CANNOT_BIND = 100.0
+"""Seconds of a check that no machine needs for what a test looks for."""
+BY_TIME = {
+    "test_a_check_by_time_ends_in_its_time": "nothing is looked for: it ends",
+    "test_options_that_contradict_one_another": "the budget is refused",
+    "command": "tests/test_chaos.py expects no finding",
+}
+"""Functions of tests that give a check seconds, and why it does not matter how fast the machine is."""
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "util", "misc"}
 
 # Which rooms of movable a file of a room may import. "names" are the package file, errors, eras and hookspecs.
@@ -264,3 +273,27 @@ def named_after_code(path: Path) -> bool:
     words = path.stem.removeprefix("test_").split("_")
     names = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
     return any(name == folder.name or (folder / f"{name}.py").is_file() or (folder / name).is_dir() for name in names)
+
+
+def budgets(function: ast.FunctionDef) -> list[float]:
+    """The seconds that a test gives to checks: as an argument, or on a command line."""
+    found: list[ast.expr | None] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            found += [keyword.value for keyword in node.keywords if keyword.arg == "budget"]
+        words = node.elts if isinstance(node, ast.List | ast.Tuple) else node.args if isinstance(node, ast.Call) else []
+        for option, value in pairwise(words):
+            if isinstance(option, ast.Constant) and option.value == "--budget":
+                found.append(value)
+    return [float(str(one.value).rstrip("s")) for one in found if isinstance(one, ast.Constant)]
+
+
+def test_no_test_gives_a_check_seconds_and_expects_a_finding() -> None:
+    """A slow machine finds less in them; programs and executions are the same everywhere."""
+    timed = {
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name not in BY_TIME and min(budgets(node), default=CANNOT_BIND) < CANNOT_BIND
+    }
+    assert not timed, "give examples= and executions=, or say in BY_TIME why it does not matter"
