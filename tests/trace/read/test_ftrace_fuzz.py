@@ -22,7 +22,7 @@ from movable.trace.show.summary import summarise, summary_text
 from movable.trace.show.verdicts import verdicts_html
 from tests.trace.recordings import TRACES, life, read
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def consume(path: Path) -> bool:
