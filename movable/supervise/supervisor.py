@@ -361,8 +361,8 @@ class Watch:
             self.still = 0.0
         self.looked, self.last, self.waited = now, load.seconds, load.waited
         most, taken = self.supervisor.patience, self._lasted()
-        if taken > most and (not self.pid or self.board.read().phase == PREPARE):
-            most *= PREPARATIONS
+        if taken > most and (not self.pid or not moves or self.board.read().phase == PREPARE):
+            most *= PREPARATIONS  # what it does before it says where it is is preparation, too
         if taken > most and self.board.read().phase == IDLE:
             self.used, self.still, self.idle = load.seconds, 0.0, 0.0
             return ""

@@ -78,6 +78,19 @@ def test_however_a_worker_ends_it_is_told_with_the_place(do: str, how: str, word
     assert ending.place[2:5] == ("work", "thing 1", "token 1")
 
 
+def test_a_worker_that_takes_a_while_to_begin_has_begun_nothing_yet() -> None:
+    """On a slow machine its start alone may take longer than one thing may."""
+
+    def slow(tell: Sender, given: Record) -> None:
+        end = time.process_time() + 0.5
+        while time.process_time() < end:
+            pass
+        worker(tell, given)
+
+    with Supervisor(slow, patience=0.2) as supervisor:
+        assert supervisor.run({"do": ""}, lambda record: None).how == DONE
+
+
 @pytest.mark.skipif(not landlock.keeps_signals(), reason="this kernel cannot keep signals in")
 def test_signals_of_a_worker_reach_itself_and_what_it_starts_alone() -> None:
     for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGINT):
