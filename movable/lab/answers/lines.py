@@ -83,15 +83,20 @@ class Line:
 
 
 def read_lines(path: str) -> Iterator[Line]:
-    """The pages of a file, plain or gzipped. Raises UsageError that names the first line that is none."""
+    """The pages of a file, plain or gzipped. Raises UsageError that names the first line that is none, or is of a page again."""
     source = Path(path)
+    seen: dict[tuple[str, str, int], int] = {}
     try:
         with source.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
         with gzip.open(source, "rt", encoding="utf-8") if zipped else source.open(encoding="utf-8") as stream:
             for number, text in enumerate(stream, 1):
                 if text.strip():
-                    yield _line(path, number, text)
+                    line = _line(path, number, text)
+                    before = seen.setdefault((line.run, line.drv, line.id), number)
+                    if before != number:
+                        raise UsageError(f"{path}, line {number}: {line.name} is in line {before} already; a page has one line")
+                    yield line
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: damaged ({error}); expected lines of scripted answers, plain or gzipped") from None
 

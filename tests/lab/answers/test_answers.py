@@ -110,6 +110,7 @@ def broken(**changes: Any) -> str:
         (broken(script=None), "line 1: no field 'script'"),
         (broken(log=[[]]), "an event without a name"),
         (broken(), "has 1 of its 4 pages; a group is played as a whole"),
+        (broken() * 2, "is in line 1 already; a page has one line"),
         ("", "there is no page in the file"),
         (broken(script={"trig": 10**9}), "trig is 1000000000, and 1000 is the largest that is played"),
         (broken(script={"hold": "put"}), "unknown time of a held lock 'put'"),
