@@ -125,10 +125,15 @@ def stick(page: Page, mapping: AddressSpace) -> None:
 
 
 def set_page_type(page: Page, name: str) -> None:
-    """Give a page a type, unless it has it. Raises VMBug for a page of another type, and for one that is mapped."""
+    """Give a page a type, unless it has it. Raises VMBug for a page of another type, and for one that is mapped.
+
+    Raises UsageError in an era without that type.
+    """
     if page.seam is not None:
         page.seam.change(page, "type")
-    word = page.vm.era.page_types[name]
+    word = page.vm.era.page_types.get(name)
+    if word is None:
+        raise UsageError(f"a kernel of era {page.vm.era.name} has no page type {name}; there a mark leads to its owner by itself")
     if page._mapcount == word:
         return
     if page._mapcount != -1:
@@ -160,8 +165,11 @@ def SetPageOffline(page: Page) -> None:
 def SetPageMovableOps(page: Page) -> None:
     """Mark a typed page movable, for good. The caller holds the page lock, or is the only one who knows the page.
 
-    Raises VMBug for a page of a type that nobody moves (D7) and of higher order (D42).
+    Raises VMBug for a page of a type that nobody moves (D7) and of higher order (D42), and UsageError in an era whose marks are
+    another thing.
     """
+    if not page.vm.types_stay:
+        raise UsageError(f"a kernel of era {page.vm.era.name} has no SetPageMovableOps; mark pages with SetPageMovable")
     mapping = page.vm.movable_ops.get(page._mapcount >> TYPE_SHIFT)
     if page.seam is not None:
         page.seam.set_page_movable(page, mapping)

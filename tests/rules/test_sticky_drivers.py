@@ -226,5 +226,11 @@ def test_one_way(way: str) -> None:
 
 @pytest.mark.parametrize("era", ["4.19", "6.1"])
 def test_kernels_without_slots_refuse_them(era: str) -> None:
+    page = VM(era=era).alloc_page()
+    assert page is not None
+    with pytest.raises(UsageError, match="has no page type zsmalloc"):
+        SetPageZsmalloc(page)
+    with pytest.raises(UsageError, match="has no SetPageMovableOps; mark pages with SetPageMovable"):
+        SetPageMovableOps(page)
     with pytest.raises(UsageError, match="has no set_movable_ops"):
         check(Boxes, BoxesWorkload, era=era, examples=1, interleavings=0, isolate=False)
