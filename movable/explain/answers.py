@@ -41,7 +41,16 @@ def answers(material: Material, order: int, why: str) -> list[Answer]:
         found.append(levels.end_of_report(material))
     lines = f"{material.recognised} line{'s were' if material.recognised != 1 else ' was'} recognised"
     none = Answer("Nothing to judge", [f"{lines}; none says how much is free, or what failed."], [LOOK])
+    if zones.last(material):
+        _ask_for_no_blocks(found)
     return [one for one in found if one.facts] or [none]
+
+
+def _ask_for_no_blocks(found: Iterable[Answer]) -> None:
+    """Who has given free blocks is not asked for them again, but for those of a zone of which only watermarks are there."""
+    for one in found:
+        if not one.title.endswith(": watermarks"):
+            one.advice = [advice for advice in one.advice if advice not in (levels.BLOCKS, figures.BLOCKS)]
 
 
 def _traced(material: Material) -> Answer:

@@ -9,7 +9,7 @@ import pytest
 
 from movable.cli import main
 from movable.explain.reading import read
-from tests.explain.material import ALONE, COMPSNOOP, EVERYTHING, ZONEINFO
+from tests.explain.material import ALONE, BUDDY, COMPSNOOP, EVERYTHING, MEMINFO, ZONEINFO
 from tests.explain.test_answers import ask, said
 
 FRAMES = Path(__file__).parents[1] / "data" / "frames" / "pressure"
@@ -39,6 +39,11 @@ def test_indices_alone() -> None:
     text = said(ALONE["indices"], 3)
     assert "0.875: none is free, because free memory is broken up" in text and "lack of memory" in text
     assert "100.0 %" in said(ALONE["unusable"], 9)
+
+
+def test_who_has_given_free_blocks_is_not_asked_for_them() -> None:
+    assert "cat /proc/buddyinfo" in said(MEMINFO) and "cat /proc/buddyinfo" not in said(BUDDY + MEMINFO)
+    assert "cat /proc/buddyinfo" in said(BUDDY.replace("Normal", "DMA32") + ZONEINFO)  # of a zone that has no row
 
 
 def test_memory_of_the_machine_and_of_a_node() -> None:
