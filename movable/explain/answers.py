@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from movable.explain import levels, tallies, zones
 from movable.explain.hostages import called, judge, kind_of
-from movable.explain.judge import figures, usage
+from movable.explain.judge import figures, plain, usage
 from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL_PAGE_KB
 from movable.explain.judge.requests import killed, nodes_of, requests
@@ -50,7 +50,7 @@ def _ask_for_no_blocks(found: Iterable[Answer]) -> None:
     """Who has given free blocks is not asked for them again, but for those of a zone of which only watermarks are there."""
     for one in found:
         if not one.title.endswith(": watermarks"):
-            one.advice = [advice for advice in one.advice if advice not in (levels.BLOCKS, figures.BLOCKS)]
+            one.advice = [advice for advice in one.advice if advice not in (levels.BLOCKS, plain.BLOCKS)]
 
 
 def _traced(material: Material) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from movable.explain import zones
 from movable.explain.judge import usage
-from movable.explain.judge.figures import GIGANTIC
+from movable.explain.judge.sysfs import GIGANTIC
 from movable.explain.material import Answer, Marks, Material
 
 BLOCKS = "cat /proc/buddyinfo, or /proc/pagetypeinfo as root: they say in which blocks the free pages lie"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 from movable.explain.judge.khugepaged import collapses
+from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, plain, read_too
+from movable.explain.judge.sysfs import hugetlb, sysfs, with_boot
 from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, grouped
 
-BLOCKS = "cat /proc/buddyinfo: these figures do not say in which blocks free memory lies"
 COMPACTING = (
     "isolate_migratepages", "isolate_freepages", "compact_", "migrate_page", "migrate_folio", "pageblock_pfn_to_page",
     "get_pfnblock_flags", "move_to_new", "release_freepages", "fast_isolate", "unmap_and_move",
@@ -17,18 +17,16 @@ COMPACTING = (
 """How functions begin that compaction runs."""
 RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_inode", "buffer_head")
 HUGE = 2048  # kB
-GIGANTIC = 512 << 10  # kB; no allocator has a longer block
 BUSY = 20  # per cent of a processor
 LARGEST_PAGE = 64  # kB; what is larger is a huge page
-MAX_SHOWN = 6
 
 
 def answers(material: Material) -> Iterator[Answer]:
     """One answer for each kind of figures, then for owners of pages and for what processes have mapped."""
     for kind, rows in grouped(material.figures, lambda one: one.kind).items():
-        title, teller = TELLERS.get(kind, (kind, _values))
+        title, teller = TELLERS.get(kind, (kind, read_too))
         if kind == "hugetlb":
-            rows = [_with_boot(one, material) for one in rows]
+            rows = [with_boot(one, material) for one in rows]
         answer = Answer(title)
         teller(rows, answer)
         yield answer
@@ -40,32 +38,23 @@ def answers(material: Material) -> Iterator[Answer]:
         yield _mapped(material.areas)
 
 
-def _values(rows: list[Figure], answer: Answer) -> None:
-    said = [f"{one.name} {', '.join(_plain(value) for value in one.values.values())}".strip() for one in rows]
-    answer.facts.append(f"Read: {'; '.join(said[:12])}{f' and {len(said) - 12} more' if len(said) > 12 else ''}.")
-
-
-def _plain(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
-
-
 def _free(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         values = one.values
         if one.name == "Mem":
             cache = sum(values.get(name, 0) for name in ("buff/cache", "cached", "cache", "buffers"))
-            free, total = _plain(values.get("free", 0) // 1), _plain(values.get("total", 0) // 1)
-            answer.facts.append(f"{free} kB of {total} kB are free, {_plain(cache // 1)} kB are cache that can be given up.")
+            free, total = plain(values.get("free", 0) // 1), plain(values.get("total", 0) // 1)
+            answer.facts.append(f"{free} kB of {total} kB are free, {plain(cache // 1)} kB are cache that can be given up.")
         elif one.name == "Swap":
             used, whole = values.get("used", 0) // 1, values.get("total", 0) // 1
-            answer.facts.append(f"{_plain(used)} kB of {_plain(whole)} kB of swap are used." if whole else "There is no swap.")
+            answer.facts.append(f"{plain(used)} kB of {plain(whole)} kB of swap are used." if whole else "There is no swap.")
     answer.advice.append(BLOCKS)
 
 
 def _vmstat(rows: list[Figure], answer: Answer) -> None:
     out, least = max(one.values["so"] for one in rows), min(one.values["free"] for one in rows)
-    answer.facts.append(f"At least {_plain(least)} were free, in the unit of vmstat (kB, if none was asked for).")
-    answer.facts.append(f"At most {_plain(out)} a second were swapped out.")
+    answer.facts.append(f"At least {plain(least)} were free, in the unit of vmstat (kB, if none was asked for).")
+    answer.facts.append(f"At most {plain(out)} a second were swapped out.")
     answer.facts.append("Memory is short: pages are swapped out." if out else "Nothing is swapped out: memory is not short.")
     answer.advice.append(BLOCKS)
 
@@ -74,22 +63,22 @@ def _sar(rows: list[Figure], answer: Answer) -> None:
     most = {name: max(one.values.get(name, 0) for one in rows) for one in rows for name in one.values}
     if "pgscand/s" in most:
         direct, kswapd = most["pgscand/s"], most.get("pgscank/s", 0)
-        answer.facts.append(f"Scanned in a second: at most {_plain(direct)} pages by tasks themselves, {_plain(kswapd)} by kswapd.")
+        answer.facts.append(f"Scanned in a second: at most {plain(direct)} pages by tasks themselves, {plain(kswapd)} by kswapd.")
         answer.facts.append(
             "Memory was short: tasks had to reclaim it (direct reclaim)." if direct else
             "kswapd kept up: no task had to reclaim memory." if kswapd else "Nothing was reclaimed: memory was not short."
         )  # fmt: skip
     elif "majflt/s" in most:
-        answer.facts.append(f"At most {_plain(most['majflt/s'])} faults a second had to read from disk.")
+        answer.facts.append(f"At most {plain(most['majflt/s'])} faults a second had to read from disk.")
         answer.facts.append("Whether memory was reclaimed is in columns that are not here (pgscank/s, pgscand/s).")
     if "pswpout/s" in most:
         out = most["pswpout/s"]
-        answer.facts.append(f"At most {_plain(out)} pages a second were swapped out: memory was {'short' if out else 'not short'}.")
+        answer.facts.append(f"At most {plain(out)} pages a second were swapped out: memory was {'short' if out else 'not short'}.")
     for name, what in (("kbmemfree", "kB were free"), ("kbhugfree", "kB of huge pages were free")):
         if name in most:
-            answer.facts.append(f"At least {_plain(min(one.values[name] for one in rows if name in one.values))} {what}.")
+            answer.facts.append(f"At least {plain(min(one.values[name] for one in rows if name in one.values))} {what}.")
     if len(answer.facts) == 0:
-        _values(rows, answer)
+        read_too(rows, answer)
     answer.advice.append(BLOCKS)
 
 
@@ -97,135 +86,17 @@ def _slab(rows: list[Figure], answer: Answer) -> None:
     largest = sorted(rows, key=lambda one: -one.values["kb"])[:MAX_SHOWN]
     total = sum(one.values["kb"] for one in rows)
     reclaimable = [one for one in rows if one.name.startswith(RECLAIMABLE) or one.name.endswith("inode_cache")]
-    back = _plain(sum(one.values["kb"] for one in reclaimable) // 1)
-    answer.facts.append(f"{_plain(total // 1)} kB are slab, which no compaction moves; {back} kB of it can be reclaimed.")
-    answer.facts.append("Largest: " + ", ".join(f"{one.name} ({_plain(one.values['kb'] // 1)} kB)" for one in largest) + ".")
+    back = plain(sum(one.values["kb"] for one in reclaimable) // 1)
+    answer.facts.append(f"{plain(total // 1)} kB are slab, which no compaction moves; {back} kB of it can be reclaimed.")
+    answer.facts.append("Largest: " + ", ".join(f"{one.name} ({plain(one.values['kb'] // 1)} kB)" for one in largest) + ".")
     answer.advice.append("echo 2 > /proc/sys/vm/drop_caches frees dentries and inodes that nobody uses, and some blocks with them")
 
 
 def _pressure(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         who = "some task" if one.name == "some" else "all tasks"
-        answer.facts.append(f"{_plain(one.values['avg10'])} % of the last 10 s {who} waited for memory.")
+        answer.facts.append(f"{plain(one.values['avg10'])} % of the last 10 s {who} waited for memory.")
     answer.advice.append(BLOCKS)
-
-
-def _with_boot(one: Figure, material: Material) -> Figure:
-    """A pool that could not be filled, and whether that was at boot."""
-    boot = float(material.huge_at_boot.get(one.name) == int(one.values["given"]))
-    return Figure(one.line, one.kind, one.name, {**one.values, "boot": boot})
-
-
-def _hugetlb(rows: list[Figure], answer: Answer) -> None:
-    for one in rows:
-        wanted, given = _plain(one.values["wanted"]), _plain(one.values["given"])
-        answer.facts.append(f"{wanted} huge pages of {one.name} were asked for, {given} could be made.")
-    gigantic = [one for one in rows if one.values["kb"] > GIGANTIC]
-    if any(one.values["boot"] for one in rows):
-        answer.facts.append("That was at boot: what lay in one piece was used up; holes and what firmware keeps part the rest.")
-        answer.advice.append("ask for fewer, or say how many on each node (hugepages=0:32,1:32, since 5.15); dmesg | grep e820")
-        return
-    if gigantic:
-        answer.facts.append(
-            f"One of {gigantic[0].name} is longer than any block of the allocator: a whole range is emptied for it "
-            "(alloc_contig_range), and one page in it that cannot move is enough to fail; compaction is no help."
-        )
-        answer.advice.append("reserve them at boot (hugepagesz=1G hugepages=N), or room for them (hugetlb_cma=)")
-    if len(gigantic) < len(rows):
-        answer.facts.append("The rest found no free run of that length: memory was broken up, or used up.")
-        answer.advice.append("compact first (echo 1 > /proc/sys/vm/compact_memory), or reserve them at boot (hugepages=)")
-        answer.advice.append(BLOCKS)
-
-
-def _sysfs(rows: list[Figure], answer: Answer) -> None:
-    values = _by_file(rows)
-    answer.facts.extend([*_debugged_areas(rows), *_huge_pools(rows), *_faults_by_size(rows), *_memory_blocks(rows, answer)])
-    if {"target_kb", "current_kb"} <= set(values):
-        wanted, given = _plain(values["target_kb"]), _plain(values["current_kb"])
-        answer.facts.append(f"Balloon of Xen: the guest has {given} kB, the host wants it to have {wanted} kB.")
-    if "block_size_bytes" in values:  # in hexadecimal digits
-        block = int(_plain(values["block_size_bytes"]), 16)
-        answer.facts.append(f"A memory block has {block >> 20} MiB.")
-    if "pages_collapsed" in values and "full_scans" in values:
-        made, scans = _plain(values["pages_collapsed"]), _plain(values["full_scans"])
-        answer.facts.append(f"khugepaged has made {made} huge pages in {scans} scans of all areas.")
-    if "stored_pages" in values and "pool_total_size" in values:
-        size = _plain(values["pool_total_size"] // 1024)
-        answer.facts.append(f"zswap keeps {_plain(values['stored_pages'])} pages in {size} kB.")
-    if values.get("pool_limit_hit"):
-        answer.facts.append(f"Its pool was full {_plain(values['pool_limit_hit'])} times.")
-    if values.get("reject_alloc_fail"):
-        answer.facts.append(f"{_plain(values['reject_alloc_fail'])} pages found no memory in it: memory was short.")
-    _values(rows, answer)
-
-
-def _by_file(rows: list[Figure]) -> dict[str, float]:
-    """The values of files without their folders."""
-    return {one.name.rpartition("/")[2]: one.values.get("value", 0.0) for one in rows}
-
-
-def _debugged_areas(rows: list[Figure]) -> Iterator[str]:
-    """Areas of contiguous memory, as /sys/kernel/debug/cma has them."""
-    for area, group in grouped([one for one in rows if one.name.startswith("cma/")], lambda one: one.name.split("/")[1]).items():
-        values = _by_file(group)
-        if {"total_pages", "available_pages"} <= set(values):
-            yield f"Area {area}: {_plain(values['available_pages'])} of {_plain(values['total_pages'])} pages are free."
-        failed, given = values.get("alloc_pages_fail"), values.get("alloc_pages_success")
-        if failed is not None and given is not None:
-            yield f"Area {area}: {_plain(failed)} pages could not be given, {_plain(given)} were, since boot."
-        if {"count", "used"} <= set(values):
-            run = f"; the longest free run has {_plain(values['maxchunk'])}" if "maxchunk" in values else ""
-            yield f"Area {area}: {_plain(values['used'])} of {_plain(values['count'])} pages are used{run}."
-
-
-def _huge_pools(rows: list[Figure]) -> Iterator[str]:
-    """Pools of huge pages of the machine and of its nodes, by the files of their folder."""
-    pools = [one for one in rows if "hugepages-" in one.name]
-    for folder, group in grouped(pools, lambda one: one.name.rpartition("/")[0]).items():
-        values = _by_file(group)
-        node, size = re.search(r"node/node(\d+)/", folder + "/"), re.search(r"hugepages-(\d+)kB", folder)
-        if "nr_hugepages" in values and size is not None:
-            where = f"Node {node[1]}: " if node is not None else ""
-            rest = [f"{_plain(values[name])} {what}" for name, what in POOL_FILES.items() if name in values]
-            yield f"{where}{_plain(values['nr_hugepages'])} huge pages of {size[1]} kB{', ' if rest else ''}{', '.join(rest)}."
-
-
-def _memory_blocks(rows: list[Figure], answer: Answer) -> Iterator[str]:
-    """Memory blocks by their files: how many are online, and which of them can be counted on to go offline."""
-    files = (re.match(r"memory/(memory\d+)/(state|valid_zones|removable)(?: (.+))?$", one.name) for one in rows)
-    both = zip(rows, files, strict=True)
-    words = [(found[1], found[2], found[3] or _plain(one.values.get("value", 0.0))) for one, found in both if found is not None]
-    states = Counter(word for _, file, word in words if file == "state")
-    if states:
-        yield f"Memory blocks: {', '.join(f'{count} {word}' for word, count in states.items())}."
-    offline = {block for block, file, word in words if file == "state" and word == "offline"}
-    zones = {block: word for block, file, word in words if file == "valid_zones" and block not in offline and word != "none"}
-    movable = [block for block, word in zones.items() if word.split()[:1] == ["Movable"]]
-    if zones:
-        yield f"{len(movable)} of {len(zones)} that are online are of zone Movable ({_few(movable)}): only those can be counted on."
-    fixed = [block for block, file, word in words if file == "removable" and word == "0"]
-    if fixed:
-        yield f"Not removable, by the kernel's own word: {_few(fixed)}."
-        answer.advice.append("online blocks as movable (echo online_movable > .../state), or boot with movable_node")
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return ", ".join(names[:MAX_SHOWN]) + more if names else "none"
-
-
-def _faults_by_size(rows: list[Figure]) -> Iterator[str]:
-    """Huge pages of each size at faults, by the files of transparent_hugepage/hugepages-NkB/stats."""
-    sized = [one for one in rows if "/stats/anon_fault" in one.name]
-    for folder, group in grouped(sized, lambda one: one.name.rpartition("/")[0]).items():
-        values, size = _by_file(group), re.search(r"hugepages-(\d+)kB", folder)
-        given, refused = values.get("anon_fault_alloc"), values.get("anon_fault_fallback")
-        if size is not None and given is not None and refused is not None:
-            share = f" ({100 * refused / (given + refused):.0f} %)" if given + refused else ""
-            yield f"Huge pages of {size[1]} kB at faults: {_plain(given)} given, {_plain(refused)} refused{share}."
-
-
-POOL_FILES = {"free_hugepages": "of them free", "resv_hugepages": "promised", "surplus_hugepages": "beyond the pool's size"}
 
 
 def _page_types(rows: list[Figure], answer: Answer) -> None:
@@ -253,7 +124,7 @@ def _histogram(rows: list[Figure], answer: Answer) -> None:
     for name, group in grouped(rows, lambda one: one.name).items():
         buckets = [next(iter(one.values.items())) for one in group]
         most = max(buckets, key=lambda one: one[1])
-        total = _plain(sum(count for _, count in buckets))
+        total = plain(sum(count for _, count in buckets))
         answer.facts.append(f"{name or 'A histogram'}: {total} values, most of them in {most[0]}.")
 
 
@@ -274,10 +145,10 @@ def _by_node(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         names.setdefault(one.name, {}).update(one.values)
     for name, nodes in names.items():
-        answer.facts.append(f"{name}: {', '.join(f'{node} {_plain(value)}' for node, value in nodes.items())}.")
+        answer.facts.append(f"{name}: {', '.join(f'{node} {plain(value)}' for node, value in nodes.items())}.")
     missed = sum(sum(one.values.values()) for one in rows if one.name == "numa_miss")
     if missed:
-        answer.facts.append(f"{_plain(missed)} pages came from another node than wanted: the wanted one was short of memory.")
+        answer.facts.append(f"{plain(missed)} pages came from another node than wanted: the wanted one was short of memory.")
 
 
 def _freepages(rows: list[Figure], answer: Answer) -> None:
@@ -287,10 +158,10 @@ def _freepages(rows: list[Figure], answer: Answer) -> None:
             size, _, state = what.split(" ", 2)
             pool = f"huge pages of {size} KiB" if int(size) > LARGEST_PAGE else f"pages of {size} KiB"
             if state == "free":
-                of = " in the pool" if int(size) > LARGEST_PAGE else f" ({_plain(count * int(size))} kB)"
-                answer.facts.append(f"{one.name}: {_plain(count)} {pool} are free{of}.")
+                of = " in the pool" if int(size) > LARGEST_PAGE else f" ({plain(count * int(size))} kB)"
+                answer.facts.append(f"{one.name}: {plain(count)} {pool} are free{of}.")
             else:
-                answer.facts.append(f"{one.name} has {_plain(count)} {pool}.")
+                answer.facts.append(f"{one.name} has {plain(count)} {pool}.")
     answer.facts.append("The pool's huge pages were taken before: their number does not say in which blocks the rest lies.")
     answer.advice.append(BLOCKS)
 
@@ -301,7 +172,7 @@ def _atop(rows: list[Figure], answer: Answer) -> None:
     for name, what in (("compact", "requests stalled in compaction"), ("stall", "requests stalled in direct reclaim"),
                        ("swout", "pages were swapped out")):  # fmt: skip
         if any(name in values for values in paging):
-            answer.facts.append(f"At most {_plain(max(values.get(name, 0) for values in paging))} {what} in one interval.")
+            answer.facts.append(f"At most {plain(max(values.get(name, 0) for values in paging))} {what} in one interval.")
     names = ", ".join(dict.fromkeys(one.name for one in rows))
     answer.facts = answer.facts or [f"Read: {names}; none says whether anything stalled."]
     answer.advice.append(BLOCKS)
@@ -327,24 +198,24 @@ OF_A_PROCESS = {"VmRSS": "are in memory", "VmSwap": "in swap", "VmLck": "locked"
 def _status(rows: list[Figure], answer: Answer) -> None:
     """What /proc/PID/status says of one process."""
     values = {one.name: one.values["value"] for one in rows}
-    told = [f"{_plain(values[name])} kB {what}" for name, what in OF_A_PROCESS.items() if name in values]
+    told = [f"{plain(values[name])} kB {what}" for name, what in OF_A_PROCESS.items() if name in values]
     if told:
         answer.facts.append(f"{', '.join(told)}.")
     if values.get("HugetlbPages"):
-        answer.facts.append(f"{_plain(values['HugetlbPages'])} kB are of the pool of huge pages.")
+        answer.facts.append(f"{plain(values['HugetlbPages'])} kB are of the pool of huge pages.")
     if "THP_enabled" in values:
         may = "may have transparent huge pages" if values["THP_enabled"] else "may have no transparent huge pages (prctl)"
         answer.facts.append(f"The process {may}.")
     if values.get("VmPin"):
         answer.facts.append("Pinned pages cannot move: they stay where they are until they are let go.")
-    answer.facts = answer.facts or [f"Read: {', '.join(f'{name} {_plain(value)}' for name, value in values.items())}."]
+    answer.facts = answer.facts or [f"Read: {', '.join(f'{name} {plain(value)}' for name, value in values.items())}."]
     answer.advice.append("grep -A 20 heap /proc/PID/smaps: how much of it is in huge pages (AnonHugePages)")
 
 
 def _balloon(rows: list[Figure], answer: Answer) -> None:
     """What the balloon of VMware holds, and what the host wants."""
     pages = {one.name: one.values["pages"] for one in rows}
-    answer.facts.append(", ".join(f"{name}: {_plain(count)} pages" for name, count in pages.items()) + ".")
+    answer.facts.append(", ".join(f"{name}: {plain(count)} pages" for name, count in pages.items()) + ".")
     if pages.get("current"):
         answer.facts.append("What the balloon holds is no memory of the guest, and /proc/meminfo counts it nowhere.")
         answer.advice.append("more memory for the guest, or a smaller balloon, where the guest is short")
@@ -355,19 +226,19 @@ def _virtio_mem(rows: list[Figure], answer: Answer) -> None:
     for device, group in grouped(rows, lambda one: one.name).items():
         now = {name: kb for one in group for name, kb in one.values.items()}
         if len(now) < 2:
-            answer.facts.append(f"{device}: {', '.join(f'{_plain(kb // 1024)} MiB are {name}' for name, kb in now.items())}.")
+            answer.facts.append(f"{device}: {', '.join(f'{plain(kb // 1024)} MiB are {name}' for name, kb in now.items())}.")
             continue
         plugged, wanted = now["plugged"] // 1024, now["requested"] // 1024
-        answer.facts.append(f"{device}: {_plain(plugged)} MiB are plugged, the host wants {_plain(wanted)} MiB.")
+        answer.facts.append(f"{device}: {plain(plugged)} MiB are plugged, the host wants {plain(wanted)} MiB.")
         if plugged > wanted:
-            left = _plain(plugged - wanted)
+            left = plain(plugged - wanted)
             answer.facts.append(f"{left} MiB have to be emptied and given back: one page that cannot move keeps its block.")
             answer.advice.append("online it to ZONE_MOVABLE (memhp_default_state=online_movable): only movable pages go there")
 
 
 def _swaps(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
-        answer.facts.append(f"{one.name}: {_plain(one.values['used'])} kB of {_plain(one.values['total'])} kB are used.")
+        answer.facts.append(f"{one.name}: {plain(one.values['used'])} kB of {plain(one.values['total'])} kB are used.")
     if any("zram" in one.name for one in rows):
         answer.facts.append("Pages that hold one word again and again count here, but not as data of zram: they take no memory.")
         answer.advice.append("cat /sys/block/zram0/mm_stat: same_pages counts those")
@@ -375,7 +246,7 @@ def _swaps(rows: list[Figure], answer: Answer) -> None:
 
 def _pool(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
-        now, least, most = (_plain(one.values[name]) for name in ("now", "at least", "at most"))
+        now, least, most = (plain(one.values[name]) for name in ("now", "at least", "at most"))
         answer.facts.append(f"Huge pages of {one.name}: {now} now, {least} at least, {most} at most.")
 
 
@@ -387,7 +258,7 @@ def _named(rows: list[Figure], answer: Answer) -> None:
 def _mmtests(rows: list[Figure], answer: Answer) -> None:
     """Each measured row, from column to column."""
     for one in rows[:MAX_SHOWN * 2]:
-        answer.facts.append(f"{one.name}: {', '.join(f'{_plain(value)} ({column})' for column, value in one.values.items())}.")
+        answer.facts.append(f"{one.name}: {', '.join(f'{plain(value)} ({column})' for column, value in one.values.items())}.")
     if len(rows) > MAX_SHOWN * 2:
         answer.facts.append(f"{len(rows) - MAX_SHOWN * 2} more rows; --json has all of them.")
 
@@ -395,11 +266,11 @@ def _mmtests(rows: list[Figure], answer: Answer) -> None:
 def _zsmalloc(rows: list[Figure], answer: Answer) -> None:
     total = next((one for one in rows if one.name == "Total"), None)
     if total is None:
-        _values(rows, answer)
+        read_too(rows, answer)
         return
     used, back = total.values["pages_used"], total.values["freeable"]
-    objects = _plain(total.values["obj_used"])
-    answer.facts.append(f"{_plain(used)} pages hold {objects} objects; compaction could give {_plain(back)} pages back.")
+    objects = plain(total.values["obj_used"])
+    answer.facts.append(f"{plain(used)} pages hold {objects} objects; compaction could give {plain(back)} pages back.")
     answer.advice.append("echo 1 > /sys/block/zramN/compact")
 
 
@@ -409,9 +280,9 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "sar": ("Paging by the second (sar)", _sar),
     "slab": ("Slab caches", _slab),
     "pressure": ("Pressure of memory (PSI)", _pressure),
-    "hugetlb": ("Pool of huge pages", _hugetlb),
-    "sysfs": ("Values of /sys", _sysfs),
-    "exported": ("Values of an exporter", _values),
+    "hugetlb": ("Pool of huge pages", hugetlb),
+    "sysfs": ("Values of /sys", sysfs),
+    "exported": ("Values of an exporter", read_too),
     "page-types": ("Frames by flags (page-types)", _page_types),
     "samples": ("Where the processor was (perf)", _samples),
     "histogram": ("Histograms", _histogram),
