@@ -117,6 +117,15 @@ def load_of(pid: int) -> Load | None:
     return Load((int(parts[11]) + int(parts[12])) / TICKS, still, _waited(pid))
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended with all its threads, though its parent may not have heard of it yet."""
+    try:
+        _, parts = _stat(pid)
+    except OSError:
+        return True
+    return parts[0] in "ZX" and int(parts[17]) <= 1
+
+
 def _has_children(pid: int) -> bool:
     """Whether the first thread of a process started others that are there; not where the kernel does not say."""
     try:

@@ -22,7 +22,7 @@ from movable.supervise.board import IDLE, PREPARE, Board, Place
 from movable.supervise.channel import Receiver, Record
 from movable.supervise.interrupt import deferred
 from movable.supervise.keeper import CANNOT_TELL, KEEPER, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
-from movable.supervise.process import Load, called, load_of
+from movable.supervise.process import Load, called, has_ended, load_of
 
 DONE, EXITED, KILLED, MEMORY, HUNG, STILL, FLOODED, BRED, CLOSED, TAMPERED, TIME, INTERRUPTED, FAILED = (
     "done", "exited", "killed", "out of memory", "hung", "still", "flooded", "bred", "closed", "tampered", "time", "interrupted",
@@ -336,7 +336,7 @@ class Watch:
             self._order("signal", number=int(signal.SIGINT))
         if self.asked and now > self.asked + GRACE:
             return INTERRUPTED if self.came else DONE
-        if self.closed and self.end is None and now > self.closed + 2 * TICK:
+        if self.closed and self.end is None and now > self.closed + 2 * TICK and not (self.pid and has_ended(self.pid)):
             return CLOSED
         if self.receiver.garbage > GARBAGE or self.printed > FLOOD or self.printed_in_all > FLOODS:
             return FLOODED

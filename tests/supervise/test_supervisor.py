@@ -91,6 +91,19 @@ def test_a_worker_that_takes_a_while_to_begin_has_begun_nothing_yet() -> None:
         assert supervisor.run({"do": ""}, lambda record: None).how == DONE
 
 
+def test_a_worker_that_has_ended_did_not_close_its_channel_though_its_keeper_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the keeper may hear of it after the supervisor."""
+    monkeypatch.setattr("movable.supervise.supervisor.GRACE", 0.0)
+    with Supervisor(worker, patience=30) as supervisor:
+
+        def take(record: Record) -> None:
+            os.kill(supervisor._keeper, signal.SIGSTOP)
+            if record["number"]:
+                threading.Timer(0.5, supervisor.wake).start()
+
+        assert supervisor.run({"do": "time.sleep(.2); os._exit(7)"}, take).how == EXITED
+
+
 @pytest.mark.skipif(not landlock.keeps_signals(), reason="this kernel cannot keep signals in")
 def test_signals_of_a_worker_reach_itself_and_what_it_starts_alone() -> None:
     for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGINT):
