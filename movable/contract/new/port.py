@@ -97,9 +97,15 @@ def changes(lines: Lines, old: Era, new: Era) -> Iterator[Change]:
         yield Change(("D56",), what, lines.functions("migratepage", "migrate_page", "putback_page"))
     if new.balloon_core and not old.balloon_core:
         used = lines.names("balloon_page_replace", "balloon_page_finalize", "balloon_page_insert", "balloon_page_delete")
+        used = used or lines.names("SetPageBalloon", "SetPageOffline")
         if used:
-            what = "the balloon core (movable.balloon) lists, marks, counts and references pages; leave the hook only its host"
+            what = "the core (movable.balloon) lists, marks, counts and references a balloon's pages; leave the hook only its host"
             yield Change(("D57",), what, used)
+    elif old.balloon_core and not new.balloon_core:
+        used = lines.names("BalloonDevInfo", "balloon_page_enqueue", "balloon_page_dequeue")
+        if used:
+            what = f"there is no balloon core: the device has isolate_page, {new.migrate_name} and putback_page, and keeps "
+            yield Change((), what + "list, lock, marks, references and counters itself; -ENOENT is an error like others", used)
 
 
 def _form(lines: Lines, old: Era, new: Era) -> Iterator[Change]:
@@ -125,7 +131,7 @@ def _marks_stay(lines: Lines, new: Era) -> Iterator[Change]:
     what = "page.private is the back pointer: set it before the mark, clear it under the page lock before the owner's put"
     yield Change(("D59",), what, lines.stores("private") or lines.names("put_page"))
     what = "isolate_page refuses a page whose back pointer is clear; nobody else asks whether it still has an owner"
-    yield Change(("D59", "V1"), what, lines.functions("isolate_page"))
+    yield Change(("D56", "V1"), what, lines.functions("isolate_page"))
     what = "migrate and put-back come for pages that their owner released while they were isolated: return 0, do nothing"
     yield Change(("D56",), what, lines.functions("migratepage", "migrate_page", "putback_page"))
     what = "PageMovable and PageMovableHint become page_has_movable_ops, PageIsolated becomes PageMovableOpsIsolated"

@@ -85,6 +85,17 @@ def test_the_table_of_eras() -> None:
     assert main(["eras"]) == 0
 
 
+def test_a_balloon_device_has_no_core_in_earlier_kernels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    device = tmp_path / "device.py"
+    device.write_text(
+        "from movable.balloon import BalloonDevInfo\n\n\nclass Device:\n    balloon_device = True\n\n"
+        "    def __init__(self, vm):\n        self.info = BalloonDevInfo(vm, lambda *_: 0, owner=self)\n"
+    )
+    assert main(["port", f"{device}:Device", "--from", "7.3", "--to", "6.17"]) == 0
+    out = capsys.readouterr().out
+    assert "the device has isolate_page, migrate_page and putback_page, and keeps list, lock" in out and "(line 8)" in out
+
+
 def test_two_eras_side_by_side_and_the_values(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eras", "6.17", "7.3"]) == 0
     out = capsys.readouterr().out
