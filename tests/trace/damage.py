@@ -181,8 +181,8 @@ REASONS: tuple[tuple[str, str, set[str], str], ...] = (
         "the mode of a run stands in one line, and what is called inside is compared with it",
     ),
     (
-        r"digit|bit|huge|character|other value", "migrate_page_ret", {"D23", "D25", "D27", "D58"},
-        "where the core's function around a callback is not recorded, no other line repeats the answer",
+        r"digit|huge|character|other value|bit", "folio_unlock", {"D17"},
+        "how many references the target of a move has is counted in one line, which no other repeats",
     ),
 )
 """Damage after which a rule counts as broken all the same: kind, event, rules, and why nothing can tell."""
@@ -192,7 +192,7 @@ def reason(one: Damage, broken: list[str]) -> str:
     """Why a damaged line may break rules; empty where grammar or context can tell."""
     for kind, event, rules, why in REASONS:
         if re.fullmatch(kind, one.kind) and re.fullmatch(event, one.event) and set(broken) <= rules:
-            return why if event != "migrate_page_ret" or one.base in NEWER else ""
+            return why
     return ""
 
 

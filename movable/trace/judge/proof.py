@@ -33,6 +33,8 @@ TARGET = re.compile(r"\bnewpage=(0x[0-9a-f]+).*\bmapping=(0x[0-9a-f]+)")
 UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
 )
+ANSWER = re.compile(r"\((\w+)\+0x\S+ <- \S+\) ret=(?!0$|0x0$)\S+$")
+MOVE = re.compile(r"\bnewpage=0x[0-9a-f]+ page=(0x[0-9a-f]+)")
 HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
 
 
@@ -67,6 +69,19 @@ def _out_of_time(one: Violation, text: dict[int, str]) -> str:
             if float(match[1]) < before:
                 return f"line {line} is out of the order of time, behind line {at}"
             before, at = float(match[1]), line
+    return _told_late(last, text)
+
+
+def _told_late(last: int, text: dict[int, str]) -> str:
+    """A line of the same task that comes behind another and is of an earlier time."""
+    now = TIME.search(text.get(last, ""))
+    if now is None:
+        return ""
+    task, time = _task(text[last]), float(now[1])
+    for line in _after(last):
+        match = TIME.search(text.get(line, ""))
+        if match is not None and float(match[1]) < time and text[line].startswith(task):
+            return f"line {line} is out of the order of time, behind line {last}"
     return ""
 
 
@@ -158,6 +173,21 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
     return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
 
 
+def _went_on(one: Violation, text: dict[int, str]) -> str:
+    """An error that is answered to a move, after which the core goes on as with a page that has moved.
+
+    It clears the isolated bit in the function that has asked, or is done with the page.
+    """
+    answer = ANSWER.search(text.get(one.seqs[-1], ""))
+    calls = (MOVE.search(text.get(seq, "")) for seq in reversed(one.seqs[:-1]))
+    call = next(filter(None, calls), None)
+    if answer is None or call is None:
+        return ""
+    line, following = _next_about(call[1], one.seqs[-1], text)
+    moved = f": clear_isolated: ({answer[1]}+" in following or ": migrate_folio_done: " in following
+    return f"the core goes on in line {line} as with a page that has moved" if moved else ""
+
+
 def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
     """A target without its owner's mark that is unlocked with it: the line about the mark is lost, or wrong."""
     calls = (TARGET.search(text.get(seq, "")) for seq in reversed(one.seqs[-LAST_LINES - 1 :]))
@@ -222,7 +252,8 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_other_flags, ()),
     (_freed_for_one_line, ()),
     (_fell, ("D17", "V1")),
-    (_locked_a_line_later, ("V1", "V7")),
+    (_locked_a_line_later, ("V1", "V7", "D30")),
+    (_went_on, ("D23", "D25", "D27", "D58")),
     (_lock_of_one_line, ("D2", "D21")),
     (_marked_after_all, ("D16",)),
     (_stranger, ()),

@@ -6,6 +6,8 @@ from movable.shown import shown
 from movable.trace.read.numbers import Damaged
 from movable.trace.read.vocabulary import PAGE_FIELDS, UNSEEN, Meaning
 
+FORMS_LIMIT = 16
+"""Lists of fields that are remembered of one event."""
 PAGE_STATE = PAGE_FIELDS | {"flags", "nflags", "mapping", "refs", "mops", "mode"}
 
 
@@ -18,7 +20,7 @@ class Layout:
     """
 
     __slots__ = (
-        *("_bases", "action", "count", "flags", "kind", "mapping", "meaning"),
+        *("_bases", "_forms", "action", "count", "flags", "kind", "mapping", "meaning"),
         *("names", "page", "paired", "refs", "ret", "sites", "split", "tokens", "values", "whole"),
     )
 
@@ -35,6 +37,7 @@ class Layout:
         self.sites: set[str] = set()
         self.tokens: dict[str, int] = {}
         self._bases: dict[str, bool] = {}
+        self._forms: set[tuple[str, ...]] = set()
         self.split = -1
         self.page = self.flags = self.mapping = self.refs = UNSEEN
 
@@ -53,6 +56,13 @@ class Layout:
         lacks = ({means.page} if means.page else set()) | self.names.keys() - names.keys()
         if not lacks <= names.keys():
             raise Damaged(f"it has no field {', '.join(sorted(lacks - names.keys()))}")
+        form = tuple(found)
+        if form not in self._forms:
+            known = not self._forms or any(one[: len(form)] == form[: len(one)] for one in self._forms)  # or one was cut short
+            if len(self._forms) < FORMS_LIMIT:
+                self._forms.add(form)
+            if not known:  # a recording behind another one may have others: from its second line on
+                raise Damaged("it has other fields than the lines of its event before")
         self.names = names
         self.page, self.flags, self.mapping, self.refs = (names.get(name, UNSEEN) for name in wanted[:4])
         self.values = [(argument, names[field], field) for argument, field in means.values if field in names]

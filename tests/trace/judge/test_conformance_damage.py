@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from movable.trace.judge.conformance import check_trace
+from movable.trace.judge.conformance import Result, check_trace
 from movable.trace.judge.proof import doubts
 from tests.trace.damage import BASES, CHANGES, MIXED, MOVES, NEWER, REASONS, damaged, judge, newer, reason
 from tests.trace.mutants import window
@@ -55,6 +56,36 @@ def test_damage_breaks_no_rule(tmp_path: Path) -> None:
     found, false = fates(1, 90, tmp_path)
     assert not false
     assert set(found) == {*CHANGES, *MOVES, *MIXED}
+
+
+def changed(base: str, event: str, folder: Path, change: Callable[[list[str], int], None]) -> Result:
+    """The verdicts after a change at the first line of an event, some way into a recording."""
+    lines = list(newer(base))
+    change(lines, next(at for at in range(200, len(lines)) if f": {event}: " in lines[at]))
+    (folder / "t.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    return check_trace(str(folder / "t.txt"))
+
+
+@pytest.mark.parametrize("answer", ["1", "-16", "-1"])
+def test_an_answer_that_the_core_has_not_heard_breaks_no_rule(answer: str, tmp_path: Path) -> None:
+    def change(lines: list[str], at: int) -> None:
+        lines[at] = lines[at].replace("ret=0", f"ret={answer}")
+
+    result = changed("zsmalloc-compaction", "zs_migrate_ret", tmp_path, change)
+    assert not result.broken and "goes on" in result.verdicts["D27"].reason
+
+
+def test_a_return_that_comes_too_late_by_its_own_time_breaks_no_rule(tmp_path: Path) -> None:
+    result = changed("hook-enoent", "balloon_migrate_ret", tmp_path, lambda lines, at: lines.insert(at + 3, lines.pop(at)))
+    assert not result.broken and "out of the order of time" in result.verdicts["D29"].reason
+
+
+def test_a_line_with_the_fields_of_another_event_is_refused(tmp_path: Path) -> None:
+    def change(lines: list[str], at: int) -> None:
+        lines[at] = lines[at].replace(" page=", " page=0xffffea0000001000 newpage=", 1)
+
+    result = changed("zsmalloc-compaction", "folio_unlock", tmp_path, change)
+    assert not result.broken and any("other fields" in note for note in result.notes)
 
 
 @pytest.mark.campaign
