@@ -168,7 +168,7 @@ class Search:
             if self.over or over(limit):
                 checkpoint.report.cut = not self.over
                 return
-            name = f"{tasks[0]} ‖ {tasks[1]}"
+            name = f"{tasks[0]} || {tasks[1]}"
             if name not in known:
                 board.enter("interleavings", name)
                 self._scenario(name, tasks, 200 if budget.by_time else share)

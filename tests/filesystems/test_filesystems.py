@@ -97,7 +97,7 @@ def test_interleavings_find_a_write_that_is_lost() -> None:
     """A copy before the page is taken from those who map it is right alone, and loses a write beside one."""
     report = searched(Ramfs, 0, executions=12)
     assert not report.broken
-    assert [one.name for one in report.scenarios][:2] == ["move ‖ write", "move ‖ store"]
+    assert [one.name for one in report.scenarios][:2] == ["move || write", "move || store"]
     assert all(one.executions for one in report.scenarios)
     assert len(scenarios.SCENARIOS) == 14
 

@@ -13,17 +13,32 @@ from movable.shown import in_html
 
 
 def to_html(reports: Sequence[Report]) -> str:
-    """The whole page for one or more certificates."""
-    title = ", ".join(report.driver for report in reports)
-    body = "\n".join(_report(report) for report in reports)
+    """The whole page for one or more certificates; several have a table in front."""
+    title = ", ".join(dict.fromkeys(report.driver for report in reports))
+    places = [f"certificate-{number}-" if len(reports) > 1 else "" for number, _ in enumerate(reports, 1)]
+    body = "\n".join(_report(report, place) for report, place in zip(reports, places, strict=True))
+    if len(reports) > 1:
+        body = _contents(reports, places) + body
     return page(f"Certificate: {title}", f"\n{body}\n", timeline.STYLE)
 
 
-def _report(report: Report) -> str:
+def _contents(reports: Sequence[Report], places: Sequence[str]) -> str:
+    rows = "".join(
+        f'<tr><td><a href="#{place}top">{in_html(report.driver)}</a></td><td>{in_html(report.era)}</td><td>{report.seed}</td>'
+        f"<td>{in_html(report.outcome)}</td></tr>"
+        for report, place in zip(reports, places, strict=True)
+    )
+    head = "<thead><tr><th>driver</th><th>era</th><th>seed</th><th>outcome</th></tr></thead>"
+    return f'<h1>{len(reports)} certificates</h1><table class="contents">{head}<tbody>{rows}</tbody></table>'
+
+
+def _report(report: Report, place: str) -> str:
+    """One certificate; ``place`` is in front of the names of its parts, which links lead to."""
     outcome = "certified" if report.passed() and not report.idle else "not certified" if report.failing else report.outcome
-    failures = "".join(_failure(report, report.verdicts[id], cause) for id, cause in by_cause(report.verdicts, report.broken))
+    causes = by_cause(report.verdicts, report.broken)
+    failures = "".join(_failure(report, report.verdicts[id], cause, place) for id, cause in causes)
     return (
-        f"<header><h1>{in_html(report.driver)}: {outcome}</h1>"
+        f'<header id="{place}top"><h1>{in_html(report.driver)}: {outcome}</h1>'
         f'<p class="facts">{in_html(report.target)} with {in_html(report.workload)}, '
         f"era {in_html(report.era)}, seed {report.seed}.<br>{in_html(report.form)}{'.<br>' if report.form else ''}"
         f"{in_html(report.summary)}. {in_html(report.refused)} {in_html(report.stopped)}</p></header>"
@@ -32,17 +47,17 @@ def _report(report: Report) -> str:
     )
 
 
-def _failure(report: Report, found: Verdict, cause: str) -> str:
+def _failure(report: Report, found: Verdict, cause: str, place: str) -> str:
     rule = RULES[found.rule].said_in(report.era, report.former_form)
     steps = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
     story = timeline.html(found.lanes) if found.lanes else f'<ol class="story">{steps}</ol>'
     if cause:
         story = story if found.lanes else ""
-        story = f'<p>Follows from <a href="#{cause}">{cause}</a>: the same failure breaks {cause} first.</p>{story}'
+        story = f'<p>Follows from <a href="#{place}{cause}">{cause}</a>: the same failure breaks {cause} first.</p>{story}'
     scenario = f"<p>Scenario: {in_html(found.scenario)}</p>" if found.scenario else ""
     again = f"<p>See it again: <code>{in_html(report.replay)} {in_html(found.token)}</code></p>" if found.token else ""
     return (
-        f'<article id="{rule.id}"><h3>{rule.id} ({rule.level}): {in_html(rule.title)}</h3><p>{in_html(rule.sentence)}</p>'
+        f'<article id="{place}{rule.id}"><h3>{rule.id} ({rule.level}): {in_html(rule.title)}</h3><p>{in_html(rule.sentence)}</p>'
         f'{scenario}<p class="what">{in_html(report.said(found.what))}</p>{story}{again}</article>'
     )
 

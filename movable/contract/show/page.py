@@ -29,7 +29,7 @@ code { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); padding:
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .25rem .5rem; border-top: 1px solid var(--line); vertical-align: top; }
 .rules td:first-child, .rules td:nth-child(2), .rules td:last-child { white-space: nowrap; }
-th { overflow-wrap: normal; }
+th { overflow-wrap: normal; } .contents td:nth-child(2) { white-space: nowrap; } header:not(:first-child) { margin-top: 3rem; }
 @media (max-width: 30rem) { td, th { padding: .25rem .3rem; font-size: 14px; } }
 .dot { display: inline-block; width: .7rem; height: .7rem;
   border-radius: 50%; margin-right: .4rem; }

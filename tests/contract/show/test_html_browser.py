@@ -121,6 +121,7 @@ def test_the_page_shows_the_failure(report: Report, tmp_path: Path) -> None:
 
 def test_a_phone_shows_all_of_it(report: Report, tmp_path: Path) -> None:
     seen = shown(to_html([report, report]), tmp_path, 390)
+    assert len(set(seen["articles"])) == len(seen["articles"]) == 2 * len(report.broken)  # a link leads into its own certificate
     assert seen["width"] == 390
     assert seen["overflow"] <= 0
     assert not seen["outside"]
