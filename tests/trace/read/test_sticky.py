@@ -54,6 +54,21 @@ def test_a_cleared_bit_of_the_cores(tmp_path: Path) -> None:
     assert "D30" in check_trace(str(file)).broken
 
 
+@pytest.mark.parametrize(("answer", "private", "broken"), [(1, 0, ["D56"]), (0, 0, []), (1, 0xFFFF888004B1C2F0, [])])
+def test_a_released_page_is_not_isolated(tmp_path: Path, answer: int, private: int, broken: list[str]) -> None:
+    """The back pointer at entry says whether the page has an owner."""
+    state = f"flags=0xfffffc0000009 type=0xf1 refs=2 mapping=0x0 lru=0xffffc900001efd98 private={private:#x}"
+    page = "page=0xffffea000008c9c0 mode=0x8"
+    events = (
+        f"isolate_movable_ops_page: (isolate_movable_ops_page+0x4/0x120) {page} {state}",
+        f"balloon_isolate: (balloon_page_isolate+0x4/0xa0) {page} {state}",
+        f"balloon_isolate_ret: (isolate_movable_ops_page+0xe3/0x120 <- balloon_page_isolate) ret={answer}",
+    )
+    file = tmp_path / "isolated.txt"
+    file.write_text("".join(f"  gtool-280  [001] .....  45.29{n}: {event}\n" for n, event in enumerate(events)))
+    assert check_trace(str(file)).broken == broken
+
+
 def test_an_era_that_contradicts_the_lines() -> None:
     with pytest.raises(UsageError, match=r"has events of kernels from 6\.17 on, and --era 6\.1 was given"):
         check_trace(str(DATA / "hook-busy.txt.gz"), era="6.1")
