@@ -196,6 +196,7 @@ SAYS = {
     "numa_counters": ["2.2 % of the pages came from another node", "20594688 kB of 33004544 kB are free"],
     "perf_spaced": ["2.1 % of the samples"],
     "buddy_dates": ["Since the first table: 4 to 0 blocks of order 9"],
+    "cut_zones": ["lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

@@ -129,6 +129,9 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
         where = ", ".join(dict.fromkeys(row.zone for row in rows))
         yield f"It may only take memory of zone {where}, and there is none on this machine: freeing or compacting cannot help."
         return
+    if _misses_zones(material, one, rows):
+        yield "Why, cannot be said: lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text."
+        return
     tight = [name for name, found in states.items() if found == "tight"]
     free = [name for name, found in states.items() if found == "free"]
     broken = [name for name, found in states.items() if found == "broken up"]
@@ -147,6 +150,17 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
         yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
     else:
         yield "The reason is the type of the free blocks: those that are large enough are not for a request like this."
+
+
+def _misses_zones(material: Material, one: Request, rows: list[FreeBlocks]) -> bool:
+    """Whether a node has zones above its last row that a request may use: what the row keeps back from such requests tells."""
+    for row in rows:
+        last = zones.of_node(material, row)[-1] if zones.of_node(material, row) else row
+        marks = zones.marks_of(material, last)
+        may = may_use(one, FreeBlocks(row.line, row.node, "Normal" if last.zone.startswith("DMA") else "Movable", []))
+        if marks is not None and any(marks.reserve) and last.zone != "Movable" and may:
+            return True
+    return False
 
 
 def _can_begin(material: Material, row: FreeBlocks, request: Request) -> bool:
