@@ -221,7 +221,8 @@ class Observer:
             return
         given_up = before.flags & PRIVATE and not page._flags & PRIVATE and not page._private and not before.buffers
         lost = page._flags & PRIVATE != before.flags & PRIVATE or page._private is not before.private
-        if (page._flags ^ before.flags) & DIRTY or (lost and not given_up):
+        dirty = (page._flags ^ before.flags) & DIRTY & (DIRTY if self.alone else before.flags)  # others may write to the page
+        if dirty or (lost and not given_up):
             self.broken("F4", f"{name} returned an error, and the old page lost its dirty flag or its private data")
         if self.alone and page._refcount != before.refs - bool(given_up):
             self.broken("F4", f"{name} returned an error, and the old page has {page._refcount} references; it had {before.refs}")

@@ -13,7 +13,7 @@ from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
 from movable.filesystems.observer import OTHERS, Broken, raised
 from movable.mm.buffer import brelse, find_get_block, lock_buffer, unlock_buffer
-from movable.mm.gup import get_user_page_fast_only
+from movable.mm.gup import get_user_page_fast_only, get_user_pages
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 from movable.mm.page import PAGE_SIZE, put_page
 from movable.mm.page_flags import PG_dirty
@@ -33,7 +33,7 @@ STORY = 40
 OLD, NEW = b"old old ", b"new new "
 
 SCENARIOS = (
-    *(("move", partner) for partner in PARTNERS), ("move", "hold"), ("move", "pin"), ("cut", "pin"),
+    *(("move", partner) for partner in PARTNERS), ("move", "hold"), ("move", "pin"), ("cut", "pin"), ("move", "dma"),
     ("sync", "store"), ("cut", "load"), ("hurry", "sync"),
 )  # fmt: skip
 """What runs at the same time; ``hurry`` is a migration in MIGRATE_ASYNC."""
@@ -42,7 +42,7 @@ SCENARIOS = (
 class Stage:
     """A file of one page that is mapped and on the disk, and what its tasks see."""
 
-    def __init__(self, scheduler: Scheduler, factory: Factory, era: str | Era) -> None:
+    def __init__(self, scheduler: Scheduler, factory: Factory, era: str | Era, pinned: bool = False) -> None:
         machine = self.machine = Machine(factory, era)
         machine.slow(0)
         self.file = machine.files[0]
@@ -52,6 +52,7 @@ class Stage:
         machine.task.read(self.address, BYTES_USED)
         machine.slow(1)
         machine.observer.alone = False
+        self.pinned = get_user_pages(machine.task, self.address, 1) if pinned else []
         lru_add_drain_all(machine.task.user)
         self.seen: dict[str, Hashable] = {}
         self.monitor = Monitor(era=era)
@@ -118,6 +119,17 @@ class Stage:
         self.seen["new"] = True
         unlock_buffer(bh)
         brelse(bh)
+
+    def dma(self) -> None:
+        """The end of direct I/O that began before: it writes into the page that it holds, and lets go."""
+        assert isinstance(self.pinned, list)
+        for page in self.pinned:
+            data = page.vm.map_page(page)
+            touch_content(self.file, 0, "aw")
+            data[:BYTES_USED] = NEW
+            self.seen["new"] = True
+            set_page_dirty(page)
+            put_page(page)
 
     def sync(self) -> None:
         """fsync(2)."""
@@ -187,7 +199,7 @@ def scene(factory: Factory, era: str | Era, tasks: tuple[str, str]) -> Callable[
     """A scenario, to be explored."""
 
     def program(scheduler: Scheduler) -> Scene:
-        stage = Stage(scheduler, factory, era)
+        stage = Stage(scheduler, factory, era, "dma" in tasks)
         return Scene([(f"{name} {n}", getattr(stage, name)) for n, name in enumerate(tasks)], stage.check, stage.state)
 
     return program

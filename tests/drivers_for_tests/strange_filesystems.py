@@ -109,20 +109,26 @@ class WritesItself(Shelf):
         return super().migratepage(mapping, dst, src, mode)
 
 
-class CopiesFirst(Shelf):
-    """Right: it counts, copies, and hands the place over, which counts again, as later kernels do."""
+class CopiesUnasked(Shelf):
+    """Wrong: who holds the page while it is copied may write to it still, and let go before the place is handed over."""
 
     def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
-        private = page_has_private(src)
-        if page_count(src) != 2 + private:
-            return -EAGAIN
         copy_highpage(dst, src)
         rc = migrate_page_move_mapping(mapping, dst, src)
         if rc == 0:
-            if private:
+            if page_has_private(src):
                 attach_page_private(dst, detach_page_private(src))
             migrate_page_states(dst, src)
         return rc
+
+
+class CopiesFirst(CopiesUnasked):
+    """Right: it counts, copies, and hands the place over, which counts again, as later kernels do."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if page_count(src) != 2 + page_has_private(src):
+            return -EAGAIN
+        return super().migratepage(mapping, dst, src, mode)
 
 
 class CopiesByHand(Shelf):

@@ -99,7 +99,7 @@ def test_interleavings_find_a_write_that_is_lost() -> None:
     assert not report.broken
     assert [one.name for one in report.scenarios][:2] == ["move || write", "move || store"]
     assert all(one.executions for one in report.scenarios)
-    assert len(scenarios.SCENARIOS) == 14
+    assert len(scenarios.SCENARIOS) == 15
 
 
 def test_it_is_checked_in_a_process_of_its_own() -> None:

@@ -16,6 +16,7 @@ from movable_filesystems import Blockfs
 from tests.drivers_for_tests.strange_filesystems import (
     CopiesByHand,
     CopiesFirst,
+    CopiesUnasked,
     CutOffByTheCore,
     Drops,
     FreesBuffers,
@@ -60,6 +61,13 @@ def test_who_writes_into_a_buffer_under_its_lock_is_heard() -> None:
     assert not explored(Blockfs, "6.1", ("move", "hold"), 60, 0).rule
     assert explored(UnlockedWhereItMayWait, "6.1", ("move", "hold"), 60, 0).rule == "F2"
     assert broken(UnlockedWhereItMayWait, "6.1") == []
+
+
+def test_who_writes_through_a_pin_is_heard() -> None:
+    """The page is copied, the device writes its data and lets go, and then nothing is in the way."""
+    assert explored(CopiesUnasked, "6.1", ("move", "dma"), 60, 0).rule == "F2"
+    for fs in (CopiesFirst, Blockfs):
+        assert not explored(fs, "7.3", ("move", "dma"), 60, 0).rule, "a page that is written to by another lost no dirty flag"
 
 
 class Odd(Exception):
