@@ -353,6 +353,7 @@ class Machine(Performer):
             self.audit.operating = self.observer.operating = False
         self._note_role(name, len(user.model) - held, used)
         self.observer.watch()
+        self.observer.homes.look(self.observer.look())
 
     def _note_role(self, name: str, more: int, used: int) -> None:
         """Whether an operation made the driver hold more or less: things of its model, or else frames."""

@@ -6,7 +6,6 @@ come back. The looking is quiet: it is no part of the story.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from movable.mm.page_flags import (
 )
 from movable.sequential.bookkeeping import outside_books
 from movable.sequential.counters import Ends
+from movable.sequential.homes import Homes, home
 from movable.workload.workload import Workload, named, snapshot
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class CallbackObserver:
         self.reads_back = workload.reads_back()
         self.differs = ""
         self.ends = Ends(workload.driver)
+        self.homes = Homes()
 
     def watch(self) -> None:
         """Wrap the callbacks of every address space that the driver owns now."""
@@ -85,6 +86,7 @@ class CallbackObserver:
             self.changes += 1
             (self.led_back.add if page._private else self.led_back.discard)(page.pfn)
             self.before_isolation[page.pfn] = (self.changes, before)
+            self.homes.look(before)
         elif answer is False:
             after = self.look()
             self.say(page, "D10", before == after, difference("isolate_page refused, and left a change behind", before, after))
@@ -125,10 +127,11 @@ class CallbackObserver:
         released = page._mapping == PAGE_MAPPING_MOVABLE  # which a put-back may do
         later = any(queue._items for queue in self.vm.workqueues)  # the rest of it may be a worker's
         if stamp and stamp == self.changes and not released and not later:
-            was, now = home(before, page.pfn), home(self.look(), page.pfn)
-            what = "; ".join(" ".join(place) for place in was), "; ".join(" ".join(place) for place in now)
-            text = f"page {page.pfn} was at home in [{what[0]}], and after putback_page in [{what[1]}]"
-            self.say(page, "D31", _as_much_at_home(was, now), text)
+            after = self.look()
+            was, now = ("; ".join(" ".join(place) for place in home(state, page.pfn)) for state in (before, after))
+            text = f"page {page.pfn} was at home in [{was}], and after putback_page in [{now}]"
+            self.say(page, "D31", self.homes.restores(before, after, page.pfn), text)
+        self.homes.put_back(page.pfn)
         self.changes += 1
 
     def _released(self, page: Page) -> bool:
@@ -217,31 +220,3 @@ def difference(what: str, before: object, after: object) -> str:
 def _short(state: object) -> str:
     text = repr(state)
     return text if len(text) <= 160 else text[:157] + "..."
-
-
-def home(state: object, pfn: int) -> list[tuple[str, ...]]:
-    """Where a snapshot names a page, without the order of lists, and what it says about isolation; sorted."""
-    return sorted(_home(state, pfn, ()))
-
-
-def _as_much_at_home(was: list[tuple[str, ...]], now: list[tuple[str, ...]]) -> bool:
-    """Whether a page is in as many places as it was, with the same counts: which of its lists is the owner's choice."""
-    counts = [[place for place in places if place[-1].startswith("=")] for places in (was, now)]
-    return len(was) == len(now) and counts[0] == counts[1]
-
-
-def _home(state: object, pfn: int, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if not isinstance(state, tuple):
-        return
-    if len(state) == 3 and state[0] == "list":
-        yield from ((*path, str(state[1])) for other in state[2] if other == pfn)
-    elif len(state) == 2 and state[0] == "page" and isinstance(state[1], int):
-        if state[1] == pfn:
-            yield path or ("itself",)
-    elif len(state) == 2 and isinstance(state[0], str):
-        if isinstance(state[1], int):
-            yield (*path, state[0], f"= {state[1]}")
-        yield from _home(state[1], pfn, (*path, state[0]))
-    else:
-        for part in state:
-            yield from _home(part, pfn, path)

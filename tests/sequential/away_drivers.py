@@ -6,7 +6,7 @@ from errno import EAGAIN
 
 import movable
 from docs.drivers.ring import Ring, RingWorkload
-from movable import VM, AddressSpace, ListHead, Page, PageIsolated, list_add_tail
+from movable import VM, AddressSpace, ListHead, Page, PageIsolated, list_add_tail, list_del
 from movable.mm.locks import Work
 from tests.drivers_for_tests.just_drivers import DeviceRing, DeviceWorkload
 
@@ -26,6 +26,50 @@ class OtherList(Ring):
 
 class OtherListWorkload(RingWorkload):
     factory = OtherList
+
+
+class TwoKinds(Ring):
+    """Odd slots stand on a list of their own, and come back to it. ``mixes``: pages of both kinds come back to the other list."""
+
+    mixes = False
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.odd = ListHead("odd pages")
+
+    def list_of(self, page: Page) -> ListHead:
+        return self.odd if page.private % 2 else self.idle
+
+    def _fill(self, slot: int) -> bool:
+        filled = super()._fill(slot)
+        page = self.slots[slot]
+        if page is not None and slot % 2:
+            with self.lock:
+                list_del(page.lru)
+                list_add_tail(page.lru, self.odd)
+        return filled
+
+    @movable.hookimpl
+    def migratepage(self, mapping: AddressSpace, newpage: Page, page: Page, mode: int) -> int:
+        answer = super().migratepage(mapping, newpage, page, mode)
+        if answer == 0 and newpage.private % 2:
+            with self.lock:
+                list_del(newpage.lru)
+                list_add_tail(newpage.lru, self.odd)
+        return answer
+
+    @movable.hookimpl
+    def putback_page(self, page: Page) -> None:
+        with self.lock:
+            list_add_tail(page.lru, self.idle if self.mixes else self.list_of(page))
+
+
+class TwoKindsWorkload(RingWorkload):
+    factory = TwoKinds
+
+
+class Mixes(TwoKinds):
+    mixes = True
 
 
 class Late(Ring):

@@ -14,7 +14,7 @@ from movable import VM, AddressSpace, Page, PageIsolated
 from movable.contract import handle, operation
 from movable.sequential.bookkeeping import isolation_counts
 from movable.sequential.harness import Machine
-from movable.sequential.observers import home
+from movable.sequential.homes import home
 from movable.workload.generate import programs
 from movable.workload.program import Program
 from movable.workload.workload import Workload, snapshot

@@ -28,7 +28,7 @@ def searched(workload: type[Workload], examples: int = 60, factory: type[Any] | 
 
 RIGHT = [just.PinWorkload, just.WaitingWorkload, just.TwoWorkload, just.CopiesWorkload, just.PoolWorkload]
 RIGHT += [just.CountingWorkload, just.DeviceWorkload, away.OtherListWorkload, away.LateWorkload, away.AwayWorkload]
-RIGHT += [away.RefusedWorkload]
+RIGHT += [away.RefusedWorkload, away.TwoKindsWorkload]
 
 
 @pytest.mark.parametrize("workload", RIGHT)
@@ -88,6 +88,7 @@ def test_an_invariant_that_ran_was_exercised() -> None:
         (just.CountingWorkload, just.KeepsTheView, "D14"),
         (just.CountingWorkload, just.Stubborn, "D62"),
         (away.LateWorkload, away.Loses, "D31"),
+        (away.TwoKindsWorkload, away.Mixes, "D31"),
         (away.RefusedWorkload, away.TakesItFirst, "D43"),
         (just.DeviceWorkload, just.TellsNobody, "D43"),
         (just.DeviceWorkload, just.KeepsTheDevice, "D43"),
