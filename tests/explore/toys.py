@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from movable.explore.engine import Scheduler
@@ -51,6 +52,17 @@ class Toy:
     def lock(self, name: str) -> Lock:
         return Lock(self.scheduler, name)
 
+    def padded(self, do: Callable[[], None], guard: Lock | None) -> Callable[[], None]:
+        """``do`` with padding around it, under ``guard`` where there is one."""
+
+        def body() -> None:
+            self.pad()
+            with guard or nullcontext():
+                do()
+            self.pad()
+
+        return body
+
 
 def lost_update(fixed: bool = False, padding: int = 8) -> Program:
     """Two increments of a counter."""
@@ -64,14 +76,7 @@ def lost_update(fixed: bool = False, padding: int = 8) -> Program:
             value = toy.get("count")
             toy.put("count", value + 1)
 
-        def body() -> None:
-            toy.pad()
-            if fixed:
-                with guard:
-                    plain()
-            else:
-                plain()
-            toy.pad()
+        body = toy.padded(plain, guard if fixed else None)
 
         def check() -> None:
             assert toy.cells["count"] == 2, f"count is {toy.cells['count']}"
@@ -98,17 +103,11 @@ def free_beside_migrate(fixed: bool = False, padding: int = 8) -> Program:
                     assert content is not None, "copied a freed page"
                     toy.put("copied", content)
 
-        def free() -> None:
-            toy.pad()
-            if fixed:
-                with guard:
-                    toy.put("mapped", False)
-                    toy.put("content", None)
-            else:
-                toy.put("mapped", False)
-                toy.put("content", None)
-            toy.pad()
+        def plain() -> None:
+            toy.put("mapped", False)
+            toy.put("content", None)
 
+        free = toy.padded(plain, guard if fixed else None)
         return Scene([("migrate", migrate), ("free", free)], state=lambda: str(toy.cells))
 
     return build
@@ -150,14 +149,7 @@ def check_then_act(fixed: bool = False, padding: int = 8) -> Program:
                 toy.put("isolated", True)
                 taken.append(scheduler.current)
 
-        def body() -> None:
-            toy.pad()
-            if fixed:
-                with guard:
-                    plain()
-            else:
-                plain()
-            toy.pad()
+        body = toy.padded(plain, guard if fixed else None)
 
         def check() -> None:
             assert len(taken) == 1, f"isolated by {' and '.join(taken)}"
