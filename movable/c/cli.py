@@ -17,7 +17,7 @@ def add_arguments(verbs: Verbs) -> None:
     verb = verbs.add_parser("c", help="drivers in C: what their headers have, and what a file needs")
     parts = verb.add_subparsers(title="commands", metavar="COMMAND", required=True)
     lacks = parts.add_parser("missing", help="list the names that a file uses and the headers lack, with lines")
-    lacks.add_argument("file", metavar="FILE.c")
+    lacks.add_argument("file", metavar="FILE.c", help="the driver")
     lacks.add_argument(
         "-I", dest="include", action="append", default=[], metavar="FOLDER", help="look for headers there, after ours"
     )

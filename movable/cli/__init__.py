@@ -122,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     numa.add_arguments(verbs)
     lab.add_arguments(verbs)
     completion.add_arguments(verbs, build_parser)
-    _debug_everywhere(verbs)
+    _finish(verbs)
     return parser
 
 
@@ -146,13 +146,16 @@ class _Parser(argparse.ArgumentParser):
         return found, unknown
 
 
-def _debug_everywhere(verbs: Verbs) -> None:
-    """``--debug`` may stand behind the verb too."""
-    for parser in verbs.choices.values():
+def _finish(verbs: Verbs) -> None:
+    """``--debug`` may stand behind the verb too; and the help of each verb says first what it does."""
+    for listed in verbs._choices_actions:
+        parser = verbs.choices[listed.dest]
+        if parser.description is None and listed.help:
+            parser.description = f"{listed.help[0].upper()}{listed.help[1:]}."
         parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
-                _debug_everywhere(action)
+                _finish(action)
 
 
 def _add_run(verbs: Verbs) -> None:
