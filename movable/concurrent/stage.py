@@ -191,6 +191,8 @@ class Stage(Performer):
         self.declared = _with_reading(workload)
         for action in scenario.prefix:
             self.history.append(list(self.workload.model))
+            if scenario.settled and action[0] == "isolate_all":
+                vm.run_work()  # a thread or a work item may be what makes the pages
             self.do(self.workload, action)
         if scenario.settled:
             vm.run_work()

@@ -7,6 +7,7 @@ from typing import Any
 
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
+from movable.c.bridge.requests.tasks import sleeps
 from movable.c.bridge.runtime import A0, A1, A2, A3, PAGE_BYTES, PAGES, PC
 from movable.mm import filemap, movable_ops, page_flags, vmstat
 from movable.mm import page as page_struct
@@ -135,6 +136,12 @@ def alloc(bridge: Bridge) -> int:
     return PAGES + page.pfn * PAGE_BYTES
 
 
+def lock(bridge: Bridge) -> int:
+    """lock_page, which may sleep whether or not it must."""
+    sleeps(bridge, "locks a page, and may sleep,")
+    return _held(filemap.lock_page)(bridge) or 0
+
+
 def offline(bridge: Bridge) -> int:
     """PageOffline, and PageBalloon before it."""
     return int(page_flags.PageBalloon(bridge.page(bridge.request[A0])))
@@ -211,7 +218,7 @@ def balloon_count(bridge: Bridge) -> None:
 TABLE: dict[str, Handler] = {
     "K_GET_PAGE": _simple(page_struct.get_page), "K_PUT_PAGE": _simple(page_struct.put_page),
     "K_PAGE_COUNT": _looking(page_struct.page_count, 52, 4), "K_GET_UNLESS_ZERO": _simple(page_struct.get_page_unless_zero),
-    "K_LOCK_PAGE": _held(filemap.lock_page), "K_TRYLOCK_PAGE": trylock,
+    "K_LOCK_PAGE": lock, "K_TRYLOCK_PAGE": trylock,
     "K_UNLOCK_PAGE": _simple(filemap.unlock_page), "K_PAGE_LOCKED": _looking(page_flags.PageLocked, 0, 8),
     "K_WAIT_PAGE_LOCKED": _simple(filemap.spin_on_page_locked), "K_SET_MOVABLE": set_movable,
     "K_CLEAR_MOVABLE": _simple(page_flags.ClearPageMovable), "K_PAGE_MOVABLE": _simple(page_flags.PageMovable),

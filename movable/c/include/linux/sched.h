@@ -71,8 +71,9 @@ K_INLINE struct task_struct *k_thread(int (*fn)(void *), void *data, const char 
 	k_call(K_THREAD_RUN, (long)task, (long)fn, (long)data, run);
 	return task;
 }
-#define kthread_run(fn, data, name...) k_thread(fn, data, K_FIRST(name, ), 1)
-#define kthread_create(fn, data, name...) k_thread(fn, data, K_FIRST(name, ), 0)
+#define K_THREAD(fn, data, run, name...) ({ char _comm[16]; snprintf(_comm, sizeof _comm, name); k_thread(fn, data, _comm, run); })
+#define kthread_run(fn, data, name...) K_THREAD(fn, data, 1, name)
+#define kthread_create(fn, data, name...) K_THREAD(fn, data, 0, name)
 #define kthread_create_on_node(fn, data, node, name...) kthread_create(fn, data, name)
 #define kthread_exit(code) do { k_call(K_THREAD_EXIT, code, 0, 0, 0); __builtin_unreachable(); } while (0)
 #define do_exit(code) kthread_exit(code)
