@@ -14,7 +14,7 @@ import pytest
 
 from movable.c import Driver
 from movable.c.bridge.runtime import runtime
-from movable.errors import MovableError, VMBug
+from movable.errors import DeadlockError, MovableError, VMBug
 from tests.c.building import loaded, needs_compiler
 
 pytestmark = needs_compiler
@@ -22,6 +22,8 @@ pytestmark = needs_compiler
 FAULTS = """
 struct item { struct list_head node; int id; };
 static LIST_HEAD(items);
+static int never;
+static DEFINE_SPINLOCK(lock);
 static int deep(int n) { volatile char room[512]; room[n & 511] = n; return deep(n + 1) + room[1]; }
 int fault(int how)
 {
@@ -51,6 +53,10 @@ int fault(int how)
 	case 17: ((void (*)(void))0)(); break;
 	case 18: kfree(one); spin_lock((spinlock_t *)&one->id); break;
 	case 19: while (p) WRITE_ONCE(zero, zero + 1); break;
+	case 20: pr_info("%s\\n", (char *)0x41414141); break;
+	case 21: while (!never) cpu_relax(); break;
+	case 22: spin_unlock(&lock); break;
+	case 23: sprintf(p, "%d", 123456789); sprintf(p, "%s", "0123456789"); break;
 	}
 	return 0;
 }
@@ -78,6 +84,10 @@ CASES = {
     17: ("D52", PLACE + r"fault ends in a segmentation fault at 0x0"),
     18: ("D46", PLACE + r"fault .*freed at"),
     19: ("D51", PLACE + r"fault runs on and on"),
+    20: ("D52", PLACE + r"fault ends in a segmentation fault at 0x41414141"),
+    21: ("D51", PLACE + r"fault waits in a loop that looks at nothing"),
+    22: ("D35", PLACE + r"fault: spin lock 'lock' unlocked by main"),
+    23: ("D46", PLACE + r"fault writes \d bytes? .*object of 10 bytes"),
 }  # fmt: skip
 
 
@@ -98,6 +108,15 @@ def test_a_fault_is_told_with_its_place(driver: Driver, how: int) -> None:
     assert told.value.rule == rule
     assert re.search(words, str(told.value)), str(told.value)
     assert driver.call("fine", 4) == 5
+
+
+def test_what_the_model_says_of_a_call_has_the_line_of_the_call(tmp_path: Path) -> None:
+    locks = "static DEFINE_SPINLOCK(s); static DEFINE_MUTEX(m); void twice(void) { spin_lock(&s); spin_lock(&s); }\n"
+    made = loaded(tmp_path, locks + "void sleeps(void) { mutex_lock(&m); }\n")
+    with pytest.raises(DeadlockError, match=r"driver\.c:4 twice: task main waits for spin lock 's', which it holds itself"):
+        made.call("twice")
+    with pytest.raises(VMBug, match=r"D48: driver\.c:5 sleeps: main locks mutex 'm' while it holds spin lock 's'"):
+        made.call("sleeps")
 
 
 def test_two_thousand_crashes_in_a_row(driver: Driver) -> None:

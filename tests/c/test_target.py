@@ -30,6 +30,8 @@ SOURCES = {
     "struct item { struct timer_list t; };\n": r"driver\.c:4: timer_list: there is no clock",
     "static irqreturn_t f(int n) { return 0; }\n": r"driver\.c:4: irqreturn_t: there are no interrupts",
     "int f(void) { return platform_driver_register(0); }\n": r"driver\.c:4: platform_driver_register: devices are not modelled",
+    "__attribute__((constructor)) static void f(void) { }\n": r"driver\.c:4: constructor: a module begins with its init function",
+    "int f(void) { return kfifo_len(&f); }\n": r"driver\.c:4: kfifo_len is a name of <linux/kfifo\.h>; include that",
     "int f(void) { return request_irq(1); }\n": r"driver\.c:4: request_irq: there are no interrupts",
 }
 

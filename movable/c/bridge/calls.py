@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from movable.c.bridge.errors import memory_error
+from movable.c.bridge.errors import memory_error, placed
 from movable.c.bridge.keys import key_of, name_of, page_field
 from movable.c.bridge.memory import Memory
 from movable.c.bridge.pages import arena
@@ -42,7 +42,7 @@ from movable.c.bridge.runtime import (
     WRITE,
 )  # fmt: skip
 from movable.c.build.image import Image, Line
-from movable.errors import VMBug
+from movable.errors import DeadlockError, VMBug
 from movable.explore.dependence import Part
 from movable.mm.movable_ops import cleared_private
 from movable.mm.page import Page
@@ -76,6 +76,7 @@ class Call:
 
     __slots__ = (
         "before",
+        "blind",
         "coroutine",
         "ended",
         "engine",
@@ -96,7 +97,7 @@ class Call:
         self.thread = thread
         self.wishes: list[tuple[Any, Callable[[], bool]]] = []  # locks that a loop has tried in vain
         self.before: tuple[Any, ...] = ()
-        self.rounds = 0
+        self.rounds = self.blind = 0
         self.ended = False
         self.tickets: dict[Any, int] = {}  # what the next schedule() waits for
         self.joined: list[Any] = []  # wait queues that it is on until it leaves them
@@ -225,6 +226,9 @@ class Bridge:
                     request[RET] = handlers[op](self) or 0
         except Asleep:
             asleep = True
+            raise
+        except (VMBug, DeadlockError) as error:
+            placed(error, self.image.line(self.runtime.pc(co)))
             raise
         finally:
             self.now = before

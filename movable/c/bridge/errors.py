@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from movable.errors import VMBug
+from movable.errors import DeadlockError, VMBug
 
 if TYPE_CHECKING:
     from movable.c.build.image import Line
@@ -17,3 +18,13 @@ class MemoryBug(VMBug):
 def memory_error(rule: str, what: str, expected: str, line: Line, page: object = None) -> VMBug:
     """What to raise for a fault of the driver's at a line of its source."""
     return MemoryBug(rule, f"{line} {what}", expected, page)
+
+
+def placed(error: VMBug | DeadlockError, line: Line) -> None:
+    """What a function of the model says is told with the place that has called it, unless it names one."""
+    if re.search(r"\.[ch]:\d+ ", str(error)):
+        return
+    if isinstance(error, VMBug):
+        VMBug.__init__(error, error.rule, f"{line}: {error.what}", error.expected, error.page)
+    else:
+        error.args = (f"{line}: {error}",)

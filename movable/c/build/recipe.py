@@ -11,7 +11,7 @@ from movable.c.build import source, toolchain
 from movable.errors import UsageError
 
 FLAGS = (
-    *("-std=gnu11", "-g", "-fPIC", "-fno-builtin", "-ffreestanding", "-fno-stack-protector"),
+    *("-std=gnu11", "-g", "-fPIC", "-fno-plt", "-fno-builtin", "-ffreestanding", "-fno-stack-protector"),
     *("-fcf-protection=none", "-fno-omit-frame-pointer", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", "-fwrapv"),
     *("-nostdinc", "-Werror=implicit-function-declaration", "-fdiagnostics-color=never"),
 )
@@ -158,8 +158,9 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _compile(recipe: Recipe, path: Path, flags: list[str], to: Path) -> Path:
-    done = toolchain.run([toolchain.compiler(), *flags, f'-DKBUILD_MODNAME="{path.stem}"', "-MMD", "-MF",
-                          str(to.with_suffix(".d")), "-c", str(path), "-o", str(to)])
+    named = f'-DKBUILD_MODNAME="{path.stem}"'
+    uses = ("-MMD", "-MF", str(to.with_suffix(".d")))
+    done = toolchain.run([toolchain.compiler(), *flags, named, *uses, "-c", str(path), "-o", str(to)])
     if done.returncode:
         raise UsageError(complaint_of(done.stderr, path, recipe))
     return to

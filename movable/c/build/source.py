@@ -16,6 +16,7 @@ TIMER = "there is no clock: use a work item, which may run at any later step"
 IRQ = "there are no interrupts: use a work item"
 USER = "there is no user memory: let an operation pass the value"
 ASM = "inline assembly hides its accesses from the checks; use the atomic operations"
+BEGINS = "a module begins with its init function and ends with its exit function"
 CHANCE = "chance is not modelled; let an operation pass the value"
 DEVICE = "devices are not modelled; let operations of the workload stand for them"
 
@@ -74,6 +75,8 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 EMPTY_ASM = re.compile(r"\b(asm|__asm__|__asm)\s*(volatile|__volatile__)?\s*\(\s*\"\"\s*[:)]")
 """A barrier of the compiler's, which does nothing."""
 ASM_WORDS = {"asm", "__asm__", "__asm"}
+STRUCTOR = re.compile(r"__attribute(?:__)?\s*\(\(.*?\b((?:__)?(?:con|de)structor(?:__)?)\b")
+"""What would run in whoever loads the file."""
 
 
 def code_of(text: str) -> str:
@@ -119,6 +122,8 @@ def refused(code: str) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(code.splitlines(), 1):
         if line.lstrip().startswith("#include"):
             continue
+        if structor := STRUCTOR.search(line):
+            yield number, structor[1], BEGINS
         for word in WORD.findall(line):
             why = why_refused(word)
             if why and not _own(code, word):

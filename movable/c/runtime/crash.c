@@ -14,13 +14,20 @@ static struct sigaction before[NR_CRASHES];
 int k_ticks = 4;			/* so many without a request are no end */
 static int ticking;
 
-/* An address of the driver's: where it stands, or the nearest caller on the stack. */
+u64 called_at;			/* where the driver has called a function of the C library's through us; 0 outside of them */
+
+/* An address of the driver's code: where it stands, where it has called us, or the nearest caller on the stack. */
 static u64 place_of(u64 pc, u64 sp)
 {
 	if (pc - image_lo < image_span || sp - stack_lo >= stack_span)
 		return pc;
+	if (called_at) {
+		pc = called_at;
+		called_at = 0;
+		return pc;
+	}
 	for (u64 *at = (u64 *)(sp & ~7ull); (u64)at < stack_lo + STACK - 64; at++)
-		if (*at - image_lo < image_span)
+		if (*at - image_lo < image_span && *at - data_lo >= data_span)
 			return *at;
 	return pc;
 }

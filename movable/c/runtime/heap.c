@@ -367,9 +367,13 @@ int k_compare_text(const char *one, const char *two, unsigned long most)
 static int format(char *to, unsigned long size, const char *format, va_list list, void *pc)
 {
 	char text[CHUNK];
-	int n = vsnprintf(text, sizeof text, format, list);
-	unsigned long length = n < (int)sizeof text ? n : sizeof text - 1;
+	unsigned long length;
+	int n;
 
+	called_at = (u64)pc;
+	n = vsnprintf(text, sizeof text, format, list);
+	called_at = 0;
+	length = n < (int)sizeof text ? n : sizeof text - 1;
 	if (size) {
 		length = length < size ? length : size - 1;
 		text[length] = 0;
@@ -395,8 +399,10 @@ int k_scan(const char *from, const char *f, ...)
 	int n;
 
 	access_range((u64)from, k_length(from) + 1, 0, PC);
+	called_at = (u64)PC;
 	va_start(list, f);
 	n = vsscanf(from, f, list);
+	called_at = 0;
 	va_end(list);
 	return n;
 }
@@ -408,8 +414,10 @@ void k_tell(int request, const char *file, int line, const char *format, ...)
 
 	if (!running)
 		return;
+	called_at = (u64)PC;
 	va_start(list, format);
 	vsnprintf(text, sizeof text, format, list);		/* here, where a bad pointer is the driver's own crash */
+	called_at = 0;
 	va_end(list);
 	memcpy(k_text, text, sizeof text);
 	k_request.a[0] = (u64)file;

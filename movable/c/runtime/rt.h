@@ -60,7 +60,7 @@ extern u8 busy[NR_STACKS];	/* which of them are in use; beside them, for all are
 extern struct coroutine *running;
 extern u64 stack_lo, stack_span;
 extern int stacks_shared;
-extern u64 image_lo, image_span, data_lo, data_span;
+extern u64 image_lo, image_span, data_lo, data_span, called_at;
 
 long cross(int op);
 void to_python(void);

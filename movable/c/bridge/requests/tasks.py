@@ -15,6 +15,8 @@ from movable.mm.seam import held
 SYSTEM = 0
 QUEUES = 0x2000
 COMM = 8
+MAX_BLIND_ROUNDS = 10_000
+"""Rounds in a row of a loop that waits and looks at nothing: one that counts may have some."""
 
 
 def sleeps(bridge: Bridge, what: str) -> None:
@@ -33,6 +35,9 @@ def relax(bridge: Bridge) -> None:
     if may_sleep:
         sleeps(bridge, "sleeps")
     wishes, call.wishes = call.wishes, []
+    call.blind = 0 if looks or wishes else call.blind + 1
+    if call.blind > MAX_BLIND_ROUNDS:
+        raise VMBug("D51", f"{bridge.line()} waits in a loop that looks at nothing that could change", "an end")
     if not idle and not wishes:
         call.rounds = 0
         return
