@@ -11,7 +11,7 @@ from movable.frames.kinds import KINDS, Kind, kind_of
 from movable.frames.snapshot import Snapshot, Span
 
 SCHEMA = "movable.hostages/1"
-BLOCKS_TOLD = 8
+BLOCKS_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def count(snapshot: Snapshot) -> list[ZoneCount]:
             zone.frames.update({kind.name: frames for kind, frames in kinds.items()})
             if stop - begin == size and all(kind.there for kind in kinds):
                 _count_block(zone, start, kinds, held)
-        zone.nearest = sorted(held, key=lambda block: (block.frames, block.start))[:BLOCKS_TOLD]
+        zone.nearest = sorted(held, key=lambda block: (block.frames, block.start))[:BLOCKS_SHOWN]
         found.append(zone)
     return found
 

@@ -15,7 +15,7 @@ from movable.shown import many
 if TYPE_CHECKING:
     from movable.lab.run import Run
 
-OBSTACLES_TOLD = 3
+OBSTACLES_SHOWN = 3
 SCHEMA = "movable.run/1"
 COUNTERS = (
     "pgmigrate_success",
@@ -107,7 +107,7 @@ def offlined(run: Run) -> str:
     frames = block.end_pfn - block.start_pfn
     where = f"frames {block.start_pfn} to {block.end_pfn - 1} ({readable(frames * PAGE_SIZE)}, {many(block.pages, 'page')} in use)"
     if block.ret:
-        way = "".join(f"; {obstacle}" for obstacle in run.vm.obstacles[:OBSTACLES_TOLD])
+        way = "".join(f"; {obstacle}" for obstacle in run.vm.obstacles[:OBSTACLES_SHOWN])
         return f"offline: {where}: -{errorcode.get(-block.ret, str(-block.ret))}{way}"
     return f"offline: {where}: done, every page moved away"
 

@@ -12,16 +12,16 @@ from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 
 MARKED = {"C": "CMA", "H": "kept for atomic requests", "I": "isolated"}
 """Letters of Mem-Info for blocks that not every request may take."""
-MAX_TOLD = 12
+MAX_SHOWN = 12
 
 
 def requests(material: Material) -> Iterator[Answer]:
     """An answer for each request that failed; those that are alike are told once, by the last of them."""
     groups = list(grouped(material.requests, lambda one: (one.task, one.order, one.gfp, one.what)).values())
-    for group in groups[:MAX_TOLD]:
+    for group in groups[:MAX_SHOWN]:
         yield _answer(_report_of(material, group[-1]), group[-1], len(group))
-    if len(groups) > MAX_TOLD:
-        yield Answer("More requests", [f"{len(groups) - MAX_TOLD} more kinds of requests failed; --json has all of them."])
+    if len(groups) > MAX_SHOWN:
+        yield Answer("More requests", [f"{len(groups) - MAX_SHOWN} more kinds of requests failed; --json has all of them."])
 
 
 def _report_of(material: Material, one: Request) -> Material:
@@ -102,7 +102,7 @@ def killed(material: Material) -> Iterator[Answer]:
     if not material.killed:
         return
     answer = Answer("Killed by the OOM killer")
-    for task, size in list(dict.fromkeys(material.killed))[:MAX_TOLD]:
+    for task, size in list(dict.fromkeys(material.killed))[:MAX_SHOWN]:
         answer.facts.append(f"{task} was killed" + (f"; {size} kB of its anonymous memory came free." if size is not None else "."))
     if not material.requests:
         limited = material.cgroup.get("constraint") == "CONSTRAINT_MEMCG"

@@ -13,7 +13,7 @@ from movable.trace.read.tracepoints import Tracepoint, tracepoints
 
 _RANGE = re.compile(r"\((0x[0-9a-f]{1,16}) ~ (0x[0-9a-f]{1,16})\)")
 SCHEMA = "movable.compaction/1"
-REPEATS_TOLD = 5
+MIN_REPEATS = 5
 """A range that is scanned this often in a row without a page taken is told."""
 MOVABLE_TYPE = 1
 SCANNERS = ("migrate", "free")
@@ -258,7 +258,7 @@ class Follower:
         self.found.cma["busy, tried again"] += 1
 
     def _close(self, repeat: Repeat) -> None:
-        if repeat.times >= REPEATS_TOLD:
+        if repeat.times >= MIN_REPEATS:
             self.found.repeats.append(repeat)
 
     def _point(self, event: Tracepoint, pfn: int | None, scanner: str) -> None:
