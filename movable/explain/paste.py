@@ -102,7 +102,7 @@ def _shorter(raw: str) -> bool:
 
 def _parts(raw: str) -> list[str]:
     """What one line was made of: strings of JSON, lines whose ends were lost, and what stood between tags of HTML."""
-    found = texts(raw)
+    found = texts(without_tags(raw) if "&quot;" in raw or raw.lstrip()[:1] == "<" else raw)
     parts = [raw] if found is None else found
     if "<" in raw or "&" in raw:
         parts = [line for part in parts for line in without_tags(part).split("\n")]
@@ -120,11 +120,12 @@ class _Context:
 
     def of_a_machine(self, raw: str) -> str:
         """What is left of a line that may say which machine answers next."""
-        machine = _MACHINE.match(raw) if "[" in raw or " | " in raw else None
+        bare = without_tags(raw) if "<" in raw or "&" in raw else raw
+        machine = _MACHINE.match(bare) if "[" in bare or " | " in bare else None
         if machine is None:
             return raw
         self.machine = machine[1] or machine[2]
-        return raw[machine.end() :]
+        return bare[machine.end() :]
 
     def line(self, number: int, raw: str, text: str) -> Line | None:
         """A line to be read; None for one that says nothing by itself."""

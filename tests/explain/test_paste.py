@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import pytest
@@ -299,4 +300,6 @@ def test_quotes_colours_fences_and_margins_change_no_answer(name: str) -> None:
     fenced = "\n".join(["```", *(f"    {line}" for line in lines), "```"])
     answer = said(read([("x", PASTES[name])]))
     assert said(read([("x", mailed)])) == answer
+    if "{" not in PASTES[name] and "</" not in PASTES[name]:
+        assert said(read([("x", f"<pre>{html.escape(PASTES[name])}</pre>\n")])) == answer
     assert said(read([("x", fenced)])) == answer

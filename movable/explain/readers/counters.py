@@ -23,7 +23,7 @@ _HEADS = re.compile(
 )
 _WORD = re.compile(r"(?:node_vmstat_|proc_vmstat_|vmstat_)?([a-z][a-z0-9_]*)")
 _CELLS = re.compile(r"\s*[,;\t]\s*")
-_DIFF = re.compile(r"^\s*([-<+>])\s*[a-z]")
+_DIFF = re.compile(r"^\s*([-<+>])\s*(?!/?[a-z]{1,12}(?:\s[^<>]*)?>)[a-z]")  # and no tag of HTML
 _NUMBERS = re.compile(r"^\s*(\d+(?:\s+\d+){6,8})\s*$")
 ZRAM = (
     "orig_data_size", "compr_data_size", "mem_used_total", "mem_limit", "mem_used_max", "same_pages", "pages_compacted",
