@@ -52,7 +52,8 @@ class Stage:
         machine.task.read(self.address, BYTES_USED)
         machine.slow(1)
         machine.observer.alone = False
-        self.pinned = get_user_pages(machine.task, self.address, 1) if pinned else []
+        pages = get_user_pages(machine.task, self.address, 1) if pinned else []
+        self.pinned = pages if isinstance(pages, list) else []  # nobody may pin pages that are secret
         lru_add_drain_all(machine.task.user)
         self.seen: dict[str, Hashable] = {}
         self.monitor = Monitor(era=era)
@@ -122,7 +123,6 @@ class Stage:
 
     def dma(self) -> None:
         """The end of direct I/O that began before: it writes into the page that it holds, and lets go."""
-        assert isinstance(self.pinned, list)
         for page in self.pinned:
             data = page.vm.map_page(page)
             touch_content(self.file, 0, "aw")
