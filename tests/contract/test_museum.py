@@ -45,7 +45,7 @@ def search(one: Exhibit, twin: bool = False) -> Search:
 @pytest.mark.parametrize("id", FILESYSTEMS)
 def test_the_kit_catches_a_file_system_by_its_rule(id: str) -> None:
     one = EXHIBITS[id]
-    broken, twin = judge(one, examples=20), judge(one, examples=20, twin=True)
+    broken, twin = judge(one, examples=24), judge(one, examples=24, twin=True)
     assert set(one.rules) <= set(broken.broken), caught_text(one, broken)
     assert not twin.broken, twin_text(one, twin)
     assert twin.callbacks["migratepage"] > 5
