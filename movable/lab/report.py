@@ -96,7 +96,7 @@ def _in_the_way(run: Run) -> str:
         parts.append(f"{many(len(run.stores), 'stored page')} {'was' if len(run.stores) == 1 else 'were'} being read")
     if run.host_was_busy:
         parts.append(f"the host of the balloon was busy {many(run.host_was_busy, 'time')}")
-    return f"\nmeanwhile  {', '.join(parts)}" if parts else ""
+    return f"\nmeanwhile: {', '.join(parts)}" if parts else ""
 
 
 def offlined(run: Run) -> str:
