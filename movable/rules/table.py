@@ -105,7 +105,8 @@ def occasions_text(found: Rule) -> str:
         for occasion, kinds in check.occasions.items():
             seen += kinds.split() if occasion in found.exercised_by else []
     if found.judged_by:
-        seen.append(f"a look by movable.{found.judged_by.replace(':', ', ')}")
+        file, _, name = found.judged_by.partition(":")
+        seen.append(f"the check in movable/{file.replace('.', '/')}.py{f' ({name})' if name else ''}")
     return ", ".join(dict.fromkeys(seen)) or "nothing: it is not judged"
 
 
