@@ -9,6 +9,7 @@ from movable.explain import zones
 from movable.explain.judge import usage
 from movable.explain.judge.sysfs import GIGANTIC
 from movable.explain.material import Answer, Marks, Material
+from movable.explain.readers.settings import AT_BOOT
 
 BLOCKS = "cat /proc/buddyinfo, or /proc/pagetypeinfo as root: they say in which blocks the free pages lie"
 WAYS = {"fragmentation_index": "fragmentation index", "unusable_index": "unusable index"}
@@ -66,16 +67,19 @@ def _settings(values: dict[str, str]) -> Answer:
 def _pool_asked(material: Material, name: str, wanted: int) -> Answer:
     """A pool of huge pages that was asked for, beside what it came to."""
     files = {one.name: int(one.values["value"]) for one in material.figures if one.kind == "sysfs" and "value" in one.values}
-    own = name == "nr_hugepages"
-    counts = (material.settings.get(name), material.meminfo.get("HugePages_Total")) if own else (files.get(name),)
+    own = name in ("nr_hugepages", AT_BOOT)
+    counts = (material.settings.get("nr_hugepages"), material.meminfo.get("HugePages_Total")) if own else (files.get(name),)
     given = next((int(value) for value in counts if value is not None), None)
     node, size = re.search(r"\bnode(\d+)/", name), re.search(r"hugepages-(\d+)kB", name)
     kind = f" of {size[1]} kB" if size is not None else ""
-    where = f" on node {node[1]}" if node is not None else ""
+    where = f" on node {node[1]}" if node is not None else " at boot" if name == AT_BOOT else ""
     answer = Answer("Pool of huge pages", [f"{wanted} huge pages{kind} were asked for{where}."])
     if given is not None and given < wanted:
         answer.facts.append(f"{given} could be made: for the other {wanted - given} no free block was found or compacted.")
-        if size is not None and int(size[1]) > GIGANTIC:
+        if name == AT_BOOT:
+            answer.facts[-1] = f"{given} are there: memory was not in one piece, or the pool was made smaller later."
+            answer.advice.append("dmesg | grep -i hugetlb: how many could be made at boot")
+        elif size is not None and int(size[1]) > GIGANTIC:
             answer.advice.append("reserve them at boot (hugepagesz= and hugepages=), or room for them (hugetlb_cma=)")
         else:
             answer.advice.append(AGAIN_OR_AT_BOOT)

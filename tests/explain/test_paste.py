@@ -21,7 +21,7 @@ LEFT_OVER = {
     "cut_row": [1, 1], "table_of_sizes": [1], "messages": [16],
     "talos": [1], "funclatency": [1],
     "ansible_forms": [8], "yaml": [1, 3],
-    "balloon_files": [1], "gpu_pinned": [3], "cma_boot_failed": [9], "hugetlb_boot": [1],
+    "balloon_files": [1], "gpu_pinned": [3], "cma_boot_failed": [9],
     "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
@@ -198,6 +198,7 @@ SAYS = {
     "perf_spaced": ["2.1 % of the samples"],
     "buddy_dates": ["Since the first table: 4 to 0 blocks of order 9"],
     "cut_zones": ["lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text"],
+    "command_line": ["512 huge pages were asked for at boot.\n311 are there", "(always)"],
     "three_reports": [
         "worker\nA request of order 0 (4 kB) called the OOM killer.\nThe limit of a memory cgroup was reached (524288 kB used",
         f"modprobe\nA request of order 7 (512 kB) failed.\nIt is a costly order (above 3): the kernel gives up where compaction "

@@ -36,6 +36,30 @@ def _page_size(line: Line, alone: re.Match[str] | None) -> int:
     return int(alone[1]) if alone is not None and _GETCONF.search(line.hint) and alone[1].isdecimal() else 0
 
 
+AT_BOOT = "hugepages (at boot)"
+"""What the pool of huge pages is called in ``Material.asked`` that the kernel's command line asked for."""
+_BOOTED = Guarded(r"\bKernel command line: |^\s*BOOT_IMAGE=\S")
+_AT_BOOT = ("cma", "kernelcore", "movablecore", "page_owner", "movable_node", "hugetlb_cma", "default_hugepagesz")
+
+
+def _command_line(line: Line, material: Material) -> bool:
+    """What the kernel was started with, as far as it is about huge pages and memory that moves."""
+    if _BOOTED.search(line.text) is None and "/proc/cmdline" not in line.hint:
+        return False
+    size = ""
+    for word in line.text.split():
+        name, _, value = word.partition("=")
+        if name == "hugepagesz":
+            size = value.upper()
+        elif name == "hugepages" and value.isascii() and value.isdecimal() and size in ("", "2M", "2048K"):
+            material.asked.setdefault(AT_BOOT, int(value[:12]))
+        elif name == "transparent_hugepage" and value in _CHOICES:
+            material.settings.setdefault("enabled", value)
+        elif name in _AT_BOOT:
+            material.settings.setdefault(name, value[:40] or "on")
+    return True
+
+
 _ASKED = re.compile(r"^asked (\S+) (\d{1,12})$")
 
 
@@ -44,6 +68,8 @@ def read(line: Line, material: Material) -> bool:
     asked = _ASKED.match(line.text)
     if asked is not None:
         material.asked[asked[1]] = int(asked[2])
+        return True
+    if _command_line(line, material):
         return True
     choice, sysctl, alone = (pattern.match(line.text) for pattern in (_CHOICE, _SYSCTL, _ALONE))
     if choice is not None and choice[1] in _CHOICES and set(re.findall(r"[a-z+_]+", line.text)) <= _CHOICES:
