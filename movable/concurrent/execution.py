@@ -240,8 +240,6 @@ class Execution:
         """What is to be known of a machine before there is a driver on it."""
         if self.trial.monitored is not False:
             vm.observe(lambda event: self.journal.append(entry(event)))
-        if self.trial.watch is not None:
-            self.trial.watch.machine(vm)
 
     # the tasks
 

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 from movable.eras import Era
 from movable.eras import era as known_era
@@ -37,6 +38,8 @@ Layout = Sequence[tuple[int, str, int]]
 MAP_NORESERVE = 0x4000  # absent from the mmap module before Python 3.13
 FIRST_ADDRESS = 0xFFFF_8880_0000_0000
 ZONE_ORDER = ("DMA", "DMA32", "Normal", "Movable")
+SEEDED: WeakSet[random.Random] = WeakSet()
+"""The sources of randomness that a machine's seed governs."""
 
 
 def bind_raw(driver: Any, era: Era) -> MovableOperations:
@@ -368,6 +371,7 @@ class VM:
         """The machine's source of randomness, from its seed."""
         if self._random is None:
             self._random = random.Random(self.seed)
+            SEEDED.add(self._random)
         return self._random
 
 

@@ -21,6 +21,7 @@ from movable.errors import UsageError, by_hand
 from movable.explore.instrument.reachable import Reach
 from movable.explore.program import Body
 from movable.introspection import FOLDERS, line_of, no_collection, of_the_library, outward
+from movable.mm.vm import SEEDED
 from movable.sequential.faults import Blocked, over, watchdog
 from movable.supervise import board
 
@@ -58,7 +59,7 @@ def precheck(subject: Subject, scenarios: list[Scenario], deadline: float | None
         watch = Watch()
         try:
             with watchdog(SECONDS_PER_ORDER * 4), watch:
-                stage = Stage(subject, scenario, watch.machine)
+                stage = Stage(subject, scenario)
                 for user, actions in zip(stage.users, scenario.tasks, strict=True):
                     for action in actions:
                         stage.do(user, action)
@@ -125,13 +126,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.found = ""
-        self._vm: Any = None
         self._before: Any = None
         self._no_collection = no_collection()  # whoever listens to the garbage collector is not the driver
-
-    def machine(self, vm: Any) -> None:
-        """Learn which machine's own random numbers may be drawn."""
-        self._vm = vm
 
     def wrap(self, body: Body) -> Body:
         """A task that is watched, inside the context."""
@@ -170,7 +166,7 @@ class Watch:
         if name in NAMES:
             return NAMES[name]
         if isinstance(owner, random.Random):
-            return "" if (self._vm is not None and owner is self._vm._random) or name in ("seed", "__init__") else _RANDOM
+            return "" if owner in SEEDED or name in ("seed", "__init__") else _RANDOM
         if isinstance(owner, REAL[:2]):
             return _LOCK if name in ("acquire", "__enter__", "acquire_lock") else ""
         if isinstance(owner, type):
