@@ -108,7 +108,7 @@ def test_a_pasted_script() -> None:
         ("cat /sys/devices/system/node/node9/meminfo", "no such file"),
         ("numastat -p foo", "no process has 'foo' in its name"),
         ("sysctl kernel.numa_balancing=1", "balance PID PAGE"),
-        ("rmdir /sys/fs/cgroup/", "of a group that there is"),
+        ("rmdir /sys/fs/cgroup/", "write rmdir /sys/fs/cgroup/NAME"),
     ],
 )
 def test_what_is_not_there_is_one_line(line: str, what: str) -> None:
