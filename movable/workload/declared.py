@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MAX_FRAMES = 1 << 20
 MAX_PAGEBLOCK_ORDER = 9
 """As on x86: a pageblock of 2 MiB."""
-METHODS = ("setup", "teardown", "read", "invariant", "ledger", "mapped", "outside", "snapshot", "run", "finish", "pages")
+METHODS = (
+    "setup", "teardown", "read", "invariant", "ledger", "mapped", "outside", "snapshot", "left_behind", "run", "finish", "pages"
+)  # fmt: skip
 
 Test = Callable[[Any], bool]
 

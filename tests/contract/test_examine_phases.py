@@ -25,7 +25,7 @@ PHASES = {
     "drawing programs": "movable.workload.generate.steps_by_kind",
     "running a program": "movable.sequential.harness.Machine.run",
     "planning scenarios": "movable.concurrent.search.derive",
-    "looking at a scenario": "movable.concurrent.search.look",
+    "checking a scenario beforehand": "movable.concurrent.search.precheck",
     "what a scenario may come to": "movable.concurrent.search.Trial",
     "preparing a scenario": "movable.concurrent.search.ScenarioSearch.prepare",
     "one execution": "movable.concurrent.search.ScenarioSearch._execute",
