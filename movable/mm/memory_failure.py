@@ -21,6 +21,7 @@ from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import HWPOISON, LRU, PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
 from movable.mm.swap import count_isolated, isolate_lru_page, wait_on_page_writeback
+from movable.mm.vmscan_lru import mapping_evict_page
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
@@ -33,6 +34,8 @@ POISONED = "hardware poison"
 
 def soft_offline_page(vm: VM, pfn: int) -> int:
     """Move what is in the frame elsewhere and retire the frame; a free one is retired at once.
+
+    A clean page of a file that no process maps is dropped: its file system can read it again.
 
     Returns 0; -EBUSY when its owner does not let go; -EIO when it is nothing that can move; -ENOMEM when there is no room. When it
     did not move: -EIO in 4.19, -EBUSY later. When it is retired already: -EBUSY in 4.19, 0 later. Raises UsageError for a frame
@@ -54,10 +57,14 @@ def soft_offline_page(vm: VM, pfn: int) -> int:
 
 
 def _soft_offline_in_use(page: Page) -> int:
-    """The caller's reference is dropped once the page is isolated, or will not be."""
+    """The caller's reference is dropped once the page is isolated, or will not be; a page that can be read again needs no move."""
     lock_page(page)
     wait_on_page_writeback(page)
+    dropped = page.vm.userspace is not None and mapping_evict_page(page.vm.userspace, page)
     unlock_page(page)
+    if dropped:
+        _retire(page, held=True)
+        return 0
     if page._flags & LRU:
         ret = isolate_lru_page(page)
         count_isolated(page, int(not ret))
@@ -73,11 +80,18 @@ def _soft_offline_in_use(page: Page) -> int:
     if ret:
         putback_movable_pages(pages)
         return -failure if ret > 0 else ret
+    _retire(page, held=page.vm.era.keeps_poisoned_source)
+    return 0
+
+
+def _retire(page: Page, held: bool) -> None:
+    """Retire a frame whose content is elsewhere; ``held`` says that the last reference is ours, and else it is free already."""
     if page.vm.era.keeps_poisoned_source:
         _keep_poisoned(page)
-    else:
-        set_hwpoison_free_buddy_page(page)
-    return 0
+        return
+    if held:
+        put_page(page)
+    set_hwpoison_free_buddy_page(page)
 
 
 def _keep_poisoned(page: Page) -> None:

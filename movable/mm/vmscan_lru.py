@@ -111,7 +111,7 @@ def shrink_page(user: Userspace, page: Page) -> bool:
     if mapping is not None and page._flags & SWAPBACKED:
         gone = _may_go(user, page) and shmem_writepage(mapping, page)
     else:
-        gone = _may_go(user, page) and _write_out(user, page) and _remove_mapping(user, page)
+        gone = _may_go(user, page) and _write_out(user, page) and remove_mapping(user, page)
     if not gone and user.swap is not None and PageSwapCache(page) and not user.swap.swap_map[page._private]:
         delete_from_swap_cache(user.swap, page)  # no entry holds the slot: it was in vain
     unlock_page(page)
@@ -165,7 +165,7 @@ def _write_out(user: Userspace, page: Page) -> bool:
     return page._mapping == mapping.addr and not page._flags & DIRTY and page._mapcount < 0
 
 
-def _remove_mapping(user: Userspace, page: Page) -> bool:
+def remove_mapping(user: Userspace, page: Page) -> bool:
     """Take a clean page that nobody holds out of its file, or out of the swap cache (__remove_mapping)."""
     if page_has_private(page) and not PageAnon(page) and not try_to_release_page(page):
         return False
@@ -180,3 +180,15 @@ def _remove_mapping(user: Userspace, page: Page) -> bool:
         remove_from_swap_cache(user.swap, page)
     page._refcount = 1  # one step: nobody can look it up and take another
     return True
+
+
+def mapping_evict_page(user: Userspace, page: Page) -> bool:
+    """Drop a locked page that is clean, that no process maps, and that only its file, its buffers and the caller hold.
+
+    The file system can read it again. mirrors mm/truncate.c, invalidate_inode_page; mapping_evict_folio in later kernels.
+    """
+    if page.seam is not None:
+        page.seam.peek(page, "refs")
+    if page._mapcount >= 0 or file_of(page) is None or page._flags & (DIRTY | WRITEBACK):
+        return False
+    return page._refcount <= 2 + page_has_private(page) and remove_mapping(user, page)

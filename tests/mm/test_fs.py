@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from movable import VM, AddressSpace, Page, UsageError, clear_highpage, get_page, registry
+from movable import VM, AddressSpace, Page, UsageError, clear_highpage, get_page, put_page, registry
 from movable.eras import ERAS, Era
 from movable.errors import VMBug
 from movable.filesystem import (
@@ -32,6 +32,7 @@ from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.pagemap import file_read, file_write, fsync
+from movable.mm.page_flags import PG_hwpoison
 from movable.mm.pgtable import PTE_DIRTY, PTE_RW
 from movable.mm.process import Process, Signal
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
@@ -285,6 +286,32 @@ def test_soft_offline_takes_pages_of_files() -> None:
     assert soft_offline_page(inode.user.vm, pfn) == 0
     assert inode.mapping.i_pages[0].pfn != pfn
     assert file_read(task, inode, 0, 1 << 20) == DATA
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_soft_offline_drops_what_can_be_read_again(era: str) -> None:
+    """A clean page that nobody maps; a mapped, pinned or dirty one is no such page."""
+    task, inode = file_on(Blockfs, era)
+    vm, pages = inode.user.vm, inode.mapping.i_pages
+    assert fsync(inode) == 0
+    lru_add_drain_all(task.user)
+    do_mmap(task, START, 4096, VM_READ | VM_SHARED, inode)
+    task.read(START, 1)
+    assert file_write(task, inode, 4096, DATA[4096:8192]) == 4096
+    assert [soft_offline_page(vm, pages[index].pfn) for index in range(PAGES)] == [0, 0, 0]
+    assert sorted(pages) == [0, 1]
+    assert vm.vmstat["pgmigrate_success"] == 2
+    validate_vm(vm)
+    assert sum(page._flags >> PG_hwpoison & 1 for page in vm.pages.values()) == 3
+    assert file_read(task, inode, 0, 1 << 20) == DATA
+    assert fsync(inode) == 0
+    get_page(page := pages[2])
+    assert soft_offline_page(vm, page.pfn) < 0
+    assert pages[2] is page
+    put_page(page)
+    assert soft_offline_page(vm, page.pfn) == 0
+    assert 2 not in pages
+    validate_vm(vm)
 
 
 def test_it_is_mounted_by_name() -> None:
