@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
-from errno import EINVAL, ENOENT, ENXIO, ESRCH
+from errno import EACCES, EINVAL, ENOENT, ENXIO, ESRCH
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ def matching(found: dict[str, Read], pattern: str) -> list[str]:
     if pattern in found:
         return [pattern]
     paths = [path for path in found if path.count("/") == pattern.count("/") and fnmatchcase(path, pattern)]
+    if pattern == GROUPS + "cpuset.mems":
+        raise UsageError(f"{pattern}: {os.strerror(ENOENT)}: the root group has all nodes, as its cpuset.mems.effective says")
     if not paths:
         raise UsageError(f"{pattern}: no such file in the model; see docs/numa.md for those that can be read")
     return sorted(paths)
@@ -88,7 +91,8 @@ def _of_node(user: Userspace, node: Node) -> Iterator[tuple[str, Read]]:
 
 
 def _of_group(group: Cpuset) -> Iterator[tuple[str, Read]]:
-    yield "cpuset.mems", lambda: format_nodelist(group.mems_allowed) + "\n"
+    if group.parent is not None:
+        yield "cpuset.mems", lambda: format_nodelist(group.mems_allowed) + "\n"
     yield "cpuset.mems.effective", lambda: format_nodelist(group.effective_mems) + "\n"
     yield "cgroup.procs", lambda: "".join(f"{task.pid}\n" for task in group.members())
     yield "cgroup.controllers", lambda: "cpuset\n"
@@ -120,6 +124,8 @@ def write_file(user: Userspace, groups: dict[str, Cpuset], value: str, path: str
         raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
     if group is None:
         return -ENOENT
+    if found[2] == "cpuset.mems" and group.parent is None:
+        return -EACCES  # the root group has no such file, and nobody can make one
     if found[2] == "cpuset.mems":
         return group.write_mems(value)
     return _attach(user, group, value) if found[2] == "cgroup.procs" else 0  # the controller is there in any case

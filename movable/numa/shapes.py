@@ -12,6 +12,7 @@ from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import do_mmap
 from movable.mm.page import PAGE_SIZE
 from movable.mm.process import Process
+from movable.mm.truncate import truncate
 
 if TYPE_CHECKING:
     from movable.mm.userspace import Userspace
@@ -92,8 +93,10 @@ def _file(task: Process, arguments: list[str]) -> list[Process]:
     inode = task.user.files.get(path)
     if inode is None:
         inode = task.user.files[path] = Inode(task.user, path, pages)
+    elif inode.size < pages:
+        truncate(inode, pages)
     do_mmap(task, DATA, pages * PAGE_SIZE, RW | VM_SHARED, inode)
-    fill(task, DATA, min(pages, inode.size))
+    fill(task, DATA, pages)
     return []
 
 

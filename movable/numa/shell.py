@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import ENODEV, ENOENT
+from errno import ENODEV, ENOENT, ESRCH
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
@@ -44,7 +44,7 @@ from movable.numa.line import filtered, grep, parse
 from movable.numa.numastat import numastat
 from movable.numa.play import UNWRITTEN
 from movable.numa.shapes import DATA, launch
-from movable.numa.why import why
+from movable.numa.why import Said, frame, why
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node
@@ -63,6 +63,8 @@ POLICIES = {
     "l": MPOL_LOCAL,
 }
 MOVE_ALL = 4
+OF_A_PROCESS = ("balance", "fork", "mlock", "pin", "read", "setuid", "unpin", "write")
+"""What a program would do: of a process that there is not, they answer as a call does, and the script goes on."""
 MAX_DIGITS = 12
 """Digits of the number of a page."""
 
@@ -79,7 +81,7 @@ class Shell:
         self.user = userspace(vm)
         self.shell = self.user.spawn("sh")
         self.groups = {"": self.user.top_cpuset}
-        self.statuses: dict[tuple[int, int], int] = {}
+        self.said: dict[tuple[int, int], Said] = {}
         self.jobs = self.last_pid = 0
         self.calls: Counter[int] = Counter()
         self.dying: set[Process] = set()
@@ -106,13 +108,18 @@ class Shell:
         do = self.commands.get(words[0])
         if do is None:
             raise UsageError(f"unknown command {words[0]!r}; commands are {', '.join(sorted(self.commands))}")
-        yield from do(words[1:])
+        try:
+            yield from do(words[1:])
+        except NoProcess:
+            if words[0] not in OF_A_PROCESS:
+                raise
+            yield f"{words[0]}: {os.strerror(ESRCH)}"
 
     # what commands name
 
     def task(self, text: str) -> Process:
         """A living process by its pid."""
-        task = self.user.find_task(int(text)) if text.isdigit() else None
+        task = self.user.find_task(self.pid(text))
         if task is None or task.comm == "kthread":
             known = ", ".join(str(pid) for pid, task in self.user.tasks.items() if task.comm not in ("kthread", "sh"))
             raise NoProcess(f"no process {text}; processes are {known or 'none yet'}")
@@ -184,23 +191,23 @@ class Shell:
             yield from self._hardware()
             return
         policy: list[tuple[int, int]] = []
-        cpu = [0]
-        rest = self._options(words, policy, cpu)
+        cpus = [*range(len(self.user.cpu_nodes))]
+        rest = self._options(words, policy, cpus)
         if rest is None:
-            yield from self._show(policy)
+            yield from self._show(policy, cpus)
             return
         if not rest:
             raise UsageError("numactl: no program; write numactl --membind=0 -- touch 64M, or numactl -H")
 
         def prepare(task: Process) -> None:
-            task.cpu = cpu[0]
+            task.cpu = cpus[0]
             for mode, mask in policy:
                 sys_set_mempolicy(task, mode, UserMask(mask), 64)
 
         yield from self._start(rest, prepare)
 
-    def _options(self, words: list[str], policy: list[tuple[int, int]], cpu: list[int]) -> list[str] | None:
-        """Read the options into ``policy`` and ``cpu``; returns the program's words, or None for --show."""
+    def _options(self, words: list[str], policy: list[tuple[int, int]], cpus: list[int]) -> list[str] | None:
+        """Read the options into ``policy`` and ``cpus``; returns the program's words, or None for --show."""
         while words and words[0].startswith("-"):
             word, *words = words
             if word == "--":
@@ -214,17 +221,27 @@ class Shell:
                     raise UsageError(f"numactl: {word} needs a number")
                 value, *words = words
             if name in ("cpunodebind", "N"):
-                cpu[0] = next(nodes(self.mask(value)))
+                cpus[:] = self._cpus_of(value)
             elif name in ("physcpubind", "C"):
-                cpu[0] = self._cpu(value)
+                cpus[:] = self._cpus(value)
+            elif name in POLICIES and policy:
+                raise UsageError(f"numactl: conflicting policies: {word} is a second one")
             elif name in POLICIES:
                 policy.append((POLICIES[name], self.mask(value) if takes else 0))
             else:
                 raise UsageError(f"numactl: unknown option {word}")
         return words
 
-    def _cpu(self, text: str) -> int:
-        """The first processor of a list."""
+    def _cpus_of(self, text: str) -> list[int]:
+        """The processors of a list of nodes."""
+        mask = self.mask(text)
+        found = [cpu for cpu, nid in enumerate(self.user.cpu_nodes) if mask >> nid & 1]
+        if not found:
+            raise UsageError(f"numactl: node {text} has no processor")
+        return found
+
+    def _cpus(self, text: str) -> list[int]:
+        """The processors of a list such as 0-1, or "all"."""
         last = len(self.user.cpu_nodes) - 1
         try:
             cpus = (1 << last + 1) - 1 if text == "all" else parse_nodelist(text)
@@ -232,9 +249,9 @@ class Shell:
             cpus = 0
         if not cpus or cpus >> last + 1:
             raise UsageError(f"<{text}> is no list of processors; they are 0 to {last}")
-        return next(nodes(cpus))
+        return [*nodes(cpus)]
 
-    def _show(self, policies: list[tuple[int, int]]) -> Iterator[str]:
+    def _show(self, policies: list[tuple[int, int]], cpus: list[int]) -> Iterator[str]:
         """What a program would run under (numactl --show)."""
         mode, mask = policies[-1] if policies else (MPOL_DEFAULT, 0)
         name = {MPOL_PREFERRED: "preferred", MPOL_PREFERRED_MANY: "preferred-many"}.get(mode, MPOL_NAMES[mode])
@@ -243,9 +260,10 @@ class Shell:
         yield f"preferred node: {'current' if mode in (MPOL_DEFAULT, MPOL_LOCAL) else next(nodes(mask))}"
         if mode in (MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE):
             yield "interleavemask: " + "".join(f"{node} " for node in nodes(mask))
-        yield "physcpubind: " + "".join(f"{cpu} " for cpu in range(len(self.user.cpu_nodes)))
-        yield f"cpubind: {every}"
-        yield f"nodebind: {every}"
+        bound = "".join(f"{nid} " for nid in sorted({self.user.cpu_nodes[cpu] for cpu in cpus}))
+        yield "physcpubind: " + "".join(f"{cpu} " for cpu in cpus)
+        yield f"cpubind: {bound}"
+        yield f"nodebind: {bound}"
         yield "membind: " + ("".join(f"{node} " for node in nodes(mask)) if mode == MPOL_BIND else every)
 
     def _start(self, words: list[str], prepare: Callable[[Process], None]) -> Iterator[str]:
@@ -323,22 +341,32 @@ class Shell:
         status = UserArray([UNWRITTEN] * len(addresses))
         wanted = None if target is None else UserArray([target] * len(addresses))
         ret = sys_move_pages(caller, pid, len(addresses), UserArray(addresses), wanted, status, flags)
+        self._note(pid, ret, target, [*zip(addresses, status, strict=True)])
         for address, found in zip(addresses, status, strict=True):
-            if found != UNWRITTEN:
-                self.statuses[pid, address // PAGE_SIZE] = found
             yield f"{address:#x} {'not reached' if found == UNWRITTEN else found}"
         if ret < 0:
             yield f"move_pages: {os.strerror(-ret)}"
         elif ret:
             yield f"move_pages: {ret} pages were not moved"
 
+    def _note(self, pid: int, ret: int, node: int | None, entries: list[tuple[int, int]]) -> None:
+        """What a call of move_pages said of each page, for ``why``."""
+        of_page: dict[int, list[int]] = {}
+        for address, status in entries:
+            of_page.setdefault(address // PAGE_SIZE, []).extend([status] if status != UNWRITTEN else [])
+        task = self.user.find_task(pid)
+        for vpn, statuses in of_page.items():
+            self.said[pid, vpn] = Said(statuses, ret, node, None if task is None else frame(task, vpn))
+
     def _do_why(self, words: list[str]) -> Iterator[str]:
         caller, words = self._caller(words)
         if len(words) != 2:
             raise UsageError("why: write why PID ADDRESS, or why PID NUMBER-OF-PAGE")
         task = self.task(words[0])
-        address = self.pages(words[1:])[0]
-        yield from why(caller, task, address, self.statuses.get((task.pid, address // PAGE_SIZE)))
+        address, *more = self.pages(words[1:])
+        if more:
+            raise UsageError(f"why: {words[1]} is more than one page; write one")
+        yield from why(caller, task, address, self.said.get((task.pid, address // PAGE_SIZE)))
 
     # files
 
@@ -442,9 +470,14 @@ class Shell:
     _do_wait = _do_sleep
 
     def _do_kill(self, words: list[str]) -> Iterator[str]:
-        for word in words[1:] if words and re.fullmatch(r"-(9|15|KILL|TERM|SIGKILL|SIGTERM)", words[0]) else words:
-            self._end(self.task(word))
-        yield from ()
+        pids = words[1:] if words and re.fullmatch(r"-(9|15|KILL|TERM|SIGKILL|SIGTERM)", words[0]) else words
+        if not pids:
+            raise UsageError("kill: write kill [-9] PID...")
+        for word in pids:
+            try:
+                self._end(self.task(word))
+            except NoProcess:
+                yield f"kill: ({word}) - {os.strerror(ESRCH)}"
 
     def _end(self, task: Process) -> None:
         self.vm.wait(("task", task.pid), lambda: not self.calls[task.pid], f"process {task.pid} to end its call")

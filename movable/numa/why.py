@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from errno import EACCES, EBUSY, ENODEV
+from typing import TYPE_CHECKING, NamedTuple
 
 from movable.mm.gup import follow_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VMA
@@ -19,12 +21,25 @@ if TYPE_CHECKING:
     from movable.mm.userspace import Userspace
 
 
-def why(caller: Process, task: Process, address: int, said: int | None = None) -> list[str]:
+class Said(NamedTuple):
+    """What the last move_pages said of a page.
+
+    ``statuses`` are those that it wrote, one for each time that the page stood in the call; ``ret`` is what it returned, ``node``
+    where the page should go (None for a call that asks), ``frame`` the page that was there when it returned.
+    """
+
+    statuses: list[int]
+    ret: int
+    node: int | None
+    frame: int | None
+
+
+def why(caller: Process, task: Process, address: int, said: Said | None = None) -> list[str]:
     """Sentences about the page at a byte address of ``task``, for ``caller`` who would move it.
 
-    ``said`` is the status that the last move_pages gave for it, if any.
+    ``said`` is what the last move_pages that named it said, if any.
     """
-    lines = [] if said is None else [f"move_pages said {status_words(said)}."]
+    lines = [] if said is None else [*_said(said, frame(task, address >> PAGE_SHIFT))]
     if task.mm is None:
         return [*lines, f"{task!r} has no memory: it has exited. Every call on it fails with EINVAL (22)."]
     vpn = address >> PAGE_SHIFT
@@ -35,6 +50,36 @@ def why(caller: Process, task: Process, address: int, said: int | None = None) -
     if isinstance(found, int):
         return [*lines, *_absent(task, vma, vpn, found)]
     return [*lines, *_present(caller, task, vma, found)]
+
+
+def frame(task: Process, vpn: int) -> int | None:
+    """The frame number of the page that a process has at a page number; None where there is none."""
+    vma = None if task.mm is None else task.mm.vma_lookup(vpn)
+    found = None if vma is None else follow_page(vma, vpn)
+    return found.pfn if isinstance(found, Page) else None
+
+
+def _said(said: Said, now: int | None) -> Iterator[str]:
+    """The last call's word on a page, and what it is worth now."""
+    if said.statuses:
+        yield f"move_pages said {' and '.join(map(status_words, said.statuses))}."
+    else:
+        yield f"The last move_pages wrote no status for it: {_unwritten(said)}."
+    if len(said.statuses) > 1 and -EBUSY in said.statuses:
+        yield "The page stands in that call more than once: where it comes again it is queued already, which is -16 (EBUSY)."
+    if now != said.frame:
+        yield "Since then another page has come there: that word is out of date."
+
+
+def _unwritten(said: Said) -> str:
+    """Why a call left the status of a page as it was."""
+    if said.ret > 0:
+        return "a page of its batch, or of one before, did not move; a batch gets statuses when all of it moved"
+    if said.ret == -ENODEV:
+        return f"there is no node {said.node} with memory, where the call ended with ENODEV (19)"
+    if said.ret == -EACCES:
+        return f"the cpuset of the process lacks node {said.node}, where the call ended with EACCES (13)"
+    return f"the call failed ({os.strerror(-said.ret)})"
 
 
 def status_words(status: int) -> str:

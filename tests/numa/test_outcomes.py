@@ -42,8 +42,8 @@ def test_a_write_beside_a_move_is_never_seen() -> None:
     ("other", "answers"),
     [
         ("move_pages 101 0 to 1", {"1", *(f"not reached | move_pages: {why}" for why in ("No such process", "Invalid argument"))}),
-        ("read 101 0", {"read 00000000007f0000", "no such process"}),
-        ("pin 101 0", {"-", "no such process"}),
+        ("read 101 0", {"read 00000000007f0000", "read: No such process"}),
+        ("pin 101 0", {"-", "pin: No such process"}),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])

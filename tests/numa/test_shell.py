@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from movable.cli import main
+from movable.errors import UsageError
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.mprotect import do_mprotect
@@ -105,6 +106,8 @@ def test_numactl_shows_the_policy() -> None:
     ]  # fmt: skip
     assert play(shell(), "numactl -m 1 -s")[::5] == ["policy: bind", "membind: 1 "]
     assert play(shell(), "numactl -i all --show")[2] == "interleavemask: 0 1 "
+    assert play(shell(), "numactl --cpunodebind=0 --show")[2:5] == ["physcpubind: 0 ", "cpubind: 0 ", "nodebind: 0 "]
+    assert play(shell(nodes=4), "numactl -C 1-2 --show")[2:5] == ["physcpubind: 1 2 ", "cpubind: 1 2 ", "nodebind: 1 2 "]
     assert " N1=4 " in play(shell(), "numactl --physcpubind=1 touch 16K", "cat /proc/101/numa_maps")[2]
 
 
@@ -208,6 +211,29 @@ def test_why_a_page_does_not_move() -> None:
     assert "may not look at process 101" in said(made, "--as 102 101 0")
 
 
+OLD = "Since then another page has come there: that word is out of date."
+
+
+def test_why_tells_what_the_last_call_said() -> None:
+    made = shell()
+    play(made, "numactl -N 0 touch 16K", "pin 101 2", "move_pages 101 1 2 3 to 0", "move_pages 101 1 2 3 to 1")
+    for page in (1, 2, 3):
+        assert said(made, f"101 {page}").startswith("The last move_pages wrote no status for it: a page of its batch")
+    play(made, "move_pages 101 0 0 to 1")
+    assert said(made, "101 0").startswith("move_pages said node 1 and -16 (EBUSY). The page stands in that call more than once")
+    play(made, "move_pages 101 0 to 9")
+    assert said(made, "101 0").startswith("The last move_pages wrote no status for it: there is no node 9 with memory")
+    play(made, "move_pages 101 3 to 1")
+    assert OLD not in said(made, "101 3")
+    play(made, "migratepages 101 1 0")
+    assert said(made, "101 3").startswith(f"move_pages said node 1. {OLD}")
+    play(made, "mkdir /sys/fs/cgroup/g", "echo 0 > /sys/fs/cgroup/g/cpuset.mems", "echo 101 > /sys/fs/cgroup/g/cgroup.procs")
+    play(made, "move_pages 101 3 to 1")
+    assert said(made, "101 3").startswith("The last move_pages wrote no status for it: the cpuset of the process lacks node 1")
+    with pytest.raises(UsageError, match="0-1 is more than one page"):
+        play(made, "why 101 0-1")
+
+
 def test_why_knows_pages_that_are_not_there() -> None:
     made = shell()
     play(made, "touch 16K")
@@ -251,6 +277,12 @@ def test_why_knows_who_else_holds_a_page() -> None:
         ("touch", "touch takes 1 arguments"),
         ("numactl --membind=7 -- touch 4K", "out of range"),
         ("numactl --membind=x -- touch 4K", "is no list of nodes"),
+        ("numactl --membind=0 -i 1 -- touch 4K", "conflicting policies"),
+        ("numactl -l --membind=0 --show", "conflicting policies"),
+        ("kill", "write kill"),
+        ("kill -9", "write kill"),
+        ("fork x", "'x' is no process"),
+        ("cat /sys/fs/cgroup/cpuset.mems", "No such file or directory"),
         ("numactl --fast -- touch 4K", "unknown option --fast"),
         ("numactl -- sleep 1", "unknown program 'sleep'"),
         ("numactl", "no program"),
@@ -290,6 +322,11 @@ def test_a_bad_line_is_one_error_with_its_place(
     ("line", "answer", "era"),
     [
         ("mkdir /sys/fs/cgroup/a", "mkdir: cannot create directory '/sys/fs/cgroup/a': File exists", "6.1"),
+        ("echo 0 > /sys/fs/cgroup/cpuset.mems", "sh: write error: Permission denied", "6.1"),
+        ("kill 999", "kill: (999) - No such process", "6.1"),
+        ("fork 999", "fork: No such process", "6.1"),
+        ("pin 999 0", "pin: No such process", "6.1"),
+        ("setuid 999 1", "setuid: No such process", "6.1"),
         ("rmdir /sys/fs/cgroup/b", "rmdir: failed to remove '/sys/fs/cgroup/b': No such file or directory", "6.1"),
         ("echo 999 > /sys/fs/cgroup/a/cgroup.procs", "sh: write error: No such process", "6.1"),
         ("echo work > /sys/fs/cgroup/a/cgroup.procs", "sh: write error: Invalid argument", "6.1"),
@@ -303,6 +340,18 @@ def test_what_the_kernel_refuses_is_said_as_the_tools_say_it(line: str, answer: 
     made = shell(era=era)
     play(made, "mkdir /sys/fs/cgroup/a")
     assert "\n".join(play(made, line)) == answer
+
+
+def test_who_is_killed_beside_one_that_there_is_not() -> None:
+    made = shell()
+    assert play(made, "touch 4K", "kill 999 101", "kill 101") == ["kill: (101) - No such process"]
+
+
+def test_a_file_grows_to_what_is_mapped_of_it() -> None:
+    made = shell()
+    area = play(made, "file /a 64K", "file /a 128K", "file /a 64K", "cat /proc/102/numa_maps")[2]
+    assert area.startswith("7f0000000000 default file=/a dirty=32 mapmax=3 ")
+    assert made.user.files["/a"].size == 32
 
 
 def test_pages_must_be_given_in_a_way_that_is_known() -> None:
