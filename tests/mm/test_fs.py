@@ -31,8 +31,8 @@ from movable.mm.memory_failure import soft_offline_page
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
-from movable.mm.pagemap import file_read, file_write, fsync
 from movable.mm.page_flags import PG_hwpoison
+from movable.mm.pagemap import file_read, file_write, fsync
 from movable.mm.pgtable import PTE_DIRTY, PTE_RW
 from movable.mm.process import Process, Signal
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
