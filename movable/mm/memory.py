@@ -373,11 +373,20 @@ def _do_cow_fault(task: Process, vma: VMA, vpn: int) -> int:
     source = _file_page(task, vma, vpn)
     if source is None:
         return SIGBUS
-    _map_copy(task, vma, vpn, source, 0)
-    if _is_locked(vma, source):
-        unlock_page(source)
-    put_page(source)
+    try:
+        _map_copy(task, vma, vpn, source, 0)
+    except OutOfMemory:
+        _let_go(vma, source)
+        raise
+    _let_go(vma, source)
     return 0
+
+
+def _let_go(vma: VMA, page: Page) -> None:
+    """A page that ``_file_page`` gave is not needed any more."""
+    if _is_locked(vma, page):
+        unlock_page(page)
+    put_page(page)
 
 
 def _map_copy(task: Process, vma: VMA, vpn: int, source: Page | None, old: int) -> bool:
@@ -416,7 +425,13 @@ def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
         if not still(vma, vpn, pte):
             return 0
         page._refcount += 1
-    if not _map_copy(task, vma, vpn, page, pte):
+    try:
+        copied = _map_copy(task, vma, vpn, page, pte)
+    except OutOfMemory:
+        if page is not None:
+            put_page(page)
+        raise
+    if not copied:
         if page is not None:
             put_page(page)
     elif page is not None:

@@ -7,8 +7,10 @@ import random
 import pytest
 
 from movable import VM, UsageError
+from movable.eras import ERAS
 from movable.filesystem import Disk, mount
 from movable.mm.compaction import compact_memory
+from movable.mm.filemap import trylock_page
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
 from movable.mm.mlock import do_mlock
@@ -27,6 +29,7 @@ from movable_filesystems import Blockfs
 from movable_zsmalloc import Zsmalloc
 
 START = 0x100000
+FILE = 0x900000
 FRAMES = 256
 
 
@@ -296,3 +299,23 @@ def test_random_use_under_pressure(seed: int) -> None:
     validate_vm(vm)
     assert task.user.swap is not None
     assert not task.user.swap.used
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_copy_without_memory_leaves_its_source_as_it_was(era: str) -> None:
+    """Neither a shared page nor a page of a file stays held, or locked, by a fault that finds no room for its copy."""
+    vm, task = machine(slots=0, era=era, frames=128)
+    fill(task, 70)
+    inode = mount(vm, Blockfs).create("/file")
+    assert file_write(task, inode, 0, content(1)) == PAGE_SIZE
+    do_mmap(task, FILE, PAGE_SIZE, VM_READ | VM_SHARED, inode)
+    assert do_mlock(task, FILE, PAGE_SIZE) == 0
+    child = task.fork("child")
+    do_mmap(child, FILE + PAGE_SIZE, PAGE_SIZE, VM_READ | VM_WRITE, inode)
+    with pytest.raises(OutOfMemory):
+        for n in range(70):
+            child.write(START + n * PAGE_SIZE, b"y")
+    with pytest.raises(OutOfMemory):
+        child.write(FILE + PAGE_SIZE, b"y")
+    validate_vm(vm)
+    assert trylock_page(inode.mapping.i_pages[0])
