@@ -20,6 +20,7 @@ from movable.mm.page_isolation import (
     undo_isolate_page_range,
     zone_lock_point,
 )
+from movable.mm.vmscan_lru import reclaim_clean_pages_from_list
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
@@ -33,8 +34,8 @@ MAX_TRIES = 5
 def alloc_contig_range(vm: VM, start: int, end: int, migratetype: int = MIGRATE_MOVABLE, gfp: int = GFP_KERNEL) -> int:
     """Take the frames from ``start`` to ``end``, each with one reference of the caller; ``free_contig_range`` gives them back.
 
-    Movable pages in the range move away first. ``migratetype`` MIGRATE_CMA is for ranges whose pageblocks are CMA; ``gfp`` is
-    the caller's context. Returns 0; -EBUSY when something in the range does not go; -ENOMEM when there is no room for it
+    Movable pages in the range move away first; clean ones of files are dropped instead. ``migratetype`` MIGRATE_CMA is for ranges
+    whose pageblocks are CMA; ``gfp`` is the caller's context. Returns 0; -EBUSY when something in the range does not go; -ENOMEM when there is no room for it
     elsewhere; -EINVAL for a range that is empty or reaches beyond one zone; or what a driver answered. Pageblocks keep their
     types. A page is asked 50 times at most. Raises UsageError for a frame outside the machine. mirrors mm/page_alloc.c,
     alloc_contig_range.
@@ -76,6 +77,8 @@ def _migrate_range(cc: CompactControl, start: int, end: int) -> int:
             if tries == MAX_TRIES:
                 ret = ret if ret < 0 else -EBUSY
                 break
+        if cc.zone.vm.userspace is not None:
+            reclaim_clean_pages_from_list(cc.zone.vm.userspace, pages)
         ret = migrate_pages(pages, alloc_migrate_target, None, None, cc.mode, MR_CONTIG_RANGE)
         if ret == -ENOMEM and cc.zone.vm.era.contig_ends_on_enomem:
             break

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from movable.mm.filemap import lock_page, trylock_page, unlock_page
 from movable.mm.fs import file_of
+from movable.mm.list import list_del
 from movable.mm.page import Page, put_page
-from movable.mm.page_flags import ACTIVE, DIRTY, REFERENCED, SWAPBACKED, UNEVICTABLE, WRITEBACK
+from movable.mm.page_flags import ACTIVE, DIRTY, REFERENCED, SWAPBACKED, UNEVICTABLE, WRITEBACK, PageMovableHint
 from movable.mm.pagemap import call_fs, clear_page_dirty_for_io, page_has_private, remove_from_page_cache
 from movable.mm.rmap import PageAnon, page_referenced, try_to_unmap
 from movable.mm.shmem import shmem_writepage
@@ -34,6 +35,7 @@ from movable.mm.truncate import try_to_release_page
 from movable.mm.vmscan import SWAP_CLUSTER_MAX
 
 if TYPE_CHECKING:
+    from movable.mm.list import ListHead
     from movable.mm.mmzone import Node
     from movable.mm.userspace import Userspace
 
@@ -180,6 +182,29 @@ def remove_mapping(user: Userspace, page: Page) -> bool:
         remove_from_swap_cache(user.swap, page)
     page._refcount = 1  # one step: nobody can look it up and take another
     return True
+
+
+def reclaim_clean_pages_from_list(user: Userspace, pages: ListHead) -> None:
+    """Of isolated pages that are to move, free those that can be read again: clean ones of files (reclaim_clean_pages_from_list).
+
+    Whether they were used lately does not matter, and processes lose them.
+    """
+    for page in pages:
+        if not page._flags & (DIRTY | SWAPBACKED | UNEVICTABLE) and not PageMovableHint(page) and _drop_clean(user, page):
+            list_del(page._lru)
+            release_isolated_lru_page(page)
+            put_page(page)
+
+
+def _drop_clean(user: Userspace, page: Page) -> bool:
+    if not trylock_page(page):
+        return False
+    ours = file_of(page) is not None and not page._flags & WRITEBACK
+    if ours and page._mapcount >= 0:
+        try_to_unmap(user, page)
+    gone = ours and page._mapcount < 0 and not page._flags & DIRTY and remove_mapping(user, page)
+    unlock_page(page)
+    return gone
 
 
 def mapping_evict_page(user: Userspace, page: Page) -> bool:

@@ -12,8 +12,10 @@ from movable.mm.mm_types import VM_ACCESS_FLAGS, VMA
 from movable.mm.nodemask import format_nodelist
 from movable.mm.page import PAGE_SHIFT, Page
 from movable.mm.page_flags import LRU, PAGE_MAPPING_ANON, UNEVICTABLE, PG_writeback
-from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_SPECIAL
+from movable.mm.pagemap import page_has_private
+from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP
 from movable.mm.rmap import mappings
+from movable.mm.swapfile import PageSwapCache
 from movable.mm.task_mmu import vma_policy_text
 
 if TYPE_CHECKING:
@@ -95,6 +97,9 @@ def _absent(task: Process, vma: VMA, vpn: int, status: int) -> Iterator[str]:
     if pte & PTE_SPECIAL and pte & PTE_PRESENT:
         yield f"Only the zero page is mapped there, which all processes share and which never moves: {means}."
         yield "Write to the page: then it gets one of its own."
+    elif pte & PTE_SWAP or (vma.file and vma.pgoff + vpn - vma.start in vma.file.inode.mapping.swapped):
+        yield f"The page is swapped out: it is in a slot of the swap device, and {means}."
+        yield f"Read it: then it is in memory again, where the policy says ({vma_policy_text(task, vma)}), and can move."
     elif pte & PTE_MIGRATION:
         yield f"The page is on its way: its entry is a migration entry, and {means}. Ask again when it has arrived."
     elif not vma.flags & VM_ACCESS_FLAGS and pte:
@@ -148,7 +153,7 @@ def _sharers(user: Userspace, page: Page) -> Iterator[str]:
 
 def _holders(user: Userspace, page: Page) -> Iterator[str]:
     """References and states that stop a move."""
-    explained = page._mapcount + 1 + (0 if page._mapping & PAGE_MAPPING_ANON else 1)
+    explained = page._mapcount + 1 + (PageSwapCache(page) if page._mapping & PAGE_MAPPING_ANON else 1 + page_has_private(page))
     for task in user.tasks.values():
         count = sum(pin is page for pin in task.pins)
         if count:

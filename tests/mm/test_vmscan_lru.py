@@ -18,6 +18,7 @@ from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page import PAGE_SIZE
+from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.pagemap import file_read, file_write, fsync
 from movable.mm.process import Process, Signal
 from movable.mm.swap import lru_add_drain_all, lruvec
@@ -25,6 +26,7 @@ from movable.mm.swapfile import PageSwapCache, swapoff, swapon
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 from movable.mm.vmscan_lru import shrink_node, too_many_isolated
+from movable.numa.why import why
 from movable_filesystems import Blockfs
 from movable_zsmalloc import Zsmalloc
 
@@ -319,3 +321,53 @@ def test_a_copy_without_memory_leaves_its_source_as_it_was(era: str) -> None:
         child.write(FILE + PAGE_SIZE, b"y")
     validate_vm(vm)
     assert trylock_page(inode.mapping.i_pages[0])
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_contiguous_range_drops_clean_pages_of_files(era: str) -> None:
+    """Mapped ones too; dirty, locked and anonymous pages move."""
+    vm, task = machine(slots=0, era=era)
+    inode = mount(vm, Blockfs).create("/file")
+    assert file_write(task, inode, 0, b"".join(map(content, range(4)))) == 4 * PAGE_SIZE
+    assert fsync(inode) == 0
+    do_mmap(task, FILE, 2 * PAGE_SIZE, VM_READ | VM_SHARED, inode)
+    task.read(FILE, 1)
+    assert do_mlock(task, FILE + PAGE_SIZE, PAGE_SIZE) == 0
+    assert file_write(task, inode, 2 * PAGE_SIZE, content(2)) == PAGE_SIZE
+    fill(task, 2)
+    lru_add_drain_all(task.user)
+    start = min(page.pfn for page in inode.mapping.i_pages.values()) & -16
+    assert alloc_contig_range(vm, start, start + 16) == 0
+    free_contig_range(vm, start, 16)
+    validate_vm(vm)
+    assert sorted(inode.mapping.i_pages) == [1, 2]
+    assert vm.vmstat["pgmigrate_success"] == 4
+    compare(task, 2)
+    assert file_read(task, inode, 0, 1 << 20) == b"".join(map(content, range(4)))
+
+
+@pytest.mark.parametrize("shared", [0, VM_SHARED])
+def test_why_knows_what_is_swapped_out_and_what_holds_a_page_in_the_swap_cache(shared: int) -> None:
+    vm, task = machine(slots=64)
+    do_mmap(task, START, PAGE_SIZE, VM_READ | VM_WRITE | shared)
+    task.write(START, b"x")
+    task.fork("child")
+    for _ in range(4):
+        shrink_node(task.user, vm.nodes[0], 0)
+    assert vm.vmstat["pswpout"] == 1
+    assert why(task, task, START)[0].startswith("The page is swapped out")
+    task.read(START, 1)
+    lru_add_drain_all(task.user)
+    text = " ".join(why(task, task, START))
+    assert "on node 0" in text
+    assert "more references" not in text
+
+
+def test_why_knows_buffers() -> None:
+    vm, task = machine(slots=0)
+    inode = mount(vm, Blockfs).create("/file")
+    assert file_write(task, inode, 0, content(1)) == PAGE_SIZE
+    do_mmap(task, FILE, PAGE_SIZE, VM_READ | VM_SHARED, inode)
+    task.read(FILE, 1)
+    lru_add_drain_all(task.user)
+    assert why(task, task, FILE)[-1].startswith("Nothing keeps it")
