@@ -421,24 +421,25 @@ def do_wp_page(task: Process, vma: VMA, vpn: int, pte: int) -> int:
     if page is not None and PageAnon(page) and _may_reuse(task, vma, page, vpn, pte):
         return 0
     anon_vma_prepare(vma)
-    if page is not None:
-        if not still(vma, vpn, pte):
-            return 0
-        page._refcount += 1
+    if page is None:
+        _map_copy(task, vma, vpn, None, pte)
+    elif still(vma, vpn, pte):
+        _wp_page_copy(task, vma, vpn, page, pte)
+    return 0
+
+
+def _wp_page_copy(task: Process, vma: VMA, vpn: int, page: Page, pte: int) -> None:
+    """A copy takes the place of a page, which is held until it has (wp_page_copy)."""
+    page._refcount += 1
     try:
         copied = _map_copy(task, vma, vpn, page, pte)
     except OutOfMemory:
-        if page is not None:
-            put_page(page)
+        put_page(page)
         raise
-    if not copied:
-        if page is not None:
-            put_page(page)
-    elif page is not None:
+    if copied:
         page_remove_rmap(page, vma)
         put_page(page)  # the mapping's
-        put_page(page)  # ours
-    return 0
+    put_page(page)  # ours
 
 
 def _page_mkwrite(task: Process, vma: VMA, vpn: int, pte: int) -> int:

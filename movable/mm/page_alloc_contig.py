@@ -35,10 +35,10 @@ def alloc_contig_range(vm: VM, start: int, end: int, migratetype: int = MIGRATE_
     """Take the frames from ``start`` to ``end``, each with one reference of the caller; ``free_contig_range`` gives them back.
 
     Movable pages in the range move away first; clean ones of files are dropped instead. ``migratetype`` MIGRATE_CMA is for ranges
-    whose pageblocks are CMA; ``gfp`` is the caller's context. Returns 0; -EBUSY when something in the range does not go; -ENOMEM when there is no room for it
-    elsewhere; -EINVAL for a range that is empty or reaches beyond one zone; or what a driver answered. Pageblocks keep their
-    types. A page is asked 50 times at most. Raises UsageError for a frame outside the machine. mirrors mm/page_alloc.c,
-    alloc_contig_range.
+    whose pageblocks are CMA; ``gfp`` is the caller's context. Returns 0; -EBUSY when something in the range does not go; -ENOMEM
+    when there is no room for it elsewhere; -EINVAL for a range that is empty or reaches beyond one zone; or what a driver answered.
+    Pageblocks keep their types. A page is asked 50 times at most. Raises UsageError for a frame outside the machine. mirrors
+    mm/page_alloc.c, alloc_contig_range.
     """
     zone = vm.zone_of(start)
     if not start < end <= zone.end_pfn:
