@@ -23,6 +23,8 @@ TOOLS = (
 NODE_FILES = ("meminfo", "numastat", "distance")
 GROUP_FILES = {"cpuset.mems": True, "cpuset.mems.effective": False, "cgroup.procs": True}
 """Files of a cpuset, and whether they can be written."""
+ROOT_GROUP_FILES = {name: written for name, written in GROUP_FILES.items() if name != "cpuset.mems"}
+"""The root group has all nodes."""
 
 
 class ToolFailed(Exception):
@@ -65,7 +67,7 @@ class NumaTools:
             if task.comm != "kthread" and task.mm is not None:
                 self._add(found, f"/proc/{pid}/numa_maps", False)
         for group in [""] if self._shell is None else self._shell.groups:
-            for name, written in GROUP_FILES.items():
+            for name, written in (GROUP_FILES if group else ROOT_GROUP_FILES).items():
                 self._add(found, "/".join(filter(None, ("/sys/fs/cgroup", group, name))), written)
         return found
 
