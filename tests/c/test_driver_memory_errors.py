@@ -138,6 +138,15 @@ def test_nothing_is_left_from_one_machine_to_the_next(tmp_path: Path) -> None:
     assert two.call("up") == 7
 
 
+def test_a_driver_that_is_loaded_later_leaves_the_memory_of_one_in_use_alone(tmp_path: Path) -> None:
+    """Their own variables take room of different sizes, so that one saved as if it were the other comes back as something else."""
+    small = loaded(tmp_path, "static int n = 5; int up(void) { return ++n; }\n")
+    assert small.call("up") == 6
+    (tmp_path / "other").mkdir()
+    other = loaded(tmp_path / "other", "static int m = 1; static char room[50000];\nint up(void) { room[m] = 1; return ++m; }\n")
+    assert [small.call("up"), other.call("up"), small.call("up"), other.call("up")] == [7, 2, 8, 3]
+
+
 SENT = "import os; from movable.c.bridge.runtime import runtime; runtime(); os.kill(os.getpid(), {}); print('alive')"
 
 

@@ -69,7 +69,7 @@ class Runtime:
         self.content = memoryview((ctypes.c_char * (NR_PAGES * 4096)).from_address(CONTENT)).cast("B")
         self.resume = lib.k_resume
         self.drop = lib.k_drop
-        lib.k_use.restype = ctypes.c_void_p
+        lib.k_take.restype = ctypes.c_void_p
         lib.k_sp.restype = ctypes.c_ulong
         lib.k_load.restype = lib.k_alloc.restype = ctypes.c_void_p
         lib.k_save.restype = lib.k_cells.restype = ctypes.c_ulong
@@ -91,11 +91,11 @@ class Runtime:
 
     def take(self, path: str) -> int:
         """Look a loaded driver's memory over, as it is before its first instruction; returns what `use` wants."""
-        return int(self.lib.k_use(path.encode(), None))
+        return int(self.lib.k_take(path.encode()))
 
     def use(self, kept: int) -> None:
         """From now on this driver's memory is looked after."""
-        self.lib.k_use(None, ctypes.c_void_p(kept))
+        self.lib.k_use(ctypes.c_void_p(kept))
 
     def start(self, task: int, mode: int, function: int, arguments: tuple[int, ...]) -> int:
         """A coroutine for a call, -1 where too many are inside each other."""

@@ -7,40 +7,42 @@
 
 #define NR_SEGMENTS 8
 struct segment { char *at, *fresh; u64 size; };
+struct kept { const char *name; struct segment segments[NR_SEGMENTS]; u32 nr; u64 lo, span; };	/* what there is to know of a driver */
 static struct segment segments[NR_SEGMENTS];
 static u32 nr_segments;
 
 static int look_at(struct dl_phdr_info *info, size_t size, void *wanted)
 {
+	struct kept *kept = wanted;
 	u64 relro = 0;
 
 	(void)size;
-	if (!info->dlpi_name || strcmp(info->dlpi_name, wanted))
+	if (!info->dlpi_name || strcmp(info->dlpi_name, kept->name))
 		return 0;
-	image_lo = info->dlpi_addr;
-	image_span = 0;
+	kept->lo = info->dlpi_addr;
 	for (int i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO)
 			relro = info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 		u64 from = p->p_vaddr, to = p->p_vaddr + p->p_memsz;
+		struct segment *one = &kept->segments[kept->nr];
 
 		if (p->p_type != PT_LOAD)
 			continue;
-		if (to > image_span)
-			image_span = to;
+		if (to > kept->span)
+			kept->span = to;
 		if (!(p->p_flags & PF_W))
 			continue;
 		if (relro > from && relro <= to)
 			from = relro;
-		if (nr_segments == NR_SEGMENTS || from == to)
+		if (kept->nr == NR_SEGMENTS || from == to)
 			continue;
-		segments[nr_segments].at = (char *)info->dlpi_addr + from;
-		segments[nr_segments].size = to - from;
-		segments[nr_segments].fresh = malloc(to - from);
-		memcpy(segments[nr_segments].fresh, segments[nr_segments].at, to - from);
-		nr_segments++;
+		one->at = (char *)info->dlpi_addr + from;
+		one->size = to - from;
+		one->fresh = malloc(one->size);
+		memcpy(one->fresh, one->at, one->size);
+		kept->nr++;
 	}
 	return 1;
 }
@@ -62,31 +64,28 @@ u64 *k_load(const char *path)
 	return k_request.a;
 }
 
-struct kept { struct segment segments[NR_SEGMENTS]; u32 nr; u64 lo, span; };
-
-/* Make a loaded driver the one whose memory is looked after. Called with its path first, with what this returned later. */
-void *k_use(const char *path, struct kept *kept)
+/* Look a loaded driver's memory over. Another one may be in use, and stays so. */
+struct kept *k_take(const char *path)
 {
-	if (!kept) {
-		struct link_map *map;
-		void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	struct kept *kept = calloc(1, sizeof *kept);
+	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	struct link_map *map;
 
-		dlinfo(handle, RTLD_DI_LINKMAP, &map);
-		nr_segments = 0;
-		dl_iterate_phdr(look_at, (void *)map->l_name);
-		kept = calloc(1, sizeof *kept);
-		memcpy(kept->segments, segments, sizeof segments);
-		kept->nr = nr_segments;
-		kept->lo = image_lo;
-		kept->span = image_span;
-	}
+	dlinfo(handle, RTLD_DI_LINKMAP, &map);
+	kept->name = map->l_name;
+	dl_iterate_phdr(look_at, kept);
+	return kept;
+}
+
+/* Make a driver that was looked over the one whose memory is looked after. */
+void k_use(const struct kept *kept)
+{
 	memcpy(segments, kept->segments, sizeof segments);
 	nr_segments = kept->nr;
 	image_lo = kept->lo;
 	image_span = kept->span;
 	data_lo = nr_segments ? (u64)segments[0].at : 0;
 	data_span = nr_segments ? (u64)segments[nr_segments - 1].at + segments[nr_segments - 1].size - data_lo : 0;
-	return kept;
 }
 
 u32 each_segment(u64 (*ranges)[2])
