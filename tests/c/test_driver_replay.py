@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from movable.c.build.image import _answer
 from movable.c.target import find
 from movable.cli import main
 from movable.concurrent.failures import replay as replaying
@@ -101,13 +100,3 @@ def test_variables_in_one_word_have_their_own_names(tmp_path: Path) -> None:
     assert (one, wide) == ("one", "wide") or at("two") != at("one") + 4
     assert two in ("two", "two[0:4]") and part in ("two[1:2]", "two[5:6]")
     assert driver.c.key(at("one"), 4).base == driver.c.key(at("one") + 4, 4).base  # one word, and two parts that do not meet
-
-
-def test_a_tool_that_waits_for_a_processor_is_waited_for_and_one_without_an_end_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks: list[int] = []
-    monkeypatch.setattr("movable.c.build.image.board.tick", lambda: ticks.append(1))
-    monkeypatch.setattr("movable.c.build.image.TICK", 0.01)
-    assert _answer(["sh", "-c", "sleep 0.2; echo found"]) == "found\n"
-    assert ticks
-    monkeypatch.setattr("movable.c.build.image.SECONDS", 0.05)
-    assert _answer(["sleep", "60"]) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from bisect import bisect_right
 from functools import lru_cache
 from pathlib import PurePath
@@ -11,10 +10,9 @@ from typing import NamedTuple
 from movable.c.build import toolchain
 from movable.c.build.recipe import Built, Recipe, build
 from movable.errors import UsageError
-from movable.supervise import board
 
-TICK, SECONDS = 0.5, 60
-"""How often it is said that somebody waits for a tool, and how long that is waited for."""
+SECONDS = 60.0
+"""How long the name of a line is waited for."""
 
 
 class Line(NamedTuple):
@@ -94,25 +92,13 @@ class Image:
         if not 0 < pc - self.base < self._sorted[-1][0] + (1 << 24):
             return Line("?", 0, hex(pc))
         command = [toolchain.tool("addr2line"), "-i", "-f", "-e", str(self.built.library), hex(pc - self.base - 1)]
-        words = _answer(command).splitlines()
+        words = toolchain.run(command, seconds=SECONDS).stdout.splitlines()
         frames = []
         for function, place in zip(words[::2], words[1::2], strict=False):
             file, _, number = place.partition(" ")[0].rpartition(":")
             frames.append(Line(file, int(number) if number.isdigit() else 0, function))
         users = [frame for frame in frames if not toolchain.is_ours(frame.file) and frame.file != "??"]
         return users[0] if users else frames[-1] if frames else Line("?", 0, hex(pc))
-
-
-def _answer(command: list[str]) -> str:
-    """What a tool prints, "" where it does not end. While the processors are busy with others it is said that this goes on."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-        for _ in range(int(SECONDS / TICK)):
-            try:
-                return child.communicate(timeout=TICK)[0]
-            except subprocess.TimeoutExpired:
-                board.tick()
-        child.kill()
-        return ""
 
 
 def near(name: str, known: list[str]) -> str:

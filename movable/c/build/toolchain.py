@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from movable.errors import UsageError
+from movable.supervise import board
 
 HERE = Path(__file__).parent.parent
 INCLUDE = HERE / "include"
@@ -31,6 +32,8 @@ INSTRUMENT = {
 """What makes a compiler call a hook before every load and store."""
 NEW, ABANDONED = ".new-", 600.0
 """How the name of what is being made in the cache begins, and the seconds after which nobody makes it any more."""
+TICK, SECONDS = 0.5, 600.0
+"""How often it is said that somebody waits for a tool, and how long that is waited for."""
 TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11", "clang")
 
 
@@ -60,7 +63,7 @@ def family(path: str) -> str:
 def _has_flags(path: str) -> bool:
     command = [path, *INSTRUMENT[family(path)], "-x", "c", "-c", "-o", os.devnull, "-"]
     try:
-        return subprocess.run(command, input=b"int x;\n", capture_output=True).returncode == 0
+        return run(command, "int x;\n").returncode == 0
     except OSError:
         return False
 
@@ -82,7 +85,7 @@ def available() -> str:
 @lru_cache(maxsize=8)
 def own_headers(path: str) -> str:
     """The folder of the compiler's own headers, such as stdarg.h."""
-    return subprocess.run([path, "-print-file-name=include"], capture_output=True, text=True).stdout.strip()
+    return run([path, "-print-file-name=include"]).stdout.strip()
 
 
 def identity(path: str) -> str:
@@ -100,10 +103,28 @@ def tool(name: str) -> str:
     return found
 
 
-def run(command: Iterable[str], **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool with messages in plain English."""
-    environment = {**os.environ, "LC_ALL": "C", **more}
-    return subprocess.run(list(command), capture_output=True, text=True, errors="replace", env=environment)
+def run(command: Iterable[str], text: str = "", seconds: float = SECONDS, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool with messages in plain English and ``text`` to read; one that does not end is killed, which its code says.
+
+    While it waits for a processor that others have, it is said that this goes on.
+    """
+    child = subprocess.Popen(
+        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+        env={**os.environ, "LC_ALL": "C", **more},
+    )  # fmt: skip
+    given: str | None = text
+    with child:
+        try:
+            for _ in range(int(seconds / TICK)):
+                try:
+                    out, err = child.communicate(given, timeout=TICK)
+                    return subprocess.CompletedProcess(child.args, child.returncode, out, err)
+                except subprocess.TimeoutExpired:
+                    given = None
+                    board.tick()
+        finally:
+            child.kill()  # nothing where it has ended
+    return subprocess.CompletedProcess(child.args, child.returncode, "", "")
 
 
 def is_ours(file: str) -> bool:

@@ -43,3 +43,14 @@ def test_a_user_without_a_home_has_one_cache_of_his_own(tmp_path: Path, monkeypa
     first.chmod(0o777)  # anybody could have made it
     toolchain.cache.cache_clear()
     assert toolchain.cache() != first
+
+
+def test_a_tool_that_waits_for_a_processor_is_waited_for_and_one_without_an_end_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[int] = []
+    monkeypatch.setattr("movable.c.build.toolchain.board.tick", lambda: ticks.append(1))
+    monkeypatch.setattr("movable.c.build.toolchain.TICK", 0.01)
+    done = toolchain.run(["sh", "-c", "sleep 0.2; cat; echo told >&2; exit 3"], "found\n")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "found\n", "told\n")
+    assert ticks
+    ended = toolchain.run(["sleep", "60"], seconds=0.05)
+    assert (ended.returncode, ended.stdout) == (-9, "")
