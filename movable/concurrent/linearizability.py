@@ -32,6 +32,8 @@ SECONDS_PER_ORDER = 0.3
 MAX_HANGING_ORDERS = 2
 """After so many orders that did not end no further ones are tried."""
 
+NO_ORDER = "no order of the operations has what was over in front of what began then"
+
 Answers = tuple[tuple[Any, ...], ...]
 
 MAX_LEFT_OUT = 4
@@ -273,7 +275,8 @@ class Orders:
         fitting = [one for one in outcomes if self._agrees(one.answers, answers) and in_time(self._sequence(one), spans)]
         if not fitting:
             said = "; ".join(self._said(answers, stage))
-            return ("D15" if kept else "D54", f"{said}: no order of the operations, one after the other, gives these answers")
+            wrong_answers = f"{said}: no order of the operations, one after the other, gives these answers"
+            return ("D15" if kept else "D54", wrong_answers if said else NO_ORDER)
         if self.torn:
             return None
         wrong: tuple[str, str] | None = None

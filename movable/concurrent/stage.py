@@ -164,6 +164,26 @@ def _with_reading(workload: Any) -> dict[str, Operation]:
     return {**found, "read": Operation(workload.read, {names[1]: handle()})} if len(names) == 2 else found
 
 
+class Knowledge(dict[Any, Any]):
+    """What one task knows: a model that begins as it was ``before``.
+
+    ``written`` are the handles that the task wrote, in their order; True where it knew the handle then, False where it made it.
+    """
+
+    __slots__ = ("written",)
+
+    def __init__(self, before: dict[Any, Any]) -> None:
+        super().__init__(before)
+        self.written: dict[Any, bool] = {}
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        known = key in self
+        if not known:
+            self.written.pop(key, None)
+        self.written.setdefault(key, known)
+        super().__setitem__(key, value)
+
+
 class Stage(Performer):
     """A machine after the prefix of ``scenario``; ``watch`` is called with the machine before the driver comes.
 
@@ -204,7 +224,7 @@ class Stage(Performer):
 
     def _user(self) -> Workload:
         user = copy.copy(self.workload)
-        user.model = dict(self.before)
+        user.model = Knowledge(self.before)
         user.alone = False
         return user
 
@@ -288,20 +308,23 @@ class Stage(Performer):
 
     def merged(self, order: tuple[int, ...]) -> dict[Any, Any]:
         """What all users know together, when the changes of the tasks are applied in ``order``."""
-        model = dict(self.before)
+        model, before = dict(self.before), self.before
         for task in order:
-            mine = self.users[task].model
-            for key in [key for key in self.before if key not in mine]:
+            mine, written = self.users[task].model, self._written(task)
+            for key in [key for key in before if key not in mine]:
                 model.pop(key, None)
-            before = self.before
-            model.update({key: value for key, value in mine.items() if key not in before or before[key] is not value})
+            model.update({key: mine[key] for key in mine if key not in before or key in written or before[key] is not mine[key]})
         return model
+
+    def _written(self, task: int) -> dict[Any, bool]:
+        model = self.users[task].model
+        return model.written if isinstance(model, Knowledge) else {}  # a workload may have put another one in its place
 
     def readings(self, order: tuple[int, ...]) -> tuple[tuple[Label, Any], ...]:
         """Every handle by name, and what the driver says about it now; the base workload gets the model of ``order``."""
         workload = self.workload
         workload.model = self.merged(order)
-        names: dict[Any, Label] = {}
+        names = self._handed_out_again()
         for task in range(len(self.users)):
             for key in self.users[task].model:
                 name = self.label(task, key)
@@ -309,6 +332,21 @@ class Stage(Performer):
                     names.setdefault(key, name)
         found = [(names[key], _reading(workload, key)) for key in workload.model if key in names]
         return tuple(sorted(found, key=lambda pair: (str(pair[0][0]), pair[0][1])))
+
+    def _handed_out_again(self) -> dict[Any, Label]:
+        """Names for handles of the prefix that one task gave back and another, or the same, was given: those of new ones.
+
+        In another order a driver may have a new handle in its place, and both are what the task made.
+        """
+        models = [user.model for user in self.users]
+        given_back = {key for key in self.before if any(key not in model for model in models)}
+        names: dict[Any, Label] = {}
+        for task, model in enumerate(models):
+            written = self._written(task)
+            mine = [key for key in written if key in model and (key not in self.before or key in given_back or not written[key])]
+            if any(key in self.before for key in mine):
+                names = {**{key: (task, number) for number, key in enumerate(mine)}, **names}
+        return names
 
 
 def _one_of(handles: list[Any], answer: Any) -> bool:

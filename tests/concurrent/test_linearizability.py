@@ -290,3 +290,77 @@ def test_a_pointer_to_a_page_that_has_moved_is_left_by_no_order() -> None:
     broken = [interleavings(subject(MapsWorkload, driver), executions=200, scenarios=[made]).broken for driver in (Maps, late)]
     assert [list(found) for found in broken] == [[], ["D14"]]
     assert "names page 0 in the end, which is free" in broken[1]["D14"].what
+
+
+
+class Ticket:
+    """A place for one number."""
+
+    number = -1
+
+
+class Tickets(Ring):
+    """Gives out a ticket that is being given back, if there is one, rather than a new one."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.on_their_way: list[Ticket] = []
+
+    def hand_out(self, number: int) -> Ticket:
+        with self.lock:
+            ticket = self.on_their_way.pop() if self.on_their_way else Ticket()
+            ticket.number = number
+            return ticket
+
+    def give_back(self, ticket: Ticket) -> None:
+        with self.lock:
+            self.on_their_way.append(ticket)
+        with self.lock:
+            if ticket in self.on_their_way:
+                self.on_their_way.remove(ticket)
+
+    def number_of(self, ticket: Ticket) -> int:
+        with self.lock:
+            return ticket.number
+
+
+class Twice(Tickets):
+    """Does not look whether the ticket was handed out again meanwhile."""
+
+    def give_back(self, ticket: Ticket) -> None:
+        super().give_back(ticket)
+        with self.lock:
+            ticket.number = -1
+
+
+class TicketsWorkload(RingWorkload):
+    factory = Tickets
+    driver: Tickets
+
+    @operation(number=st.integers(0, 3))
+    def hand_out(self, number: int) -> None:
+        self.model[self.driver.hand_out(number)] = number  # the same object each time: a small number
+
+    @operation(ticket=handle())
+    def give_back(self, ticket: Ticket) -> None:
+        del self.model[ticket]
+        self.driver.give_back(ticket)
+
+    def read(self, key: Any) -> Any:
+        return self.driver.number_of(key)
+
+
+class TwiceWorkload(TicketsWorkload):
+    factory = Twice
+
+
+@pytest.mark.parametrize(("workload", "right"), [(TicketsWorkload, True), (TwiceWorkload, False)])
+@pytest.mark.parametrize("numbers", [(1, 1), (1, 2)])
+@pytest.mark.parametrize("more", [(), (op("hand_out", number=3),)])
+def test_a_handle_that_is_handed_out_again_is_a_new_one(
+    workload: type[Workload], right: bool, numbers: tuple[int, int], more: tuple[Any, ...]
+) -> None:
+    one = scenario(
+        "again", op("give_back", ticket=0), [op("hand_out", number=numbers[1]), *more], prefix=[op("hand_out", number=numbers[0])]
+    )
+    assert (failure(workload, one) is None) is right
