@@ -432,6 +432,17 @@ class _Planner:
             near = self._near(asks, changing)
             if near is not None:
                 yield self._made(state, asks, near)
+            yield from self._unordered_readings(state, asks)
+
+    def _unordered_readings(self, state: State, asks: Effect) -> Iterator[tuple[Scenario, int]]:
+        """Two readers, or one beside who gives another handle back, where nothing orders what they use: a count that each reader
+        takes and drops, say. Locks that order them leave nothing to find."""
+        lost = [two for effects in state.effects.values() for two in effects if two.lost and not two.refused]
+        others = [self._with_other_handle(state, two.action) for two in self._kinds_of(lost)] if state.handles > 1 else []
+        for two in [asks, *others]:
+            made, meets = self._made(state, asks, two) if two is not None else (None, APART)
+            if made is not None and meets == UNORDERED:
+                yield made, meets
 
     def _workers(self) -> Iterator[tuple[Scenario, int]]:
         """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about.

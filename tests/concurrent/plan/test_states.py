@@ -115,6 +115,24 @@ class ReadsLateWorkload(RingWorkload):
     factory = ReadsLate
 
 
+class CountsReaders(Ring):
+    """Counts who reads, and forgets the lock for that."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.readers = 0
+
+    def read(self, slot: int, length: int) -> bytes | None:
+        self.readers += 1
+        found = super().read(slot, length)
+        self.readers -= 1
+        return found
+
+
+class CountsReadersWorkload(RingWorkload):
+    factory = CountsReaders
+
+
 class PeeksWorkload(RingWorkload):
     """Reads what is the driver's without asking it, which is right while nothing else runs."""
 
@@ -131,12 +149,19 @@ def test_what_a_workload_reads_is_read_beside_a_migration_where_the_driver_is_as
     for workload, driver, broken in cases:
         planned = [one for one in derive(Subject(workload, driver), 200) if one.name.startswith("read || ")]
         assert {one.name for one in planned} >= {"read || migration, one page"}
+        assert not [one for one in planned if "read #2" in one.name]
         beside = [one for one in planned if "migration" in one.name]
         found = interleavings(Subject(workload, driver), executions=60, scenarios=beside[:1]).broken
         assert set(found) <= broken and bool(found) == bool(broken)
         for told in found.values():
             assert set(replay(driver, told.token, workload=workload).broken) & broken
     assert not [one for one in derive(Subject(PeeksWorkload, Ring), 60) if one.name.startswith("read || ")]
+
+
+def test_two_readers_meet_where_nothing_orders_what_they_use() -> None:
+    chosen = Subject(CountsReadersWorkload, CountsReaders)
+    planned = [one for one in derive(chosen, 60) if one.name == "read || read #2, one page"]
+    assert set(interleavings(chosen, executions=10, scenarios=planned).broken) == {"D53"}
 
 
 def test_a_page_made_with_other_arguments_may_take_another_path_through_the_driver() -> None:
