@@ -108,15 +108,16 @@ def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
 
     def make(place: Path) -> None:
         objects = [_compile(recipe, path, flags, place / f"{number}.o") for number, path in enumerate(recipe.sources)]
-        _check_names(recipe, objects)
         library = place / "driver.so"
         done = toolchain.run([toolchain.compiler(), "-shared", "-Wl,-z,now", "-nostdlib", *map(str, objects), "-o", str(library)])
         if done.returncode:
             raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
+        symbols, lost = _symbols(library)
+        _check_names(recipe, lost)
         for one in objects:
             headers.update(_headers(one.with_suffix(".d")))
             one.unlink()
-        (place / "symbols.json").write_text(json.dumps(_symbols(library)))
+        (place / "symbols.json").write_text(json.dumps(symbols))
 
     fresh = toolchain.cached(f"driver-{key}-{_state(recipe, flags)}", make)
     if not headers:  # it was there, from another state of the headers
@@ -127,11 +128,27 @@ def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
     return fresh
 
 
+_headers_of: dict[str, tuple[list[str], str]] = {}
+"""The headers of the user's that go into sources, by the hash of these and the flags, and the hash that the headers had."""
+
+
 def _state(recipe: Recipe, flags: list[str]) -> str:
-    """The hash of the headers of the user's that go in."""
+    """The hash of the headers of the user's that go in. The compiler is asked which they are, and again when one has changed."""
+    key = toolchain.digest(*flags, *map(str, recipe.sources), *(source.read(path) for path in recipe.sources))
+    known, then = _headers_of.get(key, ([], ""))
+    if then and all(map(_users, known)) and _hash_of(known) == then:
+        return then
     done = toolchain.run([toolchain.compiler(), *flags, "-MM", "-MG", *map(str, recipe.sources)])
-    mine = sorted({word for word in done.stdout.replace("\\\n", " ").split() if _users(word)})
-    return toolchain.digest(*(Path(path).read_bytes() for path in mine))[:8]
+    words = done.stdout.replace("\\\n", " ").split()
+    mine = sorted({word for word in words if _users(word)})
+    found = _hash_of(mine)
+    if not any(word.endswith(".h") and not Path(word).is_file() for word in words):  # one that is missing may come
+        _headers_of[key] = mine, found
+    return found
+
+
+def _hash_of(headers: list[str]) -> str:
+    return toolchain.digest(*(Path(path).read_bytes() for path in headers))[:8]
 
 
 def mark(recipe: Recipe) -> str:
@@ -278,18 +295,10 @@ def _first_line(text: str) -> str:
 # --- symbols ---
 
 
-def _check_names(recipe: Recipe, objects: list[Path]) -> None:
+def _check_names(recipe: Recipe, lost: list[str]) -> None:
     """Raise UsageError for a name that nobody defines: a function of the C library, or one of another file of the kernel's."""
-    defined, wanted = set(runtime_names()) | ALLOWED, []
-    for one in objects:
-        for line in toolchain.run([toolchain.tool("nm"), str(one)]).stdout.splitlines():
-            *_, kind, name = line.split()
-            if kind == "U":
-                wanted.append(name)
-            elif kind.upper() != kind or kind in "TDBRVWC":
-                defined.add(name)
-    lost = [name for name in dict.fromkeys(wanted) if name not in defined and not name.startswith("__tsan_")]
-    lost = [name for name in lost if name != "_GLOBAL_OFFSET_TABLE_"]
+    defined = set(runtime_names()) | ALLOWED
+    lost = [name for name in lost if name not in defined and not name.startswith("__tsan_")]
     if not lost:
         return
     place = _where_used(recipe, lost[0])
@@ -315,12 +324,15 @@ def runtime_names() -> list[str]:
     return [*re.findall(r"\b(k_\w+)\(", text), "k_relax"]
 
 
-def _symbols(library: Path) -> list[tuple[str, int, int]]:
-    found = []
+def _symbols(library: Path) -> tuple[list[tuple[str, int, int]], list[str]]:
+    """Names with offset and size, and the names that others are to define."""
+    found, wanted = [], []
     for line in toolchain.run([toolchain.tool("nm"), "-n", "-S", str(library)]).stdout.splitlines():
         parts = line.split()
         if len(parts) == 4:
             found.append((parts[3], int(parts[0], 16), int(parts[1], 16)))
         elif len(parts) == 3 and parts[1] in "tTdDbBrR":
             found.append((parts[2], int(parts[0], 16), 0))
-    return found
+        elif len(parts) == 2 and parts[0] == "U":
+            wanted.append(parts[1])
+    return found, wanted
