@@ -38,8 +38,8 @@ KINDS = {
     "operation and put-back": 1, "queued work": 2,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
-    "two operations from one page": 1, "reading": 1, "a page made otherwise": 2, "another path": 1, "another path and migration": 1,
-    "other effects": 2,
+    "two operations from one page": 1, "reading without an order": 2, "reading": 1, "a page made otherwise": 2, "another path": 1,
+    "another path and migration": 1, "other effects": 2,
 }  # fmt: skip
 """Kinds of scenarios, and how many of each are taken in one round."""
 
@@ -142,7 +142,7 @@ class _Planner:
             "what is seldom done": self._seldom,
             "two operations after a third": self._after, "migration after another operation": self._migration_after,
             "operation and put-back": self._put_back, "queued work": self._workers,
-            "reading": self._readings,
+            "reading without an order": self._unordered_readings, "reading": self._readings,
             "operation and compaction": self._compaction, "from nothing and from full": self._fresh, "at a limit": self._limits,
             "a handle that one gives up": self._given_up,
             "two operations and migration": self._triples, "operation and contiguous allocation": partial(self._block, "contig"),
@@ -415,15 +415,19 @@ class _Planner:
             if page is not None:
                 yield self._made(one, effect, ("put_back_frame", page))
 
-    def _readings(self) -> Iterator[tuple[Scenario, int]]:
-        """The workload's own ``read`` beside what moves and changes a page, where all it does is to ask the driver."""
+    def _asking(self) -> Iterator[tuple[State, Effect]]:
+        """The workload's own ``read`` in each state, where all it does is to ask the driver."""
         read = reading(self.states.subject.workload)
         if read is None:
             return
         for state in self._known("one", "held", "few"):
             asks = self.states.alone(state, ("op", "read", dict.fromkeys(read.arguments, 0)))
-            if asks is None or asks.peeks or not asks.touched:
-                continue
+            if asks is not None and not asks.peeks and asks.touched:
+                yield state, asks
+
+    def _readings(self) -> Iterator[tuple[Scenario, int]]:
+        """Reading beside what moves and changes a page."""
+        for state, asks in self._asking():
             if state.name == "all isolated":
                 yield self._made(state, asks, ("finish",))
                 continue
@@ -432,17 +436,17 @@ class _Planner:
             near = self._near(asks, changing)
             if near is not None:
                 yield self._made(state, asks, near)
-            yield from self._unordered_readings(state, asks)
 
-    def _unordered_readings(self, state: State, asks: Effect) -> Iterator[tuple[Scenario, int]]:
+    def _unordered_readings(self) -> Iterator[tuple[Scenario, int]]:
         """Two readers, or one beside who gives another handle back, where nothing orders what they use: a count that each reader
         takes and drops, say. Locks that order them leave nothing to find."""
-        lost = [two for effects in state.effects.values() for two in effects if two.lost and not two.refused]
-        others = [self._with_other_handle(state, two.action) for two in self._kinds_of(lost)] if state.handles > 1 else []
-        for two in [asks, *others]:
-            made, meets = self._made(state, asks, two) if two is not None else (None, APART)
-            if made is not None and meets == UNORDERED:
-                yield made, meets
+        for state, asks in self._asking():
+            lost = [two for effects in state.effects.values() for two in effects if two.lost and not two.refused]
+            others = [self._with_other_handle(state, two.action) for two in self._kinds_of(lost)] if state.handles > 1 else []
+            for two in [asks, *filter(None, others)]:
+                made, meets = self._made(state, asks, two)
+                if meets == UNORDERED:
+                    yield made, meets
 
     def _workers(self) -> Iterator[tuple[Scenario, int]]:
         """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about.

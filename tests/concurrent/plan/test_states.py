@@ -160,7 +160,7 @@ def test_what_a_workload_reads_is_read_beside_a_migration_where_the_driver_is_as
 
 def test_two_readers_meet_where_nothing_orders_what_they_use() -> None:
     chosen = Subject(CountsReadersWorkload, CountsReaders)
-    planned = [one for one in derive(chosen, 60) if one.name == "read || read #2, one page"]
+    planned = [one for one in derive(chosen, 40) if one.name == "read || read #2, one page"]
     assert set(interleavings(chosen, executions=10, scenarios=planned).broken) == {"D53"}
 
 
