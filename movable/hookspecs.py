@@ -109,3 +109,9 @@ def invalidatepage(page: Page) -> None:
 def evict_inode(inode: Inode) -> None:
     """The file goes; all its pages are gone (rule F14)."""
     raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def truncate(inode: Inode) -> None:
+    """The file is shorter (rule F2): what lay beyond ``inode.size`` must read as zeros if it becomes longer again."""
+    raise NotImplementedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import ENOSPC
 
-from movable import VM, AddressSpace, Page
+from movable import PAGE_SIZE, VM, AddressSpace, Page
 from movable.filesystem import (
     BufferHead,
     Disk,
@@ -65,10 +65,20 @@ class Blockfs:
         return try_to_free_buffers(page)
 
     def invalidatepage(self, page: Page) -> None:
-        """The blocks are given back by the file's end, or by the next file that needs them."""
+        """The blocks are given back when the file is cut off, or goes."""
         block_invalidatepage(page)
 
     def evict_inode(self, inode: Inode) -> None:
         """All blocks of the file are free."""
-        self.free += sorted((inode.private or {}).values())
-        inode.private = None
+        self._give_back(inode, 0)
+
+    def truncate(self, inode: Inode) -> None:
+        """Those beyond its end are: else it would show them again when it becomes longer."""
+        self._give_back(inode, inode.size * PAGE_SIZE // BLOCK_SIZE)
+
+    def _give_back(self, inode: Inode, start: int) -> None:
+        places = inode.private or {}
+        gone = [places.pop(block) for block in sorted(places) if block >= start]
+        for place in gone:
+            self.disk.blocks.pop(place, None)  # whoever gets it next may read it before it was written
+        self.free += sorted(gone)

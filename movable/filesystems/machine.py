@@ -213,11 +213,12 @@ class Machine:
         self.task.unpin()
 
     def cut(self, file: int, pages: int) -> None:
-        """ftruncate(2); the file does not become longer."""
+        """ftruncate(2); pages that come back when the file becomes longer are zeros."""
         inode = self.files[file]
         self._note(inode)
-        truncate(inode, min(pages, inode.size))
-        del self.known[file][inode.size :]
+        truncate(inode, pages)
+        del self.known[file][pages:]
+        self.known[file] += [ZEROS] * (pages - len(self.known[file]))
 
     def delete(self, file: int) -> None:
         """unlink(2) of a file that nobody uses, and a new one in its place."""

@@ -38,6 +38,7 @@ OPENING: list[Program] = [
     [("write", (0, 0, 1)), ("busy", (0, 0)), ("sync", (0,)), ("busy", (0, 0)), ("read", (0, 0))],
     [("read", (0, 0)), ("read", (0, 1)), ("quiet", ()), ("progresses", ())],
     [("load", (1, 2)), ("drop", (1,)), ("load", (1, 2)), ("store", (1, 2, 5)), ("sync", (1,)), ("drop", (1,)), ("load", (1, 2))],
+    [("write", (0, 0, 1)), ("write", (0, 1, 2)), ("sync", (0,)), ("cut", (0, 1)), ("cut", (0, 2)), ("read", (0, 1))],
 ]
 """What is tried first: one program for each thing that a file system can get wrong."""
 

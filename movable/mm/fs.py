@@ -36,6 +36,7 @@ class FileOperations(NamedTuple):
     ``releasepage(page)``: give up the private data of a locked page; whether that was done.
     ``invalidatepage(page)``: the locked page is cut off: its private data must go.
     ``evict_inode(inode)``: the file goes, all its pages being gone.
+    ``truncate(inode)``: the file is shorter, its pages beyond ``inode.size`` are gone; what lay there reads as zeros from now on.
     Those that return a number return 0 or a negative errno.
     """
 
@@ -46,6 +47,7 @@ class FileOperations(NamedTuple):
     releasepage: Callable[[Page], bool] | None
     invalidatepage: Callable[[Page], object] | None
     evict_inode: Callable[[Inode], object] | None
+    truncate: Callable[[Inode], object] | None
 
 
 class SuperBlock:

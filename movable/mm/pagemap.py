@@ -85,7 +85,10 @@ def find_lock_page(mapping: FileMapping, index: int) -> Page | None:
 
 
 def _add_to_page_cache(task: Process, inode: Inode, index: int) -> Page | None:
-    """A fresh locked page in an empty slot, with a reference for the caller; None without memory (add_to_page_cache_lru)."""
+    """A fresh locked page in an empty slot, with a reference for the caller (add_to_page_cache_lru).
+
+    None without memory, and beyond the end of the file: whoever cut it off has looked for pages there already.
+    """
     mapping = inode.mapping
     policy = inode.policy.lookup(index) or task.mempolicy
     page = alloc_page_mpol(task, policy, index + inode.ino, GFP_HIGHUSER_MOVABLE)
@@ -93,9 +96,11 @@ def _add_to_page_cache(task: Process, inode: Inode, index: int) -> Page | None:
         return None
     trylock_page(page)
     _tree(mapping, "aw")
-    if index in mapping.i_pages:  # somebody was faster
+    if index >= inode.size or index in mapping.i_pages:  # somebody was faster
         unlock_page(page)
         put_page(page)
+        if index >= inode.size:
+            return None
         return find_lock_page(mapping, index) or _add_to_page_cache(task, inode, index)
     page._mapping = mapping.addr
     page._index = index
@@ -134,7 +139,7 @@ def filemap_get_page(task: Process, inode: Inode, index: int) -> tuple[int, Page
     while index < inode.size:
         page = find_lock_page(mapping, index) or _add_to_page_cache(task, inode, index)
         if page is None:
-            return -ENOMEM, None
+            return (-ENOMEM if index < inode.size else 0), None
         if page._flags & UPTODATE:
             if index < inode.size:
                 return 0, page

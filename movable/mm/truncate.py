@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def truncate(inode: Inode, pages: int) -> None:
-    """Make a file ``pages`` pages long (ftruncate)."""
+    """Make a file ``pages`` pages long (ftruncate); its file system gives back what lay beyond a lower end."""
     with inode.mapping.i_rwsem.write():
         seam = inode.user.vm.seam
         if seam is not None:
@@ -28,6 +28,8 @@ def truncate(inode: Inode, pages: int) -> None:
         shorter, inode.size = pages < inode.size, pages
         if shorter:
             truncate_inode_pages(inode, pages)
+            if inode.sb is not None and inode.sb.ops.truncate is not None:
+                call_fs(inode.mapping, "truncate", inode)
 
 
 def truncate_inode_pages(inode: Inode, start: int) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from movable.mm.fs import SuperBlock
     from movable.mm.vm import VM
 
-OPERATIONS = ("readpage", "writepage", "write_begin", "migratepage", "releasepage", "invalidatepage", "evict_inode")
+OPERATIONS = ("readpage", "writepage", "write_begin", "migratepage", "releasepage", "invalidatepage", "evict_inode", "truncate")
 """What a file system may define; only the first must be there."""
 
 

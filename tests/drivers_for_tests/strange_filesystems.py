@@ -88,6 +88,9 @@ class Shelf:
     def evict_inode(self, inode: Inode) -> None:
         self.shelf = {place: content for place, content in self.shelf.items() if place[0] is not inode}
 
+    def truncate(self, inode: Inode) -> None:
+        self.shelf = {place: content for place, content in self.shelf.items() if place[0] is not inode or place[1] < inode.size}
+
 
 class LeftToTheCore(Shelf):
     """Right: the fallback writes its dirty pages out and asks it to release the record."""
@@ -107,6 +110,12 @@ class WritesItself(Shelf):
                 lock_page(src)
                 wait_on_page_writeback(src)
         return super().migratepage(mapping, dst, src, mode)
+
+
+class ShowsWhatWasCutOff(Shelf):
+    """F2: it keeps what lay beyond the end, and shows it when the file becomes longer again."""
+
+    truncate = None  # type: ignore[assignment]
 
 
 class CopiesUnasked(Shelf):

@@ -27,6 +27,7 @@ from tests.drivers_for_tests.strange_filesystems import (
     LosesItByHand,
     Releases,
     Shelf,
+    ShowsWhatWasCutOff,
     Unlocked,
     UnlockedWhereItMayWait,
     WritesItself,
@@ -55,6 +56,19 @@ def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
 )
 def test_a_wrong_one_is_named(fs: type, rule: str) -> None:
     assert broken(fs, "6.1") == [rule]
+
+
+class KeepsItsBlocks(Blockfs):
+    """F2, beside a disk: the blocks of what was cut off still belong to the file."""
+
+    truncate = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("fs", [KeepsItsBlocks, ShowsWhatWasCutOff])
+def test_who_shows_what_was_cut_off_is_named(fs: type) -> None:
+    found = program.run(fs, "6.1", program.OPENING[-1])
+    assert (found.rule, found.what) == ("F2", "page 1 of /file0 reads as write 2; zeros was written last")
+    assert broken(fs, "6.1")[0] == "F2"
 
 
 def test_who_writes_into_a_buffer_under_its_lock_is_heard() -> None:

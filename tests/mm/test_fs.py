@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from errno import EIO, ENOSPC
 from typing import Any
@@ -32,11 +33,11 @@ from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.page_flags import PG_hwpoison
-from movable.mm.pagemap import file_read, file_write, fsync
+from movable.mm.pagemap import _add_to_page_cache, file_read, file_write, fsync
 from movable.mm.pgtable import PTE_DIRTY, PTE_RW
 from movable.mm.process import Process, Signal
 from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
-from movable.mm.truncate import truncate
+from movable.mm.truncate import invalidate_mapping_pages, truncate
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 from movable_filesystems import Blockfs, Ramfs
@@ -88,7 +89,7 @@ class Checked(Blockfs):
         return buffer_migrate_page_norefs(mapping, newpage, page, mode)
 
 
-def file_on(fs: type, era: str | Era = "6.1") -> tuple[Process, Inode]:
+def file_on(fs: Callable[[VM], Any], era: str | Era = "6.1") -> tuple[Process, Inode]:
     """A file of three pages, written to and not synced, on node 0."""
     vm = VM(256 << 12, nodes=2, era=era)
     task = userspace(vm).spawn("demo")
@@ -145,9 +146,49 @@ def test_pages_move_with_all_they_have(fs: type, era: str) -> None:
 
 def forget(inode: Inode) -> None:
     """Drop what is in memory, so that the disk is asked again."""
-    size = inode.size
+    assert invalidate_mapping_pages(inode) == inode.size
+    assert not inode.mapping.i_pages
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("fs", [Ramfs, Blockfs, Checked])
+def test_what_was_cut_off_never_comes_back(fs: type, era: str) -> None:
+    """Not when the file becomes longer, by a call or by a write beyond a hole, nor in a file that gets its blocks next."""
+    task, inode = file_on(fs, era)
+    assert fsync(inode) == 0
+    truncate(inode, 1)
+    assert file_write(task, inode, 2 * 4096, b"new") == 3
+    assert file_read(task, inode, 0, 1 << 20) == DATA[:4096] + bytes(4096) + b"new" + bytes(4093)
     truncate(inode, 0)
-    inode.size = size
+    truncate(inode, PAGES)
+    do_mmap(task, START, PAGES << 12, VM_READ | VM_SHARED, inode)
+    assert task.read(START, PAGES << 12) == bytes(PAGES << 12)
+    validate_vm(inode.user.vm)
+
+
+def test_a_block_that_was_never_written_shows_nothing() -> None:
+    """Its place was given out for a write that failed, and belonged to another file before."""
+    task, inode = file_on(lambda vm: Blockfs(vm, 4 * PAGES))
+    assert inode.sb is not None
+    assert fsync(inode) == 0
+    inode.evict()
+    other = inode.sb.create("/other")
+    assert file_write(task, other, 0, b"x") == 1
+    inode.sb.fs.disk.fails = True
+    assert fsync(other) == -EIO
+    lru_add_drain_all(task.user)
+    assert invalidate_mapping_pages(other) == 1
+    inode.sb.fs.disk.fails = False
+    assert file_read(task, other, 0, 4096) == bytes(4096)
+
+
+def test_nobody_adds_a_page_beyond_the_end() -> None:
+    """Who looked at the size before the file was cut off, and comes to the tree afterwards."""
+    task, inode = file_on(Blockfs)
+    truncate(inode, 1)
+    assert _add_to_page_cache(task, inode, 1) is None
+    assert list(inode.mapping.i_pages) == [0]
+    validate_vm(inode.user.vm)
 
 
 def test_a_write_after_writeback_faults_again() -> None:

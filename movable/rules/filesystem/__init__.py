@@ -18,9 +18,10 @@ F1 = rule(
 
 F2 = rule(
     "F2", MUST, "a file reads as it was written",
-    "Whatever happens at the same time, a read gives what was written last, and nobody sees a mixture.",
-    why="This is what a file is.",
-    kernel="mm/filemap.c, mm/migrate.c: migrate_page_copy",
+    "Whatever happens at the same time, a read gives what was written last, and zeros where nothing was written since the file was "
+    "cut off there; nobody sees a mixture.",
+    why="This is what a file is. What was cut off may be somebody else's secret when it comes back.",
+    kernel="mm/filemap.c, mm/migrate.c: migrate_page_copy, mm/truncate.c: truncate_setsize",
     judged_by=f"{_KIT}machine:Machine.reads",
 )  # fmt: skip
 
