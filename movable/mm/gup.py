@@ -5,7 +5,7 @@ from __future__ import annotations
 from errno import EFAULT, ENOENT
 from typing import TYPE_CHECKING
 
-from movable.mm.memory import MAX_FAULTS, entry_location, handle_mm_fault, still_faults
+from movable.mm.memory import MAX_FAULTS, OutOfMemory, entry_location, handle_mm_fault, still_faults
 from movable.mm.mm_types import VM_READ
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import DIRTY, REFERENCED, page_mapping
@@ -46,13 +46,19 @@ def touch_page(vma: VMA, vpn: int, write: bool) -> None:
 def get_user_pages(task: Process, address: int, count: int) -> list[Page] | int:
     """References on up to ``count`` pages from a byte address on, for reading (get_user_pages_fast).
 
-    Missing ones are faulted in. Fewer come back where a later page cannot be read; -EFAULT where the first cannot.
+    Missing ones are faulted in. Fewer come back where a later page cannot be read, or there is no memory for it; -EFAULT, or
+    OutOfMemory, where that is the first.
     """
     mm = task.mm
     assert mm is not None
     pages: list[Page] = []
     for vpn in range(address >> PTE_SHIFT, (address >> PTE_SHIFT) + count):
-        page = get_user_page_fast_only(mm, vpn) or _get_user_page(task, mm, vpn)
+        try:
+            page = get_user_page_fast_only(mm, vpn) or _get_user_page(task, mm, vpn)
+        except OutOfMemory:
+            if not pages:
+                raise
+            page = None
         if page is None:
             break
         pages.append(page)
