@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from movable.eras import Era
 from movable.events import Event
+from movable.mm.page_flags import IN_SWAP_CACHE, PAGE_MAPPING_ANON, PRIVATE
 from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_RW
 from movable.rules.rule import MUST, SHOULD, Check, Report, rule
-from movable.rules.stream.history import Lives
+from movable.rules.stream.history import UNSEEN, Lives
 
 V28 = rule(
     "V28", MUST, "exactly the expected references",
@@ -87,6 +88,18 @@ Place = tuple[str, int]
 """A page of a process: (mm, vpn)."""
 
 
+def expected_references(event: Event) -> int:
+    """How many references the page of an event may have that moves, by its own words; what the core expects where they are unseen.
+
+    One for the isolation, one for the file or the swap cache, one for private data. The core is under judgement, and is not asked.
+    """
+    if UNSEEN in (event.flags, event.mapping):
+        return int(event.args["expected"])
+    if event.mapping and not event.mapping & PAGE_MAPPING_ANON:
+        return 2 + bool(event.flags & PRIVATE)
+    return 1 + (event.flags & IN_SWAP_CACHE == IN_SWAP_CACHE)
+
+
 class Lru(Check):
     """Watches pages of processes on their way."""
 
@@ -156,12 +169,9 @@ class Lru(Check):
         target, source = self.filled.get(event.task, (-1, -1))
         if target != event.args["newpage"] or source not in (event.pfn, -1):  # later kernels copy first
             self.uncopied.add(event.args["newpage"])
-        if event.refs != event.args["expected"]:
-            self.broken(
-                V28,
-                event,
-                f"page {event.pfn} moved with {event.refs} references where {event.args['expected']} are expected",
-            )
+        expected = expected_references(event)
+        if event.refs != expected:
+            self.broken(V28, event, f"page {event.pfn} moved with {event.refs} references where {expected} are expected")
 
     def copy_lru_page(self, event: Event) -> None:
         """The content goes over."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from movable import VM
+from movable.eras import ERAS
 from movable.events import Event
+from movable.mm import migrate_lru
 from movable.mm.gup import get_user_pages
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.pgtable import PTE_DIRTY, PTE_RW
+from movable.mm.page_flags import IN_SWAP_CACHE, PRIVATE
+from movable.mm.pgtable import PTE_DIRTY, PTE_RW, PTE_SHIFT
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace
 from movable.rules import lru
@@ -20,9 +23,9 @@ from tests.streams.recorded import Edit, changed, dropped, inserted, judge, renu
 START = 0x100000
 
 
-def recorded() -> list[Event]:
-    """A process writes to a page, which moves to the other node and is read there; another page is pinned and stays."""
-    vm = VM(1 << 20, nodes=2, era="6.1")
+def recorded(era: str = "6.1", ends: int = 0) -> list[Event]:
+    """A process writes to a page, which moves to the other node and is read there; another page is pinned, and ends on a node."""
+    vm = VM(1 << 20, nodes=2, era=era)
     task = userspace(vm).spawn("demo")
     do_mmap(task, START, 2 << 12, VM_READ | VM_WRITE)
     task.write(START, b"here")
@@ -34,7 +37,8 @@ def recorded() -> list[Event]:
     pinned = get_user_pages(task, START + 4096, 1)
     assert isinstance(pinned, list)
     sys_move_pages(task, 0, 1, UserArray([START + 4096]), UserArray([1]), UserArray([0]), 2)
-    assert task.read(START, 4) == b"here" and pinned[0].node == 0
+    assert task.read(START, 4) == b"here" and task.mm is not None
+    assert vm.pages[task.mm.pgtable[(START >> 12) + 1] >> PTE_SHIFT].node == ends
     return events
 
 
@@ -111,6 +115,28 @@ def test_what_was_recorded_breaks_nothing_and_exercises_all() -> None:
 def test_each_edit_breaks_its_rule_alone(rule: str) -> None:
     for edit in BREAKS[rule]:
         assert set(judged(edit(STREAM)).broken) == {rule}
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_core_that_expects_what_it_finds_is_caught(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge counts for itself."""
+    assert judge(recorded(era), era=era).broken == {}
+    monkeypatch.setattr(migrate_lru, "expected_references", lambda mapping, page: page._refcount)
+    broken = judge(recorded(era, ends=1), era=era).broken
+    assert set(broken) == {"V28"}
+    assert "moved with 2 references where 1 are expected" in broken["V28"][0].text
+
+
+def edited(flags: int, mapping: int, expected: int) -> Event:
+    return STREAM[where(STREAM, "move_mapping")]._replace(flags=flags, mapping=mapping, args={"expected": expected})
+
+
+def test_what_a_page_may_have_is_told_by_the_page() -> None:
+    anon, file = 0x41, 0x80
+    swap = IN_SWAP_CACHE
+    assert [lru.expected_references(edited(flags, anon, 9)) for flags in (0, swap, PRIVATE)] == [1, 2, 1]
+    assert [lru.expected_references(edited(flags, file, 9)) for flags in (0, PRIVATE, swap | PRIVATE)] == [2, 3, 3]
+    assert [lru.expected_references(edited(*unseen, 9)) for unseen in ((-1, anon), (0, -1))] == [9, 9]
 
 
 def test_who_copies_first_has_copied() -> None:
