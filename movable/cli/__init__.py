@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from movable import __version__
 from movable.eras import DEFAULT
+from movable.eras import era as era_called
 
 if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
@@ -50,6 +51,8 @@ def _run_verb(arguments: argparse.Namespace) -> int:
 
     run: Run = arguments.run
     try:
+        if getattr(arguments, "era", None) == "":  # a variable of a shell that is not set, and not the default
+            era_called("")
         code = run(arguments)
         sys.stdout.flush()  # here, where a full disk can still be reported
         return code

@@ -90,6 +90,23 @@ def test_an_unknown_era_is_refused(verb: str, capsys: pytest.CaptureFixture[str]
         certify(Ring, era="2.6")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["check", RING, "--examples", "1", "--executions", "1"], ["new", "nothing"], ["lab", "import", "nowhere"], ["run"]],
+)
+def test_an_empty_era_is_none(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a shell makes of a variable that is not set; nobody is then certified for a kernel that nobody named."""
+    if words[0] == "new":
+        monkeypatch.chdir(tmp_path)
+    assert main([*words, "--era", ""]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert captured.err.startswith("movable: unknown era ''; known are 4.19")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("era", ERAS)
 def test_a_check_of_any_era_runs_interleavings(era: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A driver with a lost write is caught whatever kernel it is judged as, or the check says that it could not be done."""
