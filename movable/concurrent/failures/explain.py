@@ -10,7 +10,7 @@ from typing import Any
 
 from movable.concurrent.execution import Broken, Trial
 from movable.concurrent.failures.annotate import in_words
-from movable.concurrent.stage import token_features
+from movable.concurrent.stage import Stage, Subject, token_features
 from movable.errors import UsageError
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
@@ -25,9 +25,10 @@ from movable.introspection import PATHS
 from movable.rules.rule import MUST
 from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES
-from movable.sequential.faults import over
+from movable.sequential.faults import over, passes
 from movable.shown import first_line
 from movable.workload.scenario import Scenario, encode
+from movable.workload.workload import Handle
 
 OPTIONS = Options(limit=3000, quiet=PATHS)
 """How executions are run, and whose lines are not shown where a driver's can be."""
@@ -190,6 +191,8 @@ def _fewer_actions(
         for scenario in _smaller(program.scenario):
             if over(end):
                 return program, failure
+            if not _still_apart(program.subject, program.scenario, scenario):
+                continue
             other = full(program, scenario)
             other.monitored, other.equivalents = program.monitored, program.equivalents
             found = _search(other, failure.preemptions, options, rule)
@@ -211,6 +214,31 @@ def _smaller(scenario: Scenario) -> list[Scenario]:
             parts = [(*actions[:i], *actions[i + 1 :]) for i in range(len(actions))]
             found += [replace(scenario, tasks=(*tasks[:at], part, *tasks[at + 1 :])) for part in parts]
     return found
+
+
+def _still_apart(subject: Subject, scenario: Scenario, smaller: Scenario) -> bool:
+    """Whether handles that differ in a scenario differ in a smaller one, too: else somebody uses a handle that another gives up."""
+    if smaller.prefix == scenario.prefix:
+        return True
+    try:
+        meant, now = _meant(subject, scenario), _meant(subject, smaller)
+    except BaseException as error:
+        if passes(error):
+            raise
+        return False  # without that action the others cannot be done
+    return len(set(now)) == len(set(meant)) or len(meant) != len(now)
+
+
+def _meant(subject: Subject, scenario: Scenario) -> list[int]:
+    """The handles that the tasks are about, by number."""
+    stage = Stage(subject, scenario)
+    count = len(stage.live or ())
+    numbers = []
+    for action in (action for actions in scenario.tasks for action in actions if action[0] == "op"):
+        operation = stage.declared.get(action[1])
+        kinds = {} if operation is None else operation.arguments
+        numbers += [value % count for key, value in action[2].items() if count and isinstance(kinds.get(key), Handle)]
+    return numbers
 
 
 def _search(program: Trial, preemptions: int, options: Options, rule: str, left: int = SMALLER_EXECUTIONS) -> Failure | None:

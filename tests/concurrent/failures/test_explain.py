@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from docs.drivers.ring import RingWorkload
+from docs.drivers.ring import Ring, RingWorkload
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.explain import Sighting, explain_failure, rule_of_failure
 from movable.concurrent.search import ScenarioSearch
@@ -38,3 +38,25 @@ def test_a_failure_whose_schedule_leads_elsewhere_is_searched_for() -> None:
     wrong = Sighting(met.trial, met.failure, met.options, frozenset())
     told = explain_failure(wrong)
     assert told.token and told.rule == rule_of_failure(met.failure)
+
+
+class CountsUses(Ring):
+    """Counts its uses without a lock."""
+
+    uses = 0
+
+    def write(self, slot: int, data: bytes) -> bool:
+        self.uses += 1
+        return super().write(slot, data)
+
+    def drop(self, slot: int) -> None:
+        self.uses += 1
+        super().drop(slot)
+
+
+def test_a_smaller_scenario_is_about_as_many_handles() -> None:
+    """Nobody is told that one writes to what another gives up, which would be a mistake of its callers."""
+    prefix = [op("write", slot=slot, data=b"old") for slot in (0, 1, 2)]
+    made = scenario("apart", op("drop", slot=1), op("overwrite", slot=0), prefix=prefix)
+    told = explain_failure(next(ScenarioSearch(Trial(Subject(RingWorkload, CountsUses), made), 0).run(100, None)))
+    assert told.rule == "D53" and told.description.count("write(slot=") == 2 and "drop(h1) || overwrite(h0)" in told.description
