@@ -108,6 +108,9 @@ class BlockDevice:
     def invalidatepage(self, page: Page) -> None:
         block_invalidatepage(page)
 
+    def truncate(self, inode: Inode) -> None:
+        inode.private = {number: place for number, place in (inode.private or {}).items() if number < inode.size}
+
 
 def moves_under_the_lock(mapping: FileMapping, newpage: Page, page: Page, buffers: list[BufferHead]) -> int:
     rc = migrate_page_move_mapping(mapping, newpage, page)
@@ -146,6 +149,9 @@ class LeavesItToTheCore:
         unlock_page(page)
         self.queue.queue_work(Work(end, "a write"))
         return 0
+
+    def truncate(self, inode: Inode) -> None:
+        self.kept = {place: held for place, held in self.kept.items() if place[0] != inode.ino or place[1] < inode.size}
 
 
 class HasACallback(LeavesItToTheCore):
