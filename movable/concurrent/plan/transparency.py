@@ -73,11 +73,13 @@ class _Asked:
         try:
             with watchdog(SECONDS_PER_ORDER):
                 stage = Stage(self.subject, self.scenario if self.core in actions else self.alone)
-                free = _free(stage)
+                free, nodes = _free(stage), _nodes(stage)
                 for action in actions[:-1]:
                     self._do(stage, action)
                 if self.core in actions and actions[0] == self.core and len(actions) > 1 and _free(stage) < free:
                     return None  # there is less memory now, which may be why
+                if self.core in actions[:-1] and _nodes(stage) != nodes:
+                    return None  # pages lie elsewhere now, and users may ask for those of one node
                 return self._does(stage, actions[-1])
         except BaseException as error:
             if passes(error):
@@ -125,6 +127,10 @@ class _Asked:
         if any(self.done(self.core, other, self.ours) for other in self.others):
             return True
         return self._all(self.core) == self._all(self.ours)
+
+
+def _nodes(stage: Stage) -> list[int]:
+    return sorted(page.node for page in stage.workload.pages())
 
 
 def _free(stage: Stage) -> int:

@@ -183,6 +183,34 @@ def test_a_refusal_that_users_can_account_for_is_none(driver: Any, task: Any, pr
     assert stuck(Subject(Undeclared, driver), scenario("one", task, core, prefix=prefix)) is None
 
 
+class Drains(Ring):
+    """Gives up a page of one node, if there is one."""
+
+    def drain(self, node: int) -> int | None:
+        with self.lock:
+            found = [slot for slot, page in enumerate(self.slots) if page is not None and page.node == node]
+        if found:
+            self.drop(found[0])
+        return found[0] if found else None
+
+
+class DrainsWorkload(RingWorkload):
+    factory = Drains
+    driver: Any
+
+    @operation(node=st.just(0))
+    def drain(self, node: int) -> bool:
+        slot = self.driver.drain(node)
+        self.model.pop(slot, None)
+        return slot is not None
+
+
+def test_what_lies_on_another_node_is_rightly_not_found_here() -> None:
+    drains = scenario("drain", op("drain", node=0), migrate(), prefix=BEFORE)
+    assert len(Subject(DrainsWorkload, Drains).machine().zones) == 2
+    assert stuck(Subject(DrainsWorkload, Drains), drains) is None
+
+
 def test_an_interleaving_shows_it_and_can_be_shown_again() -> None:
     lends = scenario("lend", LEND, migrate(), prefix=BEFORE)
     driver = variant(Lends, forgets_on_move=True)
