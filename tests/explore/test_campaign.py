@@ -67,7 +67,7 @@ def test_a_schedule_that_ends_its_process_is_a_failure(how: str, kind: str, apar
     """On the project's own workers, and on those of somebody else."""
     program = Named(f"{TOYS}:ends_itself", (how,))
     for _ in range(2):  # the second time from the file
-        with ThreadPoolExecutor(1) if apart else Crew(1, patience=0.4) as pool:
+        with ThreadPoolExecutor(1) if apart else Crew(1, patience=1.5) as pool:
             report = campaign(program, pool, executions=300, options=PLAIN, file=tmp_path / "c", apart=apart)
         assert report.failure is not None and report.failure.kind == kind
         assert report.failure.choices == (0, 1)

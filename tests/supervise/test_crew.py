@@ -52,7 +52,7 @@ def test_pieces_are_done_by_workers_that_live_on() -> None:
 
 @pytest.mark.parametrize(("how", "kind"), [("os._exit(0)", EXITED), ("os.abort()", KILLED), ("time.sleep(99)", STILL)])
 def test_a_piece_that_ends_its_process_costs_itself_only(how: str, kind: str) -> None:
-    with Crew(1, patience=0.4) as crew:
+    with Crew(1, patience=1.5) as crew:
         pieces = [crew.submit(add, Sum(1), 1), crew.submit(end, how), crew.submit(add, Sum(2), 1)]
         first, ended, last = done(crew, pieces)
     assert (first["sum"], last["sum"]) == (2, 3) and first["pid"] != last["pid"]

@@ -41,7 +41,7 @@ def worker(tell: Sender, given: Record) -> None:
     exec(given["do"], {"tell": tell, "os": os, "time": time, "threading": threading, "subprocess": subprocess})
 
 
-def ended(do: str, deadline: float | None = None, patience: float = 0.3) -> tuple[Ending, list[Record]]:
+def ended(do: str, deadline: float | None = None, patience: float = 1.5) -> tuple[Ending, list[Record]]:
     found: list[Record] = []
     with Supervisor(worker, patience=patience) as supervisor:
         ending = supervisor.run({"do": do}, found.append, deadline)
@@ -82,12 +82,12 @@ def test_a_worker_that_takes_a_while_to_begin_has_begun_nothing_yet() -> None:
     """On a slow machine its start alone may take longer than one thing may."""
 
     def slow(tell: Sender, given: Record) -> None:
-        end = time.process_time() + 1.5
+        end = time.process_time() + 2.0
         while time.process_time() < end:
             pass
         worker(tell, given)
 
-    with Supervisor(slow, patience=1.0) as supervisor:
+    with Supervisor(slow, patience=1.5) as supervisor:
         assert supervisor.run({"do": ""}, lambda record: None).how == DONE
 
 
