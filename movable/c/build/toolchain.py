@@ -108,19 +108,20 @@ def run(command: Iterable[str], text: str = "", seconds: float = SECONDS, **more
 
     While it waits for a processor that others have, it is said that this goes on.
     """
-    child = subprocess.Popen(
-        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-        env={**os.environ, "LC_ALL": "C", **more},
-    )  # fmt: skip
-    given: str | None = text
+    with tempfile.TemporaryFile("w+", errors="replace") as given:  # a pipe that is full would be left alone after the first wait
+        given.write(text)
+        given.seek(0)
+        child = subprocess.Popen(
+            list(command), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+            env={**os.environ, "LC_ALL": "C", **more},
+        )  # fmt: skip
     with child:
         try:
             for _ in range(int(seconds / TICK)):
                 try:
-                    out, err = child.communicate(given, timeout=TICK)
+                    out, err = child.communicate(timeout=TICK)
                     return subprocess.CompletedProcess(child.args, child.returncode, out, err)
                 except subprocess.TimeoutExpired:
-                    given = None
                     board.tick()
         finally:
             child.kill()  # nothing where it has ended

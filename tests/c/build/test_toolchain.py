@@ -54,3 +54,10 @@ def test_a_tool_that_waits_for_a_processor_is_waited_for_and_one_without_an_end_
     assert ticks
     ended = toolchain.run(["sleep", "60"], seconds=0.05)
     assert (ended.returncode, ended.stdout) == (-9, "")
+
+
+def test_a_tool_that_begins_to_read_late_gets_the_whole_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "TICK", 0.05)
+    text = "int x;\n" * 20000  # more than a pipe holds
+    done = toolchain.run(["sh", "-c", "sleep .2; wc -c"], text, 20.0)
+    assert (done.returncode, done.stdout.strip()) == (0, str(len(text)))
