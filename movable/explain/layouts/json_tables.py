@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-_ZONE = re.compile(r"(?:zone[\s_-]*)?(DMA32|DMA|Normal|HighMem|Movable|Device)", re.IGNORECASE)
+from movable.mm.gfp import MIGRATETYPE_NAMES
+
+_ZONES = {name.lower(): name for name in ("DMA32", "DMA", "Normal", "HighMem", "Movable", "Device")}
+_ZONE = re.compile(rf"(?:zone[\s_-]*)?({'|'.join(_ZONES)})", re.IGNORECASE | re.ASCII)
 _NODE = re.compile(r"(?:node|nid|numa)?[\s_-]*(\d{1,4})", re.IGNORECASE)
 _ORDER = re.compile(r"(?:order)?[\s_-]*(\d{1,2})", re.IGNORECASE)
 _NAME = re.compile(r"[a-z][a-z0-9_]{2,60}")
-ZONES = ("DMA32", "DMA", "Normal", "HighMem", "Movable", "Device")
-_TYPES = {name.lower(): name for name in ("Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate")}
+_TYPES = {name.lower(): name for name in MIGRATETYPE_NAMES}
 _OPENS, _CLOSES = ("{", "["), ("}", "]")
 MOST_WORDS_BEFORE = 20  # lines before a document
 LEAST_ORDERS, MOST_ORDERS, MOST_DEEP = 5, 20, 12
@@ -67,24 +69,23 @@ def _named(key: str) -> bool:
 
 
 def _counts(value: object) -> list[int]:
-    """Counts by order: a list of numbers, or an object whose keys are orders. Empty for anything else."""
+    """Counts by order: a list of numbers, or an object whose keys are orders, where one left out has none. Else empty."""
     if isinstance(value, dict):
-        orders = {_ORDER.fullmatch(str(key)): one for key, one in value.items()}
-        if None in orders or not orders:
+        orders = {int(found[1]): one for key, one in value.items() if (found := _ORDER.fullmatch(str(key)))}
+        if len(orders) < max(len(value), LEAST_ORDERS):
             return []
-        value = [one for _, one in sorted((int(found[1]), one) for found, one in orders.items() if found is not None)]
-    fits = isinstance(value, list) and LEAST_ORDERS <= len(value) <= MOST_ORDERS
-    if not fits or not isinstance(value, list):
+        value = [orders.get(order, 0) for order in range(max(orders) + 1)]
+    if not isinstance(value, list) or not LEAST_ORDERS <= len(value) <= MOST_ORDERS:
         return []
-    return [one for one in value if isinstance(one, int)] if all(type(one) is int and one >= 0 for one in value) else []
+    return value if all(type(one) is int and one >= 0 for one in value) else []
 
 
 def _place(path: Sequence[str]) -> str:
     """Node, zone and perhaps migratetype that keys and names around a table tell; "" where no zone is told."""
-    at = next((at for at, key in enumerate(path) if _ZONE.fullmatch(key)), -1)
-    if at < 0:
+    named = ((at, _ZONES[found[1].lower()]) for at, key in enumerate(path) if (found := _ZONE.fullmatch(key)))
+    at, zone = next(named, (-1, ""))
+    if not zone:
         return ""
-    zone = next(name for name in ZONES if path[at].lower().endswith(name.lower()))
     node = next((found[1] for key in reversed(path) if (found := _NODE.fullmatch(key.rpartition("=")[2]))), "0")
     kind = next((_TYPES[key.lower()] for key in path[at + 1 :] if key.lower() in _TYPES), "")
     return f"Node {node}, zone {zone}" + (f", type {kind}" if kind else "")
