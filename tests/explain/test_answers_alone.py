@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def test_indices_alone() -> None:
 def test_who_has_given_free_blocks_is_not_asked_for_them() -> None:
     assert "cat /proc/buddyinfo" in said(MEMINFO) and "cat /proc/buddyinfo" not in said(BUDDY + MEMINFO)
     assert "cat /proc/buddyinfo" in said(BUDDY.replace("Normal", "DMA32") + ZONEINFO)  # of a zone that has no row
+
+
+MEM_INFO = "Mem-Info:\nactive_anon:0 inactive_anon:0\n slab_reclaimable:0 slab_unreclaimable:{}\n free:{} free_pcp:0\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MemTotal: 0 kB\nMemFree: 0 kB\nSlab: 0 kB\nActive: 0 kB\nInactive: 0 kB\n",
+        "".join(f"Node 1 {name}: 0 kB\n" for name in ("MemTotal", "MemFree", "Active", "Inactive", "AnonPages", "Slab")),
+        MEM_INFO.format(0, 0),
+    ],
+)
+def test_where_there_is_no_memory_no_share_of_it_is_told(text: str) -> None:
+    assert not re.search(r"Of \d|in none of the counts", said(text))
+
+
+def test_sizes_that_do_not_fit_give_no_advice() -> None:
+    cut = MEM_INFO.format(50_000, 10) + "Node 0 DMA free:40kB min:1kB low:2kB high:3kB managed:1000kB\n"
+    task = "[  123]     0   123     1000      900   100000        0             0 foo\n"
+    assert "Largest tasks: foo (123) 3600 kB" in said(cut + task) and "slabtop" not in said(cut + task)
+    assert "slabtop" in said(cut.replace("managed:1000kB", "managed:200100kB") + task)
 
 
 def test_memory_of_the_machine_and_of_a_node() -> None:

@@ -36,8 +36,8 @@ def answers(material: Material) -> Iterator[Answer]:
 
 def shares(uses: Uses, total: int) -> Iterator[str]:
     """The uses of ``total`` kB, the largest first, and how much is in none of them. Nothing where the sizes do not fit."""
-    if 50 * sum(uses.values()) > 51 * total or 2 * uses.get("free", 0) > total:
-        return  # a zone's size was cut off, or memory is there
+    if not _short(uses, total):
+        return
     named = {name: kb for name, kb in uses.items() if SHOWN * total <= 100 * kb}
     if not named:
         return
@@ -50,11 +50,16 @@ def shares(uses: Uses, total: int) -> Iterator[str]:
 
 def advice(uses: Uses, total: int) -> Iterator[str]:
     """What to do about each use that is large."""
-    if 2 * uses.get("free", 0) > total:
+    if not _short(uses, total):
         return
-    yield from (what for name, what in ADVICE.items() if total > 0 and 100 * uses.get(name, 0) >= MUCH * total)
-    if uses and 100 * (total - sum(uses.values())) >= MUCH * total > 0:
+    yield from (what for name, what in ADVICE.items() if 100 * uses.get(name, 0) >= MUCH * total)
+    if 100 * (total - sum(uses.values())) >= MUCH * total:
         yield UNKNOWN.partition(": ")[2]
+
+
+def _short(uses: Uses, total: int) -> bool:
+    """Whether most of ``total`` kB is in use. Not where there is no memory, or the sizes do not fit: a zone's was cut off."""
+    return bool(uses) and total > 0 and 50 * sum(uses.values()) <= 51 * total and 2 * uses.get("free", 0) <= total
 
 
 def of_meminfo(values: Mapping[str, int]) -> tuple[dict[str, int], int]:
@@ -63,7 +68,7 @@ def of_meminfo(values: Mapping[str, int]) -> tuple[dict[str, int], int]:
         return {}, 0
     lists = sum(values.get(name, 0) for name in ("Active", "Inactive", "Unevictable"))
     cached = sum(values.get(name, 0) for name in ("Cached", "FilePages", "Buffers", "SwapCached"))
-    lists = lists or values["AnonPages"] + cached
+    lists = lists or values.get("AnonPages", 0) + cached
     shared = values.get("Shmem", 0)
     anon = values.get("AnonPages", 0)
     pool = values.get("Hugetlb", values.get("HugePages_Total", 0) * values.get("Hugepagesize", 2048))
