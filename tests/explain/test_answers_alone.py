@@ -62,6 +62,14 @@ def test_where_there_is_no_memory_no_share_of_it_is_told(text: str) -> None:
     assert not re.search(r"Of \d|in none of the counts", said(text))
 
 
+@pytest.mark.parametrize(
+    ("size", "gigantic"), [("1.00 GiB", True), ("1 GB", True), ("1024 MB", True), ("2.00 MiB", False), ("2 MB", False)]
+)
+def test_sizes_of_huge_pages_as_old_and_new_kernels_write_them(size: str, gigantic: bool) -> None:
+    text = said(f"HugeTLB: allocating 4 of page size {size} failed.  Only allocated 1 hugepages.\n")
+    assert ("longer than any block" in text) is gigantic
+
+
 def test_sizes_that_do_not_fit_give_no_advice() -> None:
     cut = MEM_INFO.format(50_000, 10) + "Node 0 DMA free:40kB min:1kB low:2kB high:3kB managed:1000kB\n"
     task = "[  123]     0   123     1000      900   100000        0             0 foo\n"

@@ -333,9 +333,9 @@ def _of_zone(rows: list[Row], fresh: Row) -> Row:
 
 
 def _of_words(size: str) -> float:
-    """kB of a size as the kernel writes it: "1.00 GiB"."""
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ([KMG])iB", size)
-    return float(found[1]) * 1024.0 ** "KMG".index(found[2]) if found is not None else 0.0
+    """kB of a size as the kernel writes it: "1.00 GiB", before 4.15 "1 GB"; 0 for what is none."""
+    word = size.replace(" ", "")
+    return _bytes(word, "K") if _SIZE.fullmatch(word) else 0.0
 
 
 def _bytes(word: str, unit: str) -> float:
