@@ -157,10 +157,14 @@ def is_empty(marks: Marks | None) -> bool:
     return marks is not None and marks.values.get("managed", marks.values.get("present")) == 0
 
 
+def compaction_watermark(order: int) -> str:
+    """The watermark that compaction for ``order`` goes by."""
+    return "low" if order > PAGE_ALLOC_COSTLY_ORDER else "min"
+
+
 def free_for_compaction(marks: Marks, order: int) -> int:
     """Free pages of a zone with fewer of which compaction for ``order`` does not begin: copies need room (compact_gap)."""
-    watermark = "low" if order > PAGE_ALLOC_COSTLY_ORDER else "min"
-    return marks.values.get(watermark, 0) + (2 << order)
+    return marks.values.get(compaction_watermark(order), 0) + (2 << order)
 
 
 def wanted_order(material: Material, given: int | None) -> tuple[int, str]:

@@ -8,7 +8,6 @@ from movable.explain import zones
 from movable.explain.judge.requests import kept_back, may_use, not_for
 from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.zones import size_of
-from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 
 
 def zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> Answer:
@@ -116,7 +115,7 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
     needs = zones.free_for_compaction(marks, order) + reserve
     if order and row.free < needs:
         kept = ", what is kept back" if reserve else ""
-        which = "low" if order > PAGE_ALLOC_COSTLY_ORDER else "min"
+        which = zones.compaction_watermark(order)
         answer.facts.append(
             f"Compaction would be skipped: it wants {needs} free pages ({which} watermark{kept} and two blocks), "
             f"{row.free} are free."
