@@ -136,10 +136,14 @@ def every(material: Material) -> Iterator[ZoneOrder]:
             yield at(row, order)
 
 
+def last_marks(material: Material) -> dict[Place, Marks]:
+    """The last watermarks of every zone."""
+    return _once(material, "marks", len(material.marks), lambda material: {place(one): one for one in material.marks})
+
+
 def marks_of(material: Material, of: FreeBlocks) -> Marks | None:
     """The last watermarks of a table's zone."""
-    marks = _once(material, "marks", len(material.marks), lambda material: {place(one): one for one in material.marks})
-    return marks.get(place(of))
+    return last_marks(material).get(place(of))
 
 
 def is_broken_up(index: int, order: int) -> bool:

@@ -87,8 +87,8 @@ def _bound(material: Material, one: Request, answer: Answer) -> Iterator[str]:
     if one.nodes is None:
         return
     who, help_ = BOUND.get(one.limits.get("constraint", ""), ("its nodemask", ""))
-    last = {zones.place(mark): mark for mark in material.marks}.values()
-    others = sum(mark.values.get("free", 0) for mark in last if mark.node not in one.nodes)
+    marks = zones.last_marks(material).values()
+    others = sum(mark.values.get("free", 0) for mark in marks if mark.node not in one.nodes)
     if not others:
         return
     nodes = ", ".join(map(str, sorted(one.nodes)))
@@ -155,7 +155,7 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
 def _misses_zones(material: Material, one: Request, rows: list[FreeBlocks]) -> bool:
     """Whether a node has zones above its last row that a request may use: what the row keeps back from such requests tells."""
     for row in rows:
-        last = zones.of_node(material, row)[-1] if zones.of_node(material, row) else row
+        last = (zones.of_node(material, row) or [row])[-1]
         marks = zones.marks_of(material, last)
         may = may_use(one, FreeBlocks(row.line, row.node, "Normal" if last.zone.startswith("DMA") else "Movable", []))
         if marks is not None and any(marks.reserve) and last.zone != "Movable" and may:

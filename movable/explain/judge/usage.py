@@ -89,26 +89,24 @@ def of_report(material: Material) -> tuple[dict[str, int], int]:
     if not {"active_anon", "slab_unreclaimable", "free"} <= set(counts):
         return {}, 0
     unit = material.page_kb
-    managed = sum({(one.node, one.zone): one.values.get("managed", 0) for one in material.marks}.values())
+    marks = {(one.node, one.zone): one.values for one in material.marks}.values()
+    managed = sum(values.get("managed", 0) for values in marks)
     pages = end["RAM"] - end["reserved"] if {"RAM", "reserved"} <= set(end) else managed
     shared = counts.get("shmem", 0)
     anon = max(_all(counts, "active_anon", "inactive_anon", "isolated_anon") - shared, 0)
-    of_zones = {name: sum({(one.node, one.zone): one.values.get(name, 0) for one in material.marks}.values()) for name in PER_ZONE}
+    stacks, zspages = (sum(values.get(name, 0) for values in marks) for name in ("kernel_stack", "zspages"))
     uses = {
         "free": _all(counts, "free", "free_pcp"), "anonymous": anon, "shared memory": shared,
         "cache of files": _all(counts, "active_file", "inactive_file", "isolated_file"),
         "unevictable": counts.get("unevictable", 0),
         "slab that can be reclaimed": counts.get("slab_reclaimable", 0),
         "slab that cannot be reclaimed": counts["slab_unreclaimable"],
-        "page tables": _all(counts, "pagetables", "sec_pagetables"), "zram's own": of_zones["zspages"],
+        "page tables": _all(counts, "pagetables", "sec_pagetables"), "zram's own": zspages,
     }  # fmt: skip
     pool = sum(size * total for (_, size), (total, _) in material.pools.items())
-    stacks = counts.get("kernel_stack_kb", 0) or of_zones["kernel_stack"] * unit
-    kb = {name: count * unit for name, count in uses.items()} | {"huge pages of the pool": pool, "stacks": stacks}
+    stacks_kb = counts.get("kernel_stack_kb", 0) or stacks * unit
+    kb = {name: count * unit for name, count in uses.items()} | {"huge pages of the pool": pool, "stacks": stacks_kb}
     return kb, max(pages, 0) * unit
-
-
-PER_ZONE = ("kernel_stack", "zspages")
 
 
 def _all(counts: Mapping[str, int], *names: str) -> int:
