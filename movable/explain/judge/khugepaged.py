@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from movable.explain.material import Answer, Figure, grouped
+from collections import Counter
+
+from movable.explain.material import Answer, Figure
 
 MEMORY, ACCESS, SETTING, HELD = "alloc", "access", "setting", "held"
 STATUSES = {
@@ -41,9 +43,8 @@ ADVICE = {
 
 def collapses(rows: list[Figure], answer: Answer) -> None:
     """How scans and attempts ended, the most frequent first."""
-    ends = grouped(rows, lambda one: one.name)
-    for status, group in sorted(ends.items(), key=lambda one: -len(one[1])):
+    for status, count in Counter(one.name for one in rows).most_common():
         meaning, kind = STATUSES.get(status, ("", ""))
-        answer.facts.append(f"{len(group)} ended as {status}{': ' + meaning if meaning else ''}.")
+        answer.facts.append(f"{count} ended as {status}{': ' + meaning if meaning else ''}.")
         if kind in ADVICE:
             answer.advice.append(ADVICE[kind])
