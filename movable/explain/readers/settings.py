@@ -39,7 +39,7 @@ def _page_size(line: Line, alone: re.Match[str] | None) -> int:
 AT_BOOT = "hugepages (at boot)"
 """What the pool of huge pages is called in ``Material.asked`` that the kernel's command line asked for."""
 _BOOTED = Guarded(r"\bKernel command line: |^\s*BOOT_IMAGE=\S")
-_AT_BOOT = ("cma", "kernelcore", "movablecore", "page_owner", "movable_node", "hugetlb_cma", "default_hugepagesz")
+_BOOT_OPTIONS = ("cma", "kernelcore", "movablecore", "page_owner", "movable_node", "hugetlb_cma", "default_hugepagesz")
 
 
 def _command_line(line: Line, material: Material) -> bool:
@@ -55,7 +55,7 @@ def _command_line(line: Line, material: Material) -> bool:
             material.asked.setdefault(AT_BOOT, int(value[:12]))
         elif name == "transparent_hugepage" and value in _CHOICES:
             material.settings.setdefault("enabled", value)
-        elif name in _AT_BOOT:
+        elif name in _BOOT_OPTIONS:
             material.settings.setdefault(name, value[:40] or "on")
     return True
 
