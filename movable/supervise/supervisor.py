@@ -389,7 +389,8 @@ class Watch:
                 os.kill(self.pid, signal.SIGKILL)
             self._await_end(GRACE / 2)
         self._drain()
-        if self.status is None:
+        if self.status is None:  # more may come of the worker, which dies with its keeper, and nothing of that one
+            self.files.discard(self.control.fileno())
             self.supervisor.close()
         if self.end is not None or self._by_itself():
             return self._ended()

@@ -29,6 +29,7 @@ from movable.supervise.supervisor import (
     TIME,
     Ending,
     Supervisor,
+    Watch,
 )
 from tests.processes import started
 
@@ -102,6 +103,22 @@ def test_a_worker_that_has_ended_did_not_close_its_channel_though_its_keeper_is_
                 threading.Timer(0.5, supervisor.wake).start()
 
         assert supervisor.run({"do": "time.sleep(.2); os._exit(7)"}, take).how == EXITED
+
+
+def test_what_a_worker_told_counts_though_neither_it_nor_its_keeper_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine both may be late, and the worker's descriptors are open when the keeper is given up."""
+    monkeypatch.setattr("movable.supervise.supervisor.GRACE", 0.05)
+    monkeypatch.setattr("movable.supervise.supervisor.SECONDS_TO_BURY", 0.0)
+    supervisor = Supervisor(worker, patience=30)
+    watch = Watch(supervisor, lambda record: os.kill(supervisor._keeper, signal.SIGSTOP), None)
+    monkeypatch.setattr(supervisor, "wake", lambda: None)
+    held = os.dup(watch._theirs[1])
+    watch.begin({"do": "tell('end'); time.sleep(99)"})
+    while (ending := watch.look(0.05, 0)) is None:
+        pass
+    watch.close()
+    os.close(held)
+    assert ending.how == DONE
 
 
 @pytest.mark.skipif(not landlock.keeps_signals(), reason="this kernel cannot keep signals in")
