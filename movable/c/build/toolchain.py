@@ -108,7 +108,7 @@ def run(command: Iterable[str], text: str = "", seconds: float = SECONDS, **more
 
     While it waits for a processor that others have, it is said that this goes on.
     """
-    with tempfile.TemporaryFile("w+", errors="replace") as given:  # a pipe that is full would be left alone after the first wait
+    with open(os.memfd_create("text"), "w+", errors="replace") as given:  # a full pipe would be left alone after the first wait
         given.write(text)
         given.seek(0)
         child = subprocess.Popen(
