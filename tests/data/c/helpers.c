@@ -18,11 +18,11 @@ static int text(void)
 {
 	char buf[32], *p = buf, *q; int n; unsigned long ul; u8 small; bool on;
 	CHECK(snprintf(buf, sizeof(buf), "%s=%d", "a", 42) == 4 && !strcmp(buf, "a=42"));
-	CHECK(scnprintf(buf, 3, "abcdef") == 2 && strlen(buf) == 2 && snprintf(NULL, 0, "abc") == 3);
+	CHECK(scnprintf(buf, 3, "abcdef") == 2 && strlen(buf) == 2 && scnprintf(NULL, 0, "abc") == 0 && snprintf(NULL, 0, "abc") == 3);
 	CHECK(!kstrtoint("-17\n", 10, &n) && n == -17 && kstrtoint("12x", 10, &n) == -EINVAL && kstrtoint("99999999999", 0, &n) == -ERANGE);
 	CHECK(!kstrtoul("0x1f", 0, &ul) && ul == 31 && !kstrtoul("017", 0, &ul) && ul == 15 && kstrtoul("-1", 0, &ul) == -EINVAL && kstrtoul("", 0, &ul) == -EINVAL);
 	CHECK(!kstrtou8("255", 10, &small) && small == 255 && kstrtou8("256", 10, &small) == -ERANGE);
-	CHECK(!kstrtobool("yes", &on) && on && !kstrtobool("0", &on) && !on && kstrtobool("q", &on) == -EINVAL);
+	CHECK(!kstrtobool("yes", &on) && on && !kstrtobool("0", &on) && !on && kstrtobool("q", &on) == -EINVAL && kstrtobool(NULL, &on) == -EINVAL);
 	CHECK(simple_strtoul("12k", &q, 10) == 12 && *q == 'k' && memparse("2K", &q) == 2048 && !*q);
 	CHECK(strscpy(buf, "one,two", sizeof(buf)) == 7 && strscpy(buf, "overlong", 4) == -E2BIG && !strcmp(buf, "ove"));
 	strcpy(buf, "one,two"); CHECK(!strcmp(strsep(&p, ","), "one") && !strcmp(p, "two"));
@@ -79,18 +79,21 @@ static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr, char
 static struct kobj_attribute size_attr = __ATTR_RO(size);
 static struct attribute *my_attrs[] = { &size_attr.attr, NULL }; ATTRIBUTE_GROUPS(my);
 static int stats_show(struct seq_file *m, void *v) { seq_printf(m, "%d\n", told); seq_puts(m, "end\n"); return 0; } DEFINE_SHOW_ATTRIBUTE(stats);
-static DECLARE_RWSEM(sem); static DEFINE_STATIC_KEY_FALSE(key); static struct ratelimit_state rs; static DECLARE_WAIT_QUEUE_HEAD(wq); static int ready;
-static int ends(void *x) { if (x) kthread_exit(7); return 1; }
+static DECLARE_RWSEM(sem); static DEFINE_SPINLOCK(spin); static DEFINE_STATIC_KEY_FALSE(key); static struct ratelimit_state rs; static DECLARE_WAIT_QUEUE_HEAD(wq); static int ready;
+static int gone; static int leave(unsigned int cpu) { gone++; return 0; }
+static int ends(void *x) { if (x) kthread_complete_and_exit(NULL, 7); return 1; }
 static int waits(void *x) { DECLARE_WAITQUEUE(wait, current); add_wait_queue(&wq, &wait); for (;;) { set_current_state(TASK_INTERRUPTIBLE); if (READ_ONCE(ready)) break; schedule(); } __set_current_state(TASK_RUNNING); remove_wait_queue(&wq, &wait); while (!kthread_should_stop()) msleep(1); return 5; }
 static int rest(void)
 {
-	struct notifier_block one = { .notifier_call = hear, .priority = 1 }, two = { .notifier_call = hear, .priority = 2 }; struct kobject *k; struct dentry *dir; struct task_struct *t; atomic_t a = ATOMIC_INIT(3); atomic64_t b; u64 c = 5;
+	struct notifier_block one = { .notifier_call = hear, .priority = 1 }, two = { .notifier_call = hear, .priority = 2 }; struct kobject *k; struct dentry *dir; struct task_struct *t; struct node *made, *more; atomic_t a = ATOMIC_INIT(3); atomic64_t b; u64 c = 5;
 	CHECK(!blocking_notifier_chain_register(&chain, &one) && !blocking_notifier_chain_register(&chain, &two) && blocking_notifier_call_chain(&chain, 3, NULL) == NOTIFY_OK && told == 21);
 	CHECK(blocking_notifier_call_chain(&chain, 7, NULL) == NOTIFY_STOP && told == 212 && !blocking_notifier_chain_unregister(&chain, &two) && blocking_notifier_chain_unregister(&chain, &two) == -ENOENT && !blocking_notifier_chain_unregister(&chain, &one));
 	CHECK(!atomic_notifier_chain_register(&quick, &one) && !atomic_notifier_chain_unregister(&quick, &one) && notifier_to_errno(notifier_from_errno(-EBUSY)) == -EBUSY);
 	k = kobject_create_and_add("k", kernel_kobj); CHECK(k && !sysfs_create_group(k, &my_group)); sysfs_remove_group(k, &my_group); kobject_put(k);
 	dir = debugfs_create_dir("d", NULL); CHECK(!IS_ERR_OR_NULL(dir)); debugfs_create_file("stats", 0444, dir, NULL, &stats_fops); debugfs_remove_recursive(dir);
 	down_write(&sem); CHECK(rwsem_is_locked(&sem)); downgrade_write(&sem); CHECK(down_read_trylock(&sem) && !down_write_trylock(&sem)); up_read(&sem); up_read(&sem); CHECK(!rwsem_is_locked(&sem));
+	spin_lock(&spin); made = kmalloc_obj(*made, GFP_ATOMIC); spin_unlock(&spin); more = kzalloc_obj(*more); CHECK(made && more && ksize(made) == sizeof(*made)); kfree(made); kfree(more);
+	CHECK(cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "x", leave, leave) == CPUHP_AP_ONLINE_DYN && !gone); cpuhp_remove_state(CPUHP_AP_ONLINE_DYN); CHECK(gone == 1);
 	CHECK(!static_branch_unlikely(&key)); static_branch_enable(&key); CHECK(static_branch_likely(&key) && __ratelimit(&rs));
 	CHECK(atomic_add_unless(&a, 1, 4) && !atomic_add_unless(&a, 1, 4) && atomic_cmpxchg_relaxed(&a, 4, 9) == 4 && atomic_fetch_inc_relaxed(&a) == 9 && atomic_dec_return_release(&a) == 9 && atomic_xchg(&a, 1) == 9 && atomic_fetch_andnot(1, &a) == 1 && !atomic_read(&a));
 	atomic64_set(&b, 1); CHECK(atomic64_fetch_add(2, &b) == 1 && atomic64_dec_and_test(&b) == 0 && atomic64_inc_return(&b) == 3 && cmpxchg64(&c, 5, 6) == 5 && c == 6 && xchg_relaxed(&c, 1) == 6);

@@ -114,6 +114,6 @@ struct percpu_counter { atomic64_t count; };
 #define percpu_counter_add_batch(c, n, batch) percpu_counter_add(c, n)
 #define percpu_counter_compare(c, n) ({ s64 _is = percpu_counter_read(c), _to = (n); _is > _to ? 1 : _is < _to ? -1 : 0; })
 #define percpu_counter_initialized(c) true
-#define cpuhp_setup_state_nocalls(state, name, up, down) ({ enum cpuhp_state _s = (state); (void)(up); (void)(down); _s == CPUHP_AP_ONLINE_DYN ? (int)_s : 0; })
+#define cpuhp_setup_state_nocalls(state, name, up, down) ((void)(up), cpuhp_setup_state(state, name, NULL, down))
 #define cpuhp_remove_state_nocalls(state) ((void)(k_cpuhp_down[state] = NULL))
 #endif

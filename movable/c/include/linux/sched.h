@@ -77,7 +77,7 @@ K_INLINE struct task_struct *k_thread(int (*fn)(void *), void *data, const char 
 #define kthread_create_on_node(fn, data, node, name...) kthread_create(fn, data, name)
 #define kthread_exit(code) do { k_call(K_THREAD_EXIT, code, 0, 0, 0); __builtin_unreachable(); } while (0)
 #define do_exit(code) kthread_exit(code)
-#define kthread_complete_and_exit(c, code) do { complete(c); kthread_exit(code); } while (0)
+#define kthread_complete_and_exit(c, code) do { struct completion *_done = (c); if (_done) complete(_done); kthread_exit(code); } while (0)
 #define complete_and_exit(c, code) kthread_complete_and_exit(c, code)
 #define K_FIRST(first, rest...) first
 #define kthread_bind(task, cpu) ((void)0)	/* ignored: there is one processor for per-CPU data */

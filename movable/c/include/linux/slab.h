@@ -23,7 +23,9 @@
 #define vcalloc(a, b) vzalloc((unsigned long)(a) * (b))
 #define vmalloc_node(n, node) vmalloc(n)
 #define vzalloc_node(n, node) vzalloc(n)
-#define kmalloc_obj(object, gfp...) kmalloc(sizeof(object), GFP_KERNEL)
+#define K_SECOND(first, second, rest...) second
+#define K_GFP(gfp...) K_SECOND(~, ##gfp, GFP_KERNEL)	/* which may be left out */
+#define kmalloc_obj(object, gfp...) kmalloc(sizeof(object), K_GFP(gfp))
 #define vmalloc_32(n) vmalloc(n)
 #define vmalloc_huge(n, gfp) vmalloc(n)
 #define __vmalloc(n, gfp...) vmalloc(n)
@@ -54,8 +56,8 @@ K_INLINE void *krealloc(const void *old, size_t n, gfp_t gfp)
 #define kmalloc_size_roundup(n) ((size_t)(n))
 #define kmemdup_array(from, a, b, gfp) kmemdup(from, array_size(a, b), gfp)
 #define kvmemdup(from, n, gfp) ({ const void *_from = (from); size_t _size = (n); void *_to = kvmalloc(_size, gfp); _to ? memcpy(_to, _from, _size) : NULL; })
-#define kzalloc_obj(object, gfp...) kzalloc(sizeof(object), GFP_KERNEL)
-#define kvzalloc_obj(object, gfp...) kvzalloc(sizeof(object), GFP_KERNEL)
+#define kzalloc_obj(object, gfp...) kzalloc(sizeof(object), K_GFP(gfp))
+#define kvzalloc_obj(object, gfp...) kvzalloc(sizeof(object), K_GFP(gfp))
 #define kfree_bulk(n, all) do { void **_all = (all); for (size_t _i = 0; _i < (n); _i++) kfree(_all[_i]); } while (0)
 K_INLINE void *kmemdup(const void *from, size_t n, gfp_t gfp) { void *to = kmalloc(n, gfp); if (to) memcpy(to, from, n); return to; }
 K_INLINE char *kstrdup(const char *s, gfp_t gfp) { return s ? kmemdup(s, strlen(s) + 1, gfp) : NULL; }

@@ -14,9 +14,10 @@
 #define snprintf(to, n, f...) k_format(to, n, f)
 #define vsnprintf(to, n, f, list) k_vformat(to, n, f, list)
 #define vsprintf(to, f, list) k_vformat(to, 4096, f, list)
-#define vscnprintf(to, n, f, list) ({ int _n = k_vformat(to, n, f, list); _n < (int)(n) ? _n : (int)(n) - 1; })
+#define vscnprintf(to, n, f, list) k_written(k_vformat(to, n, f, list), n)
 #define sscanf(from, f...) k_scan(from, f)
-#define scnprintf(to, n, f...) ({ int _n = k_format(to, n, f); _n < (int)(n) ? _n : (int)(n) - 1; })
+#define scnprintf(to, n, f...) k_written(k_format(to, n, f), n)
+K_INLINE int k_written(int n, size_t size) { return n < (int)size ? n : size ? (int)size - 1 : 0; }
 K_INLINE ssize_t strscpy(char *to, const char *from, size_t size)
 {
 	size_t n = strlen(from), most = n < size ? n : size - 1;
@@ -170,10 +171,11 @@ K_KSTRTO(kstrtoll, long long, true, LLONG_MAX)
 #define kstrtos64(s, base, to) kstrtoll(s, base, to)
 K_INLINE int kstrtobool(const char *s, bool *to)
 {
-	int c = *s | 32;
+	int c;
 
 	if (!s)
 		return -22;
+	c = *s | 32;
 	if (c == 'y' || c == 't' || *s == '1' || (c == 'o' && (s[1] | 32) == 'n'))
 		*to = true;
 	else if (c == 'n' || c == 'f' || *s == '0' || (c == 'o' && (s[1] | 32) == 'f'))
