@@ -41,11 +41,10 @@ class Name:
 def names() -> list[Name]:
     """Every public name of the headers, in order."""
     found: dict[str, Name] = {}
-    paths = sorted((toolchain.INCLUDE / "linux").glob("*.h"))
-    made = (match for path in paths for match in MAKES.finditer(path.read_text()))
+    texts = {f"linux/{path.name}": path.read_text() for path in sorted((toolchain.INCLUDE / "linux").glob("*.h"))}
+    made = (match for text in texts.values() for match in MAKES.finditer(text))
     makers = {match[1]: ([one.strip() for one in match[2].split(",")], match[3]) for match in made}
-    for path in paths:
-        header, text = f"linux/{path.name}", path.read_text()
+    for header, text in texts.items():
         text = re.sub(r"^enum \w* ?\{[^}]*\};", lambda match: " ".join(match[0].split()), text, flags=re.M)
         for line in _expanded(MAKES.sub("", text).splitlines(), makers):
             note = IGNORED.search(line)
