@@ -65,11 +65,7 @@ def limit_memory(more: int) -> None:
     """This process may have ``more`` bytes of addresses than it has now, and leaves no core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = used + more
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, wanted))
+    _limit(resource.RLIMIT_AS, used + more)
 
 
 def limit_processes(more: int) -> None:
@@ -78,18 +74,21 @@ def limit_processes(more: int) -> None:
         there = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
     except (OSError, ValueError, IndexError):
         return
-    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    wanted = there + more if hard == resource.RLIM_INFINITY else min(there + more, hard)
-    resource.setrlimit(resource.RLIMIT_NPROC, (wanted, hard))
+    _limit(resource.RLIMIT_NPROC, there + more, for_good=False)
 
 
 def limit_files(most: int, number: int) -> None:
     """No file that this process writes, be it one in memory, grows beyond ``most`` bytes: the write fails. It has at most so many
     open: a million of them take seconds to close when it is killed."""
-    for limit, wanted in ((resource.RLIMIT_FSIZE, most), (resource.RLIMIT_NOFILE, number)):
-        hard = resource.getrlimit(limit)[1]
-        wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(limit, (wanted, wanted))
+    _limit(resource.RLIMIT_FSIZE, most)
+    _limit(resource.RLIMIT_NOFILE, number)
+
+
+def _limit(what: int, wanted: int, for_good: bool = True) -> None:
+    """From now on this process has so much of something, or what it may have at most; ``for_good``: it may not have more later."""
+    hard = resource.getrlimit(what)[1]
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(what, (most, most if for_good else hard))
 
 
 class Load(NamedTuple):
