@@ -13,19 +13,22 @@ MAX_NAMES = 3
 METHODS = (FunctionType, property, staticmethod, classmethod)
 TABLES = frozenset((tuple, list, dict, set, frozenset))
 
-Parts = dict[str, tuple[object, int | CodeType | None]]
-"""A function, class, method or constant by its name, and of a function its code, of a table how long it is: some grow."""
+Part = tuple[object, int | CodeType | None]
+"""A function, class, method or constant, and of a function its code, of a table how long it is: some grow."""
+Parts = dict[str, Part]
+"""Such parts by their names."""
 
 
 def parts() -> Parts:
     """Every function, class, method and constant of the kit that is loaded, by its name; functions and classes of LIBRARY too."""
     found: Parts = {}
     for name, module in list(sys.modules.items()):
-        if isinstance(module, ModuleType) and (name.startswith("movable.") or name in LIBRARY):
+        ours = name.startswith("movable.")
+        if isinstance(module, ModuleType) and (ours or name in LIBRARY):
             for word, value in vars(module).items():
-                if callable(value) or (word.isupper() and name.startswith("movable.")):
+                if callable(value) or (ours and word.isupper()):
                     found[f"{name}.{word}"] = _part(value)
-                if isinstance(value, type) and value.__module__ == name and name.startswith("movable."):
+                if ours and isinstance(value, type) and value.__module__ == name:
                     found.update(_methods(f"{name}.{word}", value))
     return found
 
@@ -34,7 +37,7 @@ def _methods(name: str, cls: type) -> Parts:
     return {f"{name}.{word}": _part(value) for word, value in vars(cls).items() if isinstance(value, METHODS)}
 
 
-def _part(value: Any) -> tuple[object, int | CodeType | None]:
+def _part(value: Any) -> Part:
     if type(value) in TABLES:
         return value, len(value)
     return value, value.__code__ if type(value) is FunctionType else None
@@ -52,7 +55,7 @@ def replaced(before: Parts, library: bool) -> str:
     return ", ".join(names[:MAX_NAMES]) + more
 
 
-def _is_another(now: tuple[object, int | CodeType | None] | None, before: tuple[object, int | CodeType | None]) -> bool:
+def _is_another(now: Part | None, before: Part) -> bool:
     """Whether a part is not what it was: gone, with other code, shorter, or replaced by what is not the kit's either."""
     if now is not None and now[0] is before[0]:
         length, was = now[1], before[1]
