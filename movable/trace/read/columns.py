@@ -16,7 +16,7 @@ class Layout:
 
     ``whole`` says that all four fields of a page are there; ``names`` are the fields wanted, ``split`` how many blanks to split at.
     Of a return, ``ret`` says that its lines have the value, ``paired`` that one of them had an entry before. ``sites`` are where in
-    the kernel it is recorded, ``tokens`` what its other values mean.
+    the kernel it is recorded, ``tokens`` what its other values mean, or, of a return, what each line says.
     """
 
     __slots__ = (
@@ -42,7 +42,8 @@ class Layout:
         self.page = self.flags = self.mapping = self.refs = UNSEEN
 
     def place(self, tokens: list[str]) -> None:
-        """Learn the places from one line. Raises ValueError when a field is missing that an earlier line had."""
+        """Learn the places from one line. Raises Damaged for a line without a field that an earlier one had, with one that is there
+        twice, and for the first with other fields than those before."""
         means = self.meaning
         found: dict[str, int] = {}
         for index, token in enumerate(tokens):
