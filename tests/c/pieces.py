@@ -135,7 +135,8 @@ PAIRS: dict[str, tuple[str, str, set[str]]] = {
         {"D49"},
     ),
     "sleeping under a spin lock": (
-        "void nap(void) { void *p = kmalloc(8, GFP_KERNEL); spin_lock(&lock); spin_unlock(&lock); kfree(p); }",
+        "void nap(void) { void *p = kmalloc(8, GFP_KERNEL); long *q;"
+        " spin_lock(&lock); q = kmalloc_obj(*q, GFP_ATOMIC); spin_unlock(&lock); kfree(q); kfree(p); }",
         "void nap(void) { void *p; spin_lock(&lock); p = kmalloc(8, GFP_KERNEL); spin_unlock(&lock); kfree(p); }",
         {"D48"},
     ),
