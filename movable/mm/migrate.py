@@ -427,7 +427,7 @@ def lock_and_move(page: Page, newpage: Page, is_movable: bool, force: bool, mode
     """Both page locks around the move; mirrors mm/migrate.c, __unmap_and_move."""
     if not is_movable:
         return _lock_and_move_lru(page, newpage, force, mode)
-    if not trylock_page(page) and not _wait_for_lock(page, force, mode):
+    if not trylock_page(page) and not wait_for_lock(page, force, mode):
         return -EAGAIN
     rc = _await_writeback(page, force, mode) if page._flags >> PG_writeback & 1 else 0
     if rc == 0:
@@ -450,7 +450,7 @@ def _lock_and_move_lru(page: Page, newpage: Page, force: bool, mode: int) -> int
     seam = page.seam
     if seam is not None:
         seam.migration_step(1, page, newpage)
-    if not trylock_page(page) and not _wait_for_lock(page, force, mode):
+    if not trylock_page(page) and not wait_for_lock(page, force, mode):
         return -EAGAIN
     if seam is not None:
         seam.migration_step(2, page, newpage, "writeback")
@@ -472,7 +472,7 @@ def _lock_and_move_lru(page: Page, newpage: Page, force: bool, mode: int) -> int
     return rc
 
 
-def _wait_for_lock(page: Page, force: bool, mode: int) -> bool:
+def wait_for_lock(page: Page, force: bool, mode: int) -> bool:
     """Whether the caller may wait for the lock of the old page, which somebody else has; then it has it."""
     # A task that reclaims memory must not wait: the holder may be waiting for that memory.
     if not force or mode == MIGRATE_ASYNC or page.vm.current.memalloc:
@@ -556,4 +556,5 @@ __all__ = [
     "putback_movable_page",
     "putback_movable_pages",
     "step_order",
+    "wait_for_lock",
 ]

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.mm.filemap import lock_page, trylock_page, unlock_page
+from movable.mm.filemap import trylock_page, unlock_page
 from movable.mm.list import ListHead, list_del, list_move
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
@@ -31,6 +31,7 @@ from movable.mm.migrate import (
     migrate_by_passes,
     move_to_new_page,
     return_target,
+    wait_for_lock,
 )
 from movable.mm.page import put_page
 from movable.mm.page_flags import LOCKED, WRITEBACK, PageMovableHint, PG_writeback
@@ -301,12 +302,11 @@ class TwoPartLoop(BatchLoop):
             return -ENOMEM
         if seam is not None:
             seam.migration_step(1, page, newpage)
-        if trylock_page(page):
+        rc = -EAGAIN
+        if trylock_page(page) or wait_for_lock(page, True, mode):
             if seam is not None and self.vm.userspace is not None:
                 seam.migration_step(2, page, newpage, "writeback")
             rc = self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
-        else:
-            rc = self.lock_source(page, newpage, mode)
         if rc == 0:
             if seam is not None:
                 seam.migration_step(3, page, newpage)
@@ -317,15 +317,6 @@ class TwoPartLoop(BatchLoop):
             unlock_page(page)
         return_target(page, newpage, self.put_new_page, self.private)
         return rc
-
-    def lock_source(self, page: Page, newpage: Page, mode: int) -> int:
-        """The lock of the old page, which somebody else has: waits where that is allowed; 0 with the lock held."""
-        if mode == MIGRATE_ASYNC or self.vm.current.memalloc:
-            return -EAGAIN
-        lock_page(page)
-        if self.seam is not None and self.vm.userspace is not None:
-            self.seam.migration_step(2, page, newpage, "writeback")
-        return self.await_writeback(page, mode) if page._flags >> PG_writeback & 1 else 0
 
     def await_writeback(self, page: Page, mode: int) -> int:
         """The old page, which is locked, is being written; 0 when that is over."""
