@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from errno import EACCES, EINVAL, ENOENT, ENXIO, ESRCH
+from errno import EINVAL, ENOENT, ENXIO, ESRCH
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -124,8 +124,6 @@ def write_file(user: Userspace, groups: dict[str, Cpuset], value: str, path: str
         raise UsageError(f"{path}: no such file to write to in the model; see docs/numa.md")
     if group is None:
         return -ENOENT
-    if found[2] == "cpuset.mems" and group.parent is None:
-        return -EACCES  # the root group has no such file, and nobody can make one
     if found[2] == "cpuset.mems":
         return group.write_mems(value)
     return _attach(user, group, value) if found[2] == "cgroup.procs" else 0  # the controller is there in any case
