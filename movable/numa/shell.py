@@ -435,13 +435,10 @@ class Shell:
         if name is None:
             raise UsageError("mkdir: write mkdir /sys/fs/cgroup/NAME")
         self.groups_point("aw")
-        if name in self.groups and twice:
-            return
-        if name in self.groups:
+        if name not in self.groups:
+            self.groups[name] = Cpuset(self.user, name, self.user.top_cpuset)
+        elif not twice:
             yield f"mkdir: cannot create directory '{words[0]}': File exists"
-            return
-        self.groups[name] = Cpuset(self.user, name, self.user.top_cpuset)
-        yield from ()
 
     def _do_rmdir(self, words: list[str]) -> Iterator[str]:
         name = _group_of(words)
