@@ -141,7 +141,8 @@ class Program:
 
 def parse_step(text: str) -> Step:
     """A step from its words. Raises ValueError for what is none."""
-    who, op, *rest = text.split() if len(text.split()) > 1 else (text, "")
+    words = text.split()
+    who, op, *rest = words if len(words) > 1 else (text, "")
     if who not in ("P0", "P1", "P2", "S") or op not in NEEDED or (who == "S") != op.startswith("cs_"):
         raise ValueError(f"unknown step {text!r}")
     keys = {key: value for key, _, value in (part.partition("=") for part in rest)}
@@ -157,6 +158,7 @@ def parse_program(record: dict[str, Any]) -> Program:
     check_keys(record, PROGRAM_KEYS)
     for step in record["steps"]:
         check_keys(typed(step, "a step", dict), {"s": str})
+        _maps(step.get("nm", {}))
     head = HEAD.fullmatch(record["head"])
     if head is None or int(head["cpu"]) >= CPUS:
         raise ValueError(f"unknown head {record['head']!r}")
@@ -169,7 +171,7 @@ def parse_program(record: dict[str, Any]) -> Program:
         fault_around=int(head["fa"]),
         steps=[parse_step(step["s"]) for step in record["steps"]],
         mems=record["mems"],
-        recorded=[{**step, "nm": _maps(step["nm"])} if "nm" in step else step for step in record["steps"]],
+        recorded=record["steps"],
         numa_maps=_maps(record["nm"]),
     )
     known = {"root", *program.groups}
