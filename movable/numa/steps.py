@@ -27,6 +27,7 @@ from movable.mm.swap import lru_add_drain_all
 from movable.mm.swapfile import add_to_swap, swapon
 from movable.mm.userspace import userspace
 from movable.mm.vm import VM
+from movable.shown import many
 
 START = 0x10000
 CONTENT = b"one page on its way"
@@ -205,5 +206,5 @@ def last_line(life: Life) -> str:
 
 def in_words(frame: Frame) -> str:
     """One of the two pages."""
-    words = [f"{frame.refs} refs" if frame.refs != 1 else "1 ref", *(["locked"] if frame.locked else [])]
+    words = [many(frame.refs, "ref"), *(["locked"] if frame.locked else [])]
     return ", ".join([*words, *(["content"] if frame.content else [])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from movable.numa.steps import ENTRY, NEW, OLD, Frame, Life, Row, last_line, title
-from movable.shown import in_html
+from movable.shown import in_html, many
 
 LINE = 27
 TOP = 112
@@ -64,8 +64,7 @@ def _frame(x: int, y: int, frame: Frame, changed: bool) -> Iterator[str]:
     stroke, thick = (LOCKED, 2.5) if frame.locked else (PALE, 1)
     fill = CONTENT if frame.content else "#ffffff"
     yield f'<rect x="{x}" y="{y + 4}" width="{FRAME}" height="19" rx="3" fill="{fill}" stroke="{stroke}" stroke-width="{thick}"/>'
-    words = f"{frame.refs} ref{'s' * (frame.refs != 1)}"
-    yield _text(x + FRAME / 2, y + 18, words, size=12, bold=changed, anchor="middle")
+    yield _text(x + FRAME / 2, y + 18, many(frame.refs, "ref"), size=12, bold=changed, anchor="middle")
 
 
 def _chip(what: str, lane: str, y: int, changed: bool) -> Iterator[str]:
