@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 MAX_DUMPED = 10
-ORDERS = 11  # that a row of Mem-Info has
 
 
 def dmesg(vm: VM) -> str:
@@ -25,10 +24,12 @@ def dmesg(vm: VM) -> str:
     failure = vm.last_failure
     if failure is None:
         return ""
-    found = vm.obstacles
-    lines = [*_says(failure)] if failure.order < 0 else [*_says(failure), *_free_blocks(vm)]
-    dumped = [line for one in found[:MAX_DUMPED] for line in _dump(vm.pages[one.pfn], one)] if failure.order < 0 else []
-    return "".join(f"{line}\n" for line in (*dumped, *lines))
+    if failure.order >= 0:
+        lines = [*_says(failure), *_free_blocks(vm)]
+    else:
+        dumped = (line for one in vm.obstacles[:MAX_DUMPED] for line in _dump(vm.pages[one.pfn], one))
+        lines = [*dumped, *_says(failure)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _says(failure: Failure) -> Iterator[str]:
@@ -48,7 +49,7 @@ def _free_blocks(vm: VM) -> Iterator[str]:
     unit = 1 << PAGE_SHIFT >> 10
     for node in vm.nodes:
         for zone in node.zones:
-            counts = [area.nr_free for area in zone.free_area[:ORDERS]]
+            counts = [area.nr_free for area in zone.free_area]
             named = zip(("min", "low", "high", "managed"), (*zone.watermark, zone.managed_pages), strict=True)
             marks = " ".join(f"{name}:{pages * unit}kB" for name, pages in named)
             yield f"Node {node.nid} {zone.name} free:{zone.nr_free * unit}kB {marks}"
