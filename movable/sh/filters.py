@@ -26,9 +26,10 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
     output, count = "", 0
     for path, text in _sources(rest[1:], given, read, "grep"):
         lines = text.splitlines()
-        hits = [at for at, line in enumerate(lines) if (pattern.search(line) is None) == ("v" in flags)][: around["m"]]
+        hits = set([at for at, line in enumerate(lines) if (pattern.search(line) is None) == ("v" in flags)][: around["m"]])
         count += len(hits)
-        shown = sorted({at for hit in hits for at in range(hit - around["B"], hit + around["A"] + 1) if 0 <= at < len(lines)})
+        windows = (range(max(hit - around["B"], 0), min(hit + around["A"] + 1, len(lines))) for hit in hits)
+        shown = sorted({at for window in windows for at in window})
         for before, at in zip([None, *shown], shown, strict=False):
             output += "--\n" if before is not None and at > before + 1 and around["A"] + around["B"] else ""
             mark = ":" if at in hits else "-"
