@@ -209,7 +209,8 @@ class Isolation(Check):
         if event.flags >= 0 and event.flags & ISOLATED:
             self.broken(D30, event, f"{who(event)} set PG_isolated of page {event.pfn} in isolate_page")
         if event.flags & MISLEADING and misleading(event.flags, self.era.sticky_mark) and marked(event.mapping):
-            self.broken(D7, event, f"{who(event)} left flags on page {event.pfn} that make page_mapping look elsewhere")
+            text = f"{who(event)} left flags on page {event.pfn} that make the core take it for another kind of page"
+            self.broken(D7, event, text)
         call = self.lives.call
         if call is not None:
             self._left_alone(event, call, ret, on)

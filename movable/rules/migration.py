@@ -260,7 +260,8 @@ class Migration(Check):
             self.broken(D29, event, f"{who(event)} came back from migratepage with page {event.pfn} or its target unlocked")
         new_flags = event.args.get("new_flags", UNSEEN)
         if new_flags & MISLEADING and misleading(new_flags, self.era.sticky_mark) and marked(event.args.get("new_mapping", UNSEEN)):
-            self.broken(D7, event, f"{who(event)} left flags on page {event.args.get('newpage')} that mislead page_mapping")
+            target = event.args.get("newpage")
+            self.broken(D7, event, f"{who(event)} left flags on page {target} that make the core take it for another kind of page")
 
     def _moved(self, event: Event, call: Call | None) -> None:
         args = event.args
