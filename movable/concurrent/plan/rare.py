@@ -49,22 +49,22 @@ def does_something(effect: Effect) -> bool:
 
 def _walked(states: States, name: str) -> tuple[Action, ...]:
     """A walk after which an operation does something; empty where none was found."""
-    dice = random.Random(f"{states.subject.seed} {name}")
+    rng = random.Random(f"{states.subject.seed} {name}")
     others = [other for other in states.candidates if other != name and states.candidates[other]]
     asked = states.candidates[name][0]
     for _ in range(WALKS if others else 0):
-        walk = [_drawn(states, dice, dice.choice(others)) for _ in range(LONGEST)]
+        walk = [_drawn(states, rng, rng.choice(others)) for _ in range(LONGEST)]
         at = _where(states, walk, asked)
         if at:
             return tuple(walk[:at])
     return ()
 
 
-def _drawn(states: States, dice: random.Random, name: str) -> Action:
+def _drawn(states: States, rng: random.Random, name: str) -> Action:
     """One of the arguments that are known for an operation, about any of the first handles."""
-    _, _, arguments = dice.choice(states.candidates[name])
+    _, _, arguments = rng.choice(states.candidates[name])
     kinds = operations(states.subject.workload)[name].arguments
-    handles = {each: dice.randrange(HANDLES) for each, kind in kinds.items() if isinstance(kind, Handle)}
+    handles = {each: rng.randrange(HANDLES) for each, kind in kinds.items() if isinstance(kind, Handle)}
     return ("op", name, {**arguments, **handles})
 
 
