@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from movable.concurrent.linearizability import SECONDS_PER_ORDER
+from movable.concurrent.linearizability import SECONDS_PER_ORDER, refusal
 from movable.concurrent.plan.states import candidates
 from movable.concurrent.stage import Stage, Subject, operations
 from movable.mm.migrate import putback_movable_pages
@@ -99,7 +99,7 @@ class _Asked:
         answer = self._do(stage, action)
         if answer is None:
             return self._seen(stage) != before
-        return not (answer is False or (type(answer) is int and answer < 0))
+        return not refusal(answer)
 
     def _seen(self, stage: Stage) -> tuple[object, ...]:
         return list(stage.users[0].model), stage.readings((0,)), [page.pfn for page in stage.workload.pages()]
