@@ -21,7 +21,7 @@ def worst(codes: Sequence[int]) -> int:
 
 
 def table(reports: Sequence[Report], by: str = "seed", refused: Sequence[str] = ()) -> str:
-    """Each broken rule with the story of the first seed that broke it, then a row for each seed, then what it comes to.
+    """Each broken rule with the story of the first certificate that has it, then a row for each, then what it comes to.
 
     ``by`` is what tells the certificates apart, "seed" or "era"; ``refused`` are eras whose kernels cannot call the driver.
     """
