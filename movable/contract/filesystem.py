@@ -82,7 +82,7 @@ class Search:
         report = Report(name, getattr(self.factory, "__name__", name), "files", era, seed, budget)
         report.replay = replay_command(name, self.factory, None, era)
         report.called = tuple(one for one in OPERATIONS if hasattr(self.factory, one))
-        report.hint = "no file was read"
+        report.hint, report.scope = "no file was read", "file system"
         self.checkpoint = Checkpoint(report)
         self.era: Era = replace(era_called(era), **(features or {}))
         self.until = frozenset(until)

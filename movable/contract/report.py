@@ -93,7 +93,7 @@ class Report(Judgement):
     operation; ``uncalled`` are the driver's methods that nobody called, for want of a workload. ``first_failure`` says what was
     done until the first must rule broke.
     ``called`` are the callbacks that are counted by name. ``former_form`` is the name of the migrate callback where it has the form
-    of earlier kernels and is called all the same, else "".
+    of earlier kernels and is called all the same, else "". ``scope`` is whom the rules bind, as in ``Rule``.
     ``seconds`` are those of the whole check, ``phase_seconds`` of its parts.
     """
 
@@ -123,13 +123,14 @@ class Report(Judgement):
     first_failure: Found | None = None
     called: tuple[str, ...] = ("isolate_page", "migratepage", "putback_page")
     former_form: str = ""
+    scope: str = "driver"
     seconds: float = 0.0
     phase_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def said(self) -> Callable[[str], str]:
-        """What gives functions and flags the names that they have in the era."""
-        return as_in(self.era, self.former_form)
+        """What gives functions and flags the names that they have in the era; those of a file system stay, as in its rules."""
+        return str if self.scope == "file system" else as_in(self.era, self.former_form)
 
     @property
     def form(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from movable.eras import as_in
 
 HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
 VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
@@ -31,6 +33,11 @@ class Judgement:
     __slots__ = ()
     verdicts: Mapping[str, RuleVerdict]
     era: str
+
+    @property
+    def said(self) -> Callable[[str], str]:
+        """What gives functions and flags the names that they have in the era."""
+        return as_in(self.era)
 
     def count(self, verdict: str) -> int:
         """How many rules have this verdict."""

@@ -106,6 +106,7 @@ def test_it_is_checked_in_a_process_of_its_own() -> None:
     report = check("tests.drivers_for_tests.bad_filesystems:F6", examples=3, executions=0, era="6.1")
     assert report.broken == ["F6"]
     assert to_json(report)["callbacks"]["readpage"] > 0
+    assert " migratepage" in report.summary and "migrate_page" not in report.summary  # its name in every era
     assert "movable replay --era 6.1 tests.drivers_for_tests.bad_filesystems:F6 m3." in text(report)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from movable.contract.verdict import NOT_APPLICABLE, WORST_FIRST, Judgement
-from movable.eras import as_in
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import html_page, in_html
 
@@ -56,10 +55,9 @@ def bar(judged: Judgement) -> str:
 
 def rules_table(judged: Judgement) -> str:
     """Every rule with its verdict, the worst first."""
-    said = as_in(judged.era)
     cells = "".join(
         f'<tr><td><span class="dot {css(found.verdict)}"></span>{found.rule}</td><td>{found.verdict}</td>'
-        f"<td>{in_html(said(RULES[found.rule].title))}{'<br>' + in_html(found.reason) if found.reason else ''}</td>"
+        f"<td>{in_html(judged.said(RULES[found.rule].title))}{'<br>' + in_html(found.reason) if found.reason else ''}</td>"
         f"<td>{found.exercised}</td></tr>"
         for found in sorted(judged.verdicts.values(), key=lambda found: WORST_FIRST.index(found.verdict))
     )
