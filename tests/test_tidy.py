@@ -134,6 +134,21 @@ def test_every_file_and_public_name_says_what_it_is() -> None:
     assert not [f"{name}:{node.name}" for name, node in public if not ast.get_docstring(node)]
 
 
+def test_files_that_docstrings_name_are_there() -> None:
+    """By their names, or by the end of their paths; file.py stands for a file of the reader's."""
+    there = [str(path) for path in EVERYTHING]
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in PRODUCT
+        if ".py" in (text := path.read_text())
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for name in re.findall(r"(?<![\w/.-])((?:\w+/)*\w+\.py)\b", node.value.value)
+        if not name.endswith("file.py") and not any(known.endswith(f"/{name}") for known in there)
+    ]
+    assert not gone
+
+
 def imported(path: Path) -> set[str]:
     """Dotted names of the modules that a file imports, wherever the import stands; type-only ones excepted."""
     tree = ast.parse(path.read_text())

@@ -1,6 +1,6 @@
 """A pool of compressed objects: handles, and the paths that allocate and free them (mm/zsmalloc.c, teardown of 5.4).
 
-How objects are freed, read, written and moved differs by era: ``pool.way`` knows (ways.py says which there are).
+How objects are freed, read, written and moved differs by era: ``pool.way`` knows (the folder ways has them).
 """
 
 from __future__ import annotations

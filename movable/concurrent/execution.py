@@ -1,7 +1,7 @@
 """A scenario as a program for the explorer: what is set up, what the tasks do, and what must be true in the end.
 
 The model for what operations may answer and leave behind is the driver itself, running alone: an execution is right when *some*
-order of its operations, one after the other, gives the same answers and the same readings (concurrent_orders.py).
+order of its operations, one after the other, gives the same answers and the same readings (linearizability.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from movable.contract.show.matrix import matrix, matrix_text
 from movable.contract.verdict import HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Judgement, RuleVerdict
 from movable.eras import ERAS, as_in
 from movable.mm.address_space import FORMS
-from movable.rules.rule import CHECKED
+from movable.rules.rule import CHECKED, Rule
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import name, shown
 
@@ -131,6 +131,10 @@ class Report(Judgement):
     def said(self) -> Callable[[str], str]:
         """What gives functions and flags the names that they have in the era; those of a file system stay, as in its rules."""
         return str if self.scope == "file system" else as_in(self.era, self.former_form)
+
+    def rule(self, id: str) -> Rule:
+        """A rule in the words of the era; a callback that keeps its former form keeps its name."""
+        return RULES[id].said_in(self.era, self.former_form)
 
     @property
     def form(self) -> str:
@@ -258,7 +262,7 @@ def text(report: Report, verbose: bool = False) -> str:
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
         found = [one for one in report.verdicts.values() if one.verdict == verdict]
         if verdict == WAIVED:
-            lines += [f"waived   {one.rule} {report.said(RULES[one.rule].title)}: {one.reason}" for one in found]
+            lines += [f"waived   {one.rule} {report.rule(one.rule).title}: {one.reason}" for one in found]
         elif found:
             lines += textwrap.wrap(
                 " ".join(one.rule for one in found), WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
@@ -331,7 +335,7 @@ def failure(report: Report, found: Verdict, cause: str = "") -> list[str]:
     What follows from a ``cause`` that is told before has no story of its own here; in interleavings it has, where what comes of a
     race shows in another schedule than the race.
     """
-    rule = RULES[found.rule].said_in(report.era, report.former_form)
+    rule = report.rule(found.rule)
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     if found.scenario:
@@ -398,7 +402,7 @@ def to_json(report: Report) -> dict[str, Any]:  # long: a key a line
             {
                 "id": found.rule,
                 "level": RULES[found.rule].level,
-                "title": RULES[found.rule].said_in(report.era, report.former_form).title,
+                "title": report.rule(found.rule).title,
                 "verdict": found.verdict,
                 "exercised": found.exercised,
                 "reason": found.reason,

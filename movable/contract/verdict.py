@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from movable.eras import as_in
+from movable.rules.rule import Rule
+from movable.rules.table import ALL_RULES
 
 HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN = "held", "broken", "waived", "n/a", "unproven"
 VERDICTS = (HELD, BROKEN, WAIVED, NOT_APPLICABLE, UNPROVEN)
@@ -33,6 +35,10 @@ class Judgement:
     __slots__ = ()
     verdicts: Mapping[str, RuleVerdict]
     era: str
+
+    def rule(self, id: str) -> Rule:
+        """A rule in the words of the era: every place that shows one asks here."""
+        return ALL_RULES[id].said_in(self.era)
 
     @property
     def said(self) -> Callable[[str], str]:

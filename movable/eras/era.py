@@ -19,7 +19,7 @@ class Era:
     ``former_forms``: eras whose form of the callback is called too, since only its name and the mapping changed;
     ``names``: what functions, flags and files are called there that have another name in 4.19.
 
-    struct page (mm/page_flags.py, mm/page_types.py):
+    struct page (mm/page_flags.py, eras/page_types.py):
     ``flag_names``: the flag bits, by number, as a trace shows them; reclaim is also isolated, uptodate a mark that stays;
     ``atomic_isolated_flag``: PG_isolated is set and cleared atomically;
     ``sticky_mark``: a mark is a flag and a page type that stay until the page is free, and never a pointer in ``mapping``;

@@ -6,11 +6,15 @@ import ast
 import importlib
 import inspect
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from movable.contract.report import Report, Verdict, text, to_json
+from movable.contract.show.html import to_html
 from movable.contract.show.rules import rule_text, rules_text
+from movable.contract.verdict import BROKEN
 from movable.eras import ERAS as KNOWN_ERAS
 from movable.errors import UsageError
 from movable.events import KINDS as EVENTS
@@ -18,7 +22,9 @@ from movable.rules import rule as rule_module
 from movable.rules.bugs import BUGS
 from movable.rules.rule import ERAS, KINDS, LEVELS, MUST, OBSERVATION, SHOWS, UNTESTED
 from movable.rules.table import ALL_RULES, CHECKS, JUDGES, RULES, render_markdown, rule
+from movable.trace.judge.conformance import Result, TraceVerdict
 from movable.trace.judge.visible import BITS
+from movable.trace.show.verdicts import verdicts_html, verdicts_text
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -104,6 +110,26 @@ def test_the_ways_to_show_a_rule_agree_on_traces() -> None:
         home = Path(__file__).parents[2] / rule_text(id).split("Declared in ")[1].splitlines()[0].rstrip(".")
         assert f'"{id}"' in home.read_text()
         assert next(line for line in table if line.startswith(f"{id} ")).split()[3] == found.shown
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_the_ways_to_show_a_rule_agree_in_every_era(era: str) -> None:
+    """The table, one rule's page, a certificate (text, JSON and HTML) and a judged trace (the same) give it the same title."""
+    certificate = Report("t", "T", "W", era, 0, verdicts={id: Verdict(id, BROKEN) for id in RULES})
+    trace = Result("t", era, "", [], 1, 0, 0, 0, verdicts={id: TraceVerdict(id, BROKEN) for id in RULES})
+    titles = {id: found.said_in(era).title for id, found in RULES.items()}
+    table = rules_text(RULES.values(), 1000, KNOWN_ERAS[era]).splitlines()[1:-1]
+    assert {line[:5].strip(): line[31:] for line in table} == {id: titles[id] for id in RULES if era in RULES[id].eras}
+    for id, title in titles.items():
+        assert rule_text(id, 1000, KNOWN_ERAS[era]).splitlines()[0] == f"{id}: {title}"
+    for written in (to_json(certificate), trace.to_dict()):
+        assert {row["id"]: row["title"] for row in written["rules"]} == titles
+    for lines in (text(certificate).splitlines(), verdicts_text(trace).splitlines()):
+        told = (re.match(r"BROKEN (\w+) \(\w+\)(?:, 0 times)?: (.*)", line) for line in lines)
+        assert {found[1]: found[2] for found in told if found} == titles
+    for page in (to_html([certificate]), verdicts_html(trace)):
+        shown = re.findall(r"</span>(\w+)</td><td>broken</td><td>(.*?)</td>", page)
+        assert {id: unescape(title) for id, title in shown} == titles
 
 
 def test_every_bug_broke_something() -> None:

@@ -78,5 +78,5 @@ class Pins:
         return compact.compact_class(pool, size_class, compact.unpinned)
 
     def free_zspage(self, pool: Pool, size_class: SizeClass, zspage: Zspage) -> None:
-        """See ``pages.free_zspage``."""
+        """See ``zspage_alloc.free_zspage``."""
         free_zspage(pool, size_class, zspage)

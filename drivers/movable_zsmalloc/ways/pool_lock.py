@@ -112,7 +112,7 @@ class PoolLock:
         return compact.compact_class(pool, size_class, compact.every_object)
 
     def free_zspage(self, pool: Pool, size_class: SizeClass, zspage: Zspage) -> None:
-        """See ``pages.free_zspage``."""
+        """See ``zspage_alloc.free_zspage``."""
         free_zspage(pool, size_class, zspage)
 
 

@@ -136,7 +136,7 @@ class ZspageLock:
         """Nothing was changed by the isolation, so there is nothing to undo; the page may be released by now."""
 
     def free_zspage(self, pool: Pool, size_class: SizeClass, zspage: Zspage) -> None:
-        """See ``pages.free_zspage``."""
+        """See ``zspage_alloc.free_zspage``."""
         free_zspage(pool, size_class, zspage)
 
     def compact_class(self, pool: Pool, size_class: SizeClass) -> int:

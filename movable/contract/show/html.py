@@ -8,7 +8,6 @@ from movable.contract.report import Report, Verdict
 from movable.contract.show.causes import by_cause
 from movable.contract.show.page import bar, page, rules_table
 from movable.explore.failures import timeline
-from movable.rules.table import ALL_RULES as RULES
 from movable.shown import in_html
 
 
@@ -48,7 +47,7 @@ def _report(report: Report, place: str) -> str:
 
 
 def _failure(report: Report, found: Verdict, cause: str, place: str) -> str:
-    rule = RULES[found.rule].said_in(report.era, report.former_form)
+    rule = report.rule(found.rule)
     steps = "".join(f'<li class="{_kind(line)}">{in_html(line.strip())}</li>' for line in found.story)
     story = timeline.html(found.lanes) if found.lanes else f'<ol class="story">{steps}</ol>'
     if cause:

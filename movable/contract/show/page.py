@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from movable.contract.verdict import NOT_APPLICABLE, WORST_FIRST, Judgement
-from movable.rules.table import ALL_RULES as RULES
 from movable.shown import html_page, in_html
 
 STYLE = """
@@ -57,7 +56,7 @@ def rules_table(judged: Judgement) -> str:
     """Every rule with its verdict, the worst first."""
     cells = "".join(
         f'<tr><td><span class="dot {css(found.verdict)}"></span>{found.rule}</td><td>{found.verdict}</td>'
-        f"<td>{in_html(judged.said(RULES[found.rule].title))}{'<br>' + in_html(found.reason) if found.reason else ''}</td>"
+        f"<td>{in_html(judged.rule(found.rule).title)}{'<br>' + in_html(found.reason) if found.reason else ''}</td>"
         f"<td>{found.exercised}</td></tr>"
         for found in sorted(judged.verdicts.values(), key=lambda found: WORST_FIRST.index(found.verdict))
     )

@@ -4,7 +4,7 @@ An operation announces itself once and then happens at once. Where it depends on
 (setting a new key changes the structure, setting an old one does not), it looks again after the point and announces
 itself anew if another task has made the difference meanwhile.
 
-A container becomes hooked where it is (inplace.py), so it has no room for what it must know: that is in `BOXES`.
+A container becomes hooked where it is (class_swap.py), so it has no room for what it must know: that is in `BOXES`.
 """
 
 import threading

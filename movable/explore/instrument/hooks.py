@@ -1,7 +1,7 @@
 """Scheduling points for plain Python objects: reads and writes of their attributes and containers, the source untouched.
 
 A watched object gets a subclass of its class (classes.py), and so does every dict, list, set, deque and buffer that it holds
-(containers.py, buffers.py). They stay the same objects (inplace.py), so every variable that holds one sees the same thing.
+(containers.py, buffers.py). They stay the same objects (class_swap.py), so every variable that holds one sees the same thing.
 ``self.count += 1`` then is a read point and a write point, as in C.
 
 Names of locations must not depend on the schedule. What exists when an object is watched is named by its path; what a task

@@ -105,14 +105,14 @@ class Result(Judgement):
                 {
                     "id": one.rule,
                     "level": RULES[one.rule].level,
-                    "title": RULES[one.rule].title,
+                    "title": self.rule(one.rule).title,
                     "verdict": one.verdict,
                     "reason": one.reason,
                     "exercised": one.exercised,
                     "times": one.times,
                     "findings": [
-                        {"page": finding.pfn, "line": finding.line, "text": finding.text, "lines": [list(x) for x in finding.lines]}
-                        for finding in one.findings
+                        {"page": at.pfn, "line": at.line, "text": self.said(at.text), "lines": [list(line) for line in at.lines]}
+                        for at in one.findings
                     ],
                 }
                 for one in self.verdicts.values()

@@ -7,9 +7,7 @@ import textwrap
 from movable.contract.report import WIDTH
 from movable.contract.show.page import bar, page, rules_table
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
-from movable.eras import as_in
 from movable.rules.rule import MAY
-from movable.rules.table import RULES
 from movable.shown import in_html, many
 from movable.trace.judge.conformance import Finding, Result, TraceVerdict
 
@@ -22,7 +20,7 @@ def verdicts_text(result: Result) -> str:
     """The judgement for a terminal: broken rules with the lines that prove them, the other verdicts, and the counts."""
     lines = [_facts(result), *(f"  note: {note}" for note in result.notes), ""]
     for id in result.broken:
-        lines += _broken(result.verdicts[id], result.era)
+        lines += _broken(result, result.verdicts[id])
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in result.verdicts.values():
         if one.verdict != BROKEN:
@@ -50,13 +48,14 @@ def _times(one: TraceVerdict) -> str:
     return many(one.times, "time")
 
 
-def _broken(one: TraceVerdict, era: str) -> list[str]:
-    rule, said = RULES[one.rule].said_in(era), as_in(era)
+def _broken(result: Result, one: TraceVerdict) -> list[str]:
+    rule = result.rule(one.rule)
     level = "advice" if rule.level == MAY else rule.level
     lines = [f"BROKEN {rule.id} ({level}), {_times(one)}: {rule.title}"]
     lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     for index, finding in enumerate(one.findings):
-        lines += textwrap.wrap(f"line {finding.line}: {said(finding.text)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        what = f"line {finding.line}: {result.said(finding.text)}"
+        lines += textwrap.wrap(what, WIDTH, initial_indent="  ", subsequent_indent="    ")
         if not index:
             lines += _life(finding)
     return [*lines, ""]
@@ -83,7 +82,7 @@ def short(line: str) -> str:
 def verdicts_html(result: Result) -> str:
     """The judgement as one page that needs no network."""
     notes = "".join(f"<br>{in_html(note)}." for note in result.notes)
-    failures = "".join(_article(result.verdicts[id], result.era) for id in result.broken)
+    failures = "".join(_article(result, result.verdicts[id]) for id in result.broken)
     body = (
         f"<header><h1>{in_html(', '.join(result.drivers) or 'no driver')}: {result.outcome}</h1>"
         f'<p class="facts">{in_html(_facts(result))}.{notes}</p></header>'
@@ -92,10 +91,10 @@ def verdicts_html(result: Result) -> str:
     return page(f"Trace: {result.name}", body)
 
 
-def _article(one: TraceVerdict, era: str) -> str:
-    rule, said = RULES[one.rule].said_in(era), as_in(era)
+def _article(result: Result, one: TraceVerdict) -> str:
+    rule = result.rule(one.rule)
     findings = "".join(
-        f'<p class="what">line {finding.line}: {in_html(said(finding.text))}</p><ol class="story">'
+        f'<p class="what">line {finding.line}: {in_html(result.said(finding.text))}</p><ol class="story">'
         + "".join(
             f'<li class="{"seen" if number == finding.line else "plain"}">{number:>8}  {in_html(short(text))}</li>'
             for number, text in finding.lines
