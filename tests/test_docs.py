@@ -3,7 +3,8 @@
 In a page, ``<!-- not run: REASON -->`` in front of a block leaves it out, and ``<!-- file: NAME -->`` also saves it where the
 page's commands find it; a script in sh is only saved. A block of commands has lines that begin with "$ ", each followed by what it
 prints: nothing is compared where nothing is shown, a line "..." stands for any lines, "..." in a line for a part of
-it. "[exit code N]" says how the command ends, which is with 0 otherwise.
+it. "[exit code N]" says how the command ends, which is with 0 otherwise. A block of text
+behind ``<!-- printed above -->`` is a part of what the page's last command has printed, likewise.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,7 +26,9 @@ from movable.c.build.toolchain import available
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SHOWN_ONLY = {"text", "json", "toml", "c", "diff"}
+SHOWN_ONLY = {"json", "toml", "c", "diff"}
+PRINTED = "<!-- printed above -->"
+SHORTENED = "<!-- the lanes of docs/interleavings.md, shortened -->"
 COMMANDS = {"movable", "cmp", "python"}
 TIMEOUT = 300
 
@@ -60,6 +64,8 @@ def problem(block: Block) -> str:
     """Why a block cannot be run although nothing says that it is not, or ""."""
     if re.fullmatch(r"<!-- not run: .+ -->", block.mark) or block.language in SHOWN_ONLY or _only_saved(block):
         return ""
+    if block.language == "text":
+        return "" if block.mark in (PRINTED, SHORTENED) else f"line {block.line}: nothing says where this text comes from"
     if block.mark and not re.fullmatch(r"<!-- file: \w+\.py -->", block.mark):
         return f"line {block.line}: unknown mark {block.mark}"
     if block.language == "python":
@@ -95,7 +101,7 @@ def as_pattern(expected: str) -> str:
     """The regular expression for expected output."""
     pattern = ""
     for line in expected.splitlines():
-        if line == "...":
+        if line.strip() == "...":
             pattern += r"(?:.*\n)*?"
         elif line.endswith("..."):
             pattern += re.escape(line[:-3]) + r".*\n"
@@ -107,10 +113,14 @@ def as_pattern(expected: str) -> str:
 
 
 def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
-    """Run one block. Python shares a namespace, commands share a folder."""
+    """Run one block. Python shares a namespace, commands share a folder; "printed" is what the last command has printed."""
+    if block.mark == PRINTED:
+        found = (re.search(as_pattern(indent(block.text, margin)), namespace["printed"]) for margin in ("", "    "))
+        assert any(found), f"line {block.line}: what was printed is\n{namespace['printed']}"
+        return
     if block.mark.startswith("<!-- file: "):
         (folder / block.mark.split()[2]).write_text(block.text)
-    if _only_saved(block):
+    if _only_saved(block) or block.mark == SHORTENED:
         return
     if block.language == "python":
         exec(compile(block.text, f"line {block.line}", "exec"), namespace)
@@ -123,7 +133,7 @@ def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
             words[0] = sys.executable
         environment = {**os.environ, "COLUMNS": "132"}
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
-        output = done.stdout + done.stderr
+        output = namespace["printed"] = done.stdout + done.stderr
         assert done.returncode == code, f"line {block.line}: {command!r} ended with {done.returncode}:\n{output}"
         assert not expected or re.fullmatch(as_pattern(expected), output), f"line {block.line}: {command!r} printed:\n{output}"
 
@@ -137,7 +147,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.
     namespace: dict[str, Any] = {"__name__": page.stem}
     for block in blocks(page.read_text()):
         assert not problem(block)
-        if (block.language in {"python", "console"} or _only_saved(block)) and not block.mark.startswith("<!-- not run"):
+        if (block.language in {"python", "console", "text"} or _only_saved(block)) and not block.mark.startswith("<!-- not run"):
             run_block(block, namespace, tmp_path)
 
 
@@ -145,6 +155,16 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", page.read_text())
     assert not [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+
+
+def test_the_readme_shows_the_race_of_the_guide() -> None:
+    """Its steps, with their numbers, and what came of them."""
+    (lanes,) = (block.text for block in blocks((ROOT / "README.md").read_text()) if block.mark == SHORTENED)
+    whole = next(block.text for block in blocks((ROOT / "docs" / "interleavings.md").read_text()) if block.mark == PRINTED)
+    steps = re.findall(r"^ +(\d+) +(.*?)(?:   .*)?$", lanes, re.MULTILINE)
+    assert len(steps) == 5 and len(lanes.splitlines()) <= 11
+    assert re.search(".*".join(rf"\b{number} +{re.escape(step)}" for number, step in steps), whole, re.DOTALL)
+    assert lanes.splitlines()[-1].partition(": ")[2] in whole
 
 
 def test_the_readme_says_how_to_set_up_and_what_a_pass_proves() -> None:
@@ -169,7 +189,8 @@ def test_the_readme_says_how_to_set_up_and_what_a_pass_proves() -> None:
         ("```console\n$ movable drivers | head\n```\n", "cannot be run"),
         ("<!-- not run -->\n```python\n1/0\n```\n", "unknown mark"),
         ("<!-- not run: why not -->\n```sh\nls\n```\n", ""),
-        ("```text\nx\n```\n", ""),
+        ("```text\nx\n```\n", "nothing says where this text comes from"),
+        ("<!-- printed above -->\n```text\nx\n```\n", ""),
         ("```python\nx = 1\n```\n", ""),
     ],
 )
