@@ -24,21 +24,18 @@ from movable.mm.buffer import (
     trylock_buffer,
     unlock_buffer,
 )
+from movable.mm.filemap import end_page_writeback, wait_on_page_writeback
+from movable.mm.filemap_cache import (
+    SetPageUptodate,
+    attach_page_private,
+    detach_page_private,
+    page_has_private,
+    page_inode,
+)
 from movable.mm.fs import FileMapping, FileOperations, Inode, SuperBlock, mount
 from movable.mm.migrate_file import buffer_migrate_page, buffer_migrate_page_norefs
 from movable.mm.migrate_lru import migrate_page, migrate_page_copy, migrate_page_move_mapping, migrate_page_states
-from movable.mm.pagemap import (
-    SetPageUptodate,
-    attach_page_private,
-    clear_page_dirty_for_io,
-    detach_page_private,
-    end_page_writeback,
-    page_has_private,
-    page_inode,
-    set_page_dirty,
-    set_page_writeback,
-)
-from movable.mm.swap import wait_on_page_writeback
+from movable.mm.page_writeback import clear_page_dirty_for_io, set_page_dirty, set_page_writeback
 
 __all__ = [
     "BufferHead",

@@ -98,6 +98,7 @@ MOVED = {
     "mm.isolation": "mm.migrate",
     "mm.lru": "mm.swap",
     "mm.node": "mm.mmzone",
+    "mm.pagemap": "mm.filemap_cache",
     "mm.page_reclaim": "mm.page_alloc_slowpath",
     "mm.soft_offline": "mm.memory_failure",
     "mm.steps": "mm.seam",

@@ -9,6 +9,7 @@ from typing import Any
 from movable.eras import Era
 from movable.filesystems.observer import Broken, Observer
 from movable.mm.buffer import page_buffers, page_has_buffers, trylock_buffer, unlock_buffer
+from movable.mm.filemap_cache import file_read, file_write, find_get_page, fsync
 from movable.mm.fs import Inode, mount
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
@@ -16,13 +17,13 @@ from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.page_flags import DIRTY, LOCKED, PRIVATE, WRITEBACK
-from movable.mm.pagemap import file_read, file_write, find_get_page, fsync
 from movable.mm.process import Signal
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
+from movable.mm.swap import lru_add_drain_all
 from movable.mm.truncate import invalidate_mapping_pages, truncate
 from movable.mm.userspace import userspace
 from movable.mm.validate_mm import findings
 from movable.mm.vm import VM
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 from movable.shown import shown
 
 FILES, PAGES = 2, 3

@@ -13,11 +13,12 @@ from movable.explore.engine import Scheduler
 from movable.filesystems.machine import Factory, Machine
 from movable.filesystems.observer import OTHERS, Broken, raised
 from movable.mm.buffer import brelse, find_get_block, lock_buffer, unlock_buffer
+from movable.mm.filemap_cache import file_read, file_write, touch_content
 from movable.mm.gup import get_user_page_fast_only, get_user_pages
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 from movable.mm.page import PAGE_SIZE, put_page
 from movable.mm.page_flags import PG_dirty
-from movable.mm.pagemap import file_read, file_write, set_page_dirty, touch_content
+from movable.mm.page_writeback import set_page_dirty
 from movable.mm.process import Signal
 from movable.mm.seam import Seam
 from movable.mm.swap import lru_add_drain_all

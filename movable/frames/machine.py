@@ -13,8 +13,8 @@ from movable.errors import UsageError
 from movable.frames.pageblocks import mark_zspages, pageblock_types
 from movable.frames.snapshot import HOLE_CODE, MOVABLE_CODE, Snapshot, Span, free_blocks
 from movable.mm.gfp import MIGRATE_ISOLATE, ZONE_NAMES
-from movable.mm.mmzone import setup_per_zone_wmarks
 from movable.mm.page import Page, get_page, put_page
+from movable.mm.page_alloc_watermarks import setup_per_zone_wmarks
 from movable.mm.page_flags import MOVABLE_OPS, PAGE_MAPPING_MOVABLE, ClearPageMovable, SetPageMovable
 from movable.mm.vm import VM
 

@@ -16,7 +16,8 @@ from movable.mm.gfp import (
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
-from movable.mm.mmzone import ALLOC_CMA, ALLOC_HARDER, WMARK_MIN, FreeArea, Zone, zone_watermark_ok
+from movable.mm.mmzone import ALLOC_CMA, ALLOC_HARDER, WMARK_MIN, FreeArea, Zone
+from movable.mm.page_alloc_watermarks import zone_watermark_ok
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_lru
 
 FALLBACKS = (

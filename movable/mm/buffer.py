@@ -11,19 +11,18 @@ from errno import EIO
 from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
-from movable.mm.filemap import unlock_page
-from movable.mm.fs import file_of
-from movable.mm.page import PAGE_SIZE, put_page
-from movable.mm.page_flags import ERROR, UPTODATE, WRITEBACK
-from movable.mm.pagemap import (
+from movable.mm.filemap import end_page_writeback, unlock_page
+from movable.mm.filemap_cache import (
     SetPageUptodate,
     attach_page_private,
     detach_page_private,
-    end_page_writeback,
     find_get_page,
     page_has_private,
-    set_page_writeback,
 )
+from movable.mm.fs import file_of
+from movable.mm.page import PAGE_SIZE, put_page
+from movable.mm.page_flags import ERROR, UPTODATE, WRITEBACK
+from movable.mm.page_writeback import set_page_writeback
 
 if TYPE_CHECKING:
     from movable.mm.blockdev import Disk

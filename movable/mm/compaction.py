@@ -52,8 +52,9 @@ from movable.mm.migrate import (
     migrate_pages,
     putback_movable_pages,
 )
-from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN, zone_watermark_ok
+from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN
 from movable.mm.page_alloc import preferred_node
+from movable.mm.page_alloc_watermarks import zone_watermark_ok
 from movable.mm.page_flags import LRU
 from movable.mm.vmstat import EXTFRAG_THRESHOLD, fragmentation_index
 

@@ -18,10 +18,10 @@ from movable.mm.page import put_page
 from movable.mm.page_alloc import free_pages_prepare, prep_new_page
 from movable.mm.page_flags import PageIsolated, PageMovableHint
 from movable.mm.page_isolation import covering_free_block, zone_lock_point
-from movable.mm.swap import isolate_lru_for_compaction, too_many_isolated
+from movable.mm.vmscan_isolate import isolate_lru_for_compaction
 
 if TYPE_CHECKING:
-    from movable.mm.mmzone import Zone
+    from movable.mm.mmzone import Node, Zone
     from movable.mm.page import Page
 
 ISOLATE_ABORT, ISOLATE_NONE, ISOLATE_SUCCESS = range(3)
@@ -77,6 +77,12 @@ def suitable_migration_source(cc: CompactControl, pfn: int) -> bool:
         return True
     migratetype = cc.zone.pageblock_type(pfn)
     return migratetype == cc.migratetype or (cc.migratetype == MIGRATE_MOVABLE and migratetype == MIGRATE_CMA)
+
+
+def too_many_isolated(node: Node) -> bool:
+    """Whether more pages of the node are isolated than half of those on its lists."""
+    vec = node.lruvec
+    return vec is not None and sum(vec.nr_isolated) > sum(vec.size[:4]) // 2
 
 
 def isolate_migratepages(cc: CompactControl, isolate_mode: int) -> int:

@@ -1,11 +1,14 @@
-"""The page lock: who waits for it, and who wakes them (include/linux/pagemap.h, mm/filemap.c)."""
+"""Waiting for bits of a page: its lock, and the end of a write to disk (mm/filemap.c, include/linux/pagemap.h).
+
+The page cache, which the kernel has in the same file, is in filemap_cache.py.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from movable.errors import DeadlockError, VMBug
-from movable.mm.page_flags import LOCKED, WAITERS
+from movable.mm.page_flags import LOCKED, WAITERS, WRITEBACK, change_flags
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -81,3 +84,17 @@ def unlock_page(page: Page) -> None:
     if not page._flags & LOCKED:
         raise VMBug("D29", "unlock_page of an unlocked page", "the page lock to be held", page)
     page._flags &= ~LOCKED
+
+
+def wait_on_page_writeback(page: Page) -> None:
+    """Sleep until PG_writeback clears. Raises DeadlockError when nobody else runs who could clear it."""
+    page.vm.wait(
+        ("page", page.pfn, "writeback"),
+        lambda: not page._flags & WRITEBACK,
+        f"the end of writeback of page {page.pfn}",
+    )
+
+
+def end_page_writeback(page: Page) -> None:
+    """The write has ended: who waits for it goes on."""
+    change_flags(page, 0, WRITEBACK, "writeback")

@@ -186,7 +186,7 @@ class Inode:
         self.user.vm.address_spaces.pop(self.mapping.addr, None)
 
     def _evict_from(self, sb: SuperBlock) -> None:
-        from movable.mm.pagemap import call_fs
+        from movable.mm.filemap_cache import call_fs
         from movable.mm.truncate import truncate_inode_pages
 
         self.size = 0

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from movable.errors import MovableError
 from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.filemap_cache import filemap_get_page, write_begin
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_vma
 from movable.mm.migrate_lru import copy_user_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import DIRTY, LOCKED, LRU, PAGE_MAPPING_ANON, UPTODATE
-from movable.mm.pagemap import filemap_get_page, set_page_dirty, write_begin
+from movable.mm.page_writeback import set_page_dirty
 from movable.mm.pgtable import (
     PTE_ACCESSED,
     PTE_DIRTY,

@@ -6,7 +6,7 @@ from errno import EBUSY, EIO, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
 from movable.mm.buddy import add_to_free_list
-from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.filemap import lock_page, unlock_page, wait_on_page_writeback
 from movable.mm.gfp import MIGRATE_ISOLATE
 from movable.mm.list import ListHead, list_add
 from movable.mm.migrate import (
@@ -20,7 +20,7 @@ from movable.mm.migrate import (
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import HWPOISON, LRU, PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
-from movable.mm.swap import count_isolated, isolate_lru_page, wait_on_page_writeback
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 from movable.mm.vmscan_lru import mapping_evict_page
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from movable.mm.migrate import (
     migrate_pages,
     putback_movable_pages,
 )
-from movable.mm.mmzone import setup_per_zone_wmarks
 from movable.mm.obstacles import note_failure
 from movable.mm.page import get_page_unless_zero, page_count, put_page
+from movable.mm.page_alloc_watermarks import setup_per_zone_wmarks
 from movable.mm.page_flags import LRU, PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import (
     is_offline,
@@ -32,7 +32,7 @@ from movable.mm.page_isolation import (
     undo_isolate_page_range,
     zone_lock_point,
 )
-from movable.mm.swap import count_isolated, isolate_lru_page
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone

@@ -39,7 +39,8 @@ from movable.mm.nodemask import MAX_NUMNODES, first_node, node_remap, nodes
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE, put_page
 from movable.mm.pgtable import PTE_THERE, PTRS_PER_PTE
 from movable.mm.rmap import page_address_in_vma
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_cache_disable, lru_cache_enable
+from movable.mm.swap import lru_cache_disable, lru_cache_enable
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
     from movable.eras import Era

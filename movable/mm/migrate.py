@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from movable.errors import DriverError, MovableError, UsageError, VMBug, by_hand
 from movable.introspection import raised_at
-from movable.mm.filemap import lock_page, trylock_page, unlock_page
+from movable.mm.filemap import lock_page, trylock_page, unlock_page, wait_on_page_writeback
 from movable.mm.list import ListHead, list_del
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import (
@@ -28,16 +28,15 @@ from movable.mm.page_flags import (
     PG_writeback,
     SetPageIsolated,
 )
-from movable.mm.swap import (
+from movable.mm.swap import add_moved_page
+from movable.mm.vmscan_isolate import (
     ISOLATE_ASYNC_MIGRATE,
     ISOLATE_UNEVICTABLE,
-    add_moved_page,
     end_lru_isolation,
     is_lru_page,
     move_lru_page,
     putback_lru_page,
     release_isolated_lru_page,
-    wait_on_page_writeback,
 )
 from movable.shown import first_line, literal, shown
 

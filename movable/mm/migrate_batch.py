@@ -18,7 +18,7 @@ from collections.abc import Callable
 from errno import EAGAIN, EBUSY, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.mm.filemap import trylock_page, unlock_page
+from movable.mm.filemap import trylock_page, unlock_page, wait_on_page_writeback
 from movable.mm.list import ListHead, list_del, list_move
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
@@ -35,7 +35,7 @@ from movable.mm.migrate import (
 )
 from movable.mm.page import put_page
 from movable.mm.page_flags import LOCKED, WRITEBACK, PageMovableHint, PG_writeback
-from movable.mm.swap import is_lru_page, move_lru_page, release_isolated_lru_page, wait_on_page_writeback
+from movable.mm.vmscan_isolate import is_lru_page, move_lru_page, release_isolated_lru_page
 
 if TYPE_CHECKING:
     from movable.eras import Era

@@ -21,11 +21,12 @@ from movable.mm.buffer import (
     unlock_buffer,
 )
 from movable.mm.filemap import lock_page
+from movable.mm.filemap_cache import attach_page_private, call_fs, detach_page_private, page_has_private
 from movable.mm.fs import FileMapping
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY
 from movable.mm.migrate_lru import migrate_page, move_page
 from movable.mm.page_flags import DIRTY
-from movable.mm.pagemap import attach_page_private, call_fs, clear_page_dirty_for_io, detach_page_private, page_has_private
+from movable.mm.page_writeback import clear_page_dirty_for_io
 from movable.mm.rmap import remove_migration_ptes
 from movable.mm.truncate import try_to_release_page
 

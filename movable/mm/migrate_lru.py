@@ -15,6 +15,7 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
+from movable.mm.filemap import end_page_writeback
 from movable.mm.fs import FileMapping, file_of
 from movable.mm.page import copy_highpage
 from movable.mm.page_flags import (
@@ -32,9 +33,9 @@ from movable.mm.page_flags import (
     WRITEBACK,
     PG_private,
 )
-from movable.mm.pagemap import end_page_writeback
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
-from movable.mm.swap import add_moved_page, count_isolated, lru_add_drain_cpu
+from movable.mm.swap import add_moved_page, lru_add_drain_cpu
+from movable.mm.vmscan_isolate import count_isolated
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace

@@ -15,7 +15,8 @@ from movable.mm.migrate import MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_
 from movable.mm.mmap import mmget
 from movable.mm.nodemask import MAX_NUMNODES, NUMA_NO_NODE
 from movable.mm.page import PAGE_SHIFT
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_cache_disable, lru_cache_enable
+from movable.mm.swap import lru_cache_disable, lru_cache_enable
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.mm_types import MmStruct

@@ -11,7 +11,8 @@ from movable.mm.mempolicy import alloc_page_nodemask
 from movable.mm.migrate import MIGRATE_ASYNC, MR_NUMA_MISPLACED, migrate_pages, putback_movable_pages
 from movable.mm.mmzone import WMARK_HIGH
 from movable.mm.page_flags import PG_dirty
-from movable.mm.swap import count_isolated, isolate_lru_page, page_is_file_lru
+from movable.mm.swap import page_is_file_lru
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node

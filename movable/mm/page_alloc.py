@@ -25,14 +25,7 @@ from movable.mm.gfp import (
     gfp_names,
 )
 from movable.mm.list import ListHead
-from movable.mm.mmzone import (
-    ALLOC_CMA,
-    ALLOC_HARDER,
-    ALLOC_NO_WATERMARKS,
-    WMARK_LOW,
-    Zone,
-    zone_watermark_ok,
-)
+from movable.mm.mmzone import ALLOC_CMA, ALLOC_HARDER, ALLOC_NO_WATERMARKS, WMARK_LOW, Zone
 from movable.mm.page import (
     FIELD_POISON,
     MAPPED,
@@ -40,6 +33,7 @@ from movable.mm.page import (
     PAGE_SIZE,
     Page,
 )
+from movable.mm.page_alloc_watermarks import zone_watermark_ok
 from movable.mm.page_flags import (
     ACTIVE,
     HEAD,

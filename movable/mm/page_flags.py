@@ -63,6 +63,13 @@ def clear_page_flag(page: Page, bit: int) -> None:
     page._flags &= ~(1 << bit)
 
 
+def change_flags(page: Page, on: int, off: int, what: str = "flags") -> None:
+    """Set and clear flags of a page in one step, on the location ``what``."""
+    if page.seam is not None:
+        page.seam.change(page, what)
+    page._flags = (page._flags | on) & ~off
+
+
 def test_page_flag(page: Page, bit: int) -> bool:
     """Whether a flag bit is set."""
     if page.seam is not None:

@@ -6,12 +6,12 @@ from errno import EIO, ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.filemap_cache import remove_from_page_cache
 from movable.mm.fs import FileMapping, Inode
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_ZERO
 from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.page import get_page, get_page_unless_zero, put_page
 from movable.mm.page_flags import DIRTY, SWAPBACKED, UPTODATE
-from movable.mm.pagemap import remove_from_page_cache
 from movable.mm.swap import lru_cache_add
 from movable.mm.swapfile import swap_free, swap_readpage, swap_writepage
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from movable.mm.buffer import block_invalidatepage, try_to_free_buffers
-from movable.mm.filemap import unlock_page
+from movable.mm.filemap import unlock_page, wait_on_page_writeback
+from movable.mm.filemap_cache import call_fs, delete_from_page_cache, find_lock_page, page_has_private
 from movable.mm.fs import file_of
 from movable.mm.memory import unmap_mapping_page, unmap_mapping_range
 from movable.mm.page import put_page
 from movable.mm.page_flags import DIRTY, WRITEBACK
-from movable.mm.pagemap import call_fs, delete_from_page_cache, find_lock_page, page_has_private
-from movable.mm.swap import wait_on_page_writeback
 from movable.mm.swapfile import swap_forget
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from movable.mm.address_space import AddressSpace, MovableOperations, migrate_fo
 from movable.mm.gfp import GFP_KERNEL
 from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
 from movable.mm.migrate_batch import loop_of
-from movable.mm.mmzone import Node, Zone, setup_per_zone_wmarks
+from movable.mm.mmzone import Node, Zone
 from movable.mm.movable_ops import TYPE_SHIFT, StickyPage, registered, set_movable_ops, stick, sticky_owner
 from movable.mm.page import MAPPED, PAGE_SHIFT, PAGE_SIZE, Page
+from movable.mm.page_alloc_watermarks import setup_per_zone_wmarks
 from movable.mm.page_flags import movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
 

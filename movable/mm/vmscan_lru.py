@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from movable.mm.filemap import lock_page, trylock_page, unlock_page
+from movable.mm.filemap import lock_page, trylock_page, unlock_page, wait_on_page_writeback
+from movable.mm.filemap_cache import call_fs, page_has_private, remove_from_page_cache
 from movable.mm.fs import file_of
 from movable.mm.list import list_del
 from movable.mm.page import Page, put_page
 from movable.mm.page_flags import ACTIVE, DIRTY, REFERENCED, SWAPBACKED, UNEVICTABLE, WRITEBACK, PageMovableHint
-from movable.mm.pagemap import call_fs, clear_page_dirty_for_io, page_has_private, remove_from_page_cache
+from movable.mm.page_writeback import clear_page_dirty_for_io
 from movable.mm.rmap import PageAnon, page_referenced, try_to_unmap
 from movable.mm.shmem import shmem_writepage
 from movable.mm.swap import (
@@ -22,17 +23,13 @@ from movable.mm.swap import (
     LRU_INACTIVE_ANON,
     LRU_INACTIVE_FILE,
     add_page_to_lru_list,
-    count_isolated,
     del_page_from_lru_list,
-    end_lru_isolation,
-    isolate_lru_page,
     lruvec,
-    release_isolated_lru_page,
-    wait_on_page_writeback,
 )
 from movable.mm.swapfile import PageSwapCache, add_to_swap, delete_from_swap_cache, remove_from_swap_cache, swap_writepage
 from movable.mm.truncate import try_to_release_page
 from movable.mm.vmscan import SWAP_CLUSTER_MAX
+from movable.mm.vmscan_isolate import count_isolated, end_lru_isolation, isolate_lru_page, release_isolated_lru_page
 
 if TYPE_CHECKING:
     from movable.mm.list import ListHead

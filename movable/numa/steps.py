@@ -11,6 +11,7 @@ from movable.eras import era as era_of
 from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.filemap_cache import file_write
 from movable.mm.fs import file_of
 from movable.mm.gup import get_user_pages
 from movable.mm.migrate import STEPS
@@ -20,7 +21,6 @@ from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page import Page
 from movable.mm.page_flags import LOCKED
-from movable.mm.pagemap import file_write
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from errno import EACCES, EBUSY, ENODEV
 from typing import TYPE_CHECKING, NamedTuple
 
+from movable.mm.filemap_cache import page_has_private
 from movable.mm.gup import follow_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VMA
 from movable.mm.nodemask import format_nodelist
 from movable.mm.page import PAGE_SHIFT, Page
 from movable.mm.page_flags import LRU, PAGE_MAPPING_ANON, UNEVICTABLE, PG_writeback
-from movable.mm.pagemap import page_has_private
 from movable.mm.pgtable import PTE_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP
 from movable.mm.rmap import mappings
 from movable.mm.swapfile import PageSwapCache

@@ -27,8 +27,9 @@ from movable.mm.gfp import (
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
-from movable.mm.mmzone import WMARK_MIN, Zone, zone_watermark_ok
+from movable.mm.mmzone import WMARK_MIN, Zone
 from movable.mm.page import Page, put_page
+from movable.mm.page_alloc_watermarks import zone_watermark_ok
 from movable.mm.page_flags import PG_private
 from movable.mm.page_isolation import start_isolate_page_range, undo_isolate_page_range
 from movable.mm.proc import kpageflags

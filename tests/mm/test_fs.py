@@ -27,19 +27,20 @@ from movable.filesystem import (
     unlock_buffer,
 )
 from movable.mm.filemap import unlock_page
+from movable.mm.filemap_cache import _add_to_page_cache, file_read, file_write, fsync
 from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.page_flags import PG_hwpoison
-from movable.mm.pagemap import _add_to_page_cache, file_read, file_write, fsync
 from movable.mm.pgtable import PTE_DIRTY, PTE_RW
 from movable.mm.process import Process, Signal
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
+from movable.mm.swap import lru_add_drain_all
 from movable.mm.truncate import invalidate_mapping_pages, truncate
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 from movable_filesystems import Blockfs, Ramfs
 
 DATA = bytes(range(256)) * 48

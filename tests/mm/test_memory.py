@@ -7,13 +7,13 @@ import pytest
 from movable import VM
 from movable.eras import ERAS
 from movable.filesystem import mount
+from movable.mm.filemap_cache import file_read, file_write
 from movable.mm.fs import Inode
 from movable.mm.gup import get_user_pages
 from movable.mm.memory import OutOfMemory
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.page import put_page
-from movable.mm.pagemap import file_read, file_write
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace

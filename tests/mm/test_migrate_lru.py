@@ -21,9 +21,10 @@ from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
 from movable.mm.page_flags import PG_hwpoison, PG_writeback
 from movable.mm.pgtable import PTE_DIRTY, PTE_MIGRATION, PTE_RW, PTE_SHIFT
 from movable.mm.process import Process
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all
+from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 from tests.drivers_for_tests.keeper import Keeper
 
 ERAS = ("4.19", "6.1", "6.17", "7.3")

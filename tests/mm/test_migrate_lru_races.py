@@ -30,10 +30,11 @@ from movable.mm.pgtable import PTE_RW, PTE_SHIFT
 from movable.mm.process import Signal
 from movable.mm.rmap import page_referenced
 from movable.mm.seam import Seam
-from movable.mm.swap import count_isolated, isolate_lru_page, lru_add_drain_all, lruvec
+from movable.mm.swap import lru_add_drain_all, lruvec
 from movable.mm.swapfile import swapon
 from movable.mm.userspace import Userspace, userspace
 from movable.mm.validate import validate_vm
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 from movable.mm.vmscan_lru import shrink_node
 from movable.rules.stream.monitor import Monitor
 

@@ -10,12 +10,12 @@ import pytest
 from movable import VM, registry
 from movable.eras import ERAS
 from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.filemap_cache import file_write
 from movable.mm.gup import get_user_pages
 from movable.mm.migrate import STEPS, step_order
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.pagemap import file_write
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all

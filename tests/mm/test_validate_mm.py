@@ -17,9 +17,10 @@ from movable.mm.page_flags import UNEVICTABLE, PG_lru
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.rmap import EXCLUSIVE
-from movable.mm.swap import count_isolated, lru_add_drain_all, lruvec
+from movable.mm.swap import lru_add_drain_all, lruvec
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
+from movable.mm.vmscan_isolate import count_isolated
 
 RW = VM_READ | VM_WRITE
 ANON, SHARED, LOCKED = 0x100, 0x200, 0x300

@@ -11,6 +11,7 @@ from movable.eras import ERAS
 from movable.filesystem import Disk, mount
 from movable.mm.compaction import compact_memory
 from movable.mm.filemap import trylock_page
+from movable.mm.filemap_cache import file_read, file_write, fsync
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
 from movable.mm.mlock import do_mlock
@@ -19,7 +20,6 @@ from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page import PAGE_SIZE
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
-from movable.mm.pagemap import file_read, file_write, fsync
 from movable.mm.process import Process, Signal
 from movable.mm.swap import lru_add_drain_all, lruvec
 from movable.mm.swapfile import PageSwapCache, swapoff, swapon

@@ -15,9 +15,9 @@ from movable.mm.mprotect import do_mprotect
 from movable.mm.page import get_page
 from movable.mm.page_flags import PG_writeback
 from movable.mm.pgtable import PTE_SHIFT
-from movable.mm.swap import isolate_lru_page
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
+from movable.mm.vmscan_isolate import isolate_lru_page
 from movable.numa.shapes import DATA
 from movable.numa.shell import Shell
 from movable.numa.why import why

@@ -24,7 +24,7 @@ from movable.mm.memory_hotplug import do_migrate_range
 from movable.mm.migrate import end_isolation, finish_released, putback_movable_page
 from movable.mm.page_flags import movable_owner
 from movable.mm.page_isolation import new_node_page
-from movable.mm.swap import putback_lru_page
+from movable.mm.vmscan_isolate import putback_lru_page
 from movable.museum.bases.balloon import Balloon, BalloonWorkload
 from movable.museum.bases.ring import Ring, RingWorkload
 

@@ -16,8 +16,8 @@ from movable import (
     unlock_page,
 )
 from movable.contract.museum import Exhibit
+from movable.mm.filemap import wait_on_page_writeback
 from movable.mm.list import ListHead
-from movable.mm.swap import wait_on_page_writeback
 from movable.museum.bases.ring import Ring, RingWorkload
 from movable.workload.scenario import finish, op, scenario
 

@@ -1,4 +1,4 @@
-"""The page cache of file systems: pages are found, read and written (include/linux/pagemap.h, mm/filemap.c, page-writeback.c).
+"""The page cache of file systems: pages are found, read and written (mm/filemap.c, include/linux/pagemap.h).
 
 Lock order: page lock, then a mapping's tree or areas. Whoever finds a page in the tree takes a reference, then the page lock, and
 then looks whether the page still belongs to the file: it may have been cut off or have moved meanwhile.
@@ -11,15 +11,15 @@ from errno import EIO, ENOMEM
 from typing import TYPE_CHECKING, Any
 
 from movable.errors import DriverError
-from movable.mm.filemap import lock_page, trylock_page, unlock_page
+from movable.mm.filemap import lock_page, trylock_page, unlock_page, wait_on_page_writeback
 from movable.mm.fs import FileMapping, file_of
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.mempolicy import alloc_page_mpol
 from movable.mm.migrate import CAUGHT, an_int, callback_failed
 from movable.mm.page import PAGE_SIZE, get_page, get_page_unless_zero, put_page
-from movable.mm.page_flags import DIRTY, ERROR, PRIVATE, UPTODATE, WRITEBACK
-from movable.mm.rmap import page_mkclean
-from movable.mm.swap import lru_cache_add, mark_page_accessed, wait_on_page_writeback
+from movable.mm.page_flags import DIRTY, ERROR, PRIVATE, UPTODATE, WRITEBACK, change_flags
+from movable.mm.page_writeback import clear_page_dirty_for_io, set_page_dirty
+from movable.mm.swap import lru_cache_add, mark_page_accessed
 from movable.shown import literal
 
 if TYPE_CHECKING:
@@ -163,61 +163,21 @@ def filemap_get_page(task: Process, inode: Inode, index: int) -> tuple[int, Page
 
 def SetPageUptodate(page: Page) -> None:
     """The page holds what the file holds."""
-    _flags(page, UPTODATE, 0)
-
-
-def set_page_dirty(page: Page) -> None:
-    """The page holds what the file system has not written yet."""
-    _flags(page, DIRTY, 0)
-
-
-def clear_page_dirty_for_io(page: Page) -> bool:
-    """Take the dirty flag for a write, and every mapping's right to write; False when the page was clean.
-
-    The caller holds the page lock. A process that writes from now on faults, and makes the page dirty again.
-    """
-    user = page.vm.userspace
-    if user is not None and page._mapcount >= 0 and page_mkclean(user, page):
-        _flags(page, DIRTY, 0)
-    if not page._flags & DIRTY:
-        return False
-    _flags(page, 0, DIRTY)
-    mapping = file_of(page)
-    if mapping is not None and mapping.watch is not None:
-        mapping.watch("write", page)
-    if page.seam is not None:
-        page.seam.event("clear_page_dirty_for_io", page)
-    return True
-
-
-def set_page_writeback(page: Page) -> None:
-    """The write begins; the caller holds the page lock."""
-    _flags(page, WRITEBACK, 0, "writeback")
-
-
-def end_page_writeback(page: Page) -> None:
-    """The write has ended: who waits for it goes on."""
-    _flags(page, 0, WRITEBACK, "writeback")
-
-
-def _flags(page: Page, on: int, off: int, what: str = "flags") -> None:
-    if page.seam is not None:
-        page.seam.change(page, what)
-    page._flags = (page._flags | on) & ~off
+    change_flags(page, UPTODATE, 0)
 
 
 def attach_page_private(page: Page, private: Any) -> None:
     """Hang private data on a page: it counts as one reference (attach_page_private)."""
     get_page(page)
     page._private = private
-    _flags(page, PRIVATE, 0)
+    change_flags(page, PRIVATE, 0)
 
 
 def detach_page_private(page: Page) -> Any:
     """Take the private data off a page, with its reference; returns it, or None (detach_page_private)."""
     if not page._flags & PRIVATE:
         return None
-    _flags(page, 0, PRIVATE)
+    change_flags(page, 0, PRIVATE)
     private, page._private = page._private, 0
     put_page(page)
     return private
