@@ -22,7 +22,8 @@ _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"),
 def complaint(error: BaseException) -> tuple[str, int]:
     """One line about ``error``, and the exit code that goes with it."""
     if isinstance(error, MovableError):
-        return shown(error, 2000), 2 if isinstance(error, UsageError) else 1
+        place = place_of(error) if isinstance(error, UsageError) else ""
+        return (f"{place}: " if place else "") + shown(error, 2000), 2 if isinstance(error, UsageError) else 1
     if isinstance(error, OSError) and error.filename is not None:
         return shown(f"{said(error.filename)}: {error.strerror or type(error).__name__}"), 2
     kind = type(error).__name__

@@ -14,6 +14,8 @@ from pathlib import Path, PurePath
 from types import FrameType, TracebackType
 from typing import Any
 
+from movable.errors import MovableError, UsageError
+
 ROOMS = ("mm", "rules", "workload", "sequential", "concurrent", "filesystems", "contract", "explore", "c")
 MODULES = tuple(f"movable.{room}." for room in ROOMS)
 """Beginnings of the names of the kit's modules."""
@@ -82,6 +84,16 @@ def raised_at(error: BaseException) -> str:
     for entry in inward(error.__traceback__):
         found = f"{PurePath(entry.tb_frame.f_code.co_filename).name}:{entry.tb_lineno}"
     return found
+
+
+def kit_raised(error: BaseException) -> bool:
+    """Whether an exception is the kit's own word: a UsageError that an author's line raised says nothing of the kit's input."""
+    if not isinstance(error, UsageError):
+        return isinstance(error, MovableError)
+    last = None
+    for last in inward(error.__traceback__):  # noqa: B007  (the last one is wanted)
+        pass
+    return last is None or of_an_author(last.tb_frame) is not last.tb_frame
 
 
 def vars_of(obj: object) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
+from movable.errors import by_hand
+
 NAME = 100
 """Characters of a name that are shown."""
 LINE = 400
@@ -47,7 +49,7 @@ def visible(text: str) -> str:
 
 def shown(what: object, most: int = LINE) -> str:
     """One line of at most about ``most`` characters; what is cut off is counted."""
-    text = what if isinstance(what, str) else said(what)
+    text = what if type(what) is str else said(what)
     cut = len(text) - most
     line = _IN_LINE.sub(_escape, text[:most])
     return line if cut <= 0 else f"{line}... ({cut} more characters)"
@@ -61,8 +63,11 @@ def name(what: object) -> str:
 def said(what: object) -> str:
     """``str(what)``, also of things that cannot say what they are."""
     try:
-        return str(what)
-    except Exception as error:
+        text = str(what)
+        return text if type(text) is str else str.__getitem__(text, slice(None))  # without what a class of its own says of it
+    except BaseException as error:
+        if by_hand(error):
+            raise
         return f"({type(what).__name__} that cannot be shown: its __str__ raises {type(error).__name__})"
 
 
@@ -80,7 +85,9 @@ def literal(what: object, most: int = NAME) -> str:
     """``repr(what)`` in a line, also of things whose ``repr`` raises."""
     try:
         return shown(repr(what), most)
-    except Exception as error:
+    except BaseException as error:
+        if by_hand(error):
+            raise
         return f"a {type(what).__name__} whose __repr__ raises {type(error).__name__}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,29 @@ class Silent(Exception):
         raise ValueError
 
 
+class EndsTheProgram(Exception):
+    """Ends the program that asks what it is."""
+
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
+class Words(str):
+    """A text that cannot be used as one."""
+
+    def __getitem__(self, key: Any) -> str:
+        raise SystemExit(0)
+
+    __len__ = __str__ = __getitem__  # type: ignore[assignment]
+
+
+class Wordy(Exception):
+    """Says what it is in such a text."""
+
+    def __str__(self) -> str:
+        return Words("hello")
+
+
 def caught(error: BaseException) -> BaseException:
     try:
         raise error
@@ -28,11 +52,13 @@ def caught(error: BaseException) -> BaseException:
 @pytest.mark.parametrize(
     ("error", "start", "code"),
     [
-        (UsageError("do this"), "do this", 2),
+        (UsageError("do this"), "{here} caught: do this", 2),
         (MovableError("broken"), "broken", 1),
         (FileNotFoundError(2, "No such file", "x\ny"), "x\\ny: No such file", 2),
         (ValueError("a\nb\x1b"), "{here} caught: ValueError: a\\nb\\x1b", 2),
         (Silent(), "{here} caught: Silent: (Silent that cannot be shown", 2),
+        (EndsTheProgram(), "{here} caught: EndsTheProgram: (EndsTheProgram that cannot be shown", 2),
+        (Wordy(), "{here} caught: Wordy: hello", 2),
         (SystemExit(0), "{here} caught: SystemExit: it ends the program", 2),
         (RecursionError(), "{here} caught: RecursionError", 2),
         (KeyError("x" * 100_000), "{here} caught: KeyError: 'xxx", 2),

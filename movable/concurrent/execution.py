@@ -379,7 +379,9 @@ class Execution:
             try:
                 stage.workload.finish()
                 stage.vm.run_work()
-            except Exception as error:
+            except BaseException as error:
+                if passes(error):
+                    raise
                 raise named(error, "the removal of the driver afterwards") from error
             stage.vm.install(None)
             self._validate("after the removal of the driver")

@@ -23,7 +23,7 @@ from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
 from movable.sequential.faults import Blocked, Hang, passes, watchdog
-from movable.shown import apart, common_prefix, literal
+from movable.shown import apart, common_prefix, literal, said
 from movable.workload.scenario import Scenario
 from movable.workload.workload import GIVEN_BACK, Workload, pages_in
 
@@ -370,8 +370,10 @@ def invariant(stage: Stage) -> str:
             for rule, kept, what in outside_books(stage.workload):
                 if not kept:
                     return f"{rule}: {what}"
-    except Exception as error:
-        return str(error) or type(error).__name__
+    except BaseException as error:
+        if passes(error):
+            raise
+        return said(error) or type(error).__name__
     return ""
 
 

@@ -32,6 +32,7 @@ from movable.introspection import no_collection, raised_at
 from movable.sequential.faults import Blocked, Hang, over, watchdog
 from movable.shown import first_line
 from movable.supervise import board
+from movable.supervise.channel import Closed
 from movable.workload.action import noun
 from movable.workload.scenario import Scenario, encode
 from movable.workload.workload import Workload
@@ -311,13 +312,15 @@ def interleavings(  # long: the front door, with the order of all phases
         turns = _Turns(searches, found, result, deadline, executions, until, progress, spent, notice=notice)
         turns.go()
         result.cut = turns.cut
-    except (Exception, Blocked, KeyboardInterrupt) as error:
+    except Closed:
+        raise
+    except BaseException as error:
         if by_hand(error):
             result.stopped = "interrupted: this is the report so far"
+        elif isinstance(error, Hang) and not isinstance(error, Blocked):
+            result.refused = f"interleavings were not explored: the driver does not end by itself ({error})"
         else:  # what the driver does in its set-up must not cost what was found so far
             result.refused = refusal(subject, error)
-    except Hang as error:
-        result.refused = f"interleavings were not explored: the driver does not end by itself ({error})"
     end = None if executions is not None else max(deadline or 0.0, time.monotonic()) + EXPLAINING_SECONDS
     for rule, sighting in found.items():
         result.broken[rule] = _explained(rule, sighting, fatal.get(rule), end)
@@ -333,7 +336,9 @@ def _explained(rule: str, sighting: Sighting, ended: str | None, end: float | No
         return Explanation(rule, sighting.trial.scenario, what)
     try:
         return explain_failure(sighting, end)
-    except (Exception, Blocked) as error:
+    except BaseException as error:
+        if by_hand(error):
+            raise
         what = f"{words_of(sighting.failure)} (it could not be run again: {_one_line(error)})"
         return Explanation(rule, sighting.trial.scenario, what)
 

@@ -26,6 +26,8 @@ from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.sequential.answers import plain
+from movable.sequential.faults import passes
+from movable.shown import said
 from movable.supervise import board
 from movable.workload.action import Action
 from movable.workload.perform import Performer, Phase, whole
@@ -357,5 +359,7 @@ def _one_of(handles: list[Any], answer: Any) -> bool:
 def _reading(workload: Workload, key: Any) -> Any:
     try:
         return plain(workload.read(key))
-    except Exception as error:
-        return ("raised", type(error).__name__, str(error))
+    except BaseException as error:
+        if passes(error):
+            raise
+        return ("raised", type(error).__name__, said(error))

@@ -114,9 +114,10 @@ def seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise argparse.ArgumentTypeError(f"{text!r} are no seeds; write 0-4 or 1,5,9")
-        found += range(int(first), int(last if dash else first) + 1)
-        if len(found) > MAX_SEEDS:
+        one, behind = int(first), int(last if dash else first) + 1
+        if len(found) + behind - one > MAX_SEEDS:
             raise argparse.ArgumentTypeError(f"{text!r} are more than {MAX_SEEDS} seeds")
+        found += range(one, behind)
     if not found or len(set(found)) != len(found):
         raise argparse.ArgumentTypeError(f"{text!r} names no seed, or one twice; write 0-4 or 1,5,9")
     return found

@@ -24,6 +24,7 @@ from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
+from movable.supervise.channel import Closed
 from movable.workload.workload import Workload, not_asked, public_methods, what_is_missing, workload_for
 
 NoticeVerdict = Callable[[Verdict], None]
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 ISOLATE = True
 """Whether a driver runs in a process of its own where nobody says."""
+MAX_JOBS = 256
+"""Processes that a check explores on: each has a keeper, and together they stay below what counts as breeding (MOST_IN_ALL)."""
 A_FILESYSTEM = "is a file system, and certified by rules of its own"
 PART_BEFORE_EXPLAINING = 0.85
 """The part of the time after which programs end where a failure is to be made small and explained in what is left."""
@@ -169,6 +172,8 @@ class Asked:
             era_called(self.era)
         if self.spread.wanted and self.seconds is not None:
             raise UsageError("what runs on several processes is counted in executions, not in seconds; give executions")
+        if self.spread.jobs is not None and not 1 <= self.spread.jobs <= MAX_JOBS:
+            raise UsageError(f"{self.spread.jobs} jobs are not possible; use 1 to {MAX_JOBS}")
         _ = self.measure, self.waivers
 
     @contextmanager
@@ -282,9 +287,9 @@ class Check:
             began = time.monotonic()
             try:
                 self.stopped = phase()
-            except UsageError:
+            except (UsageError, Closed):
                 raise
-            except (Exception, KeyboardInterrupt) as error:
+            except BaseException as error:
                 if by_hand(error):
                     self.stopped = INTERRUPTED
                 else:

@@ -15,8 +15,8 @@ from errno import EAGAIN, EBUSY, ENOMEM
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from movable.errors import DriverError, MovableError, UsageError, VMBug, by_hand
-from movable.introspection import raised_at
+from movable.errors import DriverError, UsageError, VMBug, by_hand
+from movable.introspection import kit_raised, raised_at
 from movable.mm.filemap import lock_page, trylock_page, unlock_page, wait_on_page_writeback
 from movable.mm.list import ListHead, list_del
 from movable.mm.page import get_page_unless_zero, put_page
@@ -186,7 +186,7 @@ def callback_failed(mapping: AddressSpace, callback: str, rule: str, error: Base
 
     Its message is one line, however many the exception's has, and ends with the place.
     """
-    if isinstance(error, MovableError) or by_hand(error):
+    if kit_raised(error) or by_hand(error):
         return error
     text = first_line(error)
     words = f"raised {shown(type(error).__name__)}{': ' if text else ''}{shown(text, 1000)} at {raised_at(error)}"

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from errno import EAGAIN, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import InvalidState, MovableError, by_hand
+from movable.errors import InvalidState, UsageError, by_hand
 from movable.events import Event
 from movable.hookspecs import CALLBACKS
-from movable.introspection import raised_at
+from movable.introspection import kit_raised, raised_at
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
 from movable.mm.list import ListHead, list_add_tail
@@ -223,8 +223,6 @@ class Machine(Performer):
             if where != "setup" and ENDS.get(where) != "_teardown":
                 self._check()
             self._warned()
-        except MovableError as error:
-            self._stop(error)
         except Hang as error:
             self._broken("D51", f"{where}: stopped after {error}")
         except AssertionError as error:
@@ -232,6 +230,9 @@ class Machine(Performer):
         except BaseException as error:  # whatever else it is, it must not end the search
             if by_hand(error):
                 raise
+            if kit_raised(error) or (where == "setup" and isinstance(error, UsageError)):  # it says that it cannot be made here
+                self._stop(error)
+                return
             self._broken("D52", f"{where}: raised {type(error).__name__}: {shown(error, 500)} at {raised_at(error)}")
 
     def _warned(self) -> None:
@@ -240,7 +241,7 @@ class Machine(Performer):
         if found and not self.stopped:
             self._broken("D52", found.partition(": ")[2])
 
-    def _stop(self, error: MovableError) -> None:
+    def _stop(self, error: BaseException) -> None:
         self.stopped = True
         self.monitor.caught(error)
 

@@ -122,6 +122,7 @@ def test_a_check_of_any_era_runs_interleavings(era: str, capsys: pytest.CaptureF
         (["--budget", "5s", "--examples", "5"], "--budget is time, and --examples is for a search by work"),
         (["--budget", "5s", "--limit", "5s"], "--budget is time, and --limit is for a search by work"),
         (["--budget", "5s", "--jobs", "2"], "--budget is time, and --jobs is for a search by work"),
+        (["--jobs", "3000"], "3000 jobs are not possible; use 1 to 256"),
         (["--seed", "1", "--seeds", "0-2"], "--seed is one, --seeds are several"),
         (["--jobs", "2", "--campaign", "x", "--seeds", "0-2"], "--campaign keeps the pieces of one seed"),
     ],

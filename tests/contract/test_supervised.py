@@ -100,6 +100,38 @@ def test_a_verdict_names_the_operation_and_repeats() -> None:
     assert done.returncode == 1 and "D52" in done.stderr and "exit status 0" in done.stderr
 
 
+class EndsTheReader(BaseException):
+    """No Exception, as the outcomes of pytest are none."""
+
+
+class DropsWithUsageError(hostile.Hostile):
+    def drop(self, slot: int) -> None:
+        raise UsageError("all is well")
+
+
+class MovesWithUsageError(hostile.Hostile):
+    def act(self) -> None:
+        raise UsageError("all is well")
+
+
+class ReadsWithBaseException(hostile.Hostile):
+    def read(self, slot: int, length: int) -> bytes:
+        raise EndsTheReader
+
+
+@pytest.mark.parametrize(
+    ("driver", "rule", "words"),
+    [
+        (DropsWithUsageError, "D52", "raised UsageError: all is well at test_supervised.py"),
+        (MovesWithUsageError, "D23", "raised UsageError: all is well at test_supervised.py"),
+        (ReadsWithBaseException, "D52", "raised EndsTheReader"),
+    ],
+)
+def test_whatever_a_driver_raises_costs_a_verdict(driver: type, rule: str, words: str) -> None:
+    report = check(driver, examples=4, executions=4)
+    assert rule in report.broken and words in report.verdicts[rule].what and not report.refused
+
+
 def test_the_search_goes_on_where_it_was_and_comes_to_the_same(tmp_path: Path) -> None:
     """One program of forty ends its process: the others count as if it were not there."""
 

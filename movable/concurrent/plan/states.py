@@ -18,6 +18,7 @@ from movable.concurrent.plan.probe import Effect, probe
 from movable.concurrent.stage import Stage, Subject, operations
 from movable.errors import UsageError
 from movable.sequential.faults import passes, watchdog
+from movable.shown import first_line
 from movable.workload.action import Action
 from movable.workload.fits import check_sequence
 from movable.workload.generate import pool
@@ -111,7 +112,7 @@ def _place(key: object) -> object:
 
 
 def _words(error: BaseException) -> str:
-    first = str(error).partition("\n")[0]
+    first = first_line(error)
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 

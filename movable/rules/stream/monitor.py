@@ -19,6 +19,7 @@ from movable.rules.rule import MUST, Check
 from movable.rules.stream.asserted import blamed
 from movable.rules.stream.history import Lives
 from movable.rules.table import CHECKS, RULES, rule
+from movable.shown import said
 
 HELD, BROKEN, UNPROVEN = "held", "broken", "unproven"
 
@@ -221,7 +222,7 @@ def error_event(error: BaseException, seq: int, task: str = "main") -> Event:
     """The observation that stands for an exception in a stream of events. Raises a UsageError as it is."""
     if isinstance(error, UsageError):
         raise error
-    what = str(error) or type(error).__name__
+    what = said(error) or type(error).__name__
     if rule_of(error) == "D52":
         what = f"{type(error).__name__}: {what}"
     page: Any = getattr(error, "page", None)
