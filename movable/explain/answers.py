@@ -73,7 +73,7 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
             fixed = total - one.counts.get("Movable", 0) - one.counts.get("CMA", 0)
             yield Answer(
                 f"{zones.named(one)}: pageblocks",
-                [f"{fixed} of {total} pageblocks are not movable ({100 * fixed // total} %)."],
+                [f"{fixed} of {total} pageblocks are not movable ({plain.percent(fixed, total)} %)."],
                 [KEEP_APART] if 2 * fixed > total else [],
             )
 
@@ -136,7 +136,7 @@ def _maps(material: Material) -> Iterator[Answer]:
     huge = [one for one in material.maps if "huge" in one.words]
     if huge:
         kb = sum(sum(one.nodes.values()) * _unit_of(one, material) for one in huge)
-        answer.facts.append(f"{kb} kB of it are huge pages of the pool ({len(huge)} mappings).")
+        answer.facts.append(f"{kb} kB of it are huge pages of the pool ({many(len(huge), 'mapping')}).")
     astray = [one for one in material.maps if (bound := _bound(one.policy)) and set(one.nodes) - bound]
     if astray:
         told = ", ".join(f"{one.address:x} ({one.policy})" for one in astray[:4])

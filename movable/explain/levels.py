@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from movable.explain import zones
 from movable.explain.judge import usage
+from movable.explain.judge.plain import percent
 from movable.explain.judge.sysfs import GIGANTIC
 from movable.explain.material import Answer, Marks, Material
 from movable.explain.readers.settings import AT_BOOT
@@ -183,14 +184,14 @@ def _meminfo(title: str, values: dict[str, int]) -> Answer:
         )
     if "AnonHugePages" in values and values.get("AnonPages"):
         huge, anon = values["AnonHugePages"], values["AnonPages"]
-        answer.facts.append(f"{100 * huge // anon} % of anonymous memory is in huge pages ({huge} of {anon} kB).")
+        answer.facts.append(f"{percent(huge, anon)} % of anonymous memory is in huge pages ({huge} of {anon} kB).")
     elif "AnonHugePages" in values:
         answer.facts.append(f"{values['AnonHugePages']} kB of anonymous memory are in huge pages.")
     if values.get("CmaTotal"):
         answer.facts.append(f"CMA has {values['CmaTotal']} kB, {values.get('CmaFree', 0)} kB of them free.")
     fixed = sum(values.get(name, 0) for name in ("SUnreclaim", "KernelStack", "PageTables", "Percpu"))
     if fixed and total:
-        share = f"{fixed} kB ({100 * fixed // total} %)"
+        share = f"{fixed} kB ({percent(fixed, total)} %)"
         answer.facts.append(f"{share} are the kernel's own (slab, stacks, page tables) and cannot move.")
     if values.get("Mlocked"):
         locked = f"{values['Mlocked']} kB are locked (mlock)"

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from movable.explain.judge.plain import percent
 from movable.explain.material import Answer, Counters, Material, grouped
 from movable.explain.meanings import of_status
+from movable.shown import many
 
 MAX_SHOWN = 12
 PAIRS = {
@@ -90,7 +92,7 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
     if stall is not None:
         outcome = ""
         if success is not None and fail is not None:
-            outcome = f": {success} got their block, {fail} did not ({100 * fail // max(1, success + fail)} %)"
+            outcome = f": {success} got their block, {fail} did not ({percent(fail, success + fail)} %)"
         yield f"{stall} requests stalled in direct compaction{outcome}."
     elif success is not None and fail is not None:
         yield f"Direct compaction: {success} succeeded, {fail} failed."
@@ -103,7 +105,7 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
     if scanned and moved:
         yield f"{scanned / moved:.1f} pages were scanned for each that moved."
     if scanned and "compact_daemon_migrate_scanned" in values:
-        share = 100 * values["compact_daemon_migrate_scanned"] // scanned
+        share = percent(values["compact_daemon_migrate_scanned"], scanned)
         yield f"kcompactd scanned {share} % of the pages, the rest tasks that waited, or a command."
     isolated, free_scanned = values.get("compact_isolated", 0), values.get("compact_free_scanned", 0)
     if isolated and free_scanned:
@@ -115,7 +117,7 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
 def _askers(values: Mapping[str, int]) -> Iterator[str]:
     if "thp_fault_alloc" in values or "thp_fault_fallback" in values:
         got, lost = values.get("thp_fault_alloc", 0), values.get("thp_fault_fallback")
-        refused = "" if lost is None else f", {lost} refused ({100 * lost // max(1, got + lost)} %)"
+        refused = "" if lost is None else f", {lost} refused ({percent(lost, got + lost)} %)"
         yield f"Huge pages at faults: {got} given{refused}."
     if values.get("thp_collapse_alloc_failed"):
         yield f"khugepaged failed to get {values['thp_collapse_alloc_failed']} huge pages."
@@ -132,7 +134,7 @@ def _askers(values: Mapping[str, int]) -> Iterator[str]:
     for name, what in PAIRS.items():
         good, bad = (values.get(f"{name}{end}", 0) for end in ("success", "fail"))
         if good or bad:
-            yield f"{what}: {good} succeeded, {bad} failed ({100 * bad // (good + bad)} %)."
+            yield f"{what}: {good} succeeded, {bad} failed ({percent(bad, good + bad)} %)."
     pinned = values.get("nr_foll_pin_acquired", 0) - values.get("nr_foll_pin_released", 0)
     if pinned > 0:
         yield f"{pinned} pins are held (pin_user_pages): such pages cannot move until they are let go."
@@ -167,7 +169,7 @@ def _scanners(counts: Mapping[str, int]) -> Iterator[str]:
         yield f"{scanned / taken:.1f} pages were scanned for each that was isolated."
     moved, failed = counts.get("migration moved", 0), counts.get("migration failed", 0)
     if moved or failed:
-        yield f"{moved} pages moved, {failed} did not ({100 * failed // (moved + failed)} %)."
+        yield f"{moved} pages moved, {failed} did not ({percent(failed, moved + failed)} %)."
     begun = counts.get("compaction:mm_compaction_begin")
     if begun is not None:
         yield f"{begun} compactions began."
@@ -177,12 +179,15 @@ def _zram(values: Mapping[str, int]) -> Iterator[str]:
     stored, packed, used = values["orig_data_size"], values["compr_data_size"], values["mem_used_total"]
     yield f"{stored >> 10} kB are stored in {used >> 10} kB of memory; compressed they are {packed >> 10} kB."
     if used:
-        yield f"{100 * (used - packed) // used} % of that memory is overhead and unused slots of zsmalloc." if used >= packed else (
+        yield f"{percent(used - packed, used)} % of that memory is overhead and unused slots of zsmalloc." if used >= packed else (
             "More is stored than memory is used: same-filled pages need none."
         )
     if "same_pages" in values and "pages_compacted" in values:
         same, compacted = values["same_pages"], values["pages_compacted"]
         yield f"{same} pages are filled with one word; {compacted} pages were given back by compaction."
+    if values.get("huge_pages"):
+        ever = f" ({values['huge_pages_since']} since the start)" if "huge_pages_since" in values else ""
+        yield f"{many(values['huge_pages'], 'page')} would not get smaller and lie there as they are{ever}."
 
 
 def _runs(material: Material) -> Iterator[str]:

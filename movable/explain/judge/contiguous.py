@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from movable.explain.judge.plain import percent
 from movable.explain.material import Answer, CmaFailure, Material, grouped
 from movable.explain.meanings import of_return
 from movable.shown import many
@@ -70,7 +71,7 @@ def _against(wanted_kb: int, area_kb: int, answer: Answer) -> None:
     if wanted_kb > area_kb:
         answer.facts.append(f"The largest area has {area_kb} kB: such a request can never be served.")
     else:
-        share = 100 * wanted_kb // area_kb
+        share = percent(wanted_kb, area_kb)
         answer.facts.append(f"The largest area has {area_kb} kB: the request wants {share} % of it in one piece.")
     if 2 * wanted_kb > area_kb:
         answer.advice.append(LARGER)

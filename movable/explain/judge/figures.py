@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from movable.explain.judge.khugepaged import collapses
-from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, plain, read_too
+from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, percent, plain, read_too
 from movable.explain.judge.sysfs import hugetlb, sysfs, with_boot
 from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, grouped
 
@@ -313,7 +313,7 @@ def _group(values: dict[str, str]) -> Answer:
     if "usage_kb" in values:
         answer.facts.append(f"{values['usage_kb']} kB are used of {values.get('limit_kb', 'no')} kB that it may have.")
     if sizes.get("anon") and "anon_thp" in sizes:
-        answer.facts.append(f"{100 * sizes['anon_thp'] // sizes['anon']} % of its anonymous memory is in huge pages.")
+        answer.facts.append(f"{percent(sizes['anon_thp'], sizes['anon'])} % of its anonymous memory is in huge pages.")
     if values.get("thp_fault_fallback", "").isdecimal():
         answer.facts.append(f"{values['thp_fault_fallback']} faults wanted a huge page and got none.")
     if values.get("event max", "0") != "0":

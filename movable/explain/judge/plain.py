@@ -14,6 +14,11 @@ def read_too(rows: list[Figure], answer: Answer) -> None:
     answer.facts.append(f"Read: {'; '.join(said[:12])}{f' and {len(said) - 12} more' if len(said) > 12 else ''}.")
 
 
+def percent(part: int, whole: int) -> int:
+    """A share in hundredths, the nearest; 100 only where it is all, 0 only where it is nothing or where there is no whole."""
+    return 0 if whole <= 0 or part <= 0 else 100 if part >= whole else min(max((200 * part + whole) // (2 * whole), 1), 99)
+
+
 def plain(value: float) -> str:
     """A number without what is not needed behind its point."""
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}"

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, plain, read_too
+from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, percent, plain, read_too
 from movable.explain.material import Answer, Figure, Material, grouped
 
 GIGANTIC = 512 << 10  # kB; no allocator has a longer block
@@ -125,7 +125,7 @@ def _faults_by_size(rows: list[Figure]) -> Iterator[str]:
         values, size = _by_file(group), re.search(r"hugepages-(\d+)kB", folder)
         given, refused = values.get("anon_fault_alloc"), values.get("anon_fault_fallback")
         if size is not None and given is not None and refused is not None:
-            share = f" ({100 * refused / (given + refused):.0f} %)" if given + refused else ""
+            share = f" ({percent(int(refused), int(given + refused))} %)" if given + refused else ""
             yield f"Huge pages of {size[1]} kB at faults: {plain(given)} given, {plain(refused)} refused{share}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from movable.explain.judge.plain import percent
 from movable.explain.material import Answer, Material
 
 MUCH = 10  # per cent of memory, from which a use gets advice of its own
@@ -41,11 +42,11 @@ def shares(uses: Uses, total: int) -> Iterator[str]:
     named = {name: kb for name, kb in uses.items() if SHOWN * total <= 100 * kb}
     if not named:
         return
-    parts = (f"{name} {_size(kb)} ({100 * kb // total} %)" for name, kb in sorted(named.items(), key=lambda one: -one[1]))
+    parts = (f"{name} {_size(kb)} ({percent(kb, total)} %)" for name, kb in sorted(named.items(), key=lambda one: -one[1]))
     yield f"Of {_size(total)}: {', '.join(parts)}."
     rest = total - sum(uses.values())
     if 100 * rest >= MUCH * total:
-        yield f"{_size(rest)} ({100 * rest // total} %) are in none of the counts: {UNKNOWN.partition(':')[0]}."
+        yield f"{_size(rest)} ({percent(rest, total)} %) are in none of the counts: {UNKNOWN.partition(':')[0]}."
 
 
 def advice(uses: Uses, total: int) -> Iterator[str]:
@@ -85,12 +86,12 @@ def of_meminfo(values: Mapping[str, int]) -> tuple[dict[str, int], int]:
 
 def of_report(material: Material) -> tuple[dict[str, int], int]:
     """Uses in kB of the last Mem-Info, whose counts are pages, and the whole; empty where it was cut."""
-    counts, end = material.counts, material.report_end
+    counts, end = _as_now(material.counts), material.report_end
     if not {"active_anon", "slab_unreclaimable", "free"} <= set(counts):
         return {}, 0
     unit = material.page_kb
     marks = {(one.node, one.zone): one.values for one in material.marks}.values()
-    managed = sum(values.get("managed", 0) for values in marks)
+    managed = sum(values.get("managed", values.get("present", 0)) for values in marks)
     pages = end["RAM"] - end["reserved"] if {"RAM", "reserved"} <= set(end) else managed
     shared = counts.get("shmem", 0)
     anon = max(_all(counts, "active_anon", "inactive_anon", "isolated_anon") - shared, 0)
@@ -100,13 +101,24 @@ def of_report(material: Material) -> tuple[dict[str, int], int]:
         "cache of files": _all(counts, "active_file", "inactive_file", "isolated_file"),
         "unevictable": counts.get("unevictable", 0),
         "slab that can be reclaimed": counts.get("slab_reclaimable", 0),
-        "slab that cannot be reclaimed": counts["slab_unreclaimable"],
+        "slab" if "slab" in counts else "slab that cannot be reclaimed": counts["slab_unreclaimable"],
         "page tables": _all(counts, "pagetables", "sec_pagetables"), "zram's own": zspages,
     }  # fmt: skip
     pool = sum(size * total for (_, size), (total, _) in material.pools.items())
     stacks_kb = counts.get("kernel_stack_kb", 0) or stacks * unit
     kb = {name: count * unit for name, count in uses.items()} | {"huge pages of the pool": pool, "stacks": stacks_kb}
     return kb, max(pages, 0) * unit
+
+
+def _as_now(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Counts by the names of kernels from 2.6.32 on. Those before count slab in one, still older ones both lists in one, too."""
+    if "slab" not in counts or "slab_unreclaimable" in counts:
+        return counts
+    new = {**counts, "slab_unreclaimable": counts["slab"]}
+    if "mapped_anon" in counts:
+        lists = _all(counts, "active", "inactive")
+        new |= {"active_anon": counts["mapped_anon"], "active_file": max(lists - counts["mapped_anon"], 0)}
+    return new
 
 
 def _all(counts: Mapping[str, int], *names: str) -> int:

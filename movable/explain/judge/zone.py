@@ -9,6 +9,8 @@ from movable.explain.judge.requests import kept_back, may_use, not_for
 from movable.explain.material import Answer, FreeBlocks, Material
 from movable.explain.zones import size_of
 
+KEPT = "free memory: blocks are there, and what is free is kept for emergencies, or for requests that need this zone"
+
 
 def zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> Answer:
     """What the last table of a zone says, and what became of the first."""
@@ -113,11 +115,14 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
     if marks.free_cma:
         answer.facts.append(f"{marks.free_cma * row.page_kb} kB of what is free are CMA: movable requests only.")
     needs = zones.free_for_compaction(marks, order) + reserve
-    if order and row.free < needs:
+    if reserve and minimum + reserve >= marks.values.get("managed", marks.values.get("present", needs)):
+        answer.advice.clear()  # however much is free here, such a request gets none of it
+    elif order and row.free < needs:
         kept = ", what is kept back" if reserve else ""
         which = zones.compaction_watermark(order)
         answer.facts.append(
             f"Compaction would be skipped: it wants {needs} free pages ({which} watermark{kept} and two blocks), "
             f"{row.free} are free."
         )
-        answer.advice.insert(0, "free memory before compaction: it has nowhere to move pages to")
+        at_once = order < len(row.counts) and zones.at(row, order).usable_blocks
+        answer.advice.insert(0, KEPT if at_once else "free memory before compaction: it has nowhere to move pages to")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_NEWLINES = re.compile(r"\\r\\n|\\n|#012")
+_NEWLINES = re.compile(r"\\r\\n|\\n|#012|\\x0a")
 _STAMP = r"(?<=[^:\]>]\s)(?:[A-Z][a-z]{2}\s+\d+\s[\d:]{8}\s\S+\skernel:|\[\s*\d+\.\d{6}\])\s"
 _STAMPED = re.compile(_STAMP)
 _BEGINS = re.compile(
@@ -23,7 +23,7 @@ _GATES = (" kernel: ", "] ", "Node ", "Node\t", "Pages per block", "lowmem_reser
 def lines_in(text: str) -> Iterator[str]:
     """The lines that one line was made of; mostly that is itself."""
     if "\\" in text or "#012" in text:
-        text = _NEWLINES.sub("\n", text).replace("\\t", " ").replace("#011", " ")
+        text = _NEWLINES.sub("\n", text).replace("\\t", " ").replace("#011", " ").replace("\\x09", " ")
     for line in text.split("\n"):
         yield from _parted(line)
 

@@ -11,23 +11,41 @@ TEXTS = ("MESSAGE", "stdout", "stdout_lines", "stderr", "msg", "message", "log",
 _STRING = re.compile(r'\s*(?:"([^"\\]{0,80})"\s*:\s*)?("(?:[^"\\]|\\.)*")\s*,?\s*')
 _NUMBER = re.compile(r'\s*"([^"\\]{1,80})"\s*:\s*(-?\d[\d.eE+-]*)\s*,?\s*')
 _OPENS = re.compile(r'\s*"[^"\\]{0,80}"\s*:\s*[\[{]\s*')
+_STAMPED = re.compile(r"[^{\n]{1,200}?[\s:](?=\{\s*\"[^\"]{1,80}\"\s*:)")
+_TORN = re.compile(rf'"(?:{"|".join(TEXTS)})"\s*:\s*"((?:[^"\\]|\\.)*)')
 MOST_DEEP = 12
 
 
 def texts(line: str) -> list[str] | None:
     """The texts in a line of JSON: a string, a key with its value, or a whole object. None where the line is no JSON."""
     bare = line.strip()
+    stamped = _STAMPED.match(bare) if '{"' in bare or '{ "' in bare else None
+    if stamped is not None:  # a logger's own stamp
+        return texts(bare[stamped.end() :])
     bare = bare[2:] if bare.startswith('- "') else bare  # an item of YAML
     if bare[:1] not in ('"', "{", "[") or len(bare) < 2:
         return None
     if bare[0] == '"':
         return _part(bare)
-    if bare.rstrip(",")[-1:] not in ("}", "]") or '"' not in bare:
+    if '"' not in bare:
         return None
-    try:
-        return list(_walk(json.loads(bare.rstrip(",")), "", MOST_DEEP)) or None
-    except (ValueError, RecursionError):
-        return None
+    if bare.rstrip(",")[-1:] in ("}", "]"):
+        try:
+            return list(_walk(json.loads(bare.rstrip(",")), "", MOST_DEEP)) or None
+        except (ValueError, RecursionError):
+            pass
+    return _torn(bare) if bare[0] == "{" else None
+
+
+def _torn(bare: str) -> list[str] | None:
+    """The texts of an object whose end was cut off, as far as they go."""
+    found: list[str] = []
+    for text in _TORN.findall(bare):
+        try:
+            found += str(json.loads(f'"{text}"', strict=False)).split("\n")
+        except ValueError:
+            return None
+    return found or None
 
 
 def _part(bare: str) -> list[str] | None:

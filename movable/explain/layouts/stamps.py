@@ -9,6 +9,18 @@ _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-9A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|"
     r"\^\[\[[0-9;]*[A-Za-z]|\[[0-9]{1,2}(?:;[0-9]{1,2})*m"  # as less shows them, and where the escape itself was lost
 )
+_CHAT = re.compile(
+    r"""^\s*(?:
+        (?:[\[(]?(?:\d[\d./-]{5,9},?\s+)?\d{1,2}:\d\d(?::\d\d)?(?:\s?[APap]\.?[Mm]\.?)?[\])]?\s+)?
+        <(?!/?(?:TASK|IRQ|NMI|SOFTIRQ|EO[IE]|\#DF|ENTRY_TRAMPOLINE)>)[@+%~& ]?[^\W\d][^<>\s]{0,31}>\s            # <nick>
+      | [\[(]?(?:\d[\d./-]{5,9},?\s+)?\d{1,2}:\d\d(?::\d\d)?(?:\s?[APap]\.?[Mm]\.?)?[\])]?\s+(?:-\s+)?
+        [^\W\d][\w.+-]{0,30}(?:\s[\w.+-]{1,30}){0,2}(?::|\s+[|\u2502])\s
+        (?=[a-z][a-z\d_]+[\s:=]+\d+\s*$|[A-Z]\w+(?:\(\w+\))?:\s+\d+(?:\s+kB)?\s*$|Node\s+\d|\[\s*\d+\.\d+\]|\w+\s+invoked\ oom|
+           \d+(?:\s+\d+){6,8}\s*$)
+    )""",
+    re.VERBOSE,
+)
+"""Who said it, in a chat: after the hour a nick in brackets, or a name before what has to begin a line."""
 _QUOTE = re.compile(r"^\s*(?:[>|](?:\s{1,8}(?=[>|])|\s?))+")
 _CITED = re.compile(r"^\s*(?:>(?:\s{1,8}(?=>)|\s?))+")  # what ends with a bar is a row of a table
 _STAMPS = re.compile(
@@ -16,14 +28,16 @@ _STAMPS = re.compile(
         <\d+>                                                     # the level of a kernel message
       | [a-z]{4,8}\s*:[a-z]{3,6}\s*:(?=\s)                        # facility and level: dmesg -x
       | \[\s*(?:\d+\.\d*|[+-]\s*\d+\.\d+)(?:\s*<\s*[+-]?\d+\.\d+>)?(?:,\d+)?\]   # dmesg, of one CPU, -d, -e
-      | \[[A-Z][a-z]{2}\ [A-Z][a-z]{2}\s+\d+\ [\d:]{8}\ \d{4}\]   # dmesg -T
-      | \[[A-Z][a-z]{2}\s?\s?\d+\ \d\d:\d\d\]                     # dmesg -e
+      | \[\w{1,9}\.?,?\ \w{1,9}\.?\s+\w{1,9}\.?\ [\d:]{8}(?:\ [AP]M)?\ \d{4}\]   # dmesg -T, in any language
+      | \[[^\W\d]{1,9}\.?\s{0,2}\d+\ \d\d:\d\d\]                  # dmesg -e
       | \[\s*\d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\]   # a terminal's log
       | [a-z]+:\s+[a-z]+:\s+\[\d{4}-[^\]]{10,40}\]:               # talos
       | \[\s*[TC]\d+\]                                            # the caller
       | \(\d\)\[\d+:[^\]]{1,40}\]                                 # CPU and task, on telephones
       | \d\d-\d\d\ [\d:.]{12}\s+\d+\s+\d+\ [VDIWEF]\ \S+\s*:      # logcat
-      | [A-Z][a-z]{2}\s+\d+\ [\d:]{8}(?:\.\d+)?\ \S+\ kernel:     # syslog, journal
+      | (?:(?:[^\W\d]{1,9}\.?|\d+[^\W\d]{1,2})\s+\d+|\d+\.?\s[^\W\d]{1,9}\.?)\ [\d:]{8}(?:[.,]\d+)?\ \S+\ kernel: # syslog
+      | \d{1,3},\d+,\d+,[^;\s]{1,60};                             # /dev/kmsg, netconsole
+      | (?:\d{1,3}(?:\.\d{1,3}){3}|[A-Za-z][\w.-]{1,60}):?\s(?=\[\s*\d+\.\d{6}\]\s)   # a host, and no more
       | [A-Z][a-z]{2}\ \d{4}-\d\d-\d\d\ [\d:.]{8,}\ \S+\ \S+\ kernel:   # journal, full
       | \[?\s*\d+\.\d{6}\]?\ \S+\ kernel:                         # journal, monotonic and unix
       | \d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\ (?:\S+\ )?kernel(?:\[\d+\])?:   # journal, ISO
@@ -50,6 +64,9 @@ def plain(raw: str, number: str = "") -> str:
     quote = (_CITED if text.rstrip().endswith("|") else _QUOTE).match(text)
     if quote is not None:
         text = text[quote.end() :]
+    chat = _CHAT.match(text) if ":" in text[:24] or text.lstrip()[:1] == "<" else None
+    if chat is not None:
+        text = text[chat.end() :]
     for _ in range(4):  # a level, a time, a caller, a host
         stamp = _STAMPS.match(text)
         if stamp is None:

@@ -13,6 +13,7 @@ from movable.explain.paste import Line
 _GFP = r"(?:gfp_mask=|mode:)\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
 _MASK = re.compile(r"(.*\S), " + _GFP)
 _MESSAGE = Guarded(r"\S.*\balloc\w*|vmalloc")
+MOST_COMM = 15  # characters of a task's name
 MOST_SAID = 80  # characters of a message that names no order
 _ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
 _OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
@@ -63,7 +64,10 @@ def read(line: Line, material: Material) -> bool:
     oom = _OOM.search(line.text) if failed is None and "oom-killer" in line.text else None
     if failed is not None:
         task, _, message = failed[1].partition(": ")
-        if task.endswith("page allocation failure"):  # whose it was has been cut off
+        whose, found, rest = failed[1].partition(": page allocation failure")
+        if found:
+            task, message = _last_words(whose), f"page allocation failure{rest}"
+        elif task.endswith("page allocation failure"):  # whose it was has been cut off
             task, message = "somebody", f"page allocation failure: {message}"
         if _MESSAGE.search(message) is None:
             return False
@@ -89,6 +93,13 @@ def read(line: Line, material: Material) -> bool:
     if size:
         material.page_sizes.append((size, "the name of the kernel"))
     return True
+
+
+def _last_words(text: str) -> str:
+    """What a task can be called, of what stands before a message: it may have a colon (tmux: server), and be 15 characters long."""
+    words = text.split(": ")
+    first = next((at for at in range(len(words)) if len(": ".join(words[at:])) <= MOST_COMM), len(words) - 1)
+    return ": ".join(words[first:])
 
 
 def _task(text: str, material: Material) -> None:

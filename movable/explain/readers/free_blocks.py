@@ -20,9 +20,10 @@ _BLOCK_TITLE = Guarded(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
 _TITLES = Guarded(
     r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|"
     r"\b(?:extfrag|unusable)_index\b(?!: )|"
-    r"\bhugepages_total=|\btotal pagecache pages\b|\bpages in swap cache\b|"
+    r"\bhugepages_total=|\bpagecache pages\b|\bpages in swap cache\b|"
     r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
-    r"\bSwap cache(?: stats)?:|\bpages of HIGHMEM\b|^\s*(?:DMA|DMA32|Normal|HighMem): empty\s*$|\bFree pages:\s+\d+kB \(|"
+    r"\bSwap cache(?: stats)?:|\bpages of HIGHMEM\b|"
+    r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable): empty\s*$|\bFree pages:\s+\d+kB \(|"
     r"\b(?:Free|Total)\s+swap\s*="
 )
 _HUGE = re.compile(r"\bhugepages_size=(\d{1,12})kB")

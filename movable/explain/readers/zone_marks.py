@@ -10,12 +10,14 @@ from movable.explain.paste import Line
 
 _ROW = Guarded(r"(?:\bNode\s+(\d+)\s+)?\b(\w+)\s+free:(\d+)kB\s.*?\bmin:(\d+)kB\b")
 _KB = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):\s?(\d+)[kK]B\b")
-_PAGES = re.compile(r"\b([a-z_]+(?:\([a-z]+\))?):(\d+)\b(?!k)")
+_PAGES = re.compile(r"\b([A-Za-z_-]+(?:\([a-z]+\))?):(\d+)\b(?!k)")
 _MORE = re.compile(r"\s*(?:(?:[a-z_]+(?:\([a-z]+\))?:\s?\d+(?:[kK]B)?|all_unreclaimable\?(?: yes| no)?|yes|no)(?:\s+|$))+")
 _RESERVE = Guarded(r"\b(?:lowmem_reserve|protections?)\[\]:((?:\s+\d+)+)\s*$")
 _NODE_ROW = Guarded(r"\bNode\s+\d+\s+active_anon:\d+kB\b")
-_COUNTS = Guarded(r"^\s*(?:active_anon|active_file|unevictable|slab_reclaimable|mapped|free|dirty|kernel_misc_reclaimable|"
-                     r"shmem|pagetables|sec_pagetables|bounce|inactive_\w+|isolated_\w+)(?:\([a-z]+\))?:\d+")  # fmt: skip
+_COUNTS = Guarded(
+    r"^\s*(?:[Aa]ctive_anon|Active|active_file|unevictable|slab_reclaimable|mapped|free|dirty|kernel_misc_reclaimable|"
+    r"shmem|pagetables|sec_pagetables|bounce|inactive_\w+|isolated_\w+)(?:\([a-z]+\))?:\d+"
+)
 _ZONE = Guarded(r"\bNode\s+(\d+)\s*,\s*zone\s+(\w+)\s*$")
 _FREE = re.compile(r"^\s*pages free\s+(\d+)\s*$")
 _VALUE = re.compile(r"^\s*([a-z_][a-z0-9_]*):?\s+(\d+)\s*$")
@@ -95,8 +97,8 @@ def _counted(line: Line, material: Material) -> bool:
     """Pages of the whole machine by what they are for, as Mem-Info counts them; each report begins with those of the LRU."""
     if _COUNTS.search(line.text) is None:
         return False
-    found = {name: int(number[:18]) for name, number in _PAGES.findall(line.text)}
-    if "active_anon" in found:
+    found = {name.lower().replace("-", "_"): int(number[:18]) for name, number in _PAGES.findall(line.text)}
+    if "active_anon" in found or "active" in found:
         material.counts.clear()
     material.counts |= found
     return True

@@ -89,6 +89,9 @@ class Compaction:
     not_moved: int = 0
     results: Counter[str] = field(default_factory=Counter)
     deferred: Counter[str] = field(default_factory=Counter)
+    """Requests that were sent away, by node, zone and order, since compaction had failed there before."""
+    put_off: Counter[str] = field(default_factory=Counter)
+    """Failures after which compaction waits, by node, zone and order."""
     suitable: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, tuple[int, int]] = field(default_factory=dict)
     waits: dict[str, float] = field(default_factory=dict)
@@ -116,6 +119,7 @@ class Compaction:
             "migrate_scanned": self.migrate_scanned, "migrate_taken": self.migrate_taken, "free_scanned": self.free_scanned,
             "free_taken": self.free_taken, "pages_moved": self.moved, "pages_not_moved": self.not_moved,
             "results": dict(self.results), "suitable": dict(self.suitable), "deferred": dict(self.deferred),
+            "put_off": dict(self.put_off),
             "migrations": {reason: {"succeeded": good, "failed": bad} for reason, (good, bad) in self.reasons.items()},
             "waited": {task: round(seconds, 6) for task, seconds in self.waits.items()},
             "repeats": [
@@ -135,6 +139,7 @@ class Follower:
         self._open: dict[int, Tracepoint] = {}
         self._repeat: dict[int, Repeat] = {}
         self._since: dict[int, float] = {}
+        self._orders: dict[str, Counter[int]] = {}
 
     def put(self, event: Tracepoint) -> None:
         """Take one event."""
@@ -151,6 +156,8 @@ class Follower:
         """What was found; ranges that were still being repeated are told."""
         for repeat in self._repeat.values():
             self._close(repeat)
+        requests = self._orders.get("mm_compaction_try_to_compact_pages")
+        self.found.orders = requests or max(self._orders.values(), key=lambda counts: counts.total(), default=Counter())
         self.found.repeats.sort(key=lambda one: -one.times)
         return self.found
 
@@ -189,13 +196,15 @@ class Follower:
         self._order(event)
 
     def _compaction_deferred(self, event: Tracepoint) -> None:
-        place = f"node {event.fields.get('node', '?')} {event.fields.get('zone', '?')} order {event.fields.get('order', '?')}"
-        self.found.deferred[place] += 1
+        self.found.deferred[_place(event)] += 1
+
+    def _compaction_defer_compaction(self, event: Tracepoint) -> None:
+        self.found.put_off[_place(event)] += 1
 
     def _order(self, event: Tracepoint) -> None:
         order = event.number_of("order")
         if order is not None:
-            self.found.orders[order] += 1
+            self._orders.setdefault(event.name, Counter())[order] += 1
 
     # --- the scanners ---
 
@@ -264,6 +273,10 @@ class Follower:
     def _point(self, event: Tracepoint, pfn: int | None, scanner: str) -> None:
         if pfn is not None:
             self.found.points[scanner].add((event.time, pfn))
+
+
+def _place(event: Tracepoint) -> str:
+    return f"node {event.fields.get('node', '?')} {event.fields.get('zone', '?')} order {event.fields.get('order', '?')}"
 
 
 def _span(event: Tracepoint) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from movable.shown import many
 from movable.trace.judge.compaction import DAEMONS, Compaction
 from movable.trace.show.pictures import WIDTH, frame
 
@@ -24,7 +25,7 @@ def compaction_text(found: Compaction) -> Iterator[str]:
         yield "  wanted    " + ", ".join(f"{_order(order)}: {count}" for order, count in sorted(found.orders.items()))
     for zone in found.zones.values():
         ends = ", ".join(f"{count} {status}" for status, count in zone.statuses.most_common())
-        yield f"  zone      {zone.start:#x} to {zone.end:#x}: {zone.runs} runs, {zone.seconds:.6f} s, ended {ends}"
+        yield f"  zone      {zone.start:#x} to {zone.end:#x}: {many(zone.runs, 'run')}, {zone.seconds:.6f} s, ended {ends}"
     if found.events["mm_compaction_isolate_migratepages"]:
         per = _per(found.migrate_scanned, found.migrate_taken)
         yield f"  migrate   {found.migrate_scanned} frames scanned, {found.migrate_taken} taken{per}"
@@ -35,7 +36,10 @@ def compaction_text(found: Compaction) -> Iterator[str]:
     for reason, (good, bad) in sorted(found.reasons.items()):
         yield f"  migration {reason}: {good} succeeded, {bad} failed"
     yield from _around(found)
-    tables = {"suitable": found.suitable, "finished": found.results, "deferred": found.deferred, "CMA": found.cma}
+    tables = {
+        "suitable": found.suitable, "finished": found.results, "put off": found.put_off, "deferred": found.deferred,
+        "CMA": found.cma,
+    }  # fmt: skip
     for name, counts in tables.items():
         if counts:
             yield f"  {name:<9} " + ", ".join(f"{what}: {count}" for what, count in counts.most_common())
@@ -54,7 +58,7 @@ def _around(found: Compaction) -> Iterator[str]:
         yield f"  mapped    {entries[0]} page table entries were set to wait for a migration, {entries[1]} lead to a page again"
     daemon = found.events["mm_compaction_kcompactd_wake"] + found.events["mm_compaction_wakeup_kcompactd"]
     if daemon:
-        yield f"  kcompactd woken {daemon} times"
+        yield f"  kcompactd woken {many(daemon, 'time')}"
 
 
 def _order(order: int) -> str:
@@ -77,7 +81,7 @@ def _findings(found: Compaction) -> Iterator[str]:
     for one in found.repeats[:SHOWN]:
         how = "nothing scanned and nothing taken" if not one.scanned else f"{one.scanned} frames scanned and none taken"
         yield (
-            f"Repeated: {one.task or 'a task'} ({one.pid}) went over {one.start:#x} to {one.end:#x} {one.times} times in "
+            f"Repeated: {one.task or 'a task'} ({one.pid}) went over {one.start:#x} to {one.end:#x} {many(one.times, 'time')} in "
             f"{one.seconds:.6f} s, {how}."
         )
         if not one.scanned:
@@ -101,6 +105,8 @@ def _findings(found: Compaction) -> Iterator[str]:
     payers = {task: seconds for task, seconds in found.waits.items() if not task.startswith(DAEMONS)}
     if payers:
         yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by a daemon."
+    if found.put_off:
+        yield "Put off: compaction failed, and the next requests of that order get none: twice as many after each failure."
     if found.deferred:
         yield "Deferred: compaction failed before and waits; a request in that time gets none."
     if found.polluting:

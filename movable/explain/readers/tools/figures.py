@@ -12,9 +12,9 @@ from typing import TypeVar
 from movable.explain.guarded import Guarded
 from movable.explain.material import Figure, FreeBlocks, Marks, Material
 from movable.explain.paste import Line
+from movable.explain.readers.tools import free
 
 Row = TypeVar("Row", FreeBlocks, Marks)
-_SIZE = re.compile(r"([-+]?\d+(?:[.,]\d+)?)([KMGTP]?)i?B?", re.IGNORECASE)
 _TIME = re.compile(r"\d\d:\d\d(?::\d\d)?")
 _SYSTEM = re.compile(r"^\s*Linux \S+ \(\S+\)\s")
 _SAR = {"pgscand/s", "pgscank/s", "pswpin/s", "pswpout/s", "kbmemfree", "kbhugfree", "kbswpfree", "%vmeff", "majflt/s"}
@@ -97,15 +97,19 @@ class Figures:
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a figure, or the header of a table of them."""
-        return self._header(line.text) or self._row(line, material) or self._bucket(line, material) or _alone(line, material)
+        return self._header(line) or self._row(line, material) or self._bucket(line, material) or _alone(line, material)
 
-    def _header(self, text: str) -> bool:
+    def _header(self, line: Line) -> bool:
+        text = line.text
+        of_free = free.columns(line) if "free" in text or "free" in line.hint else []
+        if of_free:
+            self._kind, self._columns = "free", of_free
+            return True
         if not any(mark in text for mark in MARKS):
             return False
         words = text.split()
         known = set(text.replace(";", " ").split() if ";" in text else words)
         kind = (
-            "free" if {"total", "used", "free"} <= known else
             "vmstat" if {"swpd", "free", "si", "so"} <= known else
             "sar" if known & _SAR else
             "lsmem" if {"RANGE", "STATE"} <= known else
@@ -127,14 +131,7 @@ class Figures:
         return bool(words) and self._rows[self._kind](line, words, material)
 
     def _free(self, line: Line, words: list[str], material: Material) -> bool:
-        if not re.fullmatch(r"(?:Mem|Swap|Total|Low|High|-/\+ buffers/cache):", " ".join(words[: -2 if words[0] == "-/+" else 1])):
-            return False
-        flag = re.search(r"\bfree\s.*?-\w*([bmg])", line.hint)
-        unit = flag[1].upper() if flag is not None else "K"
-        numbers = [_bytes(word, unit) for word in words if _SIZE.fullmatch(word)]
-        names = self._columns if words[0] != "-/+" else ["used", "free"]
-        material.figures.append(Figure(line, "free", words[0].strip(":"), dict(zip(names, numbers, strict=False))))
-        return bool(numbers)
+        return free.row(line, self._columns, material)
 
     def _numbers(self, line: Line, words: list[str], material: Material) -> bool:
         if len(words) < len(self._columns) or not all(word.isdecimal() for word in words[: len(self._columns)]):
@@ -220,26 +217,11 @@ def _slab(line: Line, material: Material) -> bool:
     return True
 
 
-def _headless(line: Line, material: Material) -> bool:
-    """A row of ``free`` whose header was left out: its columns are told by how many there are, and by what they add up to."""
-    words = line.text.split()
-    if words[:1] not in (["Mem:"], ["Swap:"]) or not all(_SIZE.fullmatch(word) for word in words[1:]) or len(words) not in (4, 7):
-        return False
-    numbers = [_bytes(word, "K") for word in words[1:]]
-    total, used, free = numbers[:3]
-    whole = abs(total - used - free) * 50 <= total  # older ones count the cache as used
-    names = ["total", "used", "free", "shared", *(("buffers", "cached") if whole else ("buff/cache", "available"))]
-    if used + free > total * 1.02:
-        return False
-    material.figures.append(Figure(line, "free", words[0].strip(":"), dict(zip(names, numbers, strict=False))))
-    return True
-
-
 def _alone(line: Line, material: Material) -> bool:
     """Figures that need no header."""
     if ": slabdata" in line.text and _slab(line, material):  # a row of /proc/slabinfo
         return True
-    if line.text.lstrip()[:4] in ("Mem:", "Swap") and _headless(line, material):
+    if ":" in line.text[:40] and free.row(line, [], material):
         return True
     return _sysfs(line, material) or _exported(line, material) or _said(line, material)
 
@@ -259,7 +241,7 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "hugetlb", pool[2], values))
     elif top is not None:
         names = ("total", "free", "used", "buff/cache")
-        values = {name: _bytes(size, top[1]) for name, size in zip(names, top.groups()[2:], strict=True) if size}
+        values = {name: free.kb(size, top[1]) for name, size in zip(names, top.groups()[2:], strict=True) if size}
         material.figures.append(Figure(line, "free", top[2], values))
     elif kind is not None:
         material.figures.append(Figure(line, "page-types", kind[2] or "no flags", {"pages": float(kind[1])}))
@@ -335,11 +317,4 @@ def _of_zone(rows: list[Row], fresh: Row) -> Row:
 def _of_words(size: str) -> float:
     """kB of a size as the kernel writes it: "1.00 GiB", before 4.15 "1 GB"; 0 for what is none."""
     word = size.replace(" ", "")
-    return _bytes(word, "K") if _SIZE.fullmatch(word) else 0.0
-
-
-def _bytes(word: str, unit: str) -> float:
-    """kB of a size as ``free`` prints it; a number without a unit has ``unit``."""
-    found = _SIZE.fullmatch(word)
-    assert found is not None
-    return float(found[1].replace(",", ".")) * 1024.0 ** ("BKMGTP".index((found[2] or unit).upper()) - 1)
+    return free.kb(word, "K") if free.SIZE.fullmatch(word) else 0.0
