@@ -73,6 +73,12 @@ def inward(trace: TracebackType | None) -> Iterator[TracebackType]:
         trace = trace.tb_next
 
 
+def of_the_kit_alone(error: BaseException) -> bool:
+    """Whether no code of an author had a part in an exception: then it is a mistake of the kit, and no verdict on anybody."""
+    frames = [entry.tb_frame for entry in inward(error.__traceback__)]
+    return all(_of_the_kit(frame.f_globals.get("__name__", "")) or of_the_library(frame.f_code.co_filename) for frame in frames)
+
+
 def line_of(frame: FrameType) -> str:
     """File and line that a frame is at."""
     return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"

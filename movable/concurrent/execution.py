@@ -27,13 +27,13 @@ from movable.explore import ExploreError, Failure, Scene
 from movable.explore.engine import TaskExit
 from movable.explore.program import Body
 from movable.explore.schedulers.shared_locations import START, Sharing
-from movable.introspection import raised_at
+from movable.introspection import of_the_kit_alone, raised_at
 from movable.mm.migrate import putback_movable_pages
 from movable.mm.validate import validate_vm
 from movable.rules.stream.monitor import rule_of
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import passes
-from movable.shown import said, shown
+from movable.shown import first_line, said, shown
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
 
@@ -277,7 +277,16 @@ class Execution:
     # the end
 
     def check(self) -> None:
-        """Raise `Broken` where the execution went wrong."""
+        """Raise `Broken` where the execution went wrong, and ExploreError where it is the kit that went wrong in judging it."""
+        try:
+            self._check()
+        except Exception as error:
+            if isinstance(error, (Broken, MovableError, ExploreError)) or not of_the_kit_alone(error):
+                raise
+            what = f"{type(error).__name__}: {first_line(error)}, raised at {raised_at(error)}"
+            raise ExploreError(f"a mistake of the kit's own, not of the driver, when an execution was judged ({what})") from error
+
+    def _check(self) -> None:
         vm, trial = self.stage.vm, self.trial
         self.seam.scheduler = None
         self.hooks.check()

@@ -10,7 +10,7 @@ driver has to wait for what would come later are impossible, and those in which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -64,9 +64,10 @@ class Orders:
     whole parts says exactly what. Where no order of whole parts gives what an execution gave, the core's long actions are taken
     apart, and those orders count too.
 
-    An operation of ``Workload.busy`` that answered "busy" was not done, and changed nothing: an execution is then compared with the
-    orders of all the other operations too. So is one that refused where it got no memory: two that want several pages each may
-    both get too few, and give back what they have. Where one of those did a part of its work, no order says how much.
+    An operation of ``Workload.busy`` that answered "busy", or 0 where it counts what it did, was not done, and changed nothing: an
+    execution is then compared with the orders of all the other operations too. So is one that refused where it got no memory: two
+    that want several pages each may both get too few, and give back what they have. Where one of those did a part of its work, no
+    order says how much.
     """
 
     def __init__(self, subject: Subject, scenario: Scenario) -> None:
@@ -177,7 +178,7 @@ class Orders:
 
     def _advice(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]]) -> str:
         """What would make an execution right: an operation that refused, and that the workload does not let say busy."""
-        refused = [place for place, answer in self._answered(answers) if refusal(answer) and answer is not None]
+        refused = [place for place in self._refused(answers) if place not in self._silent(answers)]
         undeclared = [place for place in refused if not self._may_refuse(*place)]
         if not undeclared or self._judge(self._without(frozenset(undeclared)), stage, answers, spans) is not None:
             return ""
@@ -247,8 +248,7 @@ class Orders:
 
     def _choices(self, stage: Stage, answers: list[list[Any]], none: bool = False) -> Iterator[frozenset[Place]]:
         """Which operations may not have been done: those that refused and may, all of them first; ``none``: and no one."""
-        refused = [place for place, answer in self._answered(answers) if refusal(answer)]
-        busy = [place for place in refused if place in stage.starved or self._may_refuse(*place)]
+        busy = [place for place in self._refused(answers) if place in stage.starved or self._may_refuse(*place)]
         if none:
             yield frozenset()
         for count in range(len(busy), 0, -1):
@@ -261,7 +261,16 @@ class Orders:
             return False
         return any(place in stage.starved and not refusal(answer) for place, answer in self._answered(answers))
 
-    def _answered(self, answers: list[list[Any]]) -> Iterator[tuple[Place, Any]]:
+    def _refused(self, answers: list[list[Any]]) -> list[Place]:
+        """The operations that may not have been done, by their answers. One that says how much it did has done nothing at 0."""
+        found = list(self._answered(answers))
+        counts = {place for outcome in self.outcomes for place, answer in self._answered(outcome.answers) if _number(answer) > 0}
+        return [place for place, answer in found if refusal(answer) or (place in counts and not _number(answer))]
+
+    def _silent(self, answers: list[list[Any]]) -> list[Place]:
+        return [place for place, answer in self._answered(answers) if answer is None]
+
+    def _answered(self, answers: Sequence[Sequence[Any]]) -> Iterator[tuple[Place, Any]]:
         """The operations that were done, and what each answered."""
         for task, found in enumerate(answers):
             places = [(task, number) for number, action in enumerate(self.scenario.tasks[task]) if action[0] == "op"]
@@ -314,10 +323,16 @@ def refusal(answer: Any) -> bool:
     return answer is False or answer is None or (type(answer) is int and answer < 0)
 
 
+def _number(answer: Any) -> int:
+    """An answer that is a number, which may look like a handle too; -1 for any other."""
+    value = answer.value if isinstance(answer, HandleAnswer) else answer
+    return value if type(value) is int else -1
+
+
 def _same(model: Any, found: Any) -> bool:
     """Whether two answers are equal: as handles of one name, or as values. Who was left out must have refused."""
     if model is LEFT_OUT:
-        return refusal(found)
+        return refusal(found) or not _number(found)
     if isinstance(model, tuple) and isinstance(found, tuple):
         return len(model) == len(found) and all(map(_same, model, found))
     if isinstance(model, HandleAnswer) and isinstance(found, HandleAnswer):

@@ -220,6 +220,13 @@ def test_what_cannot_be_governed_is_told_in_one_line(driver: str, words: str, ca
     assert "Traceback" not in captured.out + captured.err
 
 
+def test_a_mistake_of_the_kits_own_is_no_verdict_on_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("movable.concurrent.linearizability.can_be_over", tuple.index)
+    found = explored(Ring, "writes", 20)
+    assert not found.broken and "a mistake of the kit's own, not of the driver" in found.refused
+    assert "raised at" in found.refused and "while a machine was set up" not in found.refused
+
+
 def test_the_machines_own_dice_are_fine() -> None:
     assert not interleavings(Subject(RingWorkload, racy.MachineDice), executions=60).refused
 

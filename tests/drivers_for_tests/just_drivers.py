@@ -143,6 +143,14 @@ class SilentWorkload(BusyWorkload):
         super().wipe(slot)
 
 
+class HowManyWorkload(BusyWorkload):
+    """The same operation, which answers how many it wiped."""
+
+    @operation(slot=handle())
+    def wipe(self, slot: int) -> int:
+        return int(super().wipe(slot))
+
+
 class TwoRing(Ring):
     """Holds two references on each page: one from the allocation, and one that goes with the mark."""
 
