@@ -229,7 +229,7 @@ class Migration(Check):
     def migratepage_ret(self, event: Event) -> None:
         """What the driver answered."""
         ret = event.args.get("ret")
-        if type(ret) is not int or not -LARGEST_ERRNO <= ret <= 0:
+        if "ret" in event.args and (type(ret) is not int or not -LARGEST_ERRNO <= ret <= 0):  # a trace may not show it
             self.broken(D23, event, f"{who(event)} answered {ret!r} to migrating page {event.pfn}; answers are 0 and -errno")
         call = self.lives.call
         if call is not None:

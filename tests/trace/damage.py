@@ -166,7 +166,7 @@ REASONS: tuple[tuple[str, str, set[str], str], ...] = (
     (r"block doubled", ".*", {"V9"}, "where the clock of a recording stands still, lines that are there twice may be two"),
     (
         r"digit|bit|huge|character|other value", "isolate_page_ret", {"D8"},
-        "an answer to isolate is one number, which no other line repeats",
+        "the core's own lines tell that a driver agreed, but not by which number",
     ),
     (
         r"digit|bit|character|other value", "folio_unlock", {"V4", "V11", "D30"},

@@ -43,7 +43,7 @@ class Consistency:
         self._last: dict[int, int] = {}
         self._mapping: dict[int, int] = {}
         self._isolated: dict[int, bool] = {}
-        self._yes: dict[str, int] = {}
+        self._answers: dict[str, tuple[bool, Event]] = {}
         self._freed: dict[int, None] = {}
         self.sees_marks = False
 
@@ -117,11 +117,12 @@ class Consistency:
         pfn, kind, ret = event.pfn, event.kind, event.args.get("ret")
         if kind == "isolate_page_ret":
             self._isolated[pfn] = bool(ret)  # the core asks for no more than that
-            self._yes[event.task] = pfn if ret else -1
+            if ret is not None:
+                self._answers[event.task] = bool(ret), event
         elif kind == "isolate_movable_page_ret":
-            yes = self._yes.pop(event.task, None)
-            if yes is not None and (yes == pfn) is not (ret == 0):
-                self._hole(event, f"was {'' if ret == 0 else 'not '}isolated; its driver had answered otherwise")
+            yes, answer = self._answers.pop(event.task, (None, event))
+            if yes is not None and (yes and answer.pfn == pfn) is not (ret == 0):
+                self._disagree(event, answer.seq, f"was {'' if ret == 0 else 'not '}isolated; its driver had answered otherwise")
         elif ret == 0 or kind == "putback_page_ret":
             self._isolated[pfn] = False
 

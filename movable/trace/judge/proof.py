@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS
 from movable.rules.stream.monitor import Violation
 from movable.shown import shown
 
@@ -34,6 +35,7 @@ UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
 )
 ANSWER = re.compile(r"\((\w+)\+0x\S+ <- \S+\) ret=(?!0$|0x0$)\S+$")
+MARK = re.compile(r"\bmops=(0x[0-9a-f]+)")
 MOVE = re.compile(r"\bnewpage=0x[0-9a-f]+ page=(0x[0-9a-f]+)")
 HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
 
@@ -173,6 +175,16 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
     return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
 
 
+def _untagged_elsewhere(one: Violation, text: dict[int, str]) -> str:
+    """Operations with low bits set, which are those of other marks without them: where they lie is one place."""
+    here = MARK.search(text.get(one.seqs[-1], ""))
+    if here is None:
+        return ""
+    clear = f" mops={int(here[1], 16) & ~PAGE_MAPPING_FLAGS:#x} "
+    line = next((at for at, other in text.items() if clear in other), 0)
+    return f"line {line} marks a page with the same operations and no bit set" if line else ""
+
+
 def _went_on(one: Violation, text: dict[int, str]) -> str:
     """An error that is answered to a move, after which the core goes on as with a page that has moved.
 
@@ -253,6 +265,7 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_freed_for_one_line, ()),
     (_fell, ("D17", "V1")),
     (_locked_a_line_later, ("V1", "V7", "D30")),
+    (_untagged_elsewhere, ("D4",)),
     (_went_on, ("D23", "D25", "D27", "D58")),
     (_lock_of_one_line, ("D2", "D21")),
     (_marked_after_all, ("D16",)),

@@ -411,7 +411,7 @@ class Reader(Values):
         layout.paired = True
         args: dict[str, Any] = {}
         if ret is not None:
-            if ret < 0 and means.kind == "isolate_page_ret":
+            if not 0 <= ret < 256 and means.kind == "isolate_page_ret":
                 raise Damaged(f"ret={ret} is no byte, as which the answer is recorded")
             args["ret"] = ret if means.kind != "isolate_page_ret" or ret not in (0, 1) else bool(ret)
         if frame.driver:

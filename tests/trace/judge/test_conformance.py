@@ -405,7 +405,7 @@ def test_an_extra_reference_for_a_while_is_no_leak(tmp_path: Path) -> None:
     ("rule", "event"),
     [
         ("V1", lambda: life().page("zs_isolate", 7, 0, MARKED, 2, "mode=0x8 ")),
-        ("D4", lambda: life().page("set_page_movable", 7, LOCKED, 0, 1, f"mops={OPS + 1:#x} ")),
+        ("D4", lambda: life().page("set_page_movable", 7, LOCKED, 0, 1, f"mops={OPS + 0x101:#x} ")),
         ("D21", lambda: life().mark(7).page("clear_page_movable", 7, 0, MARKED, 1)),
         ("D19", lambda: life().mark(7).release(7).mark(7).page("clear_page_movable", 7, LOCKED, 2, 1)),
         ("V13", lambda: life().page("zs_putback", 7, LOCKED, MARKED, 2)),

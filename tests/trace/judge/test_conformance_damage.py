@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,27 @@ def test_an_answer_that_the_core_has_not_heard_breaks_no_rule(answer: str, tmp_p
 
     result = changed("zsmalloc-compaction", "zs_migrate_ret", tmp_path, change)
     assert not result.broken and "goes on" in result.verdicts["D27"].reason
+
+
+@pytest.mark.parametrize(
+    ("base", "event", "before", "after", "note"),
+    [
+        ("e", "zs_isolate_ret", r" ret=1$", "", "unreadable"),
+        ("e", "zs_migrate_ret", r" ret=0$", "", "unreadable"),
+        ("e", "zs_isolate_ret", r" ret=1$", " ret=1025", "ret=1025 is no byte"),
+        ("z3", "z3_isolate_ret", r" ret=0$", " ret=3", "its driver had answered otherwise"),
+        ("a1", "set_page_movable", r" (mops=0x\w+)0 ", r" \g<1>2 ", ""),
+    ],
+)
+def test_one_field_of_a_first_line_breaks_no_rule(
+    base: str, event: str, before: str, after: str, note: str, tmp_path: Path
+) -> None:
+    lines = list(window(base, *{"e": (58000, 1600), "z3": (46000, 900), "a1": (1000, 400)}[base]))
+    at = next(at for at, line in enumerate(lines) if f": {event}: " in line and re.search(before, line))
+    lines[at] = re.sub(before, after, lines[at])
+    (tmp_path / "t.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    result = check_trace(str(tmp_path / "t.txt"))
+    assert not result.broken and note in " ".join(result.notes)
 
 
 def test_a_return_that_comes_too_late_by_its_own_time_breaks_no_rule(tmp_path: Path) -> None:
