@@ -124,14 +124,16 @@ class Host:
             self._stats = None
 
     def _answer(self, queue: VirtQueue, buffer: Any, handle: Callable[[str, Sequence[Any]], None]) -> None:
+        if self.worker is None:
+            handle(queue.name, buffer)
+            queue.complete(buffer)
+            return
+
         def answer() -> None:
             handle(queue.name, buffer)
             queue.complete(buffer)
 
-        if self.worker is None:
-            answer()
-        else:
-            self.worker.queue_work(Work(answer, f"host answers {queue.name}"))
+        self.worker.queue_work(Work(answer, f"host answers {queue.name}"))
 
     def _inflate(self, name: str, pfns: Sequence[int]) -> None:
         self._record(name, pfns)
@@ -164,7 +166,7 @@ class Host:
                     self.vm.host_discard(page)
 
     def _record(self, name: str, pfns: Sequence[int]) -> None:
-        self.messages.append(Message(name, tuple(pfns)))
+        self.messages.append(tuple.__new__(Message, (name, tuple(pfns))))  # Message(...), for each page that moves
         self.requests[name] += 1
 
     def _note(self, page: Page, text: str) -> None:

@@ -181,6 +181,8 @@ def _add_run(verbs: Verbs) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import gc
+
     from movable.lab.experiment import Options, main
     from movable.supervise.relay import MACHINE_MEMORY, MACHINE_PATIENCE, relayed, status_line
 
@@ -195,8 +197,13 @@ def _run(arguments: argparse.Namespace) -> int:
         svg=arguments.svg,
         era=arguments.era,
     )
+
+    def work() -> int:
+        gc.disable()  # the worker ends with the run, and no collection of millions of pages is of use to anybody
+        return main(options)
+
     with status_line() as show:
-        return relayed(lambda: main(options), "the run", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE, show=show)
+        return relayed(work, "the run", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE, show=show)
 
 
 def _add_drivers(verbs: Verbs) -> None:

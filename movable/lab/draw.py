@@ -90,11 +90,14 @@ def take_map(vm: VM, title: str, kinds: list[Kind], kind_of: Callable[[Page], in
     for page in vm.pages.values():
         if page._refcount <= 0:
             continue
-        size = 1 << page.order
-        kind = PROCESS if page.pfn in process else kind_of(page)
+        pfn, order = page.pfn, page.order
+        kind = PROCESS if pfn in process else kind_of(page)
         if kind is None:
-            kind = HUGE if page.order >= PAGEBLOCK_ORDER else OTHER
-        codes[page.pfn : page.pfn + size] = bytes([kind]) * size
+            kind = HUGE if order >= PAGEBLOCK_ORDER else OTHER
+        if order:
+            codes[pfn : pfn + (1 << order)] = bytes([kind]) * (1 << order)
+        else:
+            codes[pfn] = kind
     per_cell = 1 << max(0, (vm.nr_frames // CELLS_WANTED).bit_length() - 1)
     stretches = [Stretch(z.node.nid, z.name, z.start_pfn, bytes(codes[z.start_pfn : z.end_pfn])) for z in vm.zones]
     return FrameMap(title, kinds, per_cell, stretches)

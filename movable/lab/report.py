@@ -57,7 +57,7 @@ def opening(run: Run) -> Iterator[str]:
 def filled(run: Run) -> Iterator[str]:
     """Who took how much."""
     parts = [f"{driver.label} {run.held[driver.label]}" for driver in run.drivers]
-    parts.append(f"a process {len(run.process.pages)}")
+    parts.append(f"a process {len(run.process.frame_numbers)}")
     free = sum(state.free for state in run.states["filled"])
     yield f"filled   frames by owner: {', '.join(parts)}; {free} free"
 
@@ -66,7 +66,7 @@ def freed(run: Run, frames: int) -> str:
     """What was given back."""
     free = sum(state.free for state in run.states["before"])
     discarded = f", {many(run.nr_discarded, 'stored page')} discarded" if run.stores else ""
-    kept = len(run.process.pages)
+    kept = len(run.process.frame_numbers)
     swapped = f", {run.swapped} more are swapped to the store" if run.swapped else ""
     return f"freed    the process frees {many(frames, 'frame')} and keeps {kept}{swapped}{discarded}; {free} free"
 
@@ -114,7 +114,7 @@ def offlined(run: Run) -> str:
 
 def read_back(run: Run) -> Iterator[str]:
     """How reading everything back ended, and every place where data is lost."""
-    mine = len(run.process.pages)
+    mine = len(run.process.frame_numbers)
     if mine:
         yield f"read back: {many(mine, 'page')} that the process kept, no difference"
     if run.data is None:

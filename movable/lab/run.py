@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,15 +109,17 @@ class Run:
 
     def map(self, title: str) -> FrameMap:
         """Draw the machine as it is."""
-        process = {page.pfn for page in self.process.pages}
+        process = set(self.process.frame_numbers)
         self.maps.append(take_map(self.vm, title, self.kinds, partial(self.page_owner.kind_of, owners=self.owners), process))
         return self.maps[-1]
 
-    def frames_of(self, driver: Loaded) -> int:
-        """How many frames one driver has now: those that it has marked, and those that it allocated and did not mark."""
-        owners, kind, kind_of = self.owners, driver.kind, self.page_owner.kind_of
-        pages = (page for page in self.vm.pages.values() if page._refcount > 0)
-        return sum(1 << page.order for page in pages if kind_of(page, owners) == kind)
+    def held_frames(self) -> Counter[str]:
+        """How many frames each driver has now: those that it has marked, and those that it allocated and did not mark."""
+        owners, kind_of, held = self.owners, self.page_owner.kind_of, Counter[int | None]()
+        for page in self.vm.pages.values():
+            if page._refcount > 0:
+                held[kind_of(page, owners)] += 1 << page.order
+        return Counter({driver.label: held[driver.kind] for driver in self.drivers})
 
     def free(self) -> int:
         """Free frames of the whole machine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -44,8 +45,8 @@ def fill_memory(run: Run, terminal: Terminal) -> None:
     fill(run.takers, run.process, max(1, (run.vm.nr_frames // CYCLE)), run.vm.random)
     run.look("filled")
     run.stored = [store.device.stat._asdict() for store in run.stores]
-    run.process.held = len(run.process.pages)
-    run.held = {driver.label: run.frames_of(driver) for driver in run.drivers}
+    run.process.held = len(run.process.frame_numbers)
+    run.held = run.held_frames()
     run.unmarked = run.vm.nr_frames - run.free() - run.process.frames - sum(run.held.values())
     for line in report.filled(run):
         terminal.say(line)
@@ -204,7 +205,8 @@ def may_keep(run: Run, staying: list[Loaded]) -> int:
     A driver need not mark its pages, and may allocate them when nobody looks: frames of nobody known count as those of drivers that
     stay.
     """
-    marked = sum(run.frames_of(driver) for driver in staying)
+    held = run.held_frames() if staying else Counter[str]()
+    marked = sum(held[driver.label] for driver in staying)
     when_full = run.unmarked + sum(run.held[driver.label] for driver in staying) if staying else 0
     return max(marked, when_full)
 

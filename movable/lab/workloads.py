@@ -49,6 +49,8 @@ KEEPS_ONE_IN = 64
 """Of so many of its pages the process keeps one when it gives up the rest."""
 HEAP = 0x10000000
 """Where its memory begins, in bytes."""
+FIRST = HEAP // PAGE_SIZE
+"""The number of the page there."""
 
 
 SCANS = 4
@@ -79,10 +81,10 @@ class Process:
         self.tally: Counter[str] = Counter()
 
     @property
-    def pages(self) -> list[Page]:
-        """The pages that it has in memory."""
+    def frame_numbers(self) -> list[int]:
+        """The numbers of the frames that hold its pages."""
         mm = None if self.task is None else self.task.mm
-        return [] if mm is None else [self.vm.pages[pte >> PTE_SHIFT] for pte in mm.pgtable.values() if pte & PTE_THERE]
+        return [] if mm is None else [pte >> PTE_SHIFT for pte in mm.pgtable.values() if pte & PTE_THERE]
 
     def take(self, frames: int) -> None:
         """Touch ``frames`` more pages; gives up for good where there are none."""
@@ -93,17 +95,18 @@ class Process:
             if self.text:
                 do_mmap(self.task, TEXT, len(self.text) * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED)
                 self.stride = max(1, self.left // len(self.text) // 2)
-        for _ in range(min(frames, self.left)):
-            assert self.task is not None
+        task = self.task
+        for page in range(self.touched, self.touched + min(frames, self.left)):
+            assert task is not None
             try:
-                if self.touched % KEEPS_ONE_IN:
-                    self.task.touch(HEAP // PAGE_SIZE + self.touched, write=True)
+                if page % KEEPS_ONE_IN:
+                    task.touch(FIRST + page, True)
                 else:
-                    self.task.write(HEAP + self.touched * PAGE_SIZE, _number(self.touched))
+                    task.write(HEAP + page * PAGE_SIZE, _number(page))
             except OutOfMemory:
                 self.left = 0
                 return
-            self.touched += 1
+            self.touched = page + 1
             self.left -= 1
             if self.text and not self.touched % self.stride:
                 self._read_text()
@@ -116,14 +119,14 @@ class Process:
 
     def give_up(self) -> int:
         """Free all but one page in KEEPS_ONE_IN; returns how many pages were freed."""
-        before = len(self.pages)
+        before = len(self.frame_numbers)
         for first in range(0, self.touched, KEEPS_ONE_IN):
             last = min(first + KEEPS_ONE_IN, self.touched)
             if self.task is not None and last - first > 1:
                 madvise_dontneed(self.task, HEAP + (first + 1) * PAGE_SIZE, (last - first - 1) * PAGE_SIZE)
         if self.task is not None:
             self.task.user.lru_add_drain_all()  # a batch holds references
-        return before - len(self.pages)
+        return before - len(self.frame_numbers)
 
     def swap_out(self, pool: Any, count: int) -> int:
         """Let up to ``count`` of its pages go to a store on ``pool``, those that were not used for longest; how many are there."""
@@ -140,7 +143,7 @@ class Process:
     @property
     def frames(self) -> int:
         """The frames that are in use for it: its pages, and the zero page."""
-        return 0 if self.task is None else len(self.pages) + 1
+        return 0 if self.task is None else len(self.frame_numbers) + 1
 
     def compare(self) -> list[int]:
         """Read what it kept; returns the numbers of the pages that are not what it wrote."""
@@ -165,8 +168,8 @@ class Process:
         if task is not None and task.mm is not None:
             there = {vpn: pte >> PTE_SHIFT for vpn, pte in task.mm.pgtable.items() if pte & PTE_THERE}
             first = sorted(there, key=there.__getitem__)
-            text = [vpn for vpn in first if vpn < HEAP // PAGE_SIZE][:share]
-            for vpn in text + [vpn for vpn in first if vpn >= HEAP // PAGE_SIZE][:1]:
+            text = [vpn for vpn in first if vpn < FIRST][:share]
+            for vpn in text + [vpn for vpn in first if vpn >= FIRST][:1]:
                 pinned = get_user_pages(task, vpn * PAGE_SIZE, 1)
                 task.pins += pinned if isinstance(pinned, list) else []
             self.pinned = len(task.pins)
@@ -187,7 +190,7 @@ class Process:
             page = self.vm.pages.get(pfn)
             if page is None or page._flags & LRU or page._refcount != 2 or not PageAnon(page):
                 continue
-            number = page._index - HEAP // PAGE_SIZE
+            number = page._index - FIRST
             if task.mm.pgtable.get(page._index, 0) >> PTE_SHIFT == pfn and number not in self.gone:
                 madvise_dontneed(task, HEAP + number * PAGE_SIZE, PAGE_SIZE)
                 self.gone.add(number)

@@ -106,14 +106,24 @@ class Lock:
             raise VMBug("D35", f"{self} unlocked by {self.vm.current.name}, held by {holder}", "the holder to unlock")
         self._owner = None
         task.held.remove(self)
-        if self.spins:
-            task.atomic -= 1
+        task.atomic -= self.spins
 
     def __enter__(self) -> None:
-        self.lock()
+        task = self.vm._task
+        if self.vm.seam is None and self._owner is None and (self.spins or not task.atomic):
+            self._owner = task  # nobody watches, and it is free: as _take does
+            task.held.append(self)
+            task.atomic += self.spins
+        else:
+            self.lock()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None or self._owner is self.vm.current:
+        task = self._owner
+        if task is self.vm._task and self.vm.seam is None and task.held and task.held[-1] is self:
+            self._owner = None  # as unlock does
+            task.held.pop()
+            task.atomic -= self.spins
+        elif kind is None or task is self.vm.current:
             self.unlock()
 
     def __str__(self) -> str:

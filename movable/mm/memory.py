@@ -259,7 +259,8 @@ def do_anonymous_page(task: Process, vma: VMA, vpn: int, write: bool) -> int:
         if still(vma, vpn, 0):
             table[vpn] = task.user.zero_page.pfn << PTE_SHIFT | vma.page_prot | PTE_SPECIAL
         return 0
-    anon_vma_prepare(vma)
+    if vma.anon_vma is None:
+        anon_vma_prepare(vma)
     page = alloc_page_vma(task, vma, vpn, ANON_GFP)
     if page is None:
         raise _oom(task, vpn)
@@ -492,7 +493,7 @@ def zap_page_range(vma: VMA, start: int, end: int) -> None:
         if not pte & PTE_THERE or pte & PTE_SPECIAL:
             continue
         page = pages[pte >> PTE_SHIFT]
-        if not PageAnon(page):
+        if not page._mapping & PAGE_MAPPING_ANON:
             if pte & PTE_DIRTY:
                 page._flags |= DIRTY
             if pte & PTE_ACCESSED:

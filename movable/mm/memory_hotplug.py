@@ -83,11 +83,17 @@ def _whole_blocks(vm: VM, start_pfn: int, nr_pages: int, *, offline: bool) -> Zo
 
 def scan_movable_pages(vm: VM, start_pfn: int, end_pfn: int) -> int:
     """The first page in the range that looks movable or is on an LRU list, -1 when there is none."""
-    pages = vm.pages
-    for pfn in range(start_pfn, end_pfn):
+    pages, free = vm.pages, vm.zone_of(start_pfn).buddy
+    pfn = start_pfn
+    while pfn < end_pfn:
+        code = free.get(pfn)
+        if code is not None:
+            pfn += 1 << (code >> 3)
+            continue
         page = pages.get(pfn)
         if page is not None and page._refcount and (PageMovableHint(page) or page._flags & LRU):
             return pfn
+        pfn += 1
     return -1
 
 

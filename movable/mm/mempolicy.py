@@ -194,8 +194,9 @@ def nodes_point(task: Process, op: str) -> None:
 
 def alloc_page_vma(task: Process, vma: VMA, vpn: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> Page | None:
     """A page for an address of an area, by the area's policy or the task's (vma_alloc_folio)."""
-    nodes_point(task, "ar")
-    policy = get_vma_policy(vma, vpn) or task.mempolicy
+    if task.user.vm.seam is not None:
+        nodes_point(task, "ar")
+    policy = (vma.policy if vma.file is None else get_vma_policy(vma, vpn)) or task.mempolicy
     if policy is None:
         return alloc_page_nodemask(task, task.node, None, gfp)
     return alloc_page_mpol(task, policy, interleave_index(vma, vpn, task.user.era), gfp)
@@ -243,12 +244,13 @@ def alloc_page_nodemask(task: Process, nid: int, mask: int | None, gfp: int = GF
 def zone_statistics(task: Process, preferred: int, node: int) -> None:
     """Count a page for numastat: where it was wanted, where it came from, and whether that is local (zone_statistics)."""
     counts = task.user.numastat
+    taken = counts[node]
     if node == preferred:
-        counts[node][0] += 1
+        taken[0] += 1
     else:
-        counts[node][1] += 1
+        taken[1] += 1
         counts[preferred][2] += 1
-    counts[node][4 if node == task.node else 5] += 1
+    taken[4 if node == task.node else 5] += 1
 
 
 def _alloc_hard(vm: VM, order: tuple[int, ...], allowed: int, gfp: int) -> Page | None:

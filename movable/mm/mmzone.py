@@ -286,7 +286,10 @@ class AllocContext:
 
     def exhausted(self) -> bool:
         """Whether a request that may only look finds nothing: no zone has more than its min watermark."""
-        return bool(self.last) and not any(zone.nr_free > floor for zone, floor in self.last)
+        for zone, floor in self.last:
+            if zone.nr_free > floor:
+                return False
+        return bool(self.last)
 
 
 class Node:
@@ -310,8 +313,8 @@ class Node:
     @property
     def fallback(self) -> tuple[int, ...]:
         """The nodes to try, this one first: upwards, then around (build_zonelists, for equal distances)."""
-        count = len(self.vm.nodes)
-        if len(self._fallback) != count:
+        if not self._fallback:
+            count = len(self.vm.nodes)
             self._fallback = tuple((self.nid + step) % count for step in range(count))
         return self._fallback
 

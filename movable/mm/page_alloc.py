@@ -108,11 +108,8 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
             pfn = rmqueue(zone, 0, migratetype)
             if pfn < 0:
                 continue
-        try:
-            page = vm.pages[pfn]
-        except KeyError:
-            page = vm.pages[pfn] = vm.page_class(pfn, zone, vm, None)
-        if page._flags or zero:
+        page = vm.pages.get(pfn) or _first_use(vm, zone, pfn)
+        if page._flags:
             if not check_new_pages(page, 0):
                 return alloc_pages(vm, gfp, order, nid)
             prep_new_page(page, 0, gfp)
@@ -123,9 +120,17 @@ def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Pag
             lru = page._lru
             if lru.next is not lru:
                 _fresh_node(page)
+        if zero and page._state & MAPPED:
+            vm.map_page(page)[:] = ZEROS
         zone.pgalloc += 1
         return page
     return None if context.exhausted() and not vm._task.memalloc else _alloc_block(vm, gfp, 0, preferred_node(vm, nid))
+
+
+def _first_use(vm: VM, zone: Zone, pfn: int) -> Page:
+    """The page of a frame that nobody used before; made here, for an exception costs as much as the page."""
+    page = vm.pages[pfn] = vm.page_class(pfn, zone, vm, None)
+    return page
 
 
 def preferred_node(vm: VM, nid: int | None) -> Node:
@@ -257,6 +262,9 @@ def free_pages_ok(vm: VM, page: Page) -> None:
     """Take back a block whose last reference is gone (__free_pages_ok)."""
     zone = page.zone
     flags = page._flags
+    if flags & LRU_AT_FREE and page.seam is None and vm.userspace is not None:
+        vm.userspace.release_lru_page(page)
+        flags = page._flags
     if (
         page.order
         or page.seam is not None

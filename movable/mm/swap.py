@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from movable.mm.list import ListHead, list_add, list_del
-from movable.mm.page import get_page, put_page
+from movable.mm.page import FROZEN, get_page, put_page
 from movable.mm.page_flags import ACTIVE, LRU, MLOCKED, REFERENCED, SWAPBACKED, UNEVICTABLE
 
 if TYPE_CHECKING:
@@ -125,9 +125,20 @@ def lru_add_drain_cpu(user: Userspace, cpu: int) -> None:
     if not batch:
         return
     user.lru_add[cpu] = []
+    watched = user.vm.seam is not None
     for page in batch:
-        add_page_to_lru_list(page)
-        put_page(page)
+        if watched or page._refcount < 2 or page._state & FROZEN:
+            add_page_to_lru_list(page)
+            put_page(page)
+            continue
+        # Nobody watches, and the page stays: the same, unrolled.
+        flags = page._flags
+        vec = page.zone.node.lruvec or lruvec(page.zone.node)
+        which = LRU_UNEVICTABLE if flags & UNEVICTABLE else (0 if flags & SWAPBACKED else 2) + (1 if flags & ACTIVE else 0)
+        page._flags = flags | LRU
+        list_add(page._lru, vec.lists[which])
+        vec.size[which] += 1
+        page._refcount -= 1
 
 
 def lru_add_drain_all(user: Userspace) -> None:
@@ -153,10 +164,17 @@ def lru_cache_enable(user: Userspace) -> None:
 
 def release_lru_page(page: Page) -> None:
     """The last reference is gone: off the list, with the flags that belong to it (mm/swap.c, __page_cache_release)."""
-    if page._flags & LRU:
-        if not on_lru_list(page):
+    flags = page._flags
+    if flags & LRU:
+        vec = page.zone.node.lruvec
+        if vec is None or page._lru._list not in vec.lists:
             return  # a bad page, as the allocator will say
-        del_page_from_lru_list(page)
+        if page.seam is not None:
+            del_page_from_lru_list(page)
+        else:
+            vec.size[page_lru(page)] -= 1
+            page._flags = flags & ~LRU
+            list_del(page._lru)
     page._flags &= ~(ACTIVE | UNEVICTABLE | MLOCKED)
 
 

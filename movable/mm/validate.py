@@ -53,6 +53,8 @@ def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) ->
                 yield from _allocated(page, quiescent, owner_refs)
         elif page._refcount < 0:
             yield "D18", f"{page!r} has a negative reference count"
+        elif page._mapcount == -1 and not page._mapping and not page._flags and page._lru._list is None:
+            continue
         elif _stained(page) and page.pfn not in bad:
             yield "D46", f"{page!r} is free but still marked, mapped, linked or flagged"
     yield from _lists(vm)

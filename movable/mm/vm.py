@@ -209,8 +209,10 @@ class VM:
             self.map_page(to)[:] = self.map_page(source)
 
     def host_discard(self, page: Page) -> None:
-        """Give the frame's memory back to the operating system: resident memory falls, the content reads as zeros."""
-        if self._map is not None:
+        """Give the frame's memory back to the operating system: resident memory falls, the content reads as zeros.
+
+        What nobody ever looked at reads so already, and holds no memory."""
+        if self._map is not None and page._state & MAPPED:
             self._map.madvise(mmap.MADV_DONTNEED, page.pfn << PAGE_SHIFT, PAGE_SIZE)
 
     # allocation

@@ -74,7 +74,7 @@ def _replay(arguments: argparse.Namespace) -> int:
             if show:
                 print(found)
     total -= len(cases.unplayed) + len(cases.unknown)
-    result = {"era": arguments.era, noun: total, "equal": total - len(different)}
+    result = {"schema": "movable.numa.replay/1", "era": arguments.era, noun: total, "equal": total - len(different)}
     if arguments.json:
         write_json(arguments.json, result | {"different": [each.as_json() for each in different]})
     if show:
@@ -179,7 +179,7 @@ def _outcomes(arguments: argparse.Namespace) -> int:
             for row, times in found.counts.most_common()
         ]
         record = {"executions": found.executions, "complete": found.complete, "failure": found.failure, "outcomes": rows}
-        write_json(arguments.json, record)
+        write_json(arguments.json, {"schema": "movable.numa.outcomes/1", **record})
     if arguments.json != "-":
         for line in table(found):
             print(line)
@@ -214,7 +214,7 @@ def _steps(arguments: argparse.Namespace) -> int:
     if arguments.svg:
         write_text(arguments.svg, picture(life))
     if arguments.json:
-        write_json(arguments.json, life.as_json())
+        write_json(arguments.json, {"schema": "movable.numa.steps/1", **life.as_json()})
     if arguments.json != "-" and arguments.svg != "-":
         for line in table(life):
             print(line)

@@ -95,14 +95,14 @@ def test_a_process_takes_and_gives_back() -> None:
     free = vm.zones[0].nr_free
     process.take(4)
     process.take(200)
-    assert (process.left, len(process.pages), vm.zones[0].nr_free) == (0, 130, free - 131)  # and the zero page
+    assert (process.left, len(process.frame_numbers), vm.zones[0].nr_free) == (0, 130, free - 131)  # and the zero page
     assert process.give_up() == 127
-    assert len(process.pages) == 3
+    assert len(process.frame_numbers) == 3
     assert process.compare() == []
-    process.pages[1].data[0] ^= 1
+    vm.page(process.frame_numbers[1]).data[0] ^= 1
     assert process.compare() == [64]
     process.exit()
-    assert (process.pages, vm.zones[0].nr_free) == ([], free)
+    assert (process.frame_numbers, vm.zones[0].nr_free) == ([], free)
     validate_vm(vm)
 
 
@@ -110,7 +110,7 @@ def test_a_process_without_memory_gives_up() -> None:
     vm = VM(64 << 12)
     process = Process(vm, 1000)
     process.take(1000)
-    assert process.left == 0 and 32 < len(process.pages) < 64
+    assert process.left == 0 and 32 < len(process.frame_numbers) < 64
 
 
 def test_a_balloon_is_inflated_step_by_step() -> None:
@@ -198,7 +198,7 @@ def fills(seed: int, cycles: int = 50) -> tuple[Sequence[int], Process, list[Pop
 
 def test_filling_ends_with_everything_taken() -> None:
     asked, process, takers = fills(1)
-    assert process.left == 0 and len(process.pages) == 500
+    assert process.left == 0 and len(process.frame_numbers) == 500
     assert sum(asked) == 400 and [taker.left for taker in takers] == [0, 0]
     assert len(asked) > 30 and max(asked) < 40
 

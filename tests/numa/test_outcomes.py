@@ -116,7 +116,7 @@ def test_the_table_and_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert out[-1].startswith("1 outcomes in ")
     assert out[-1].endswith(": all interleavings")
     written = json.loads(record.read_text())
-    assert written["complete"] is True
+    assert (written["schema"], written["complete"]) == ("movable.numa.outcomes/1", True)
     assert written["outcomes"][0]["answers"] == {"move_pages 101 0 to 1": "1", "write 101 0": "-"}
 
 

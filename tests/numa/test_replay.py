@@ -91,6 +91,7 @@ def test_differences_are_told_and_written(tmp_path: Path, capsys: pytest.Capture
     assert out[1] == "2 of 3 programs equal"
     record = json.loads(target.read_text())
     assert (record["era"], record["programs"], record["equal"]) == ("6.1", 3, 2)
+    assert record["schema"] == "movable.numa.replay/1"
     assert record["different"][0]["field"] == "ret"
 
 

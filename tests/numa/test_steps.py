@@ -77,7 +77,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         "new": {"refs": 1, "locked": False, "content": False},
     }  # fmt: skip
     assert main(["numa", "steps", "--json", "-"]) == 0
-    assert json.loads(capsys.readouterr().out)["attempts"] == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["schema"], shown["attempts"]) == ("movable.numa.steps/1", 1)
 
 
 @pytest.mark.parametrize("wrong", [("--page", "huge"), ("--era", "5.0"), ("--svg", "/nowhere/at/all.svg")])
