@@ -17,7 +17,7 @@ from movable.rules.rule import BROKEN_ONLY, HELD_OR_BROKEN, MAY
 from movable.rules.stream.monitor import Monitor, Violation, feeder
 from movable.rules.table import RULES
 from movable.shown import shown
-from movable.trace.judge.clock_skew import TWO_TASKS, out_of_order, seen_later, text_of
+from movable.trace.judge.clock_skew import LINES_UNTIL_LEAKED, TWO_TASKS, out_of_order, seen_later, text_of
 from movable.trace.judge.gaps import Consistency, NewMark
 from movable.trace.judge.proof import MAX_WEIGHED, doubts, lines_of
 from movable.trace.judge.visible import missing
@@ -32,8 +32,6 @@ MAX_SECOND_LOOKS = 1000
 """Findings of one rule that are looked at again, where the order of lines may have made them."""
 PASSED, NOT_PASSED, NOTHING_PROVEN = "passed", "not passed", "nothing proven"
 """How a judgement may end."""
-LINES_UNTIL_LEAKED = 500
-"""Lines after a migration before an old page that was never freed counts as leaked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +139,17 @@ def check_source(
     source: Source, *, era: str | None = None, vmemmap_base: int | None = None, driver: str | None = None
 ) -> Result:
     """Judge a trace that is open already; parameters and errors as for ``check_trace``."""
-    drivers: dict[int, str] = {}
-    if driver is not None:
-        scout = Reader(source, era=era, vmemmap_base=vmemmap_base)
-        for _ in scout.events():
-            pass
-        driver, drivers = _known(driver, scout), scout.drivers
-    reader, monitor = _judge(source, era, vmemmap_base, driver, drivers)
+    wanted = None if driver is None else Wanted(driver_of(driver))
+    reader, monitor = _judge(source, era, vmemmap_base, wanted)
     if reader.layout != monitor.era and not reader.simulated:
-        reader, monitor = _judge(source, reader.layout, vmemmap_base, driver, drivers)
+        era = reader.layout
+        reader, monitor = _judge(source, era, vmemmap_base, wanted)
+    if wanted is not None and not wanted.right_in(reader):
+        reader, monitor = _judge(source, era, vmemmap_base, wanted)
     result = Result(
         source.name,
         monitor.era,
-        driver or "",
+        "" if wanted is None else wanted.name,
         sorted(set(reader.drivers.values())),
         reader.line,
         reader.lost,
@@ -163,16 +159,6 @@ def check_source(
     )
     _add_verdicts(result, reader, monitor)
     return result
-
-
-def _known(driver: str, reader: Reader) -> str:
-    """The name of a driver as events carry it. Raises UsageError for one that the trace does not show."""
-    name = driver_of(driver)
-    seen = sorted(set(reader.drivers.values()))
-    if name not in seen:
-        others = f"it shows {', '.join(seen)}" if seen else "it shows no callback of any driver"
-        raise UsageError(f"{reader.source.name}: no pages of driver {driver!r}; {others}")
-    return name
 
 
 def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
@@ -243,17 +229,15 @@ class _TraceMonitor(Monitor):
                 self.leaks.append(Violation("D18", text, tuple(sorted(life.milestones())), life.pfn, ""))
 
 
-def _judge(
-    source: Source, era: str | None, base: int | None, driver: str | None, drivers: dict[int, str]
-) -> tuple[Reader, _TraceMonitor]:
+def _judge(source: Source, era: str | None, base: int | None, wanted: Wanted | None) -> tuple[Reader, _TraceMonitor]:
     reader = Reader(source, era=era, vmemmap_base=base, every_unlock=False)
     events = reader.events()
     first = next(events, None)
     if first is not None:
         events = chain((first,), events)  # by now the header has been read
     monitor = _TraceMonitor(era or ("4.19" if reader.simulated else reader.layout), reader.simulated)
-    if driver is not None:
-        events = _pages_of(driver, drivers, events)
+    if wanted is not None:
+        events = wanted.pages(reader, events)
     feed = monitor.feed
     agrees = monitor.consistency.feed
     if reader.simulated:
@@ -267,27 +251,51 @@ def _judge(
     monitor.find_leaks(reader.line)
     consistency = monitor.consistency
     if consistency.found:
-        explained = out_of_order(reader.again(), (one[:3] for one in consistency.found))
+        explained = out_of_order(reader, (one[:3] for one in consistency.found))
         consistency.found = [one for one in consistency.found if one[0] not in explained]
         monitor.contradictions = consistency.holes - len(explained) if consistency.found else 0
     monitor.holes = reader.holes + monitor.contradictions
     return reader, monitor
 
 
-def _pages_of(driver: str, drivers: dict[int, str], events: Iterable[Event]) -> Iterator[Event]:
-    """The events about pages of one driver, and those about no page."""
-    mine: set[int] = set()
-    for event in events:
-        pfn, mapping = event.pfn, event.mapping
-        ops = event.args.get("ops") if event.kind == "set_page_movable" else None
-        if ops is None and mapping > PAGE_MAPPING_FLAGS and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE:
-            ops = mapping - PAGE_MAPPING_MOVABLE
-        if ops is not None:
-            (mine.add if drivers.get(ops) == driver else mine.discard)(pfn)
-        if pfn < 0 or pfn in mine:
-            yield event
-        if event.kind == "free_page":
-            mine.discard(pfn)
+class Wanted:
+    """The driver whose pages are to be judged.
+
+    Whose operations are whose is known from their first callback only, which may come long after a page was marked. Until then they
+    count as the driver's; where that was wrong, the trace is judged again, with what was learned.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._known: dict[int, str] | None = None
+        self._taken: set[tuple[int, bool]] = set()
+
+    def pages(self, reader: Reader, events: Iterable[Event]) -> Iterator[Event]:
+        """The events about pages of the driver, and those about no page."""
+        mine: set[int] = set()
+        drivers, unknown = (reader.drivers, self.name) if self._known is None else (self._known, "")
+        for event in events:
+            pfn, mapping = event.pfn, event.mapping
+            ops = event.args.get("ops") if event.kind == "set_page_movable" else None
+            if ops is None and mapping > PAGE_MAPPING_FLAGS and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE:
+                ops = mapping - PAGE_MAPPING_MOVABLE
+            if ops is not None:
+                ours = drivers.get(ops, unknown) == self.name
+                self._taken.add((ops, ours))
+                (mine.add if ours else mine.discard)(pfn)
+            if pfn < 0 or pfn in mine:
+                yield event
+            if event.kind == "free_page":
+                mine.discard(pfn)
+
+    def right_in(self, reader: Reader) -> bool:
+        """Whether every page was taken for whose it is. Raises UsageError for a driver that the trace does not show."""
+        seen = reader.drivers
+        if self.name not in seen.values():
+            others = f"it shows {', '.join(sorted(set(seen.values())))}" if seen else "it shows no callback of any driver"
+            raise UsageError(f"{reader.source.name}: no pages of driver {self.name!r}; {others}")
+        self._known = dict(seen)
+        return all((seen.get(ops) == self.name) == ours for ops, ours in self._taken)
 
 
 # --- verdicts ---
@@ -320,7 +328,7 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
     if reader.simulated:
         return violations
     suspicious = [(one.seqs[-1], one.pfn, one.task) for id in TWO_TASKS for one in violations.get(id, ())]
-    explained = out_of_order(reader.again(), suspicious)
+    explained = out_of_order(reader, suspicious)
     if explained:
         for id in TWO_TASKS & violations.keys():
             real = [one for one in violations[id] if one.seqs[-1] not in explained]
@@ -329,7 +337,7 @@ def _weighed(reader: Reader, monitor: _TraceMonitor) -> dict[str, list[Violation
             if not real:
                 del violations[id]
     if monitor.leaks:
-        later = seen_later(reader.again(), monitor.leaks[:FINDINGS_SHOWN])
+        later = seen_later(reader, monitor.leaks[:FINDINGS_SHOWN])
         proven = [replace(one, seqs=(*one.seqs, *later.get(one.pfn, ()))) for one in monitor.leaks]
         violations["D18"] = violations.get("D18", []) + proven
     return violations

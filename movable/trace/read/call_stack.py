@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
+
 from movable.trace.read.vocabulary import UNSEEN
 
 STACK_LIMIT = 64
 """Calls open in one task; more means that returns are missing."""
+NOTE_EVERY = 500
+"""Lines after which open calls are noted again."""
 
 
 class Frame:
@@ -67,3 +72,23 @@ class Task:
         for frame in self.stack[index:]:
             self.unpaired[frame.call] = self.unpaired.get(frame.call, 0) + 1
         del self.stack[index:]
+
+
+class OpenCalls:
+    """The calls that were open at some lines, so that a trace can be looked at from there on."""
+
+    def __init__(self) -> None:
+        self._notes: list[tuple[int, dict[str, tuple[str, tuple[Frame, ...]]]]] = [(0, {})]
+
+    def note(self, line: int, tasks: dict[str, Task]) -> None:
+        """Remember what tasks, by PID, are inside of behind this line, unless that was done a little before."""
+        if line >= self._notes[-1][0] + NOTE_EVERY:
+            self._notes.append((line, {pid: (task.name, tuple(task.stack)) for pid, task in tasks.items() if task.stack}))
+
+    def before(self, line: int) -> tuple[int, dict[str, Task]]:
+        """The last line before this one at which they are known, and the tasks as they were then."""
+        at, known = self._notes[max(0, bisect_right(self._notes, line, key=itemgetter(0)) - 1)]
+        tasks = {pid: Task(name) for pid, (name, _) in known.items()}
+        for pid, (_, stack) in known.items():
+            tasks[pid].stack = list(stack)
+        return at, tasks

@@ -17,7 +17,7 @@ from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
-from movable.trace.read.call_stack import Frame, Task
+from movable.trace.read.call_stack import Frame, OpenCalls, Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, unknown_era
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
@@ -113,6 +113,7 @@ class Reader(Values):
         self._tasks: dict[str, Task] = {}
         self._by_pid: dict[str, Task] = {}
         self._returning: set[str] = set()
+        self.open_calls = OpenCalls()
         self.model_events = ModelEvents(self)
 
     def again(self) -> Reader:
@@ -204,6 +205,7 @@ class Reader(Values):
         whole = chain(first, blocks)
         for block in whole if self.is_model else self._in_known_words(whole):
             before = self.odd
+            self.open_calls.note(self.line, self._by_pid)
             yield from read(block)
             barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
             if barren > MAX_BYTES_WITHOUT_EVENTS:

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from movable.errors import UsageError
 
@@ -35,6 +36,10 @@ MAX_RATIO = 250
 """Times its size that compressed text may unpack to; traces unpack to less than fifty times theirs."""
 RATIO_FROM = 64 << 20
 """Bytes unpacked from which that is looked at."""
+RESUMPTION_BYTES = 1 << 20
+"""After so many unpacked bytes the state of unpacking is kept, so that it can go on from there; of a large file, after more."""
+MAX_RESUMPTIONS = 64
+"""States of unpacking that are kept; each takes up to 170 KB."""
 
 Progress = Callable[[int, int], None]
 """Called with bytes read and bytes in total (0 where unknown)."""
@@ -55,11 +60,20 @@ def first_blocks(blocks: Iterator[list[str]]) -> tuple[list[list[str]], str]:
     return first, start
 
 
+class Resumption(NamedTuple):
+    """A place where unpacking can go on: bytes unpacked and packed so far, packed ones that are still to do, and the state."""
+
+    unpacked: int
+    packed: int
+    data: bytes
+    inflater: Any
+
+
 class Source:
-    """One trace, readable more than once. A context manager.
+    """One trace, read from its beginning to its end; what was read can be looked up. A context manager.
 
     ``path`` is a file, or ``-`` for standard input. What can be read only once (standard input, a pipe, a file that the kernel
-    makes up) is kept in a temporary file, so that the lines that prove a finding can be read again; unless ``again`` is False.
+    makes up) is kept in a temporary file, so that the lines that prove a finding can be looked up; unless ``again`` is False.
     ``progress`` hears how far the reading has come. Raises UsageError for a file that cannot be read.
     """
 
@@ -69,6 +83,10 @@ class Source:
         self.progress = progress
         self._spool: IO[bytes] | None = None
         self._total = 0
+        self._places: list[tuple[int, int]] = []
+        self._resumptions: list[Resumption] = []
+        self._resumption_bytes = RESUMPTION_BYTES
+        self._reported = self._looking = False
         if path != "-":
             self._check_file(Path(path))
         self._streamed = not self._total
@@ -107,19 +125,54 @@ class Source:
     def blocks(self) -> Iterator[list[str]]:
         """The lines, in lists of some thousand, without their ends. Raises UsageError for input that is no text."""
         tail = ""
-        number = -1
+        number, line, read = -1, 1, 0
+        self._looking = False
+        self._places.clear()
         for number, block in enumerate(self._plain()):
             if not number:
                 self._check_text(block)
+            if not self._places or read - self._places[-1][1] >= BLOCK:
+                self._places.append((line, read - len(tail)))
             lines = (tail + block.decode("latin-1")).split("\n")
             tail = lines.pop()
             if len(tail) > LONGEST_LINE:
                 raise UsageError(f"{self.name}: a line of more than {LONGEST_LINE} bytes; this is no ftrace text; {RECORD_HINT}")
+            line, read = line + len(lines), read + len(block)
             yield lines
         if tail:
             yield [tail]
         if number < 0:
             raise UsageError(f"{self.name}: the trace is empty; {RECORD_HINT}")
+
+    def blocks_from(self, line: int) -> Iterator[tuple[int, list[str]]]:
+        """Of what ``blocks`` has read: the lines from a little before ``line`` on, each list with the number of its first line."""
+        self._looking = True
+        first, start = self._places[max(0, bisect_right(self._places, (line, sys.maxsize)) - 1)]
+        tail = ""
+        for block in self._plain_from(start):
+            lines = (tail + block.decode("latin-1")).split("\n")
+            tail = lines.pop()
+            if lines:
+                yield first, lines
+            first += len(lines)
+        if tail:
+            yield first, [tail]
+
+    def far(self, line: int, other: int) -> bool:
+        """Whether it is better to look ``other`` up than to read on from ``line`` to it."""
+        apart = bisect_right(self._places, (other, sys.maxsize)) - bisect_right(self._places, (line, sys.maxsize))
+        return apart > (self._resumption_bytes // BLOCK if self._resumptions else 1)
+
+    def _plain_from(self, start: int) -> Iterator[bytes]:
+        """The text from a byte on."""
+        if self._resumptions:
+            at = max(one for one in range(len(self._resumptions)) if self._resumptions[one].unpacked <= start)
+            unpacked, packed, data, inflater = self._resumptions[at]
+            yield from _behind(self._inflated(inflater.copy(), data, self._raw(packed), unpacked, packed), start - unpacked)
+        elif self._reported:
+            yield from _behind(self._plain(), start)
+        else:
+            yield from self._raw(start)
 
     def _check_text(self, block: bytes) -> None:
         if b"\0" in block[:4096]:
@@ -134,22 +187,25 @@ class Source:
                 break
             first += more
         if first.startswith(TRACE_DAT_MAGIC):
+            self._reported = True
             yield from self._report(first, raw)
         elif first.startswith(GZIP_MAGIC):
-            yield from self._gunzip(first, raw)
+            yield from self._inflated(zlib.decompressobj(wbits=31), first, raw, 0, len(first))
         else:
             yield first
             yield from raw
 
-    def _raw(self) -> Iterator[bytes]:
-        """The bytes as they are: from the copy, where there is one with something in it, else from the file or standard input."""
+    def _raw(self, start: int = 0) -> Iterator[bytes]:
+        """The bytes from one on: of the copy, where there is one with something in it, else of the file or standard input."""
         if self._spool is not None and self._spool.seek(0, 2):
-            self._spool.seek(0)
-            yield from self._counted(self._spool)
+            self._spool.seek(start)
+            yield from self._counted(self._spool, start)
             return
         try:
             with self._open() as stream:
-                for block in self._counted(stream):
+                if start:
+                    stream.seek(start)
+                for block in self._counted(stream, start):
                     if self._spool is not None:
                         self._keep(block)
                     yield block
@@ -169,22 +225,20 @@ class Source:
             raise UsageError("standard input is closed; give a trace file, or a trace on standard input")
         return nullcontext(sys.stdin.buffer)
 
-    def _counted(self, stream: IO[bytes]) -> Iterator[bytes]:
-        done = 0
+    def _counted(self, stream: IO[bytes], done: int) -> Iterator[bytes]:
         read = getattr(stream, "read1", stream.read)
         while block := read(BLOCK):
             done += len(block)
-            if self.progress is not None:
+            if self.progress is not None and not self._looking:
                 self.progress(done, self._total)
             yield block
 
-    def _gunzip(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
-        """Uncompressed blocks of bounded size; several gzip members in a row are one text."""
-        inflater = zlib.decompressobj(wbits=31)
-        data = first
-        packed, unpacked = len(first), 0
+    def _inflated(self, inflater: Any, data: bytes, raw: Iterator[bytes], unpacked: int, packed: int) -> Iterator[bytes]:
+        """Uncompressed blocks of bounded size; several gzip members in a row are one text. The numbers are of bytes before."""
         try:
             while data:
+                if not self._resumptions or unpacked - self._resumptions[-1].unpacked >= self._resumption_bytes:
+                    self._keep_state(Resumption(unpacked, packed, data, inflater.copy()))
                 out = inflater.decompress(data, BLOCK)
                 unpacked += len(out)
                 if unpacked > RATIO_FROM and unpacked > MAX_RATIO * packed:
@@ -209,6 +263,13 @@ class Source:
         if not inflater.eof:
             raise UsageError(f"{self.name}: the gzip data ends too early; copy the recording once more, whole")
 
+    def _keep_state(self, state: Resumption) -> None:
+        """A place where unpacking can go on; where there are too many, each other one is forgotten."""
+        self._resumptions.append(state)
+        if len(self._resumptions) > MAX_RESUMPTIONS:
+            del self._resumptions[1::2]
+            self._resumption_bytes *= 2
+
     def _report(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
         """What ``trace-cmd report`` says about a trace.dat."""
         program = shutil.which("trace-cmd")
@@ -232,3 +293,11 @@ class Source:
                 errors.seek(0)
                 words = errors.read(200).decode("latin-1").split("\n")[0]
                 raise UsageError(f"{self.name}: trace-cmd report failed ({words}); is the file whole?")
+
+
+def _behind(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """What comes after the first ``count`` bytes."""
+    for block in blocks:
+        if count < len(block):
+            yield block[count:]
+        count = max(0, count - len(block))

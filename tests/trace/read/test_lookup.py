@@ -1,0 +1,73 @@
+"""A part of a trace that was read is looked up: the same lines and the same events, wherever they lie and however they came."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from movable.trace.judge.clock_skew import text_of
+from movable.trace.judge.conformance import check_trace
+from movable.trace.read import source as source_file
+from movable.trace.read.ftrace import Reader
+from movable.trace.read.lookup import Part
+from movable.trace.read.source import Source
+from tests.trace.mutants import window
+from tests.trace.recordings import TRACES
+
+LINES = window("z3", 20000, 4000)
+TEXT = ("\n".join(LINES) + "\n").encode("latin-1")
+
+
+@pytest.fixture(params=["plain", "gzip", "members", "standard input"])
+def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+    """The lines as they may come; unpacking can go on from several places."""
+    monkeypatch.setattr(source_file, "RESUMPTION_BYTES", source_file.BLOCK)
+    monkeypatch.setattr(source_file, "MAX_RESUMPTIONS", 5)
+    half = len(TEXT) // 2
+    members = gzip.compress(TEXT[:half]) + gzip.compress(TEXT[half:])
+    data = {"plain": TEXT, "members": members}.get(request.param, gzip.compress(TEXT))
+
+    class Stdin:
+        buffer = io.BytesIO(data)
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    (tmp_path / "trace").write_bytes(data)
+    return Source("-" if request.param == "standard input" else str(tmp_path / "trace"))
+
+
+def test_lines_and_events_are_found_again(source: Source) -> None:
+    with source:
+        reader = Reader(source)
+        whole = list(reader.events())
+        for wanted in ({1}, {len(LINES)}, {5, 6, 3000, 3999}, set(range(1, len(LINES), 7)), {len(LINES) + 9}):
+            assert text_of(source, wanted) == {line: LINES[line - 1].strip() for line in wanted if line <= len(LINES)}
+        for line in (1, 700, 2500, 3990):
+            part = Part(reader, line)
+            assert [event for event in part.events() if event.seq >= line] == [event for event in whole if event.seq >= line]
+            assert part.stamp == reader.stamp
+
+
+@pytest.mark.parametrize(
+    ("name", "driver", "broken"),
+    [("bad/mode_11", None, True), ("bad/mode_02", None, True), ("bad/mode_00", None, False), ("bad/mode_11", "bad", True)],
+)
+def test_a_trace_is_read_once(name: str, driver: str | None, broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is found; what proves it is looked up, and a driver's first callback is read ahead."""
+    read: list[int] = []
+    blocks = Source.blocks
+
+    def counted(self: Source) -> Iterator[list[str]]:
+        for block in blocks(self):
+            read.append(len(block))
+            yield block
+
+    path = str(TRACES / name / "trace.txt.gz")
+    monkeypatch.setattr(Source, "blocks", counted)
+    result = check_trace(path, driver=driver)
+    assert bool(result.broken) is broken
+    assert result.lines <= sum(read) < 1.5 * result.lines
