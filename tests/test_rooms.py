@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from movable.cli import build_parser
 from movable.rules.table import ALL_RULES, declared_in
 
 ROOT = Path(__file__).parents[1]
@@ -35,3 +39,48 @@ def test_each_rule_has_its_file_on_the_page() -> None:
 def test_every_room_is_on_the_page() -> None:
     rooms = {path.name for path in (ROOT / "movable").iterdir() if (path / "__init__.py").is_file()}
     assert len(ROWS) > 20 and not {room for room in rooms if f"`movable/{room}`" not in PAGE}
+
+
+def test_the_kernels_files_lead_to_ours() -> None:
+    """By what the first paragraph of each file of the memory says it mirrors."""
+    ours: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "movable" / "mm").glob("*.py")):
+        head = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+        for name in re.findall(r"[\w./-]+/[\w./-]+\.[ch]\b", head):
+            ours.setdefault(name, []).append(path.name)
+    told = {name: f"{Path(name).stem.replace('-', '_')}.py" for name in ours}
+    unlike = [(name, files) for name, files in sorted(ours.items()) if files != [told[name]]]
+    rows = [f"| `{name}` | {' '.join(f'`{file}`' for file in files)} |" for name, files in unlike]
+    assert "\n".join(["| in the kernel | here |", "|---|---|", *rows]) + "\n\n" in PAGE
+
+
+def commands(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command with its parser."""
+    inner = next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)
+    if inner is None:
+        yield name, parser
+    for word, below in inner.choices.items() if inner is not None else ():
+        yield from commands(below, f"{name} {word}")
+
+
+def test_every_command_leads_to_its_file() -> None:
+    rows = re.findall(r"^\| `(movable[\w ]+)` \| `(\S+)` \| `(\S+)` \|$", PAGE, re.MULTILINE)
+    runs = {name: inspect.getsourcefile(parser.get_default("run")) for name, parser in commands(build_parser(), "movable")}
+    assert {name: file for name, file, _ in rows} == {name: str(Path(run or "").relative_to(ROOT)) for name, run in runs.items()}
+    assert not [work for _, _, work in rows if not (ROOT / work).is_file()]
+
+
+def test_names_that_stand_in_several_rooms() -> None:
+    """Of the files that the table names it has every folder."""
+    table = PAGE.split("## One name in several rooms")[1].split("## ")[0]
+    named: list[str] = []
+    folders: dict[str, set[Path]] = {}
+    for row in table.splitlines()[4:]:
+        first, where = row.split("|")[1:3] if row.startswith("|") else ("", "")
+        named = re.findall(r"`(\w+\.py)`", first) or named
+        for name in named:
+            folders.setdefault(name, set()).update(ROOT / folder for folder in re.findall(r"`(\S+)`", where))
+    assert len(folders) > 3
+    for name, there in folders.items():
+        found = {path.parent for room in ("movable", "drivers") for path in (ROOT / room).rglob(name)}
+        assert found <= there, name
