@@ -17,7 +17,8 @@ from movable.errors import UsageError
 from movable.rules.rule import HELD_OR_BROKEN, NOTHING
 from movable.rules.stream.monitor import Monitor
 from movable.rules.table import RULES
-from movable.trace.judge.conformance import LINES_UNTIL_LEAKED, Result, check_trace
+from movable.trace.judge.clock_skew import LINES_UNTIL_LEAKED
+from movable.trace.judge.conformance import Result, check_trace
 from movable.trace.judge.gaps import Consistency
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
