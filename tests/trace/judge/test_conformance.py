@@ -6,7 +6,6 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +56,6 @@ RIGHT = sorted({*WHOLE, *EXCERPTS} - {*WRONG, ADVICE})
 
 def check(folder: str, **options: Any) -> Result:
     return check_trace(str(TRACES / folder / "trace.txt.gz"), **options)
-
-
-@pytest.mark.parametrize(("folder", "times"), [("a1", 1), ("bad/mode_00", 1), ("bad/mode_05", 2), ("bad/mode_11", 2)])
-def test_a_trace_is_read_once_and_once_more_to_quote_what_was_found(
-    folder: str, times: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readings: list[Source] = []
-    blocks = Source.blocks
-
-    def noted(source: Source) -> Iterator[list[str]]:
-        readings.append(source)
-        return blocks(source)
-
-    monkeypatch.setattr(Source, "blocks", noted)
-    check(folder)
-    assert len(readings) == times
 
 
 def written(script: Script, folder: Path, **options: Any) -> Result:
