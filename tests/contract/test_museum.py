@@ -170,6 +170,12 @@ def test_the_page_lists_every_exhibit() -> None:
     assert page.read_text() == render_markdown(), f"write it again: {again}"
 
 
+def test_the_page_of_what_was_tried_counts_the_exhibits() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text()
+    assert f"| museum pieces | {len(EVERY)}, " in page
+    assert f"| twins of the museum's races | {len(EVERY) - len(EXHIBITS)} twins, " in page
+
+
 def test_an_unknown_exhibit_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["museum", "Q77"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
