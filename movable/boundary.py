@@ -6,6 +6,7 @@ the product's, and the line says so.
 
 from __future__ import annotations
 
+import errno
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,6 +16,11 @@ from movable.errors import MovableError, UsageError
 from movable.introspection import inward
 from movable.shown import said, shown
 
+SCARCE = {
+    errno.ENOENT: "the folder that the command was started in is gone",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN), "the system has none left of what this needs"),
+}
+"""What errors of the system about no file say."""
 _HERE = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
@@ -26,10 +32,12 @@ def complaint(error: BaseException) -> tuple[str, int]:
         return (f"{place}: " if place else "") + shown(error, 2000), 2 if isinstance(error, UsageError) else 1
     if isinstance(error, OSError) and error.filename is not None:
         return shown(f"{said(error.filename)}: {error.strerror or type(error).__name__}"), 2
+    place = place_of(error)
+    if isinstance(error, OSError) and error.errno in SCARCE and not place:
+        return f"{SCARCE[error.errno]}: {error.strerror}", 2
     kind = type(error).__name__
     what = "it ends the program" if isinstance(error, SystemExit) else said(error)
     words = f"{kind}: {what}" if what else kind
-    place = place_of(error)
     if place:
         return f"{place}: {shown(words)}", 2
     inside = _innermost(error.__traceback__, own=True)

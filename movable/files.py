@@ -1,4 +1,4 @@
-"""Writes results: whole or not at all, to a file or to standard output."""
+"""Writes results: whole or not at all, to a file or to standard output; and reads texts, up to a limit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,58 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from movable.errors import MovableError, UsageError
 
 PART = ".movable-"
 """How the name of a file begins that is not whole yet."""
+MAX_LINE = 4 << 20
+"""Characters of a line of a record: what has none may be without end, or take all memory once it is unpacked."""
+MAX_TEXT = 64 << 20
+"""Characters of a text that is read whole."""
+
+
+@contextmanager
+def about(path: str) -> Iterator[None]:
+    """An error of the system's inside the block that names no file is about this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = error.filename or path
+        raise
+
+
+@contextmanager
+def unpacked(path: str) -> Iterator[IO[str]]:
+    """The text of a file, plain or gzipped. Raises OSError about ``path``; in the block what `gzip` raises for damage."""
+    import gzip  # here: few commands need it
+
+    with about(path):
+        with Path(path).open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", encoding="utf-8") if packed else Path(path).open(encoding="utf-8") as stream:
+            yield stream
+
+
+def lines_of(stream: IO[str], name: str) -> Iterator[str]:
+    """The lines of a text. Raises UsageError for one of more than MAX_LINE characters."""
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise UsageError(f"{name}, line {number}: more than {MAX_LINE >> 20} MiB in one line; this is no such file")
+        yield line
+
+
+def text_of(path: str) -> str:
+    """A whole text. Raises UsageError for more than MAX_TEXT characters."""
+    with about(path), Path(path).open() as stream:
+        text = stream.read(MAX_TEXT + 1)
+    if len(text) > MAX_TEXT:
+        raise UsageError(f"{path}: more than {MAX_TEXT >> 20} MiB; this is no such file")
+    return text
 
 
 @contextmanager
@@ -128,8 +174,13 @@ def may_write(path: Path) -> bool:
 
 def abandon_stdout() -> None:
     """What is still buffered cannot be written, and must not be tried again at exit."""
+    abandon(sys.stdout)
+
+
+def abandon(stream: Any) -> None:
+    """The same of any stream."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):  # a stream without a descriptor has nothing to do at exit
         pass
 

@@ -142,16 +142,33 @@ def html_page(title: str, body: str, style: str = "") -> str:
     )
 
 
-class VisibleStream:
-    """A stream to people: text that is written to it is made visible. ``stream`` is the one below."""
+STANDARD_OUTPUT = "standard output"
+"""The name of the file in errors of that stream."""
 
-    def __init__(self, stream: Any) -> None:
+
+class VisibleStream:
+    """A stream to people: text that is written to it is made visible. ``stream`` is the one below; its errors have a ``name``."""
+
+    def __init__(self, stream: Any, name: str = "") -> None:
         self.stream = stream
+        self._name = name or None
 
     def write(self, text: str) -> int:
         """As of any stream."""
-        self.stream.write(visible(text))
+        try:
+            self.stream.write(visible(text))
+        except OSError as error:
+            error.filename = self._name
+            raise
         return len(text)
+
+    def flush(self) -> None:
+        """As of any stream."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            error.filename = self._name
+            raise
 
     def writelines(self, lines: Iterable[str]) -> None:
         """As of any stream."""
@@ -171,7 +188,7 @@ def below(stream: Any) -> Any:
 def visible_streams() -> Iterator[None]:
     """Standard output and standard error show what they are given; as they were afterwards."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = VisibleStream(below(before[0])), VisibleStream(below(before[1]))
+    sys.stdout, sys.stderr = VisibleStream(below(before[0]), STANDARD_OUTPUT), VisibleStream(below(before[1]), "standard error")
     try:
         yield
     finally:

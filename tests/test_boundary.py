@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,18 @@ def test_what_is_typed_wrong_is_said_by_its_verb(words: list[str], said: str, ca
         code = int(str(ended.code))
     error = capsys.readouterr().err
     assert code == 2 and error.startswith(said) and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("/dev/zero", "/dev/zero(, line 1)?: more than [0-9]+ MiB"), ("/proc/self/mem", "/proc/self/mem: Input/output error")],
+)
+@pytest.mark.parametrize(
+    "command",
+    ["numa replay", "numa run", "numa outcomes", "lab answers", "check docs.drivers.ring:Ring --examples 1 --diff"],
+)
+def test_a_file_without_end_or_that_cannot_be_read(
+    command: str, file: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), file]) == 2
+    assert re.fullmatch(f"movable: {words}[^\n]*\n", capsys.readouterr().err)

@@ -48,6 +48,7 @@ def test_standard_output_that_is_closed(command: str) -> None:
 def test_standard_output_that_is_full() -> None:
     code, err = run(COMMANDS["summary"], ">/dev/full")
     assert code == 1 and err == "movable: standard output: No space left on device\n"
+    assert run(["rules", "D999"], "2>/dev/full") == (2, "")
 
 
 def test_a_folder_that_is_gone_and_no_more_files_are_not_about_standard_output() -> None:

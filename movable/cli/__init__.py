@@ -6,7 +6,6 @@ Exit codes: 0 fine, 1 the run found something wrong, 2 bad usage or bad input, 1
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
 
 Run = Callable[[argparse.Namespace], int]
-NOT_OF_OUTPUT = {
-    errno.ENOENT: "the folder that the command was started in is gone",
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN), "the system has none left of what this needs"),
-}
-"""Errors about no file that are not about standard output either."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_verb(arguments: argparse.Namespace) -> int:
     """The one boundary: whatever a command raises ends here."""
     from movable.files import abandon_stdout
+    from movable.shown import STANDARD_OUTPUT
 
     run: Run = arguments.run
     try:
@@ -64,26 +59,22 @@ def _run_verb(arguments: argparse.Namespace) -> int:
     except BaseException as error:
         if arguments.debug:
             raise
-        if isinstance(error, OSError) and error.filename is None and not _from_an_authors_line(error):
-            if error.errno in NOT_OF_OUTPUT:
-                return _complain(f"{NOT_OF_OUTPUT[error.errno]}: {error.strerror}", 2)
+        if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT:
             abandon_stdout()
-            return _complain(f"standard output: {error.strerror or error}", 1)
+            return _complain(f"{STANDARD_OUTPUT}: {error.strerror or error}", 1)
         from movable.boundary import complaint
 
         return _complain(*complaint(error))
 
 
-def _from_an_authors_line(error: OSError) -> bool:
-    """Whether an author's line raised it: of the product's own, those without a file are about standard output."""
-    from movable.boundary import place_of
-
-    return bool(place_of(error))
-
-
 def _complain(what: str, code: int) -> int:
     """Say what is wrong in one line, whatever names it holds."""
-    print("movable:", "\\n".join(what.splitlines()), file=sys.stderr)
+    from movable.files import abandon
+
+    try:
+        print("movable:", "\\n".join(what.splitlines()), file=sys.stderr, flush=True)
+    except OSError:  # nobody can hear it, and the exit code says it
+        abandon(sys.stderr)
     return code
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from movable.errors import UsageError
-from movable.files import check_place, write_json, write_text
+from movable.files import about, check_place, lines_of, write_json, write_text
 
 if TYPE_CHECKING:
     from movable.cli.verbs import Verbs
@@ -128,7 +128,7 @@ def _script(name: str) -> Iterator[TextIO]:
     if name == "-" and sys.stdin is None:
         raise UsageError("standard input is closed; give a script")
     try:
-        with nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8") as stream:
+        with about(name), nullcontext(sys.stdin) if name == "-" else open(name, encoding="utf-8") as stream:
             yield stream
     except UnicodeDecodeError:
         raise UsageError(f"{name}: is no text; give a script of commands") from None
@@ -144,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     shell = Shell(VM(_bytes_of(arguments), nodes=arguments.nodes, era=arguments.era))
     with _script(arguments.script) as stream:
-        for line in shell.run(stream, arguments.script):
+        for line in shell.run(lines_of(stream, arguments.script), arguments.script):
             print(line)
     return 0
 
@@ -171,7 +171,7 @@ def _outcomes(arguments: argparse.Namespace) -> int:
     if arguments.json:
         check_place(arguments.json)
     with _script(arguments.script) as stream:
-        lines = stream.read().splitlines()
+        lines = [line.rstrip("\n") for line in lines_of(stream, arguments.script)]
     found = Search(lines, arguments.script, _bytes_of(arguments), arguments.nodes, arguments.era).run(arguments.executions)
     if arguments.json:
         rows = [

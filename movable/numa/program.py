@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from movable.errors import UsageError
+from movable.files import lines_of, unpacked
 
 Record = TypeVar("Record")
 Value = TypeVar("Value")
@@ -236,20 +235,14 @@ def read_records(path: str, parse: Callable[[dict[str, Any]], Record]) -> Iterat
     if path == "-":
         yield from _records(path, sys.stdin, parse)
         return
-    with _open(path) as stream:
+    with unpacked(path) as stream:
         yield from _records(path, stream, parse)
-
-
-def _open(path: str) -> IO[str]:
-    with Path(path).open("rb") as probe:
-        packed = probe.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if packed else Path(path).open(encoding="utf-8")
 
 
 def _records(path: str, stream: IO[str], parse: Callable[[dict[str, Any]], Record]) -> Iterator[Record]:
     number, empty = 1, True
     try:
-        for line in stream:
+        for line in lines_of(stream, path):
             if line.strip():
                 empty = False
                 yield parse(parse_record(line))

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 from movable import errors
 from movable.boundary import complaint
 from movable.errors import by_hand
-from movable.shown import said
+from movable.shown import STANDARD_OUTPUT, said
 from movable.supervise import board as boards
 from movable.supervise import forks, landlock, process, tampering
 from movable.supervise.board import Board
@@ -294,5 +294,5 @@ def tell_error(tell: Sender, error: BaseException, replaced: str = "") -> None:
     except BaseException:  # an exception may fail to say what it is
         trace = ""
     line, code = complaint(error)
-    number = error.errno or 0 if isinstance(error, OSError) and error.filename is None else 0
+    number = error.errno or 0 if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT else 0
     tell("error", text=line, code=code, trace=trace[-8000:], number=number, replaced=replaced)

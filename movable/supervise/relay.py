@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from movable.errors import MovableError, UsageError
 from movable.files import abandon_stdout
+from movable.shown import STANDARD_OUTPUT
 from movable.supervise.board import PREPARE
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
@@ -64,7 +65,7 @@ class _Out(io.TextIOBase):
         for at in range(0, len(text), CHARACTERS_AT_ONCE):
             answer = self._tell.ask("out", text=text[at : at + CHARACTERS_AT_ONCE])
             if answer:
-                raise OSError(int(answer), os.strerror(int(answer)))
+                raise OSError(int(answer), os.strerror(int(answer)), STANDARD_OUTPUT)
 
 
 status: Callable[[str], None] | None = None
@@ -132,7 +133,7 @@ def complain(ending: Ending, what: str) -> None:
 def error_of(ending: Ending) -> BaseException:
     """The exception that a worker told, as one of this process."""
     if ending.number:
-        return OSError(ending.number, os.strerror(ending.number))
+        return OSError(ending.number, os.strerror(ending.number), STANDARD_OUTPUT)
     error = UsageError(ending.text) if ending.code == 2 else MovableError(ending.text)
     error.add_note(ending.trace)
     return error

@@ -66,8 +66,8 @@ Take = Callable[[Record], "str | None"]
 class Ending:
     """How one worker ended: ``how`` is a word from above, ``number`` the exit code or the signal, ``place`` where it was.
 
-    Of an error, ``text`` is a line about it, ``code`` the exit code that goes with that, and ``trace`` the traceback; of one of the
-    system's about no file ``number`` is its number. ``lasted`` is how long the last thing took, by the processor's clock or still.
+    Of an error, ``text`` is a line about it, ``code`` the exit code that goes with that, and ``trace`` the traceback; of one about
+    standard output ``number`` is its number. ``lasted`` is how long the last thing took, by the processor's clock or still.
     """
 
     how: str

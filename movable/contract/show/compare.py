@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from movable.contract.report import SCHEMA
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN
 from movable.errors import UsageError
+from movable.files import text_of
 from movable.rules.table import ALL_RULES as RULES
 from movable.shown import first_line
 
@@ -24,7 +24,7 @@ KINDS = {
 def read_certificate(path: str) -> dict[str, Any]:
     """A certificate that ``movable check --json`` wrote. Raises UsageError for anything else, OSError for no file."""
     try:
-        record = json.loads(Path(path).read_text())
+        record = json.loads(text_of(path))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON ({first_line(error)}); give what 'movable check --json' wrote") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA or not isinstance(record.get("rules"), list):

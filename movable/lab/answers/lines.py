@@ -7,10 +7,10 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from movable.errors import UsageError
+from movable.files import lines_of, unpacked
 
 SOFT, DIRECT, LIST = "soft", "direct", "list"
 DRIVERS = {"randmov": "6.1", "randops": "7.3", "randball": "7.3"}
@@ -84,13 +84,10 @@ class Line:
 
 def read_lines(path: str) -> Iterator[Line]:
     """The pages of a file, plain or gzipped. Raises UsageError that names the first line that is none, or is of a page again."""
-    source = Path(path)
     seen: dict[tuple[str, str, int], int] = {}
     try:
-        with source.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(source, "rt", encoding="utf-8") if zipped else source.open(encoding="utf-8") as stream:
-            for number, text in enumerate(stream, 1):
+        with unpacked(path) as stream:
+            for number, text in enumerate(lines_of(stream, path), 1):
                 if text.strip():
                     line = _line(path, number, text)
                     before = seen.setdefault((line.run, line.drv, line.id), number)
