@@ -173,6 +173,10 @@ REASONS: tuple[tuple[str, str, set[str], str], ...] = (
         "the flags at an unlock tell how an isolation or a move ended, and no other line repeats them",
     ),
     (
+        r"digit|huge|other value", "set_page_movable", {"D2"},
+        "that nobody else knows a page that is marked without its lock is told by the references of one line",
+    ),
+    (
         r"digit|bit|character|other value", "(set|clear)_page_movable", {"D2", "D21"},
         "locking is not recorded, so that one line alone has the lock bit at a mark",
     ),

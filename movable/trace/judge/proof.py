@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS
 from movable.rules.stream.monitor import Violation
 from movable.shown import shown
+from movable.trace.read.sticky import ISOLATED_BIT
 
 LINES_AROUND = 200
 """Lines before and after a proof in which the same page is looked for."""
@@ -25,11 +26,14 @@ PLACE_BITS = 24
 TIME = re.compile(r"\s(\d+\.\d+): (\w+): ")
 POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
+CHANGE = re.compile(r": (set_isolated|clear_isolated): ")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
 RELEASE = re.compile(r"\d: (?:folio_put_final|__folio_put|free_unref_page|free_frozen_pages): ")
 PASSING = 0x700FF
 """Flags that come and go: the page lock, who waits for it, references, and the bits that mark isolated pages."""
+STAYING = 0xF8FF7E
+"""Flags of a page that do not go while its lock is held: all but the lock, its waiters, the place of memory, and isolation."""
 TARGET = re.compile(r"\bnewpage=(0x[0-9a-f]+).*\bmapping=(0x[0-9a-f]+)")
 UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
@@ -175,6 +179,33 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
     return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
 
 
+def _told_a_line_before(one: Violation, text: dict[int, str]) -> str:
+    """An unlock whose isolated bit is not as the line before about the page says that the core has left it."""
+    last = one.seqs[-1]
+    page, flags = POINTER.search(text.get(last, "")), FLAGS.search(text.get(last, ""))
+    if page is None or flags is None:
+        return ""
+    line = next((at for at in _before(last) if f" page={page[1]} " in text.get(at, "")), 0)
+    change = CHANGE.search(text.get(line, ""))
+    isolated = bool(int(flags[1], 16) >> ISOLATED_BIT & 1)
+    if change is None or isolated is (change[1] == "set_isolated"):
+        return ""
+    return f"line {line} tells that the isolated bit of page {page[1]} was {'cleared' if isolated else 'set'}"
+
+
+def _misled_for_one_line(one: Violation, text: dict[int, str]) -> str:
+    """Flags that a page is marked with, and that it has no more in the next line of the task, which holds its lock."""
+    last = one.seqs[-1]
+    page, here = POINTER.search(text.get(last, "")), FLAGS.search(text.get(last, ""))
+    if page is None or here is None:
+        return ""
+    line, following = _next_about(page[1], last, text)
+    there = FLAGS.search(following)
+    if there is None or not following.startswith(_task(text[last])) or not int(here[1], 16) & ~int(there[1], 16) & STAYING:
+        return ""
+    return f"page {page[1]} has flags in line {last} that it has no more in line {line}"
+
+
 def _untagged_elsewhere(one: Violation, text: dict[int, str]) -> str:
     """Operations with low bits set, which are those of other marks without them: where they lie is one place."""
     here = MARK.search(text.get(one.seqs[-1], ""))
@@ -266,6 +297,8 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_fell, ("D17", "V1")),
     (_locked_a_line_later, ("V1", "V7", "D30")),
     (_untagged_elsewhere, ("D4",)),
+    (_told_a_line_before, ("V4", "V11", "V13")),
+    (_misled_for_one_line, ("D7",)),
     (_went_on, ("D23", "D25", "D27", "D58")),
     (_lock_of_one_line, ("D2", "D21")),
     (_marked_after_all, ("D16",)),

@@ -67,6 +67,23 @@ def changed(base: str, event: str, folder: Path, change: Callable[[list[str], in
     return check_trace(str(folder / "t.txt"))
 
 
+def test_flags_that_a_page_is_marked_with_and_unlocked_without_break_no_rule(tmp_path: Path) -> None:
+    def change(lines: list[str], at: int) -> None:
+        lines[at] = re.sub(r" flags=(0x\w+)01 ", r" flags=\g<1>e1 ", lines[at])
+
+    result = changed("zsmalloc-compaction", "set_page_movable", tmp_path, change)
+    assert not result.broken and "no more in line" in result.verdicts["D7"].reason
+
+
+def test_an_unlock_that_contradicts_the_change_before_it_breaks_no_rule(tmp_path: Path) -> None:
+    def change(lines: list[str], at: int) -> None:
+        cleared = next(n for n in range(at, len(lines)) if ": clear_isolated: (putback_" in lines[n])
+        lines[cleared + 1] = re.sub(r" flags=(0x\w*)0(\w{4}) ", r" flags=\g<1>1\2 ", lines[cleared + 1])
+
+    result = changed("hook-busy", "folio_unlock", tmp_path, change)
+    assert not result.broken and "was cleared" in result.verdicts["V13"].reason
+
+
 @pytest.mark.parametrize("answer", ["1", "-16", "-1"])
 def test_an_answer_that_the_core_has_not_heard_breaks_no_rule(answer: str, tmp_path: Path) -> None:
     def change(lines: list[str], at: int) -> None:
