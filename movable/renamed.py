@@ -88,6 +88,7 @@ MOVED = {
     "explore.token": "explore.failures.token",
     "explore.tree": "explore.schedulers.tree",
     "explore.urw": "explore.schedulers.urw",
+    "frames.play": "frames.imported",
     "mm.compact_control": "mm.compaction_control",
     "mm.compact_defer": "mm.compaction",
     "mm.compact_scan": "mm.compaction_scan",

@@ -69,7 +69,7 @@ def _folder(arguments: argparse.Namespace) -> Path:
 
 def _import(arguments: argparse.Namespace) -> int:
     from movable.files import check_place, write_json, write_text
-    from movable.frames.play import lines, play, record
+    from movable.frames.imported import lines, play, record
     from movable.frames.snapshot import era_of, take
 
     folder = _folder(arguments)

@@ -12,8 +12,8 @@ from array import array
 import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, VM
+from movable.frames.imported import compact_quietly
 from movable.frames.machine import machine_of
-from movable.frames.play import compact_quietly
 from movable.frames.snapshot import Snapshot, Span
 from movable.mm.proc_page import KPF_ANON, KPF_BUDDY, KPF_LRU
 from tests.processes import seconds_of

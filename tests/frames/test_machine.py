@@ -11,8 +11,8 @@ import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, VM, ClearPageMovable, list_del, lock_page, put_page, unlock_page
 from movable.cli import main
+from movable.frames.imported import play
 from movable.frames.machine import machine_of
-from movable.frames.play import play
 from movable.frames.snapshot import FREE_CODE, MOVABLE_CODE, Snapshot, Span, era_of, free_blocks, read_zoneinfo, take
 from movable.mm.compaction import compact_memory
 from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat, zoneinfo
