@@ -32,6 +32,8 @@ from movable.errors import (
 from movable.events import Event
 from movable.hookspecs import hookimpl
 from movable.mm.address_space import AddressSpace, MovableOperations
+from movable.mm.atomic import AtomicLong
+from movable.mm.bit_spinlock import bit_spin_is_locked, bit_spin_lock, bit_spin_trylock, bit_spin_unlock, clear_bit_unlock
 from movable.mm.filemap import (
     lock_page,
     spin_on_page_locked,
@@ -109,20 +111,7 @@ from movable.mm.list import (
     list_move,
     list_splice_init,
 )
-from movable.mm.locks import (
-    AtomicLong,
-    Mutex,
-    RWLock,
-    SpinLock,
-    WaitQueue,
-    Work,
-    WorkQueue,
-    bit_spin_is_locked,
-    bit_spin_lock,
-    bit_spin_trylock,
-    bit_spin_unlock,
-    clear_bit_unlock,
-)
+from movable.mm.locks import Mutex, RWLock, SpinLock
 from movable.mm.migrate import (
     ISOLATE_ASYNC_MIGRATE,
     ISOLATE_UNEVICTABLE,
@@ -197,6 +186,8 @@ from movable.mm.page_reporting import PageReporting, page_reporting_register, pa
 from movable.mm.vm import VM
 from movable.mm.vmscan import SHRINK_STOP, Shrinker
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state, mod_zone_page_state
+from movable.mm.wait import WaitQueue
+from movable.mm.workqueue import Work, WorkQueue
 
 __version__ = "0.1.0"
 

@@ -14,15 +14,18 @@ from movable.errors import VMBug
 from movable.explore.instrument.hooks import Hooks
 from movable.introspection import of_an_author, vars_of
 from movable.mm.address_space import AddressSpace
+from movable.mm.atomic import AtomicLong
 from movable.mm.balloon import BalloonCore, BalloonDevInfo
 from movable.mm.list import ListHead
 from movable.mm.list import watch as watch_head
-from movable.mm.locks import AtomicLong, Lock, RWLock, WaitQueue, Work, WorkQueue
+from movable.mm.locks import Lock, RWLock
 from movable.mm.mmzone import Node, Zone
 from movable.mm.page import PAGE_SHIFT, Page
 from movable.mm.seam import Seam
 from movable.mm.vm import VM, Backing
+from movable.mm.wait import WaitQueue
 from movable.mm.watched import WatchedData
+from movable.mm.workqueue import Work, WorkQueue
 from movable.workload.workload import Workload
 
 if TYPE_CHECKING:

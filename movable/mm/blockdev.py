@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 from movable.mm.fs import file_of
-from movable.mm.locks import Work
 from movable.mm.page import PAGE_SIZE
+from movable.mm.workqueue import Work
 
 if TYPE_CHECKING:
     from movable.mm.buffer import BufferHead

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from movable.errors import UsageError
 from movable.mm.buddy import free_one_page, take_free_block
 from movable.mm.gfp import MAX_ORDER, MIGRATE_ISOLATE, MIGRATE_TYPES
-from movable.mm.locks import Work
 from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, FreeList, Zone
 from movable.mm.page_alloc_watermarks import zone_watermark_ok
+from movable.mm.workqueue import Work
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM

@@ -18,6 +18,7 @@ from movable.mm.tracepoints import Tracepoints
 if TYPE_CHECKING:
     from movable.mm.list import ListHead
     from movable.mm.page import Page
+    from movable.mm.vm import VM
 
 __tracebackhide__ = True  # no place where something happens, for whoever shows where tasks stand
 
@@ -175,3 +176,9 @@ class Seam(Tracepoints):
 def held(task: Task) -> str:
     """The locks that a task holds, in words."""
     return ", ".join(str(lock) for lock in task.held) or "nothing"
+
+
+def peek(vm: VM, key: Hashable) -> None:
+    """A look from outside at something of the machine is an atomic read, where tasks run. The core itself looks at the slots."""
+    if vm.seam is not None:
+        vm.seam.point("ar", key)

@@ -19,7 +19,7 @@ from movable.errors import DeadlockError, SleepInAtomic, UsageError, VMBug
 from movable.mm import page_alloc
 from movable.mm.address_space import AddressSpace, MovableOperations, migrate_form, without_mapping
 from movable.mm.gfp import GFP_KERNEL
-from movable.mm.locks import WORK_LIMIT, Mutex, RWLock, SpinLock, WaitQueue, WorkQueue
+from movable.mm.locks import Mutex, RWLock, SpinLock
 from movable.mm.migrate_batch import loop_of
 from movable.mm.mmzone import Node, Zone
 from movable.mm.movable_ops import TYPE_SHIFT, StickyPage, registered, set_movable_ops, stick, sticky_owner
@@ -27,6 +27,8 @@ from movable.mm.page import MAPPED, PAGE_SHIFT, PAGE_SIZE, Page
 from movable.mm.page_alloc_watermarks import setup_per_zone_wmarks
 from movable.mm.page_flags import movable_owner
 from movable.mm.seam import Observer, Seam, Task, held
+from movable.mm.wait import WaitQueue
+from movable.mm.workqueue import WORK_LIMIT, WorkQueue
 
 if TYPE_CHECKING:
     from movable.mm.blockdev import Disk

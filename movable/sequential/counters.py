@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from movable.introspection import vars_of
-from movable.mm.locks import AtomicLong
+from movable.mm.atomic import AtomicLong
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM

@@ -19,7 +19,6 @@ from movable.introspection import kit_raised, raised_at
 from movable.mm.compaction import compact_memory
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
 from movable.mm.list import ListHead, list_add_tail
-from movable.mm.locks import Work
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
     MIGRATE_SYNC,
@@ -36,6 +35,7 @@ from movable.mm.page_flags import (
 )
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
+from movable.mm.workqueue import Work
 from movable.registry import bind
 from movable.rules.stream.monitor import Monitor
 from movable.sequential.answers import plain

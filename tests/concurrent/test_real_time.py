@@ -19,7 +19,7 @@ from movable.contract.show.replay import replay
 from movable.explore.schedulers.dfs import Dfs
 from movable.explore.schedulers.dpor import Dpor
 from movable.explore.schedulers.shared_locations import Reduced
-from movable.mm.locks import AtomicLong
+from movable.mm.atomic import AtomicLong
 from movable.workload.scenario import Scenario
 
 Script = tuple[tuple[str, int], ...]

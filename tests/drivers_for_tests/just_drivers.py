@@ -26,7 +26,7 @@ from movable import (
     unlock_page,
 )
 from movable.contract import handle, migrate, op, operation, scenario
-from movable.mm.locks import Work
+from movable.mm.workqueue import Work
 
 
 class PinRing(Ring):

@@ -426,7 +426,7 @@ class LaterMoved(Bins):
         if not self.reserve:
             super().release(name)
             return
-        from movable.mm.locks import Work
+        from movable.mm.workqueue import Work
 
         page = self.bins.pop(name)
 

@@ -8,7 +8,6 @@ from movable import VM
 from movable.mm.compaction import compact_memory
 from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.list import ListHead, list_add_tail
-from movable.mm.locks import Work
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import offline_pages
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
@@ -25,6 +24,7 @@ from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
+from movable.mm.workqueue import Work
 from tests.drivers_for_tests.keeper import Keeper
 
 ERAS = ("4.19", "6.1", "6.17", "7.3")

@@ -7,7 +7,7 @@ from errno import EAGAIN
 import movable
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, AddressSpace, ListHead, Page, PageIsolated, list_add_tail, list_del
-from movable.mm.locks import Work
+from movable.mm.workqueue import Work
 from tests.drivers_for_tests.just_drivers import DeviceRing, DeviceWorkload
 
 

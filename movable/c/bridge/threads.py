@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from movable.c.bridge.runtime import RET
 from movable.errors import DeadlockError
-from movable.mm.locks import WaitQueue, Work
+from movable.mm.wait import WaitQueue
+from movable.mm.workqueue import Work
 
 if TYPE_CHECKING:
     from movable.c.bridge.calls import Bridge, Call

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
-from movable.mm.locks import Work, WorkQueue
+from movable.mm.workqueue import Work, WorkQueue
 
 if TYPE_CHECKING:
     from movable.c.bridge.calls import Bridge

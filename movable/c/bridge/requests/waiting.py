@@ -14,7 +14,7 @@ from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
 from movable.c.bridge.runtime import A0, A1
 from movable.errors import DeadlockError
-from movable.mm.locks import WaitQueue
+from movable.mm.wait import WaitQueue
 
 TIMERS, TIMERS_OF_A_THREAD = 2, 1
 """How many waits of a task may end by their time limit before others have done what they can."""
