@@ -61,11 +61,12 @@ def _play(arguments: argparse.Namespace, lines: list[str], name: str) -> int:
     from movable.sh.session import play
 
     try:
-        for output in play(_shell(arguments), lines, "standard input" if name == "-" else name):
+        shell = _shell(arguments)
+        for output in play(shell, lines, "standard input" if name == "-" else name):
             sys.stdout.write(output)
     finally:
         sys.stdout.flush()  # what was played before a line that is no command
-    return 0
+    return shell.status
 
 
 def _read(name: str) -> str:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
 from movable.lab.draw import legend_lines, map_lines
 from movable.mm.memparse import parse_size, readable
 from movable.mm.page import PAGE_SHIFT
 from movable.mm.validate import validate_vm
-from movable.sh import filters
+from movable.sh import filters, text_tools
 from movable.sh.dmesg import dmesg
+from movable.sh.expand import natural
 from movable.sh.failure import CommandFailed
 from movable.sh.files import File, tree
-from movable.sh.line import Pipeline, parse
+from movable.sh.interpret import Interpreter
 from movable.sh.machine import Machine
 from movable.sh.numa import TOOLS, NumaTools, ToolFailed
 from movable.shown import many
 
+if TYPE_CHECKING:
+    from movable.mm.obstacles import Failure
+
 MAX_OBSTACLES = 10
-BEFORE = ("sudo", "watch", "time")
+MAX_OWN = 1 << 24
+"""Characters in files of one's own."""
+BEFORE = ("sudo", "watch", "time", "nice", "nohup", "env", "command", "exec", "stdbuf", "timeout")
 """Words before a command that change nothing here; ``watch`` looks once."""
+
+_DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
 
 class Shell:
@@ -32,78 +41,74 @@ class Shell:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.history: list[str] = []
+        self.seconds = 0.0
+        """Of the machine's clock."""
+        self.status = 0
+        """Of ``exit``."""
+        self._cleared: Failure | None = None
+        self.own: dict[str, str] = {}
+        """Files of one's own by path, which are kept in memory and nowhere else."""
         self.commands: dict[str, Callable[[Sequence[str], str], str]] = {
             "cat": self._cat, "echo": self._echo, "ls": self._ls, "tee": self._tee, "sysctl": self._sysctl,
             "help": self._help, "history": self._history, "obstacles": self._obstacles, "balloon": self._balloon,
-            "verify": self._verify, "map": self._map, "true": lambda words, given: "",
-            "sleep": lambda words, given: "", "uname": self._uname, "free": self._free,
-            "dmesg": lambda words, given: dmesg(self.machine.vm),
+            "verify": self._verify, "map": self._map, "rm": self._rm, "cp": self._cp,
+            "sleep": self._sleep, "date": self._date, "uname": self._uname, "free": self._free, "dmesg": self._dmesg,
+            "getconf": self._getconf, **{name: lambda words, given: "" for name in ("sync", "wait", "clear")},
+            "nproc": lambda words, given: "1\n", "id": lambda words, given: "0\n", "whoami": lambda words, given: "root\n",
         }  # fmt: skip
-        self.commands |= {
-            "grep": partial(filters.grep, read=self._read), "head": partial(filters.head, read=self._read),
-            "tail": partial(filters.tail, read=self._read), "wc": partial(filters.wc, read=self._read),
-        }  # fmt: skip
+        self.commands |= {name: partial(tool, read=self.read) for name, tool in filters.TOOLS.items()}
+        self.commands |= {"less": self._cat, "more": self._cat}
+        self.commands |= {name: partial(tool, read=self.read) for name, tool in text_tools.TOOLS.items()}
         self.numa = NumaTools(machine.vm)
+        self.interpreter = Interpreter(self)
         self.commands |= {name: partial(self._tool, name) for name in TOOLS}
 
     @property
     def files(self) -> dict[str, File]:
         """The files as they are now: a block that went offline keeps its files, a driver may bring more."""
-        return tree(self.machine) | self.numa.files()
+        own = {path: File(partial(self.own.__getitem__, path), partial(self.own.__setitem__, path)) for path in self.own}
+        return tree(self.machine) | self.numa.files() | own
 
     def run(self, text: str) -> str:
-        """Run one line and return its output. Raises UsageError for what is no command, CommandFailed as a command fails."""
-        output = ""
+        """Run one line, or several that belong together, and return the output.
+
+        Raises UsageError for what is no command, CommandFailed where the last command of it failed, Exit where the script ends.
+        """
         if not text.strip() or text.lstrip().startswith("#"):
-            return output
+            return ""
         self.history.append(text.strip())
-        failed: CommandFailed | None = None
-        for pipeline in parse(text):
-            if failed is not None and pipeline.only_after_success:
-                continue
-            try:
-                output += self._pipeline(pipeline)
-                failed = None
-            except CommandFailed as error:
-                output += f"{error}\n"
-                failed = error
-        if failed is not None:
-            raise CommandFailed(str(failed), output)
+        output, status = self.interpreter.run(text)
+        if status:
+            raise CommandFailed(self.interpreter.said, output)
         return output
 
-    def _pipeline(self, pipeline: Pipeline) -> str:
-        given = ""
-        for words in map(self._words, pipeline.commands):
-            command = self.commands.get(words[0])
-            if command is None:
-                raise UsageError(f"there is no command {words[0]!r}; 'help' lists those that there are")
-            given = command(words[1:], given)
-        if not pipeline.target:
-            return given
-        self._write(pipeline.target, given, pipeline.commands[-1][0])
-        return ""
+    def call(self, words: Sequence[str], given: str) -> str:
+        """The output of one command. Raises UsageError where there is none of that name."""
+        words = _without_prefix(words)
+        command = self.commands.get(words[0])
+        if command is None:
+            raise UsageError(f"there is no command {words[0]!r}; 'help' lists those that there are")
+        return command(words[1:], given)
 
-    def _words(self, words: Sequence[str]) -> list[str]:
-        """A command's words without what only says how it is run (sudo, watch), and with the files that a pattern means."""
-        rest = list(words)
-        while len(rest) > 1 and rest[0] in BEFORE:
-            rest = rest[1:]
-            while rest[0].startswith("-") and len(rest) > 1:
-                rest = rest[1:]
-        if not any(word.startswith("/") and set(word) & set("*?[") for word in rest[1:]):
-            return rest
+    def paths(self) -> Iterable[str]:
+        """The path of every file."""
+        return self.files
+
+    def write(self, path: str, text: str, who: str, append: bool = False) -> None:
+        """Write a file of the machine, or one of one's own, which is kept in memory. Raises CommandFailed."""
+        if path in ("/dev/null", "/dev/stderr", "/dev/stdout", "/dev/kmsg"):
+            return
         files = self.files
-        named = [[word] if not set(word) & set("*?[") else fnmatch.filter(files, word) or [word] for word in rest[1:]]
-        return [rest[0], *(path for paths in named for path in sorted(paths, key=_natural))]
-
-    def _write(self, path: str, text: str, who: str) -> None:
-        if path == "/dev/null":
+        if path not in files and not path.startswith(("/proc", "/sys")):
+            if path.endswith("/") or sum(map(len, self.own.values())) + len(text) > MAX_OWN:
+                raise CommandFailed(f"sh: {path}: {'Is a directory' if path.endswith('/') else 'No space left on device'}")
+            self.own[path] = text
             return
         file = self._file(path, who if who in ("tee", "sysctl") else "sh")
         if file.write is None:
             raise CommandFailed(f"sh: {path}: Permission denied")
         try:
-            file.write(text)
+            file.write(self.own[path] + text if append and path in self.own else text)
         except OSError as error:
             raise CommandFailed(f"{who}: write error: {error.strerror}") from None
         self.machine.vm.run_work()
@@ -117,7 +122,7 @@ class Shell:
 
     # --- commands ---
 
-    def _read(self, path: str, who: str) -> str:
+    def read(self, path: str, who: str) -> str:
         """What a file says. Raises CommandFailed."""
         file = self._file(path, who)
         if file.read is None:
@@ -126,7 +131,7 @@ class Shell:
 
     def _tee(self, words: Sequence[str], given: str) -> str:
         for path in (word for word in words if not word.startswith("-")):
-            self._write(path, given, "tee")
+            self.write(path, given, "tee", "-a" in words)
         return given
 
     def _sysctl(self, words: Sequence[str], given: str) -> str:
@@ -138,16 +143,64 @@ class Shell:
             if path not in self.files:
                 raise CommandFailed(f"sysctl: cannot stat {path}: No such file or directory", output)
             if is_set:
-                self._write(path, value.strip() + "\n", "sysctl")
-            output += f"{name} = {value.strip() if is_set else self._read(path, 'sysctl').strip()}\n"
+                self.write(path, value.strip() + "\n", "sysctl")
+            output += f"{name} = {value.strip() if is_set else self.read(path, 'sysctl').strip()}\n"
         return output
 
     def _free(self, words: Sequence[str], given: str) -> str:
         """Memory in all, in use and free, in KiB, or in MiB with -m."""
-        lines = (line.split() for line in self._read("/proc/meminfo", "free").splitlines())
+        lines = (line.split() for line in self.read("/proc/meminfo", "free").splitlines())
         values = {line[0].rstrip(":"): int(line[1]) for line in lines}
         total, left = (values[name] >> (10 if "-m" in words else 0) for name in ("MemTotal", "MemFree"))
         return f"{'total':>19}{'used':>12}{'free':>12}\nMem:{total:>15}{total - left:>12}{left:>12}\n"
+
+    def _rm(self, words: Sequence[str], given: str) -> str:
+        for path in (word for word in words if not word.startswith("-")):
+            if self.own.pop(path, None) is None and not any(word.startswith("-") and "f" in word for word in words):
+                what = "Operation not permitted" if path in self.files else "No such file or directory"
+                raise CommandFailed(f"rm: cannot remove '{path}': {what}")
+        return ""
+
+    def _cp(self, words: Sequence[str], given: str) -> str:
+        paths = [word for word in words if not word.startswith("-")]
+        if len(paths) < 2:
+            raise CommandFailed("cp: give a file, and where it goes")
+        for path in paths[:-1]:
+            folder = paths[-1].endswith("/") or len(paths) > 2 or paths[-1] == "."
+            target = f"{paths[-1].rstrip('/')}/{path.rpartition('/')[2]}" if folder else paths[-1]
+            self.write(target, self.read(path, "cp"), "cp")
+        return ""
+
+    def _dmesg(self, words: Sequence[str], given: str) -> str:
+        """What a kernel's log would say of the last failure; -c and -C clear it."""
+        failure = self.machine.vm.last_failure
+        text = "" if failure is self._cleared else dmesg(self.machine.vm)
+        if any(word in ("-c", "-C", "--clear", "--read-clear") for word in words):
+            self._cleared = failure
+        return "" if "-C" in words or "--clear" in words else text
+
+    def _sleep(self, words: Sequence[str], given: str) -> str:
+        """Nothing waits; the machine's clock goes on."""
+        for word in words:
+            if _DURATION.fullmatch(word) is None:
+                raise CommandFailed(f"sleep: invalid time interval '{word}'")
+            self.seconds += float(word.rstrip("smh")) * {"m": 60, "h": 3600}.get(word[-1], 1)
+        return ""
+
+    def _date(self, words: Sequence[str], given: str) -> str:
+        """The machine's clock, which begins at 0 when it boots and goes on where something sleeps; +%s gives the seconds."""
+        try:
+            now = datetime.fromtimestamp(min(self.seconds, 1e11), UTC)
+        except (OverflowError, ValueError):
+            raise CommandFailed("date: the clock is beyond its end") from None
+        form = next((word[1:] for word in words if word.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
+        return f"{now.strftime(form.replace('%s', str(int(self.seconds))))}\n"
+
+    def _getconf(self, words: Sequence[str], given: str) -> str:
+        known = {"PAGESIZE": 1 << PAGE_SHIFT, "PAGE_SIZE": 1 << PAGE_SHIFT, "_NPROCESSORS_ONLN": 1, "LONG_BIT": 64}
+        if len(words) != 1 or words[0] not in known:
+            raise CommandFailed(f"getconf: give one of {', '.join(known)}")
+        return f"{known[words[0]]}\n"
 
     def _uname(self, words: Sequence[str], given: str) -> str:
         """The kernel whose rules the machine plays."""
@@ -158,7 +211,7 @@ class Shell:
         output = given if not words else ""
         for path in words:
             try:
-                output += self._read(path, "cat")
+                output += self.read(path, "cat")
             except CommandFailed as error:
                 raise CommandFailed(str(error), output) from None
         return output
@@ -175,7 +228,7 @@ class Shell:
             if path in self.files:
                 output += f"{path}\n"
                 continue
-            names = sorted(entries(self.files, path), key=_natural)
+            names = sorted(entries(self.files, path), key=natural)
             if not names:
                 raise CommandFailed(f"ls: cannot access '{path}': No such file or directory", output)
             output += "".join(f"{name}\n" for name in names)
@@ -239,9 +292,14 @@ def entries(files: dict[str, File], path: str) -> set[str]:
     return {name[len(folder) :].partition("/")[0] for name in files if name.startswith(folder)}
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """memory2 before memory10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", name)]
+def _without_prefix(words: Sequence[str]) -> Sequence[str]:
+    """A command without what only says how it is run (sudo, watch -n 1, timeout 5)."""
+    rest = list(words)
+    while len(rest) > 1 and rest[0] in BEFORE:
+        who, rest = rest[0], rest[1:]
+        while len(rest) > 1 and (rest[0].startswith("-") or (who in ("timeout", "watch", "nice") and _DURATION.fullmatch(rest[0]))):
+            rest = rest[1:]
+    return rest
 
 
 HELP = """\
@@ -249,7 +307,11 @@ cat FILE...              read files below /proc and /sys; 'ls FOLDER' lists them
 echo WORD > FILE         write one, such as echo 1 > /proc/sys/vm/compact_memory
                          echo offline > /sys/devices/system/memory/memory3/state
                          echo 20 > /proc/sys/vm/nr_hugepages
-COMMAND | grep PATTERN   also head, tail, wc and tee, behind a pipe or with files; /sys/devices/system/memory/*/state means each
+COMMAND | grep PATTERN   also head, tail, wc, tee, sort, uniq, cut, tr, sed, awk and diff
+                         /sys/devices/system/memory/*/state means each
+for N in 1 2 3; do COMMAND; done
+                         also while, until, if, [ ], variables, $(COMMAND), $((1 + 2)), &&, ||, 2>&1, read, break, set -e, exit
+COMMAND > before.txt     a file of your own, kept in the machine: diff before.txt /proc/vmstat
 sysctl vm.nr_hugepages   settings by their dotted names; sysctl vm.compact_memory=1 writes one
 balloon SIZE             what the host asks the balloon for; alone: its size
 obstacles                which frames were in the way of what failed last, and whose they are
@@ -261,6 +323,7 @@ numastat [-p PID]        counters of nodes, or where a process has its memory; c
 migratepages PID 0 1     move a process's pages; move_pages PID PAGES to NODE moves some, why PID PAGE says why one stays
 mkdir /sys/fs/cgroup/A   a cpuset; echo 1 > /sys/fs/cgroup/A/cpuset.mems, echo PID > /sys/fs/cgroup/A/cgroup.procs
                          also fork, kill, mlock, pin, unpin, read, write, share, file, balance, setuid
+sleep, date, sync        the machine's own clock; echo 3 > /proc/sys/vm/drop_caches lets clean pages of files go
 history, help            the lines so far; this list
 """
 

@@ -18,6 +18,7 @@ from movable.mm.memory_hotplug import offline_pages, online_pages
 from movable.mm.page import PAGE_SHIFT, put_page
 from movable.mm.page_isolation import is_offline
 from movable.mm.proc import buddyinfo, meminfo, pagetypeinfo, vmstat, zoneinfo
+from movable.mm.truncate import invalidate_mapping_pages
 from movable.mm.vmstat import extfrag_index_text, unusable_index_text
 from movable.sh.machine import Machine
 
@@ -47,6 +48,7 @@ def tree(machine: Machine) -> dict[str, File]:
         "/proc/vmstat": File(lambda: vmstat(vm)),
         "/proc/zoneinfo": File(lambda: zoneinfo(vm)),
         "/proc/sys/vm/compact_memory": File(None, partial(_compact_memory, vm)),
+        "/proc/sys/vm/drop_caches": File(None, partial(_drop_caches, vm)),
         "/proc/sys/vm/extfrag_threshold": File(lambda: "500\n"),
         "/proc/sys/vm/nr_hugepages": File(lambda: f"{len(machine.huge)}\n", partial(_set_huge_pages, machine)),
         f"{HUGE_POOL}/nr_hugepages": File(lambda: f"{len(machine.huge)}\n", partial(_set_huge_pages, machine)),
@@ -98,6 +100,17 @@ def _compact_memory(vm: VM, text: str) -> None:
     if vm.era.compact_memory_wants_one and number(text) != 1:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     compact_memory(vm)
+
+
+def _drop_caches(vm: VM, text: str) -> None:
+    """Let go of clean pages of files that nothing maps (drop_caches_sysctl_handler);
+    2 is about slabs, of which a machine here has none.
+    """
+    wanted = number(text)
+    if not 1 <= wanted <= 4:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    for inode in vm.userspace.files.values() if wanted & 1 and vm.userspace is not None else ():
+        invalidate_mapping_pages(inode)
 
 
 def _compact_node(node: Node, text: str) -> None:

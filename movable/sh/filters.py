@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from movable.sh.failure import CommandFailed
 
+GREP = "-v, -i, -c, -n, -r, -E, -F, -e, -o, -q, -w, -m, -A, -B and -C are known"
 MAX_MATCHES = 1 << 30
 Read = Callable[[str, str], str]
 """Reads a file for a command: its path, and the command's name for the error."""
@@ -15,11 +17,13 @@ Read = Callable[[str, str], str]
 def grep(words: Sequence[str], given: str, read: Read) -> str:
     """Lines that match a pattern, and those around (-A, -B, -C); with several files each line has its file's name before it."""
     around, words = _around(words)
+    patterns, words = _patterns(words)
     flags, rest = _options(words)
-    if not rest or flags - set("vicEHhnr"):
-        raise CommandFailed("grep: give a pattern, and files or a pipe; -v, -i, -c, -n, -r, -E, -m, -A, -B and -C are known")
+    if not (rest or patterns) or flags - set("vicEHhnrqFow"):
+        raise CommandFailed(f"grep: give a pattern, and files or a pipe; {GREP}")
+    rest = rest if not patterns else ["", *rest]
     try:
-        pattern = re.compile(rest[0], re.IGNORECASE if "i" in flags else 0)
+        pattern = _pattern(patterns or rest[:1], flags)
     except re.error as error:
         raise CommandFailed(f"grep: {error}") from None
     named = (len(rest) > 2 or bool(flags & set("Hr"))) and "h" not in flags
@@ -34,12 +38,29 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
             output += "--\n" if before is not None and at > before + 1 and around["A"] + around["B"] else ""
             mark = ":" if at in hits else "-"
             place = (f"{path}{mark}" if named and path else "") + (f"{at + 1}{mark}" if "n" in flags else "")
-            output += f"{place}{lines[at]}\n"
+            found = [hit[0] for hit in pattern.finditer(lines[at]) if hit[0]] if "o" in flags else [lines[at]]
+            output += "".join(f"{place}{text}\n" for text in found)
     if "c" in flags:
         return f"{count}\n"
     if not count:
         raise CommandFailed("")
-    return output
+    return "" if "q" in flags else output
+
+
+def _patterns(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The patterns that stand behind -e, and the other words."""
+    found = [after for before, after in pairwise(words) if before == "-e"]
+    return found, [word for at, word in enumerate(words) if word != "-e" and (at == 0 or words[at - 1] != "-e")]
+
+
+def _pattern(patterns: Sequence[str], flags: set[str]) -> re.Pattern[str]:
+    one = "|".join(re.escape(each) if "F" in flags else each if "E" in flags else basic(each) for each in patterns)
+    return re.compile(rf"\b(?:{one})\b" if "w" in flags else one, re.IGNORECASE if "i" in flags else 0)
+
+
+def basic(pattern: str) -> str:
+    """A basic regular expression as Python reads it: its brackets, braces and bars mean something behind a backslash only."""
+    return re.sub(r"(\\?)([(){}+?|])", lambda found: found[2] if found[1] else "\\" + found[2], pattern)
 
 
 def _around(words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
@@ -108,3 +129,14 @@ def _count(words: Sequence[str], who: str) -> tuple[int, list[str]]:
     if not (text.isascii() and text.isdigit()):
         raise CommandFailed(f"{who}: {text!r} is no number of lines")
     return int(text[:9]), paths
+
+
+def _extended(words: Sequence[str], given: str, read: Read) -> str:
+    return grep(["-E", *words], given, read)
+
+
+def _fixed(words: Sequence[str], given: str, read: Read) -> str:
+    return grep(["-F", *words], given, read)
+
+
+TOOLS = {"grep": grep, "egrep": _extended, "fgrep": _fixed, "head": head, "tail": tail, "wc": wc}

@@ -1,57 +1,311 @@
-"""A command line taken apart: words, pipes, a redirection, and several commands in one line."""
+"""Command lines taken apart: words, redirections, pipelines, lists, loops and conditions, as the shell of POSIX has them.
+
+Words are kept as they were written, quotes and all: `expand` makes fields of them when a command runs.
+"""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from movable.errors import UsageError
 
-MAX_CHARACTERS = 4096
+MAX_CHARACTERS = 4096  # of one line
+MAX_DEEP = 20  # loops in loops
+_OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|()\n]|(?:\d?(?:<<<|<<-?|>>|[<>]&|[<>]\|?)|&>>?)|&")
+_REDIRECTS = re.compile(r"(\d?)(>>|>&|>\|?|<|&>>?)")
+_UNKNOWN = re.compile(r"\d?<<|\d?<&|;;|&$|\|&")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
+_CLOSERS = frozenset(("do", "done", "then", "elif", "else", "fi", "}", ")"))
+_KNOWN = "there are | > >> < 2> ; && || ! ( ) { }, for, while, until and if"
+
+
+class Incomplete(UsageError):
+    """A line that goes on in the next: a quote, a bracket or a loop is still open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where a stream goes: ``mode`` is <, >, >> or & (into another stream); ``target`` is a word."""
+
+    stream: int
+    mode: str
+    target: str
+
+
+@dataclass(slots=True)
+class Command:
+    """One command: its words, or the lists of what ``kind`` names: for, while, until, if or group; else it is simple."""
+
+    kind: str = "simple"
+    words: list[str] = field(default_factory=list)
+    assigns: list[str] = field(default_factory=list)
+    name: str = ""
+    """The variable of a ``for``; its values are ``words``."""
+    branches: list[tuple[Block, Block]] = field(default_factory=list)
+    """(condition, what is done), of an ``if`` several; the condition of a ``for``, a group and an ``else`` is empty."""
+    redirects: list[Redirect] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """Commands whose output goes into the next one; the last one's into a file where ``target`` is not empty."""
+    """Commands whose output goes into the next one. ``after`` is what stands before it in its list: ; or && or ||."""
 
-    commands: list[list[str]] = field(default_factory=lambda: [[]])
-    target: str = ""
-    only_after_success: bool = False
+    commands: list[Command]
+    after: str = ";"
+    negated: bool = False
 
 
-def parse(text: str) -> Iterator[Pipeline]:
-    """The pipelines of one line. Raises UsageError for quotes without an end, and for what this shell does not know."""
-    if len(text) > MAX_CHARACTERS:
-        raise UsageError(f"a line of {len(text)} characters; {MAX_CHARACTERS} are the most")
-    lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>")
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError as error:
-        raise UsageError(f"{str(error).lower()} in {text.strip()!r}") from None
-    now, redirected = Pipeline(), False
-    for word in words:
-        if redirected:
-            now.target, redirected = word, False
-        elif word in (">", ">>"):
-            redirected = True
-        elif word == "|":
-            now.commands.append([])
-        elif word in (";", "&&"):
-            yield _whole(now, text)
-            now = Pipeline(only_after_success=word == "&&")
-        elif set(word) <= set("|&;<>"):
-            raise UsageError(f"{word!r} is not known here; there are | > >> ; and &&")
+Block = list[Pipeline]
+
+
+def parse(text: str) -> Block:
+    """The pipelines of one line, or of several that belong together.
+
+    Raises Incomplete where the text goes on, UsageError for what this shell does not know.
+    """
+    longest = max(map(len, text.split("\n")), default=0)
+    if longest > MAX_CHARACTERS:
+        raise UsageError(f"a line of {longest} characters; {MAX_CHARACTERS} are the most")
+    parser = _Parser(list(_tokens(text)), text)
+    block = parser.block(frozenset())
+    if parser.now:
+        raise UsageError(f"{parser.now!r} was not expected in {parser.where}")
+    return block
+
+
+def _tokens(text: str) -> Iterator[tuple[bool, str]]:
+    """(whether it is an operator, its text)."""
+    at = 0
+    while at < len(text):
+        operator = _OPERATOR.match(text, at)
+        if text[at] in " \t\r":
+            at += 1
+        elif text.startswith("\\\n", at):
+            at += 2
+        elif text[at] == "#":
+            at = text.find("\n", at) if "\n" in text[at:] else len(text)
+        elif operator is not None:
+            yield True, operator[0]
+            at = operator.end()
         else:
-            now.commands[-1].append(word)
-    if redirected:
-        raise UsageError(f"no file after > in {text.strip()!r}")
-    if now.commands != [[]] or now.only_after_success:
-        yield _whole(now, text)
+            end = _word_end(text, at)
+            yield False, text[at:end]
+            at = end
 
 
-def _whole(pipeline: Pipeline, text: str) -> Pipeline:
-    if not all(pipeline.commands):
-        raise UsageError(f"a command is missing in {text.strip()!r}")
-    return pipeline
+def _word_end(text: str, at: int) -> int:
+    while at < len(text) and text[at] not in " \t\r\n;|&<>()":
+        at = part_end(text, at)
+    return at
+
+
+def part_end(text: str, at: int) -> int:
+    """Where one part of a word ends that begins at ``at``: a character, a quoted text, or what a $ means."""
+    mark = text[at]
+    if mark == "\\":
+        return min(at + 2, len(text))
+    if mark in "'`":
+        return _closed(text, at, mark)
+    if mark == '"':
+        at += 1
+        while at < len(text) and text[at] != '"':
+            at = part_end(text, at) if text[at] in "\\$`" else at + 1
+        if at >= len(text):
+            raise Incomplete(f"no closing quotation in {text.strip()!r}")
+        return at + 1
+    if text.startswith("$(", at):
+        return _balanced(text, at + 1)
+    if text.startswith("${", at):
+        return _closed(text, at + 1, "}")
+    return at + 1
+
+
+def _closed(text: str, at: int, mark: str) -> int:
+    end = text.find(mark, at + 1)
+    if end < 0:
+        raise Incomplete(f"no closing quotation in {text.strip()!r}")
+    return end + 1
+
+
+def _balanced(text: str, at: int) -> int:
+    """Behind the bracket that closes the one at ``at``."""
+    deep = 0
+    while at < len(text):
+        if text[at] in "()":
+            deep += 1 if text[at] == "(" else -1
+            at += 1
+            if not deep:
+                return at
+        else:
+            at = part_end(text, at)
+    raise Incomplete(f"no closing bracket in {text.strip()!r}")
+
+
+class _Parser:
+    def __init__(self, tokens: Sequence[tuple[bool, str]], text: str) -> None:
+        self._tokens, self._at, self._deep = tokens, 0, 0
+        self.where = repr(text.strip())
+
+    @property
+    def now(self) -> str:
+        return self._tokens[self._at][1] if self._at < len(self._tokens) else ""
+
+    def _is_operator(self) -> bool:
+        return self._at < len(self._tokens) and self._tokens[self._at][0]
+
+    def _take(self, *wanted: str) -> bool:
+        if self.now in wanted and self.now:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, word: str) -> None:
+        if not self._take(word):
+            if not self.now:
+                raise Incomplete(f"{word!r} is missing in {self.where}")
+            raise UsageError(f"{word!r} was expected before {self.now!r} in {self.where}")
+
+    def block(self, until: frozenset[str]) -> Block:
+        """A list of pipelines up to a word that closes it."""
+        found: Block = []
+        after, begun = ";", True
+        while True:
+            while begun and self._take(";", "\n"):
+                if found and after != ";":
+                    continue
+                if self._tokens[self._at - 1][1] == ";" and not found:
+                    raise UsageError(f"a command is missing in {self.where}")
+            if not self.now or self.now in _CLOSERS:
+                break
+            found.append(self._pipeline(after))
+            begun = False
+            after = self.now if self.now in ("&&", "||") else ";"
+            if not self._take(";", "\n", "&&", "||"):
+                break
+            begun = True
+            while self._take("\n"):
+                pass
+        if after != ";" and begun:
+            raise (UsageError if self.now else Incomplete)(f"a command is missing in {self.where}")
+        if until and self.now not in until:
+            if not self.now:
+                raise Incomplete(f"{' or '.join(sorted(until))!r} is missing in {self.where}")
+            raise UsageError(f"{self.now!r} was not expected in {self.where}")
+        if until and not found:
+            raise UsageError(f"a command is missing in {self.where}")
+        return found
+
+    def _pipeline(self, after: str) -> Pipeline:
+        negated = False
+        while self._take("!"):
+            negated = not negated
+        commands = [self._command()]
+        while self._take("|"):
+            while self._take("\n"):
+                pass
+            commands.append(self._command())
+        return Pipeline(commands, after, negated)
+
+    def _command(self) -> Command:
+        word = self.now
+        compound = not self._is_operator() and word in ("for", "while", "until", "if", "{", "case", "function", "select")
+        if not (compound or word == "("):
+            return self._simple()
+        self._deep += 1
+        if self._deep > MAX_DEEP:
+            raise UsageError(f"more than {MAX_DEEP} loops in each other")
+        self._at += 1
+        if word == "for":
+            command = self._for()
+        elif word in ("while", "until"):
+            condition = self.block(frozenset(("do",)))
+            command = Command(word, branches=[(condition, self._do())])
+        elif word == "if":
+            command = self._if()
+        elif word in ("{", "("):
+            end = "}" if word == "{" else ")"
+            command = Command("group", branches=[([], self.block(frozenset((end,))))])
+            self._expect(end)
+        else:
+            raise UsageError(f"{word!r} is not known here; {_KNOWN}")
+        self._deep -= 1
+        while self._redirect(command):
+            pass
+        return command
+
+    def _for(self) -> Command:
+        name = self.now
+        if _NAME.fullmatch(name) is None:
+            raise UsageError(f"for wants a name and not {name!r} in {self.where}") if name else Incomplete("for wants a name")
+        self._at += 1
+        words: list[str] = []
+        while self._take("\n"):
+            pass
+        if self._take("in"):
+            while self.now and not self._is_operator():
+                words.append(self.now)
+                self._at += 1
+        self._take(";")
+        while self._take("\n"):
+            pass
+        return Command("for", words, name=name, branches=[([], self._do())])
+
+    def _do(self) -> Block:
+        self._expect("do")
+        body = self.block(frozenset(("done",)))
+        self._expect("done")
+        return body
+
+    def _if(self) -> Command:
+        command = Command("if")
+        while True:
+            condition = self.block(frozenset(("then",)))
+            self._expect("then")
+            command.branches.append((condition, self.block(frozenset(("elif", "else", "fi")))))
+            if not self._take("elif"):
+                break
+        if self._take("else"):
+            command.branches.append(([], self.block(frozenset(("fi",)))))
+        self._expect("fi")
+        return command
+
+    def _simple(self) -> Command:
+        command = Command()
+        while self.now:
+            if self._redirect(command):
+                continue
+            if self._is_operator():
+                break
+            word = self.now
+            if not command.words and _ASSIGNS.match(word):
+                command.assigns.append(word)
+            else:
+                command.words.append(word)
+            self._at += 1
+        if self._is_operator() and _UNKNOWN.match(self.now):
+            raise UsageError(f"{self.now!r} is not known here; {_KNOWN}")
+        if self.now == "(" and self._is_operator():
+            raise UsageError(f"functions are not known here; {_KNOWN}")
+        if not (command.words or command.assigns or command.redirects):
+            raise (UsageError if self.now or not self._at else Incomplete)(f"a command is missing in {self.where}")
+        return command
+
+    def _redirect(self, command: Command) -> bool:
+        found = _REDIRECTS.fullmatch(self.now) if self._is_operator() else None
+        if found is None:
+            return False
+        self._at += 1
+        if not self.now or self._is_operator():
+            raise UsageError(f"no file after {found[2]} in {self.where}")
+        mode, target = found[2].rstrip("|"), self.now
+        self._at += 1
+        if mode == ">&" and target.isdecimal():
+            command.redirects.append(Redirect(int(found[1] or 1), "&", target))
+        elif mode.startswith("&") or mode == ">&":
+            command.redirects += [Redirect(1, ">>" if mode == "&>>" else ">", target), Redirect(2, "&", "1")]
+        else:
+            command.redirects.append(Redirect(int(found[1] or (0 if mode == "<" else 1)), mode, target))
+        return True

@@ -106,7 +106,7 @@ def test_soft_offline(shell: Shell) -> None:
         ("echo many > /proc/sys/vm/nr_hugepages", "echo: write error: Invalid argument\n"),
         ("echo 1_0 > /proc/sys/vm/nr_hugepages", "echo: write error: Invalid argument\n"),
         ("ls /nowhere", "ls: cannot access '/nowhere': No such file or directory\n"),
-        ("cat /proc/vmstat | grep '('", "grep: missing ), unterminated subpattern at position 0\n"),
+        ("cat /proc/vmstat | grep -E '('", "grep: missing ), unterminated subpattern at position 0\n"),
         ("cat /proc/vmstat | head -n x", "head: 'x' is no number of lines\n"),
     ],
 )

@@ -1,0 +1,100 @@
+"""Scripts as people write them: loops, variables, conditions, files of their own, and how they end."""
+
+from __future__ import annotations
+
+import pytest
+
+from movable.errors import UsageError
+from movable.sh.commands import Shell
+from movable.sh.failure import CommandFailed
+from movable.sh.interpret import NoCommand
+from movable.sh.machine import boot
+from movable.sh.session import goes_on, play
+
+SCRIPT = r"""
+for m in /sys/devices/system/memory/memory[0-9]*; do   # each block
+    [ -f $m/state ] || continue
+    s=$(cat $m/state)
+    if [ "$s" = online ]; then n=$((n + 1)); else echo "$m: $s"; fi
+done > /tmp/seen; echo "$n blocks are online"
+"""
+
+
+@pytest.fixture(scope="module")
+def shell() -> Shell:
+    return Shell(boot("16M", 1, "zsmalloc,balloon", 0, empty=True))
+
+
+def said(shell: Shell, text: str) -> str:
+    try:
+        return shell.run(text)
+    except CommandFailed as error:
+        return error.output
+
+
+@pytest.mark.parametrize(
+    ("line", "output"),
+    [
+        ("for i in 1 2 3; do echo r$i; done", "r1\nr2\nr3\n"),
+        ("for i in {3..1} $(seq 2); do printf '%d,' $i; done; echo", "3,2,1,1,2,\n"),
+        ("i=0; while [ $i -lt 9 ]; do i=$((i+1)); [ $i = 2 ] && continue; [ $i -gt 3 ] && break; echo $i; done", "1\n3\n"),
+        ("until true; do echo no; done; echo $?", "0\n"),
+        ("if grep -q nothing /proc/vmstat; then echo yes; elif [ -d /proc/sys ]; then echo folder; else echo no; fi", "folder\n"),
+        ("X='a  b'; echo $X \"$X\" '$X' \\$X ${Y:-none} ${#}", "a b a  b $X $X none 0\n"),
+        ("cat /nope 2>/dev/null || echo failed $?", "failed 1\n"),
+        ("cat /nope 2>&1 | tr a-z A-Z", "CAT: /NOPE: NO SUCH FILE OR DIRECTORY\n"),
+        ("echo b > /tmp/f; echo a >> /tmp/f; sort /tmp/f; wc -l < /tmp/f", "a\nb\n2\n"),
+        ("cat /tmp/f | while read word; do echo [$word]; done", "[b]\n[a]\n"),
+        ("echo x > /sys/devices/system/memory/memory0/state 2> /tmp/e; cat /tmp/e", "echo: write error: Invalid argument\n"),
+        ("diff /tmp/f /tmp/f && echo same; rm /tmp/f; cat /tmp/f 2>/dev/null; ! true; echo $?", "same\n1\n"),
+        ("echo $((7/2)) $((-7/2)) $((-7%3)) $((1<<4|3)) $((2>1&&!0)) $((0x10))", "3 -3 -1 19 1 16\n"),
+        ("echo 'Node 0, zone Normal 7 9' | awk '{print $4, $NF}'", "Normal 9\n"),
+        ("printf '1\\n10\\n9\\n' | sort -rn | head -1; echo a:b:c | cut -d: -f2-", "10\nb:c\n"),
+        ("printf 'a 1\\nb 2\\n' | awk '{s += $2} END {print s}'; echo aXb | sed 's/x/-/i'", "3\na-b\n"),
+        ("printf 'a\\nb\\n' | sed -n 2p; printf 'a\\n(b)\\nc\\n' | grep 'a\\|(b' -c; echo aab | grep -o 'a*'", "b\n2\naa\n"),
+        ("printf 'a\\na\\nb\\n' | uniq -c; (echo in; echo group) | tail -1", "      2 a\n      1 b\ngroup\n"),
+        ("sleep 90; date +%s; basename /proc/vmstat; echo 3 > /proc/sys/vm/drop_caches; echo {a,b}c", "90\nvmstat\nac bc\n"),
+        (SCRIPT, "8 blocks are online\n"),
+        ("cat /tmp/seen", ""),
+    ],
+)  # fmt: skip
+def test_lines_of_scripts(shell: Shell, line: str, output: str) -> None:
+    assert said(shell, line.strip()) == output
+
+
+def test_a_script_over_several_lines_and_how_it_ends(shell: Shell) -> None:
+    lines = ["# begin", "for i in 1 2", "do", "  echo $i \\", "    end", "done", "set -e", "false || true", "if false; then x; fi",
+             "cat /nope", "echo never"]  # fmt: skip
+    output = "".join(play(shell, lines, "script"))
+    assert output.startswith("# begin\n# for i in 1 2\n> do\n>   echo $i \\\n>     end\n> done\n1 end\n2 end\n# set -e\n")
+    assert output.endswith("cat: /nope: No such file or directory\n") and shell.status == 1
+    shell.run("set +e")
+    assert "".join(play(shell, ["echo a; exit 3", "echo b"], "script")).endswith("\na\n") and shell.status == 3
+    assert goes_on("while true; do") and goes_on("cat a |") and goes_on("echo \\") and not goes_on("echo a")
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("while true; do true; done", "a loop that does not end"), ("echo $((1/0))", "cannot be worked out"),
+        ("echo {1..999999999}", "are the most"), ("for i in 1; do nope; done", "there is no command 'nope'"),
+        ("echo $((2 + ))", "cannot be worked out"),
+    ],
+)  # fmt: skip
+def test_what_a_script_may_not(shell: Shell, line: str, what: str) -> None:
+    with pytest.raises(NoCommand, match=what):
+        shell.run(line)
+    with pytest.raises(UsageError, match="script:2: "):
+        list(play(shell, ["true", "for i in 1 2"], "script"))
+
+
+FAILS = (
+    "seq 1 0 5", "test 1 -eq x", "[ 1 = 1", "rm /proc/vmstat", "cut -f", "awk 'BEGIN {}'", "sed y/a/b/", "printf %d x", "sort -k",
+    "diff a", "tr", "exit x", "sleep x", "grep -E '('", "sed -E 's/(/a(/'", "grep -z x", "date +%Q", "read",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", FAILS)
+def test_tools_fail_in_one_line(shell: Shell, line: str) -> None:
+    output = said(shell, line)
+    assert output.count("\n") <= 2 and "Traceback" not in output
