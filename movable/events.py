@@ -95,7 +95,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "touch": ("a field of the page is touched by a driver", ("field", "write", "changed", "list")),
     "copy_page": ("the content of another page is copied in", ("source",)),
     "write_data": ("the content is written", ()),
-    "lock": ("a lock of the VM was taken", ("lock", "type", "tried")),
+    "lock": ("a lock of the VM was taken; one that can be shared says whether it is", ("lock", "type", "tried", "shared")),
     "unlock": ("a lock of the VM is released", ("lock", "type")),
     "sleep": ("something that may sleep runs", ("what", "atomic")),
     "alloc_in_callback": ("a driver allocates inside a callback", ("gfp",)),
@@ -106,6 +106,15 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "note": ("a remark for the reader of the story", ("text",)),
 }
 """Every kind of event: what it means, and the names of its arguments."""
+
+
+MACHINE = "machine"
+"""What the note has as ``of`` with which the events of a machine begin."""
+
+
+def machine_note(era: str) -> Event:
+    """What events of a machine begin with: which era it runs as."""
+    return Event(0, "main", "note", -1, 0, 0, 0, {"text": f"a machine of era {era}", "of": MACHINE, "era": era})
 
 
 def to_json(event: Event) -> str:

@@ -27,17 +27,38 @@ def era(name: str | Era) -> Era:
         return ERAS[name]
     except KeyError:
         known = ", ".join(f"{known} ({found.kernels})" for known, found in ERAS.items())
-        near = next((f"; a kernel {name} runs as {known}" for known, found in ERAS.items() if _among(name, found.kernels)), "")
-        raise UsageError(f"unknown era {name!r}; known are {known}{near}") from None
+        near = era_of(name)
+        runs = f"; a kernel {name} runs as {near.name}" if near else ""
+        raise UsageError(f"unknown era {name!r}; known are {known}{runs}") from None
 
 
-def _among(version: str, kernels: str) -> bool:
-    """Whether a version, such as 5.10 or 6.1.192-2, is one of those that ``kernels`` says in words."""
-    found = re.match(r"v?(\d+)\.(\d+)(?![\d])", version)
-    if found is None:
-        return False
-    first, *last = [tuple(map(int, part.split("."))) for part in kernels.split(" to ")]
-    return first <= (int(found[1]), int(found[2])) <= (last[0] if last else first)
+def era_of(version: str) -> Era | None:
+    """The era that a kernel of ``version``, such as 5.10 or 6.1.192-2, runs as; None for one before or after all of them."""
+    release = _release(version)
+    return next((era for era in ERAS.values() if release and _first(era) <= release <= _last(era)), None)
+
+
+def nearest_era(version: str) -> Era | None:
+    """The same, and the oldest or newest for a kernel before or after all of them; None for what is no version."""
+    release = _release(version)
+    if not release:
+        return None
+    oldest, *later = ERAS.values()
+    return next((era for era in reversed(later) if _first(era) <= release), oldest)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version; empty for what is none."""
+    found = re.match(r"v?(\d{1,3})\.(\d{1,3})(?!\d)", version)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def _first(era: Era) -> tuple[int, ...]:
+    return _release(era.kernels)
+
+
+def _last(era: Era) -> tuple[int, ...]:
+    return _release(era.kernels.rpartition(" to ")[2])
 
 
 @lru_cache
@@ -53,4 +74,4 @@ def as_in(name: str, kept: str = "") -> Callable[[str], str]:
     return lambda text: known.sub(lambda found: names[found[0]], text)
 
 
-__all__ = ["DEFAULT", "ERAS", "Era", "as_in", "era"]
+__all__ = ["DEFAULT", "ERAS", "Era", "as_in", "era", "era_of", "nearest_era"]

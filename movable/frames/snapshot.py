@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from movable.eras import ERAS
+from movable.eras import nearest_era
 from movable.errors import UsageError
 from movable.frames.kinds import FREE, HOLE, KERNEL, KINDS, kind_of
 from movable.mm.gfp import MAX_ORDER
@@ -128,17 +128,16 @@ def take(folder: Path, *, flags: bool = True) -> Snapshot:
 
 
 def era_of(folder: Path) -> str:
-    """The newest era that is no newer than the kernel of the files, as uname or version says there or above; 6.1 for no answer."""
+    """The era that the kernel of the files runs as, by what uname or version says there or above; 6.1 for no answer."""
     named = ("uname", "../uname", "version", "osrelease", "sys/kernel/osrelease")
     for path in (folder / name for name in named):
         try:
-            found = None if path.is_fifo() else re.search(r"\b(\d{1,2})\.(\d{1,3})\b", path.read_text(errors="replace")[:400])
+            found = None if path.is_fifo() else re.search(r"\b\d{1,2}\.\d{1,3}\b", path.read_text(errors="replace")[:400])
         except OSError:
             continue
-        if found is not None:
-            release = (int(found[1]), int(found[2]))
-            older = [name for name in ERAS if tuple(map(int, name.split("."))) <= release]
-            return max(older, key=lambda name: tuple(map(int, name.split("."))), default="4.19")
+        near = nearest_era(found[0]) if found else None
+        if near is not None:
+            return near.name
     return "6.1"
 
 

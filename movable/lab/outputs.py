@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from movable.events import Event, to_json
+from movable.events import Event, machine_note, to_json
 from movable.files import abandon_stdout, to_json_text, whole
 from movable.lab import report
 from movable.lab.run import Run
@@ -65,6 +65,7 @@ def events_to(run: Run) -> Iterator[None]:
         with whole(path) as place:
             run.places.add(place)
             file = _EventFile(place, path.suffix == ".gz")
+            file.write(machine_note(run.vm.era.name))
             run.vm.observe(file.write)
             try:
                 yield

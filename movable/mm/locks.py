@@ -198,7 +198,7 @@ class RWLock:
         task.held.append(self)
         task.atomic += self.spins
         if seam is not None:
-            seam.event("lock", lock=self.name, type=self.kind, tried=False)
+            seam.event("lock", lock=self.name, type=self.kind, tried=False, shared=op == "rlock")
         return task
 
     def read_lock(self) -> None:
@@ -215,7 +215,7 @@ class RWLock:
             self.vm.seam.point("rtry", ("lock", self.name))
         if self._writer is not None:
             return False
-        self._readers.append(self._entered())
+        self._readers.append(self._entered(True))
         return True
 
     def write_trylock(self) -> bool:
@@ -224,15 +224,15 @@ class RWLock:
             self.vm.seam.point("try", ("lock", self.name))
         if self._writer is not None or self._readers:
             return False
-        self._writer = self._entered()
+        self._writer = self._entered(False)
         return True
 
-    def _entered(self) -> Task:
+    def _entered(self, shared: bool) -> Task:
         task = self.vm.current
         task.held.append(self)
         task.atomic += self.spins
         if self.vm.seam is not None:
-            self.vm.seam.event("lock", lock=self.name, type=self.kind, tried=True)
+            self.vm.seam.event("lock", lock=self.name, type=self.kind, tried=True, shared=shared)
         return task
 
     def read_unlock(self) -> None:

@@ -26,7 +26,7 @@ from movable import hookspecs
 from movable.eras import DEFAULT, ERAS, Era
 from movable.errors import MovableError, UsageError, by_hand
 from movable.hookspecs import CALLBACKS, MIGRATE_FORMS
-from movable.mm.address_space import MovableOperations, migrate_form, without_mapping
+from movable.mm.address_space import FORMS, MovableOperations, migrate_form, without_mapping
 from movable.registry.filesystems import is_filesystem, meant_as_filesystem, mount_instance, problem_of_filesystem
 from movable.supervise.board import preparing
 
@@ -334,8 +334,17 @@ def _arguments(owner: Any, function: Any, callback: str, name: str) -> str:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return f"{name}.{callback} takes {parameter}; name the arguments: ({', '.join(allowed)})"
         if parameter.name not in allowed and parameter.default is parameter.empty:
-            return f"{name}.{callback} wants an argument {parameter.name!r}; it gets ({', '.join(allowed)})"
+            other = _other_form(callback, parameter.name)
+            return f"{name}.{callback} wants an argument {parameter.name!r}; it gets ({', '.join(allowed)}){other}"
     return _plain(function, callback, name)
+
+
+def _other_form(callback: str, argument: str) -> str:
+    """Where an argument is one of the other form of the migrate callback: which kernels call that."""
+    if argument != "mapping" or callback not in MIGRATE_FORMS:
+        return ""
+    old = ", ".join(era.kernels for era in ERAS.values() if era.mapping_argument)
+    return f"; kernels {old} give a mapping, and call {FORMS[True]}: rename it for them, or take the mapping out"
 
 
 def _in_order(owner: Any, function: Any, callback: str, name: str) -> str:

@@ -74,12 +74,21 @@ EDGE_LIMIT = 4096
 """Pairs of locks that are remembered."""
 
 
+SHARED = " (shared)"
+"""What stands behind the name of a lock whose shared side is held: others who want that side do not wait for it."""
+
+
 def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     """The names without the last that is ``name``, which is among them."""
     if names[-1] == name:
         return names[:-1]
     at = len(names) - 1 - names[::-1].index(name)
     return names[:at] + names[at + 1 :]
+
+
+def _waits(name: str) -> tuple[str, ...]:
+    """Who holds a lock in these ways makes one wait who wants it as ``name`` says."""
+    return (name.removesuffix(SHARED),) if name.endswith(SHARED) else (name, name + SHARED)
 
 
 class Locks(Check):
@@ -141,7 +150,7 @@ class Locks(Check):
         args = event.args
         name = args.get("lock", "")
         mine = self.held.get(event.task, ())
-        now = self.held[event.task] = (*mine, name)
+        now = self.held[event.task] = (*mine, name + SHARED if args.get("shared") else name)
         stack = self.calls.get(event.task)
         if stack is not None and stack[-1].callback:
             call = stack[-1]
@@ -149,7 +158,7 @@ class Locks(Check):
             if not args.get("tried"):
                 self._waited_for(event, call, mine, now)
         elif mine and now not in self.orders and not args.get("tried"):
-            self._order(event, mine, name)
+            self._order(event, mine, now[-1])
             if len(self.orders) < EDGE_LIMIT:
                 self.orders.add(now)
 
@@ -161,8 +170,8 @@ class Locks(Check):
             return
         if len(self.inner_orders) < EDGE_LIMIT:
             self.inner_orders.add(now)
-        name = now[-1]
-        self._order(event, (*mine, PAGE_LOCK), name)
+        self._order(event, (*mine, PAGE_LOCK), now[-1])
+        name = now[-1].removesuffix(SHARED)
         if name not in self.in_callback:
             self.in_callback.add(name)
             self._over_allocation(event)
@@ -180,17 +189,18 @@ class Locks(Check):
         """
         for held in mine:
             known = self.edges.get((held, name))
-            guards = frozenset(mine) - {held, PAGE_LOCK}
+            guards = frozenset(one.removesuffix(SHARED) for one in mine if one not in (held, PAGE_LOCK))
             if known is not None:
                 guards &= known[1]
-            if held == name or (known is not None and guards == known[1]) or len(self.edges) >= EDGE_LIMIT:
+            same = held.removesuffix(SHARED) == name.removesuffix(SHARED)
+            if same or (known is not None and guards == known[1]) or len(self.edges) >= EDGE_LIMIT:
                 continue
             self.edges[held, name] = (event, guards)
-            back = self.edges.get((name, held))
-            if back is not None and not back[1] & guards:
-                other = f"event {back[0].seq} took {held} inside {name}"
-                text = f"{event.task} takes {name} inside {held}; {other}: the two can deadlock"
-                self.broken(D35, event, text)
+            for back in (self.edges.get((outer, inner)) for outer in _waits(name) for inner in _waits(held)):
+                if back is not None and not back[1] & guards:
+                    names = held.removesuffix(SHARED), name.removesuffix(SHARED)
+                    other = f"event {back[0].seq} took {names[0]} inside {names[1]}"
+                    self.broken(D35, event, f"{event.task} takes {names[1]} inside {names[0]}; {other}: the two can deadlock")
 
     def unlock(self, event: Event) -> None:
         """A lock is released."""
@@ -202,9 +212,11 @@ class Locks(Check):
                 call.locks = without(call.locks, name)
             else:
                 call.strange += (name,)
-        mine = self.held.get(event.task)
-        if mine is not None and name in mine:
-            self.held[event.task] = without(mine, name)
+        mine = self.held.get(event.task, ())
+        for one in (name, name + SHARED):
+            if one in mine:
+                self.held[event.task] = without(mine, one)
+                break
 
     def isolate_page_ret(self, event: Event) -> None:
         """A callback returns with the locks that it was called with."""
@@ -226,7 +238,7 @@ class Locks(Check):
             return
         mine = self.held.get(event.task)
         if mine and event.task not in self.calls and not self.over_allocation.issuperset(mine):
-            self.over_allocation.update(mine)
+            self.over_allocation |= {*mine, *(name.removesuffix(SHARED) for name in mine)}
             self._over_allocation(event)
 
     def _over_allocation(self, event: Event) -> None:

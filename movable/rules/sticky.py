@@ -287,7 +287,8 @@ class Sticky(Check):
         if part.asked:
             text = f"page {event.pfn} gets its target after a driver was asked about another page of the batch"
             self.broken(V37, event, f"{text}: they are not locked together")
-        part.waiting.add(event.pfn)
+        if tagged(event.mapping):  # pages of the LRU lists move among them, and no driver is asked about those
+            part.waiting.add(event.pfn)
 
     def released_isolated(self, event: Event) -> None:
         """Nothing is owed any more."""

@@ -145,7 +145,8 @@ def test_bad_files_are_one_line(name: str, text: str, what: str, tmp_path: Path,
 
 
 def test_eras_by_release(tmp_path: Path) -> None:
-    for text, era in (("6.1.0-56-amd64", "6.1"), ("Linux x 6.8.0-40 y", "6.1"), ("7.9", "7.3"), ("3.10.0", "4.19"), ("?", "6.1")):
+    for text, era in (("6.1.0-56-amd64", "6.1"), ("Linux x 6.8.0-40 y", "6.1"), ("7.9", "7.3"), ("3.10.0", "4.19"), ("?", "6.1"),
+                      ("6.18.3", "7.3"), ("6.0.1", "6.1"), ("6.17.0-14", "6.17"), ("5.15", "4.19")):  # fmt: skip
         (tmp_path / "uname").write_text(text)
         assert era_of(tmp_path) == era
 

@@ -96,6 +96,11 @@ BAD_FILES = {
         "class Mine:" + SELF + "    @staticmethod\n    def putback_page(pagina): pass",
         "Mine.putback_page wants an argument 'pagina'; it gets \\(page\\)",
     ),
+    "the mapping of the other form": (
+        "class Mine:" + SELF + "    def migrate_page(self, mapping, newpage, page, mode): return 0",
+        "wants an argument 'mapping'; it gets \\(newpage, page, mode\\); kernels 4.19 to 5.19 give a mapping, and call "
+        "migratepage\\(mapping, newpage, page, mode\\): rename it for them, or take the mapping out",
+    ),
     "star": ("class Mine:" + SELF + "    def putback_page(self, *a): pass", "takes \\*a; name the arguments"),
     "async": ("class Mine:" + SELF + "    async def putback_page(self, page): pass", "asynchronous"),
     "misspelt hook": (

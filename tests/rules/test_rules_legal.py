@@ -402,6 +402,20 @@ def test_a_guard_around_both_orders() -> None:
     assert set(judge(guarded + nested("a", "b") + nested("b", "a")).broken) == {"D35"}
 
 
+@pytest.mark.parametrize(("first", "second"), [("s", "s"), ("s", "x"), ("x", "s"), ("x", "x")])
+def test_two_readers_do_not_wait_for_each_other(first: str, second: str) -> None:
+    """The lock ``a`` both ways round with ``b``, shared ("s") or not."""
+
+    def taken(name: str, shared: bool, kind: str = "lock") -> Event:
+        return Event(0, "main", kind, -1, 0, 0, 0, {"lock": name, "type": "rwlock", "tried": False, "shared": shared})
+
+    def nested(*locks: tuple[str, bool]) -> list[Event]:
+        return [taken(*lock) for lock in locks] + [taken(*lock, "unlock") for lock in reversed(locks)]
+
+    events = nested(("b", False), ("a", first == "s")) + nested(("a", second == "s"), ("b", False))
+    assert set(judge(events).broken) == (set() if first == second == "s" else {"D35"})
+
+
 def test_a_tried_lock_sets_no_order() -> None:
     lock = Event(0, "main", "lock", -1, 0, 0, 0, {"lock": "a", "type": "mutex", "tried": False})
     inner = lock._replace(args={"lock": "b", "type": "mutex", "tried": True})

@@ -454,6 +454,9 @@ def test_a_batch_is_locked_together(era: str) -> None:
     assert "V37" in judged(renumbered(late), era).broken
     early = events[second]._replace(kind="unlock_page", args={})
     assert "V37" in judged(renumbered([*events[: asked + 1], early, *events[asked + 1 :]]), era).broken
+    ordinary = [event._replace(pfn=99, mapping=0) for event in (events[second], early)]  # a page of the LRU lists among them moves
+    among = [*events[:asked], ordinary[0], events[asked], ordinary[1], *events[asked + 1 :]]
+    assert "V37" not in judged(renumbered(among), era).broken
 
 
 def renumbered(events: list[Event]) -> list[Event]:

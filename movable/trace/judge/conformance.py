@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, Judgement, RuleVerdict
+from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.events import Event
@@ -235,7 +236,8 @@ def _judge(source: Source, era: str | None, base: int | None, wanted: Wanted | N
     first = next(events, None)
     if first is not None:
         events = chain((first,), events)  # by now the header has been read
-    monitor = _TraceMonitor(era or ("4.19" if reader.simulated else reader.layout), reader.simulated)
+    known = reader.layout_known or not reader.simulated
+    monitor = _TraceMonitor(era or (reader.layout if known else DEFAULT), reader.simulated)
     if wanted is not None:
         events = wanted.pages(reader, events)
     feed = monitor.feed

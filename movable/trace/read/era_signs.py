@@ -9,11 +9,14 @@ line about one.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from movable.eras import ERAS
 from movable.errors import UsageError
+from movable.events import Event
+from movable.mm.page_flags import PAGE_MAPPING_MOVABLE
 
+_SINCE = next(era.kernels.partition(" ")[0] for era in ERAS.values() if era.balloon_core)
 STAYS, CLEARED = "stays", "cleared"
 
 _STAYS = re.compile(
@@ -98,6 +101,54 @@ class Contradicted(UsageError):
 def contradicted(name: str, what: str, given: str) -> Contradicted:
     """What to say when ``what`` its lines show is none of the era that was given."""
     return Contradicted(f"{name}: has {what}, and --era {given} was given; leave --era out")
+
+
+RELEASED_CALLS = 2
+"""So many callbacks for pages that only the isolation holds: a core that looks for them can miss one that is let go meanwhile."""
+
+
+class Later:
+    """Looks, in a trace that is said to be of an earlier kernel whose marks stay, for what only the core of later ones does.
+
+    A balloon core of its own marks a page after the hook of its device, and says 0 where that said something else; and a core that
+    leaves released pages to their driver asks about them.
+    """
+
+    def __init__(self, name: str, given: str) -> None:
+        self.name = name
+        self.given = given
+        self.hooked: dict[str, object] = {}
+        self.released = 0
+
+    def checked(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events. Raises Contradicted at one that shows a later kernel."""
+        for event in events:
+            what = self._see(event)
+            if what:
+                raise contradicted(self.name, f"{what} (line {event.seq}), as only kernels from {_SINCE} on have", self.given)
+            yield event
+
+    def _see(self, event: Event) -> str:
+        kind, task = event.kind, event.task
+        if kind == "balloon_hook_ret":
+            self.hooked[task] = event.args.get("ret")
+        elif kind == "set_page_movable" and task in self.hooked:
+            return "a mark that the balloon core makes behind the hook of its device"
+        elif kind == "migratepage_ret":
+            ret = event.args.get("ret")
+            if self.hooked.pop(task, ret) != ret:
+                return "another answer of the balloon core than its device's"
+        elif kind == "migratepage" and event.mapping == PAGE_MAPPING_MOVABLE and event.refs == 1:
+            self.released += 1
+            if self.released == RELEASED_CALLS:
+                return "drivers that are asked about pages which nobody else holds"
+        return ""
+
+
+def later(name: str, given: str) -> Later | None:
+    """What looks for signs of later kernels in the trace called ``name``, where there can be any against the era ``given``."""
+    era = ERAS[given]
+    return Later(name, given) if era.sticky_mark and era.released_by_refs and not era.balloon_core else None
 
 
 class Signs:

@@ -19,7 +19,7 @@ from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, OpenCalls, Task
 from movable.trace.read.columns import Layout
-from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, sign, unknown_era
+from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, later, sign, unknown_era
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
 from movable.trace.read.numbers import Damaged, Fault, events_in
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
@@ -203,10 +203,11 @@ class Reader(Values):
         read = self.model_events.block if self.is_model else self._block
         barren = 0
         whole = chain(first, blocks)
+        looks = later(self.source.name, self.layout) if self.given else None
         for block in whole if self.is_model else self._in_known_words(whole):
             before = self.odd
             self.open_calls.note(self.line, self._by_pid)
-            yield from read(block)
+            yield from read(block) if looks is None else looks.checked(read(block))
             barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
             if barren > MAX_BYTES_WITHOUT_EVENTS:
                 bytes_read = f"more than {MAX_BYTES_WITHOUT_EVENTS >> 20} MiB"
@@ -236,7 +237,10 @@ class Reader(Values):
             raise contradicted(self.source.name, what, given)
         if stays:
             told = self.header.get("era", "") or heading(block)
-            self.layout = given or (told if told in ERAS and ERAS[told].sticky_mark else LATEST_ERA)
+            told = told if told in ERAS and ERAS[told].sticky_mark else ""
+            if told and given:
+                self.says(told)
+            self.layout = given or told or LATEST_ERA
             self.layout_known, self.bit_era = True, self.layout
             self._flags.clear()
 
@@ -569,12 +573,19 @@ class Reader(Values):
             )
         self._settle_era()
 
+    def says(self, era: str) -> None:
+        """Raises UsageError where a heading says another era than ``--era``."""
+        if self.given and era != self.layout:
+            raise contradicted(self.source.name, f"era {era} in its heading", self.layout)
+
     def _settle_era(self) -> None:
         """Refuses a trace that tells no era although it is about movable pages, and one that contradicts ``--era``."""
         if self.given and self.bit_era and ERAS[self.bit_era].flag_names != ERAS[self.layout].flag_names:
             bit = ERAS[self.bit_era].flag_names.index("reclaim")
             what = f"isolated pages with bit {bit}, which is the one of era {self.bit_era}"
             raise contradicted(self.source.name, what, self.layout)
+        if self.given and not self.bit_era and self.header.get("era") in ERAS:
+            self.says(self.header["era"])
         if self.bits_known or self.marks_stay is not None:
             return
         found = self.signs.era

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from movable.events import Event, from_json
+from movable.events import MACHINE, Event, from_json, machine_note
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.trace.judge.visible import BITS, Shown, shown_by
 from movable.trace.read.model_types import check_types
@@ -51,7 +51,7 @@ class ModelEvents:
                 reader.trace_lines += 1
                 event = from_json(text, reader.line)
                 check_types(event, reader.line)
-                if event.kind == "note" and event.args.get("of") in (BEGIN, END):
+                if event.kind == "note" and event.args.get("of") in (BEGIN, END, MACHINE):
                     self._note(event.args)
                 else:
                     yield self._event(event._replace(seq=reader.line))
@@ -74,10 +74,11 @@ class ModelEvents:
 
     def _note(self, args: dict[str, Any]) -> None:
         reader = self._reader
-        if args["of"] == BEGIN:
-            self.of_trace = True
+        if args["of"] in (BEGIN, MACHINE):
+            self.of_trace = args["of"] == BEGIN
             era = args.get("era")
-            if era in FLAG_LAYOUTS and not reader.layout_known:
+            if era in FLAG_LAYOUTS:
+                reader.says(era)
                 reader.layout, reader.layout_known = era, True
             return
         self.ended = True
@@ -121,7 +122,9 @@ def losses(reader: Reader) -> dict[str, int]:
 def model_events(reader: Reader) -> Iterator[Event]:
     """The events of a trace for a file of model events: with their times, and between the two notes."""
     begun = False
-    for event in reader.events():
+    for number, event in enumerate(reader.events()):
+        if number == 0 and reader.simulated and reader.layout_known:
+            yield machine_note(reader.layout)
         if not reader.simulated:
             if not begun:
                 begun = True

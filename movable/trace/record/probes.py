@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from movable.eras import ERAS
+from movable.eras import ERAS, era_of
 from movable.errors import UsageError
 from movable.trace.record import sticky_probes
 from movable.trace.record.driver_probes import Callbacks, Probe, known
@@ -146,16 +146,10 @@ def callbacks_of(driver: str, isolate: str = "", migrate: str = "", putback: str
 
 def _era_for(version: str) -> str:
     """Which era serves a kernel version, in words."""
-    numbers = re.fullmatch(r"v?(\d{1,3})\.(\d{1,3})(?:[.-].*)?", version)
-    kernel = (int(numbers[1]), int(numbers[2])) if numbers else None
-    if kernel is not None and (4, 19) <= kernel < (6, 0):
-        return f"4.19 serves {ERAS['4.19'].kernels}: give --era 4.19 for {version}"
-    if kernel is not None and (6, 0) <= kernel <= (6, 16):
-        return f"6.1 serves {ERAS['6.1'].kernels}: give --era 6.1 for {version}"
-    if kernel is not None and kernel >= (6, 17):
-        era = "6.17" if kernel == (6, 17) else "7.3"
-        return f"{era} serves {ERAS[era].kernels}: give --era {era} for {version}"
-    return "; ".join(f"{name} serves {era.kernels}" for name, era in ERAS.items())
+    serving = era_of(version)
+    if serving is None:
+        return "; ".join(f"{name} serves {era.kernels}" for name, era in ERAS.items())
+    return f"{serving.name} serves {serving.kernels}: give --era {serving.name} for {version}"
 
 
 def _sticky_probes(driver: Callbacks, objects: bool) -> Iterator[Probe]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import IO, Any
 
+from movable.eras import DEFAULT
 from movable.events import Event
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import header_line, trailer_line
@@ -156,7 +157,7 @@ def ftrace_of(reader: Reader) -> Iterator[str]:
     events = reader.events()
     first = list(islice(events, 1))  # by now the reader knows what it reads
     if reader.simulated:
-        yield from export_ftrace(chain(first, events), "4.19")
+        yield from export_ftrace(chain(first, events), reader.layout if reader.layout_known else DEFAULT)
     else:
         yield from export_ftrace(chain(first, events), reader.layout, reader)
 

@@ -29,9 +29,10 @@ from movable import (
     put_page,
     putback_movable_pages,
 )
+from movable.cli import main
 from movable.contract.verdict import BROKEN, HELD
 from movable.errors import UsageError
-from movable.events import Event, write_events
+from movable.events import Event, machine_note, write_events
 from movable.rules.rule import HELD_OR_BROKEN
 from movable.rules.table import RULES
 from movable.trace.judge.conformance import Result, check_trace
@@ -150,6 +151,19 @@ def test_the_summary_knows_who_asked(tmp_path: Path) -> None:
         "compact_zone": 9,
         "": 1,
     }
+
+
+def test_the_events_of_a_machine_say_its_era(tmp_path: Path) -> None:
+    """They are judged by its rules, and so is what is exported of them; another era is refused."""
+    path, again, text = (tmp_path / name for name in ("t.jsonl", "again.jsonl", "t.txt"))
+    with path.open("w") as stream:
+        write_events([machine_note("6.1"), *simulate(Ring)], stream)
+    assert main(["trace", "export", str(path), "--events", str(again)]) == 0
+    assert main(["trace", "export", str(path), "--ftrace", str(text)]) == 0
+    for file in (path, again, text):
+        assert check_trace(str(file)).era == check_trace(str(file), era="6.1").era == "6.1"
+        with pytest.raises(UsageError, match=r"6\.1.*and --era 4\.19 was given"):
+            check_trace(str(file), era="4.19")
 
 
 def test_the_summary_of_a_simulation_has_no_times(tmp_path: Path) -> None:

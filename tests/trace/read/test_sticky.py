@@ -72,7 +72,52 @@ def test_a_released_page_is_not_isolated(tmp_path: Path, answer: int, private: i
 def test_an_era_that_contradicts_the_lines() -> None:
     with pytest.raises(UsageError, match=r"has events of kernels from 6\.17 on, and --era 6\.1 was given"):
         check_trace(str(DATA / "hook-busy.txt.gz"), era="6.1")
-    assert check_trace(str(DATA / "hook-busy.txt.gz"), era="6.17").era == "6.17"
+    assert check_trace(str(DATA / "zsmalloc-compaction.txt.gz"), era="6.17").era == "6.17"
+
+
+RELEASED = (
+    "zs_migrate: (z+0x4/0x9) newpage=0xffffea00007fe280 page=0xffffea00006ae3c0 mode=0 nflags=0xfffffc0000001 nrefs=1 ntype=0xff "
+    "flags=0xfffffc0010009 type=0xf6 refs={} mapping=0x0 lru=0xffffea00006ae348 private={}"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (("{mark}",), ""),
+        (("{hook}", "bb_hook_ret: (x <- bb_hook) ret=0", "{mark}"), "a mark that the balloon core makes behind the hook"),
+        (("{hook}", "bb_hook_ret: (x <- bb_hook) ret=-2", "{answer}"), "another answer of the balloon core than its device's"),
+        (("{hook}", "{mark}", "bb_hook_ret: (x <- bb_hook) ret=0", "{answer}"), ""),
+        ((RELEASED.format(1, "0x0"), "zs_migrate_ret: (x <- y) ret=0") * 2, "asked about pages which nobody else holds"),
+        ((RELEASED.format(1, "0x0"), "zs_migrate_ret: (x <- y) ret=0"), ""),
+        ((RELEASED.format(2, "0xffff888008569ee0"), "zs_migrate_ret: (x <- y) ret=0") * 2, ""),
+    ],
+)
+def test_what_only_later_kernels_do(lines: tuple[str, ...], what: str, tmp_path: Path) -> None:
+    """6.17 and 7.3 print the same lines; what is in them tells a recording of 7.3 that is called one of 6.17."""
+    said = {
+        "mark": f"set_page_movable: (m+0x34/0x80) page=0xffffea0000000040 {STATE.replace('f6', 'f1')}",
+        "hook": "bb_hook: (bb_hook+0x4/0x9) b_dev_info=0xffff888000000 newpage=0xffffea0000000040 page=0xffffea0000000080 mode=0",
+        "answer": "balloon_migrate_ret: (x <- balloon_page_migrate) ret=0",
+    }
+    call = RELEASED.format(2, "0xffff888008569ee0").replace("zs_migrate", "balloon_migrate").replace("0xf6", "0xf1")
+    inside = [call, *lines] if lines[0].startswith("{") else list(lines)
+    file = tmp_path / "trace.txt"
+    file.write_text("".join(PLAIN + line.format(**said) + "\n" for line in inside))
+    if what:
+        with pytest.raises(UsageError, match=rf"has .*{what}.*kernels from 6\.18 on have, and --era 6\.17 was given"):
+            check_trace(str(file), era="6.17")
+    assert check_trace(str(file), era="6.17" if not what else "7.3").era == ("7.3" if what else "6.17")
+
+
+@pytest.mark.parametrize(("told", "given"), [("7.3", "6.17"), ("6.17", "7.3")])
+def test_an_era_that_contradicts_the_heading(told: str, given: str, tmp_path: Path) -> None:
+    file = tmp_path / "trace.txt"
+    line = f"{PLAIN}zs_putback: (z+0x4/0x9) page=0xffffea0000000040 {STATE}\n"
+    file.write_text(f"# movable: driver=zsmalloc era={told} lost=0\n{line}")
+    with pytest.raises(UsageError, match=rf"has era {told} in its heading, and --era {given} was given"):
+        check_trace(str(file), era=given)
+    assert check_trace(str(file), era=told).era == check_trace(str(file)).era == told
 
 
 def test_an_older_trace_is_not_of_7_3() -> None:
