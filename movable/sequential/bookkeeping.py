@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from movable.events import Event
+from movable.introspection import vars_of
+from movable.mm.balloon import BalloonDevInfo
 from movable.mm.gfp import GFP_MOVABLE
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.workload.workload import ISOLATION_COUNT, Workload, named, snapshot
@@ -65,6 +67,8 @@ class Audit:
         """What must hold once nothing is isolated and no work is queued."""
         for name, count in isolation_counts(self.workload.driver):
             yield "D44", count == 0, f"{name} says {count}, and nothing is isolated"
+        for count in {id(balloon): balloon.isolated_pages for balloon in balloons(self.workload.driver)}.values():
+            yield "D57", count == 0, f"isolated_pages of a balloon says {count}, and nothing is isolated: the core alone counts"
         pages = [self.vm.page(pfn) for pfn in sorted(self.asked_movable)]
         plain = [page.pfn for page in pages if page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE]
         if pages:
@@ -99,3 +103,12 @@ def isolation_counts(driver: object) -> Iterator[tuple[str, int]]:
         for name, value in vars(part).items():
             if type(value) is int and ISOLATION_COUNT.fullmatch(name):
                 yield f"{type(part).__name__}.{name}", value
+
+
+def balloons(part: object, depth: int = 3) -> Iterator[BalloonDevInfo]:
+    """The balloons that a driver and its parts have, as many attributes deep."""
+    for value in vars_of(part).values() if depth else ():
+        if isinstance(value, BalloonDevInfo):
+            yield value
+        elif not type(value).__module__.startswith(("movable.mm.", "builtins")):
+            yield from balloons(value, depth - 1)

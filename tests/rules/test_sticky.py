@@ -27,8 +27,9 @@ from movable import (
     set_page_flag,
     unlock_page,
 )
+from movable.contract import Workload, check, operation
 from movable.events import Event
-from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_enqueue
+from movable.mm.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_dequeue, balloon_page_enqueue
 from movable.mm.list import list_add_tail, list_del
 from movable.mm.migrate import (
     MIGRATE_ASYNC,
@@ -337,6 +338,44 @@ def test_a_hook_that_counts() -> None:
 
     with pytest.raises(VMBug, match=r"D57: .* fewer than no isolated pages"):
         hooked(counts)
+
+
+class CountsUp:
+    """A device without a host, whose hook counts a page that is on its way."""
+
+    balloon_device = True
+
+    def __init__(self, vm: VM) -> None:
+        self.vm = vm
+        self.info = BalloonDevInfo(vm, self.hook, owner=self)
+
+    def hook(self, info: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+        info.isolated_pages += 1
+        return 0
+
+    def grow(self) -> None:
+        page = balloon_page_alloc(self.vm)
+        if page is not None:
+            balloon_page_enqueue(self.info, page)
+
+    def remove(self) -> None:
+        while self.info.has_pages():
+            page = balloon_page_dequeue(self.info)
+            if page is not None:
+                put_page(page)
+
+
+class Grows(Workload):
+    preserves_content = False
+
+    @operation()
+    def grow(self) -> None:
+        self.driver.grow()
+
+
+def test_a_hook_that_counts_up() -> None:
+    """What is left when all is quiet tells it."""
+    assert "D57" in check(CountsUp, Grows, era="7.3", examples=8, interleavings=0, isolate=False).broken
 
 
 @pytest.mark.parametrize("answer", [0, -EAGAIN, -EBUSY, -ENOENT])

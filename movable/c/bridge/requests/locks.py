@@ -184,7 +184,7 @@ def write_unlock(bridge: Bridge) -> None:
     downgrades, found = bridge.request[A2], _rwlock(bridge)
     found.write_unlock()
     if downgrades:
-        found._readers.append(found._entered())
+        found._readers.append(found._entered(True))
 
 
 def _try_side(name: str) -> Handler:
