@@ -12,11 +12,11 @@ EXECUTIONS = 5000
 """Interleavings of a check by default."""
 EXECUTIONS_PER_PROGRAM = 5
 """Interleavings for each program, where somebody says how many programs: both take about as long."""
-LIMIT = 60.0
+LIMIT_SECONDS = 60.0
 """Seconds of processor time after which a search by default work is cut short."""
-SHARE = 0.5
+INTERLEAVINGS_SHARE = 0.5
 """The part of a check that goes to interleavings."""
-OPENING = 0.15
+OPENING_SHARE = 0.15
 """The part of the programs that comes before the interleavings: shallow bugs show at once, and races soon after."""
 
 
@@ -28,9 +28,9 @@ class Budget:
 
     programs: int = PROGRAMS
     executions: int = EXECUTIONS
-    limit: float | None = LIMIT
+    limit: float | None = LIMIT_SECONDS
     seconds: float | None = None
-    share: float = SHARE
+    share: float = INTERLEAVINGS_SHARE
 
     @property
     def by_time(self) -> bool:
@@ -40,7 +40,7 @@ class Budget:
     @property
     def opening(self) -> int:
         """Programs before the interleavings."""
-        return self.programs if not self.executions else max(1, int(self.programs * OPENING)) if self.programs else 0
+        return self.programs if not self.executions else max(1, int(self.programs * OPENING_SHARE)) if self.programs else 0
 
     @property
     def seconds_alone(self) -> float:
@@ -57,7 +57,7 @@ def budget_of(
     seconds: float | None = None,
     programs: int | None = None,
     executions: int | None = None,
-    share: float = SHARE,
+    share: float = INTERLEAVINGS_SHARE,
     limit: float | None = None,
 ) -> Budget:
     """The budget that the options of a check ask for; ``share`` of the whole goes to interleavings, usually 0.5.
@@ -73,9 +73,9 @@ def budget_of(
         return Budget(0, 0, None, seconds, share)
     counted = programs is not None or executions is not None
     if executions is None:
-        executions = round(EXECUTIONS * share / SHARE) if programs is None else programs * EXECUTIONS_PER_PROGRAM
+        executions = round(EXECUTIONS * share / INTERLEAVINGS_SHARE) if programs is None else programs * EXECUTIONS_PER_PROGRAM
     if programs is None:
-        programs = round(PROGRAMS * (1 - share) / SHARE)
+        programs = round(PROGRAMS * (1 - share) / INTERLEAVINGS_SHARE)
     return Budget(
-        programs if share < 1 else 0, executions if share > 0 else 0, limit or (None if counted else LIMIT), None, share
+        programs if share < 1 else 0, executions if share > 0 else 0, limit or (None if counted else LIMIT_SECONDS), None, share
     )  # fmt: skip

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from movable.contract.budget import OPENING, SHARE, Budget, budget_of
+from movable.contract.budget import INTERLEAVINGS_SHARE, OPENING_SHARE, Budget, budget_of
 from movable.contract.judge import judge
 from movable.contract.report import Explored, Report, Verdict
 from movable.contract.show.replay import named_workload, replay_command, target_of
@@ -72,7 +72,7 @@ def check(  # long: the options, and the phases in their order
     seed: int = 0,
     waive: Mapping[str, str] | None = None,
     until: Collection[str] = (),
-    interleavings: float = SHARE,
+    interleavings: float = INTERLEAVINGS_SHARE,
     executions: int | None = None,
     limit: float | None = None,
     features: Mapping[str, Any] | None = None,
@@ -350,7 +350,7 @@ class Check:
             return ""
         if not self.budget.by_time:
             return self.search.go(self.budget.opening, limit=self.limit, progress=self.progress)
-        part = OPENING if self._together else 1
+        part = OPENING_SHARE if self._together else 1
         return self.search.go(None, seconds=self.budget.seconds_alone * part, progress=self.progress)
 
     def explore(self) -> str:
@@ -376,7 +376,7 @@ class Check:
             return ""
         part = PART_BEFORE_EXPLAINING if self.search.first or self.search.by_tasks else 1
         end = self.search.began + (self.budget.seconds or 0.0) * part
-        left = min(self.budget.seconds_alone * (1 - OPENING), end - time.monotonic())
+        left = min(self.budget.seconds_alone * (1 - OPENING_SHARE), end - time.monotonic())
         return self.search.go(None, seconds=left, progress=self.progress) if left > 0 else ""
 
     def _subject(self) -> Subject:

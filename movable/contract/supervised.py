@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from movable.contract.budget import LIMIT, Budget
+from movable.contract.budget import LIMIT_SECONDS, Budget
 from movable.contract.checkpoint import Checkpoint, explained_failure, verdict_of
 from movable.contract.examine import Asked, Check
 from movable.contract.judge import declared_away
@@ -43,7 +43,7 @@ START_UP_SECONDS = 0.3
 """Seconds that a command may take to start before they count as time of its check."""
 MIN_SECONDS = 0.5
 """Seconds of a check's time that are left for it, however long the command took to start, and a driver in C to be built."""
-TARDINESS = 1.0
+TARDINESS_SECONDS = 1.0
 """Seconds after its time when a command has ended."""
 END_SECONDS = 0.15
 """Seconds of the processor that a command takes from the deadline of its check to its own end."""
@@ -162,7 +162,7 @@ class _Reporter:
 
 def by_the_clock(limit: float) -> float:
     """When a search by work is ended from outside; the usual limit is one of processor time, or a busy machine would cut it."""
-    return CLOCK_TIMES_PROCESSOR * limit if limit == LIMIT else limit
+    return CLOCK_TIMES_PROCESSOR * limit if limit == LIMIT_SECONDS else limit
 
 
 def _go_on(check: Check, given: Given) -> None:
@@ -263,7 +263,7 @@ def _latest(began: float, seconds: float) -> float:
     now = time.monotonic()
     used = sum(os.times()[:4])
     slowness = max(1.0, (now - began) / max(used, START_UP_SECONDS))
-    return max(now + MIN_SECONDS + GRACE_SECONDS, began + seconds + TARDINESS - END_SECONDS * slowness)
+    return max(now + MIN_SECONDS + GRACE_SECONDS, began + seconds + TARDINESS_SECONDS - END_SECONDS * slowness)
 
 
 @dataclass(slots=True)

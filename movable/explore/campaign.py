@@ -45,7 +45,7 @@ EXPLORING = "exploring"
 """The phase on the board of a process that does a chunk; the place is how many executions it has done."""
 MIN_EXECUTIONS = 10
 """Executions of a subtree at least."""
-LOOK = 0.5
+LOOK_SECONDS = 0.5
 """Seconds between two signs of life while others work."""
 _AHEAD = 64  # chunks handed out before the first of them is back
 _RANDOM: dict[str, Callable[[int, int], Strategy]] = {"surw": Surw, "urw": Urw, "pos": Pos}
@@ -396,7 +396,7 @@ class _Pool:
         """Wait until something is done; what is."""
         if isinstance(self._executor, Crew):
             return self._executor.wait(list(waiting))
-        while not (found := wait(waiting, LOOK, FIRST_COMPLETED).done):
+        while not (found := wait(waiting, LOOK_SECONDS, FIRST_COMPLETED).done):
             board.tick()
         return found
 

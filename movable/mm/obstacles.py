@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
-LIMIT = 1000
+MAX_OBSTACLES = 1000
 """Obstacles listed at most."""
 
 
@@ -104,7 +104,7 @@ def obstacles(vm: VM) -> list[Obstacle]:
 def _listed(found: Iterator[Obstacle]) -> list[Obstacle]:
     every = [obstacle for obstacle, _ in zip(found, range(1 << 20), strict=False)]
     certain = [obstacle for obstacle in every if obstacle.certain]
-    return (certain or every)[:LIMIT]
+    return (certain or every)[:MAX_OBSTACLES]
 
 
 def in_range(vm: VM, start: int, end: int) -> Iterator[Obstacle]:

@@ -45,7 +45,7 @@ NO_OOM = GFP_NORETRY | GFP_RETRY_MAYFAIL | GFP_THISNODE
 LOOKS_AT_A_HANG, SECONDS_BETWEEN_LOOKS = 12, 0.004
 """How often it is looked where a program hangs, and how much processor time lies between two looks."""
 
-TICK = 5.0
+TICK_SECONDS = 5.0
 """Seconds after which somebody looks whether the program stands still: twice in a row it did next to nothing, and so it blocks."""
 NEXT_TO_NOTHING = 0.04
 """The part of a tick's time that code which blocks may take of the processor."""
@@ -148,17 +148,17 @@ class _StandstillTimer:
         self.used = time.process_time()
         self.waited = _waited()
         self.handler = signal.signal(signal.SIGALRM, self._look)
-        self.timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
+        self.timer = signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
         self.began = time.monotonic() if self.timer[0] else 0.0
 
     def _look(self, number: int, frame: FrameType | None) -> None:
         used, waited = time.process_time(), _waited()
-        idle = used - self.used < NEXT_TO_NOTHING * TICK and waited - self.waited < TICK / 2
+        idle = used - self.used < NEXT_TO_NOTHING * TICK_SECONDS and waited - self.waited < TICK_SECONDS / 2
         self.still = self.still + 1 if idle else 0
         self.used, self.waited = used, waited
         if self.still >= 2:
             self.still = 0
-            raise Blocked(f"{2 * TICK:g} seconds in which nothing happened{_place_of(frame)}")
+            raise Blocked(f"{2 * TICK_SECONDS:g} seconds in which nothing happened{_place_of(frame)}")
 
     def end(self) -> None:
         """No ticks any more."""

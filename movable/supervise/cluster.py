@@ -9,7 +9,7 @@ from typing import Any
 
 from movable.errors import UsageError
 
-SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 """How long a scheduler may take to answer."""
 
 
@@ -22,7 +22,7 @@ def dask(address: str) -> Iterator[Executor]:
         raise UsageError("--dask needs the package distributed: pip install 'movable[dask]'") from None
     connect: Any = distributed.Client  # which has no types
     try:
-        client = connect(address, timeout=SECONDS)
+        client = connect(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(f"--dask {address}: no cluster answers there ({type(error).__name__})") from None
     try:

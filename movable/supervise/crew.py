@@ -20,7 +20,7 @@ from movable.supervise.board import IDLE
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import error_of
 from movable.supervise.schema import from_value, to_record
-from movable.supervise.supervisor import FAILED, MEMORY_LIMIT, PATIENCE, TICK, Ending, Supervisor, Watch
+from movable.supervise.supervisor import FAILED, MEMORY_LIMIT, PATIENCE, TICK_SECONDS, Ending, Supervisor, Watch
 
 
 class Ended(Exception):
@@ -131,7 +131,7 @@ class Crew(Executor):
             if done or not futures:
                 return done
             watched = [file for slot in self._slots if slot.watch is not None for file in slot.watch.files]
-            select.select(watched, [], [], TICK)
+            select.select(watched, [], [], TICK_SECONDS)
             board.tick()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

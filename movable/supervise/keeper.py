@@ -44,7 +44,7 @@ OUT_OF_MEMORY, CANNOT_TELL = 112, 113
 """Exit codes of a worker that had no memory left, and of one whose channel was closed."""
 KEEPER, WORKER = "movable keeper", "movable worker"
 """Names of processes."""
-LOOK, SEEN = 0.2, 4
+LOOK_SECONDS, SEEN = 0.2, 4
 """Seconds between two looks at what a worker has made, and at how many of them a fork is seen before it counts as one."""
 MOST_PROCESSES = 100
 """Processes that a worker may have made, and they in turn."""
@@ -108,7 +108,7 @@ class Keeper:
     def _turn(self) -> bool:
         """Wait for a command or for the worker's end; False when the supervisor has gone."""
         watched = [self._control.fileno(), *([self._waiting] if self._waiting >= 0 else [])]
-        ready, _, _ = select.select(watched, [], [], LOOK if self._worker else None)
+        ready, _, _ = select.select(watched, [], [], LOOK_SECONDS if self._worker else None)
         if not ready:
             self._look()
             return True

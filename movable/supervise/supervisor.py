@@ -40,10 +40,11 @@ PREPARATIONS = 10
 """How many times as long preparations may take: an import reads large libraries, or waits for a compiler."""
 NAPS = 3
 """How many times as long as it may stand still something may sleep that wakes up in between: on a busy machine others sleep too."""
-TICK = 0.05
-MISSED = 0.25
+TICK_SECONDS = 0.05
+"""Between two looks at a worker."""
+MAX_MISSED_SECONDS = 0.25
 """Seconds that are counted at most between two looks at a worker."""
-GRACE = 0.4
+GRACE_SECONDS = 0.4
 """Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
 SECONDS_TO_BURY = 3.0
 """Seconds that a keeper has to end what its workers left, before it is killed itself."""
@@ -186,7 +187,7 @@ class Supervisor:
             watch = Watch(self, take, deadline)
             try:
                 watch.begin(given)
-                while (ending := watch.look(TICK, desk.came)) is None:
+                while (ending := watch.look(TICK_SECONDS, desk.came)) is None:
                     pass
                 return ending
             finally:
@@ -334,9 +335,9 @@ class Watch:
             self.asked = now
             self.board.ask()
             self._order("signal", number=int(signal.SIGINT))
-        if self.asked and now > self.asked + GRACE:
+        if self.asked and now > self.asked + GRACE_SECONDS:
             return INTERRUPTED if self.came else DONE
-        if self.closed and self.end is None and now > self.closed + 2 * TICK and not (self.pid and has_ended(self.pid)):
+        if self.closed and self.end is None and now > self.closed + 2 * TICK_SECONDS and not (self.pid and has_ended(self.pid)):
             return CLOSED
         if self.receiver.garbage > GARBAGE or self.printed > FLOOD or self.printed_in_all > FLOODS:
             return FLOODED
@@ -354,7 +355,7 @@ class Watch:
         if moves != self.moves:
             self.moves, self.used, self.still, self.idle, self.printed = moves, load.seconds, 0.0, 0.0, 0
         elif load.still:
-            since = min(now - self.looked, MISSED)  # somebody may have stopped this process, and not that one
+            since = min(now - self.looked, MAX_MISSED_SECONDS)  # somebody may have stopped this process, and not that one
             self.still = self.still + since if load.seconds == self.last else 0.0
             self.idle += max(0.0, since - (load.seconds - self.last) - (load.waited - self.waited))
         else:
@@ -383,11 +384,11 @@ class Watch:
     def _kill(self, reason: str) -> Ending:
         self.supervisor.wake()
         self._order("end")
-        self._await_end(GRACE if reason == CLOSED else GRACE / 2)
+        self._await_end(GRACE_SECONDS if reason == CLOSED else GRACE_SECONDS / 2)
         if self.status is None and self.pid:  # the keeper is kept from it, which its worker's end may change
             with suppress(OSError):
                 os.kill(self.pid, signal.SIGKILL)
-            self._await_end(GRACE / 2)
+            self._await_end(GRACE_SECONDS / 2)
         self._drain()
         if self.status is None:  # more may come of the worker, which dies with its keeper, and nothing of that one
             self.files.discard(self.control.fileno())
@@ -401,7 +402,7 @@ class Watch:
     def _await_end(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while self.status is None and time.monotonic() < end:
-            self._read(TICK)
+            self._read(TICK_SECONDS)
 
     def _by_itself(self) -> bool:
         """Whether the worker turns out to have ended before it could be killed."""

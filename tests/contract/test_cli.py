@@ -67,7 +67,7 @@ def test_a_broken_must_rule_is_exit_code_one_and_prints_the_replay_line(capsys: 
 def test_what_cannot_end_well_does_not_begin(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("movable.supervise.cluster.SECONDS", 0.3)
+    monkeypatch.setattr("movable.supervise.cluster.CONNECT_SECONDS", 0.3)
     assert main(["check", RING, "--examples", "3", *options]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

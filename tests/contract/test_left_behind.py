@@ -47,7 +47,7 @@ def test_a_check_gets_the_hands_of_a_cluster(
             raise UsageError(f"{target} gets {hands.submit(pow, 2, 5).result(60)}")
 
     monkeypatch.setattr("movable.contract.examine.check", check)
-    monkeypatch.setattr("movable.supervise.cluster.SECONDS", 100.0)
+    monkeypatch.setattr("movable.supervise.cluster.CONNECT_SECONDS", 100.0)
     with cluster(tmp_path) as one:
         assert main(["check", TARGET, "--era", "4.19", "--dask", one.scheduler_address]) == 2
     assert f"{TARGET} gets 32" in capsys.readouterr().err

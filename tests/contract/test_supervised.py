@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable.contract import check, operation
-from movable.contract.budget import LIMIT
+from movable.contract.budget import LIMIT_SECONDS
 from movable.contract.report import Report
 from movable.contract.supervised import by_the_clock
 from movable.errors import UsageError
@@ -68,7 +68,7 @@ def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     hangs = "D51" in str(request.node.callspec.params.get("rules")) if hasattr(request.node, "callspec") else False
     monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.4 if hangs else 30.0)
     monkeypatch.setattr("movable.supervise.keeper.MOST_PROCESSES", 20)
-    monkeypatch.setattr("movable.supervise.keeper.LOOK", 0.05)
+    monkeypatch.setattr("movable.supervise.keeper.LOOK_SECONDS", 0.05)
 
 
 def checked(driver: type) -> Report:
@@ -261,5 +261,5 @@ def test_a_driver_that_ends_while_it_is_imported_is_one_line(line: str, tmp_path
 
 def test_a_busy_machine_does_not_cut_the_usual_search_short() -> None:
     """Its limit is one of processor time; what somebody asks for in seconds is over after so many."""
-    assert by_the_clock(LIMIT) == CLOCK_TIMES_PROCESSOR * LIMIT
+    assert by_the_clock(LIMIT_SECONDS) == CLOCK_TIMES_PROCESSOR * LIMIT_SECONDS
     assert by_the_clock(2.0) == 2.0

@@ -9,7 +9,7 @@ import pytest
 import movable
 from movable.bench import VM, alloc_contig_range, load, offline_pages, online_pages
 from movable.mm.address_space import AddressSpace
-from movable.mm.obstacles import LIMIT, obstacle_of
+from movable.mm.obstacles import MAX_OBSTACLES, obstacle_of
 from movable.mm.page import Page
 from movable.mm.page_flags import PG_hwpoison, PG_writeback
 from tests.drivers_for_tests.ring import Ring
@@ -123,4 +123,4 @@ def test_the_list_is_bounded() -> None:
     vm = VM(8 << 20)
     filled(vm, keep=set(range(2048)))
     assert alloc_contig_range(vm, 0, 2048) == -EBUSY
-    assert len(vm.obstacles) == LIMIT
+    assert len(vm.obstacles) == MAX_OBSTACLES

@@ -94,7 +94,7 @@ def test_a_worker_that_takes_a_while_to_begin_has_begun_nothing_yet() -> None:
 
 def test_a_worker_that_has_ended_did_not_close_its_channel_though_its_keeper_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine the keeper may hear of it after the supervisor."""
-    monkeypatch.setattr("movable.supervise.supervisor.GRACE", 0.0)
+    monkeypatch.setattr("movable.supervise.supervisor.GRACE_SECONDS", 0.0)
     with Supervisor(worker, patience=30) as supervisor:
 
         def take(record: Record) -> None:
@@ -107,7 +107,7 @@ def test_a_worker_that_has_ended_did_not_close_its_channel_though_its_keeper_is_
 
 def test_what_a_worker_told_counts_though_neither_it_nor_its_keeper_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine both may be late, and the worker's descriptors are open when the keeper is given up."""
-    monkeypatch.setattr("movable.supervise.supervisor.GRACE", 0.05)
+    monkeypatch.setattr("movable.supervise.supervisor.GRACE_SECONDS", 0.05)
     monkeypatch.setattr("movable.supervise.supervisor.SECONDS_TO_BURY", 0.0)
     supervisor = Supervisor(worker, patience=30)
     watch = Watch(supervisor, lambda record: os.kill(supervisor._keeper, signal.SIGSTOP), None)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SAVED = ("r15", "r14", "r13", "r12", "rbx", "rbp", "rip")
 """What lies on top of the stack of a coroutine that does not run."""
-SECONDS = 20
+TOOL_SECONDS = 20
+"""How long the debugger may take to say where the tasks stand."""
 ANYBODY_MAY_TRACE = (0x59616D61, ctypes.c_ulong(-1))
 """prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)."""
 FRAME = re.compile(r"#\d+ +(?:0x[0-9a-f]+ in )?(?P<function>\w+) \((?P<arguments>.*)\) at (?P<file>.+):(?P<line>\d+)$")
@@ -69,7 +70,7 @@ def _ask(gdb: str, child: int, bridge: Bridge, coroutine: int) -> str:
     arguments = [gdb, "-nx", "-q", "-batch", *(part for one in commands for part in ("-ex", one))]
     try:
         done = subprocess.run(
-            arguments, capture_output=True, text=True, errors="replace", timeout=SECONDS, stdin=subprocess.DEVNULL,
+            arguments, capture_output=True, text=True, errors="replace", timeout=TOOL_SECONDS, stdin=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

@@ -19,7 +19,8 @@ __tracebackhide__ = True
 
 STOP = 4
 """Where in struct task_struct it is noted that a thread shall stop."""
-LIMIT = 10_000
+MAX_TURNS = 10_000
+"""How often a thread that is to end is given the processor."""
 NOT_STARTED = -4
 
 
@@ -219,7 +220,7 @@ class Threads:
         return thread.answer
 
     def _finish(self, thread: Thread) -> None:
-        for _ in range(LIMIT):
+        for _ in range(MAX_TURNS):
             if thread.done:
                 return
             thread.ready = None

@@ -11,7 +11,7 @@ from movable.c.build import toolchain
 from movable.c.build.recipe import Built, Recipe, build
 from movable.errors import UsageError
 
-SECONDS = 60.0
+ADDR2LINE_SECONDS = 60.0
 """How long the name of a line is waited for."""
 
 
@@ -92,7 +92,7 @@ class Image:
         if not 0 < pc - self.base < self._sorted[-1][0] + (1 << 24):
             return Line("?", 0, hex(pc))
         command = [toolchain.tool("addr2line"), "-i", "-f", "-e", str(self.built.library), hex(pc - self.base - 1)]
-        words = toolchain.run(command, seconds=SECONDS).stdout.splitlines()
+        words = toolchain.run(command, seconds=ADDR2LINE_SECONDS).stdout.splitlines()
         frames = []
         for function, place in zip(words[::2], words[1::2], strict=False):
             file, _, number = place.partition(" ")[0].rpartition(":")

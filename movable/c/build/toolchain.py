@@ -32,7 +32,7 @@ INSTRUMENT = {
 """What makes a compiler call a hook before every load and store."""
 NEW, ABANDONED = ".new-", 600.0
 """How the name of what is being made in the cache begins, and the seconds after which nobody makes it any more."""
-TICK, SECONDS = 0.5, 600.0
+TICK_SECONDS, TOOL_SECONDS = 0.5, 600.0
 """How often it is said that somebody waits for a tool, and how long that is waited for."""
 TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11", "clang")
 
@@ -103,7 +103,7 @@ def tool(name: str) -> str:
     return found
 
 
-def run(command: Iterable[str], text: str = "", seconds: float = SECONDS, **more: str) -> subprocess.CompletedProcess[str]:
+def run(command: Iterable[str], text: str = "", seconds: float = TOOL_SECONDS, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a tool with messages in plain English and ``text`` to read; one that does not end is killed, which its code says.
 
     While it waits for a processor that others have, it is said that this goes on.
@@ -117,9 +117,9 @@ def run(command: Iterable[str], text: str = "", seconds: float = SECONDS, **more
         )  # fmt: skip
     with child:
         try:
-            for _ in range(int(seconds / TICK)):
+            for _ in range(int(seconds / TICK_SECONDS)):
                 try:
-                    out, err = child.communicate(timeout=TICK)
+                    out, err = child.communicate(timeout=TICK_SECONDS)
                     return subprocess.CompletedProcess(child.args, child.returncode, out, err)
                 except subprocess.TimeoutExpired:
                     board.tick()

@@ -48,7 +48,7 @@ def test_a_user_without_a_home_has_one_cache_of_his_own(tmp_path: Path, monkeypa
 def test_a_tool_that_waits_for_a_processor_is_waited_for_and_one_without_an_end_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: list[int] = []
     monkeypatch.setattr("movable.c.build.toolchain.board.tick", lambda: ticks.append(1))
-    monkeypatch.setattr("movable.c.build.toolchain.TICK", 0.01)
+    monkeypatch.setattr("movable.c.build.toolchain.TICK_SECONDS", 0.01)
     done = toolchain.run(["sh", "-c", "sleep 0.2; cat; echo told >&2; exit 3"], "found\n")
     assert (done.returncode, done.stdout, done.stderr) == (3, "found\n", "told\n")
     assert ticks
@@ -57,7 +57,7 @@ def test_a_tool_that_waits_for_a_processor_is_waited_for_and_one_without_an_end_
 
 
 def test_a_tool_that_begins_to_read_late_gets_the_whole_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "TICK", 0.05)
+    monkeypatch.setattr(toolchain, "TICK_SECONDS", 0.05)
     text = "int x;\n" * 20000  # more than a pipe holds
     done = toolchain.run(["sh", "-c", "sleep .2; wc -c"], text, 20.0)
     assert (done.returncode, done.stdout.strip()) == (0, str(len(text)))

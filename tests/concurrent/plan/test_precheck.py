@@ -58,7 +58,7 @@ def test_a_lock_that_nobody_names_is_no_matter() -> None:
 
 
 def test_a_task_that_waits_for_the_outside_world_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faults, "TICK", 0.5)
+    monkeypatch.setattr(faults, "TICK_SECONDS", 0.5)
     monkeypatch.setattr(faults, "NEXT_TO_NOTHING", 0.2)
     found = explored(outside.Pipes)
     assert "it waits for something outside the model (1 seconds in which nothing happened, at outside_drivers.py:" in found.refused
@@ -101,8 +101,8 @@ def test_a_timer_of_somebody_elses_goes_on() -> None:
     before = signal.setitimer(signal.ITIMER_REAL, 500.0)
     try:
         with faults.watchdog():
-            assert signal.getitimer(signal.ITIMER_REAL)[0] <= faults.TICK
-        assert faults.TICK < signal.getitimer(signal.ITIMER_REAL)[0] <= 500.0
+            assert signal.getitimer(signal.ITIMER_REAL)[0] <= faults.TICK_SECONDS
+        assert faults.TICK_SECONDS < signal.getitimer(signal.ITIMER_REAL)[0] <= 500.0
         signal.setitimer(signal.ITIMER_REAL, 0)
         with faults.watchdog():
             pass

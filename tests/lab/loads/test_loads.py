@@ -180,7 +180,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_bad_usage_is_one_line(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("movable.supervise.cluster.SECONDS", 0.3)
+    monkeypatch.setattr("movable.supervise.cluster.CONNECT_SECONDS", 0.3)
     assert main(["lab", "run", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
