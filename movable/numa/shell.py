@@ -32,7 +32,7 @@ from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_memp
 from movable.mm.mlock import do_mlock
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.node_files import node_distance
-from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist
+from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist, relative_nodemask
 from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import PAGE_SIZE
 from movable.mm.process import Process, Signal
@@ -55,6 +55,7 @@ POLICIES = {
     "interleave": MPOL_INTERLEAVE,
     "i": MPOL_INTERLEAVE,
     "weighted-interleave": MPOL_WEIGHTED_INTERLEAVE,
+    "w": MPOL_WEIGHTED_INTERLEAVE,
     "preferred": MPOL_PREFERRED,
     "p": MPOL_PREFERRED,
     "preferred-many": MPOL_PREFERRED_MANY,
@@ -157,11 +158,17 @@ class Shell:
         return self.vm.nodes[int(text)]
 
     def mask(self, text: str) -> int:
-        """A node list such as 0-1, or "all"."""
+        """A node list such as 0-1, or "all"; !0 means all others, +0 the first of those that the shell may use."""
+        every, allowed = self.user.memory_nodes, self.shell.mems_allowed
+        others, text = text[:1] == "!", text.removeprefix("!")
         try:
-            mask = self.user.memory_nodes if text == "all" else parse_nodelist(text)
+            mask = every if text == "all" else parse_nodelist(text.removeprefix("+"))
         except (ValueError, OverflowError):
             raise UsageError(f"<{text}> is no list of nodes; write numbers such as 0 or 0-1,3") from None
+        if text[:1] == "+" and not mask >> allowed.bit_count():
+            mask = relative_nodemask(mask, allowed)
+        if others and not mask & ~every:
+            mask = every & ~mask
         if not mask or mask & ~self.user.memory_nodes:
             raise UsageError(f"node argument {text} is out of range; nodes are {format_nodelist(self.user.memory_nodes)}")
         return mask
@@ -198,6 +205,13 @@ class Shell:
             return
         if not rest:
             raise UsageError("numactl: no program; write numactl --membind=0 -- touch 64M, or numactl -H")
+
+        for mode, mask in policy:
+            ret = sys_set_mempolicy(self.shell, mode, UserMask(mask), 64)
+            self.shell.mempolicy = None
+            if ret:
+                yield f"set_mempolicy: {os.strerror(-ret)}"
+                return
 
         def prepare(task: Process) -> None:
             task.cpu = cpus[0]
@@ -362,10 +376,13 @@ class Shell:
         caller, words = self._caller(words)
         if len(words) != 2:
             raise UsageError("why: write why PID ADDRESS, or why PID NUMBER-OF-PAGE")
-        task = self.task(words[0])
         address, *more = self.pages(words[1:])
         if more:
             raise UsageError(f"why: {words[1]} is more than one page; write one")
+        task = self.user.find_task(self.pid(words[0]))
+        if task is None:
+            yield f"There is no process {words[0]}: every call on it fails with ESRCH (3)."
+            return
         yield from why(caller, task, address, self.said.get((task.pid, address // PAGE_SIZE)))
 
     # files

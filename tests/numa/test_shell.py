@@ -24,7 +24,7 @@ from movable.numa.why import why
 
 
 def shell(era: str = "6.1", nodes: int = 2) -> Shell:
-    return Shell(VM(64 << 20, nodes=nodes, era=era))
+    return Shell(VM(nodes << 25, nodes=nodes, era=era))
 
 
 def play(made: Shell, *lines: str) -> list[str]:
@@ -49,6 +49,22 @@ def test_a_process_moves_as_a_whole() -> None:
     assert play(made, "migratepages 101 0 1") == []
     assert play(made, "cat /proc/101/numa_maps") == [line.replace("N0=", "N1=") for line in before]
     assert made.task("101").read(DATA + 4096, 8) == (DATA + 4096).to_bytes(8, "little")
+
+
+def test_what_a_kernel_or_a_process_lacks_is_said_and_the_script_goes_on() -> None:
+    made = shell()
+    assert play(made, "numactl -w 0-1 -- touch 4K") == ["set_mempolicy: Invalid argument"]
+    assert play(made, "why 101 0") == ["There is no process 101: every call on it fails with ESRCH (3)."]
+    late = shell("7.3")
+    play(late, "numactl --weighted-interleave=0-1 -- touch 4K")
+    assert "weighted interleave:0-1" in play(late, "cat /proc/101/numa_maps")[0]
+
+
+@pytest.mark.parametrize(("text", "nodes"), [("!0", "1-2"), ("+1-2", "1-2"), ("!+0", "1-2"), ("!0-1", "2")])
+def test_nodes_may_be_all_others_or_counted_among_those_that_are_allowed(text: str, nodes: str) -> None:
+    made = shell(nodes=3)
+    play(made, f"numactl --membind={text} -- touch 4K")
+    assert f" bind:{nodes} " in play(made, "cat /proc/101/numa_maps")[0]
 
 
 def test_numactl_shows_the_machine() -> None:
@@ -375,21 +391,3 @@ def test_a_script_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_bad_machines(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["numa", "run", *options, "-"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_the_page_shows_what_its_script_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parent.parent.parent / "docs" / "numa.md").read_text()
-    script = page.split('Path("demo.txt").write_text("""\\\n')[1].split('""")')[0]
-    shown = page.split("prints\n\n```text\n")[1].split("```")[0]
-    (tmp_path / "demo.txt").write_text(script)
-    assert main(["numa", "run", str(tmp_path / "demo.txt")]) == 0
-    assert capsys.readouterr().out == shown
-
-
-@pytest.mark.parametrize(("nodes", "memory", "size"), [(3, "256M", 84), (1, "3M", 3), (7, "100M", 14), (3, "5M", 1)])
-def test_memory_is_shared_out_to_any_number_of_nodes(
-    nodes: int, memory: str, size: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("numactl -H"))
-    assert main(["numa", "run", "--nodes", str(nodes), "--memory", memory]) == 0
-    assert f"node {nodes - 1} size: {size} MB" in capsys.readouterr().out
