@@ -143,17 +143,19 @@ class Host:
                 raise VMBug("D43", "the host was given a page that it owns already", "one inflate for one deflate",
                 page)
             self.owned.add(pfn)
-            self._note(page, "host inflate")
+            if self.vm.seam is not None:
+                self._note(page, "host inflate")
             self.vm.host_discard(page)
 
     def _deflate(self, name: str, pfns: Sequence[int]) -> None:
         self._record(name, pfns)
         for pfn in pfns:
-            page = self.vm.page(pfn)
             if pfn not in self.owned:
+                page = self.vm.page(pfn)
                 raise VMBug("D43", "the host was asked for a page that it does not own", "one inflate for one deflate", page)
             self.owned.remove(pfn)
-            self._note(page, "host deflate")
+            if self.vm.seam is not None:
+                self._note(self.vm.page(pfn), "host deflate")
 
     def _report(self, name: str, ranges: Sequence[tuple[int, int]]) -> None:
         self._record(name, [first for first, _ in ranges])
@@ -170,9 +172,7 @@ class Host:
         self.requests[name] += 1
 
     def _note(self, page: Page, text: str) -> None:
-        seam = self.vm.seam
-        if seam is not None:
-            seam.event("note", page, text=text)
+        self.vm.seam.event("note", page, text=text)  # type: ignore[union-attr]
 
     # what tests and rules ask
 

@@ -152,13 +152,14 @@ class VirtioBalloon:
     def fill_balloon(self, num: int) -> int:
         """Give up to ``num`` pages, at most 256, to the host; returns how many there were."""
         pages = self._allocate(min(num, VIRTIO_BALLOON_ARRAY_PFNS_MAX))
+        adjusts = self.adjusts_managed() and not self.core_owns
         with self.balloon_lock:
             self.pfns.clear()
             while (page := balloon_page_pop(pages)) is not None:
                 self.layer.balloon_page_enqueue(self.vb_dev_info, page)
                 self.pfns.append(page.pfn)
                 self.num_pages += 1
-                if self.adjusts_managed() and not self.core_owns:
+                if adjusts:
                     adjust_managed_page_count(page, -1)
             num_allocated_pages = len(self.pfns)
             if self.pfns:
@@ -199,10 +200,11 @@ class VirtioBalloon:
 
     def release_pages_balloon(self, pages: ListHead) -> None:
         """Free pages that the host gave back. Raises VMBug for one that the host still owns."""
+        adjusts = self.adjusts_managed() and not self.core_owns
         for page in pages:
             if self.host.owns(page.pfn):
                 raise VMBug("D43", "about to be freed while the host owns it", "the host to be told first", page)
-            if self.adjusts_managed() and not self.core_owns:
+            if adjusts:
                 adjust_managed_page_count(page, 1)
             list_del(page.lru)
             put_page(page)
@@ -285,7 +287,7 @@ class VirtioBalloon:
     def _take_in(self, dev_info: BalloonDevInfo, newpage: Page, page: Page) -> None:
         """What a device did itself until the balloon core took over: reference, managed pages, list."""
         get_page(newpage)
-        if self.adjusts_managed() and page.zone is not newpage.zone:
+        if page.zone is not newpage.zone and self.adjusts_managed():
             adjust_managed_page_count(page, 1)
             adjust_managed_page_count(newpage, -1)
         balloon_page_replace(dev_info, newpage)

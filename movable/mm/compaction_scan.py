@@ -283,9 +283,10 @@ def release_freepages(cc: CompactControl) -> int:
 
 def compaction_alloc(page: Page, cc: CompactControl) -> Page | None:
     """A target for ``page``, or None when the free scanner finds nothing more (the get_new_page of compaction)."""
-    if not cc.freepages and not cc.contended:
-        isolate_freepages(cc)
     freepage = list_first(cc.freepages)
+    if freepage is None and not cc.contended:
+        isolate_freepages(cc)
+        freepage = list_first(cc.freepages)
     if freepage is not None:
         list_del(freepage._lru)
         cc.nr_freepages -= 1

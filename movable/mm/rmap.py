@@ -38,16 +38,17 @@ PTE_EXCLUSIVE = 0x004
 class AnonVma:
     """What anonymous pages of one area name (struct anon_vma).
 
-    ``vmas`` are the areas where such pages may be mapped. ``root`` is that of the process that began the family, ``parent`` that
-    of the area it was forked from. ``rwsem``, one for the family, is held by who walks and alone by who changes.
-    ``num_children`` and ``num_active_vmas`` tell when a fork may use it again.
+    ``anon_word`` is what they hold in their mapping word, ``vmas`` are the areas where such pages may be mapped. ``root`` is that
+    of the process that began the family, ``parent`` that of the area it was forked from. ``rwsem``, one for the family, is held by
+    who walks and alone by who changes. ``num_children`` and ``num_active_vmas`` tell when a fork may use it again.
     """
 
-    __slots__ = ("addr", "num_active_vmas", "num_children", "parent", "root", "rwsem", "vmas")
+    __slots__ = ("addr", "anon_word", "num_active_vmas", "num_children", "parent", "root", "rwsem", "vmas")
 
     def __init__(self, user: Userspace, parent: AnonVma | None) -> None:
         vm = user.vm
         self.addr = vm._next_address
+        self.anon_word = self.addr | PAGE_MAPPING_ANON
         vm._next_address += 0x40
         user.anon_vmas[self.addr] = self
         self.vmas: list[VMA] = []
@@ -161,8 +162,8 @@ def page_add_new_anon_rmap(page: Page, vma: VMA, vpn: int) -> None:
     """The first mapping of a fresh anonymous page: it is this process's alone. Takes over the caller's reference."""
     anon_vma = anon_vma_prepare(vma) if vma.anon_vma is None else vma.anon_vma
     page._mapcount = 0
-    page._mapping = anon_vma.addr | PAGE_MAPPING_ANON
-    page._index = vma.pgoff + vpn - vma.start
+    page._mapping = anon_vma.anon_word
+    page._index = vpn if vma.pgoff == vma.start else vma.pgoff + vpn - vma.start
     page._flags |= SWAPBACKED | EXCLUSIVE
     if vma.flags & VM_LOCKED:
         mlock_page(vma.mm.user, page)
@@ -185,7 +186,7 @@ def page_remove_rmap(page: Page, vma: VMA) -> None:
 def page_move_anon_rmap(page: Page, vma: VMA) -> None:
     """The page is left to one process: it names that one's own anon_vma from now on."""
     assert vma.anon_vma is not None
-    page._mapping = vma.anon_vma.addr | PAGE_MAPPING_ANON
+    page._mapping = vma.anon_vma.anon_word
     page._flags |= EXCLUSIVE
 
 
