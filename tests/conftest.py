@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,24 @@ def pytest_configure() -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+GARBAGE = 6_000
+"""Pages by which a process of tests may grow before its garbage is collected. What a search froze and left is not counted as
+new by the collector: a process grew to gigabytes, and each of its thousands of forks copied the tables of all that."""
+_STATM = Path("/proc/self/statm")
+_collected_at = [0]
+
+
+def _resident() -> int:
+    return int(_STATM.read_text().split()[1]) if _STATM.exists() else 0
+
+
+def pytest_runtest_logfinish() -> None:
+    """Forks stay cheap: see GARBAGE."""
+    if _resident() > _collected_at[0] + GARBAGE:
+        gc.collect()
+        _collected_at[0] = _resident()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
