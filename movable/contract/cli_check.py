@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import partial
+from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -131,12 +132,14 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from movable.contract import settings
+    from movable.contract import settings, supervised
     from movable.contract.show.seeds import worst
     from movable.supervise.interrupt import deferred
 
     settings.apply(arguments, READERS)
     _can_be_done(arguments)
+    for name in supervised.PRELOAD:  # the kit's own modules are kept as bytecode, if nobody said otherwise
+        import_module(name)
     with _no_folder_left(), deferred() as desk:  # from here on there is a certificate to write
         code = worst(_certificates(arguments))
     return 128 + desk.came if desk.came else code

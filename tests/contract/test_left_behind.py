@@ -20,17 +20,20 @@ TARGET = "tests.drivers_for_tests.racy_drivers:CopiesAndWrites"
 
 
 def test_a_check_leaves_no_folder_behind(tmp_path: Path) -> None:
-    """No bytecode of what the driver imports, no examples of Hypothesis, nothing for later."""
+    """No bytecode of what the driver imports, no examples of Hypothesis, nothing for later; only the kit's own bytecode is kept."""
     (tmp_path / "first.py").write_text("from docs.drivers.ring import Ring, RingWorkload as Base\n")
     (tmp_path / "second.py").write_text(
         "from first import Base, Ring\n\n\nclass Mine(Ring):\n    pass\n\n\nclass MineWorkload(Base):\n    factory = Mine\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    kept = tmp_path.with_name("bytecode")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "PYTHONPYCACHEPREFIX": str(kept)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "movable.cli", "check", "second.py:Mine", "--examples", "2", "--executions", "20"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.py", "second.py"]
+    modules = {path.name.partition(".")[0] for path in kept.rglob("*.pyc")}
+    assert {"linearizability", "harness", "keeper"} <= modules and not {"first", "second", "ring"} & modules
 
 
 def cluster(folder: Path) -> Any:
