@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from movable.explain import levels, tallies, zones
-from movable.explain.hostages import called, judge, kind_of
+from movable.explain.hostages import called, judge, kind_of, pages_of
 from movable.explain.judge import figures, plain, usage
 from movable.explain.judge.contiguous import areas
 from movable.explain.judge.page_size import USUAL_PAGE_KB
@@ -79,15 +79,17 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 
 def _pages(material: Material) -> Iterator[Answer]:
-    dumped = {page.pfn for page in material.pages if page.pfn is not None and page.refcount is not None}
-    again = grouped((page for page in material.pages if _says_nothing_new(page, dumped)), lambda page: page.pfn)
-    pages = [page for page in material.pages if not _says_nothing_new(page, dumped)]
+    dumped = [(page.pfn, pages_of(page)) for page in material.pages if page.pfn is not None and page.refcount is not None]
+    homes = [_home(page, dumped) for page in material.pages]
+    both = list(zip(material.pages, homes, strict=True))
+    again = {home: [page for page, own in group] for home, group in grouped(both, lambda one: one[1]).items() if home is not None}
+    pages = [page for page, home in both if home is None]
     groups = list(grouped(pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
     for group in groups[:MAX_PAGES_SHOWN]:
         answer = _page(group[0])
         if len(group) > 1:
             answer.facts.append(f"It was dumped {len(group)} times, each time the same.")
-        tries = again.pop(group[0].pfn, [])
+        tries = again.pop(group[0].pfn, []) if group[0].pfn is not None else []
         if tries:
             answer.facts.append(f"The kernel says {many(len(tries), 'more time')} that it did not move: {_returned(tries)}.")
         yield answer
@@ -98,9 +100,11 @@ def _pages(material: Material) -> Iterator[Answer]:
         yield Answer("More pages", [f"{left} more pages were dumped; --json has all of them.", f"Of all {len(groups)}: {what}."])
 
 
-def _says_nothing_new(page: PageDump, dumped: Collection[int | None]) -> bool:
-    """Whether a line says only that a page did not move which is dumped elsewhere."""
-    return page.refcount is None and not page.reason and page.pfn in dumped
+def _home(page: PageDump, dumped: Sequence[tuple[int, int]]) -> int | None:
+    """The page or large folio dumped elsewhere that a line is about which says only that a page did not move; None for others."""
+    if page.refcount is not None or page.reason or page.pfn is None:
+        return None
+    return next((first for first, pages in dumped if first <= page.pfn < first + pages), None)
 
 
 def _returned(pages: Iterable[PageDump]) -> str:

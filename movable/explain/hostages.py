@@ -91,14 +91,14 @@ def _expected(page: PageDump, kind: str) -> int | None:
     if page.refcount is None or page.mapcount is None or kind in UNCOUNTED:
         return None
     cached = bool(page.aops) or "swap cache" in kind or kind in ("shared memory (tmpfs)", "page cache")
-    count = 1 + max(page.mapcount, 0) + (_pages(page) if cached else 0)
+    count = 1 + max(page.mapcount, 0) + (pages_of(page) if cached else 0)
     count += bool({"private", "fs_private"} & set(page.flags)) and "page cache" in kind
     if kind.startswith("page of a driver"):
         count = 2  # the owner's and the isolator's
     return count
 
 
-def _pages(page: PageDump) -> int:
+def pages_of(page: PageDump) -> int:
     """How many pages a large folio has, each of which the cache holds by a reference of its own; those of hugetlbfs have one."""
     order = re.search(r"\border:(\d{1,2})\b", page.compound)
     return 1 if order is None or "hugetlb" in page.aops else 1 << min(int(order[1]), MAX_ORDER)

@@ -70,7 +70,8 @@ def _pool_asked(material: Material, name: str, wanted: int) -> Answer:
     files = {one.name: int(one.values["value"]) for one in material.figures if one.kind == "sysfs" and "value" in one.values}
     own = name in ("nr_hugepages", AT_BOOT)
     counts = (material.settings.get("nr_hugepages"), material.meminfo.get("HugePages_Total")) if own else (files.get(name),)
-    given = next((int(value) for value in counts if value is not None), None)
+    known = [int(value) for value in counts if value is not None]
+    given = next((count for count in known if count != wanted), known[0] if known else None)  # sysctl -w says what it was told
     node, size = re.search(r"\bnode(\d+)/", name), re.search(r"hugepages-(\d+)kB", name)
     kind = f" of {size[1]} kB" if size is not None else ""
     where = f" on node {node[1]}" if node is not None else " at boot" if name == AT_BOOT else ""

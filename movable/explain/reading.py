@@ -19,6 +19,7 @@ from movable.explain.readers.tools.by_size import BySize
 from movable.explain.readers.tools.figures import Figures
 from movable.explain.readers.tools.mmtests import Mmtests
 from movable.explain.readers.tools.numastat import Numastat
+from movable.explain.readers.tools.perf_kmem import PerfKmem
 from movable.explain.readers.tools.summaries import Summaries
 from movable.explain.readers.tools.tool_tables import ToolTables
 from movable.explain.readers.zone_marks import Zones
@@ -44,6 +45,7 @@ def read(texts: Iterable[tuple[str, str]], page_kb: int | None = None) -> Materi
         if left < 0:
             raise UsageError(f"{source}: more than {MAX_CHARACTERS >> 20} Mi characters in all; give the part that matters")
         readers = (
+            PerfKmem().read,
             BySize().read, Tables().read, Cgroup().read, Zones().read, Numastat().read, Figures().read, Snapshots().read,
             Smaps().read, meminfo.read, Dumps().read, PageOwner().read, cma.read, numa_maps.read, ToolTables().read,
             failures.read, settings.read, messages.read, Summaries().read, Mmtests().read,

@@ -116,9 +116,10 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
 
 def _askers(values: Mapping[str, int]) -> Iterator[str]:
     if "thp_fault_alloc" in values or "thp_fault_fallback" in values:
-        got, lost = values.get("thp_fault_alloc", 0), values.get("thp_fault_fallback")
-        refused = "" if lost is None else f", {lost} refused ({percent(lost, got + lost)} %)"
-        yield f"Huge pages at faults: {got} given{refused}."
+        got, lost = values.get("thp_fault_alloc"), values.get("thp_fault_fallback")
+        share = "" if got is None or lost is None else f" ({percent(lost, got + lost)} %)"
+        said = ((got, "given"), (lost, f"refused{share}"))
+        yield f"Huge pages at faults: {', '.join(f'{count} {what}' for count, what in said if count is not None)}."
     if values.get("thp_collapse_alloc_failed"):
         yield f"khugepaged failed to get {values['thp_collapse_alloc_failed']} huge pages."
     hits, misses = values.get("numa_hit", 0), values.get("numa_miss", 0)

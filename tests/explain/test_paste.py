@@ -23,6 +23,7 @@ LEFT_OVER = {
     "ansible_forms": [8], "yaml": [1, 3],
     "balloon_files": [1], "gpu_pinned": [3], "cma_boot_failed": [9],
     "chat_irc": [1, 2, 6, 14, 15], "chat_telegram": [1, 5], "german_free": [11], "netconsole": [1],
+    "cma_parted": [2], "cri": [1],
     "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
@@ -205,6 +206,15 @@ SAYS = {
     "german_free": ["1263616 kB of 32749568 kB are free, 5760000 kB are cache"],
     "netconsole": ["Request of ksoftirqd/1\n", "may not wait", FRAGMENTED],
     "oom_2-6-31": ["slab 786 MiB (7 %)", "cache of files 7075 MiB (59 %)"],
+    "perf_kmem": ["12345 requests, of which 12 failed (0 %)", "order 9: 388", "56 % asked for memory that cannot be moved"],
+    "perf_kmem_slab": ["10.398047%"], "kernel_2-4": ["order 4 (64 kB) failed", "httpd was killed"],
+    "dump_in_folio": ["Page 0x1a2a00: migration failure\nIt is anonymous: it is pinned for DMA (2 pins", "1 more time that"],
+    "offline_xfs": ["page cache (xfs_address_space_operations) of journal.log"],
+    "cma_parted": ["1657 of 4096 pages of the area are free in 4 runs; the longest has 1024", "No run is long enough"],
+    "cri": ["10 requests stalled", "45056 kB are free"], "stalls": ["had to wait 10.0 s and still waits", "lack of memory"],
+    "vmstat_labels": ["100 got their block, 1100 did not (92 %)", "100 given, 3000 refused (97 %)"],
+    "vmstat_arrows": ["1200 requests stalled", "1111111 pages were migrated", "faults: 3000 refused."],
+    "buddy_csv": ["1392376 kB are free in 6122 blocks"], "pool_echoed": ["1211 could be made: for the other 789"],
     "buddy_dates": ["Since the first table: 4 to 0 blocks of order 9"],
     "cut_zones": ["lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text"],
     "command_line": ["512 huge pages were asked for at boot.\n311 are there", "(always)"],

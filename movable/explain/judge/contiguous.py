@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
 from movable.explain.judge.plain import percent
@@ -52,12 +53,16 @@ def _failure(one: CmaFailure, material: Material) -> Answer:
             _against(one.wanted * material.page_kb, max(material.cma_kb), answer)
     if one.runs:
         total = f" of {one.total}" if one.total else ""
-        answer.facts.append(f"{one.free}{total} pages of the area are free in {len(one.runs)} runs; the longest has {longest}.")
+        free = sum(length for length, _ in one.runs) if one.free is None else one.free
+        answer.facts.append(f"{free}{total} pages of the area are free in {many(len(one.runs), 'run')}; the longest has {longest}.")
     elif one.free is not None:
         answer.facts.append(f"{one.free} of {one.total} pages of the area are free; how long their runs are was left out.")
     if one.wanted is not None and one.runs:
         if longest < one.wanted:
             answer.facts.append("No run is long enough: the area itself is taken up by its users, in pieces.")
+            answer.advice.append(LARGER)
+        elif one.ret == -errno.ENOMEM:
+            answer.facts.append("A run is long enough, but none from a page on that is aligned as the request wants it.")
             answer.advice.append(LARGER)
         else:
             answer.facts.append("A run is long enough: alignment, or pages in it that could not be moved, stood in the way.")

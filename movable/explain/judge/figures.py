@@ -9,6 +9,7 @@ from movable.explain.judge.khugepaged import collapses
 from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, percent, plain, read_too
 from movable.explain.judge.sysfs import hugetlb, sysfs, with_boot
 from movable.explain.material import Answer, Figure, MappedArea, Material, OwnedPage, grouped
+from movable.shown import many
 
 COMPACTING = (
     "isolate_migratepages", "isolate_freepages", "compact_", "migrate_page", "migrate_folio", "pageblock_pfn_to_page",
@@ -274,6 +275,28 @@ def _zsmalloc(rows: list[Figure], answer: Answer) -> None:
     answer.advice.append("echo 1 > /sys/block/zramN/compact")
 
 
+def _requested(rows: list[Figure], answer: Answer) -> None:
+    """Requests of pages by order, those that cannot move, and those that failed."""
+    sums = {one.name: one.values for one in rows if "count" in one.values}
+    asked, failed = (sums.get(f"allocation {what}", {}).get("count", 0.0) for what in ("requests", "failures"))
+    if asked:
+        share = percent(int(failed), int(asked))
+        answer.facts.append(f"{plain(asked)} requests, of which {plain(failed)} failed ({share} %).")
+    kept = sums.get("alloc-only requests", {})
+    if kept:
+        answer.facts.append(f"{plain(kept['count'])} were not given back in that time ({plain(kept.get('kb', 0))} kB).")
+    orders = [(one.name, sum(one.values.values())) for one in rows if one.name.startswith("order ")]
+    said = ", ".join(f"{name}: {plain(count)}" for name, count in orders if count)
+    if said:
+        answer.facts.append(f"By order: {said}.")
+    fixed = sum(one.values.get("Unmovable", 0) + one.values.get("Reclaimable", 0) for one in rows)
+    whole = sum(count for _, count in orders)
+    if whole:
+        answer.facts.append(f"{percent(int(fixed), int(whole))} % asked for memory that cannot be moved.")
+    if failed:
+        answer.advice.append("dmesg | grep -A40 'page allocation failure': what was free when they failed")
+
+
 TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "free": ("Memory of the whole machine (free)", _free),
     "vmstat": ("Memory by the second (vmstat)", _vmstat),
@@ -301,6 +324,8 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "pool": ("Pools of huge pages (hugeadm)", _pool),
     "kubernetes": ("Huge pages as Kubernetes counts them", _named),
     "mmtests": ("Measured (mmtests)", _mmtests),
+    "perf kmem": ("Requests of pages (perf kmem)", _requested),
+    "perf kmem slab": ("Requests of the slab allocator (perf kmem)", read_too),
     "khugepaged": ("Huge pages that khugepaged looked for (tracepoints)", collapses),
 }
 
@@ -354,7 +379,7 @@ def _owners(owned: list[OwnedPage]) -> Answer:
 def _mapped(areas: list[MappedArea]) -> Answer:
     """How much of a process is in huge pages, and what could be but is not."""
     total, huge = sum(_anonymous(one) for one in areas), sum(one.values.get("AnonHugePages", 0) for one in areas)
-    said = f"{len(areas)} mappings, {huge} kB of {total} kB of anonymous memory in huge pages."
+    said = f"{many(len(areas), 'mapping')}, {huge} kB of {total} kB of anonymous memory in huge pages."
     answer = Answer("Mappings of a process (smaps)", [said])
     could = [_anonymous(one) - one.values.get("AnonHugePages", 0) for one in areas if one.values.get("THPeligible")]
     missing = sum(size for size in could if size >= HUGE)

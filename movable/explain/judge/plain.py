@@ -15,8 +15,8 @@ def read_too(rows: list[Figure], answer: Answer) -> None:
 
 
 def percent(part: int, whole: int) -> int:
-    """A share in hundredths, the nearest; 100 only where it is all, 0 only where it is nothing or where there is no whole."""
-    return 0 if whole <= 0 or part <= 0 else 100 if part >= whole else min(max((200 * part + whole) // (2 * whole), 1), 99)
+    """A share in hundredths, the nearest; 100 only where it is all, and 0 where there is no whole."""
+    return 0 if whole <= 0 or part <= 0 else 100 if part >= whole else min((200 * part + whole) // (2 * whole), 99)
 
 
 def plain(value: float) -> str:

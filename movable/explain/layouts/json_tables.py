@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from movable.mm.gfp import MIGRATETYPE_NAMES
@@ -12,6 +13,7 @@ _ZONES = {name.lower(): name for name in ("DMA32", "DMA", "Normal", "HighMem", "
 _ZONE = re.compile(rf"(?:zone[\s_-]*)?({'|'.join(_ZONES)})", re.IGNORECASE | re.ASCII)
 _NODE = re.compile(r"(?:node|nid|numa)?[\s_-]*(\d{1,4})", re.IGNORECASE)
 _ORDER = re.compile(r"(?:order)?[\s_-]*(\d{1,2})", re.IGNORECASE)
+_QUOTED = re.compile(r'"([^"\\]*)"')
 _NAME = re.compile(r"[a-z][a-z0-9_]{2,60}")
 _TYPES = {name.lower(): name for name in MIGRATETYPE_NAMES}
 _OPENS, _CLOSES = ("{", "["), ("}", "]")
@@ -37,8 +39,14 @@ def tables_in(lines: Sequence[str]) -> tuple[range, list[tuple[int, str]]]:
     if not any(line.startswith("Node ") for _, line in found):
         return nothing
     at, numbered = first, []
+    stands: dict[str, list[int]] = {}
+    for number in range(first, end + 1):
+        for key in _QUOTED.findall(lines[number]):
+            stands.setdefault(key, []).append(number)
     for key, line in found:
-        at = next((number for number in range(at, end + 1) if f'"{key}"' in lines[number]), at)
+        places = stands.get(key, [])
+        later = bisect_left(places, at)
+        at = places[later] if later < len(places) else at
         numbered.append((at + 1, line))
     return range(first, end + 1), numbered
 

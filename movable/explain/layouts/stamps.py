@@ -42,13 +42,14 @@ _STAMPS = re.compile(
       | \[?\s*\d+\.\d{6}\]?\ \S+\ kernel:                         # journal, monotonic and unix
       | \d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?\ (?:\S+\ )?kernel(?:\[\d+\])?:   # journal, ISO
       | \d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)?(?=\s) # dmesg --time-format iso, logs of containers
+      | (?:stdout|stderr)\ [FP](?=\s)                              # logs of containers
       | (?:[\w.-]+\ )?kernel:
       | [\w.-]{1,40}\s{1,9}\|\ (?=[A-Za-z\[])(?!CHANGED|SUCCESS|FAILED|UNREACHABLE|rc=)                   # docker compose
     )\s?""",
     re.VERBOSE,
 )
 MOST_MARGINS = 8  # quoted quotes
-_NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s]))")
+_NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s.]|\.\.))")
 
 
 def without_escapes(text: str) -> str:

@@ -15,11 +15,14 @@ _LIST = Guarded(
     r"(?: free of (?=\d+ total pages)| pages, total: (?=\d+ pages))(\d+)"
 )
 _CUT_LIST = Guarded(r"(?:\.{2,}|…)\s*=>\s*(\d+) free of (\d+) total pages")
+_PART = re.compile(r"\s*((?:\+?\s*\d{1,12}@\d{1,12})*)\s*\+?\s*(?:=>\s*(\d{1,12}) free of (\d{1,12}) total pages)?\s*")
+"""Of a list whose parts became lines of their own, as each was printed by itself."""
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)(?:@(\d+))?")
 _BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
 _MARKS = (
     "cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "kb BOs", "failed to allocate buffer", "*ERROR*", "reusable",
+    "total pages",
 )  # fmt: skip
 _SIZE = Guarded(
     r"(?:\bcreated CMA memory pool at 0x[0-9a-f]+, size |\bcma: Reserved )(\d{1,7}) MiB|\b(\d{1,12})K cma-reserved|"
@@ -50,6 +53,13 @@ def read(line: Line, material: Material) -> bool:
         entry = _entry(line, material, lambda last: not last.runs)
         entry.runs = [(int(length[:12]), int(start[:12] or 0)) for length, start in _RUN.findall(runs[1])]
         entry.free, entry.total = int(runs[2][:12]), int(runs[3][:12]) if runs[3] else None
+        return True
+    parted = _PART.fullmatch(line.text)
+    if parted is not None and material.cma and not material.cma[-1].total:
+        entry = material.cma[-1]
+        entry.runs = [*entry.runs, *((int(length[:12]), int(start[:12] or 0)) for length, start in _RUN.findall(parted[1]))]
+        if parted[2]:
+            entry.free, entry.total = int(parted[2]), int(parted[3])
         return True
     cut = _CUT_LIST.search(line.text)
     if cut is not None:

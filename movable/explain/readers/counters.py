@@ -13,8 +13,11 @@ _NAMES = re.compile(
 )
 _PLAIN = re.compile(r"\s*(?:(?:node|proc)_vmstat_)?([a-z][a-z0-9_]*)(?:\s*[:=]\s*|\s+)(\d{1,20})\s*$")
 _LIKE = re.compile(r"\s*[-+<>]?\s*[a-z][a-z0-9_]*(?:\s*[:=]\s*|\s*[-=]>\s*|\s+)[-+]?\d")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_BETWEEN = re.compile(r"(?:\s*(?:[|:=<>]|->|=>)\s*|\s+)+")
+_THOUSANDS = re.compile(
+    r"(?<=\d),(?=\d{3}(?!\d))|(?<=\d)\.(?=\d{3}\.\d{3}(?!\d))|(?<=\d\.\d{3})\.(?=\d{3}(?!\d))|(?<=\d)['’_](?=\d{3}(?!\d))"
+)
+_BETWEEN = re.compile(r"(?:\s*(?:[|:=<>→⇒]|->|=>)\s*|\s+)+")
+_LABEL = re.compile(r"\s*(?:before|after|old|new|first|last|start|end|t\d)\s*:\s+(?=[a-z]+_\w+)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,3})?%?|\d(?:\.\d+)?e\+?\d{1,2}")
 _HEADS = re.compile(
     r"\s*(?:(?:counter|name|metric|event|field|vmstat|key)s?\s+)?(?:before|old|first|start)\s+"
@@ -118,7 +121,9 @@ def _counters(text: str) -> list[tuple[str, list[int]]]:
 
     Empty where there is anything else.
     """
-    text = text.replace('"', " ").replace("`", " ").rstrip(" ,")
+    text = text.replace('"', " ").replace("`", " ").replace("(+", " ").rstrip(" ,)")
+    label = _LABEL.match(text)
+    text = text[label.end() :] if label is not None else text
     if _LIKE.match(text) is None:
         return []
     found: list[tuple[str, list[int]]] = []

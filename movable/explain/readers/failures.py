@@ -14,6 +14,9 @@ _GFP = r"(?:gfp_mask=|mode:)\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
 _MASK = re.compile(r"(.*\S), " + _GFP)
 _MESSAGE = Guarded(r"\S.*\balloc\w*|vmalloc")
 MOST_COMM = 15  # characters of a task's name
+_STALL = re.compile(r"page allocation stalls for (\d{1,12})ms")
+_OLDEST = Guarded(r"\b__alloc_pages: (\d{1,3})-order allocation failed(?: \((?:gfp|mode)[=:]\s?(?:0x)?([0-9a-f]{1,8})\b)?")
+
 MOST_SAID = 80  # characters of a message that names no order
 _ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
 _OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
@@ -22,6 +25,7 @@ _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KE
 _KILLED = Guarded(
     r"\bKilled process (\d{1,9})(?:, UID \d+,)? \(([^)]*)\)(?:.*?\banon-rss:(\d+)kB)?|\bOut of memory: Kill process \d+"
 )
+_OLD_KILLED = Guarded(r"\bVM: killing process (\S+)")
 _NODEMASK = Guarded(r"\bnodemask=(\([^)]*\)|[\d,-]*\d)")
 _ALLOWED = Guarded(r"\bmems_allowed=([\d,-]*\d)")
 _AROUND = Guarded(
@@ -74,11 +78,17 @@ def read(line: Line, material: Material) -> bool:
         order = _ORDER.search(message)
         _request(line, material, task, int((order[1] or order[2])[:4]) if order else 0, failed[2], failed[3] or "")
         what = re.split(r"[:.,] |[:.,]$| order:", message)[0] if order else message[:MOST_SAID]
-        material.requests[-1].what = "failed" if what == "page allocation failure" else f"failed ({what})"
+        waited = _STALL.search(message)
+        material.requests[-1].what = (
+            "failed" if what == "page allocation failure" else
+            f"had to wait {int(waited[1]) / 1000:.1f} s and still waits" if waited is not None else f"failed ({what})"
+        )  # fmt: skip
         return True
     if oom is not None:
         _request(line, material, oom[1], int(oom[4][:4]), oom[2], oom[3] or "")
         material.requests[-1].oom, material.requests[-1].what = True, "called the OOM killer"
+        return True
+    if _of_2_4(line, material):
         return True
     killed = _KILLED.search(line.text) if "Kill" in line.text else None
     if killed is not None:
@@ -93,6 +103,17 @@ def read(line: Line, material: Material) -> bool:
     if size:
         material.page_sizes.append((size, "the name of the kernel"))
     return True
+
+
+def _of_2_4(line: Line, material: Material) -> bool:
+    """A failure, or a task that was ended, in the words of kernel 2.4, which does not say for whom."""
+    oldest = _OLDEST.search(line.text) if "order allocation failed" in line.text else None
+    if oldest is not None:
+        _request(line, material, "somebody", int(oldest[1]), oldest[2] or "0", "")
+    ended = _OLD_KILLED.search(line.text) if "killing process" in line.text else None
+    if ended is not None:
+        material.killed.append((ended[1], None))
+    return oldest is not None or ended is not None
 
 
 def _last_words(text: str) -> str:

@@ -115,7 +115,9 @@ class Tables:
 
     def _column_row(self, line: Line, material: Material) -> bool:
         """A row of a table whose header gives node, zone and orders as columns, and that header."""
-        words = line.text.lower().split()
+        cells = line.text.count(",") + line.text.count(";") > LEAST_ORDERS
+        text = line.text.replace(",", " ").replace(";", " ") if cells else line.text
+        words = text.lower().split()
         if "zone" in words[:3]:
             orders = [word.removeprefix("order").strip("-_") for word in words[words.index("zone") + 1 :] if word != "order"]
             sizes = [_kb(word) for word in orders]
@@ -123,7 +125,7 @@ class Tables:
             if len(orders) >= LEAST_ORDERS and (doubled or orders == [str(each) for each in range(len(orders))]):
                 self._headed = len(orders)
                 return True
-        found = _COLUMNS.match(line.text) if self._headed else None
+        found = _COLUMNS.match(text) if self._headed else None
         if found is None or len(found[3].split()) != self._headed:
             return False
         material.free.append(FreeBlocks(line, int(found[1] or 0), found[2], _numbers(found[3])))

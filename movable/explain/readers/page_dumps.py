@@ -15,7 +15,7 @@ _FAILED = Guarded(r"\bmigrating pfn ([0-9a-f]{1,16}) failed(?: ret:\s*(-?\d+))?"
 _CALLED = Guarded(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval____\)|[0-9a-f]{8})\s)?.*?\b(?:ref)?count:(-?\d+)")
 _FIELD = re.compile(r"\b(mapcount|mapping|index|pfn):\s?((?:0x)?[0-9a-f]+|\(null\)|-?\d+)", re.IGNORECASE)
 _FLAGS = Guarded(r"\b(anon |ksm )?flags: (?:0x)?[0-9a-f]+\(([^)]*)\)")
-_AOPS = Guarded(r"\baops:\s?(\S+)(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
+_AOPS = Guarded(r"\baops:\s?(\S+)(?:\s+\[\w+\])?(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
 _TYPE = Guarded(r"\bpage_type:\s?(?:0x)?[0-9a-f]*\((\w*)\)")
 _PINS = Guarded(r"\bpincount:(\d+)")
 _LOST = Guarded(r"\bfailed to isolate pfn ([0-9a-f]{1,16})\s*$")
@@ -40,7 +40,7 @@ _OWNER = Guarded(
     r"\bpage (?:last )?allocated via order (\d+), migratetype (\w+), gfp_mask .*?\bpid (\d+)(?:, tgid \d+)?(?: \(([^)]*)\))?"
 )
 _OPEN = re.compile(r"\bflags:\s*$|\bflags: (?:0x)?[0-9a-f]+\([^)]*$|\ballocated via order \d+,[^)]*$|\braw:\s*\.\.\.")
-_BEGINS = re.compile(r"\s*(?:(?:anon |ksm )?flags: (?:0x)?[0-9a-f]+\([\w|=]+\)\s*$|aops:\s?\w+ ino:[0-9a-f]+)")
+_BEGINS = re.compile(r"\s*(?:(?:anon |ksm )?flags: (?:0x)?[0-9a-f]+\([\w|=]+\)\s*$|aops:\s?\w+(?: \[\w+\])? ino:[0-9a-f]+)")
 """A dump whose first line was cut off."""
 _MORE = Guarded(
     r"^\s*raw: [0-9a-f ]+|\bpage[_ ]owner (?:tracks the page as|free stack trace|info is not)|\bmemcg:[0-9a-f]+|"
