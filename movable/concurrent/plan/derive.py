@@ -32,7 +32,7 @@ VARIANT_PART = 4
 """Each further configuration of the driver gets a plan of its own, so many times smaller."""
 
 KINDS = {
-    "removal": 3, "operation and migration": 4, "operation and hurried migration": 2, "two migrations": 1,
+    "removal": 4, "operation and migration": 4, "operation and hurried migration": 2, "two migrations": 1,
     "operation and end of an isolation": 2, "two at one place": 1, "operation and itself": 3, "two operations": 4,
     "what is seldom done": 3, "two operations after a third": 3, "migration after another operation": 2,
     "operation and put-back": 1, "queued work": 2,
@@ -205,12 +205,18 @@ class _Planner:
         few, empty = self.known["few"], self.known["empty"]
         if few.background:  # what the driver does by itself meets its removal, where nothing else is in the way
             yield self._made(empty, ("teardown",), ("compact",))[0], UNORDERED
-        for held in self._known("held"):
+        for held in (*self._one_held(), *self._known("held")):
             yield self._made(held, ("teardown",), ("finish",))
             yield self._made(held, ("teardown",), ("give_back",))
         if few.pages:
             for core in (("migrate", 0), ("put_back", 0), ("compact",), ("contig", 0), ("offline", 0)):
                 yield self._made(few, ("teardown",), core)
+
+    def _one_held(self) -> Iterator[State]:
+        """One page that is isolated, where others are begun with several: of the little that is left to do, much more is tried."""
+        one, few = self.known["one"], self.known["few"]
+        if one.pages and one.prefix != few.prefix and "held" in self.known:
+            yield State("one page isolated", (*one.prefix, ("isolate_all",)), one.pages, one.handles, one.free)
 
     def _migration(self) -> Iterator[tuple[Scenario, int]]:
         """First each operation with its best arguments, then its other kinds of effect."""

@@ -93,6 +93,7 @@ def test_scenarios_follow_from_the_operations() -> None:
     found = {one.name: one for one in derive(RING)}
     assert found.keys() >= {
         "tear-down || migration, a few pages", "tear-down || rest of a migration, all isolated",
+        "tear-down || late put-back, one page isolated",
         "drop || migration, one page", "overwrite || migration, one page", "write || migration, one page",
         "migration || migration #2, a few pages", "drop || drop #2, a few pages", "drop || put-back, one page",
         "write || compaction, a few pages", "write || migration, empty", "write || write #2, empty",
