@@ -61,7 +61,8 @@ class Era:
     ``offline_stops_at_refusal``: a page that is not isolated ends the pass of offlining;
     ``soft_offline_switch``: vm.enable_soft_offline can switch soft offlining off;
     ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
-    ``soft_offline_again``: the result for a frame that is retired already.
+    ``soft_offline_again``: the result for a frame that is retired already;
+    ``evicts_swap_cache``: a clean page of the swap cache that no process maps is dropped, as one of a file is.
 
     Files of /proc (mm/proc.py):
     ``free_list_limit``: the longest list of free blocks that pagetypeinfo counts, 0 for no limit;
@@ -145,6 +146,7 @@ class Era:
     soft_offline_switch: bool
     soft_offline_busy: bool
     soft_offline_again: int
+    evicts_swap_cache: bool
     # files of /proc
     free_list_limit: int
     counts_free_blocks: bool

@@ -63,6 +63,7 @@ ERA = Era(
     soft_offline_switch=False,
     soft_offline_busy=False,
     soft_offline_again=-EBUSY,
+    evicts_swap_cache=False,
     # the memory of processes
     migration_wait_takes_ref=True,
     absent_anon_enoent=False,

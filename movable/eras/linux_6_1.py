@@ -45,6 +45,7 @@ ERA = replace(
     offline_stops_at_refusal=False,
     soft_offline_busy=True,
     soft_offline_again=0,
+    evicts_swap_cache=True,
     # the memory of processes
     migration_wait_takes_ref=False,
     # files of /proc

@@ -19,7 +19,7 @@ from movable.mm.page import PAGE_SIZE, Page
 from movable.mm.page_flags import DIRTY, LOCKED, PRIVATE, WRITEBACK
 from movable.mm.process import Signal
 from movable.mm.swap import lru_add_drain_all
-from movable.mm.truncate import invalidate_mapping_pages, truncate
+from movable.mm.truncate import invalidate_inode_pages2, truncate
 from movable.mm.userspace import userspace
 from movable.mm.validate_mm import findings
 from movable.mm.vm import VM
@@ -165,7 +165,7 @@ class Machine:
         inode = self.files[file]
         if not self.can_write or self._ill or self.syncs(file):
             return
-        invalidate_mapping_pages(inode)
+        invalidate_inode_pages2(inode)
         for page in range(inode.size):
             self.reads(file, page, file_read(self.task, inode, page * PAGE_SIZE, PAGE_SIZE), "F11")
 
@@ -236,7 +236,7 @@ class Machine:
     def drop(self, file: int) -> None:
         """Forget clean pages (drop_caches)."""
         self._note(self.files[file])
-        invalidate_mapping_pages(self.files[file])
+        invalidate_inode_pages2(self.files[file])
 
     def fail(self, on: int) -> None:
         """The disks fail from now on, or are whole again."""

@@ -22,7 +22,7 @@ from movable.mm.page_writeback import set_page_dirty
 from movable.mm.process import Signal
 from movable.mm.seam import Seam
 from movable.mm.swap import lru_add_drain_all
-from movable.mm.truncate import invalidate_mapping_pages, truncate
+from movable.mm.truncate import invalidate_inode_pages2, truncate
 from movable.mm.validate_mm import findings
 from movable.rules.stream.monitor import Monitor
 from movable.shown import first_line
@@ -143,7 +143,7 @@ class Stage:
 
     def drop(self) -> None:
         """Reclaim of the cache."""
-        invalidate_mapping_pages(self.file)
+        invalidate_inode_pages2(self.file)
 
     # what must hold
 
@@ -171,7 +171,7 @@ class Stage:
         if got != wanted:
             raise Broken("F2", f"the file reads as {got!r} afterwards, and {wanted!r} was written")
         if machine.can_write and machine.syncs(0) == 0:
-            invalidate_mapping_pages(self.file)
+            invalidate_inode_pages2(self.file)
             got = file_read(machine.task, self.file, 0, BYTES_USED)
             if got != wanted:
                 raise Broken("F11", f"the disk has {got!r} after fsync, and {wanted!r} was written")

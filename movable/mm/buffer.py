@@ -15,6 +15,7 @@ from movable.mm.filemap import end_page_writeback, unlock_page
 from movable.mm.filemap_cache import (
     SetPageUptodate,
     attach_page_private,
+    call_fs,
     detach_page_private,
     find_get_page,
     page_has_private,
@@ -154,6 +155,16 @@ def try_to_free_buffers(page: Page) -> bool:
         mapping.watch("release", page)
     detach_page_private(page)
     return True
+
+
+def try_to_release_page(page: Page) -> bool:
+    """Ask the file system to give up the private data of a locked page; whether that was done (filemap_release_folio)."""
+    mapping = file_of(page)
+    if page._flags & WRITEBACK:
+        return False
+    if mapping is not None and mapping.host.sb is not None and mapping.host.sb.ops.releasepage is not None:
+        return bool(call_fs(mapping, "releasepage", page))
+    return try_to_free_buffers(page)
 
 
 def block_invalidatepage(page: Page) -> None:

@@ -20,8 +20,8 @@ from movable.mm.migrate import (
 from movable.mm.page import get_page_unless_zero, put_page
 from movable.mm.page_flags import HWPOISON, LRU, PageMovableHint, PG_hwpoison
 from movable.mm.page_isolation import alloc_migrate_target, covering_free_block, zone_lock_point
+from movable.mm.truncate import invalidate_inode_page
 from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
-from movable.mm.vmscan_lru import mapping_evict_page
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
@@ -35,7 +35,8 @@ POISONED = "hardware poison"
 def soft_offline_page(vm: VM, pfn: int) -> int:
     """Move what is in the frame elsewhere and retire the frame; a free one is retired at once.
 
-    A clean page of a file that no process maps is dropped: its file system can read it again.
+    A clean page of a file that no process maps is dropped, since its file system can read it again; in kernels from 5.18 on one of
+    the swap cache too.
 
     Returns 0; -EBUSY when its owner does not let go; -EIO when it is nothing that can move; -ENOMEM when there is no room. When it
     did not move: -EIO in 4.19, -EBUSY later. When it is retired already: -EBUSY in 4.19, 0 later. Raises UsageError for a frame
@@ -60,7 +61,7 @@ def _soft_offline_in_use(page: Page) -> int:
     """The caller's reference is dropped once the page is isolated, or will not be; a page that can be read again needs no move."""
     lock_page(page)
     wait_on_page_writeback(page)
-    dropped = page.vm.userspace is not None and mapping_evict_page(page.vm.userspace, page)
+    dropped = page.vm.userspace is not None and invalidate_inode_page(page)
     unlock_page(page)
     if dropped:
         _retire(page, held=True)

@@ -17,6 +17,7 @@ from movable.mm.buffer import (
     page_buffers,
     page_has_buffers,
     try_to_free_buffers,
+    try_to_release_page,
     trylock_buffer,
     unlock_buffer,
 )
@@ -28,7 +29,6 @@ from movable.mm.migrate_lru import migrate_page, move_page
 from movable.mm.page_flags import DIRTY
 from movable.mm.page_writeback import clear_page_dirty_for_io
 from movable.mm.rmap import remove_migration_ptes
-from movable.mm.truncate import try_to_release_page
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace

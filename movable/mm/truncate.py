@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from movable.mm.buffer import block_invalidatepage, try_to_free_buffers
+from movable.mm.buffer import block_invalidatepage
 from movable.mm.filemap import unlock_page, wait_on_page_writeback
 from movable.mm.filemap_cache import call_fs, delete_from_page_cache, find_lock_page, page_has_private
 from movable.mm.fs import file_of
 from movable.mm.memory import unmap_mapping_page, unmap_mapping_range
 from movable.mm.page import put_page
 from movable.mm.page_flags import DIRTY, WRITEBACK
-from movable.mm.swapfile import swap_forget
+from movable.mm.swapfile import PageSwapCache, swap_forget
+from movable.mm.vmscan_lru import remove_mapping
 
 if TYPE_CHECKING:
     from movable.mm.fs import Inode
@@ -55,31 +57,57 @@ def truncate_inode_pages(inode: Inode, start: int) -> None:
 
 
 def invalidate_mapping_pages(inode: Inode) -> int:
-    """Forget the pages of a file that are clean and that nobody uses; how many (invalidate_mapping_pages)."""
+    """Forget the pages of a file that are clean and that nobody uses; those that a process maps stay. How many are gone.
+
+    mirrors mm/truncate.c, invalidate_mapping_pages.
+    """
+    return _each_page(inode, invalidate_inode_page)
+
+
+def invalidate_inode_pages2(inode: Inode) -> int:
+    """The same where processes lose the pages that they map; one that is dirty then, or that somebody else holds, stays.
+
+    mirrors mm/truncate.c, invalidate_inode_pages2.
+    """
+    return _each_page(inode, _unmap_and_invalidate)
+
+
+def _each_page(inode: Inode, drop: Callable[[Page], bool]) -> int:
     mapping = inode.mapping
     gone = 0
     for index in sorted(mapping.i_pages):
         page = find_lock_page(mapping, index)
         if page is None:
             continue
-        gone += invalidate_inode_page(page)
+        gone += drop(page)
         unlock_page(page)
         put_page(page)
     return gone
 
 
-def invalidate_inode_page(page: Page) -> bool:
-    """Take a locked page out of its file if it is clean, unmapped and held by nobody but the caller and the lists."""
+def _unmap_and_invalidate(page: Page) -> bool:
     if page._flags & (DIRTY | WRITEBACK):
         return False
     if page._mapcount >= 0:
         unmap_mapping_page(page)
-    if page._flags & DIRTY or (page_has_private(page) and not try_to_release_page(page)):
+    return invalidate_inode_page(page)
+
+
+def invalidate_inode_page(page: Page) -> bool:
+    """Drop a locked page that is clean, that no process maps, and that only its file, its private data and the caller hold.
+
+    Its file system can read it again. Kernels from 5.18 on drop a page of the swap cache too, whose slot is read again. mirrors
+    mm/truncate.c, invalidate_inode_page; mapping_evict_folio there.
+    """
+    if page.seam is not None:
+        page.seam.peek(page, "refs")
+    if page._mapcount >= 0 or page._flags & (DIRTY | WRITEBACK):
         return False
-    if page._refcount > 2 + page_has_private(page):
+    if file_of(page) is None and not (page.vm.era.evicts_swap_cache and PageSwapCache(page)):
         return False
-    delete_from_page_cache(page)
-    return True
+    user = page.vm.userspace
+    assert user is not None
+    return page._refcount <= 2 + page_has_private(page) and remove_mapping(user, page)
 
 
 def invalidate_page(page: Page) -> None:
@@ -91,13 +119,3 @@ def invalidate_page(page: Page) -> None:
         block_invalidatepage(page)
     else:
         call_fs(mapping, "invalidatepage", page)
-
-
-def try_to_release_page(page: Page) -> bool:
-    """Ask the file system to give up the private data of a locked page; whether that was done (filemap_release_folio)."""
-    mapping = file_of(page)
-    if page._flags & WRITEBACK:
-        return False
-    if mapping is not None and mapping.host.sb is not None and mapping.host.sb.ops.releasepage is not None:
-        return bool(call_fs(mapping, "releasepage", page))
-    return try_to_free_buffers(page)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from movable.mm.buffer import try_to_release_page
 from movable.mm.filemap import lock_page, trylock_page, unlock_page, wait_on_page_writeback
 from movable.mm.filemap_cache import call_fs, page_has_private, remove_from_page_cache
 from movable.mm.fs import file_of
@@ -27,7 +28,6 @@ from movable.mm.swap import (
     lruvec,
 )
 from movable.mm.swapfile import PageSwapCache, add_to_swap, delete_from_swap_cache, remove_from_swap_cache, swap_writepage
-from movable.mm.truncate import try_to_release_page
 from movable.mm.vmscan import SWAP_CLUSTER_MAX
 from movable.mm.vmscan_isolate import count_isolated, end_lru_isolation, isolate_lru_page, release_isolated_lru_page
 
@@ -184,10 +184,13 @@ def remove_mapping(user: Userspace, page: Page) -> bool:
 def reclaim_clean_pages_from_list(user: Userspace, pages: ListHead) -> None:
     """Of isolated pages that are to move, free those that can be read again: clean ones of files (reclaim_clean_pages_from_list).
 
-    Whether they were used lately does not matter, and processes lose them.
+    Whether they were used lately does not matter, and processes lose them; one that stays counts as used no more.
     """
     for page in pages:
-        if not page._flags & (DIRTY | SWAPBACKED | UNEVICTABLE) and not PageMovableHint(page) and _drop_clean(user, page):
+        if page._flags & (DIRTY | SWAPBACKED | UNEVICTABLE) or PageMovableHint(page):
+            continue
+        page._flags &= ~ACTIVE
+        if _drop_clean(user, page):
             list_del(page._lru)
             release_isolated_lru_page(page)
             put_page(page)
@@ -202,15 +205,3 @@ def _drop_clean(user: Userspace, page: Page) -> bool:
     gone = ours and page._mapcount < 0 and not page._flags & DIRTY and remove_mapping(user, page)
     unlock_page(page)
     return gone
-
-
-def mapping_evict_page(user: Userspace, page: Page) -> bool:
-    """Drop a locked page that is clean, that no process maps, and that only its file, its buffers and the caller hold.
-
-    The file system can read it again. mirrors mm/truncate.c, invalidate_inode_page; mapping_evict_folio in later kernels.
-    """
-    if page.seam is not None:
-        page.seam.peek(page, "refs")
-    if page._mapcount >= 0 or file_of(page) is None or page._flags & (DIRTY | WRITEBACK):
-        return False
-    return page._refcount <= 2 + page_has_private(page) and remove_mapping(user, page)

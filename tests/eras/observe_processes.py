@@ -9,9 +9,11 @@ from typing import Any
 
 from movable import VM, ListHead
 from movable.eras import Era
+from movable.mm.blockdev import Disk
 from movable.mm.cpuset import Cpuset
 from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gup import follow_page
+from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy import (
     MPOL_BIND,
     MPOL_F_NUMA_BALANCING,
@@ -23,13 +25,17 @@ from movable.mm.mempolicy import (
 )
 from movable.mm.mempolicy_calls import QueuePages, UserMask, mbind_target, split_mode, sys_mbind
 from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_SHARED, VM_WRITE
-from movable.mm.mmap import do_mmap
+from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.move_pages import MPOL_MF_MOVE, UserArray, sys_move_pages
 from movable.mm.mprotect import do_mprotect
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
+from movable.mm.swap import lru_add_drain_all
+from movable.mm.swapfile import swapon
 from movable.mm.userspace import userspace
+from movable.mm.validate import validate_vm
+from movable.mm.vmscan_lru import shrink_node
 
 AT = 0x10000000
 PAGE = 4096
@@ -98,6 +104,26 @@ def untaken(era: Era) -> bool:
     return QueuePages(userspace(vm), 1, False, MPOL_MF_MOVE, True).take(page)
 
 
+def soft_offlined(era: Era) -> tuple[int, int]:
+    """A clean page of the swap cache that no process maps: how many it moved, and how many are in the cache. Its owner reads it."""
+    task = process(era)
+    user, vm = task.user, task.user.vm
+    space = swapon(user, Disk(vm, 32), 8)
+    task.write(AT, b"kept")
+    child = task.fork("child")
+    for _ in range(4):
+        shrink_node(user, vm.nodes[0], 0)
+    assert task.read(AT, 4) == b"kept" and task.mm is not None
+    page = vm.pages[task.mm.pgtable[AT // PAGE] >> PTE_SHIFT]
+    do_munmap(task, AT, PAGE)
+    lru_add_drain_all(user)
+    assert soft_offline_page(vm, page.pfn) == 0
+    seen = vm.vmstat["pgmigrate_success"], len(space.i_pages)
+    assert child.read(AT, 4) == b"kept"
+    validate_vm(vm)
+    return seen
+
+
 def emptied(era: Era) -> int:
     user = userspace(VM(256 << 12, nodes=2, era=era))
     group = Cpuset(user, "group", user.top_cpuset)
@@ -149,5 +175,6 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "migrate_counts_untaken": ("6.1", True, untaken),
     "merge_into_fresh": ("6.1", True, areas),
     "unaccounts_unused": ("6.1", True, charged),
+    "evicts_swap_cache": ("6.1", False, soft_offlined),
     "empty_mems_with_tasks": ("6.1", True, emptied),
 }

@@ -20,7 +20,7 @@ from movable.mm.list import ListHead, list_add_tail
 from movable.mm.migrate import MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all
-from movable.mm.truncate import invalidate_mapping_pages
+from movable.mm.truncate import invalidate_inode_pages2
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
@@ -104,5 +104,5 @@ def nodes(inode: Inode) -> list[int]:
 
 def forget(inode: Inode) -> None:
     """Drop what is in memory, so that the disk is asked again."""
-    assert invalidate_mapping_pages(inode) == inode.size
+    assert invalidate_inode_pages2(inode) == inode.size
     assert not inode.mapping.i_pages
