@@ -140,13 +140,13 @@ def _named(name: str, arguments: dict[str, Any], body: Callable[..., object]) ->
 
 def _drop_slab(self: Generic, given: dict[str, Any]) -> object:
     """Memory is short: the driver's shrinkers are asked. A handle that cannot be read afterwards was given back."""
-    every = drop_slab(self.driver.c)
+    done = drop_slab(self.driver.c)
     self.driver.c.dropped |= not self.alone
     if self.alone and self.settings.read:
         for key in list(self.model):
             if self.read(key) < 0:
                 del self.model[key]
-    return True if every else None
+    return True if done else None
 
 
 def _plain(found: Function) -> Any:

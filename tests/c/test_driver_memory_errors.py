@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from movable.c import Driver
+from movable.c.bridge.memory import Memory
 from movable.c.bridge.runtime import runtime
 from movable.errors import DeadlockError, MovableError, VMBug
 from tests.c.building import loaded, needs_compiler
@@ -145,6 +147,26 @@ def test_a_driver_that_is_loaded_later_leaves_the_memory_of_one_in_use_alone(tmp
     (tmp_path / "other").mkdir()
     other = loaded(tmp_path / "other", "static int m = 1; static char room[50000];\nint up(void) { room[m] = 1; return ++m; }\n")
     assert [small.call("up"), other.call("up"), small.call("up"), other.call("up")] == [7, 2, 8, 3]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_machines_change_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool) -> None:
+    """While room is made, something may end it, or be cleared away, which brings yet another machine."""
+    one, two, three = (loaded(tmp_path, "static int n; int up(void) { return ++n; }\n") for _ in range(3))
+    assert [each.call("up") for each in (one, two, three)] == [1, 1, 1]
+    room = Memory._room
+
+    def disturbed(memory: Memory, contents: int) -> object:
+        monkeypatch.undo()
+        if ended:
+            raise KeyboardInterrupt
+        assert two.call("up") == 2
+        return room(memory, contents)
+
+    monkeypatch.setattr(Memory, "_room", disturbed)
+    with pytest.raises(KeyboardInterrupt) if ended else nullcontext():
+        assert one.call("up") == 2
+    assert [each.call("up") for each in (three, two, one)] == [2, 2, 2] if ended else [2, 3, 3]
 
 
 SENT = "import os; from movable.c.bridge.runtime import runtime; runtime(); os.kill(os.getpid(), {}); print('alive')"

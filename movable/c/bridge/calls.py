@@ -234,8 +234,7 @@ class Bridge:
             self.now = before
             if not asleep and not call.ended:
                 call.ended = True
-                if arena[0] is self.memory:
-                    self.runtime.drop(co)
+                self.runtime.drop(co, self.memory.number)
 
     # steps
 

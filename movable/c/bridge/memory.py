@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from movable.c.bridge.pages import STORED, arena, page_class
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 WORD = 8
+_numbers = count(1)
+_machines: weakref.WeakValueDictionary[int, Memory] = weakref.WeakValueDictionary()
+"""Every machine by its number."""
 LRU = 8
 """Where the two links of a page's lru are in its struct, in bytes."""
 
@@ -39,6 +43,8 @@ class Memory:
         self.runtime = image.runtime
         self.aside: Any = None
         self.arrived: Any = None
+        self.number = next(_numbers)
+        _machines[self.number] = self
         self.activate()
         self.runtime.lib.k_reset(self.frames)
         self._move_in(vm)
@@ -70,28 +76,34 @@ class Memory:
             self.arrived(seam)
 
     def activate(self) -> None:
-        """Bring this machine's memory into the arena, and put the other's aside."""
-        other: Memory | None = arena[0]
-        if other is self:
-            return
-        runtime = self.runtime
-        if other is not None:
-            other._put_aside()
-        arena[:] = [self, runtime.words, runtime.halves]
-        runtime.use(self.image.kept)
-        runtime.private_told.value = self.sticky
-        if self.aside is not None:
-            runtime.lib.k_restore(self.aside, self.frames, self.frames)
-            self.aside = None
+        """Bring this machine's memory into the arena, and put the other's aside.
 
-    def _put_aside(self) -> None:
-        self.aside = self._saved(self.frames)
+        Which one is there, the C side knows. It changes in one call; whatever ends this before or after, the next one sees it.
+        """
+        if arena[0] is self:
+            return
+        there, swap, sticky = self.runtime.machine, self.runtime.lib.k_swap, int(self.sticky)
+        kept, mine = ctypes.c_void_p(self.image.kept), (self, self.runtime.words, self.runtime.halves)
+        arena[0] = None
+        while (number := there.value) != self.number:
+            other = _machines.get(number)
+            room, frames = (None, 0) if other is None else (other._room(other.frames), other.frames)
+            if there.value != number:  # while room was made, something was cleared away, which brought another one
+                continue
+            if other is not None:
+                other.aside = room
+            swap(room, frames, self.aside, self.frames, kept, self.number, sticky)
+        arena[:] = mine  # nothing was allocated since the C side was asked, so it is as it was
+        self.aside = None
+
+    def _room(self, contents: int) -> Any:
+        """Room for all that is in the arena, and for what so many of its pages hold."""
+        return ctypes.create_string_buffer(int(self.runtime.lib.k_save(None, self.frames, contents)))
 
     def _saved(self, contents: int) -> Any:
         """All that is in the arena, and what so many of its pages hold."""
-        lib = self.runtime.lib
-        kept = ctypes.create_string_buffer(int(lib.k_save(None, self.frames, contents)))
-        lib.k_save(kept, self.frames, contents)
+        kept = self._room(contents)
+        self.runtime.lib.k_save(kept, self.frames, contents)
         return kept
 
     @property

@@ -73,7 +73,7 @@ class Runtime:
         lib.k_sp.restype = ctypes.c_ulong
         lib.k_load.restype = lib.k_alloc.restype = ctypes.c_void_p
         lib.k_save.restype = lib.k_cells.restype = ctypes.c_ulong
-        self.private_told = ctypes.c_int.in_dll(lib, "k_private_told")
+        self.machine = ctypes.c_int.in_dll(lib, "k_machine")
         self._sharing: Any = lambda: None
         self._cells: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._nr_cells = int(lib.k_cells(None, None))
@@ -92,10 +92,6 @@ class Runtime:
     def take(self, path: str) -> int:
         """Look a loaded driver's memory over, as it is before its first instruction; returns what `use` wants."""
         return int(self.lib.k_take(path.encode()))
-
-    def use(self, kept: int) -> None:
-        """From now on this driver's memory is looked after."""
-        self.lib.k_use(ctypes.c_void_p(kept))
 
     def start(self, task: int, mode: int, function: int, arguments: tuple[int, ...]) -> int:
         """A coroutine for a call, -1 where too many are inside each other."""
@@ -152,9 +148,9 @@ class Runtime:
         out = (ctypes.c_ulong * 2)()
         return int(self.lib.k_left(out)), out[0], out[1]
 
-    def scratch(self) -> int:
-        """The address of 64 bytes of the heap for the bridge's own use."""
-        return int(self.lib.k_alloc(ctypes.c_ulong(64), 0, 1, ctypes.c_ulong(0)))
+    def scratch(self, size: int = 64) -> int:
+        """The address of some bytes of the heap for the bridge's own use."""
+        return int(self.lib.k_alloc(ctypes.c_ulong(size), 0, 1, ctypes.c_ulong(0)))
 
     def page_words(self) -> list[tuple[int, int]]:
         """Words of the driver's that lead to struct pages: (where, what)."""

@@ -79,7 +79,12 @@ int k_resume(int number)
 	return k_request.op;
 }
 
-void k_drop(int number) { busy[number] = 0; }
+/* A call of a machine's ends; one that is put aside has it in what was put aside. */
+void k_drop(int number, int machine)
+{
+	if (machine == k_machine)
+		busy[number] = 0;
+}
 u64 k_sp(int number) { return (u64)coroutines[number].sp; }
 void k_mode(int number, int mode) { coroutines[number].mode = mode; }
 u64 *k_pc(int number) { k_request.a[5] = coroutines[number].pc; return &k_request.a[5]; }

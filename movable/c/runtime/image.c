@@ -8,6 +8,7 @@
 #define NR_SEGMENTS 8
 struct segment { char *at, *fresh; u64 size; };
 struct kept { const char *name; struct segment segments[NR_SEGMENTS]; u32 nr; u64 lo, span; };	/* what there is to know of a driver */
+int k_machine;				/* the number of the one in the arena, 0 for none */
 static struct segment segments[NR_SEGMENTS];
 static u32 nr_segments;
 
@@ -159,4 +160,17 @@ void k_restore(const char *from, int frames, int contents)
 	n += heap_restore(from + n);
 	GET(PAGES, frames * 64ull);
 	GET(CONTENT, contents * 4096ull);
+}
+
+/* Another machine comes into the arena: the one that was there goes to `to`, unless it is gone, and the new one comes from `from`,
+ * unless it is new. One call, so that nothing of Python's runs in the middle, whatever ends it. */
+void k_swap(char *to, int frames, const char *from, int come, const struct kept *kept, int number, int sticky)
+{
+	if (to)
+		k_save(to, frames, frames);
+	k_machine = number;
+	k_use(kept);
+	k_private_told = sticky;
+	if (from)
+		k_restore(from, come, come);
 }

@@ -59,7 +59,7 @@ extern struct coroutine coroutines[NR_STACKS];
 extern u8 busy[NR_STACKS];	/* which of them are in use; beside them, for all are looked through again and again */
 extern struct coroutine *running;
 extern u64 stack_lo, stack_span;
-extern int stacks_shared;
+extern int stacks_shared, k_machine, k_private_told;
 extern u64 image_lo, image_span, data_lo, data_span, called_at;
 
 long cross(int op);

@@ -5,10 +5,12 @@ from __future__ import annotations
 from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.requests.locks import RWSemaphore
 from movable.c.bridge.requests.tasks import sleeps
-from movable.c.bridge.runtime import A0
+from movable.c.bridge.runtime import A0, NR_TASKS
 
 LOCK = -2
 """Where the lock of the shrinkers stands among those of a driver."""
+CONTROL = 64
+"""Bytes for a struct shrink_control."""
 BATCH = 128
 """How many objects a shrinker is asked to free at a time."""
 
@@ -19,14 +21,14 @@ class CShrinker:
     def __init__(self, bridge: Bridge, address: int) -> None:
         self.bridge = bridge
         self.address = address
-        self.control = bridge.runtime.scratch()
+        self.controls = bridge.runtime.scratch(CONTROL * NR_TASKS)
 
     def _ask(self, offset: int, nr: int) -> int:
         bridge, memory = self.bridge, self.bridge.memory
         function = memory.peek(self.address + offset)
         if not function:
             return 0
-        control = self.control
+        control = self.controls + CONTROL * bridge.standing()[1]  # whoever asks has one of its own
         for place, value in ((0, 0), (8, nr), (16, nr)):
             memory.poke(control + place, value, 8)
         return bridge.call(function, (self.address, control))
@@ -75,17 +77,18 @@ def unregister(bridge: Bridge) -> None:
 def drop_slab(bridge: Bridge) -> bool:
     """Ask the driver's shrinkers as a kernel does that is told to drop what it can (/proc/sys/vm/drop_caches).
 
-    Returns whether they gave back all that they had counted: one that finds a lock taken may decline, or leave objects out.
+    Returns whether they gave back any of what they had counted: one that finds a lock taken may decline, or leave objects out.
     """
     lock = _lock(bridge)
     lock.read_lock()
-    every = True
+    counted = freed = 0
     for shrinker in list(bridge.shrinkers.values()):
         count = shrinker.count_objects()
         if count:
-            every &= shrinker.scan_objects(min(count, BATCH)) >= count
+            counted += count
+            freed += max(0, shrinker.scan_objects(min(count, BATCH)))
     lock.read_unlock()
-    return every
+    return freed > 0 or not counted
 
 
 def free_space(bridge: Bridge) -> None:

@@ -20,6 +20,7 @@ struct lr_ent {
 static struct rb_root lr_root = RB_ROOT;
 static DECLARE_RWSEM(lr_sem);		/* the tree, and entries' pages */
 static struct list_lru lr_lru;
+static int lr_nr;
 static atomic_long_t lr_hits, lr_misses;
 static const struct movable_operations lr_mops;
 
@@ -165,6 +166,7 @@ int lr_add(unsigned long key)
 	}
 	__SetPageMovable(page, &lr_mops);
 	list_lru_add(&lr_lru, &e->lru);
+	lr_nr++;
 	up_write(&lr_sem);
 	unlock_page(page);
 	return 0;
@@ -178,6 +180,7 @@ int lr_del(unsigned long key)
 	down_write(&lr_sem);
 	e = lr_lookup(key);
 	if (e) {
+		lr_nr--;
 		rb_erase(&e->rb, &lr_root);
 #ifndef FORGETS
 		list_lru_del(&lr_lru, &e->lru);
@@ -196,6 +199,7 @@ static enum lru_status lr_walk(struct list_head *item, struct list_lru_one *one,
 	struct lr_ent *e = container_of(item, struct lr_ent, lru);
 
 	list_lru_isolate(one, item);
+	lr_nr--;
 	rb_erase(&e->rb, &lr_root);
 	list_add(&e->lru, arg);
 	return LRU_REMOVED;
@@ -216,6 +220,7 @@ static unsigned long lr_scan(struct shrinker *s, struct shrink_control *sc)
 		return SHRINK_STOP;
 	freed = list_lru_shrink_walk(&lr_lru, sc, lr_walk, &dispose);
 	up_write(&lr_sem);
+	sc->nr_scanned = freed;
 	list_for_each_entry_safe(e, n, &dispose, lru) {
 		list_del(&e->lru);
 		lr_put(e);
