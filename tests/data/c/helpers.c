@@ -13,7 +13,32 @@
 #include <linux/notifier.h>
 #include <linux/kthread.h>
 #define CHECK(x) do { if (!(x)) { pr_err("line %d\n", __LINE__); return -EINVAL; } } while (0)
+#include <linux/cleanup.h>
+#include <linux/circ_buf.h>
+#include <linux/tracepoint.h>
 static DEFINE_KFIFO(fifo, u32, 4);
+static int calls;
+TRACE_EVENT(help, TP_PROTO(struct page *page, int n), TP_ARGS(page, n), TP_STRUCT__entry(__field(int, n)), TP_fast_assign(__entry->n = n;), TP_printk("%d", __entry->n));
+struct held { struct mutex lock; spinlock_t spin; struct rw_semaphore sem; int refs; };
+static struct held held;
+DEFINE_CLASS(held_ref, struct held *, if (_T) _T->refs--, ({ h->refs++; h; }), struct held *h)
+DEFINE_LOCK_GUARD_1(held_lock, struct held, mutex_lock(&_T->lock->lock), mutex_unlock(&_T->lock->lock), int extra)
+DEFINE_GUARD(held, struct held *, mutex_lock(&_T->lock), mutex_unlock(&_T->lock))
+static int tried(void) { scoped_cond_guard(mutex_try, return -EBUSY, &held.lock) return 0; return 1; }
+static int cleaned(void)
+{
+	int n = 0;
+	scoped_guard(spinlock_irqsave, &held.spin) { n++; if (n) break; n = 9; }
+	CHECK(n == 1 && !spin_is_locked(&held.spin));
+	scoped_guard(held, &held) CHECK(mutex_is_locked(&held.lock) && tried() == -EBUSY);
+	scoped_guard(mutex_try, &held.lock) { n++; scoped_guard(mutex_try, &held.lock) n = 9; }
+	CHECK(n == 2 && !mutex_is_locked(&held.lock) && !tried());
+	{ CLASS(held_ref, r)(&held); guard(rwsem_read)(&r->sem); guard(held_lock)(r); guard(preempt)(); CHECK(r->refs == 1 && rwsem_is_locked(&held.sem)); }
+	{ ACQUIRE(mutex_intr, one)(&held.lock); CHECK(!ACQUIRE_ERR(mutex_intr, &one) && mutex_is_locked(&held.lock)); }
+	CHECK(!held.refs && !mutex_is_locked(&held.lock) && !rwsem_is_locked(&held.sem));
+	trace_help(NULL, n); CHECK(!trace_help_enabled() && CIRC_CNT(1, 6, 8) == 3 && CIRC_SPACE(1, 6, 8) == 4 && cpu_to_be32(1) == 1 << 24);
+	return 0;
+}
 static int text(void)
 {
 	char buf[32], *p = buf, *q; int n; unsigned long ul; u8 small; bool on;
@@ -30,7 +55,7 @@ static int text(void)
 	CHECK(strchr("abcb", 'b')[1] == 'c' && !strrchr("abcb", 'b')[1] && !strchr("a", 'x') && !strcmp(strstr("find me", "me"), "me") && !strstr("a", "b"));
 	CHECK(strnlen("abc", 2) == 2 && !strncasecmp("ABx", "aby", 2) && sysfs_streq("on\n", "on") && !sysfs_streq("on", "off") && strcspn("ab,c", ",") == 2);
 	CHECK(sscanf("7 8", "%d %lu", &n, &ul) == 2 && n == 7 && ul == 8);
-	p = kasprintf(GFP_KERNEL, "%s-%d", "x", 3); CHECK(p && !strcmp(p, "x-3")); kfree(p);
+	p = kasprintf(GFP_KERNEL, "%s-%d", "x", ++calls); CHECK(p && !strcmp(p, "x-1") && calls == 1); kfree(p);
 	p = kstrndup("abcdef", 3, GFP_KERNEL); CHECK(p && !strcmp(p, "abc")); kfree(p);
 	return 0;
 }
@@ -105,7 +130,7 @@ static int rest(void)
 static int level; module_param(level, int, 0644);
 static int checked = 2; static int set_checked(const char *text, const struct kernel_param *param) { int ret = param_set_int(text, param); return ret ?: checked > 9 ? -ERANGE : 0; }
 static const struct kernel_param_ops checked_ops = { .set = set_checked, .get = param_get_int }; module_param_cb(checked, &checked_ops, &checked, 0644);
-static int __init go(void) { return text() ?: bits() ?: lists() ?: rest(); }
+static int __init go(void) { return text() ?: cleaned() ?: bits() ?: lists() ?: rest(); }
 module_init(go);
 static void __exit bye(void) { }
 module_exit(bye);

@@ -71,4 +71,13 @@ K_ATOMIC(atomic_long, atomic_long_t, long)
 #define atomic_dec_and_lock(v, lock) (atomic_add_unless(v, -1, 1) ? 0 : (spin_lock(lock), atomic_dec_and_test(v) ? 1 : (spin_unlock(lock), 0)))
 #define atomic_dec_and_lock_irqsave(v, lock, flags) ((flags) = 0, atomic_dec_and_lock(v, lock))
 #define atomic_dec_and_mutex_lock(v, lock) (atomic_add_unless(v, -1, 1) ? 0 : (mutex_lock(lock), atomic_dec_and_test(v) ? 1 : (mutex_unlock(lock), 0)))
+/* Counters of one processor. */
+typedef atomic_long_t local_t;
+#define LOCAL_INIT(n) ATOMIC_LONG_INIT(n)
+#define local_read(l) atomic_long_read(l)
+#define local_set(l, n) atomic_long_set(l, n)
+#define local_inc(l) atomic_long_inc(l)
+#define local_dec(l) atomic_long_dec(l)
+#define local_add(n, l) atomic_long_add(n, l)
+#define local_sub(n, l) atomic_long_sub(n, l)
 #endif

@@ -104,4 +104,22 @@ struct ratelimit_state { int interval, burst; };
 #define DEFAULT_RATELIMIT_INTERVAL 1250
 #define DEFAULT_RATELIMIT_BURST 10
 #define trace_printk(f...) printk(f)
+#define DO_ONCE(fn, args...) ({ static int _done; int _now = !xchg(&_done, 1); if (_now) fn(args); _now; })
+#define DO_ONCE_LITE(fn, args...) DO_ONCE(fn, args)
+#define DO_ONCE_LITE_IF(x, fn, args...) ({ bool _x = !!(x); if (_x) DO_ONCE(fn, args); _x; })
+/* Trace points: nobody listens. */
+#define TP_PROTO(args...) args
+#define TP_ARGS(args...) args
+#define K_TRACE(name, args...) \
+	K_INLINE void trace_##name(args) { } \
+	K_INLINE bool trace_##name##_enabled(void) { return false; }	/* ignored: nobody listens */
+#define TRACE_EVENT(name, args, rest...) K_TRACE(name, args)
+#define TRACE_EVENT_CONDITION(name, args, rest...) K_TRACE(name, args)
+#define DECLARE_TRACE(name, args, rest...) K_TRACE(name, args)
+#define DECLARE_EVENT_CLASS(name, args...)
+#define DEFINE_EVENT(kind, name, args, rest...) K_TRACE(name, args)
+#define DEFINE_EVENT_PRINT(kind, name, args, rest...) K_TRACE(name, args)
+#define TRACE_DEFINE_ENUM(x)
+#define EXPORT_TRACEPOINT_SYMBOL(name)
+#define EXPORT_TRACEPOINT_SYMBOL_GPL(name)
 #endif

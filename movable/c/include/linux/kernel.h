@@ -148,4 +148,43 @@ struct static_key_true { struct static_key key; };
 #define static_branch_disable(k) WRITE_ONCE((k)->key.enabled, 0)
 #define static_branch_inc(k) ((void)__atomic_fetch_add(&(k)->key.enabled, 1, 5))
 #define static_branch_dec(k) ((void)__atomic_fetch_sub(&(k)->key.enabled, 1, 5))
+#define check_shl_overflow(a, s, to) ({ __typeof__(*(to)) _a = (a), *_to = (to); unsigned int _s = (s); *_to = _s < sizeof _a * 8 ? _a << _s : 0; _s >= sizeof _a * 8 || *_to >> _s != _a; })
+#define SZ_128K 0x20000
+#define SZ_256K 0x40000
+#define SZ_512K 0x80000
+#define SZ_4M 0x400000
+#define SZ_1G 0x40000000
+#define MSEC_PER_SEC 1000L
+#define USEC_PER_MSEC 1000L
+#define USEC_PER_SEC 1000000L
+#define NSEC_PER_USEC 1000L
+#define NSEC_PER_MSEC 1000000L
+#define NSEC_PER_SEC 1000000000L
+#define array_index_nospec(index, n) (index)	/* ignored: nothing is speculated */
+#define cmp_int(a, b) (((a) > (b)) - ((a) < (b)))
+#define ns_capable(space, what) 1		/* ignored: whoever calls may do it */
+/* Numbers as others write them; this machine's are little-endian. */
+#define cpu_to_le16(n) ((__le16)(n))
+#define cpu_to_le32(n) ((__le32)(n))
+#define cpu_to_le64(n) ((__le64)(n))
+#define le16_to_cpu(n) ((u16)(n))
+#define le32_to_cpu(n) ((u32)(n))
+#define le64_to_cpu(n) ((u64)(n))
+#define swab16(n) __builtin_bswap16(n)
+#define swab32(n) __builtin_bswap32(n)
+#define swab64(n) __builtin_bswap64(n)
+#define cpu_to_be16(n) ((__be16)swab16(n))
+#define cpu_to_be32(n) ((__be32)swab32(n))
+#define cpu_to_be64(n) ((__be64)swab64(n))
+#define be16_to_cpu(n) swab16(n)
+#define be32_to_cpu(n) swab32(n)
+#define be64_to_cpu(n) swab64(n)
+#define get_unaligned(p) ({ const struct { __typeof__(*(p)) x; } __attribute__((packed)) *_at = (const void *)(p); _at->x; })
+#define put_unaligned(v, p) do { struct { __typeof__(*(p)) x; } __attribute__((packed)) *_at = (void *)(p); _at->x = (v); } while (0)
+/* Rings whose size is a power of two. */
+struct circ_buf { char *buf; int head, tail; };
+#define CIRC_CNT(head, tail, size) (((head) - (tail)) & ((size) - 1))
+#define CIRC_SPACE(head, tail, size) CIRC_CNT(tail, (head) + 1, size)
+#define CIRC_CNT_TO_END(head, tail, size) min((int)CIRC_CNT(head, tail, size), (int)((size) - (tail)))
+#define CIRC_SPACE_TO_END(head, tail, size) min((int)CIRC_SPACE(head, tail, size), (int)((size) - (head)))
 #endif

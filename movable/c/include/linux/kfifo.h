@@ -68,4 +68,6 @@ K_INLINE unsigned int k_fifo_out(struct __kfifo *f, void *to, unsigned int n, bo
 #define kfifo_out_locked(f, to, n, lock) kfifo_out_spinlocked(f, to, n, lock)
 #define kfifo_in_spinlocked_noirqsave(f, from, n, lock) kfifo_in_spinlocked(f, from, n, lock)
 #define kfifo_out_spinlocked_noirqsave(f, to, n, lock) kfifo_out_spinlocked(f, to, n, lock)
+#define kfifo_is_empty_spinlocked(f, lock) ({ spin_lock(lock); bool _e = kfifo_is_empty(f); spin_unlock(lock); _e; })
+#define kfifo_is_empty_spinlocked_noirqsave(f, lock) kfifo_is_empty_spinlocked(f, lock)
 #endif

@@ -255,4 +255,11 @@ K_INLINE struct llist_node *llist_reverse_order(struct llist_node *node)
 #define K_LLIST(p, node, member) ({ struct llist_node *_node = (node); _node ? llist_entry(_node, __typeof__(*(p)), member) : NULL; })
 #define llist_for_each_entry(p, node, member) for ((p) = K_LLIST(p, node, member); (p); (p) = K_LLIST(p, (p)->member.next, member))
 #define llist_for_each_entry_safe(p, n, node, member) for ((p) = K_LLIST(p, node, member); (p) && ((n) = K_LLIST(p, (p)->member.next, member), 1); (p) = (n))
+#define llist_add_batch(first, last, head) ({ \
+	struct llist_node *_new = (first), *_last = (last), *_was = READ_ONCE((head)->first); \
+	do { WRITE_ONCE(_last->next, _was); } while (!__atomic_compare_exchange_n(&(head)->first, &_was, _new, 0, 5, 5)); \
+	!_was; })
+#define llist_next(node) ((node)->next)
+K_INLINE void init_llist_node(struct llist_node *node) { node->next = node; }
+#define llist_on_list(node) ((node)->next != (node))
 #endif

@@ -171,4 +171,40 @@ enum vm_event_item { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_MIGRATE };
 struct sysinfo { unsigned long totalram, freeram, sharedram, bufferram, totalswap, freeswap, totalhigh, freehigh; unsigned int mem_unit; };
 #define si_meminfo(info) ((void)(*(info) = (struct sysinfo){ .totalram = K_NR_PAGES, .freeram = nr_free_pages(), .mem_unit = PAGE_SIZE }))
 #define si_mem_available() ((long)nr_free_pages())	/* ignored: only a check knows how much memory is free */
+#define page_ref_sub(page, n) do { for (int _n = (n); _n > 0; _n--) put_page(page); } while (0)
+#define page_ref_dec(page) put_page(page)
+#define page_ref_dec_and_test(page) put_page_testzero(page)
+#define page_mapcount(page) 0			/* ignored: no process has a driver's page */
+#define page_mapped(page) false			/* ignored: no process has a driver's page */
+#define PageAnon(page) 0			/* ignored: no process has a driver's page */
+#define PageKsm(page) 0				/* ignored: no process has a driver's page */
+#define PageSwapCache(page) 0			/* ignored: no process has a driver's page */
+#define PageTransHuge(page) 0			/* ignored: movable pages are single */
+#define thp_nr_pages(page) 1			/* ignored: movable pages are single */
+#define PageChecked(page) PageOwnerPriv1(page)
+#define SetPageChecked(page) SetPageOwnerPriv1(page)
+#define ClearPageChecked(page) ClearPageOwnerPriv1(page)
+#define page_offset(page) ((loff_t)(page)->index << PAGE_SHIFT)
+K_INLINE void put_pages_list(struct list_head *pages)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		list_del(&page->lru);
+		put_page(page);
+	}
+}
+#define release_pages(pages, n) do { for (int _i = 0; _i < (n); _i++) put_page((pages)[_i]); } while (0)
+#define __alloc_pages_node(node, gfp, order) alloc_pages_node(node, gfp, order)
+#define mapping_set_gfp_mask(mapping, gfp) ((void)(mapping))	/* ignored: a driver allocates its pages itself */
+#define mapping_set_unevictable(mapping) ((void)(mapping))	/* ignored: a driver's pages are on no LRU list */
+#define lru_add_drain() ((void)0)		/* ignored: a driver's pages are on no LRU list */
+#define lru_add_drain_all() ((void)0)		/* ignored: a driver's pages are on no LRU list */
+#define mod_node_page_state(node, item, n) ((void)0)	/* ignored: the model counts by page */
+#define inc_node_page_state(page, item) ((void)(page))	/* ignored: the model counts by page */
+#define dec_node_page_state(page, item) ((void)(page))	/* ignored: the model counts by page */
+#define MAX_PAGE_ORDER 10
+#define MAX_ORDER (MOVABLE_VERSION < 0x060400 ? 11 : 10)
+#define NR_PAGE_ORDERS 11
+#define MAX_ORDER_NR_PAGES 1024
 #endif

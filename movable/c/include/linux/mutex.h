@@ -45,4 +45,11 @@ struct rw_semaphore { long k_lock; };
 #define cpus_read_unlock() ((void)0)		/* ignored: processors stay */
 #define get_online_cpus() cpus_read_lock()
 #define put_online_cpus() cpus_read_unlock()
+#define mutex_lock_interruptible_nested(lock, depth) mutex_lock_interruptible(lock)
+#define mutex_lock_killable_nested(lock, depth) mutex_lock_killable(lock)
+#define mutex_lock_nest_lock(lock, outer) mutex_lock(lock)
+#define rwsem_is_contended(sem) 0		/* ignored: a hint */
+#define rwsem_assert_held(sem) lockdep_assert_held(sem)
+#define rwsem_assert_held_write(sem) lockdep_assert_held_write(sem)
+#define percpu_down_read_trylock(sem) down_read_trylock(sem)
 #endif

@@ -69,4 +69,32 @@ struct proc_ops {
 #define proc_remove(entry) ((void)(entry))		/* ignored: nobody opens the files */
 #define remove_proc_entry(name, parent) ((void)(parent))	/* ignored: nobody opens the files */
 #define remove_proc_subtree(name, parent) ((void)(parent), 0)	/* ignored: nobody opens the files */
+K_INLINE struct list_head *seq_list_start(struct list_head *head, loff_t at)
+{
+	struct list_head *node;
+
+	list_for_each(node, head)
+		if (at-- == 0)
+			return node;
+	return NULL;
+}
+K_INLINE struct list_head *seq_list_start_head(struct list_head *head, loff_t at) { return at ? seq_list_start(head, at - 1) : head; }
+K_INLINE struct list_head *seq_list_next(void *node, struct list_head *head, loff_t *at)
+{
+	struct list_head *next = ((struct list_head *)node)->next;
+
+	++*at;
+	return next == head ? NULL : next;
+}
+#define seq_setwidth(m, n) ((void)(m))		/* ignored: nobody reads the files */
+#define seq_pad(m, c) seq_putc(m, c)
+#define seq_open_private(file, ops, n) seq_open(file, ops)
+#define seq_release_private seq_release
+#define single_open_size(file, show, data, n) single_open(file, show, data)
+#define DEFINE_PROC_SHOW_ATTRIBUTE(name) \
+	static int name##_open(struct inode *inode, struct file *file) { return single_open(file, name##_show, inode->i_private); } \
+	static const struct proc_ops name##_proc_ops __maybe_unused = { .proc_open = name##_open, .proc_read = seq_read, .proc_lseek = seq_lseek, .proc_release = single_release }
+#define pde_data(inode) ((inode)->i_private)
+#define PDE_DATA(inode) pde_data(inode)
+#define proc_set_size(entry, n) ((void)(entry))	/* ignored: nobody opens the files */
 #endif

@@ -74,8 +74,8 @@ K_INLINE char *kmemdup_nul(const char *s, size_t n, gfp_t gfp)
 	return to;
 }
 K_INLINE char *kstrndup(const char *s, size_t most, gfp_t gfp) { return s ? kmemdup_nul(s, strnlen(s, most), gfp) : NULL; }
-#define kasprintf(gfp, f...) ({ int _n = k_format(NULL, 0, f); char *_to = kmalloc(_n + 1, gfp); if (_to) k_format(_to, _n + 1, f); _to; })
-#define kvasprintf(gfp, f, list) ({ char _text[512]; k_vformat(_text, sizeof _text, f, list); kstrdup(_text, gfp); })
+#define kasprintf(gfp, f...) ({ char _text[1024]; k_format(_text, sizeof _text, f); kstrdup(_text, gfp); })
+#define kvasprintf(gfp, f, list) ({ char _text[1024]; k_vformat(_text, sizeof _text, f, list); kstrdup(_text, gfp); })
 #define kasprintf_const(gfp, f...) kasprintf(gfp, f)
 #define bitmap_zalloc(bits, gfp) ((unsigned long *)kcalloc(BITS_TO_LONGS(bits), sizeof(long), gfp))
 #define bitmap_alloc(bits, gfp) ((unsigned long *)kmalloc_array(BITS_TO_LONGS(bits), sizeof(long), gfp))
@@ -124,4 +124,6 @@ K_INLINE struct kmem_cache *kmem_cache_create(const char *name, unsigned int siz
 #define kmem_cache_free_bulk(cache, n, all) do { void **_all = (all); for (size_t _i = 0; _i < (n); _i++) kmem_cache_free(cache, _all[_i]); } while (0)
 #define kmem_cache_alloc_bulk(cache, gfp, n, all) ({ void **_all = (all); size_t _got = 0; while (_got < (n) && (_all[_got] = kmem_cache_alloc(cache, gfp))) _got++; if (_got < (n)) { kmem_cache_free_bulk(cache, _got, _all); _got = 0; } (int)_got; })
 #define is_vmalloc_addr(p) ((bool)(k_kind(p) & (K_OF_VMALLOC | K_OF_KVMALLOC)))
+#define kvrealloc(p, n, gfp) krealloc(p, n, gfp)
+#define vmalloc_user(n) vzalloc(n)
 #endif
