@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from movable.c.build import source, toolchain
+from movable.c.build import elf, source, toolchain
 from movable.errors import UsageError
 
 FLAGS = (
@@ -104,28 +105,25 @@ def _current(key: str) -> Path | None:
 
 
 def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
-    headers: dict[str, str] = {}
-
-    def make(place: Path) -> None:
-        objects = [_compile(recipe, path, flags, place / f"{number}.o") for number, path in enumerate(recipe.sources)]
-        library = place / "driver.so"
-        done = toolchain.run([toolchain.compiler(), "-shared", "-Wl,-z,now", "-nostdlib", *map(str, objects), "-o", str(library)])
-        if done.returncode:
-            raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
-        symbols, lost = _symbols(library)
-        _check_names(recipe, lost)
+    with toolchain.fresh_folder() as folder:
+        objects = [_compile(recipe, path, flags, folder / f"{number}.o") for number, path in enumerate(recipe.sources)]
+        headers: dict[str, str] = {}
         for one in objects:
             headers.update(_headers(one.with_suffix(".d")))
-            one.unlink()
-        (place / "symbols.json").write_text(json.dumps(symbols))
 
-    fresh = toolchain.cached(f"driver-{key}-{_state(recipe, flags)}", make)
-    if not headers:  # it was there, from another state of the headers
-        headers = json.loads((fresh / "headers.json").read_text()) if (fresh / "headers.json").is_file() else {}
-    else:
-        _write_whole(fresh / "headers.json", json.dumps(headers))
-    _write_whole(toolchain.cache() / f"{key}.json", json.dumps({"headers": headers, "place": fresh.name}))
-    return fresh
+        def make(place: Path) -> None:
+            library = place / "driver.so"
+            flags = ("-shared", "-Wl,-z,now", "-nostdlib")
+            done = toolchain.run([toolchain.compiler(), *flags, *map(str, objects), "-o", str(library)])
+            if done.returncode:
+                raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
+            known, lost = _symbols(library)
+            _check_names(recipe, lost)
+            (place / "symbols.json").write_text(json.dumps(known))
+
+        place = toolchain.cached(f"driver-{key}-{_learned(recipe, flags, headers)}", make)
+    _write_whole(toolchain.cache() / f"{key}.json", json.dumps({"headers": headers, "place": place.name}))
+    return place
 
 
 _headers_of: dict[str, tuple[list[str], str]] = {}
@@ -134,7 +132,7 @@ _headers_of: dict[str, tuple[list[str], str]] = {}
 
 def _state(recipe: Recipe, flags: list[str]) -> str:
     """The hash of the headers of the user's that go in. The compiler is asked which they are, and again when one has changed."""
-    key = toolchain.digest(*flags, *map(str, recipe.sources), *(source.read(path) for path in recipe.sources))
+    key = _asked(recipe, flags)
     known, then = _headers_of.get(key, ([], ""))
     if then and all(map(_users, known)) and _hash_of(known) == then:
         return then
@@ -145,6 +143,18 @@ def _state(recipe: Recipe, flags: list[str]) -> str:
     if not any(word.endswith(".h") and not Path(word).is_file() for word in words):  # one that is missing may come
         _headers_of[key] = mine, found
     return found
+
+
+def _learned(recipe: Recipe, flags: list[str], headers: Iterable[str]) -> str:
+    """The same where the compiler has just told which they are."""
+    mine = sorted(headers)
+    then = _hash_of(mine)
+    _headers_of[_asked(recipe, flags)] = mine, then
+    return then
+
+
+def _asked(recipe: Recipe, flags: list[str]) -> str:
+    return toolchain.digest(*flags, *map(str, recipe.sources), *(source.read(path) for path in recipe.sources))
 
 
 def _hash_of(headers: list[str]) -> str:
@@ -326,13 +336,7 @@ def runtime_names() -> list[str]:
 
 def _symbols(library: Path) -> tuple[list[tuple[str, int, int]], list[str]]:
     """Names with offset and size, and the names that others are to define."""
-    found, wanted = [], []
-    for line in toolchain.run([toolchain.tool("nm"), "-n", "-S", str(library)]).stdout.splitlines():
-        parts = line.split()
-        if len(parts) == 4:
-            found.append((parts[3], int(parts[0], 16), int(parts[1], 16)))
-        elif len(parts) == 3 and parts[1] in "tTdDbBrR":
-            found.append((parts[2], int(parts[0], 16), 0))
-        elif len(parts) == 2 and parts[0] == "U":
-            wanted.append(parts[1])
+    every = list(elf.symbols(library))
+    found = sorted((one.name, one.at, one.size) for one in every if one.defined)
+    wanted = [one.name for one in every if not one.defined and not one.weak]
     return found, wanted

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -176,18 +176,25 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     place = cache() / name
     if place.is_dir():
         return place
-    sweep()
-    fresh = Path(tempfile.mkdtemp(prefix=f"{_beginning()}{os.getpid()}-", dir=cache()))
-    try:
+    with fresh_folder() as fresh:
         make(fresh)
         try:
             fresh.rename(place)
         except OSError:
             if not place.is_dir():  # else somebody else was faster
                 raise
+    return place
+
+
+@contextmanager
+def fresh_folder() -> Iterator[Path]:
+    """A folder in the cache for what is being made, which is gone afterwards."""
+    sweep()
+    fresh = Path(tempfile.mkdtemp(prefix=f"{_beginning()}{os.getpid()}-", dir=cache()))
+    try:
+        yield fresh
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return place
 
 
 def _beginning() -> str:
