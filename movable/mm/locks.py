@@ -251,6 +251,11 @@ class RWLock:
         self._writer = None
         self._left(task)
 
+    def downgrade(self) -> None:
+        """Leave the exclusive side for the shared one, with no writer between (downgrade_write). Raises VMBug as `write_unlock`."""
+        self.write_unlock()
+        self._readers.append(self._entered(True))
+
     def _leaving(self, op: str) -> Task:
         if self.vm.seam is not None:
             self.vm.seam.unlock(self, op)

@@ -35,7 +35,7 @@ def test_a_wrong_mode_breaks_a_rule_that_fits(mode: int) -> None:
     executions = 120 if mode == 7 else 0  # its thread looks for isolated pages: it needs another task that isolates
     report = check(
         target(mode), examples=8, executions=executions, interleavings=0 if not executions else 0.5, waive={"D28": REASON},
-        until={min(WRONG[mode])} if mode in (7, 8) else (),
+        until={min(WRONG[mode])},
     )  # fmt: skip
     assert set(report.broken) & WRONG[mode], report.broken
 

@@ -106,7 +106,7 @@ def test_what_only_an_earlier_operation_makes_possible_is_interleaved(tmp_path: 
     (tmp_path / "movable.toml").write_text("[driver.operations]\nmake = {}\nlook = {}\ndrop = {}\nstuck = {}\n")
     code = BASE.replace("drop_pages(void) {", "drop_pages(void) { drop();") + piece
     code = code.replace("static int __init", "int drop(void);\nstatic int __init")
-    report = check(written(tmp_path, code), examples=0, executions=80 if right else 400, era="6.1", until={"D46"})
+    report = check(written(tmp_path, code), examples=0, executions=40 if right else 400, era="6.1", until={"D46"})
     assert ("D46" in report.broken) is not right
     assert any("after make" in one.name for one in report.scenarios)
     assert "stuck, in no scenario: run alone it ends in DeadlockError" in " ".join(text(report).split())

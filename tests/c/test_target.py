@@ -100,7 +100,7 @@ def test_options_of_a_target(tmp_path: Path, options: str, words: str) -> None:
         ('[driver]\nread = "nosuch"\n', "the driver has no 'nosuch'"),
         ('[driver]\nread = "n"\n', 'read = "n" is a variable; name a function'),
         ('[driver]\ncount = "up"\n', 'count = "up" is a function; name a variable'),
-        ('[driver]\ncount = "many"\n', "many\" has 40 bytes"),
+        ('[driver]\ncount = "many"\n', 'many" has 40 bytes'),
         ('[driver]\nsetup = "up"\n', "takes 1 arguments in line 4, and is called with 0"),
         ('[driver]\ninclude = ["nosuch"]\n', "nosuch: there is no such folder"),
         ("[driver]\n[other]\n", "[other] is about no driver: there is no other.c beside it"),

@@ -182,9 +182,10 @@ def write_unlock(bridge: Bridge) -> None:
     """write_unlock, up_write; and downgrade_write, which keeps the shared side in the same step."""
     _alive(bridge)
     downgrades, found = bridge.request[A2], _rwlock(bridge)
-    found.write_unlock()
     if downgrades:
-        found._readers.append(found._entered(True))
+        found.downgrade()
+    else:
+        found.write_unlock()
 
 
 def _try_side(name: str) -> Handler:
