@@ -8,6 +8,8 @@ import threading
 import time
 from errno import EINVAL
 
+from hypothesis import strategies as st
+
 from docs.drivers.ring import TRIES, Ring, RingWorkload
 from movable import (
     MIGRATE_SYNC_NO_COPY,
@@ -18,6 +20,7 @@ from movable import (
     Page,
     PageIsolated,
     SetPageMovable,
+    Work,
     copy_highpage,
     get_page,
     list_add_tail,
@@ -26,6 +29,7 @@ from movable import (
     put_page,
     unlock_page,
 )
+from movable.contract import Workload, handle, operation
 
 
 class Racy(Ring):
@@ -54,6 +58,66 @@ class CopiesOutsideTheLock(Racy):
             self.publish(mapping, newpage, page)
         put_page(page)
         return 0
+
+
+class WritesBack(Ring):
+    """A worker writes dirty slots to a disk and calls them clean, whatever was written meanwhile. Clean ones are evicted."""
+
+    def __init__(self, vm: VM, size: int = 4) -> None:
+        super().__init__(vm, size)
+        self.disk: dict[int, bytes] = {}
+        self.dirty: set[int] = set()
+        self.queue, self.work = vm.workqueue("flusher"), Work(self.flush, "flush")
+
+    def write(self, slot: int, data: bytes) -> bool:
+        with self.lock:
+            self.dirty.add(slot)
+        done = super().write(slot, data)
+        self.queue.queue_work(self.work)
+        return done
+
+    def read(self, slot: int, length: int) -> bytes | None:
+        found = super().read(slot, length)
+        if found is not None:
+            return found
+        with self.lock:
+            return self.disk.get(slot, b"")[:length]
+
+    def flush(self) -> None:
+        with self.lock:
+            pages = {slot: page for slot, page in enumerate(self.slots) if page is not None and slot in self.dirty}
+            written = {slot: bytes(page.data[:16]) for slot, page in pages.items()}
+        with self.lock:
+            self.disk |= written
+            self.dirty -= set(written)
+
+    def evict(self, slot: int) -> None:
+        with self.lock:
+            clean = slot not in self.dirty
+        if clean:
+            self.drop(slot)
+
+    def remove(self) -> None:
+        self.queue.flush()
+        self.queue.destroy()
+        super().remove()
+
+
+class WritesBackWorkload(Workload):
+    factory = WritesBack
+    driver: WritesBack
+
+    @operation(slot=st.integers(0, 3), data=st.binary(min_size=4, max_size=4))
+    def write(self, slot: int, data: bytes) -> None:
+        if self.driver.write(slot, data):
+            self.model[slot] = data
+
+    @operation(slot=handle())
+    def evict(self, slot: int) -> None:
+        self.driver.evict(slot)
+
+    def read(self, key: int) -> bytes | None:
+        return self.driver.read(key, 4)
 
 
 class OnlyWrites(RingWorkload):

@@ -35,7 +35,7 @@ KINDS = {
     "removal": 4, "operation and migration": 4, "operation and hurried migration": 2, "two migrations": 1,
     "operation and end of an isolation": 2, "two at one place": 1, "operation and itself": 3, "two operations": 4,
     "what is seldom done": 3, "two operations after a third": 3, "migration after another operation": 2,
-    "operation and put-back": 1, "queued work": 2,
+    "operation and put-back": 1, "queued work": 3,
     "operation and compaction": 1, "from nothing and from full": 2, "two operations and migration": 2,
     "at a limit": 1, "a handle that one gives up": 1, "operation and contiguous allocation": 1, "operation and offlining": 1,
     "two operations from one page": 1, "reading without an order": 2, "reading": 1, "a page made otherwise": 2, "another path": 1,
@@ -463,6 +463,7 @@ class _Planner:
                 made = self._made(one, effect, ("compact",))[0]
                 tasks = ((effect.action, ("teardown",)), *made.tasks[1:])
                 yield replace(made, tasks=tasks, name=f"{noun(effect.action)} and tear-down || compaction, {one.name}"), UNORDERED
+        yield from self._written_back(one)
         for effects in few.effects.values():
             queued = [effect for effect in effects if effect.queued]
             if queued and few.pages:
@@ -475,6 +476,18 @@ class _Planner:
                     if again is not None:
                         other = self._other_content(again.action)
                         yield self._made(few, best, other, settled=False, prefix=(*few.prefix, again.action))
+
+    def _written_back(self, one: State) -> Iterator[tuple[Scenario, int]]:
+        """What queues work a second time while it is being done, and then what gives a page up whose handle stays: the content must
+        be elsewhere by then, and the work is what brought it there."""
+        gives = [effect for effect in self._best(one) if effect.gone and not effect.lost]
+        for two, effects in product(gives, one.effects.values()):
+            again = (effect for effect in effects if effect.queued and effect.action != two.action)
+            effect = next((effect for effect in again if {*two.gone} & {*effect.touched}), None)
+            if effect is not None:
+                made, _ = self._made(one, effect, two, settled=False, prefix=(*one.prefix, effect.action))
+                tasks = ((self._other_content(effect.action), two.action),)
+                yield replace(made, tasks=tasks, name=f"{noun(effect.action)} and {noun(two.action)}, {one.name}"), UNORDERED
 
     def _compaction(self) -> Iterator[tuple[Scenario, int]]:
         for effect in self._best(self.known["few"]):

@@ -16,6 +16,7 @@ from movable import GFP_HIGHUSER_MOVABLE, SetPageMovable, UsageError, list_add_t
 from movable.concurrent.execution import Trial
 from movable.concurrent.linearizability import Orders, in_time
 from movable.concurrent.plan.derive import derive, size_for
+from movable.concurrent.search import interleavings
 from movable.concurrent.stage import Stage, Subject, subject
 from movable.contract import Workload, compact, finish, isolate, migrate, op, operation, put_back, scenario, teardown
 from movable.explore.detect.commutativity import audit
@@ -220,6 +221,13 @@ class Populated(Unspoken):
     def populate(self, count: int) -> None:
         for _ in range(count):
             self.add()
+
+
+def test_what_is_written_while_a_worker_writes_back_is_evicted_when_it_is_done() -> None:
+    chosen = Subject(racy.WritesBackWorkload, racy.WritesBack, seed=1)
+    rows = [one for one in derive(chosen, 50) if not one.settled and len(one.tasks[0]) == 2]
+    assert [one.task_names for one in rows] == [["write and evict"]]
+    assert "D15" in interleavings(chosen, executions=400, scenarios=rows).broken
 
 
 def test_a_driver_without_a_workload_still_has_scenarios() -> None:
