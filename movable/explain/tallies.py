@@ -177,6 +177,9 @@ def _scanners(counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _zram(values: Mapping[str, int]) -> Iterator[str]:
+    if not {"orig_data_size", "compr_data_size", "mem_used_total"} <= set(values):
+        yield f"Read: {', '.join(f'{name} {value}' for name, value in values.items())}."
+        return
     stored, packed, used = values["orig_data_size"], values["compr_data_size"], values["mem_used_total"]
     yield f"{stored >> 10} kB are stored in {used >> 10} kB of memory; compressed they are {packed >> 10} kB."
     if used:

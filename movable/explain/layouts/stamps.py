@@ -49,7 +49,7 @@ _STAMPS = re.compile(
     re.VERBOSE,
 )
 MOST_MARGINS = 8  # quoted quotes
-_NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s.]|\.\.))")
+_NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s.(]|\.\.))")
 
 
 def without_escapes(text: str) -> str:

@@ -51,6 +51,8 @@ class Snapshots:
         if _HEADS.fullmatch(line.text):
             return True
         plain = _PLAIN.match(line.text)
+        if plain is not None and plain[1] in ZRAM:
+            return _of_zram(line, material, plain[1], int(plain[2]))
         found = [(plain[1], [int(plain[2])])] if plain else _counters(line.text)
         beside = self._last == (line.source, line.number - 1) or self._last == (line.source, line.number)
         if not found or not (beside or any(_NAMES.fullmatch(name) for name, _ in found)):
@@ -143,6 +145,16 @@ def _counters(text: str) -> list[tuple[str, list[int]]]:
 def _are_two(values: list[int]) -> bool:
     """Whether numbers are one, or two moments: then a third is what was added, and a fourth a share in per cent."""
     return len(values) in (1, 2) or (len(values) in (3, 4) and values[1] - values[0] in (values[2], -values[2]))
+
+
+def _of_zram(line: Line, material: Material, name: str, value: int) -> bool:
+    """A value of mm_stat with its name, as scripts print them and as older kernels have a file for each."""
+    last = material.zram[-1] if material.zram else None
+    if last is None or last.line.source != line.source or name in last.values:
+        last = Zram(line, {})
+        material.zram.append(last)
+    last.values = {**last.values, name: value}
+    return True
 
 
 def _mm_stat(line: Line, material: Material) -> bool:

@@ -10,7 +10,7 @@ from movable.explain.material import FreeBlocks, Indices, Material, Pageblocks, 
 from movable.explain.paste import Line
 from movable.mm.proc import parse_mem_info_row
 
-_HEAD = r"\bNode\s+(\d+)\s*,?\s*zone\s+(\w+)(?:\s*:)?"
+_HEAD = r"\b[Nn]ode\s+(\d+)\s*,?\s*[Zz]one\s+(\w+)(?:\s*:)?"
 _CUT = r"(\s*(?:\.{2,}|…)\s*)?"
 _ROW = Guarded(_HEAD + r"\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")
 _TYPES = Guarded(_HEAD + r"\s*,\s*type\s+(\w+)\s+((?:>?\d+\s+)*>?\d+)" + _CUT + r"\s*$")

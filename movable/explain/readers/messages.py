@@ -83,6 +83,11 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          r"Couldn't get fd on hugepage)",
          "DPDK", EMPTY_POOL, POOL),
         (r"\bunable to map backing store for (?:guest RAM: Cannot allocate memory|hugepages)", "QEMU", EMPTY_POOL, POOL),
+        (r"\bcannot set up guest memory '(?P<what>[^']*)': Cannot allocate memory", "QEMU",
+         "the memory of the guest ({what}) could not be had: too little is free, or the pool of huge pages has too few",
+         "free -m; grep Huge /proc/meminfo; cat /proc/sys/vm/overcommit_memory"),
+        (r"\b(?P<what>Out of memory and no killable processes|System is deadlocked on memory)", "The OOM killer",
+         "it found nobody whom it may end ({what})", "the report before it says what memory is used for; look at oom_score_adj, too"),
         (r"\bFailed to reserve (?:and commit memory using )?large pages", "Java", EMPTY_POOL, POOL),
         (r"\bHugeTLB: Warning: (?:Failed to allocate|Using conventional)", "MySQL", EMPTY_POOL, POOL),
         (r"\blibhugetlbfs.*(?:WARNING: .*(?:failed|Cannot)|ERROR: .*)", "libhugetlbfs", EMPTY_POOL, POOL),
@@ -102,7 +107,8 @@ _AROUND = Guarded(
 """What goes on with such messages, and says nothing new."""
 _TARGET = re.compile(r">\s*(/\S+)")
 MARKS = (
-    "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "large pages", "HugeTLB",
+    "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "guest memory",
+    "no killable", "deadlocked", "large pages", "HugeTLB",
     "Purging GPU", "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT",
     "HUGETLB", "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous",
     "pseries-hotplug-mem", "swiotlb", "SW-IOMMU", "descriptor ring",

@@ -33,7 +33,7 @@ _HUGE_NEWS = Guarded(
     r"\bhugepages?: .*(?:reserved|free)|\braising min_free_kbytes"
 )
 _PATH = Guarded(r"/sys/(?:kernel/(?:mm|debug)|devices/system|block|module)/(\S+)$")
-_VALUE = re.compile(r"^\s*(-?\d{1,20})\s*$")
+_VALUE = re.compile(r"^\s*(-?\d{1,20})(?:kB)?\s*$")
 _KB = r"(\d{1,15}(?:[.,]\d{1,6})?)"
 _TOP = re.compile(
     rf"^\s*([KMGT])i?B (Mem|Swap)\s*:\s+{_KB}[+ ]*total,\s+{_KB}[+ ]*free,\s+{_KB}[+ ]*used[,.](?:\s+{_KB} buff/cache)?"
