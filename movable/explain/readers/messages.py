@@ -87,7 +87,7 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "the memory of the guest ({what}) could not be had: too little is free, or the pool of huge pages has too few",
          "free -m; grep Huge /proc/meminfo; cat /proc/sys/vm/overcommit_memory"),
         (r"\b(?P<what>Out of memory and no killable processes|System is deadlocked on memory)", "The OOM killer",
-         "it found nobody whom it may end ({what})", "the report before it says what memory is used for; look at oom_score_adj, too"),
+         "it found nobody whom it may end ({what})", "the report before it says what memory is used for; oom_score_adj of others"),
         (r"\bFailed to reserve (?:and commit memory using )?large pages", "Java", EMPTY_POOL, POOL),
         (r"\bHugeTLB: Warning: (?:Failed to allocate|Using conventional)", "MySQL", EMPTY_POOL, POOL),
         (r"\blibhugetlbfs.*(?:WARNING: .*(?:failed|Cannot)|ERROR: .*)", "libhugetlbfs", EMPTY_POOL, POOL),
