@@ -10,7 +10,9 @@ from movable.trace.read.vocabulary import UNSEEN
 STACK_LIMIT = 64
 """Calls open in one task; more means that returns are missing."""
 NOTE_EVERY = 500
-"""Lines after which open calls are noted again."""
+"""Lines after which open calls are noted again; in a long trace more."""
+MAX_NOTES = 2000
+"""Notes that are kept."""
 
 
 class Frame:
@@ -78,12 +80,17 @@ class OpenCalls:
     """The calls that were open at some lines, so that a trace can be looked at from there on."""
 
     def __init__(self) -> None:
+        self._every = NOTE_EVERY
         self._notes: list[tuple[int, dict[str, tuple[str, tuple[Frame, ...]]]]] = [(0, {})]
 
     def note(self, line: int, tasks: dict[str, Task]) -> None:
         """Remember what tasks, by PID, are inside of behind this line, unless that was done a little before."""
-        if line >= self._notes[-1][0] + NOTE_EVERY:
-            self._notes.append((line, {pid: (task.name, tuple(task.stack)) for pid, task in tasks.items() if task.stack}))
+        if line < self._notes[-1][0] + self._every:
+            return
+        self._notes.append((line, {pid: (task.name, tuple(task.stack)) for pid, task in tasks.items() if task.stack}))
+        if len(self._notes) > MAX_NOTES:
+            del self._notes[1::2]
+            self._every *= 2
 
     def before(self, line: int) -> tuple[int, dict[str, Task]]:
         """The last line before this one at which they are known, and the tasks as they were then."""

@@ -38,6 +38,8 @@ RATIO_FROM = 64 << 20
 """Bytes unpacked from which that is looked at."""
 RESUMPTION_BYTES = 1 << 20
 """After so many unpacked bytes the state of unpacking is kept, so that it can go on from there; of a large file, after more."""
+MAX_PLACES = 4000
+"""Lines whose place in the text is remembered."""
 MAX_RESUMPTIONS = 64
 """States of unpacking that are kept; each takes up to 170 KB."""
 
@@ -85,7 +87,7 @@ class Source:
         self._total = 0
         self._places: list[tuple[int, int]] = []
         self._resumptions: list[Resumption] = []
-        self._resumption_bytes = RESUMPTION_BYTES
+        self._place_bytes, self._resumption_bytes = BLOCK, RESUMPTION_BYTES
         self._reported = self._looking = False
         if path != "-":
             self._check_file(Path(path))
@@ -131,8 +133,8 @@ class Source:
         for number, block in enumerate(self._plain()):
             if not number:
                 self._check_text(block)
-            if not self._places or read - self._places[-1][1] >= BLOCK:
-                self._places.append((line, read - len(tail)))
+            if not self._places or read - self._places[-1][1] >= self._place_bytes:
+                self._remember(line, read - len(tail))
             lines = (tail + block.decode("latin-1")).split("\n")
             tail = lines.pop()
             if len(tail) > LONGEST_LINE:
@@ -143,6 +145,13 @@ class Source:
             yield [tail]
         if number < 0:
             raise UsageError(f"{self.name}: the trace is empty; {RECORD_HINT}")
+
+    def _remember(self, line: int, byte: int) -> None:
+        """Where a line begins; where too many are remembered, each other one is forgotten."""
+        self._places.append((line, byte))
+        if len(self._places) > MAX_PLACES:
+            del self._places[1::2]
+            self._place_bytes *= 2
 
     def blocks_from(self, line: int) -> Iterator[tuple[int, list[str]]]:
         """Of what ``blocks`` has read: the lines from a little before ``line`` on, each list with the number of its first line."""
@@ -161,7 +170,7 @@ class Source:
     def far(self, line: int, other: int) -> bool:
         """Whether it is better to look ``other`` up than to read on from ``line`` to it."""
         apart = bisect_right(self._places, (other, sys.maxsize)) - bisect_right(self._places, (line, sys.maxsize))
-        return apart > (self._resumption_bytes // BLOCK if self._resumptions else 1)
+        return apart > (self._resumption_bytes // self._place_bytes if self._resumptions else 1)
 
     def _plain_from(self, start: int) -> Iterator[bytes]:
         """The text from a byte on."""

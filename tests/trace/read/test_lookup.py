@@ -12,6 +12,7 @@ import pytest
 
 from movable.trace.judge.clock_skew import text_of
 from movable.trace.judge.conformance import check_trace
+from movable.trace.read import call_stack
 from movable.trace.read import source as source_file
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.lookup import Part
@@ -28,6 +29,8 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """The lines as they may come; unpacking can go on from several places."""
     monkeypatch.setattr(source_file, "RESUMPTION_BYTES", source_file.BLOCK)
     monkeypatch.setattr(source_file, "MAX_RESUMPTIONS", 5)
+    monkeypatch.setattr(source_file, "MAX_PLACES", 4)
+    monkeypatch.setattr(call_stack, "MAX_NOTES", 3)
     half = len(TEXT) // 2
     members = gzip.compress(TEXT[:half]) + gzip.compress(TEXT[half:])
     data = {"plain": TEXT, "members": members}.get(request.param, gzip.compress(TEXT))
