@@ -24,11 +24,11 @@ from movable.concurrent.failures.explain import OPTIONS, Explanation, explanatio
 from movable.concurrent.plan.precheck import Watch, suspicious
 from movable.concurrent.search import Interleavings, Notice, planned, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
-from movable.contract.report import Explored
 from movable.errors import UsageError, by_hand
 from movable.explore import ExploreError, Failure, Named, Options, Program, Scene
 from movable.explore import failure as kinds
 from movable.explore.campaign import campaign, code_of
+from movable.explore.coverage import Explored
 from movable.explore.engine import Scheduler
 from movable.explore.record_file import Refused
 from movable.explore.runner import execute

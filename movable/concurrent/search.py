@@ -18,10 +18,10 @@ from movable.concurrent.failures.explain import OPTIONS, Explanation, Sighting, 
 from movable.concurrent.plan.derive import Plan, derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, precheck, suspicious
 from movable.concurrent.stage import Stage, Subject, token_features
-from movable.contract.report import Explored
 from movable.errors import MovableError, UsageError, by_hand
 from movable.explore import ExploreError, Failure, NonDeterminism
 from movable.explore import failure as kinds
+from movable.explore.coverage import Explored
 from movable.explore.instrument.python import require_known
 from movable.explore.runner import compare, tidy
 from movable.explore.schedulers.portfolio import Portfolio

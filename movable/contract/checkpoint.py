@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from movable.contract.report import Explored, Report, Verdict
+from movable.contract.report import Report, Verdict
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
+from movable.explore.coverage import Explored
 from movable.rules.rule import CHECKED
 from movable.rules.table import RULES
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from movable.contract.budget import INTERLEAVINGS_SHARE, OPENING_SHARE, Budget, budget_of
 from movable.contract.judge import judge
-from movable.contract.report import Explored, Report, Verdict
+from movable.contract.report import Report, Verdict
 from movable.contract.show.replay import named_workload, replay_command, target_of
 from movable.eras import DEFAULT
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
+from movable.explore.coverage import Explored
 from movable.introspection import raised_at
 from movable.mm.address_space import former_form
 from movable.registry import Factory, find, is_built, own_era, with_options

@@ -12,13 +12,14 @@ from typing import Any
 
 from movable.contract.budget import Budget
 from movable.contract.checkpoint import stale_waiver
-from movable.contract.report import Explored, Report, Verdict
+from movable.contract.report import Report, Verdict
 from movable.contract.show.replay import replay_command, target_of
 from movable.contract.supervised import STUCK_SECONDS, Time, Turn
 from movable.contract.verdict import BROKEN, HELD, UNPROVEN, WAIVED
 from movable.eras import Era
 from movable.eras import era as era_called
 from movable.errors import UsageError, by_hand
+from movable.explore.coverage import Explored
 from movable.filesystems import program, scenarios
 from movable.registry import Factory, find
 from movable.registry.filesystems import OPERATIONS

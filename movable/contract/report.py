@@ -13,6 +13,7 @@ from movable.contract.show.causes import by_cause
 from movable.contract.show.matrix import matrix, matrix_text
 from movable.contract.verdict import HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED, Judgement, RuleVerdict
 from movable.eras import ERAS, as_in
+from movable.explore.coverage import Explored
 from movable.mm.address_space import FORMS
 from movable.rules.rule import CHECKED, Rule
 from movable.rules.table import ALL_RULES as RULES
@@ -51,30 +52,6 @@ class Verdict(RuleVerdict):
     lanes: dict[str, Any] = field(default_factory=dict)
     stale: bool = False
     follows: str = ""
-
-
-@dataclass(slots=True)
-class Explored:
-    """What is known about one concurrent scenario.
-
-    ``what`` says what its tasks do. ``covered`` says in words which interleavings were tried, ``complete`` that it was all of them.
-    ``rules`` are the broken ones that it showed. ``left_out`` says why it was not explored at all, else "". ``unwatched`` names
-    what may change without a scheduling point, so that nothing is claimed about it. ``operations`` are those of the workload
-    that it runs, ``tasks`` what runs at the same time, ``variant`` the configuration, where there are several.
-    """
-
-    name: str
-    what: str
-    executions: int = 0
-    steps: int = 0
-    covered: str = "nothing"
-    complete: bool = False
-    rules: list[str] = field(default_factory=list)
-    left_out: str = ""
-    unwatched: list[str] = field(default_factory=list)
-    operations: list[str] = field(default_factory=list)
-    tasks: list[str] = field(default_factory=list)
-    variant: str = ""
 
 
 @dataclass(slots=True)

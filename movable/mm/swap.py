@@ -88,12 +88,6 @@ def del_page_from_lru_list(page: Page) -> None:
         list_del(page._lru)
 
 
-def on_lru_list(page: Page) -> bool:
-    """Whether PG_lru is the truth: the page is linked to one of its node's lists."""
-    vec = page.zone.node.lruvec
-    return vec is not None and page._lru._list in vec.lists
-
-
 # --- batches ---
 
 

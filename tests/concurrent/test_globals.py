@@ -12,8 +12,9 @@ from docs.drivers.slab import SlabCache, SlabWorkload
 from movable.concurrent.search import Interleavings, interleavings
 from movable.concurrent.stage import Subject
 from movable.contract import op, scenario
-from movable.contract.report import Explored, Report, text
+from movable.contract.report import Report, text
 from movable.contract.show.replay import replay
+from movable.explore.coverage import Explored
 from movable.registry import find
 from movable.workload.workload import workload_for
 from tests.drivers_for_tests import ambient_drivers as ambient

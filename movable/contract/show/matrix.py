@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from movable.contract.report import Explored
+    from movable.explore.coverage import Explored
 
 ALL, SAMPLED, NOT_TRIED = "all", "sampled", "not tried"
 CORE = {

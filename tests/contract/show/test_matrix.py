@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from movable.contract.report import Explored
 from movable.contract.show.matrix import coverage, matrix, matrix_text
+from movable.explore.coverage import Explored
 
 
 def explored(*tasks: str, covered: str = "all interleavings", executions: int = 9, **more: Any) -> Explored:
