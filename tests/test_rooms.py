@@ -13,6 +13,7 @@ import pytest
 
 from movable.cli import build_parser
 from movable.rules.table import ALL_RULES, declared_in
+from tests.test_tidy import ARROWS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "rooms.md").read_text()
@@ -36,9 +37,12 @@ def test_each_rule_has_its_file_on_the_page() -> None:
     assert "\n".join(["| file | rules |", "|---|---|", *rows]) in PAGE
 
 
-def test_every_room_is_on_the_page() -> None:
+def test_every_room_is_on_the_page_with_what_it_may_use() -> None:
     rooms = {path.name for path in (ROOT / "movable").iterdir() if (path / "__init__.py").is_file()}
-    assert len(ROWS) > 20 and not {room for room in rooms if f"`movable/{room}`" not in PAGE}
+    rows = dict(re.findall(r"^\| `movable/(\w+)` \| .+ \| (.*) \|$", PAGE, re.MULTILINE))
+    assert rows.keys() == rooms and len(ROWS) > 20
+    for room, arrows in ARROWS.items():
+        assert set(re.findall(r"`(\w+)`", rows[room])) == arrows - {room, "names"}, room
 
 
 def test_the_kernels_files_lead_to_ours() -> None:
