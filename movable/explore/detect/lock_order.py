@@ -1,4 +1,8 @@
-"""Who holds which lock, in which order locks are taken, and whether two tasks could ever wait for each other in a ring."""
+"""Who holds which lock, in which order locks are taken, and whether two tasks could ever wait for each other in a ring.
+
+The graph of locks taken under locks is that of Havelund ("Using Runtime Analysis to Guide Model Checking of Java Programs", SPIN
+2000) and of the kernel's lockdep: a ring in it can deadlock, also where no schedule has done so yet.
+"""
 
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple

@@ -88,7 +88,9 @@ class Source:
         self._places: list[tuple[int, int]] = []
         self._resumptions: list[Resumption] = []
         self._place_bytes, self._resumption_bytes = BLOCK, RESUMPTION_BYTES
-        self._reported = self._looking = False
+        self._report_text: IO[bytes] | None = None
+        self._again = again
+        self._looking = False
         if path != "-":
             self._check_file(Path(path))
         self._streamed = not self._total
@@ -116,8 +118,9 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._spool is not None:
-            self._spool.close()
+        for kept in (self._spool, self._report_text):
+            if kept is not None:
+                kept.close()
 
     @property
     def kept(self) -> bool:
@@ -178,8 +181,9 @@ class Source:
             at = max(one for one in range(len(self._resumptions)) if self._resumptions[one].unpacked <= start)
             unpacked, packed, data, inflater = self._resumptions[at]
             yield from _behind(self._inflated(inflater.copy(), data, self._raw(packed), unpacked, packed), start - unpacked)
-        elif self._reported:
-            yield from _behind(self._plain(), start)
+        elif self._report_text is not None:
+            self._report_text.seek(start)
+            yield from iter(lambda: self._report_text.read(BLOCK), b"")  # type: ignore[union-attr]
         else:
             yield from self._raw(start)
 
@@ -196,8 +200,7 @@ class Source:
                 break
             first += more
         if first.startswith(TRACE_DAT_MAGIC):
-            self._reported = True
-            yield from self._report(first, raw)
+            yield from self._noted(self._report(first, raw))
         elif first.startswith(GZIP_MAGIC):
             yield from self._inflated(zlib.decompressobj(wbits=31), first, raw, 0, len(first))
         else:
@@ -278,6 +281,16 @@ class Source:
         if len(self._resumptions) > MAX_RESUMPTIONS:
             del self._resumptions[1::2]
             self._resumption_bytes *= 2
+
+    def _noted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The blocks, which are kept in a temporary file: what was read is looked up there."""
+        if self._report_text is not None:
+            self._report_text.close()
+        self._report_text = tempfile.TemporaryFile() if self._again else None  # noqa: SIM115
+        for block in blocks:
+            if self._report_text is not None:
+                self._report_text.write(block)
+            yield block
 
     def _report(self, first: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
         """What ``trace-cmd report`` says about a trace.dat."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from movable.trace.read import call_stack
 from movable.trace.read import source as source_file
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.lookup import Part
-from movable.trace.read.source import Source
+from movable.trace.read.source import TRACE_DAT_MAGIC, Source
 from tests.trace.mutants import window
 from tests.trace.recordings import TRACES
 
@@ -24,7 +25,7 @@ LINES = window("z3", 20000, 4000)
 TEXT = ("\n".join(LINES) + "\n").encode("latin-1")
 
 
-@pytest.fixture(params=["plain", "gzip", "members", "standard input"])
+@pytest.fixture(params=["plain", "gzip", "members", "standard input", "trace-cmd"])
 def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     """The lines as they may come; unpacking can go on from several places."""
     monkeypatch.setattr(source_file, "RESUMPTION_BYTES", source_file.BLOCK)
@@ -39,7 +40,11 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         buffer = io.BytesIO(data)
 
     monkeypatch.setattr(sys, "stdin", Stdin)
-    (tmp_path / "trace").write_bytes(data)
+    (tmp_path / "trace").write_bytes(TRACE_DAT_MAGIC if request.param == "trace-cmd" else data)
+    (tmp_path / "text").write_bytes(TEXT)
+    (tmp_path / "trace-cmd").write_text(f"#!/bin/sh\ncat {tmp_path / 'text'}\n")
+    (tmp_path / "trace-cmd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return Source("-" if request.param == "standard input" else str(tmp_path / "trace"))
 
 
