@@ -26,6 +26,7 @@ PLACE_BITS = 24
 TIME = re.compile(r"\s(\d+\.\d+): (\w+): ")
 POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
+CALLBACK = re.compile(r"\d: (\w+_(?:isolate|migrate|putback)): ")
 CHANGE = re.compile(r": (set_isolated|clear_isolated): ")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
@@ -206,6 +207,24 @@ def _misled_for_one_line(one: Violation, text: dict[int, str]) -> str:
     return f"page {page[1]} has flags in line {last} that it has no more in line {line}"
 
 
+def _never_returned(one: Violation, text: dict[int, str]) -> str:
+    """What is found inside a callback that does not return before it is called again: the line about its return is lost."""
+    last = one.seqs[-1]
+    line = next((at for at in reversed(one.seqs) if CALLBACK.search(text.get(at, ""))), 0)
+    call = CALLBACK.search(text.get(line, ""))
+    if call is None or not any(f": {call[1]}_ret: " in other for other in text.values()):
+        return ""
+    task = _task(text[line])
+    for at in range(line + 1, last + LINES_AROUND):
+        other = text.get(at, "")
+        if other.startswith(task) and f": {call[1]}" in other:
+            if f": {call[1]}_ret: " in other:
+                return ""
+            if f": {call[1]}: " in other:
+                break
+    return f"no line tells that the callback of line {line} returned"
+
+
 def _untagged_elsewhere(one: Violation, text: dict[int, str]) -> str:
     """Operations with low bits set, which are those of other marks without them: where they lie is one place."""
     here = MARK.search(text.get(one.seqs[-1], ""))
@@ -296,6 +315,7 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_freed_for_one_line, ()),
     (_fell, ("D17", "V1")),
     (_locked_a_line_later, ("V1", "V7", "D30")),
+    (_never_returned, ("D29", "D30")),
     (_untagged_elsewhere, ("D4",)),
     (_told_a_line_before, ("V4", "V11", "V13")),
     (_misled_for_one_line, ("D7",)),

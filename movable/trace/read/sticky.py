@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from movable.mm.page_flags import PAGE_MAPPING_MOVABLE
+from movable.trace.read.numbers import HEX
 
 ISOLATE = "isolate_movable_ops_page"
 NAMES = {
@@ -38,13 +39,28 @@ def slot(page_type: int) -> int:
     return page_type << 12
 
 
+def _number(word: str) -> int:
+    """A number as probes print them. Raises ValueError."""
+    if HEX.fullmatch(word) is None:
+        raise ValueError(word)
+    return int(word, 16)
+
+
+def operations_of(page_type: str, tag: int = 0) -> str:
+    """The word for the operations of a page type; what a probe prints that cannot read it, where it is no number."""
+    try:
+        return hex(slot(_number(page_type)) | tag)
+    except ValueError:
+        return "(fault)"
+
+
 def word_of(flags: str, page_type: str, private: str) -> str:
     """The mapping word of the model for a page in this state."""
     try:
-        typed = int(page_type, 16)
-        if typed not in (OFFLINE, ZSMALLOC) or not int(flags, 16) & MOVABLE_OPS:
+        typed = _number(page_type)
+        if typed not in (OFFLINE, ZSMALLOC) or not _number(flags) & MOVABLE_OPS:
             return "0x0"
-        return hex((slot(typed) if int(private, 16) else 0) | PAGE_MAPPING_MOVABLE)
+        return hex((slot(typed) if _number(private) else 0) | PAGE_MAPPING_MOVABLE)
     except ValueError:
         return "(fault)"
 
@@ -57,7 +73,7 @@ def _state(match: re.Match[str]) -> str:
 def _new(match: re.Match[str]) -> str:
     flags, refs, page_type = match.groups()
     typed = page_type not in ("0xff", "0xffffffff")
-    return f" nflags={flags} nrefs={refs} nmapping={hex(slot(int(page_type, 16)) | PAGE_MAPPING_MOVABLE) if typed else '0x0'}"
+    return f" nflags={flags} nrefs={refs} nmapping={operations_of(page_type, PAGE_MAPPING_MOVABLE) if typed else '0x0'}"
 
 
 def in_old_words(text: str) -> str:
@@ -77,8 +93,7 @@ def in_old_words(text: str) -> str:
     if name == "set_page_movable":
         found = STATE.search(text)
         if found is not None:
-            typed = int(found[2], 16) if found[2].startswith("0x") else 0
-            text = text.rstrip("\n") + f" mops={hex(slot(typed))}\n"
+            text = text.rstrip("\n") + f" mops={operations_of(found[2])}\n"
     if new_name != name:
         text = f"{text[: match.start(2)]}{new_name}{text[match.end(2) :]}"
     text = NEW.sub(_new, text, 1)
@@ -89,7 +104,7 @@ def _ordinary(name: str, text: str) -> bool:
     """Whether the core finds the isolated bit as it left it: these lines show the flags before the change."""
     found = STATE.search(text)
     try:
-        return found is None or bool(int(found[1], 16) >> ISOLATED_BIT & 1) is (name == "clear_isolated")
+        return found is None or bool(_number(found[1]) >> ISOLATED_BIT & 1) is (name == "clear_isolated")
     except ValueError:
         return True
 

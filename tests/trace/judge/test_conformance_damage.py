@@ -114,6 +114,17 @@ def test_one_field_of_a_first_line_breaks_no_rule(
     assert not result.broken and note in " ".join(result.notes)
 
 
+def test_a_return_that_is_lost_breaks_no_rule(tmp_path: Path) -> None:
+    """The page is unlocked behind a callback, which looks as if it were inside."""
+    lines = list(window("bad/mode_10", 0, 2400))
+    returns = (at for at, line in enumerate(lines) if ": bad_putback_ret: " in line)
+    at = next(at for at in returns if ": isolate_movable_page: " in lines[at + 2] and "bad_putback_ret: " in lines[at - 3])
+    del lines[at]
+    (tmp_path / "t.txt").write_text("\n".join(lines[at - 200 : at + 200]) + "\n", encoding="latin-1")
+    result = check_trace(str(tmp_path / "t.txt"))
+    assert not result.broken and "no line tells that the callback" in result.verdicts["D29"].reason
+
+
 def test_a_return_that_comes_too_late_by_its_own_time_breaks_no_rule(tmp_path: Path) -> None:
     result = changed("hook-enoent", "balloon_migrate_ret", tmp_path, lambda lines, at: lines.insert(at + 3, lines.pop(at)))
     assert not result.broken and "out of the order of time" in result.verdicts["D29"].reason

@@ -91,3 +91,13 @@ def test_a_hook_that_drops_the_old_page(tmp_path: Path) -> None:
         lines[ret : end + 1] = [*freed, lines[ret], *behind]
     lines = [re.sub(r"refs=3", "refs=2", line) for line in lines]
     assert set(judged(tmp_path, lines).broken) == {"D29", "D57"}
+
+
+def test_a_type_that_is_no_number_is_a_hole(tmp_path: Path) -> None:
+    for word in ("0xxf6", "0x_f6", "f6", "0xF6"):
+        lines = lines_of("zsmalloc-compaction")
+        for event in ("set_page_movable", "zs_migrate", "set_isolated"):
+            at = next(at for at, line in enumerate(lines) if f": {event}: " in line)
+            lines[at] = lines[at].replace("type=0xf6", f"type={word}")
+        result = judged(tmp_path, lines[:600])
+        assert result.broken == [] and result.holes >= 2
