@@ -155,6 +155,8 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", page.read_text())
     assert not [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    files = re.findall(r"(?<![\w./-])((?:movable|tests|docs)/[\w./-]*\w)", page.read_text())
+    assert not [file for file in files if not (ROOT / file).exists()]
 
 
 def test_the_readme_shows_the_race_of_the_guide() -> None:

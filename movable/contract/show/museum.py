@@ -78,7 +78,7 @@ def caught_text(one: Exhibit, broken: Report) -> str:
         if id in broken.broken:
             lines += failure(broken, broken.verdicts[id])[:-1]
         else:
-            lines.append(f"NOT CAUGHT {id}: {broken.said(RULES[id].title)}; give it more time with --budget")
+            lines.append(f"NOT CAUGHT {id}: {broken.rule(id).title}; give it more time with --budget")
     others = [id for id in broken.broken if id not in one.rules]
     if others:
         lines.append(f"Also broken: {' '.join(others)}.")
