@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 MAX_OBSTACLES = 10
 MAX_OWN = 1 << 24
 """Characters in files of one's own."""
-BEFORE = ("sudo", "watch", "time", "nice", "nohup", "env", "command", "exec", "stdbuf", "timeout")
-"""Words before a command that change nothing here; ``watch`` looks once."""
-
 _DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
 
@@ -84,7 +81,6 @@ class Shell:
 
     def call(self, words: Sequence[str], given: str) -> str:
         """The output of one command. Raises UsageError where there is none of that name."""
-        words = _without_prefix(words)
         command = self.commands.get(words[0])
         if command is None:
             raise UsageError(f"there is no command {words[0]!r}; 'help' lists those that there are")
@@ -292,16 +288,6 @@ def entries(files: dict[str, File], path: str) -> set[str]:
     return {name[len(folder) :].partition("/")[0] for name in files if name.startswith(folder)}
 
 
-def _without_prefix(words: Sequence[str]) -> Sequence[str]:
-    """A command without what only says how it is run (sudo, watch -n 1, timeout 5)."""
-    rest = list(words)
-    while len(rest) > 1 and rest[0] in BEFORE:
-        who, rest = rest[0], rest[1:]
-        while len(rest) > 1 and (rest[0].startswith("-") or (who in ("timeout", "watch", "nice") and _DURATION.fullmatch(rest[0]))):
-            rest = rest[1:]
-    return rest
-
-
 HELP = """\
 cat FILE...              read files below /proc and /sys; 'ls FOLDER' lists them
 echo WORD > FILE         write one, such as echo 1 > /proc/sys/vm/compact_memory
@@ -310,7 +296,7 @@ echo WORD > FILE         write one, such as echo 1 > /proc/sys/vm/compact_memory
 COMMAND | grep PATTERN   also head, tail, wc, tee, sort, uniq, cut, tr, sed, awk and diff
                          /sys/devices/system/memory/*/state means each
 for N in 1 2 3; do COMMAND; done
-                         also while, until, if, [ ], variables, $(COMMAND), $((1 + 2)), &&, ||, 2>&1, read, break, set -e, exit
+                         also while, until, if, case, functions, variables, $(COMMAND), $((1 + 2)), &&, 2>&1, read, set -e
 COMMAND > before.txt     a file of your own, kept in the machine: diff before.txt /proc/vmstat
 sysctl vm.nr_hugepages   settings by their dotted names; sysctl vm.compact_memory=1 writes one
 balloon SIZE             what the host asks the balloon for; alone: its size

@@ -6,7 +6,7 @@ import ast
 import fnmatch
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from movable.errors import UsageError
 from movable.sh.line import part_end
@@ -17,6 +17,9 @@ _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 _VARIABLE = re.compile(r"\$(?:(\w+|[?#@*$!])|\{([A-Za-z_]\w*|[?#@*])(?:(:?[-=+?])([^}]*))?\})")
 _SPECIAL = re.compile(r"([*?\[])")
 _NUMBER = re.compile(r"\b0[xX][0-9a-fA-F]{1,16}\b|\b\d{1,20}\b|\$?\{?[A-Za-z_]\w*\}?")
+_ASSIGNS = re.compile(
+    r"\s*(?:([A-Za-z_]\w*)\s*(<<|>>|[-+*/%&|^])?=(?!=)(.+)|([A-Za-z_]\w*)\s*(\+\+|--)\s*|(\+\+|--)\s*([A-Za-z_]\w*)\s*)"
+)
 _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.BitAnd: operator.and_, ast.BitOr: operator.or_,
     ast.BitXor: operator.xor, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -27,7 +30,7 @@ _OPERATORS = {
 class Expander:
     """Expands words with ``variables``; ``run`` gives the output of a command, ``paths`` what files and folders there are."""
 
-    def __init__(self, variables: Mapping[str, str], run: Callable[[str], str], paths: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, variables: dict[str, str], run: Callable[[str], str], paths: Callable[[], Iterable[str]]) -> None:
         self.variables, self._run, self._paths = variables, run, paths
 
     def fields(self, word: str) -> list[str]:
@@ -82,7 +85,8 @@ class Expander:
     def _part(self, part: str, inside: bool, variable: re.Match[str] | None) -> list[tuple[str, bool | None]]:
         given = True if inside else None
         if part.startswith("$(("):
-            return [(str(self.number(part[3:-2])), given)]
+            inner = "".join(text for text, _ in self._parts(part[3:-2], True))
+            return [(str(self.number(inner)), given)]
         if part.startswith("$(") or (part[0] == "`" and len(part) > 1):
             return [(self._run(part[2:-1] if part[0] == "$" else part[1:-1]).rstrip("\n"), given)]
         if variable is not None:
@@ -107,7 +111,24 @@ class Expander:
         return self.text(found[4]) if missing else value
 
     def number(self, text: str) -> int:
-        """The value of an arithmetic expression. Raises UsageError."""
+        """The value of an arithmetic expression, of several with commas the last; they may set variables. Raises UsageError."""
+        value = 0
+        for part in text.split(","):
+            assigns = _ASSIGNS.fullmatch(part)
+            if assigns is None:
+                value = self._value_of(part)
+                continue
+            name, step = assigns[1] or assigns[4] or assigns[7], assigns[5] or assigns[6]
+            before = self._value_of(name)
+            if step:
+                after = before + (1 if step[0] == "+" else -1)
+            else:
+                after = self._value_of(f"{before} {assigns[2]} ({assigns[3]})" if assigns[2] else assigns[3])
+            self.variables[name] = str(after)
+            value = before if assigns[5] else after
+        return value
+
+    def _value_of(self, text: str) -> int:
         plain = _NUMBER.sub(lambda found: self._numeral(found[0]), text)
         plain = re.sub(r"!(?!=)", " not ", plain.replace("&&", " and ").replace("||", " or "))
         try:

@@ -93,9 +93,14 @@ def tail(words: Sequence[str], given: str, read: Read) -> str:
 
 
 def wc(words: Sequence[str], given: str, read: Read) -> str:
-    """How many lines there are."""
-    _, paths = _options(words)
-    return "".join(f"{len(text.splitlines())}{f' {path}' if path else ''}\n" for path, text in _sources(paths, given, read, "wc"))
+    """How many lines (-l, and where nothing is asked for), words (-w) and characters (-c, -m) there are."""
+    flags, paths = _options(words)
+    output = ""
+    for path, text in _sources(paths, given, read, "wc"):
+        counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode()), "m": len(text)}
+        shown = [str(count) for flag, count in counts.items() if flag in (flags or {"l"})]
+        output += " ".join([*shown, *([path] if path else [])]) + "\n"
+    return output
 
 
 def _options(words: Sequence[str]) -> tuple[set[str], list[str]]:

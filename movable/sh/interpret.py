@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +13,10 @@ from movable.sh.conditions import test
 from movable.sh.expand import Expander
 from movable.sh.failure import CommandFailed
 from movable.sh.line import Block, Command, Pipeline, parse
+
+BEFORE = ("sudo", "watch", "time", "nice", "nohup", "env", "command", "exec", "stdbuf", "timeout")
+"""Words before a command that change nothing here; ``watch`` looks once."""
+_DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
 MAX_COMMANDS = 20_000  # of one line, or of one loop
 MAX_DEEP = 20  # commands in the words of commands
@@ -86,14 +91,22 @@ class Interpreter:
         self.machine = machine
         self.variables = {"?": "0", "#": "0", "HOME": "/root", "USER": "root", "PWD": "/", "$": "1"}
         self.stops_at_failure = False
+        self._functions: dict[str, Block] = {}
         self._ran, self._deep, self._asking = 0, 0, 0
         self.said = ""
         """What the last command that failed said."""
         self._errors: list[str] = []  # what the line that runs has printed so far
         self._expander = Expander(self.variables, self._output_of, self.machine.paths)
+        self._kinds = {
+            "simple": self._simple, "if": self._if, "case": self._case, "group": self._group, "subshell": self._subshell,
+            "arith": self._arith, "function": self._define,
+        }  # fmt: skip
         self._builtins: dict[str, Callable[[list[str], Streams], int]] = {
             "read": self._read, "exit": self._leave, "break": self._leave, "continue": self._leave, "set": self._set,
             "export": self._export, "unset": self._unset, "test": self._test, "[": self._test, "[[": self._test,
+            "return": self._leave, "let": self._let, "local": self._export, "declare": self._export,
+            "eval": self._again, "sh": self._again, "bash": self._again, "source": self._again, ".": self._again,
+            "shift": self._shift,
             ":": lambda words, streams: 0, "true": lambda words, streams: 0, "false": lambda words, streams: 1,
         }  # fmt: skip
 
@@ -169,16 +182,43 @@ class Interpreter:
         return status
 
     def _one(self, command: Command, streams: Streams) -> int:
-        if command.kind == "simple":
-            return self._simple(command, streams)
-        if command.kind == "if":
-            for condition, body in command.branches:
-                if not condition or self._asked(condition, streams):
-                    return self._block(body, streams)
-            return 0
-        if command.kind == "group":
-            return self._block(command.branches[0][1], streams)
-        return self._loop(command, streams)
+        return self._kinds.get(command.kind, self._loop)(command, streams)
+
+    def _if(self, command: Command, streams: Streams) -> int:
+        for condition, body in command.branches:
+            if not condition or self._asked(condition, streams):
+                return self._block(body, streams)
+        return 0
+
+    def _case(self, command: Command, streams: Streams) -> int:
+        word = self._expander.text(command.words[0])
+        for patterns, (_, body) in zip(command.words[1:], command.branches, strict=True):
+            if any(fnmatch.fnmatchcase(word, self._expander.text(one)) for one in patterns.split("|")):
+                return self._block(body, streams)
+        return 0
+
+    def _group(self, command: Command, streams: Streams) -> int:
+        return self._block(command.branches[0][1], streams)
+
+    def _subshell(self, command: Command, streams: Streams) -> int:
+        """A group that keeps its variables, and the end of its script, to itself."""
+        before = dict(self.variables)
+        try:
+            return self._group(command, streams)
+        except Leave as leave:
+            if leave.what != "exit":
+                raise
+            return leave.times
+        finally:
+            self.variables.clear()
+            self.variables.update(before)
+
+    def _arith(self, command: Command, streams: Streams) -> int:
+        return int(self._expander.number(command.words[0]) == 0)
+
+    def _define(self, command: Command, streams: Streams) -> int:
+        self._functions[command.name] = command.branches[0][1]
+        return 0
 
     def _asked(self, condition: Block, streams: Streams) -> bool:
         self._asking += 1
@@ -188,21 +228,12 @@ class Interpreter:
             self._asking -= 1
 
     def _loop(self, command: Command, streams: Streams) -> int:
-        [(condition, body)] = command.branches
         status = 0
-        values = iter([field for word in command.words for field in self._expander.fields(word)])
-        while True:
-            if command.kind == "for":
-                value = next(values, None)
-                if value is None:
-                    break
-                self.variables[command.name] = value
-            elif self._asked(condition, streams) != (command.kind == "while"):
-                break
+        for _ in self._turns(command, streams):
             try:
-                status = self._block(body, streams)
+                status = self._block(command.branches[0][1], streams)
             except Leave as leave:
-                if leave.what == "exit":
+                if leave.what in ("exit", "return"):
                     raise
                 if leave.times > 1:
                     raise Leave(leave.what, leave.times - 1) from None
@@ -210,11 +241,30 @@ class Interpreter:
                     break
         return status
 
+    def _turns(self, command: Command, streams: Streams) -> Iterator[None]:
+        """The turns of a loop, as long as it goes on."""
+        if command.kind == "for" and command.name:
+            for value in [field for word in command.words for field in self._expander.fields(word)]:
+                self.variables[command.name] = value
+                yield
+        elif command.kind == "for":
+            first, condition, step = command.words
+            self._expander.number(first)
+            while not condition.strip() or self._expander.number(condition):
+                yield
+                self._expander.number(step)
+        else:
+            while self._asked(command.branches[0][0], streams) == (command.kind == "while"):
+                yield
+
     def _simple(self, command: Command, streams: Streams) -> int:
         for assign in command.assigns:
             name, _, value = assign.partition("=")
             self.variables[name] = self._expander.text(value)
-        words = [field for word in command.words for field in self._expander.fields(word)]
+        words = without_prefix([field for word in command.words for field in self._expander.fields(word)])
+        function = self._functions.get(words[0]) if words else None
+        if function is not None:
+            return self._function(function, words, streams)
         if not words:
             return int(self.variables["?"]) if command.assigns and "$(" in "".join(command.assigns) else 0
         builtin = self._builtins.get(words[0])
@@ -222,6 +272,30 @@ class Interpreter:
             return builtin(words, streams)
         streams.out.append(self.machine.call(words, streams.given.text))
         return 0
+
+    def _function(self, body: Block, words: list[str], streams: Streams) -> int:
+        """Run a function; its words are $1 and so on while it runs."""
+        before = {name: value for name, value in self.variables.items() if name.isdecimal() or name in ("@", "*", "#")}
+        self._deep += 1
+        if self._deep > MAX_DEEP:
+            raise UsageError(f"{words[0]}() calls itself more than {MAX_DEEP} times")
+        try:
+            self._positional(words[1:])
+            return self._block(body, streams)
+        except Leave as leave:
+            if leave.what != "return":
+                raise
+            return leave.times
+        finally:
+            self._deep -= 1
+            self._positional([])
+            self.variables.update(before)
+
+    def _positional(self, words: Sequence[str]) -> None:
+        for name in [name for name in self.variables if name.isdecimal()]:
+            del self.variables[name]
+        self.variables.update({str(at): word for at, word in enumerate(words, 1)})
+        self.variables.update({"#": str(len(words)), "@": " ".join(words), "*": " ".join(words)})
 
     def _output_of(self, text: str) -> str:
         """The output of a command that stands in a word."""
@@ -246,11 +320,34 @@ class Interpreter:
         return int(line is None)
 
     def _leave(self, words: list[str], streams: Streams) -> int:
-        last = int(self.variables["?"]) if words[0] == "exit" else 1
-        number = words[1] if words[1:] else str(last)
-        if not number.isdecimal() or (words[0] != "exit" and int(number) == 0):
+        loop = words[0] in ("break", "continue")
+        number = words[1] if words[1:] else "1" if loop else self.variables["?"]
+        if not number.isdecimal() or (loop and int(number) == 0):
             raise CommandFailed(f"{words[0]}: {number}: numeric argument required")
-        raise Leave(words[0], int(number[:9]) & 255 if words[0] == "exit" else int(number[:9]))
+        raise Leave(words[0], int(number[:9]) if loop else int(number[:9]) & 255)
+
+    def _let(self, words: list[str], streams: Streams) -> int:
+        return int([self._expander.number(word) for word in words[1:] or ["0"]][-1] == 0)
+
+    def _shift(self, words: list[str], streams: Streams) -> int:
+        found = [self.variables[str(at)] for at in range(1, int(self.variables["#"]) + 1)]
+        self._positional(found[1:])
+        return int(not found)
+
+    def _again(self, words: list[str], streams: Streams) -> int:
+        """Lines that a word has (eval, sh -c), or a file of one's own."""
+        rest = [word for word in words[1:] if not word.startswith("-") or len(word) < 2]
+        if not rest:
+            return 0
+        self._deep += 1
+        if self._deep > MAX_DEEP:
+            raise UsageError(f"more than {MAX_DEEP} scripts in scripts")
+        script = any(word.startswith("-") and word.endswith("c") for word in words[1:2])
+        try:
+            text = " ".join(rest) if words[0] == "eval" else rest[0] if script else self.machine.read(rest[0], words[0])
+            return self._block(parse(text), streams)
+        finally:
+            self._deep -= 1
 
     def _set(self, words: list[str], streams: Streams) -> int:
         """-e stops a script at the first failure; what else a shell can be set to changes nothing here."""
@@ -287,3 +384,13 @@ class Interpreter:
         self.said = str(error)
         if self.said:
             streams.err.append(f"{self.said}\n")
+
+
+def without_prefix(words: list[str]) -> list[str]:
+    """A command without what only says how it is run (sudo, watch -n 1, timeout 5)."""
+    rest = words
+    while len(rest) > 1 and rest[0] in BEFORE:
+        who, rest = rest[0], rest[1:]
+        while len(rest) > 1 and (rest[0].startswith("-") or (who in ("timeout", "watch", "nice") and _DURATION.fullmatch(rest[0]))):
+            rest = rest[1:]
+    return rest

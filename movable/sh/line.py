@@ -15,11 +15,11 @@ MAX_CHARACTERS = 4096  # of one line
 MAX_DEEP = 20  # loops in loops
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|()\n]|(?:\d?(?:<<<|<<-?|>>|[<>]&|[<>]\|?)|&>>?)|&")
 _REDIRECTS = re.compile(r"(\d?)(>>|>&|>\|?|<|&>>?)")
-_UNKNOWN = re.compile(r"\d?<<|\d?<&|;;|&$|\|&")
+_UNKNOWN = re.compile(r"\d?<<|\d?<&|&$|\|&")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
-_CLOSERS = frozenset(("do", "done", "then", "elif", "else", "fi", "}", ")"))
-_KNOWN = "there are | > >> < 2> ; && || ! ( ) { }, for, while, until and if"
+_CLOSERS = frozenset(("do", "done", "then", "elif", "else", "fi", "esac", "}", ")", ";;"))
+_KNOWN = "there are | > >> < 2> ; && || ! ( ) { }, for, while, until, if, case and functions"
 
 
 class Incomplete(UsageError):
@@ -37,13 +37,16 @@ class Redirect:
 
 @dataclass(slots=True)
 class Command:
-    """One command: its words, or the lists of what ``kind`` names: for, while, until, if or group; else it is simple."""
+    """One command: its words, or the lists of what ``kind`` names (for, while, until, if, case, group, subshell, function)."""
 
     kind: str = "simple"
     words: list[str] = field(default_factory=list)
     assigns: list[str] = field(default_factory=list)
     name: str = ""
-    """The variable of a ``for``; its values are ``words``."""
+    """The variable of a ``for``, whose values are ``words``, or what a function is called.
+
+    Without a name a ``for`` counts: ``words`` are its three expressions.
+    """
     branches: list[tuple[Block, Block]] = field(default_factory=list)
     """(condition, what is done), of an ``if`` several; the condition of a ``for``, a group and an ``else`` is empty."""
     redirects: list[Redirect] = field(default_factory=list)
@@ -85,6 +88,9 @@ def _tokens(text: str) -> Iterator[tuple[bool, str]]:
             at += 1
         elif text.startswith("\\\n", at):
             at += 2
+        elif text.startswith("((", at) and (end := _arithmetic_end(text, at)):
+            yield False, text[at:end]
+            at = end
         elif text[at] == "#":
             at = text.find("\n", at) if "\n" in text[at:] else len(text)
         elif operator is not None:
@@ -94,6 +100,12 @@ def _tokens(text: str) -> Iterator[tuple[bool, str]]:
             end = _word_end(text, at)
             yield False, text[at:end]
             at = end
+
+
+def _arithmetic_end(text: str, at: int) -> int:
+    """Behind ``((...))``; 0 where it is a group in a group."""
+    end = _balanced(text, at)
+    return end if text[end - 2 : end] == "))" and "\n" not in text[at:end] else 0
 
 
 def _word_end(text: str, at: int) -> int:
@@ -211,6 +223,9 @@ class _Parser:
 
     def _command(self) -> Command:
         word = self.now
+        if not self._is_operator() and word.startswith("((") and word.endswith("))"):
+            self._at += 1
+            return Command("arith", [word[2:-2]])
         compound = not self._is_operator() and word in ("for", "while", "until", "if", "{", "case", "function", "select")
         if not (compound or word == "("):
             return self._simple()
@@ -227,8 +242,13 @@ class _Parser:
             command = self._if()
         elif word in ("{", "("):
             end = "}" if word == "{" else ")"
-            command = Command("group", branches=[([], self.block(frozenset((end,))))])
+            command = Command("group" if word == "{" else "subshell", branches=[([], self.block(frozenset((end,))))])
             self._expect(end)
+        elif word == "case":
+            command = self._case()
+        elif word == "function" and _NAME.fullmatch(self.now):
+            self._at += 1
+            command = self._function(self._tokens[self._at - 1][1])
         else:
             raise UsageError(f"{word!r} is not known here; {_KNOWN}")
         self._deep -= 1
@@ -236,8 +256,48 @@ class _Parser:
             pass
         return command
 
+    def _case(self) -> Command:
+        """Patterns and lists; ``words`` is the word, then the patterns of each list with bars between them."""
+        if not self.now or self._is_operator():
+            raise (UsageError if self.now else Incomplete)(f"case wants a word in {self.where}")
+        command = Command("case", [self.now])
+        self._at += 1
+        while self._take("\n"):
+            pass
+        self._expect("in")
+        while True:
+            while self._take("\n"):
+                pass
+            if self._take("esac"):
+                return command
+            self._take("(")
+            patterns: list[str] = []
+            while self.now and (not self._is_operator() or (patterns and self._take("|"))):
+                patterns.append(self.now)
+                self._at += 1
+            self._expect(")")
+            command.words.append("|".join(patterns))
+            command.branches.append(([], self.block(frozenset())))
+            if not self._take(";;") and self.now != "esac":
+                self._expect("esac")
+
+    def _function(self, name: str) -> Command:
+        if self._take("("):
+            self._expect(")")
+        while self._take("\n"):
+            pass
+        if self.now != "{":
+            raise (UsageError if self.now else Incomplete)(f"'{{' is missing behind {name}() in {self.where}")
+        return Command("function", name=name, branches=[([], [Pipeline([self._command()])])])
+
     def _for(self) -> Command:
         name = self.now
+        if name.startswith("((") and name.count(";") == 2:
+            self._at += 1
+            self._take(";")
+            while self._take("\n"):
+                pass
+            return Command("for", name[2:-2].split(";"), branches=[([], self._do())])
         if _NAME.fullmatch(name) is None:
             raise UsageError(f"for wants a name and not {name!r} in {self.where}") if name else Incomplete("for wants a name")
         self._at += 1
@@ -287,8 +347,8 @@ class _Parser:
             self._at += 1
         if self._is_operator() and _UNKNOWN.match(self.now):
             raise UsageError(f"{self.now!r} is not known here; {_KNOWN}")
-        if self.now == "(" and self._is_operator():
-            raise UsageError(f"functions are not known here; {_KNOWN}")
+        if self.now == "(" and self._is_operator() and len(command.words) == 1 and _NAME.fullmatch(command.words[0]):
+            return self._function(command.words[0])
         if not (command.words or command.assigns or command.redirects):
             raise (UsageError if self.now or not self._at else Incomplete)(f"a command is missing in {self.where}")
         return command

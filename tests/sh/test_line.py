@@ -23,7 +23,9 @@ def test_loops_and_conditions() -> None:
     assert (command.kind, command.name, command.words, command.redirects) == ("for", "i", ["1", "2"], [Redirect(1, ">", "/tmp/x")])
     [chosen] = parse("if a; then b; elif c; then d\nelse e; fi")[0].commands
     assert [len(condition) for condition, _ in chosen.branches] == [1, 1, 0]
-    for begun in ("for i in 1 2", "a &&", "while true; do", "if a; then b", "echo 'x", "echo $(", "{ a;", "for", "a |"):
+    for begun in (
+        "a |", "case x in", "f() {", "for i in 1 2", "a &&", "while true; do", "if a; then b", "echo 'x", "echo $(", "{ a;", "for",
+    ):  # fmt: skip
         with pytest.raises(Incomplete):
             parse(begun)
 
@@ -33,9 +35,10 @@ def test_loops_and_conditions() -> None:
     [
         ("cat 'x", "no closing quotation"), ("cat x >", "no file after >"), ("| grep x", "a command is missing"),
         ("cat x ||", "a command is missing"), ("cat << x", "is not known here"), ("cat x &", "is not known here"),
-        ("done", "'done' was not expected"), ("f() { a; }", "functions are not known"), ("case x in", "'case' is not known"),
-        ("if; then a; fi", "a command is missing"), ("a;; b", "is not known here"), ("for 1 in 2", "wants a name"),
-        ("(" * 40 + "a" + ")" * 40, "loops in each other"), ("x" * (MAX_CHARACTERS + 1), "are the most"),
+        ("done", "'done' was not expected"), ("f() echo", "is missing behind f"), ("select x in", "'select' is not known"),
+        ("if; then a; fi", "a command is missing"), ("a;; b", "was not expected"),
+        ("case x in a) b", "'esac' is missing"), ("for 1 in 2", "wants a name"),
+        ("{ " * 40 + "a;" + "}" * 40, "loops in each other"), ("x" * (MAX_CHARACTERS + 1), "are the most"),
     ],
 )  # fmt: skip
 def test_what_is_no_line(text: str, what: str) -> None:
