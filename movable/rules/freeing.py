@@ -41,7 +41,12 @@ D22 = rule(
     "An owner that releases an isolated page drops its own reference only, and leaves PG_isolated to the core.",
     why="The core still holds the page on a list and ends the isolation itself.",
     kernel="mm/compaction.c: __ClearPageMovable",
-    bugs="F11", eras=CLEARED, exercised_by="released_pages",
+    bugs="F11", exercised_by="released_pages let_go_isolated",
+    sticky=Words(
+        sentence="An owner that releases an isolated page drops its own reference only: it is not freed before the isolation ends.",
+        why="The core still holds the page on a list, and asks about it or gives it back.",
+        kernel="mm/zsmalloc.c: reset_zpdesc",
+    ),
 )  # fmt: skip
 
 D41 = rule(

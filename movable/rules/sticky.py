@@ -134,6 +134,7 @@ class Sticky(Check):
         "hooks": "balloon_hook",
         "failed_moves": "migratepage_ret",
         "pointers": "clear_private",
+        "let_go_isolated": "clear_private",
         "second_parts": "migratepage_ret",
         "moved_pages": "migratepage_ret",
         "freed_marked": "free_page",
@@ -144,7 +145,7 @@ class Sticky(Check):
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
         super().__init__(lives, era, report)
         self.asked_about_released = self.failed_moves = self.pointers = self.hooks = 0
-        self.second_parts = self.moved_pages = self.freed_marked = 0
+        self.second_parts = self.moved_pages = self.freed_marked = self.let_go_isolated = 0
         self.owed: dict[str, set[int]] = {}
         self.in_hook: dict[str, Event] = {}
         self.balloon_locked: set[str] = set()
@@ -215,10 +216,19 @@ class Sticky(Check):
 
     # the back pointer
 
+    def set_private(self, event: Event) -> None:
+        """Nobody's page, or the target that was offered for it, gets an owner in a callback."""
+        call = self.lives.top(event.task)
+        if call is not None and call.callback and call.event.mapping == PAGE_MAPPING_MOVABLE:
+            text = f"page {call.pfn} had been released, and {call.kind} gave page {event.pfn} a back pointer, and should do nothing"
+            self.broken(D56, event, text)
+
     def clear_private(self, event: Event) -> None:
         """An owner lets go of a page."""
         self.pointers += 1
         life = self.pages.get(event.pfn)
+        call = self.lives.top(event.task)
+        self.let_go_isolated += life is not None and life.isolated is True and not (call is not None and call.callback)
         if life is not None and life.isolated is True and not event.flags & LOCKED:
             what = f"{event.task} released page {event.pfn} while it is isolated, without its lock"
             text = f"{what}: it is still to be moved or put back"

@@ -29,6 +29,7 @@ from movable import (
     unlock_page,
 )
 from movable.contract import Workload, check, handle, operation
+from movable.mm.movable_ops import PageMovableOpsIsolated
 from movable.mm.page_flags import PG_swapbacked, PG_uptodate
 
 
@@ -175,6 +176,28 @@ def drops_unlocked(self: Boxes, number: int) -> None:
     put_page(page)
 
 
+def drops_two(self: Boxes, page: Page, number: int) -> None:
+    Boxes.release(self, page, number)
+    if PageMovableOpsIsolated(page):
+        put_page(page)
+
+
+def adopts(target: bool) -> Any:
+    """A migrate callback that gives nobody's page a back pointer again, or its target one."""
+
+    def migrate_page(self: Boxes, newpage: Page, page: Page, mode: int) -> int:
+        if page.private:
+            return self.move(newpage, page)
+        (newpage if target else page).private = 9
+        return 0
+
+    return migrate_page
+
+
+def adopts_in_putback(self: Boxes, page: Page) -> None:
+    page.private = page.private or 9
+
+
 def then(way: Any, more: Any) -> Any:
     """What the driver does, and something more with the page."""
 
@@ -198,6 +221,10 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "its bit is cleared": ("D19b", {"retire": then(Boxes.retire, lambda page: clear_page_flag(page, PG_uptodate))}),
     "the type is taken back": ("D19b", {"release": then(Boxes.release, ClearPageBalloon)}),
     "nobody's page is refused": ("D56", {"migrate_page": answers(0, released=-EAGAIN)}),
+    "nobody's page is adopted in migrate_page": ("D56", {"migrate_page": adopts(False)}),
+    "its target is adopted": ("D56", {"migrate_page": adopts(True)}),
+    "nobody's page is adopted in putback_page": ("D56", {"putback_page": adopts_in_putback}),
+    "an isolated page is freed": ("D22", {"release": drops_two}),
     "the target is marked before it is sure": ("D58", {"migrate_page": typed_too_early}),
     "put-back frees with the pointer set": ("D59", {"putback_page": frees_in_putback}),
     "a release without the page lock": ("D59", {"drop": drops_unlocked}),
