@@ -53,6 +53,7 @@ class Era:
     ``proactive_gap_halved``: it begins no further above that than half of it;
     ``compact_memory_wants_one``: only "1" may be written to vm.compact_memory;
     ``compaction_finishes_block``: compaction for a request never ends in the middle of a pageblock;
+    ``compaction_captures``: a block that a request's own compaction makes free is handed to it at once, and the compaction ends;
     ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
     ``compaction_overfills``: the second batch that compaction takes from a pageblock is all the rest, and not 32 pages at most;
     ``skip_bits_sampled``: the skip bit of a pageblock is forgotten only where a sample finds an LRU page, or a free one to fill;
@@ -137,6 +138,7 @@ class Era:
     proactive_gap_halved: bool
     compact_memory_wants_one: bool
     compaction_finishes_block: bool
+    compaction_captures: bool
     compaction_frees_targets: bool
     compaction_overfills: bool
     skip_bits_sampled: bool

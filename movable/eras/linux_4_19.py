@@ -55,6 +55,7 @@ ERA = Era(
     compact_memory_wants_one=False,
     compaction_finishes_block=False,
     compaction_frees_targets=False,
+    compaction_captures=False,
     compaction_overfills=False,
     skip_bits_sampled=False,
     contig_ends_on_enomem=False,

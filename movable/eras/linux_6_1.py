@@ -38,6 +38,7 @@ ERA = replace(
     # callers of the loop
     proactive_floor=5,
     compaction_finishes_block=True,
+    compaction_captures=True,
     compaction_overfills=True,
     skip_bits_sampled=True,
     contig_ends_on_enomem=True,

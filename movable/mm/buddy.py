@@ -273,6 +273,18 @@ def move_freepages_block(zone: Zone, pfn: int, migratetype: int) -> int:
 # --- for compaction and alloc_contig_range ---
 
 
+def take_part(zone: Zone, head: int, pfn: int, order: int) -> None:
+    """Take the aligned block of ``order`` at ``pfn`` out of the free block that begins at ``head``; the rest stays, in parts."""
+    migratetype = zone.buddy[head] & 7
+    high = del_from_free_list(zone, head)
+    while high > order:
+        high -= 1
+        half = head + (1 << high)
+        add_to_free_list(zone, half if pfn < half else head, high, migratetype)
+        head = head if pfn < half else half
+    zone.nr_free -= 1 << order
+
+
 def take_free_block(zone: Zone, pfn: int) -> int:
     """Take the free block that begins at ``pfn``; returns its order, -1 when the zone must keep it
     (__isolate_free_page).

@@ -12,7 +12,7 @@ from errno import ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.errors import VMBug
-from movable.mm.buddy import find_suitable_fallback
+from movable.mm.buddy import find_suitable_fallback, take_part
 from movable.mm.compaction_control import (
     COMPACT_CLUSTER_MAX,
     COMPACT_COMPLETE,
@@ -41,7 +41,7 @@ from movable.mm.compaction_scan import (
     isolate_migratepages,
     release_freepages,
 )
-from movable.mm.gfp import __GFP_IO, GFP_KERNEL, MIGRATE_CMA, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER
+from movable.mm.gfp import __GFP_IO, GFP_KERNEL, MIGRATE_CMA, MIGRATE_ISOLATE, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.migrate import (
     ISOLATE_ASYNC_MIGRATE,
     ISOLATE_UNEVICTABLE,
@@ -56,6 +56,7 @@ from movable.mm.mmzone import ALLOC_CMA, WMARK_LOW, WMARK_MIN
 from movable.mm.page_alloc import preferred_node
 from movable.mm.page_alloc_watermarks import zone_watermark_ok
 from movable.mm.page_flags import LRU
+from movable.mm.page_isolation import covering_free_block
 from movable.mm.vmstat import EXTFRAG_THRESHOLD, fragmentation_index
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ def _scan(cc: CompactControl) -> int:
     pageblock_order = cc.zone.pageblock_order
     isolate_mode = ISOLATE_UNEVICTABLE | (ISOLATE_ASYNC_MIGRATE if cc.mode != MIGRATE_SYNC else 0)
     give_back = compaction_free_checked if cc.zone.vm.era.compaction_frees_targets else compaction_free
+    captures: set[int] = set()  # blocks of the wanted order that pages were taken from since free ones were last looked for
     finishes, last_migrated = cc.zone.vm.era.compaction_overfills, -1  # where the last batch began, -1 where that is over
     while (ret := compact_finished(cc)) == COMPACT_CONTINUE:
         start = cc.migrate_pfn
@@ -258,6 +260,8 @@ def _scan(cc: CompactControl) -> int:
         found = isolate_migratepages(cc, isolate_mode)
         if found == ISOLATE_SUCCESS:
             last_migrated = start
+            if cc.captured is not None:
+                captures |= {page.pfn >> cc.order for page in cc.migratepages}
             err = migrate_pages(cc.migratepages, compaction_alloc, give_back, cc, cc.mode, MR_COMPACTION)
             if err:
                 putback_movable_pages(cc.migratepages)
@@ -273,14 +277,41 @@ def _scan(cc: CompactControl) -> int:
             return COMPACT_CONTENDED
         if cc.order > 0 and block_end(last_migrated, cc.order) <= cc.migrate_pfn:
             last_migrated = -1  # the block that was wanted is left behind
+            if captures and capture(cc, captures):
+                return COMPACT_SUCCESS
     return ret
+
+
+def capture(cc: CompactControl, blocks: set[int]) -> bool:
+    """Take one of the blocks of the wanted order that this run has emptied for who asked for it; the watermarks are not asked.
+
+    CMA and isolated pageblocks keep theirs; smaller ones of a movable pageblock are for movable requests. ``blocks`` are numbers in
+    that order, and are forgotten. mirrors mm/page_alloc.c, compaction_capture.
+    """
+    zone, taken = cc.zone, cc.captured
+    emptied = sorted(blocks)
+    blocks.clear()
+    for start in (block << cc.order for block in emptied):
+        migratetype = zone.pageblock_type(start)
+        small = cc.order < zone.pageblock_order and migratetype == MIGRATE_MOVABLE != cc.migratetype
+        if small or migratetype in (MIGRATE_CMA, MIGRATE_ISOLATE):
+            continue
+        head = covering_free_block(zone, start, cc.order)
+        if head >= 0 and taken is not None:
+            take_part(zone, head, start, cc.order)
+            taken.append(start)
+            return True
+    return False
 
 
 # --- who asks for it ---
 
 
-def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int) -> int:
-    """One attempt for an allocation that waits; ``priority`` is one of COMPACT_PRIO_*."""
+def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int, captured: list[int] | None = None) -> int:
+    """One attempt for an allocation that waits; ``priority`` is one of COMPACT_PRIO_*.
+
+    A block that becomes free for it goes off the free lists, and its first frame into ``captured``, where kernels do that.
+    """
     hard = priority == MIN_COMPACT_PRIORITY
     cc = CompactControl(
         zone,
@@ -292,13 +323,17 @@ def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int) -> int:
         ignore_skip_hint=hard,
         ignore_block_suitable=hard,
     )
+    cc.captured = captured if zone.vm.era.compaction_captures else None
     return compact_zone(zone, cc)
 
 
-def try_to_compact_pages(vm: VM, gfp: int, order: int, priority: int, nid: int | None = None) -> int:
+def try_to_compact_pages(
+    vm: VM, gfp: int, order: int, priority: int, nid: int | None = None, captured: list[int] | None = None
+) -> int:
     """Compact the zones that an allocation may use, best first, until one of them has a block; returns the largest compact_result.
 
-    ``gfp``, ``order`` and ``nid`` are those of the allocation, ``priority`` one of COMPACT_PRIO_*. Without __GFP_IO nothing is
+    ``gfp``, ``order`` and ``nid`` are those of the allocation, ``priority`` one of COMPACT_PRIO_*; ``captured`` is as for
+    ``compact_zone_order``. Without __GFP_IO nothing is
     tried: moving a page might need it. The caller counts compact_stall and the like. Raises UsageError for a node that does not
     exist. mirrors mm/compaction.c, try_to_compact_pages.
     """
@@ -309,7 +344,7 @@ def try_to_compact_pages(vm: VM, gfp: int, order: int, priority: int, nid: int |
         if priority > MIN_COMPACT_PRIORITY and compaction_deferred(zone, order):
             result = max(result, COMPACT_DEFERRED)
             continue
-        status = compact_zone_order(zone, order, gfp, priority)
+        status = compact_zone_order(zone, order, gfp, priority, captured)
         result = max(result, status)
         if status == COMPACT_SUCCESS:
             compaction_defer_reset(zone, order, False)

@@ -44,12 +44,14 @@ class CompactControl:
     ``whole_zone``: start at the ends, not where the last run stopped. ``ignore_skip_hint``, ``no_set_skip_hint``: do not
     read, or write, the skip bits of pageblocks. ``ignore_block_suitable``: take free pages from blocks of every type.
     ``direct_compaction``: an allocation waits. ``contended``: set it, and the run ends soon, as a fatal signal does.
+    ``captured``: where the first frame of a block goes that has become free for the request, None where nobody takes it.
     ``rescan``: the batch before this one began in the same pageblock, so that this one takes the rest of it.
     ``enough`` says whether a run without an order may end early, None where it may not.
     ``migratepages`` and ``freepages`` hold the isolated pages, with their counts beside them.
     """
 
     __slots__ = (
+        "captured",
         "classzone_idx",
         "contended",
         "direct_compaction",
@@ -100,6 +102,7 @@ class CompactControl:
         self.direct_compaction = direct_compaction
         self.whole_zone = whole_zone
         self.contended = False
+        self.captured: list[int] | None = None
         self.enough: Callable[[], bool] | None = None
         self.finishing_block = self.rescan = False
         task = zone.vm.current.name  # two runs at once have two lists each, and reports tell them apart

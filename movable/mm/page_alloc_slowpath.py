@@ -45,7 +45,7 @@ from movable.mm.mmzone import (
     WMARK_HIGH,
     WMARK_MIN,
 )
-from movable.mm.page_alloc import get_page_from_freelist, unreserve_highatomic_pageblock
+from movable.mm.page_alloc import get_page_from_freelist, prep_new_page, unreserve_highatomic_pageblock
 from movable.mm.vmscan import try_to_free_pages
 
 if TYPE_CHECKING:
@@ -142,12 +142,17 @@ class SlowPath:
         if not self.order:
             return None
         vm = self.vm
+        captured: list[int] = []
         with memalloc(vm):
-            self.compact_result = vm.direct_compact(self.order, self.gfp, priority, self.node.nid)
+            self.compact_result = vm.direct_compact(self.order, self.gfp, priority, self.node.nid, captured)
         if self.compact_result <= COMPACT_DEFERRED:
             return None
         vm.vmstat["compact_stall"] += 1
-        page = self.get_page()
+        page = vm.page(captured[0]) if captured else None
+        if page is not None:
+            prep_new_page(page, self.order, self.gfp)
+        else:
+            page = self.get_page()
         if page is None:
             vm.vmstat["compact_fail"] += 1
             return None

@@ -226,11 +226,11 @@ class VM:
         """A page with one reference, or None (alloc_page)."""
         return page_alloc.alloc_pages(self, gfp, 0, nid)
 
-    def direct_compact(self, order: int, gfp: int, priority: int, nid: int | None = None) -> int:
-        """Compact on behalf of an allocation; returns a compact_result."""
+    def direct_compact(self, order: int, gfp: int, priority: int, nid: int | None, captured: list[int]) -> int:
+        """Compact on behalf of an allocation; returns a compact_result. The block that is its own goes to ``captured``."""
         from movable.mm.compaction import try_to_compact_pages
 
-        return try_to_compact_pages(self, gfp, order, priority, nid)
+        return try_to_compact_pages(self, gfp, order, priority, nid, captured)
 
     # owners
 

@@ -23,8 +23,8 @@ from movable import (
     put_page,
 )
 from movable.eras import ERAS, Era
-from movable.mm.compaction import compact_finished, compact_memory, reset_zone_hints
-from movable.mm.compaction_control import CompactControl
+from movable.mm.compaction import compact_finished, compact_memory, reset_zone_hints, try_to_compact_pages
+from movable.mm.compaction_control import COMPACT_PRIO_SYNC_FULL, CompactControl
 from movable.mm.compaction_proactive import fragmentation_score_wmark
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.memory_hotplug import do_migrate_range
@@ -37,7 +37,7 @@ from movable.sh.machine import Machine
 from movable.trace.read.era_signs import Signs
 from movable.trace.read.vocabulary import FLAG_LAYOUTS, model_flags
 from movable_zsmalloc import Zsmalloc
-from tests.mm.test_migrate_batch import Scripted, isolated, run
+from tests.mm.test_migrate_batch import Scripted, half_empty, isolated, run
 
 
 def flags_of(era: Era) -> int:
@@ -230,6 +230,13 @@ def in_the_middle(era: Era) -> int:
     return compact_finished(cc)
 
 
+def captured(era: Era) -> list[int]:
+    """The block that compaction hands to who asked for it."""
+    found: list[int] = []
+    try_to_compact_pages(half_empty(era), GFP_HIGHUSER_MOVABLE, 5, COMPACT_PRIO_SYNC_FULL, captured=found)
+    return found
+
+
 def forgotten(era: Era) -> bytes:
     """Which skip bits are left."""
     zone = VM(64 << 12, era=era, pageblock_order=3).zones[0]
@@ -249,6 +256,7 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "target_lru_detour": ("4.19", False, unmarked_target),
     "migrate_trace_fields": ("4.19", LATE, tracepoint),
     "weaker_modes": ("7.3", False, lambda era: judged(era, {}, like="7.3")),
+    "compaction_captures": ("4.19", True, captured),
     "compaction_frees_targets": ("7.3", False, unused_targets),
     "compaction_finishes_block": ("6.1", False, in_the_middle),
     "skip_bits_sampled": ("6.1", False, forgotten),

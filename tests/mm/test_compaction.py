@@ -442,7 +442,7 @@ def test_what_each_zone_s_result_leads_to(
     asked: list[Zone] = []
     values = [COMPACT_RESULT_NAMES.index(name) for name in statuses.split()]
 
-    def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int) -> int:
+    def compact_zone_order(zone: Zone, order: int, gfp: int, priority: int, captured: None) -> int:
         asked.append(zone)
         return values[len(asked) - 1]
 

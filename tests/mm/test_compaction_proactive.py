@@ -36,9 +36,9 @@ def test_an_era_without_it() -> None:
 class Movers(Scripted):
     """Its pages can be anywhere."""
 
-    def add(self, count: int) -> list[Page]:
-        with patch.object(self.vm, "alloc_page", lambda: self.vm.alloc_pages(GFP_HIGHUSER_MOVABLE, 0, 0)):
-            return super().add(count)
+    def add(self, count: int, gfp: int = GFP_HIGHUSER_MOVABLE) -> list[Page]:
+        with patch.object(self.vm, "alloc_page", lambda gfp: self.vm.alloc_pages(gfp, 0, 0)):
+            return super().add(count, gfp)
 
 
 def checkered(era: str) -> VM:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from movable import (
+    GFP_HIGHUSER_MOVABLE,
+    GFP_KERNEL,
     VM,
     ClearPageMovable,
     DriverError,
@@ -32,7 +34,7 @@ from movable import (
     trylock_page,
     unlock_page,
 )
-from movable.eras import ERAS
+from movable.eras import ERAS, Era
 from movable.errors import UsageError, VMBug
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY, MR_COMPACTION, MR_MEMORY_FAILURE
 from movable.mm.validate import validate_vm
@@ -54,9 +56,9 @@ class Scripted:
         self.pages: list[Page] = []
         self.targets: dict[int, list[int]] = {}
 
-    def add(self, count: int) -> list[Page]:
+    def add(self, count: int, gfp: int = GFP_KERNEL) -> list[Page]:
         for number in range(len(self.pages), len(self.pages) + count):
-            page = self.vm.alloc_page()
+            page = self.vm.alloc_page(gfp)
             assert page is not None
             lock_page(page)
             page.private = number + 1
@@ -99,6 +101,20 @@ class Scripted:
 
     def putback_page(self, page: Page) -> None:
         self.put_back.append(page.private - 1)
+
+
+def half_empty(era: Era) -> VM:
+    """A machine of 8 pageblocks without a free one, where every second page of the driver was given up."""
+    vm = VM(256 << 12, era=era, pageblock_order=5)
+    driver = Scripted(vm)
+    for page in driver.add(vm.zones[0].nr_free - vm.zones[0].watermark[0] - 2, GFP_HIGHUSER_MOVABLE)[::2]:
+        lock_page(page)
+        page.private = 0
+        if not vm.era.sticky_mark:
+            ClearPageMovable(page)
+        unlock_page(page)
+        put_page(page)
+    return vm
 
 
 def isolated(pages: list[Page]) -> ListHead:

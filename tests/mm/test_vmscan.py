@@ -199,7 +199,7 @@ class Compactor:
         self.gives: list[Page] = []
         monkeypatch.setattr(vm, "direct_compact", self.direct_compact)
 
-    def direct_compact(self, order: int, gfp: int, priority: int, nid: int) -> int:
+    def direct_compact(self, order: int, gfp: int, priority: int, nid: int, captured: list[int]) -> int:
         self.priorities.append(priority)
         self.memalloc.add(self.vm.current.memalloc)
         for page in self.gives:
