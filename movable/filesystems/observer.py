@@ -153,7 +153,7 @@ class Observer:
             self._hurried.discard(self.vm.current.name)
         name = f"migratepage({page._index}, {MIGRATE_MODES[mode]})"
         if mode == MIGRATE_ASYNC and page in self._written:
-            self.broken("F8", f"{name} wrote a page out")
+            self.broken("F8", f"{name} took the dirty flag of the page, as who writes it out does")
         if not page._flags & LOCKED or not newpage._flags & LOCKED:
             which = "old" if not page._flags & LOCKED else "new"
             self.broken("F15", f"{name} returned {rc} and the {which} page is not locked")

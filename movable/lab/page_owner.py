@@ -20,6 +20,7 @@ class PageOwner:
     def __init__(self, vm: VM) -> None:
         self.vm = vm
         self._blocks: dict[int, tuple[int, int]] = {}
+        self._shared: dict[tuple[int, int], tuple[int, int]] = {}  # one of each, for there are as many blocks as frames
 
     @contextmanager
     def allocating(self, kind: int) -> Iterator[None]:
@@ -36,7 +37,8 @@ class PageOwner:
     def _allocate(self, allocate: Any, kind: int, *arguments: Any, **named: Any) -> Page | None:
         page: Page | None = allocate(*arguments, **named)
         if page is not None:
-            self._blocks[page.pfn] = page.order, kind
+            block = page.order, kind
+            self._blocks[page.pfn] = self._shared.setdefault(block, block)
         return page
 
     def kind_of(self, page: Page, owners: Mapping[int, int]) -> int | None:
