@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from movable.contract.report import Report, Verdict
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
@@ -15,21 +15,6 @@ from movable.rules.table import RULES
 
 if TYPE_CHECKING:
     from movable.concurrent.failures.explain import Explanation
-
-
-@dataclass(slots=True)
-class ExplainedFailure:
-    """A failure of two tasks and its story, as ``explain.Explanation`` has it; of the scenario only the words."""
-
-    rule: str
-    scenario: str
-    what: str
-    token: str = ""
-    lines: list[str] = field(default_factory=list)
-    rows: dict[str, Any] = field(default_factory=dict)
-    preemptions: int = -1
-    switches: int = -1
-    follows: str = ""
 
 
 @dataclass(slots=True)
@@ -51,22 +36,17 @@ class Checkpoint:
     hangs: int = 0
     explored: bool = False
     scenarios: list[Explored] = field(default_factory=list)
-    by_tasks: dict[str, ExplainedFailure] = field(default_factory=dict)
+    by_tasks: dict[str, Verdict] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
 
-def explained_failure(found: Explanation) -> ExplainedFailure:
-    """A failure with its story, to be sent."""
-    return ExplainedFailure(
-        found.rule, found.does, found.what, found.token, found.lines, found.rows, found.preemptions, found.switches, found.follows
-    )  # fmt: skip
-
-
-def explained_verdict(found: ExplainedFailure, exercised: int) -> Verdict:
-    """A failure of two tasks as a verdict."""
+def explained(found: Explanation | Verdict, exercised: int = 0) -> Verdict:
+    """A failure of two tasks as a verdict; what a worker before this one has explained is one already."""
+    if isinstance(found, Verdict):
+        return replace(found, exercised=exercised)
     return Verdict(
-        found.rule, BROKEN, exercised, what=found.what, story=found.lines, token=found.token, scenario=found.scenario,
+        found.rule, BROKEN, exercised, what=found.what, story=found.lines, token=found.token, scenario=found.does,
         preemptions=found.preemptions, switches=found.switches, lanes=found.rows, follows=found.follows,
     )  # fmt: skip
 
@@ -96,5 +76,5 @@ def _broken(checkpoint: Checkpoint, id: str, exercised: int) -> Verdict:
         what = checkpoint.what.get(id, "")
         return Verdict(id, BROKEN, exercised, what=f"{what} (there was no time to tell more)", token=checkpoint.first[id])
     if id in checkpoint.by_tasks:
-        return explained_verdict(checkpoint.by_tasks[id], exercised)
+        return explained(checkpoint.by_tasks[id], exercised)
     return Verdict(id, BROKEN, exercised, what=f"{checkpoint.seen[id]} (there was no time to tell more)")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from movable.contract.checkpoint import explained_failure, explained_verdict, stale_waiver
+from movable.contract.checkpoint import explained, stale_waiver
 from movable.contract.report import Report, Verdict
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, WAIVED
 from movable.eras import era
@@ -100,7 +100,7 @@ def _verdict_anywhere(search: Search, id: str, waivers: Mapping[str, str], expla
         if id in waivers:
             return Verdict(id, WAIVED, exercised, waivers[id])
         if explanation is not None and id not in search.first:
-            return explained_verdict(explained_failure(explanation), exercised)
+            return explained(explanation, exercised)
         return _broken(search, id, exercised)
     if id in waivers and found.kind == CHECKED and exercised:
         return stale_waiver(id, exercised, waivers[id])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from movable.contract.budget import LIMIT_SECONDS, Budget
-from movable.contract.checkpoint import Checkpoint, explained_failure, verdict_of
+from movable.contract.checkpoint import Checkpoint, explained, verdict_of
 from movable.contract.examine import Asked, Check
 from movable.contract.judge import declared_away
 from movable.contract.report import Report, Verdict
@@ -147,7 +147,7 @@ class _Reporter:
             search.hangs,
             explored is not None,
             [] if partly is None else partly.scenarios,
-            {} if explored is None else {id: explained_failure(one) for id, one in explored.broken.items()},
+            {} if explored is None else {id: explained(one) for id, one in explored.broken.items()},
             {} if explored is not None else self.seen,
             time.monotonic() - search.began,
         )
