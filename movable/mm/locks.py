@@ -96,6 +96,8 @@ class Lock:
         self._owner = None
         task.held.remove(self)
         task.atomic -= self.spins
+        if self.vm.meanwhile is not None and not task.held:
+            self.vm.meanwhile()
 
     def __enter__(self) -> None:
         task = self.vm._task
@@ -264,6 +266,8 @@ class RWLock:
     def _left(self, task: Task) -> None:
         task.held.remove(self)
         task.atomic -= self.spins
+        if self.vm.meanwhile is not None and not task.held:
+            self.vm.meanwhile()
 
     def read(self) -> _Side:
         """The shared side for a ``with`` statement."""

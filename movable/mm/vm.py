@@ -145,6 +145,7 @@ class VM:
         self.userspace: Userspace | None = None
         self.binder: Callable[[Any, Era], MovableOperations] = bind_raw
         self.nobody_else: Callable[[], bool] | None = None
+        self.meanwhile: Callable[[], None] | None = None  # what others do when the running task has left its last lock
         self._task = Task("main")
         self._next_address = FIRST_ADDRESS
         self._memory: memoryview | None = None

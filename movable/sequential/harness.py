@@ -40,6 +40,7 @@ from movable.registry import bind
 from movable.rules.stream.monitor import Monitor
 from movable.sequential.answers import plain
 from movable.sequential.bookkeeping import Audit
+from movable.sequential.busy_waits import BusyWaits
 from movable.sequential.counters import changed, machine_counters
 from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, watchdog
 from movable.sequential.observers import CallbackObserver
@@ -61,7 +62,6 @@ MOVES_ASKED = 3
 READ_AT_ONCE = 12
 """Handles that are read after an operation, in turn; after a step that may have moved pages it is all of them."""
 PROGRESS_PAGES = 4
-EVENT_LIMIT = 100_000
 ENDS = {
     "at the end: what is isolated is put back, queued work runs": "_settle",
     "at the end: each idle page is asked to move, twice": "_progress",
@@ -111,7 +111,8 @@ class Machine(Performer):
         self.unmoved: set[tuple[int, bool]] = set()  # idle pages: in which round, and whether isolate_page refused them
         self.names = HandleNames()
         self.note: dict[str, Any] = {"text": ""}
-        self._last_event = EVENT_LIMIT
+        self.busy_waits = BusyWaits(self.vm, self.held, self._end_isolations)
+        self._until = self.busy_waits.begin(0)
         self._feed = self.monitor.feed
         self._notices = dict.fromkeys(CALLBACKS, self._count) | {
             "migratepage_ret": self._answer,
@@ -132,8 +133,8 @@ class Machine(Performer):
         self.variant = 0
 
     def _observe(self, event: Event) -> None:
-        if event[0] >= self._last_event:
-            raise Hang(f"{EVENT_LIMIT} events and no end")
+        if event[0] >= self._until:
+            self._until = self.busy_waits.late(event[0])
         self._feed(event)
         notice = self._notices.get(event[2])
         if notice is not None:
@@ -218,6 +219,7 @@ class Machine(Performer):
 
     def _guard(self, where: str, work: Callable[[], object]) -> None:
         """Do one thing; whatever goes wrong becomes a broken rule, never a crash."""
+        self._until = self.busy_waits.begin(self.seam.seq)
         try:
             work()
             if where != "setup" and ENDS.get(where) != "_teardown":
@@ -248,7 +250,7 @@ class Machine(Performer):
     def _broken(self, rule: str, what: str) -> None:
         self.stopped = True
         self.seam.muted = 0
-        self._last_event = self.seam.seq + EVENT_LIMIT
+        self._until = self.busy_waits.anew(self.seam.seq)
         self.say(rule, False, what)
 
     def say(self, rule: str, ok: bool, what: str) -> None:

@@ -203,6 +203,23 @@ def test_a_driver_may_go_while_its_pages_are_isolated() -> None:
     assert any(event.kind == "released_isolated" for event in whole.events)
 
 
+class LooksAgainAndAgain(Ring):
+    """Waits for its pages, and never sleeps."""
+
+    def remove(self) -> None:
+        home = -1
+        while home != sum(page is not None for page in self.slots):
+            with self.lock:
+                home = len(list(self.idle))
+        super().remove()
+
+
+def test_who_waits_busily_is_not_alone() -> None:
+    whole = run(RingWorkload, LooksAgainAndAgain, STORE, ("leave", 1))
+    assert not whole.monitor.broken
+    assert any(event.kind == "putback_page" for event in whole.events)
+
+
 # --- put-back, looked at page by page ---
 
 
