@@ -9,7 +9,9 @@ import pytest
 
 from movable.contract import supervised
 from movable.contract.budget import budget_of
+from movable.supervise.board import PREPARE, Place
 from movable.supervise.process import age
+from movable.supervise.supervisor import TIME, Ending
 
 
 def test_what_the_command_took_to_start_is_time_of_its_first_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +43,10 @@ def test_on_a_busy_machine_a_check_ends_sooner_so_that_its_command_ends_in_time(
 def test_the_age_of_a_process_grows() -> None:
     first = age()
     assert 0 < first <= age() < time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def test_a_driver_that_had_no_processor_is_not_blamed() -> None:
+    """The time of the check was over while its import waited for one."""
+    place = Place(0, 0, PREPARE, "driver 'd.py' cannot be imported", "", "")
+    said = [str(supervised._nothing(Ending(TIME, place, lasted=lasted))) for lasted in (0.1, 1.0)]
+    assert "before the driver was looked at" in said[0] and said[1].startswith("driver 'd.py' cannot be imported: it did not end")
