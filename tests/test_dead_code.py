@@ -29,6 +29,7 @@ WORDS_OF_A_KERNEL = [
 """Members of a row of numbers or of a record, which would not be whole without them."""
 
 
+@pytest.mark.unmeasured
 def test_nothing_is_kept_that_nobody_uses() -> None:
     vulture = pytest.importorskip("vulture")
     kinds = [kind for table in vars(events).values() if isinstance(table, dict) for kind in table if isinstance(kind, str)]

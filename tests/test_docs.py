@@ -138,6 +138,7 @@ def run_block(block: Block, namespace: dict[str, Any], folder: Path) -> None:
         assert not expected or re.fullmatch(as_pattern(expected), output), f"line {block.line}: {command!r} printed:\n{output}"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if page.stem == "c-drivers" and available():

@@ -59,6 +59,7 @@ def explored(driver: type, name: str, executions: int = 400, **more: Any) -> Int
 # --- right ones ---
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("driver", [Ring, SlabCache, AioRing, "balloon", "zsmalloc"])
 def test_no_false_alarm(driver: Any) -> None:
     factory = find(driver) if isinstance(driver, str) else driver

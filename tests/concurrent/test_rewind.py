@@ -63,6 +63,7 @@ def test_bundled_drivers_are_put_back(name: str) -> None:
         assert compared(Trial(chosen, made), 6)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("id", sorted(RACES))
 def test_racy_drivers_are_put_back(id: str) -> None:
     """Where failures end executions anywhere."""

@@ -339,6 +339,7 @@ PEEKS: dict[type[Peek], int] = {
 """Driver -> how many ends there are."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", PEEKS, ids=lambda kind: kind.__name__)
 def test_reduction_sees_what_brute_force_sees(kind: type[Any]) -> None:
     reduced, all_of_them = reach(program(kind), Dpor()), reach(program(kind), Dfs(), 20_000)

@@ -43,6 +43,7 @@ def test_the_exemplary_drivers_are_certified(driver: type) -> None:
         assert report.verdicts[rule].exercised > 0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("driver", "rule", "message"),
     [

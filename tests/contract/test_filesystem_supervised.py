@@ -69,6 +69,7 @@ def checked(fs: type, executions: int = 0) -> Report:
     return check(fs, examples=3, executions=executions)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("fs", "rule", "words"),
     [

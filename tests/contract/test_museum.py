@@ -51,6 +51,7 @@ def test_the_kit_catches_a_file_system_by_its_rule(id: str) -> None:
     assert twin.callbacks["migratepage"] > 5
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("id", [id for id in EXHIBITS if id not in FILESYSTEMS])
 def test_the_kit_catches_the_bug_by_its_rule(id: str) -> None:
     one = EXHIBITS[id]
@@ -137,6 +138,7 @@ def test_the_command_lists_the_exhibits(capsys: pytest.CaptureFixture[str]) -> N
     assert lines[-1].startswith(f"{len(EVERY)} exhibits")
 
 
+@pytest.mark.unmeasured
 def test_the_command_tells_shows_and_replays(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("movable.contract.budget.PROGRAMS", 60)
     monkeypatch.setattr("movable.contract.budget.EXECUTIONS", 200)

@@ -75,6 +75,7 @@ def checked(driver: type) -> Report:
     return check(driver, examples=2, interleavings=0.0)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("driver", "rules", "words"), ENDS, ids=lambda value: getattr(value, "__name__", None))
 def test_whatever_a_driver_does_to_its_process_costs_a_verdict(driver: type, rules: str, words: str) -> None:
     report = checked(driver)
@@ -132,6 +133,7 @@ def test_whatever_a_driver_raises_costs_a_verdict(driver: type, rule: str, words
     assert rule in report.broken and words in report.verdicts[rule].what and not report.refused
 
 
+@pytest.mark.unmeasured
 def test_the_search_goes_on_where_it_was_and_comes_to_the_same(tmp_path: Path) -> None:
     """One program of forty ends its process: the others count as if it were not there."""
 
@@ -171,6 +173,7 @@ class ExitsBetween(Ring):
         return super().write(slot, data)
 
 
+@pytest.mark.unmeasured
 def test_an_interleaving_that_ends_the_process_has_a_token_and_the_others_are_explored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("movable.contract.supervised.PATIENCE", 60.0)  # nothing hangs here, however busy the machine
     report = check(ExitsBetween, examples=1, executions=150, waive={"D53": "it ends before that"})

@@ -41,6 +41,7 @@ def _count(tally: dict[str, int], name: str, found: Reached) -> None:
     tally[name + " traces"] = tally.get(name + " traces", 0) + len(found.traces)
 
 
+@pytest.mark.unmeasured
 def test_reduction_equals_brute_force_on_random_programs() -> None:
     tally: dict[str, int] = {}
     done = seed = 0

@@ -44,6 +44,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
+@pytest.mark.unmeasured
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, full: tuple[Path, str]) -> None:
     """In a directory that is its own input, where the first run leaves its files, and whatever order sets have."""
     outputs = []

@@ -39,6 +39,7 @@ def caught(id: str) -> Interleavings:
     return explore(RACES[id], EXECUTIONS)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("id", RACES)
 def test_the_search_finds_the_race_by_its_rule(id: str) -> None:
     one, found = RACES[id], caught(id)
@@ -49,6 +50,7 @@ def test_the_search_finds_the_race_by_its_rule(id: str) -> None:
         assert told.token and told.lines
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("id", RACES)
 def test_the_twin_holds_as_long_as_the_race_took(id: str) -> None:
     one = RACES[id]

@@ -25,6 +25,7 @@ def programs() -> list[Program]:
     return [program for _, program in zip(range(40), read_programs(str(FILES["6.1"])), strict=False)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("era", FILES)
 def test_every_recorded_program_is_equal(era: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["numa", "replay", str(FILES[era]), "--era", era]) == 0

@@ -31,6 +31,7 @@ RIGHT += [just.CountingWorkload, just.DeviceWorkload, away.OtherListWorkload, aw
 RIGHT += [away.RefusedWorkload, away.TwoKindsWorkload]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("workload", RIGHT)
 def test_correct_drivers_are_not_blamed(workload: type[Workload]) -> None:
     search = searched(workload)

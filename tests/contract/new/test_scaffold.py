@@ -83,6 +83,7 @@ def test_what_it_says_works_without_a_network(
     assert result.returncode == 0 and "2 passed" in result.stdout, result.stdout + result.stderr
 
 
+@pytest.mark.unmeasured
 @pytest.mark.slow
 def test_in_a_fresh_environment(tmp_path: Path) -> None:
     scaffold("my-driver", tmp_path)

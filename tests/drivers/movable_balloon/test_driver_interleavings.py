@@ -116,6 +116,7 @@ SCENES: dict[str, dict[str, Body]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", SCENES)
 def test_every_schedule_ends_well(name: str) -> None:
     report = search(SCENES[name])
@@ -123,6 +124,7 @@ def test_every_schedule_ends_well(name: str) -> None:
     assert report.executions > 20
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["leak beside migration", "removal beside migration"])
 def test_a_host_that_takes_its_time_changes_nothing(name: str) -> None:
     report = search(SCENES[name], delayed_host=True)

@@ -61,6 +61,7 @@ def test_the_snapshot_sees_an_isolation() -> None:
     assert workload.snapshot() != before
 
 
+@pytest.mark.unmeasured
 def test_the_bundled_driver_breaks_no_rule() -> None:
     report = check("zsmalloc", examples=60)
     assert [id for id, verdict in report.verdicts.items() if verdict.verdict == "broken"] == []
@@ -88,6 +89,7 @@ WRONG: dict[str, tuple[Any, str, Any]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("rule", WRONG)
 def test_wrong_drivers_are_found_out(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name, wrong = WRONG[rule]

@@ -130,6 +130,7 @@ def test_a_closure_sees_the_list_of_the_driver() -> None:
     assert tape.during(lambda: looker.look(1)) == [("r", "d.slots[1]")]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("value", [value for value in PLAIN if type(value) in WRAPPED], ids=lambda value: type(value).__name__)
 def test_classes_hold_as_many_references_as_they_have_objects(value: Any) -> None:
     made = WRAPPED[type(value)]

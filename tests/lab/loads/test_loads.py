@@ -27,6 +27,7 @@ from movable.lab.loads.sweep import Job, Outcome, outcome, run_job, sweep
 SMALL = 16 << 20
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_each_workload_asks_for_something_and_loses_nothing(name: str) -> None:
     job = Job(name, 1, SMALL, steps=5)

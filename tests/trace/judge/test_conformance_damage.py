@@ -53,6 +53,7 @@ def test_newer_bases_are_right(name: str, tmp_path: Path) -> None:
     assert not result.broken and not result.holes
 
 
+@pytest.mark.unmeasured
 def test_damage_breaks_no_rule(tmp_path: Path) -> None:
     found, false = fates(1, 90, tmp_path)
     assert not false

@@ -33,6 +33,7 @@ def test_bases_are_right(name: str, first: int, count: int, tmp_path: Path) -> N
     assert not result.broken and not result.holes
 
 
+@pytest.mark.unmeasured
 def test_mutants(tmp_path: Path) -> None:
     found = fates(1, 1, tmp_path)
     total = sum((counter for counter in found.values()), Counter())

@@ -63,6 +63,7 @@ def judged(lines: list[str], folder: Path) -> Result:
     return check_trace(str(path))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_driver_is_never_blamed_for_a_missing_event(name: str, tmp_path: Path) -> None:
     lines = lines_of(name)
@@ -71,6 +72,7 @@ def test_a_right_driver_is_never_blamed_for_a_missing_event(name: str, tmp_path:
         assert not judged(left, tmp_path).broken, what
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", SMALL)
 def test_a_right_driver_is_never_blamed_for_a_missing_field(name: str, tmp_path: Path) -> None:
     for what, changed in without_fields(lines_of(name)):

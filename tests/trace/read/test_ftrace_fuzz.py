@@ -125,6 +125,7 @@ def edited(lines: list[str], rng: random.Random) -> list[str]:
     return lines
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(12))
 def test_random_line_edits_of_a_recording(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)

@@ -146,6 +146,7 @@ def test_gzip_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.Monke
     assert "times its size; no trace does" in refused(bomb(tmp_path / "b.gz", EVENT * 10_000, 40))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("chunk", [b"\n" * 5000, b"# nothing\n" * 500, b"junk junk\n" * 500])
 @pytest.mark.parametrize("begin", [b"", life().text().encode()])
 def test_lines_without_end_that_hold_nothing(tmp_path: Path, chunk: bytes, begin: bytes) -> None:

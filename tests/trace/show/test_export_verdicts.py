@@ -61,6 +61,7 @@ def written(lines: list[str], folder: Path) -> Path:
     return path
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", ["soft", "bad/mode_14", "bad/mode_02", "bad/mode_05", "bad/mode_10", "bad/mode_00"])
 def test_an_export_gives_the_same_verdicts(name: str, tmp_path: Path) -> None:
     path = written(lines_of(name), tmp_path)
@@ -70,6 +71,7 @@ def test_an_export_gives_the_same_verdicts(name: str, tmp_path: Path) -> None:
     check_no_stronger(path)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("where", ["first", "middle", "last"])
 def test_lost_events_stay_lost(where: str, tmp_path: Path) -> None:
     lines = lines_of("bad/mode_14")
@@ -94,6 +96,7 @@ def test_other_holes_stay_holes(tmp_path: Path) -> None:
         check_no_stronger(written(changed, tmp_path))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "gone",
     [
