@@ -51,6 +51,8 @@ _ASKS = re.compile(
     r"\becho\s+(\d{1,12})\s*(?:>|\|\s*(?:sudo\s+)?tee)\s*(?:/proc/sys/vm/|/sys/kernel/mm/|/sys/devices/system/)(\S*nr_hugepages)\s*$|"
     r"\bvm\.nr_hugepages=(\d{1,12})\b"
 )
+_TEED = re.compile(r"\becho\s+(\S+)\s*\|\s*(?:sudo\s+)?tee\b")
+"""A command that prints what it writes."""
 _BRACES = re.compile(r"([^{}]*)\{([^{}]*,[^{}]*)\}([^{}]*)$")
 _ENDLESS = re.compile(r"\d{40}")  # longer than any number that a kernel prints
 LONGEST_LINE = 20_000  # characters; a longer one is listed as not understood and not looked at
@@ -143,6 +145,10 @@ class _Context:
             asks = f"asked {asked[2] or 'nr_hugepages'} {asked[1] or asked[3]}"
             return Line(self.source, number, asks, raw, self.hint)
         self.place = 0 if self.files else self.place + 1
+        if self.place == 0 and "tee" in self.hint:
+            teed = _TEED.search(self.hint)
+            if teed is not None and text.strip() == teed[1]:
+                return None
         hint, place, machine_here = self.files.pop(0) if self.files else self.hint, self.place, self.machine
         named = _GREP.match(text.lstrip())
         if named is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, TypeBlocks, grouped
@@ -132,6 +132,13 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
     if _misses_zones(material, one, rows):
         yield "Why, cannot be said: lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text."
         return
+    given = {row.node for row in rows if states.get(f"node {row.node} {row.zone}") in ("free", "tight")}
+    others = {row.node for row in rows} - given
+    if "__GFP_THISNODE" in one.gfp and given and others:
+        node, where = _listed(others), _listed(given)
+        yield f"It wanted memory of one node (__GFP_THISNODE), which is not said: of {node}, as node {where} has blocks."
+        states = {name: found for name, found in states.items() if int(name.split()[1]) in others}
+        rows = [row for row in rows if row.node in others]
     tight = [name for name, found in states.items() if found == "tight"]
     free = [name for name, found in states.items() if found == "free"]
     broken = [name for name, found in states.items() if found == "broken up"]
@@ -150,6 +157,10 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
         yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
     else:
         yield "The reason is the type of the free blocks: those that are large enough are not for a request like this."
+
+
+def _listed(nodes: Iterable[int]) -> str:
+    return " or ".join(map(str, sorted(nodes)))
 
 
 def _misses_zones(material: Material, one: Request, rows: list[FreeBlocks]) -> bool:

@@ -125,4 +125,6 @@ def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer)
             f"{row.free} are free."
         )
         at_once = order < len(row.counts) and zones.at(row, order).usable_blocks
+        if not zones.at(row, order).blocks_if_compacted and order < len(row.counts):
+            return
         answer.advice.insert(0, KEPT if at_once else "free memory before compaction: it has nowhere to move pages to")

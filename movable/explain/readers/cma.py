@@ -19,13 +19,17 @@ _PART = re.compile(r"\s*((?:\+?\s*\d{1,12}@\d{1,12})*)\s*\+?\s*(?:=>\s*(\d{1,12}
 """Of a list whose parts became lines of their own, as each was printed by itself."""
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)(?:@(\d+))?")
-_BUSY = Guarded(r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy")
+_BUSY = Guarded(
+    r"\balloc_contig_\w+: \[(?:0x)?([0-9a-f]+),\s?(?:0x)?([0-9a-f]+)\) PFNs busy|"
+    r"\balloc_contig_range test_pages_isolated\(([0-9a-f]+), ([0-9a-f]+)\) failed"
+)
 _MARKS = (
-    "cma", "@", "alloc_contig", "available pages", "CMA", "bos ", "kb BOs", "failed to allocate buffer", "*ERROR*", "reusable",
-    "total pages",
+    "cma", "@", "dma_",  "alloc_contig", "available pages", "CMA", "bos ", "kb BOs", "failed to allocate buffer", "*ERROR*",
+    "reusable", "total pages",
 )  # fmt: skip
 _SIZE = Guarded(
     r"(?:\bcreated CMA memory pool at 0x[0-9a-f]+, size |\bcma: Reserved )(\d{1,7}) MiB|\b(\d{1,12})K cma-reserved|"
+    r"\bCMA: reserved (\d{1,7}) MiB at |"
     r"\bOF: reserved mem: 0x[0-9a-f]+\.\.0x[0-9a-f]+ \((\d{1,12}) KiB\) map reusable "
 )
 _NODE = Guarded(
@@ -35,7 +39,10 @@ _HELD = Guarded(r"\b(num|size) bos (\w+):\s*(\d{1,12})(?:kb)?\b")
 _KINDS = Guarded(r": \[\s*(\S[^\]]{0,40})\]:\s+(\d{1,12})kb BOs \((\d{1,9})\)")  # of vc4
 _DRM = Guarded(r"\*ERROR\* Failed to allocate from (?:CMA|GEM DMA helper)|\bFailed to allocate a? ?CMA buffer")
 _OTHER = Guarded(
-    r"\bcma: number of available pages:|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)"
+    r"\bcma: number of available pages:|\bcma_alloc\(cma |\bcma_alloc\(\): (?:returned|memory range)|"
+    r"\bdma_alloc_from_contiguous\((?:cma |\w+, count)|"
+    r"\bdma_alloc_from_contiguous\(\): (?:memory range|returned (?!\s*\(null\)|0+\b))|"
+    r"\bdma_release_from_contiguous\("
 )
 
 
@@ -67,7 +74,7 @@ def read(line: Line, material: Material) -> bool:
         entry.free, entry.total = int(cut[1][:12]), int(cut[2][:12])
         return True
     if busy is not None:
-        material.cma.append(CmaFailure(line, busy=(int(busy[1], 16), int(busy[2], 16))))
+        material.cma.append(CmaFailure(line, busy=(int(busy[1] or busy[3], 16), int(busy[2] or busy[4], 16))))
         return True
     return _around(line.text, material)
 
@@ -76,7 +83,8 @@ def _around(text: str, material: Material) -> bool:
     """What the kernel said of its areas when it started, and what a display driver keeps of one."""
     size, held = _SIZE.search(text), _HELD.search(text)
     if size is not None:
-        kb = int(size[1]) << 10 if size[1] else int(size[2] or size[3])
+        mib, kib = size[1] or size[3], size[2] or size[4]
+        kb = int(mib) << 10 if mib else int(kib)
         if kb and kb not in material.cma_kb:
             material.cma_kb.append(kb)
     elif held is not None:

@@ -48,7 +48,7 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "addresses ran out for {what} bytes, not memory: fragmentation has no part in it", "boot with a larger vmalloc="),
         (r"\bvmalloc: allocation failure|\bvmalloc error: size (?P<what>\d+)", "vmalloc",
          "single pages ran out for vmalloc, or its addresses: fragmentation has no part in it", "cat /proc/meminfo"),
-        (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\bion\b.*\balloc failed size \d+|"
+        (r"\bdma_alloc_\w+ of size (?P<what>\d+) failed|\bDMA alloc failed|\bion\b.*\balloc failed size \d+|"
          r"\*ERROR\* [Ff]ailed to allocate (?:buffer with size )?\d+", "DMA memory",
          "a driver got no contiguous memory for DMA", "grep Cma /proc/meminfo where CMA serves it, else cat /proc/buddyinfo"),
         (r"^\s*(?:\S{1,20}: ){1,3}(?:cannot (?:open|create|access) )?'?(?P<what>/(?:proc|sys)/\S+?)'?:? Permission denied",
@@ -64,6 +64,8 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
         (r"\bcma: [Ff]ailed to reserve (?P<what>\d+ MiB)", "CMA at boot",
          "no room was found for an area of {what}: other reservations lie there, or a limit is too low",
          "a smaller area, or another place (cma=SIZE@START)"),
+        (r"\bdma_alloc_from_contiguous\(\): returned\s+(?:\(null\)|0+\b)", "Contiguous allocation",
+         "it failed: no place in the area was free, or could be emptied", "dmesg, with CONFIG_CMA_DEBUG: which ranges were busy"),
         (r"\bdma_contiguous: .*\bfailed\b", "DMA memory",
          "a driver got no contiguous memory from its area", "dmesg | grep cma: which request failed, and how it ended"),
         (r"\bvirtio_mem \S+: (?P<what>offlining \S.*failed\S*(?: \S+)*)", "Memory that a host wants back (virtio-mem)",
@@ -110,7 +112,7 @@ MARKS = (
     "alloc", "puff", "balloon", "ffline", "chmem", "blocked", "lockup", "stalls", "guest RAM", "guest memory",
     "no killable", "deadlocked", "large pages", "HugeTLB",
     "Purging GPU", "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT",
-    "HUGETLB", "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous",
+    "HUGETLB", "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous", "from_contiguous",
     "pseries-hotplug-mem", "swiotlb", "SW-IOMMU", "descriptor ring",
 )  # fmt: skip
 
