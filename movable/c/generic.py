@@ -38,6 +38,7 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
         "settings": settings,
         "busy": tuple(_free(name) for name, table in settings.operations.items() if table.get("busy")),
     }
+    plain: list[Function] = []
     if settings.operations:
         for name, table in settings.operations.items():
             members[_free(name)] = _operation(driver, name, table, texts)
@@ -53,6 +54,7 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
     if any(SHRINKER.search(source.code_of(one)) for one in texts):
         members.setdefault("drop_slab", _named("drop_slab", {}, _drop_slab))
         members["busy"] += ("drop_slab",)
+        members["scenarios"] = (*members.get("scenarios", ()), _two_ask(settings, plain))
     _check_names(driver, settings, texts)
     return type(f"{driver.__name__}_workload", (Generic,), members)
 
@@ -175,6 +177,25 @@ def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
             name = f"{a} || {b}{words if before else ''}"
             found.append(Scenario(name, ((calls[a],), (calls[b],)), tuple(calls[one] for one in before)))
     return tuple(found)
+
+
+def _two_ask(settings: Settings, plain: list[Function]) -> Scenario:
+    """Two who are short of memory ask the shrinkers, which have something to give: a kernel lets them. What makes things is the
+    first operation that says so, or the first function."""
+    makers = [(_free(name), table) for name, table in settings.operations.items() if table.get("makes")]
+    before = [op(name, **_given(table, number)) for name, table in makers[:1] for number in range(2)]
+    before += [op(_free(one.name), **{name: number for name, _ in one.arguments}) for one in plain[:1] for number in (2, 3)]
+    return Scenario("drop_slab || drop_slab", ((op("drop_slab"),), (op("drop_slab"),)), tuple(before))
+
+
+def _given(table: dict[str, Any], number: int) -> dict[str, int]:
+    """Arguments of an operation, the name that it makes another one for each number."""
+    found = {}
+    for argument, value in table.get("arguments", {}).items():
+        match = RANGE.fullmatch(value) if isinstance(value, str) else None
+        every = range(int(match[1], 0), int(match[2], 0) + 1) if match else value if isinstance(value, list) else [value]
+        found[argument] = every[min(number, len(every) - 1)] if argument == table["makes"] else every[0]
+    return found
 
 
 def _setters(driver: type[Driver]) -> list[str]:

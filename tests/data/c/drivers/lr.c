@@ -20,7 +20,7 @@ struct lr_ent {
 static struct rb_root lr_root = RB_ROOT;
 static DECLARE_RWSEM(lr_sem);		/* the tree, and entries' pages */
 static struct list_lru lr_lru;
-static int lr_nr;
+static int lr_nr, lr_asked;
 static atomic_long_t lr_hits, lr_misses;
 static const struct movable_operations lr_mops;
 
@@ -216,6 +216,9 @@ static unsigned long lr_scan(struct shrinker *s, struct shrink_control *sc)
 	struct lr_ent *e, *n;
 	unsigned long freed;
 
+#ifdef TELLS
+	lr_asked++;
+#endif
 	if (!down_write_trylock(&lr_sem))
 		return SHRINK_STOP;
 	freed = list_lru_shrink_walk(&lr_lru, sc, lr_walk, &dispose);
