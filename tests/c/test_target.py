@@ -33,6 +33,13 @@ SOURCES = {
     "__attribute__((constructor)) static void f(void) { }\n": r"driver\.c:4: constructor: a module begins with its init function",
     "int f(void) { return kfifo_len(&f); }\n": r"driver\.c:4: kfifo_len is a name of <linux/kfifo\.h>; include that",
     "int f(void) { return request_irq(1); }\n": r"driver\.c:4: request_irq: there are no interrupts",
+    "void *f(void *d) { return devm_kzalloc(d, 8, GFP_KERNEL); }\n": r"driver\.c:4: devm_kzalloc: devices are not modelled",
+    "int f(void) { guard(rcu)(); return 0; }\n": r"driver\.c:4: guard\(rcu\): RCU is not modelled",
+    "int f(void) { guard(other)(); return 0; }\n": r"driver\.c:4: the headers of movable lack guard\(other\) \(line 4\)",
+    "void __tsan_read4(void *p) { }\n": r"driver\.c:4: __tsan_read4 is a name of the runtime's own",
+    "char big[1 << 28];\n": r"driver\.c:4: big has 268435456 bytes, and a variable may have 16777216",
+    'static void *a(void) { return a; }\nint f(void) __attribute__((ifunc("a")));\n': r"driver\.c:5: f runs as the file is loaded",
+    'void f(void) { }\n__attribute__((section(".init_array"))) void *p = f;\n': r"driver\.c: something runs as the file is loaded",
 }
 
 

@@ -25,6 +25,8 @@ ALLOWED = {"memcpy", "memset", "memmove", "memcmp"}
 """What the compiler may call behind everybody's back: its accesses are told before."""
 VERSIONS = {"4.19": 0x041300, "6.1": 0x060100, "6.17": 0x061100, "7.3": 0x070300}
 LEVELS = ("0", "1", "2", "s")
+MAX_VARIABLE = 16 << 20
+"""Bytes of one variable: all of them are copied for each machine."""
 Q = "['\u2018\u2019`\"]"
 
 
@@ -117,8 +119,10 @@ def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
             done = toolchain.run([toolchain.compiler(), *flags, *map(str, objects), "-o", str(library)])
             if done.returncode:
                 raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
+            _check_loading(recipe, library)
             known, lost = _symbols(library)
             _check_names(recipe, lost)
+            _check_own(recipe, known)
             (place / "symbols.json").write_text(json.dumps(known))
 
         place = toolchain.cached(f"driver-{key}-{_learned(recipe, flags, headers)}", make)
@@ -276,7 +280,7 @@ def _missing(what: str) -> str:
     ):  # fmt: skip
         found = re.search(pattern, what)
         if found:
-            return found[1]
+            return re.sub(r"^class_(\w+?)_(t|constructor|destructor)$", r"guard(\1)", found[1])
     return ""
 
 
@@ -317,6 +321,24 @@ def _check_names(recipe: Recipe, lost: list[str]) -> None:
         f"{place}: {lost[0]}{more} is declared and defined nowhere: the C library cannot be called from a driver; "
         "define it in a file of your own and name that as a second source"
     )
+
+
+def _check_loading(recipe: Recipe, library: Path) -> None:
+    """Raise UsageError for code that would run in whoever loads the file; the instrumentation has one such function a source."""
+    asked = next((one.name for one in elf.symbols(library) if one.asked), "")
+    if asked or elf.called_by_loader(library) > len(recipe.sources):
+        place = _where_used(recipe, asked) if asked else recipe.sources[0]
+        raise UsageError(f"{place}: {asked or 'something'} runs as the file is loaded; {source.BEGINS}")
+
+
+def _check_own(recipe: Recipe, known: list[tuple[str, int, int]]) -> None:
+    """Raise UsageError for names that are the runtime's, and for variables that are too large to be kept for each machine."""
+    ours = set(runtime_names())
+    for name, _, size in known:
+        if name in ours or name.startswith("__tsan_"):
+            raise UsageError(f"{_where_used(recipe, name)}: {name} is a name of the runtime's own; call it otherwise")
+        if size > MAX_VARIABLE:
+            raise UsageError(f"{_where_used(recipe, name)}: {name} has {size} bytes, and a variable may have {MAX_VARIABLE}")
 
 
 def _where_used(recipe: Recipe, name: str) -> str:

@@ -76,6 +76,7 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 EMPTY_ASM = re.compile(r"\b(asm|__asm__|__asm)\s*(volatile|__volatile__)?\s*\(\s*\"\"\s*[:)]")
 """A barrier of the compiler's, which does nothing."""
 ASM_WORDS = {"asm", "__asm__", "__asm"}
+GUARD = re.compile(r"\b(?:scoped_)?guard\s*\(\s*(s?rcu\w*)")
 STRUCTOR = re.compile(r"__attribute(?:__)?\s*\(\(.*?\b((?:__)?(?:con|de)structor(?:__)?)\b")
 """What would run in whoever loads the file."""
 
@@ -125,6 +126,8 @@ def refused(code: str) -> Iterator[tuple[int, str, str]]:
             continue
         if structor := STRUCTOR.search(line):
             yield number, structor[1], BEGINS
+        if guarded := GUARD.search(line):
+            yield number, f"guard({guarded[1]})", RCU
         for word in WORD.findall(line):
             why = why_refused(word)
             if why and not _own(code, word):
