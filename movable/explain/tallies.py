@@ -96,6 +96,9 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
         yield f"{stall} requests stalled in direct compaction{outcome}."
     elif success is not None and fail is not None:
         yield f"Direct compaction: {success} succeeded, {fail} failed."
+    if "compact_pages_moved" in values:
+        lost = values.get("compact_pagemigrate_failed", 0)
+        yield f"{values['compact_pages_moved']} pages were moved by compaction, {lost} did not move."
     moved, scanned = values.get("pgmigrate_success", 0), values.get("compact_migrate_scanned", 0)
     failed = values.get("pgmigrate_fail")
     if "pgmigrate_success" in values:

@@ -23,7 +23,7 @@ LEFT_OVER = {
     "ansible_forms": [8], "yaml": [1, 3],
     "balloon_files": [1], "gpu_pinned": [3], "cma_boot_failed": [9],
     "chat_irc": [1, 2, 6, 14, 15], "chat_telegram": [1, 5], "german_free": [11], "netconsole": [1],
-    "cma_parted": [2], "cri": [1],
+    "cma_parted": [2], "cri": [1], "ftrace_dump": [1],
     "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
@@ -221,6 +221,9 @@ SAYS = {
     "this_node": ["as node 0 has blocks", "node 1 Normal, in blocks that are too small; too little is free there for compaction"],
     "cma_3-x": ["no place in the area was free", "set aside: 16384 kB"], "cma_isolated": ["[0x3ef00, 0x3f000) and 1 more range"],
     "compact_teed": ["Since the first table: 9 to 3309 blocks of order 9"],
+    "ftrace_dump": ["512 frames scanned, 16 taken", "0.000200 s, ended 1 no_suitable_page", "kcompactd 0.000200 s"],
+    "vmstat_3-x": ["50000 pages were moved by compaction, 12000 did not"],
+    "vmalloc": ["made of single pages: fragmentation has no part"],
     "buddy_dates": ["Since the first table: 4 to 0 blocks of order 9"],
     "cut_zones": ["lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text"],
     "command_line": ["512 huge pages were asked for at boot.\n311 are there", "(always)"],

@@ -65,6 +65,8 @@ def _answer(material: Material, one: Request, times: int) -> Answer:
         answer.facts.append("Neither fragmentation nor compaction has a part in it.")
         answer.advice.append("raise the limit (memory.max), or look at what the tasks of the group use")
         return answer
+    if one.order == 0 and "vmalloc" in one.what:
+        answer.facts.append("It is made of single pages: fragmentation has no part in it; memory ran out, or the addresses for it.")
     if one.order == 0 and one.oom:
         answer.facts.append("Order 0 needs no contiguous memory: fragmentation is not the reason.")
         answer.advice.append("look at what uses memory (unreclaimable slab, shmem, tasks)")

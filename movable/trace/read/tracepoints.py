@@ -14,6 +14,13 @@ _LINE = re.compile(
     r"(?P<time>\d{1,12}\.\d{1,9}):\s+(?:\w+:)?(?P<event>[a-z]\w+):\s*(?P<rest>.*)$"
 )
 _LOGGED = re.compile(r"^\s*\[\s*(?P<time>\d{1,12}\.\d{1,9})\]\s+(?:\w+:)?(?P<event>[a-z]\w+):\s+(?P<rest>\S.*)$")
+_DUMPED = re.compile(
+    r"^\s*(?:<\d>)?(?:\[[^\]]{1,24}\]\s*){0,2}(?P<task>\S.{0,15}?)-(?P<pid>\d{1,10})\s+(?P<cpu>\d{1,3})[^\s\d]\S{2,5}\s+"
+    r"(?P<us>\d{1,18})us[!+#*@$]?\s*:\s+(?P<event>[a-z]\w+):\s*(?P<rest>.*)$"
+)
+"""As a kernel that stops writes its buffer into its log (ftrace_dump_on_oops)."""
+CUT = {"kcompact": "kcompactd", "khugepag": "khugepaged"}
+"""Daemons whose names such a line cuts off after eight characters."""
 _FIELD = re.compile(r"\b([A-Za-z_]\w*)=\s?(\([^)]*\)|[^\s,]+)")
 KINDS = re.compile(
     r"mm_compaction_\w+|mm_migrate_pages(?:_start)?|mm_page_alloc_extfrag|(?:set|remove)_migration_pte|cma_(?:alloc|release)\w*"
@@ -50,9 +57,11 @@ def tracepoints(lines: Iterable[str]) -> Iterator[Tracepoint]:
     for number, text in enumerate(lines, 1):
         if not any(mark in text for mark in MARKS) or len(text) > 4000:
             continue
-        found = _LINE.match(text) or _LOGGED.match(text)
+        found = _LINE.match(text) or _DUMPED.match(text) or _LOGGED.match(text)
         if found is None or not KINDS.fullmatch(found["event"]):
             continue
         named = found.groupdict()
         fields = dict(_FIELD.findall(named["rest"]))
-        yield Tracepoint(number, named.get("task") or "", int(named.get("pid") or 0), float(named["time"]), named["event"], fields)
+        task, time = named.get("task") or "", float(named["time"]) if "time" in named else int(named["us"]) / 1e6
+        task = CUT.get(task, task) if "us" in named else task
+        yield Tracepoint(number, task, int(named.get("pid") or 0), time, named["event"], fields)
