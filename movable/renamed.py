@@ -1,4 +1,4 @@
-"""Modules that have moved, found under their old names for as long as scripts use those; each use warns once.
+"""Modules and names that have moved, found in their old places for as long as scripts use those; each use warns once.
 
 A module that moved to a room of its own, or that took the kernel's file name, is the same module under both names.
 """
@@ -149,6 +149,24 @@ MOVED = {
 }
 """Old name to new, both below ``movable``."""
 
+MOVED_NAMES = {
+    "mm.filemap_cache": {"mm.filemap": "end_page_writeback", "mm.page_writeback": "set_page_writeback"},
+    "mm.locks": {
+        "mm.atomic": "AtomicLong",
+        "mm.bit_spinlock": "Cell bit_spin_is_locked bit_spin_lock bit_spin_trylock bit_spin_unlock clear_bit_unlock",
+        "mm.wait": "WaitQueue",
+        "mm.workqueue": "WORK_LIMIT Work WorkQueue",
+    },
+    "mm.mmzone": {"mm.page_alloc_watermarks": "min_free_pages setup_per_zone_wmarks zone_watermark_ok"},
+    "mm.swap": {
+        "mm.compaction_scan": "too_many_isolated",
+        "mm.filemap": "wait_on_page_writeback",
+        "mm.vmscan_isolate": "count_isolated end_lru_isolation is_lru_page isolate_lru_for_compaction isolate_lru_page "
+        "move_lru_page putback_lru_page release_isolated_lru_page",
+    },
+}
+"""Of modules that are still there, which names have gone where."""
+
 
 class Renamed:
     """Finds a module by its old name, and loads it.
@@ -171,9 +189,27 @@ class Renamed:
         name = f"movable.{MOVED[module.__name__.removeprefix('movable.')]}"
         warnings.warn(f"{module.__name__} is now {name}", DeprecationWarning, stacklevel=2)
         sys.modules[module.__name__] = importlib.import_module(name)
+        _lead_on(name)
 
 
 def install() -> None:
     """Look for old names after everything else."""
     if not any(isinstance(finder, Renamed) for finder in sys.meta_path):
         sys.meta_path.append(Renamed())
+    for name in MOVED_NAMES:
+        _lead_on(f"movable.{name}")
+
+
+def _lead_on(name: str) -> None:
+    """Let a module that is loaded find the names that it once had."""
+    moved = MOVED_NAMES.get(name.removeprefix("movable."), {})
+    homes = {word: f"movable.{home}" for home, words in moved.items() for word in words.split()}
+
+    def find(word: str) -> object:
+        if word not in homes:
+            raise AttributeError(f"module {name!r} has no attribute {word!r}")
+        warnings.warn(f"{name}.{word} is now in {homes[word]}", DeprecationWarning, stacklevel=2)
+        return getattr(importlib.import_module(homes[word]), word)
+
+    if homes and name in sys.modules:
+        vars(sys.modules[name])["__getattr__"] = find
