@@ -97,7 +97,8 @@ class Era:
     ``migrate_counts_untaken``: migrate_pages counts pages that it could not take, and a walk is not given up early;
     ``merge_into_fresh``: an area with anonymous pages of its own merges with a neighbour that has none;
     ``unaccounts_unused``: an anonymous area that nobody wrote to yet and that may no longer be written is charged no more;
-    ``empty_mems_with_tasks``: cpuset.mems may be emptied while tasks are in the group.
+    ``empty_mems_with_tasks``: cpuset.mems may be emptied while tasks are in the group;
+    ``second_use_activates``: a page that is used again becomes active; not where the LRU lists have generations (CONFIG_LRU_GEN).
     """
 
     name: str
@@ -178,3 +179,4 @@ class Era:
     merge_into_fresh: bool
     unaccounts_unused: bool
     empty_mems_with_tasks: bool
+    second_use_activates: bool

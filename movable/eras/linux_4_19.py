@@ -78,6 +78,7 @@ ERA = Era(
     merge_into_fresh=False,
     unaccounts_unused=False,
     empty_mems_with_tasks=False,
+    second_use_activates=True,
     # files of /proc
     free_list_limit=0,
     counts_free_blocks=False,

@@ -63,6 +63,7 @@ ERA = replace(
     merge_into_fresh=True,
     unaccounts_unused=True,
     empty_mems_with_tasks=True,
+    second_use_activates=False,
     # zsmalloc
     zs_locking="zspage",
     zs_chain=8,

@@ -176,11 +176,14 @@ def release_lru_page(page: Page) -> None:
 
 
 def mark_page_accessed(page: Page) -> None:
-    """A use of the page: the first marks it referenced, the second makes it active (folio_mark_accessed)."""
+    """A use of the page: the first marks it referenced, the second makes it active (folio_mark_accessed).
+
+    Where the lists have generations it counts for reclaim only, and PG_active does not show (lru_gen_inc_refs).
+    """
     flags = page._flags
     if not flags & REFERENCED:
         page._flags = flags | REFERENCED
-    elif not flags & (UNEVICTABLE | ACTIVE):
+    elif not flags & (UNEVICTABLE | ACTIVE) and page.vm.era.second_use_activates:
         if flags & LRU:
             del_page_from_lru_list(page)
             page._flags = (flags | ACTIVE) & ~(REFERENCED | LRU)

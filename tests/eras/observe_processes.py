@@ -28,10 +28,11 @@ from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.move_pages import MPOL_MF_MOVE, UserArray, sys_move_pages
 from movable.mm.mprotect import do_mprotect
+from movable.mm.page_flags import ACTIVE
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.process import Process
 from movable.mm.rmap import remove_migration_ptes, try_to_migrate
-from movable.mm.swap import lru_add_drain_all
+from movable.mm.swap import lru_add_drain_all, mark_page_accessed
 from movable.mm.swapfile import swapon
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
@@ -124,6 +125,17 @@ def soft_offlined(era: Era) -> tuple[int, int]:
     return seen
 
 
+def used_twice(era: Era) -> bool:
+    """Whether the page is active then."""
+    task = process(era)
+    task.write(AT, b"x")
+    assert task.mm is not None
+    page = task.user.vm.pages[task.mm.pgtable[AT // PAGE] >> PTE_SHIFT]
+    for _ in range(2):
+        mark_page_accessed(page)
+    return bool(page._flags & ACTIVE)
+
+
 def emptied(era: Era) -> int:
     user = userspace(VM(256 << 12, nodes=2, era=era))
     group = Cpuset(user, "group", user.top_cpuset)
@@ -177,4 +189,5 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "unaccounts_unused": ("6.1", True, charged),
     "evicts_swap_cache": ("6.1", False, soft_offlined),
     "empty_mems_with_tasks": ("6.1", True, emptied),
+    "second_use_activates": ("7.3", True, used_twice),
 }
