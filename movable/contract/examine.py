@@ -20,7 +20,7 @@ from movable.errors import UsageError, by_hand
 from movable.explore.coverage import Explored
 from movable.introspection import raised_at
 from movable.mm.address_space import former_form
-from movable.registry import Factory, find, is_built, own_era, with_options
+from movable.registry import Factory, factory_of, find, is_built, own_era, with_options
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit
@@ -195,7 +195,7 @@ class Asked:
 
     def begin(self, progress: Progress | None = None) -> Check:
         """The check of the driver, which is imported for it."""
-        given = find(self.target) if isinstance(self.target, str) else self.target
+        given = factory_of(self.target)
         if is_filesystem(given):
             raise UsageError(f"{self.target} {A_FILESYSTEM}")
         target, factory = excused(self.target, given, self.waivers)

@@ -145,6 +145,15 @@ def find(target: str) -> Factory:
     return _as_factory(look_up(target), target)
 
 
+def factory_of(target: str | Factory) -> Factory:
+    """The factory that is named, or a class that can be a driver as it is. Raises UsageError, in one line, for what cannot."""
+    if isinstance(target, str):
+        return find(target)
+    if inspect.isclass(target):
+        validate(target, target.__name__)
+    return target
+
+
 def with_options(target: str, options: list[str]) -> str:
     """A target with more options for its loader. Raises UsageError for one that has none."""
     if not options:

@@ -174,6 +174,17 @@ def test_a_workload_is_looked_at_before_it_is_used() -> None:
         certify(Ring, era="9.9")
 
 
+def test_a_class_is_looked_at_before_it_is_used() -> None:
+    """A callback that cannot be called as kernels do is refused, not blamed for the error of the call."""
+
+    class Wrong(Ring):
+        def migratepage(self, newpage, page, mode, more):  # type: ignore[no-untyped-def, override]
+            return 0
+
+    with pytest.raises(UsageError, match=r"Wrong\.migratepage wants an argument 'more'; it gets \(mapping, newpage, page, mode\)"):
+        check(Wrong, RingWorkload, examples=1, interleavings=0, isolate=False)
+
+
 def test_a_waiver_of_what_was_not_tried_is_not_said_to_be_needless() -> None:
     search = Search(RingWorkload, Ring, "4.19", 0)
     assert not search.go(examples=2)
