@@ -55,7 +55,7 @@ def test_newer_bases_are_right(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.unmeasured
 def test_damage_breaks_no_rule(tmp_path: Path) -> None:
-    found, false = fates(1, 90, tmp_path)
+    found, false = fates(1, 60, tmp_path)
     assert not false
     assert set(found) == {*CHANGES, *MOVES, *MIXED}
 
