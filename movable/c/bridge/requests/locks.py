@@ -119,12 +119,36 @@ def _bit_key(bridge: Bridge, address: int) -> Any:
     return key
 
 
+class _Bit(str):
+    """What a task holds that has a bit lock: its name."""
+
+    __slots__ = ()
+
+
+def _took(bridge: Bridge, name: str) -> None:
+    task = bridge.vm.current
+    task.held.append(_Bit(name))
+    task.atomic += 1
+
+
+def _gave(bridge: Bridge, name: str) -> None:
+    """Whoever clears the bit; most often that is who has set it."""
+    task = bridge.vm.current
+    task.atomic -= 1
+    if name in task.held:
+        task.held.remove(name)
+
+
+def _bit_name(bridge: Bridge, address: int) -> str:
+    return f"the lock bit of {bridge.name(address)}"
+
+
 def bit_lock(bridge: Bridge) -> None:
     """bit_spin_lock."""
     address, bit = bridge.request[A0], 1 << bridge.request[A1]
     _alive(bridge)
     scheduler, task = bridge.now.scheduler, bridge.vm.current
-    name = f"the lock bit of {bridge.name(address)}"
+    name = _bit_name(bridge, address)
 
     def clear() -> bool:
         return not bridge.memory.peek(address) & bit
@@ -134,7 +158,7 @@ def bit_lock(bridge: Bridge) -> None:
     elif not clear():
         raise DeadlockError(f"task {task.name} waits for {name} for ever: nobody else runs")
     bridge.memory.poke(address, bridge.memory.peek(address) | bit, 8)
-    task.atomic += 1
+    _took(bridge, name)
 
 
 def bit_trylock(bridge: Bridge) -> int:
@@ -149,7 +173,7 @@ def bit_trylock(bridge: Bridge) -> int:
         bridge.waiting_for(call, address, lambda: not bridge.memory.peek(address) & bit, bridge.key(address & ~7, 8))
         return 0
     bridge.memory.poke(address, word | bit, 8)
-    bridge.vm.current.atomic += 1
+    _took(bridge, _bit_name(bridge, address))
     return 1
 
 
@@ -164,7 +188,7 @@ def bit_unlock(bridge: Bridge) -> None:
     if not word & bit:
         raise VMBug("D35", f"{line} clears the lock bit of {bridge.name(address)} while it is clear", "the lock bit to be held")
     bridge.memory.poke(address, word & ~bit, 8)
-    bridge.vm.current.atomic -= 1
+    _gave(bridge, _bit_name(bridge, address))
 
 
 def _side(name: str) -> Handler:

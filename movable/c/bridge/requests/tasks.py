@@ -23,9 +23,7 @@ def sleeps(bridge: Bridge, what: str) -> None:
     """Raise SleepInAtomic where the task must not sleep."""
     task = bridge.vm.current
     if task.atomic:
-        raise SleepInAtomic(
-            "D48", f"{bridge.line()} {what} while {task.name} holds {held(task) or 'a bit lock'}", "no spin lock held"
-        )
+        raise SleepInAtomic("D48", f"{bridge.line()} {what} while {task.name} holds {held(task)}", "no spin lock held")
 
 
 def relax(bridge: Bridge) -> None:

@@ -207,4 +207,24 @@ K_INLINE void put_pages_list(struct list_head *pages)
 #define MAX_ORDER (MOVABLE_VERSION < 0x060400 ? 11 : 10)
 #define NR_PAGE_ORDERS 11
 #define MAX_ORDER_NR_PAGES 1024
+/* Fills what is empty of an array; answers how much of it is full then. */
+K_INLINE unsigned long alloc_pages_bulk_array(gfp_t gfp, unsigned long n, struct page **pages)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		if (!pages[i] && !(pages[i] = alloc_page(gfp)))
+			break;
+	return i;
+}
+#define alloc_pages_bulk(gfp, n, pages) alloc_pages_bulk_array(gfp, n, pages)
+K_INLINE unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long n, struct list_head *list)
+{
+	struct page *page;
+	unsigned long i;
+
+	for (i = 0; i < n && (page = alloc_page(gfp)); i++)
+		list_add(&page->lru, list);
+	return i;
+}
 #endif

@@ -120,4 +120,6 @@ K_INLINE int kthread_stop(struct task_struct *task) { int ret = k_call(K_THREAD_
 #define might_fault() might_sleep()
 #define might_lock(lock) ((void)(lock))		/* ignored: lock dependency checks are the kit's */
 #define wake_up_state(task, state) wake_up_process(task)
+#define schedule_timeout_killable(t) schedule_timeout_interruptible(t)
+#define io_schedule_timeout(t) schedule_timeout_uninterruptible(t)
 #endif

@@ -24,4 +24,6 @@ struct shrinker {
 #define shrinker_alloc(flags, name...) ((struct shrinker *)kzalloc(sizeof(struct shrinker), GFP_KERNEL))
 #define shrinker_register(s) ((void)k_call(K_SHRINKER, (long)(s), 0, 0, 0))
 K_INLINE void shrinker_free(struct shrinker *s) { if (s) { k_call(K_NO_SHRINKER, (long)s, 0, 0, 0); kfree(s); } }
+#define free_prealloced_shrinker(s) ((void)(s))
+#define synchronize_shrinkers() ((void)0)	/* ignored: unregister_shrinker waits for who asks */
 #endif
