@@ -230,6 +230,10 @@ def _load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up
     _reach(path.parent)  # a file may import its neighbours, as a script may
+    home = path.absolute().parent
+    while (home / "__init__.py").is_file():
+        home = home.parent
+    _reach(home)  # and one of a package that package, by its name
     try:
         spec.loader.exec_module(module)
     except BaseException as error:

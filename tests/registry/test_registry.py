@@ -65,6 +65,16 @@ def test_a_file_is_read_anew(class_file: Path) -> None:
     assert find(f"{class_file}:Mine") is not find(f"{class_file}:Mine")
 
 
+def test_a_file_of_a_package_may_import_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    package = tmp_path / "packed_driver" / "inner"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    path = write(package / "driver.py", "import packed_driver.inner\nclass Mine:" + SELF)
+    assert find(str(path)).__name__ == "Mine"
+
+
 def test_a_module_of_functions_is_a_driver(tmp_path: Path) -> None:
     path = write(tmp_path / "functions.py", "pages = []\n" + textwrap.dedent(CALLBACKS.format(self="")))
     path.write_text(path.read_text() + "def init_module(vm, count=1): pages.append(count)\n")
