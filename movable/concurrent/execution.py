@@ -17,6 +17,7 @@ from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
 from movable.concurrent.linearizability import Orders, asks_outside, precedence, refusal
 from movable.concurrent.lost_wakeups import cause_of_sleep
+from movable.concurrent.mapped import Mapped
 from movable.concurrent.plan.transparency import Stuck, stuck
 from movable.concurrent.real_time import History, Place, Span, refuted
 from movable.concurrent.rewind import Rewind, keep
@@ -217,6 +218,8 @@ class Execution:
         self.stage.starved.clear()
         self.state: list[Any] | None = None
         self.seam.freed = self._freed if asks_outside(self.trial.subject.workload) else None
+        self.mapped = Mapped(self._mapped, self.trial.judged) if self.trial.subject.workload.mapped is not Workload.mapped else None
+        self.seam.mapped = None if "D39" in self.trial.known else self.mapped
 
     def release(self) -> None:
         """Let go of the run, which leads back here: so both end by themselves, and not in a collection of garbage."""
@@ -225,16 +228,23 @@ class Execution:
 
     def _freed(self, page: Page) -> None:
         """A page is about to be free; breaks D43 where the outside world still has it. To ask is no step of the task."""
+        seam = self.seam
+        if page.pfn in self._asked(lambda: set(self.stage.workload.outside())) and "D43" not in self.trial.known:
+            raise VMBug("D43", f"{seam.task.name} frees it, and the outside world still has it", "the outside told first", page)
+
+    def _mapped(self) -> set[int]:
+        return self._asked(lambda: {page.pfn for page in self.stage.workload.mapped()})
+
+    def _asked(self, ask: Callable[[], set[int]]) -> set[int]:
+        """What the workload answers, which is no step of any task."""
         hooks, seam = self.hooks, self.seam
         before = hooks.point, seam.scheduler
         hooks.point, seam.scheduler = _no_step, None
         try:
             with seam.quiet():
-                kept = page.pfn in set(self.stage.workload.outside())
+                return ask()
         finally:
             hooks.point, seam.scheduler = before
-        if kept and "D43" not in self.trial.known:
-            raise VMBug("D43", f"{seam.task.name} frees it, and the outside world still has it", "the outside told first", page)
 
     def _before(self, vm: VM) -> None:
         """What is to be known of a machine before there is a driver on it."""
@@ -259,8 +269,13 @@ class Execution:
         for action in self.trial.scenario.tasks[number]:
             starved.discard(name)
             began = len(self.steps)
+            mapped = self.mapped if action[0] in ("op", "teardown") else None
             try:
+                if mapped is not None:
+                    mapped.action(1)
                 answer = self.stage.do(user, action)
+                if mapped is not None:
+                    mapped.action(-1)
             except TaskExit:
                 raise
             except BaseException as error:

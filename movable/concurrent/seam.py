@@ -30,6 +30,7 @@ from movable.workload.workload import Workload
 
 if TYPE_CHECKING:
     from movable.concurrent.journal import Entry
+    from movable.concurrent.mapped import Mapped
 
 __tracebackhide__ = True
 
@@ -160,7 +161,7 @@ class ScenarioSeam(Seam):
 
     ``starved`` are the tasks that got no memory. ``tell``, if set, is called with (kind, page, arguments) of every event.
     ``journal``, if set, gets every event (see `Rulings`); ``freed`` is called with each page that is freed,
-    before it is.
+    before it is. ``mapped``, if set, is told of each migratepage.
     """
 
     def __init__(self, scheduler: Any) -> None:
@@ -170,6 +171,7 @@ class ScenarioSeam(Seam):
         self.tell: Callable[[str, Page | None, dict[str, Any]], object] | None = None
         self.journal: list[Entry] | None = None
         self.freed: Callable[[Page], object] | None = None
+        self.mapped: Mapped | None = None
         self.lists: dict[int, tuple[ListHead, Hashable]] = {}
         self.made: dict[tuple[str, str], int] = {}
         self.starved: set[str] = set()
@@ -215,6 +217,17 @@ class ScenarioSeam(Seam):
     def adopt(self, page: Page, field: str, value: Any) -> Any:
         """The driver's objects are watched wherever they are kept, in pages too."""
         return value if self._hooks is None else self._hooks.adopt(value, f"page {page.pfn}.{field}")
+
+    def callback(
+        self, name: str, call: Callable[[], Any], mapping: AddressSpace, page: Page, newpage: Page | None, mode: int | None
+    ) -> Any:
+        """As in Seam."""
+        if self.mapped is None or newpage is None:
+            return super().callback(name, call, mapping, page, newpage, mode)
+        self.mapped.began()
+        answer = super().callback(name, call, mapping, page, newpage, mode)
+        self.mapped.ended(newpage, page, answer)
+        return answer
 
     def event(self, kind: str, page: Page | None = None, **args: Any) -> None:
         """As in Seam; who touches or locks a free page breaks D46, whether the monitor looks or not."""
