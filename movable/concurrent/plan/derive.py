@@ -444,15 +444,22 @@ class _Planner:
                 yield self._made(state, asks, near)
 
     def _unordered_readings(self) -> Iterator[tuple[Scenario, int]]:
-        """Two readers, or one beside who gives another handle back, where nothing orders what they use: a count that each reader
-        takes and drops, say. Locks that order them leave nothing to find."""
+        """Two readers, or one beside who gives another handle back or makes one, where nothing orders what they use: a count that
+        each reader takes and drops, say, or a table that is walked. Locks that order them leave nothing to find."""
         for state, asks in self._asking():
-            lost = [two for effects in state.effects.values() for two in effects if two.lost and not two.refused]
-            others = [self._with_other_handle(state, two.action) for two in self._kinds_of(lost)] if state.handles > 1 else []
-            for two in [asks, *filter(None, others)]:
-                made, meets = self._made(state, asks, two)
+            one = [asks]
+            if state.handles > 1:  # who looks for a later one comes by the earlier ones
+                later = self.states.alone(state, ("op", "read", dict.fromkeys(asks.action[2], 1)))
+                one += [] if later is None else [later]
+            effects = [two for effects in state.effects.values() for two in effects if not two.refused]
+            lost = self._kinds_of([two for two in effects if two.lost])
+            made = self._kinds_of([two for two in effects if two.gained and not two.lost])
+            others = [self._with_other_handle(state, two.action) for two in lost] if state.handles > 1 else []
+            pairs = [(asks, asks), *product(one[:1], filter(None, others)), *product(one[1:], lost), *product(one[-1:], made)]
+            for first, second in pairs:
+                scenario, meets = self._made(state, first, second)
                 if meets == UNORDERED:
-                    yield made, meets
+                    yield scenario, meets
 
     def _workers(self) -> Iterator[tuple[Scenario, int]]:
         """What is queued has not been done yet: removal and what the core does, and two operations on the page that it is about.

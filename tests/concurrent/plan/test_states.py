@@ -164,6 +164,52 @@ def test_two_readers_meet_where_nothing_orders_what_they_use() -> None:
     assert set(interleavings(chosen, executions=10, scenarios=planned).broken) == {"D53"}
 
 
+class Link:
+    def __init__(self, slot: int) -> None:
+        self.slot = slot
+        self.next: Link | None = None
+
+
+class Linked(Ring):
+    """Slots are found by a list, in the order in which they were filled; who reads walks it without the lock."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.first = Link(-1)
+
+    def _before(self, slot: int) -> Link:
+        link = self.first
+        while link.next is not None and link.next.slot != slot:
+            link = link.next
+        return link
+
+    def write(self, slot: int, data: bytes) -> bool:
+        with self.lock:
+            last = self._before(slot)
+            last.next = last.next or Link(slot)
+        return super().write(slot, data)
+
+    def read(self, slot: int, length: int) -> bytes | None:
+        return super().read(slot, length) if self._before(slot).next else None
+
+    def drop(self, slot: int) -> None:
+        with self.lock:
+            before = self._before(slot)
+            if before.next is not None:
+                before.next = before.next.next
+        super().drop(slot)
+
+
+class LinkedWorkload(RingWorkload):
+    factory = Linked
+
+
+def test_who_looks_for_the_second_handle_meets_who_gives_the_first_one_back() -> None:
+    chosen = Subject(LinkedWorkload, Linked)
+    planned = [one for one in derive(chosen, 50) if one.name == "read || drop, a few pages"]
+    assert planned and "D53" in interleavings(chosen, executions=20, scenarios=planned[:1]).broken
+
+
 def test_a_page_made_with_other_arguments_may_take_another_path_through_the_driver() -> None:
     """F11: pages of one kind are not claimed. At seed 1 the simplest pages are all of the other kind."""
     one = exhibits()["F11"]
