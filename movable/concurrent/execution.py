@@ -17,11 +17,10 @@ from movable.concurrent.globals import Traced
 from movable.concurrent.journal import Entry, Rulings, entry
 from movable.concurrent.linearizability import Orders, asks_outside, precedence, refusal
 from movable.concurrent.lost_wakeups import cause_of_sleep
-from movable.concurrent.mapped import Mapped
 from movable.concurrent.plan.transparency import Stuck, stuck
 from movable.concurrent.real_time import History, Place, Span, refuted
 from movable.concurrent.rewind import Rewind, keep
-from movable.concurrent.seam import DriverHooks, ScenarioSeam, watch
+from movable.concurrent.seam import DriverHooks, Mapped, ScenarioSeam, watch
 from movable.concurrent.stage import Stage, Subject
 from movable.errors import InvalidState, MovableError, VMBug
 from movable.explore import ExploreError, Failure, Scene
