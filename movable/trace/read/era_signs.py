@@ -125,7 +125,7 @@ class Later:
         for event in events:
             what = self._see(event)
             if what:
-                raise contradicted(self.name, f"{what} (line {event.seq}), as only kernels from {_SINCE} on have", self.given)
+                raise contradicted(self.name, f"{what} (line {event.seq}), which only kernels from {_SINCE} on show", self.given)
             yield event
 
     def _see(self, event: Event) -> str:

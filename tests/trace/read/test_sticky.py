@@ -105,7 +105,7 @@ def test_what_only_later_kernels_do(lines: tuple[str, ...], what: str, tmp_path:
     file = tmp_path / "trace.txt"
     file.write_text("".join(PLAIN + line.format(**said) + "\n" for line in inside))
     if what:
-        with pytest.raises(UsageError, match=rf"has .*{what}.*kernels from 6\.18 on have, and --era 6\.17 was given"):
+        with pytest.raises(UsageError, match=rf"has .*{what}.*kernels from 6\.18 on show, and --era 6\.17 was given"):
             check_trace(str(file), era="6.17")
     assert check_trace(str(file), era="6.17" if not what else "7.3").era == ("7.3" if what else "6.17")
 
