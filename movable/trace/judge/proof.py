@@ -27,6 +27,9 @@ TIME = re.compile(r"\s(\d+\.\d+): (\w+): ")
 POINTER = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+)")
 FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
 CALLBACK = re.compile(r"\d: (\w+_(?:isolate|migrate|putback)): ")
+ISOLATE_ANSWER = re.compile(r": (\w+_isolate_ret): .* ret=(\d+)$")
+MIN_OTHERS = 3
+"""Answers of the same function from which on one that is unlike them all is taken for a damaged line."""
 CHANGE = re.compile(r": (set_isolated|clear_isolated): ")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
@@ -225,6 +228,18 @@ def _never_returned(one: Violation, text: dict[int, str]) -> str:
     return f"no line tells that the callback of line {line} returned"
 
 
+def _alone_in_its_answer(one: Violation, text: dict[int, str]) -> str:
+    """An answer to isolate that is neither yes nor no, of a function that answers so in no other line."""
+    last = one.seqs[-1]
+    here = ISOLATE_ANSWER.search(text.get(last, ""))
+    if here is None:
+        return ""
+    found = (ISOLATE_ANSWER.search(text.get(at, "")) for at in range(last - LINES_AROUND, last + LINES_AROUND) if at != last)
+    others = [other[2] for other in found if other is not None and other[1] == here[1]]
+    alone = len(others) >= MIN_OTHERS and all(answer in ("0", "1") for answer in others)
+    return f"line {last} alone answers {here[2]}, of {len(others) + 1} such lines" if alone else ""
+
+
 def _untagged_elsewhere(one: Violation, text: dict[int, str]) -> str:
     """Operations with low bits set, which are those of other marks without them: where they lie is one place."""
     here = MARK.search(text.get(one.seqs[-1], ""))
@@ -316,6 +331,7 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_fell, ("D17", "V1")),
     (_locked_a_line_later, ("V1", "V7", "D30")),
     (_never_returned, ("D29", "D30")),
+    (_alone_in_its_answer, ("D8",)),
     (_untagged_elsewhere, ("D4",)),
     (_told_a_line_before, ("V4", "V11", "V13")),
     (_misled_for_one_line, ("D7",)),

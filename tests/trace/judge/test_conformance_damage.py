@@ -100,6 +100,7 @@ def test_an_answer_that_the_core_has_not_heard_breaks_no_rule(answer: str, tmp_p
         ("e", "zs_isolate_ret", r" ret=1$", "", "unreadable"),
         ("e", "zs_migrate_ret", r" ret=0$", "", "unreadable"),
         ("e", "zs_isolate_ret", r" ret=1$", " ret=1025", "ret=1025 is no byte"),
+        ("e", "zs_isolate_ret", r" ret=1$", " ret=3", ""),
         ("z3", "z3_isolate_ret", r" ret=0$", " ret=3", "its driver had answered otherwise"),
         ("a1", "set_page_movable", r" (mops=0x\w+)0 ", r" \g<1>2 ", ""),
     ],
