@@ -18,6 +18,7 @@ from movable.mm.nodemask import format_nodelist
 from movable.mm.page import PAGE_SIZE
 from movable.mm.proc import buddyinfo, pagetypeinfo, vmstat, zoneinfo
 from movable.mm.proc import meminfo as machine_meminfo
+from movable.mm.process import RUNNING
 from movable.mm.task_mmu import numa_maps
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def status(task: Process) -> str:
         ("Name", task.comm),
         ("State", "Z (zombie)" if mm is None else "S (sleeping)"),
         ("Pid", task.pid),
-        ("PPid", task.parent.pid if task.parent is not None else 1),
+        ("PPid", 1 if task.parent is None or task.parent.state != RUNNING else task.parent.pid),
         ("Uid", f"{uid}\t{uid}\t{uid}\t{uid}"),
         *(() if mm is None else (("VmLck", f"{mm.locked_vm * 4:8d} kB"), ("VmRSS", f"{mm_pages(mm) * 4:8d} kB"))),
         ("Mems_allowed_list", format_nodelist(task.mems_allowed)),

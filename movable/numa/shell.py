@@ -112,9 +112,13 @@ class Shell:
         try:
             yield from do(words[1:])
         except NoProcess:
-            if words[0] not in OF_A_PROCESS:
+            file = next((word for word in words[1:] if word.startswith("/proc/")), "")
+            if words[0] in ("cat", "grep") and file:
+                yield f"{words[0]}: {file}: {os.strerror(ENOENT)}"
+            elif words[0] in OF_A_PROCESS:
+                yield f"{words[0]}: {os.strerror(ESRCH)}"
+            else:
                 raise
-            yield f"{words[0]}: {os.strerror(ESRCH)}"
 
     # what commands name
 

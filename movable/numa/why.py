@@ -43,7 +43,8 @@ def why(caller: Process, task: Process, address: int, said: Said | None = None) 
     """
     lines = [] if said is None else [*_said(said, frame(task, address >> PAGE_SHIFT))]
     if task.mm is None:
-        return [*lines, f"{task!r} has no memory: it has exited. Every call on it fails with EINVAL (22)."]
+        what = "is a thread of the kernel and has" if task.comm == "kthread" else "has exited, and has"
+        return [*lines, f"Process {task.pid} {what} no memory: every call on it fails with EINVAL (22)."]
     vpn = address >> PAGE_SHIFT
     vma = task.mm.vma_lookup(vpn)
     if vma is None:

@@ -54,7 +54,10 @@ def test_a_process_moves_as_a_whole() -> None:
 def test_what_a_kernel_or_a_process_lacks_is_said_and_the_script_goes_on() -> None:
     made = shell()
     assert play(made, "numactl -w 0-1 -- touch 4K") == ["set_mempolicy: Invalid argument"]
+    assert play(made, "cat /proc/55/num*") == ["cat: /proc/55/num*: No such file or directory"]
+    assert play(made, "why 2 0")[0].startswith("Process 2 is a thread of the kernel and has no memory: every call")
     assert play(made, "why 101 0") == ["There is no process 101: every call on it fails with ESRCH (3)."]
+    assert "PPid:\t1" in play(made, "touch 4K", "fork 101", "kill 101", "cat /proc/102/status")
     late = shell("7.3")
     play(late, "numactl --weighted-interleave=0-1 -- touch 4K")
     assert "weighted interleave:0-1" in play(late, "cat /proc/101/numa_maps")[0]
@@ -305,7 +308,6 @@ def test_why_knows_who_else_holds_a_page() -> None:
         ("migratepages 1 2", "write migratepages PID"),
         ("migratepages x 0 1", "is no process"),
         ("move_pages 101 0 to x", "is no node"),
-        ("cat /proc/999/numa_maps", "no process 999"),
         ("numactl -C 9 -- touch 4K", "is no list of processors"),
         ("cat /etc/passwd", "no such file"),
         ("echo 1 > /etc/passwd", "no such file"),
