@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
 
 PROMPT, MORE = "# ", "> "
+_PASTED = re.compile(r"^\s*(?:\$|\[?[\w.-]+@[\w.-]+[^#$'\"|;]{0,60}[#$])\s+(?=\S)")
+"""The prompt of another shell before a command that was copied from it."""
 
 
 def play(shell: Shell, lines: Iterable[str], name: str) -> Iterator[str]:
@@ -27,7 +30,7 @@ def play(shell: Shell, lines: Iterable[str], name: str) -> Iterator[str]:
     begun = ""
     number = first = 0
     for number, line in enumerate(lines, 1):
-        text = line.rstrip("\n")
+        text = _PASTED.sub("", line.rstrip("\n")) if not begun else line.rstrip("\n")
         prompt = MORE if begun else PROMPT
         yield f"{prompt}{text}\n" if begun or (text.strip() and not text.lstrip().startswith("#")) else f"{text}\n"
         first = first if begun else number

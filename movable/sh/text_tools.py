@@ -80,8 +80,9 @@ def uniq(words: Sequence[str], given: str, read: Read) -> str:
 def cut(words: Sequence[str], given: str, read: Read) -> str:
     """Fields (-f, with -d between them) or characters (-c) of each line."""
     options, paths = _options(words, "fdc")
-    spans = [part.partition("-") for part in (options.get("f") or options.get("c") or "").split(",")]
-    if not all(first.isdecimal() or (dash and last.isdecimal()) for first, dash, last in spans):
+    parts = (options.get("f") or options.get("c") or "").split(",")
+    spans = [part.partition("-") for part in parts]
+    if not all(re.fullmatch(r"[1-9]\d{0,8}(?:-\d{0,9})?|-\d{1,9}", part) for part in parts):
         raise CommandFailed("cut: give fields (-f 2 or -f 1-3, and -d) or characters (-c)")
     mark, lines = options.get("d", "\t") or "\t", list[str]()
     for line in _input(paths, given, read, "cut"):

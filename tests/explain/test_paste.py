@@ -224,6 +224,7 @@ SAYS = {
     "ftrace_dump": ["512 frames scanned, 16 taken", "0.000200 s, ended 1 no_suitable_page", "kcompactd 0.000200 s"],
     "vmstat_3-x": ["50000 pages were moved by compaction, 12000 did not"],
     "vmalloc": ["made of single pages: fragmentation has no part"],
+    "cma_order_0": ["most are CMA's, or kept for others; of the rest too little", "kswapd0 may not take pages of this zone"],
     "buddy_dates": ["Since the first table: 4 to 0 blocks of order 9"],
     "cut_zones": ["lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text"],
     "command_line": ["512 huge pages were asked for at boot.\n311 are there", "(always)"],

@@ -134,11 +134,10 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
     if _misses_zones(material, one, rows):
         yield "Why, cannot be said: lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text."
         return
-    given = {row.node for row in rows if states.get(f"node {row.node} {row.zone}") in ("free", "tight")}
-    others = {row.node for row in rows} - given
-    if "__GFP_THISNODE" in one.gfp and given and others:
-        node, where = _listed(others), _listed(given)
-        yield f"It wanted memory of one node (__GFP_THISNODE), which is not said: of {node}, as node {where} has blocks."
+    others = _without_blocks(one, rows, states)
+    if others:
+        where = _listed({row.node for row in rows} - others)
+        yield f"It wanted memory of one node (__GFP_THISNODE), which is not said: of {_listed(others)}, as node {where} has blocks."
         states = {name: found for name, found in states.items() if int(name.split()[1]) in others}
         rows = [row for row in rows if row.node in others]
     tight = [name for name, found in states.items() if found == "tight"]
@@ -158,7 +157,17 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
     elif all(found == "short" for found in states.values()):
         yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
     else:
-        yield "The reason is the type of the free blocks: those that are large enough are not for a request like this."
+        yield f"The reason is the type of the free blocks: {OTHER_TYPE if one.order else OTHER_TYPE_PAGE}."
+
+
+OTHER_TYPE = "those that are large enough are not for a request like this"
+OTHER_TYPE_PAGE = "most are CMA's, or kept for others; of the rest too little is free, so that memory was short for it"
+
+
+def _without_blocks(one: Request, rows: list[FreeBlocks], states: dict[str, str]) -> set[int]:
+    """The nodes without a block, where a request was bound to one that its report does not name, and other nodes have blocks."""
+    given = {row.node for row in rows if states.get(f"node {row.node} {row.zone}") in ("free", "tight")}
+    return {row.node for row in rows} - given if "__GFP_THISNODE" in one.gfp and given else set()
 
 
 def _listed(nodes: Iterable[int]) -> str:
