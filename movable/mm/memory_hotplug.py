@@ -156,6 +156,8 @@ def _count_present(zone: Zone, nr_pages: int) -> None:
     zone.present_pages += nr_pages
     zone.managed_pages += nr_pages
     setup_per_zone_wmarks(zone.vm)
+    if zone.vm.userspace is not None:
+        zone.vm.userspace.node_states_change()
 
 
 def online_pages(vm: VM, start_pfn: int, nr_pages: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, EBUSY, EINTR, EINVAL, ENOMEM
+from errno import EAGAIN, EBUSY, EINTR, EINVAL, ENODEV, ENOMEM
 
 import pytest
 
@@ -19,7 +19,13 @@ from movable import (
 )
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import MAX_PASSES, do_migrate_range, offline_pages, online_pages, scan_movable_pages
+from movable.mm.mempolicy import MPOL_BIND
+from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
+from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page_isolation import change_pageblock_type, start_isolate_page_range
+from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
 from tests.drivers_for_tests.keeper import free_frames, machine, settle
 
@@ -241,3 +247,21 @@ def test_a_poisoned_frame_does_not_keep_its_block_and_stays_poisoned() -> None:
     assert sorted(vm.bad_pages) == lost
     assert free_frames(vm).isdisjoint({65, 70})
     keeper.check()
+
+
+def test_a_node_without_memory_is_none_to_calls_until_some_comes_back() -> None:
+    vm = VM(1 << 20, nodes=2, era="6.1")
+    task = userspace(vm).spawn("work")
+    do_mmap(task, 1 << 20, 4096, VM_READ | VM_WRITE)
+    task.write(1 << 20, b"x")
+    zone = vm.nodes[1].zones[0]
+    assert offline_pages(vm, zone.start_pfn, zone.spanned_pages) == 0
+
+    def answers() -> list[int]:
+        status = UserArray([0])
+        ret = sys_move_pages(task, 0, 1, UserArray([1 << 20]), UserArray([1]), status, 2)
+        return [ret, sys_set_mempolicy(task, MPOL_BIND, UserMask(2), 64), sys_migrate_pages(task, 0, 64, UserMask(1), UserMask(2))]
+
+    assert answers() == [-ENODEV, -EINVAL, -EINVAL]
+    assert online_pages(vm, zone.start_pfn, zone.spanned_pages) == 0
+    assert answers() == [0, 0, 0]
