@@ -29,7 +29,8 @@ FLAGS = re.compile(r"\bflags=0x([0-9a-f]+)")
 CALLBACK = re.compile(r"\d: (\w+_(?:isolate|migrate|putback)): ")
 ISOLATE_ANSWER = re.compile(r": (\w+_isolate_ret): .* ret=(\d+)$")
 MIN_OTHERS = 3
-"""Answers of the same function from which on one that is unlike them all is taken for a damaged line."""
+"""Lines of the same kind from which on one that is unlike them all is taken for a damaged one."""
+FRESH_MARK = re.compile(r": set_page_movable: .* flags=0x[0-9a-f]*[02468ace] .*\brefs=(\d+)")
 CHANGE = re.compile(r": (set_isolated|clear_isolated): ")
 REFS = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=(\d+)")
 NONE_LEFT = re.compile(r"\b(?:page|src)=(0x[0-9a-f]+).*\brefs=0\b|\bnewpage=(0x[0-9a-f]+).*\bnrefs=0\b")
@@ -240,6 +241,19 @@ def _alone_in_its_answer(one: Violation, text: dict[int, str]) -> str:
     return f"line {last} alone answers {here[2]}, of {len(others) + 1} such lines" if alone else ""
 
 
+def _alone_in_its_references(one: Violation, text: dict[int, str]) -> str:
+    """A page marked without its lock that alone is said to have another number of references than the one of a fresh page."""
+    last = one.seqs[-1]
+    here = FRESH_MARK.search(text.get(last, ""))
+    if here is None:
+        return ""
+    task = _task(text[last])
+    lines = (text.get(at, "") for at in range(last - LINES_AROUND, last + LINES_AROUND) if at != last)
+    others = [found[1] for line in lines if line.startswith(task) and (found := FRESH_MARK.search(line)) is not None]
+    alone = len(others) >= MIN_OTHERS and set(others) == {"1"} and here[1] != "1"
+    return f"line {last} alone marks a page with {here[1]} references, of {len(others) + 1} such lines" if alone else ""
+
+
 def _untagged_elsewhere(one: Violation, text: dict[int, str]) -> str:
     """Operations with low bits set, which are those of other marks without them: where they lie is one place."""
     here = MARK.search(text.get(one.seqs[-1], ""))
@@ -332,6 +346,7 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_locked_a_line_later, ("V1", "V7", "D30")),
     (_never_returned, ("D29", "D30")),
     (_alone_in_its_answer, ("D8",)),
+    (_alone_in_its_references, ("D2", "D46")),
     (_untagged_elsewhere, ("D4",)),
     (_told_a_line_before, ("V4", "V11", "V13")),
     (_misled_for_one_line, ("D7",)),

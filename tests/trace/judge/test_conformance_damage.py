@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from movable.rules.stream.monitor import Violation
 from movable.trace.judge.conformance import Result, check_trace
 from movable.trace.judge.proof import doubts
 from tests.trace.damage import BASES, CHANGES, MIXED, MOVES, NEWER, REASONS, damaged, judge, newer, reason
@@ -154,6 +155,17 @@ def test_the_documentation_names_every_reason() -> None:
 
 def test_the_same_seed_gives_the_same_damage() -> None:
     assert list(damaged(5, 8)) == list(damaged(5, 8)) != list(damaged(6, 8))
+
+
+def test_a_fresh_page_of_many_that_one_line_says_others_know_is_in_doubt() -> None:
+    def mark(number: int, refs: int) -> str:
+        page = f"page={0xFFFFEA0000C00000 + 64 * number:#x} flags=0x4fffffc0000000 refs={refs} mapping=0x0"
+        return f"  insmod-220     [001] d..1.    11.8{number:05}: set_page_movable: (balloon_page_insert+0x34/0x80) {page}"
+
+    found = [Violation("D2", "marked without its lock", (5,), 5, "insmod")]
+    one, two = ({at: mark(at, 9 if at in odd else 1) for at in range(1, 11)} for odd in ((5,), (5, 7)))
+    assert "alone marks a page with 9 references, of 10" in doubts(found, one, set())[5]
+    assert doubts(found, two, set()) == {}
 
 
 def test_nothing_found_is_nothing_doubted() -> None:
