@@ -83,7 +83,7 @@ class Lock:
             task.atomic += 1
         seam = self.vm.seam
         if seam is not None:
-            seam.event("lock", lock=self.name, type=self.kind, tried=tried)
+            seam.event("lock", lock=self.name, type=self.kind, tried=tried, shared=False)
 
     def unlock(self) -> None:
         """Release it. Raises VMBug when the running task does not hold it."""

@@ -174,7 +174,8 @@ def test_seeds_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[-5:-1]] == ["0", "1", "2", "7"]
     assert lines[-1] == "passed with 4 of 4 seeds"
-    assert main(["check", "tests.drivers_for_tests.bad_drivers:Half", "--examples", "10", "--seeds", "0-1"]) == 1
+    half = "tests.drivers_for_tests.bad_drivers:Half"
+    assert main(["check", half, "--examples", "10", "--executions", "100", "--seeds", "0-1"]) == 1
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "NOT passed (D15, D53): 2 of 2 seeds failed or were not done to their end"
     assert out.count("BROKEN D15") == 1 and " after " in out
