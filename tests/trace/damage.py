@@ -173,6 +173,10 @@ REASONS: tuple[tuple[str, str, set[str], str], ...] = (
         "the flags at an unlock tell how an isolation or a move ended, and no other line repeats them",
     ),
     (
+        r"digit|bit|character|other value", "set_page_movable", {"D4"},
+        "the operations of a mark are in one line, where no other mark is near",
+    ),
+    (
         r"digit|huge|other value", "set_page_movable", {"D2", "D46"},
         "that nobody else knows a page that is marked without its lock is told by the references of one line",
     ),
