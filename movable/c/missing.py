@@ -13,7 +13,7 @@ from dataclasses import replace as changed
 from pathlib import Path
 
 from movable.c.build import source, toolchain
-from movable.c.build.recipe import ERROR, Q, Recipe, in_words_of_gcc
+from movable.c.build.recipe import ERROR, SAID, Q, Recipe, in_words_of_gcc, users_line
 
 MAX_ROUNDS = 30
 KINDS = ("headers", "types", "functions", "names", "members")
@@ -64,7 +64,9 @@ def _rounds(recipe: Recipe, folder: Path, code: list[str], found: Missing) -> No
         for error in ERROR.finditer(stderr):
             kind, name, line = _read(error["what"])
             if not kind:
-                found.rest.append(f"{error['file']}:{error['line']}: {error['what']}")
+                said = SAID.match(error["what"])
+                told = f"{':'.join(users_line(stderr, error))}: {said[1] if said else error['what']}"
+                found.rest += [told] if told not in found.rest else []
             elif (kind, name) not in seen:
                 new = True
                 seen.add((kind, name))

@@ -29,6 +29,13 @@ int f(struct page *page)
 
 
 @needs_compiler
+def test_what_the_headers_say_of_a_kernel_stands_at_the_users_line(tmp_path: Path) -> None:
+    text = "int f(void) { return set_movable_ops(0, 1); }\nvoid g(struct page *p) { __SetPageMovable(p, 0); }\n"
+    told = missing(Recipe((Path(written(tmp_path, text)),), era="6.17")).rest
+    assert len(told) == 1 and told[0].startswith(f"{tmp_path}/driver.c:5: __SetPageMovable: kernels from 6.17 on")
+
+
+@needs_compiler
 @pytest.mark.parametrize("compiler", ["", "clang"])
 def test_names_by_kind_with_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
     if compiler and shutil.which(compiler) is None:

@@ -240,7 +240,7 @@ def complaint_of(stderr: str, path: Path, recipe: Recipe) -> str:
     names: dict[str, str] = {}
     first = ""
     for found in ERROR.finditer(stderr):
-        file, line = _users_line(stderr, found)
+        file, line = users_line(stderr, found)
         place = f"{file}:{line}"
         said = SAID.match(found["what"])
         form = next((words for pattern, words in FORMS if re.search(pattern, found["what"])), said and said[1])
@@ -284,7 +284,7 @@ def _missing(what: str) -> str:
     return ""
 
 
-def _users_line(stderr: str, found: re.Match[str]) -> tuple[str, str]:
+def users_line(stderr: str, found: re.Match[str]) -> tuple[str, str]:
     """Where an error stands; one inside the headers where the macro is used, or the header named."""
     if not found["file"].startswith(str(toolchain.HERE)):
         return found["file"], found["line"]
