@@ -235,15 +235,15 @@ class Execution:
         return self._asked(lambda: {page.pfn for page in self.stage.workload.mapped()})
 
     def _asked(self, ask: Callable[[], set[int]]) -> set[int]:
-        """What the workload answers, which is no step of any task."""
-        hooks, seam = self.hooks, self.seam
-        before = hooks.point, seam.scheduler
-        hooks.point, seam.scheduler = _no_step, None
+        """What the workload answers, which is no step of any task; where it has to wait for one, no work is done meanwhile."""
+        hooks, seam, vm = self.hooks, self.seam, self.stage.vm
+        before = hooks.point, seam.scheduler, vm.workqueues
+        hooks.point, seam.scheduler, vm.workqueues = _no_step, None, []
         try:
             with seam.quiet():
                 return ask()
         finally:
-            hooks.point, seam.scheduler = before
+            hooks.point, seam.scheduler, vm.workqueues = before
 
     def _before(self, vm: VM) -> None:
         """What is to be known of a machine before there is a driver on it."""
