@@ -44,6 +44,7 @@ class Era:
     ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused;
     ``lru_add_first``: the new page of a move is on its LRU list before its mappings come back, and not when it is unlocked;
     ``copies_first``: the content of a page of a process is copied before its place is handed over;
+    ``buffers_wait_for_count``: the buffers of a page are locked only when nobody else holds the page;
     ``fallback_writes``: a dirty page of a file system without a migrate callback is written out, so that it can move later;
     ``fallback_gives_up``: where private data cannot be released, only MIGRATE_SYNC tries such a page again.
 
@@ -131,6 +132,7 @@ class Era:
     no_copy_mode: bool
     lru_add_first: bool
     copies_first: bool
+    buffers_wait_for_count: bool
     fallback_writes: bool
     fallback_gives_up: bool
     # callers of the loop

@@ -46,6 +46,7 @@ ERA = Era(
     no_copy_mode=True,
     lru_add_first=False,
     copies_first=False,
+    buffers_wait_for_count=False,
     fallback_writes=True,
     fallback_gives_up=False,
     # callers of the loop

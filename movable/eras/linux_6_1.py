@@ -34,6 +34,7 @@ ERA = replace(
     migrate_trace_fields=(*BEFORE.migrate_trace_fields, "nr_thp_succeeded", "nr_thp_failed", "nr_thp_split"),
     weaker_modes=True,
     lru_add_first=True,
+    buffers_wait_for_count=True,
     fallback_gives_up=True,
     # callers of the loop
     proactive_floor=5,

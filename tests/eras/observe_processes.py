@@ -7,11 +7,13 @@ from errno import ENOSPC
 from types import SimpleNamespace
 from typing import Any
 
-from movable import VM, ListHead
+from movable import VM, DeadlockError, ListHead, get_page, registry
 from movable.eras import Era
+from movable.filesystem import buffer_migrate_page, lock_buffer, page_buffers
 from movable.mm.blockdev import Disk
 from movable.mm.cpuset import Cpuset
 from movable.mm.filemap import lock_page, unlock_page
+from movable.mm.filemap_cache import file_write
 from movable.mm.gup import follow_page
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy import (
@@ -24,6 +26,7 @@ from movable.mm.mempolicy import (
     mpol_new,
 )
 from movable.mm.mempolicy_calls import QueuePages, UserMask, mbind_target, split_mode, sys_mbind
+from movable.mm.migrate import MIGRATE_SYNC
 from movable.mm.mm_types import VM_ACCOUNT, VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.move_pages import MPOL_MF_MOVE, UserArray, sys_move_pages
@@ -125,6 +128,28 @@ def soft_offlined(era: Era) -> tuple[int, int]:
     return seen
 
 
+def with_buffers(era: Era) -> list[int]:
+    """What the move of a page answers that somebody holds, and that has a locked buffer; [] where it waits for the buffer."""
+    vm = VM(256 << 12, nodes=2, era=era)
+    task = userspace(vm).spawn("work")
+    inode = registry.load(vm, "blockfs").create("/file")
+    file_write(task, inode, 0, b"x")
+    lru_add_drain_all(task.user)
+    page = inode.mapping.i_pages[0]
+    for _ in range(2):  # the mover's, and one too many
+        get_page(page)
+    buffer = page_buffers(page)[0]
+    lock_buffer(buffer)
+    lock_page(page)
+    target = vm.alloc_page(nid=1)
+    assert target is not None
+    lock_page(target)
+    try:
+        return [buffer_migrate_page(inode.mapping, target, page, MIGRATE_SYNC)]
+    except DeadlockError:
+        return []
+
+
 def used_twice(era: Era) -> bool:
     """Whether the page is active then."""
     task = process(era)
@@ -189,5 +214,6 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "unaccounts_unused": ("6.1", True, charged),
     "evicts_swap_cache": ("6.1", False, soft_offlined),
     "empty_mems_with_tasks": ("6.1", True, emptied),
+    "buffers_wait_for_count": ("6.1", False, with_buffers),
     "second_use_activates": ("7.3", True, used_twice),
 }
