@@ -21,7 +21,7 @@ _LABEL = re.compile(r"\s*(?:before|after|old|new|first|last|start|end|t\d)\s*:\s
 _NUMBER = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,3})?%?|\d(?:\.\d+)?e\+?\d{1,2}")
 _HEADS = re.compile(
     r"\s*(?:(?:counter|name|metric|event|field|vmstat|key)s?\s+)?(?:before|old|first|start)\s+"
-    r"(?:after|new|last|end)\s*(?:\s+(?:diff\w*|delta|change|[^\w\s]+))*\s*",
+    r"(?:after|new|last|end)(?:\s+(?:diff\w*|delta|change|[^\w\s]+))*\s*",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"(?:node_vmstat_|proc_vmstat_|vmstat_)?([a-z][a-z0-9_]*)")
