@@ -449,10 +449,11 @@ def _nothing(ending: Ending) -> BaseException:
         from movable.supervise.interrupt import of_this_command
 
         return of_this_command()
-    if ending.how == TIME and ending.lasted < STUCK_SECONDS:  # others had the processor
-        return UsageError("the time of the check was over before the driver was looked at; give it more, or the machine less to do")
     if ending.how == TIME:
-        return UsageError(f"{ending.place.where or 'the driver cannot be looked at'}: it did not end in the time of the check")
+        where = ending.place.where or "the driver cannot be looked at"
+        if ending.lasted < STUCK_SECONDS:  # others may have had the processor
+            return UsageError(f"{where}: the time of the check was over; give it more, or the machine less to do")
+        return UsageError(f"{where}: it did not end in the time of the check")
     return UsageError(f"{shown(ending.place.where) or 'the driver cannot be looked at'}: {ending.words}")
 
 
