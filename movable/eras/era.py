@@ -44,7 +44,7 @@ class Era:
     ``no_copy_mode``: MIGRATE_SYNC_NO_COPY exists and must be refused;
     ``lru_add_first``: the new page of a move is on its LRU list before its mappings come back, and not when it is unlocked;
     ``copies_first``: the content of a page of a process is copied before its place is handed over;
-    ``buffers_wait_for_count``: the buffers of a page are locked only when nobody else holds the page;
+    ``buffers_count_first``: the references to a page with buffers are looked at before its tree is locked;
     ``fallback_writes``: a dirty page of a file system without a migrate callback is written out, so that it can move later;
     ``fallback_gives_up``: where private data cannot be released, only MIGRATE_SYNC tries such a page again.
 
@@ -64,6 +64,7 @@ class Era:
     ``soft_offline_switch``: vm.enable_soft_offline can switch soft offlining off;
     ``soft_offline_busy``: the error of a page that did not move is -EBUSY and not -EIO;
     ``soft_offline_again``: the result for a frame that is retired already;
+    ``cma_first``: a movable request takes CMA first while more than half of what is free is CMA's;
     ``evicts_swap_cache``: a clean page of the swap cache that no process maps is dropped, as one of a file is.
 
     Files of /proc (mm/proc.py):
@@ -132,7 +133,7 @@ class Era:
     no_copy_mode: bool
     lru_add_first: bool
     copies_first: bool
-    buffers_wait_for_count: bool
+    buffers_count_first: bool
     fallback_writes: bool
     fallback_gives_up: bool
     # callers of the loop
@@ -151,6 +152,7 @@ class Era:
     soft_offline_switch: bool
     soft_offline_busy: bool
     soft_offline_again: int
+    cma_first: bool
     evicts_swap_cache: bool
     # files of /proc
     free_list_limit: int

@@ -46,7 +46,7 @@ ERA = Era(
     no_copy_mode=True,
     lru_add_first=False,
     copies_first=False,
-    buffers_wait_for_count=False,
+    buffers_count_first=False,
     fallback_writes=True,
     fallback_gives_up=False,
     # callers of the loop
@@ -65,6 +65,7 @@ ERA = Era(
     soft_offline_switch=False,
     soft_offline_busy=False,
     soft_offline_again=-EBUSY,
+    cma_first=False,
     evicts_swap_cache=False,
     # the memory of processes
     migration_wait_takes_ref=True,

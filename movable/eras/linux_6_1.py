@@ -34,7 +34,7 @@ ERA = replace(
     migrate_trace_fields=(*BEFORE.migrate_trace_fields, "nr_thp_succeeded", "nr_thp_failed", "nr_thp_split"),
     weaker_modes=True,
     lru_add_first=True,
-    buffers_wait_for_count=True,
+    buffers_count_first=True,
     fallback_gives_up=True,
     # callers of the loop
     proactive_floor=5,
@@ -47,6 +47,7 @@ ERA = replace(
     offline_stops_at_refusal=False,
     soft_offline_busy=True,
     soft_offline_again=0,
+    cma_first=True,
     evicts_swap_cache=True,
     # the memory of processes
     migration_wait_takes_ref=False,

@@ -142,11 +142,14 @@ def rmqueue_smallest(zone: Zone, order: int, migratetype: int) -> int:
 def rmqueue(zone: Zone, order: int, migratetype: int, alloc_flags: int = 0) -> int:
     """Take a block, stealing from other types where needed; returns its first frame or -1 (rmqueue, __rmqueue).
 
-    A movable request looks at CMA before it steals. ALLOC_HARDER opens the reserve of HIGHATOMIC to orders above 0.
+    A movable request looks at CMA before it steals, and in kernels from 5.8 on first where more than half of what is free is CMA's,
+    if it may use CMA (ALLOC_CMA). ALLOC_HARDER opens the reserve of HIGHATOMIC to orders above 0.
     """
     pfn = -1
     if order and alloc_flags & ALLOC_HARDER:
         pfn = rmqueue_smallest(zone, order, MIGRATE_HIGHATOMIC)
+    if pfn < 0 and zone.nr_cma_blocks and alloc_flags & ALLOC_CMA and _cma_first(zone):
+        pfn = rmqueue_smallest(zone, order, MIGRATE_CMA)
     if pfn < 0:
         pfn = rmqueue_smallest(zone, order, migratetype)
     if pfn < 0 and migratetype == MIGRATE_MOVABLE:
@@ -156,6 +159,10 @@ def rmqueue(zone: Zone, order: int, migratetype: int, alloc_flags: int = 0) -> i
     if pfn >= 0:
         zone.nr_free -= 1 << order
     return pfn
+
+
+def _cma_first(zone: Zone) -> bool:
+    return zone.vm.era.cma_first and zone.nr_free_cma() > zone.nr_free // 2
 
 
 # --- stealing ---

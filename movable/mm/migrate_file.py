@@ -25,7 +25,7 @@ from movable.mm.filemap import lock_page
 from movable.mm.filemap_cache import attach_page_private, call_fs, detach_page_private, page_has_private
 from movable.mm.fs import FileMapping
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MIGRATE_SYNC_NO_COPY
-from movable.mm.migrate_lru import expected_references, migrate_page, move_page
+from movable.mm.migrate_lru import expected_references, may_move_mapping, migrate_page, move_page
 from movable.mm.page_flags import DIRTY
 from movable.mm.page_writeback import clear_page_dirty_for_io
 from movable.mm.rmap import remove_migration_ptes
@@ -99,11 +99,13 @@ def _buffer_migrate_page(mapping: AddressSpace, newpage: Page, page: Page, mode:
     assert isinstance(mapping, FileMapping)
     if not page_has_buffers(page):
         return migrate_page(mapping, newpage, page, mode)
-    if page.vm.era.buffers_wait_for_count:
-        if page.seam is not None:
-            page.seam.peek(page, "refs")
-        if page._refcount != expected_references(mapping, page):
-            return -EAGAIN  # no buffer is waited for on behalf of a page that somebody holds
+    if page.seam is not None:
+        page.seam.peek(page, "refs")
+    expected = expected_references(mapping, page)  # no buffer is waited for on behalf of a page that somebody holds
+    if page._refcount != expected and (
+        page.vm.era.buffers_count_first or not may_move_mapping(mapping.i_pages, page._index, newpage, page, expected)
+    ):
+        return -EAGAIN
     buffers = page_buffers(page)
     if not _lock_buffers(buffers, mode):
         return -EAGAIN

@@ -263,10 +263,10 @@ def build_all_zonelists(vm: VM) -> None:
 class AllocContext:
     """What an allocation with some gfp means on a node (struct alloc_context, mm/internal.h).
 
-    ``zones`` is the zonelist, ``classzone`` the number of the highest zone allowed. ``fast`` is for order 0: pairs of
-    a zone and the number of free frames that must be exceeded there, the migratetype, and whether the page is to be
-    cleared. A zonelist with CMA in it has no such pairs for a request that may not use CMA, because the number would
-    change all the time. ``last`` are the same pairs, at the min watermark, for a request that may only look.
+    ``zones`` is the zonelist, ``classzone`` the number of the highest zone allowed. ``fast`` is for order 0: pairs of a zone
+    and the number of free frames that must be exceeded there, the migratetype, and whether the page is to be cleared. A
+    zonelist with CMA in it has no such pairs for a request that may not use CMA, because the number would change all the time,
+    nor where CMA may come first. ``last`` are the same pairs, at the min watermark, for a request that may only look.
     """
 
     __slots__ = ("classzone", "fast", "last", "migratetype", "zones")
@@ -279,7 +279,7 @@ class AllocContext:
             tuple((zone, zone.watermark[mark] + zone.lowmem_reserve[classzone] + zone.nr_reserved_highatomic) for zone in zones)
             for mark in (WMARK_LOW, WMARK_MIN)
         )
-        if not gfp & GFP_MOVABLE and any(zone.nr_cma_blocks for zone in zones):
+        if any(zone.nr_cma_blocks and (not gfp & GFP_MOVABLE or zone.vm.era.cma_first) for zone in zones):
             low = least = ()
         self.fast = (low, self.migratetype, bool(gfp & GFP_ZERO))
         self.last = () if gfp & MORE_THAN_LOOK else least

@@ -7,13 +7,15 @@ from errno import ENOSPC
 from types import SimpleNamespace
 from typing import Any
 
-from movable import VM, DeadlockError, ListHead, get_page, registry
+from movable import VM, ListHead, get_page, registry
 from movable.eras import Era
 from movable.filesystem import buffer_migrate_page, lock_buffer, page_buffers
 from movable.mm.blockdev import Disk
+from movable.mm.cma import cma_init_reserved_mem
 from movable.mm.cpuset import Cpuset
 from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.filemap_cache import file_write
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, MIGRATE_CMA
 from movable.mm.gup import follow_page
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.mempolicy import (
@@ -129,7 +131,7 @@ def soft_offlined(era: Era) -> tuple[int, int]:
 
 
 def with_buffers(era: Era) -> list[int]:
-    """What the move of a page answers that somebody holds, and that has a locked buffer; [] where it waits for the buffer."""
+    """The steps of the move of a page that somebody holds, and that has a locked buffer, for which nobody waits; and its answer."""
     vm = VM(256 << 12, nodes=2, era=era)
     task = userspace(vm).spawn("work")
     inode = registry.load(vm, "blockfs").create("/file")
@@ -144,10 +146,19 @@ def with_buffers(era: Era) -> list[int]:
     target = vm.alloc_page(nid=1)
     assert target is not None
     lock_page(target)
-    try:
-        return [buffer_migrate_page(inode.mapping, target, page, MIGRATE_SYNC)]
-    except DeadlockError:
-        return []
+    seen: list[int] = []
+    vm.observe(lambda event: seen.extend([event.args["step"]] if event.kind == "migration_step" else []))
+    rc = buffer_migrate_page(inode.mapping, target, page, MIGRATE_SYNC)
+    return [*seen, rc]
+
+
+def from_cma(era: Era) -> bool:
+    """Whether the first movable page of a machine with much CMA comes from there."""
+    vm = VM(16 << 20, era=era)
+    cma_init_reserved_mem(vm, 1024, 3072)
+    page = vm.alloc_page(GFP_HIGHUSER_MOVABLE)
+    assert page is not None
+    return page.zone.pageblock_type(page.pfn) == MIGRATE_CMA
 
 
 def used_twice(era: Era) -> bool:
@@ -214,6 +225,7 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "unaccounts_unused": ("6.1", True, charged),
     "evicts_swap_cache": ("6.1", False, soft_offlined),
     "empty_mems_with_tasks": ("6.1", True, emptied),
-    "buffers_wait_for_count": ("6.1", False, with_buffers),
+    "cma_first": ("6.1", False, from_cma),
+    "buffers_count_first": ("6.1", False, with_buffers),
     "second_use_activates": ("7.3", True, used_twice),
 }
