@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import ENODEV, ENOENT, ESRCH
+from errno import EACCES, ENODEV, ENOENT, ESRCH
 from typing import TYPE_CHECKING
 
 from movable.errors import UsageError
@@ -64,6 +64,8 @@ POLICIES = {
     "l": MPOL_LOCAL,
 }
 MOVE_ALL = 4
+COMPACT_MEMORY = "/proc/sys/vm/compact_memory"
+"""A file that can be written and not read."""
 OF_A_PROCESS = ("balance", "fork", "mlock", "pin", "read", "setuid", "unpin", "write")
 """What a program would do: of a process that there is not, they answer as a call does, and the script goes on."""
 MAX_DIGITS = 12
@@ -275,9 +277,12 @@ class Shell:
         name = {MPOL_PREFERRED: "preferred", MPOL_PREFERRED_MANY: "preferred-many"}.get(mode, MPOL_NAMES[mode])
         every = "".join(f"{node} " for node in nodes(self.user.memory_nodes))
         yield f"policy: {name}"
-        yield f"preferred node: {'current' if mode in (MPOL_DEFAULT, MPOL_LOCAL) else next(nodes(mask))}"
+        node = "current" if mode in (MPOL_DEFAULT, MPOL_LOCAL) else str(next(nodes(mask)))
+        yield f"preferred node: {node}" + (" (interleave next)" if mode == MPOL_INTERLEAVE else "")
         if mode in (MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE):
             yield "interleavemask: " + "".join(f"{node} " for node in nodes(mask))
+        if mode == MPOL_INTERLEAVE:
+            yield f"interleavenode: {node}"
         bound = "".join(f"{nid} " for nid in sorted({self.user.cpu_nodes[cpu] for cpu in cpus}))
         yield "physcpubind: " + "".join(f"{cpu} " for cpu in cpus)
         yield f"cpubind: {bound}"
@@ -394,7 +399,9 @@ class Shell:
     def _do_cat(self, words: list[str]) -> Iterator[str]:
         if not words:
             raise UsageError("cat: no file")
-        for path in self._paths(words):
+        if COMPACT_MEMORY in words:
+            yield f"cat: {COMPACT_MEMORY}: {os.strerror(EACCES)}"
+        for path in self._paths([word for word in words if word != COMPACT_MEMORY]):
             yield from self.read_file(path).splitlines()
 
     def _paths(self, words: list[str]) -> list[str]:
@@ -443,6 +450,9 @@ class Shell:
     def _do_sysctl(self, words: list[str]) -> Iterator[str]:
         name, equals, value = "".join(word for word in words if word != "-w").partition("=")
         path = f"/proc/sys/{name.replace('.', '/')}"
+        if not equals and path == COMPACT_MEMORY:
+            yield f'sysctl: permission denied on key "{name}"'
+            return
         if not equals:
             yield f"{name} = {self.read_file(path).strip()}"
             return
