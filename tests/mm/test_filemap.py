@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from movable import (
-    GFP_KERNEL,
-    VM,
     DeadlockError,
     Page,
     PageLocked,
@@ -15,22 +13,7 @@ from movable import (
     trylock_page,
     unlock_page,
 )
-
-
-@pytest.fixture
-def vm() -> VM:
-    return VM()
-
-
-@pytest.fixture
-def page(vm: VM) -> Page:
-    page = vm.alloc_page(GFP_KERNEL)
-    assert page is not None
-    return page
-
-
-def bug(rule: str) -> pytest.RaisesExc[VMBug]:
-    return pytest.RaisesExc(VMBug, check=lambda error: error.rule == rule)
+from tests.mm.bugs import bug
 
 
 def test_the_page_lock(page: Page) -> None:

@@ -13,11 +13,6 @@ from movable import (
 from movable.mm.locks import Lock
 
 
-@pytest.fixture
-def vm() -> VM:
-    return VM()
-
-
 @pytest.mark.parametrize("kind", ["spinlock", "mutex"])
 def test_exclusive_locks(vm: VM, kind: str) -> None:
     lock: Lock = getattr(vm, kind)("door")

@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import sys
 
-import pytest
-
 import movable
 from movable import (
     GFP_HIGHUSER_MOVABLE,
     GFP_KERNEL,
     VM,
     Page,
-    VMBug,
     get_page,
     get_page_unless_zero,
     page_count,
     put_page,
 )
 from movable.mm.page import FIELD_POISON, PAGE_POISON
-
-
-@pytest.fixture
-def vm() -> VM:
-    return VM()
-
-
-@pytest.fixture
-def page(vm: VM) -> Page:
-    page = vm.alloc_page(GFP_KERNEL)
-    assert page is not None
-    return page
-
-
-def bug(rule: str) -> pytest.RaisesExc[VMBug]:
-    return pytest.RaisesExc(VMBug, check=lambda error: error.rule == rule)
+from tests.mm.bugs import bug
 
 
 def test_allocation_gives_one_reference_and_fresh_fields(page: Page) -> None:

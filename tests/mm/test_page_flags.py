@@ -16,7 +16,6 @@ from movable import (
     PG_owner_priv_1,
     SetPageIsolated,
     SetPageMovable,
-    VMBug,
     lock_page,
     page_mapping,
     put_page,
@@ -30,22 +29,7 @@ from movable.mm.page_flags import (
     PG_swapbacked,
 )
 from tests.drivers_for_tests.ring import Ring
-
-
-@pytest.fixture
-def vm() -> VM:
-    return VM()
-
-
-@pytest.fixture
-def page(vm: VM) -> Page:
-    page = vm.alloc_page(GFP_KERNEL)
-    assert page is not None
-    return page
-
-
-def bug(rule: str) -> pytest.RaisesExc[VMBug]:
-    return pytest.RaisesExc(VMBug, check=lambda error: error.rule == rule)
+from tests.mm.bugs import bug
 
 
 def test_marking_needs_the_lock(vm: VM, page: Page) -> None:

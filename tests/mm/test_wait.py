@@ -7,11 +7,6 @@ import pytest
 from movable import VM, AtomicLong, DeadlockError, Work
 
 
-@pytest.fixture
-def vm() -> VM:
-    return VM()
-
-
 def test_waiting_runs_queued_work_first(vm: VM) -> None:
     queue, works, done = vm.wait_queue("drained"), vm.workqueue("worker"), []
 

@@ -7,11 +7,6 @@ import pytest
 from movable import VM, DeadlockError, VMBug, Work
 
 
-@pytest.fixture
-def vm() -> VM:
-    return VM()
-
-
 def test_work_runs_once_for_each_time_it_is_queued(vm: VM) -> None:
     works, ran = vm.workqueue("worker"), []
     work = Work(lambda: ran.append(len(ran)), "count")
