@@ -217,8 +217,8 @@ class Execution:
         self.stage.starved.clear()
         self.state: list[Any] | None = None
         self.seam.freed = self._freed if asks_outside(self.trial.subject.workload) else None
-        self.mapped = Mapped(self._mapped, self.trial.judged) if self.trial.subject.workload.mapped is not Workload.mapped else None
-        self.seam.mapped = None if "D39" in self.trial.known else self.mapped
+        asked = self.trial.subject.workload.mapped is not Workload.mapped and "D39" not in self.trial.known
+        self.seam.mapped = Mapped(self._mapped, self.trial.judged) if asked else None
 
     def release(self) -> None:
         """Let go of the run, which leads back here: so both end by themselves, and not in a collection of garbage."""
@@ -268,7 +268,7 @@ class Execution:
         for action in self.trial.scenario.tasks[number]:
             starved.discard(name)
             began = len(self.steps)
-            mapped = self.mapped if action[0] in ("op", "teardown") else None
+            mapped = self.seam.mapped if action[0] in ("op", "teardown") else None
             try:
                 if mapped is not None:
                     mapped.action(1)

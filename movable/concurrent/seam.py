@@ -193,12 +193,13 @@ class Mapped:
     def ended(self, newpage: Page, page: Page, answer: object) -> None:
         """It returns. Raises VMBug where it moved what is mapped."""
         self.moving -= 1
-        before = self.known
-        if type(answer) is not int or answer != 0 or self.under_way or before is None:
+        if self.under_way or page.pfn not in (self.known or ()):
+            return
+        self.judged("D39")
+        if type(answer) is not int or answer != 0:
             return
         self._look()
-        self.judged("D39")
-        if page.pfn in before and self.known is not None and self.known & {page.pfn, newpage.pfn}:
+        if self.known is not None and self.known & {page.pfn, newpage.pfn}:
             what = f"migratepage moved page {page.pfn} while a user has an object of it mapped"
             raise VMBug("D39", what, "an error while it is mapped", page)
 

@@ -120,3 +120,9 @@ def test_what_is_mapped_stays(looks: str) -> None:
     found = interleavings(subject(PinnedWorkload, driver), executions=150, scenarios=SCENARIOS)
     assert set(found.broken) == (set() if looks == "in time" else {"D39"})
     assert found.exercised["D39"]
+
+
+def test_where_nothing_is_mapped_nothing_is_said_of_it() -> None:
+    plain = scenario("write", op("write", slot=0, data=b"b"), migrate(0), prefix=[WRITE])
+    found = interleavings(subject(PinnedWorkload, Pinned), executions=20, scenarios=[plain])
+    assert found.executions and not found.broken and "D39" not in found.exercised
