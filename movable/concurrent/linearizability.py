@@ -178,8 +178,8 @@ class Orders:
 
     def _advice(self, stage: Stage, answers: list[list[Any]], spans: list[list[Span]]) -> str:
         """What would make an execution right: an operation that refused, and that the workload does not let say busy."""
-        refused = [place for place in self._refused(answers) if place not in self._silent(answers)]
-        undeclared = [place for place in refused if not self._may_refuse(*place)]
+        silent = {place for place, answer in self._answered(answers) if answer is None}
+        undeclared = [place for place in self._refused(answers) if place not in silent and not self._may_refuse(*place)]
         if not undeclared or self._judge(self._without(frozenset(undeclared)), stage, answers, spans) is not None:
             return ""
         names = " and ".join(dict.fromkeys(repr(self.scenario.tasks[task][number][1]) for task, number in undeclared))
@@ -263,12 +263,8 @@ class Orders:
 
     def _refused(self, answers: list[list[Any]]) -> list[Place]:
         """The operations that may not have been done, by their answers. One that says how much it did has done nothing at 0."""
-        found = list(self._answered(answers))
         counts = {place for outcome in self.outcomes for place, answer in self._answered(outcome.answers) if _number(answer) > 0}
-        return [place for place, answer in found if refusal(answer) or (place in counts and not _number(answer))]
-
-    def _silent(self, answers: list[list[Any]]) -> list[Place]:
-        return [place for place, answer in self._answered(answers) if answer is None]
+        return [place for place, answer in self._answered(answers) if refusal(answer) or (place in counts and not _number(answer))]
 
     def _answered(self, answers: Sequence[Sequence[Any]]) -> Iterator[tuple[Place, Any]]:
         """The operations that were done, and what each answered."""
