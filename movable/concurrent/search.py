@@ -337,7 +337,7 @@ def _explained(rule: str, sighting: Sighting, ended: str | None, end: float | No
     try:
         return explain_failure(sighting, end)
     except BaseException as error:
-        if by_hand(error):
+        if by_hand(error) or isinstance(error, Closed):
             raise
         what = f"{words_of(sighting.failure)} (it could not be run again: {_one_line(error)})"
         return Explanation(rule, sighting.trial.scenario, what)
