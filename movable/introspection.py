@@ -96,10 +96,8 @@ def kit_raised(error: BaseException) -> bool:
     """Whether an exception is the kit's own word: a UsageError that an author's line raised says nothing of the kit's input."""
     if not isinstance(error, UsageError):
         return isinstance(error, MovableError)
-    last = None
-    for last in inward(error.__traceback__):  # noqa: B007  (the last one is wanted)
-        pass
-    return last is None or of_an_author(last.tb_frame) is not last.tb_frame
+    frames = [entry.tb_frame for entry in inward(error.__traceback__)]
+    return not frames or of_an_author(frames[-1]) is not frames[-1]
 
 
 def vars_of(obj: object) -> dict[str, Any]:
