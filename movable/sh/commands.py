@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +17,7 @@ from movable.sh.dmesg import dmesg
 from movable.sh.expand import natural
 from movable.sh.failure import CommandFailed
 from movable.sh.files import File, tree
-from movable.sh.interpret import Interpreter
+from movable.sh.interpret import DURATION, Interpreter
 from movable.sh.machine import Machine
 from movable.sh.numa import TOOLS, NumaTools, ToolFailed
 from movable.shown import many
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 MAX_OBSTACLES = 10
 MAX_OWN = 1 << 24
 """Characters in files of one's own."""
-_DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
 
 class Shell:
@@ -63,7 +61,7 @@ class Shell:
     @property
     def files(self) -> dict[str, File]:
         """The files as they are now: a block that went offline keeps its files, a driver may bring more."""
-        own = {path: File(partial(self.own.__getitem__, path), partial(self.own.__setitem__, path)) for path in self.own}
+        own = {path: File(partial(self.own.__getitem__, path)) for path in self.own}
         return tree(self.machine) | self.numa.files() | own
 
     def run(self, text: str) -> str:
@@ -94,17 +92,18 @@ class Shell:
         """Write a file of the machine, or one of one's own, which is kept in memory. Raises CommandFailed."""
         if path in ("/dev/null", "/dev/stderr", "/dev/stdout", "/dev/kmsg"):
             return
-        files = self.files
-        if path not in files and not path.startswith(("/proc", "/sys")):
-            if path.endswith("/") or sum(map(len, self.own.values())) + len(text) > MAX_OWN:
+        if path in self.own or (not path.startswith(("/proc", "/sys")) and path not in self.files):
+            before = self.own.get(path, "")
+            now = before + text if append else text
+            if path.endswith("/") or sum(map(len, self.own.values())) - len(before) + len(now) > MAX_OWN:
                 raise CommandFailed(f"sh: {path}: {'Is a directory' if path.endswith('/') else 'No space left on device'}")
-            self.own[path] = text
+            self.own[path] = now
             return
         file = self._file(path, who if who in ("tee", "sysctl") else "sh")
         if file.write is None:
             raise CommandFailed(f"sh: {path}: Permission denied")
         try:
-            file.write(self.own[path] + text if append and path in self.own else text)
+            file.write(text)
         except OSError as error:
             raise CommandFailed(f"{who}: write error: {error.strerror}") from None
         self.machine.vm.run_work()
@@ -178,7 +177,7 @@ class Shell:
     def _sleep(self, words: Sequence[str], given: str) -> str:
         """Nothing waits; the machine's clock goes on."""
         for word in words:
-            if _DURATION.fullmatch(word) is None:
+            if DURATION.fullmatch(word) is None:
                 raise CommandFailed(f"sleep: invalid time interval '{word}'")
             self.seconds += float(word.rstrip("smh")) * {"m": 60, "h": 3600}.get(word[-1], 1)
         return ""
@@ -186,11 +185,11 @@ class Shell:
     def _date(self, words: Sequence[str], given: str) -> str:
         """The machine's clock, which begins at 0 when it boots and goes on where something sleeps; +%s gives the seconds."""
         try:
-            now = datetime.fromtimestamp(min(self.seconds, 1e11), UTC)
+            now, seconds = datetime.fromtimestamp(min(self.seconds, 1e11), UTC), str(int(self.seconds))
         except (OverflowError, ValueError):
             raise CommandFailed("date: the clock is beyond its end") from None
         form = next((word[1:] for word in words if word.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
-        return f"{now.strftime(form.replace('%s', str(int(self.seconds))))}\n"
+        return f"{now.strftime(form.replace('%s', seconds))}\n"
 
     def _getconf(self, words: Sequence[str], given: str) -> str:
         known = {"PAGESIZE": 1 << PAGE_SHIFT, "PAGE_SIZE": 1 << PAGE_SHIFT, "_NPROCESSORS_ONLN": 1, "LONG_BIT": 64}

@@ -12,15 +12,14 @@ from movable.errors import UsageError
 from movable.sh.conditions import test
 from movable.sh.expand import Expander
 from movable.sh.failure import CommandFailed
-from movable.sh.line import Block, Command, Pipeline, parse
+from movable.sh.line import NAME, Block, Command, Pipeline, parse
 
 BEFORE = ("sudo", "watch", "time", "nice", "nohup", "env", "command", "exec", "stdbuf", "timeout")
 """Words before a command that change nothing here; ``watch`` looks once."""
-_DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
+DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
 MAX_COMMANDS = 20_000  # of one line, or of one loop
 MAX_DEEP = 20  # commands in the words of commands
-_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 class Machine(Protocol):
@@ -201,10 +200,13 @@ class Interpreter:
         return self._block(command.branches[0][1], streams)
 
     def _subshell(self, command: Command, streams: Streams) -> int:
-        """A group that keeps its variables, and the end of its script, to itself."""
-        before = dict(self.variables)
+        return self._apart(command.branches[0][1], streams)
+
+    def _apart(self, block: Block, streams: Streams) -> int:
+        """A list that keeps its variables, what is set, and the end of its script, to itself."""
+        before, stops = dict(self.variables), self.stops_at_failure
         try:
-            return self._group(command, streams)
+            return self._block(block, streams)
         except Leave as leave:
             if leave.what != "exit":
                 raise
@@ -212,6 +214,7 @@ class Interpreter:
         finally:
             self.variables.clear()
             self.variables.update(before)
+            self.stops_at_failure = stops
 
     def _arith(self, command: Command, streams: Streams) -> int:
         return int(self._expander.number(command.words[0]) == 0)
@@ -304,7 +307,7 @@ class Interpreter:
             raise UsageError(f"more than {MAX_DEEP} commands in the words of commands")
         out: list[str] = []
         try:
-            self.variables["?"] = str(self._block(parse(text), Streams(Input(), out, self._errors)))
+            self.variables["?"] = str(self._apart(parse(text), Streams(Input(), out, self._errors)))
         finally:
             self._deep -= 1
         return "".join(out)
@@ -345,7 +348,8 @@ class Interpreter:
         script = any(word.startswith("-") and word.endswith("c") for word in words[1:2])
         try:
             text = " ".join(rest) if words[0] == "eval" else rest[0] if script else self.machine.read(rest[0], words[0])
-            return self._block(parse(text), streams)
+            run = self._apart if words[0] in ("sh", "bash") else self._block
+            return run(parse(text), streams)
         finally:
             self._deep -= 1
 
@@ -359,7 +363,7 @@ class Interpreter:
     def _export(self, words: list[str], streams: Streams) -> int:
         for word in words[1:]:
             name, is_set, value = word.partition("=")
-            if is_set and _NAME.fullmatch(name):
+            if is_set and NAME.fullmatch(name):
                 self.variables[name] = value
         return 0
 
@@ -376,9 +380,10 @@ class Interpreter:
 
     def _kind(self, path: str) -> str:
         """Whether a path is a file, a folder, or nothing."""
-        if path in self.machine.paths():
+        paths = list(self.machine.paths())
+        if path in paths:
             return "file"
-        return "folder" if any(name.startswith(path.rstrip("/") + "/") for name in self.machine.paths()) else ""
+        return "folder" if any(name.startswith(path.rstrip("/") + "/") for name in paths) else ""
 
     def _tell(self, error: CommandFailed, streams: Streams) -> None:
         self.said = str(error)
@@ -391,6 +396,6 @@ def without_prefix(words: list[str]) -> list[str]:
     rest = words
     while len(rest) > 1 and rest[0] in BEFORE:
         who, rest = rest[0], rest[1:]
-        while len(rest) > 1 and (rest[0].startswith("-") or (who in ("timeout", "watch", "nice") and _DURATION.fullmatch(rest[0]))):
+        while len(rest) > 1 and (rest[0].startswith("-") or (who in ("timeout", "watch", "nice") and DURATION.fullmatch(rest[0]))):
             rest = rest[1:]
     return rest

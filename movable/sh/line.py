@@ -16,7 +16,7 @@ MAX_DEEP = 20  # loops in loops
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|()\n]|(?:\d?(?:<<<|<<-?|>>|[<>]&|[<>]\|?)|&>>?)|&")
 _REDIRECTS = re.compile(r"(\d?)(>>|>&|>\|?|<|&>>?)")
 _UNKNOWN = re.compile(r"\d?<<|\d?<&|&$|\|&")
-_NAME = re.compile(r"[A-Za-z_]\w*")
+NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _CLOSERS = frozenset(("do", "done", "then", "elif", "else", "fi", "esac", "}", ")", ";;"))
 _KNOWN = "there are | > >> < 2> ; && || ! ( ) { }, for, while, until, if, case and functions"
@@ -246,7 +246,7 @@ class _Parser:
             self._expect(end)
         elif word == "case":
             command = self._case()
-        elif word == "function" and _NAME.fullmatch(self.now):
+        elif word == "function" and NAME.fullmatch(self.now):
             self._at += 1
             command = self._function(self._tokens[self._at - 1][1])
         else:
@@ -298,7 +298,7 @@ class _Parser:
             while self._take("\n"):
                 pass
             return Command("for", name[2:-2].split(";"), branches=[([], self._do())])
-        if _NAME.fullmatch(name) is None:
+        if NAME.fullmatch(name) is None:
             raise UsageError(f"for wants a name and not {name!r} in {self.where}") if name else Incomplete("for wants a name")
         self._at += 1
         words: list[str] = []
@@ -347,7 +347,7 @@ class _Parser:
             self._at += 1
         if self._is_operator() and _UNKNOWN.match(self.now):
             raise UsageError(f"{self.now!r} is not known here; {_KNOWN}")
-        if self.now == "(" and self._is_operator() and len(command.words) == 1 and _NAME.fullmatch(command.words[0]):
+        if self.now == "(" and self._is_operator() and len(command.words) == 1 and NAME.fullmatch(command.words[0]):
             return self._function(command.words[0])
         if not (command.words or command.assigns or command.redirects):
             raise (UsageError if self.now or not self._at else Incomplete)(f"a command is missing in {self.where}")

@@ -170,16 +170,17 @@ def printf(words: Sequence[str], given: str, read: Read) -> str:
         raise CommandFailed("printf: give a format")
     text, values, output = _unescaped(words[0]), list(words[1:]), ""
     while True:
+        left = len(values)
         output += _FORMAT.sub(lambda found: _formatted(found, values), text)
-        if not values or _FORMAT.search(text.replace("%%", "")) is None:
+        if not values or len(values) == left:
             return output
 
 
 def _formatted(found: re.Match[str], values: list[str]) -> str:
     if found[2] == "%":
         return "%"
-    word, width = (values.pop(0) if values else ""), found[1][:8]
-    if width.strip("-0").partition(".")[0][3:]:
+    word, width = (values.pop(0) if values else ""), found[1]
+    if any(number.lstrip("0")[3:] for number in re.findall(r"\d+", width)):
         raise CommandFailed(f"printf: {found[0]}: too wide")
     if found[2] in "sc":
         return f"%{width}s" % (word if found[2] == "s" else word[:1])
@@ -261,6 +262,8 @@ def sed(words: Sequence[str], given: str, read: Read) -> str:
     script = options.get("e") or (rest.pop(0) if rest else "")
     quiet, lines = "n" in options, _input(rest, given, read, "sed")
     change, chosen = _SUBSTITUTE.fullmatch(script), _LINES.fullmatch(script)
+    if change is None and chosen is None:
+        raise CommandFailed("sed: s/PATTERN/TEXT/, Np, N,Mp, /PATTERN/p and the same with d are known here")
     output: list[str] = []
     for number, line in enumerate(lines, 1):
         if change is not None:
@@ -272,8 +275,6 @@ def sed(words: Sequence[str], given: str, read: Read) -> str:
             ends = [len(lines) if end == "$" else int(end or 0) for end in (chosen[1], chosen[2] or chosen[1])]
             hit = ends[0] <= number <= ends[1] if chosen[3] is None else bool(re.search(_pattern(chosen[3], options), line))
             output += [line] * (not quiet and not (hit and chosen[4] == "d")) + [line] * (hit and chosen[4] == "p")
-        else:
-            raise CommandFailed("sed: s/PATTERN/TEXT/, Np, N,Mp, /PATTERN/p and the same with d are known here")
     return _text(output)
 
 

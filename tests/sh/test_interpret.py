@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movable.errors import UsageError
-from movable.sh.commands import Shell
+from movable.sh.commands import MAX_OWN, Shell
 from movable.sh.failure import CommandFailed
 from movable.sh.interpret import NoCommand
 from movable.sh.machine import boot
@@ -60,6 +60,9 @@ def said(shell: Shell, text: str) -> str:
         ("case abc in b*) echo no ;; x|a*) echo yes; echo two ;; *) echo rest; esac", "yes\ntwo\n"),
         ("sudo sh -c 'echo a; false' || eval \"echo b $((1 + $(echo 2)))\"; time sleep 0; let k=3*4; echo $k; echo ab | wc -c",
          "a\nb 3\n12\n3\n"),
+        ("x=1; y=$(x=2; echo $x; exit 3); echo $? $x $y; sh -c 'x=9; set -e; exit 4'; echo $? $x; (set -e); false; echo on",
+         "3 1 2\n4 1\non\n"),
+        ("printf '%3%' a; printf '%%%s,' a b; echo", "%%a,%b,\n"),
         (SCRIPT, "8 blocks are online\n"),
         ("cat /tmp/seen", ""),
     ],
@@ -98,12 +101,24 @@ def test_what_a_script_may_not(shell: Shell, line: str, what: str) -> None:
 
 FAILS = (
     "seq 1 0 5", "test 1 -eq x", "[ 1 = 1", "rm /proc/vmstat", "cut -f", "cut -c x-4", "awk 'BEGIN {}'", "sed y/a/b/",
-    "printf %d x", "sort -k", "diff a", "tr", "exit x", "sleep x", "grep -E '('", "sed -E 's/(/a(/'", "grep -z x", "date +%Q",
-    "read",
+    "printf %d x", "sort -k", "diff a", "tr", "exit x", "sleep x", "grep -E '('", "echo | sed -E 's/(/a(/'", "grep -z x",
+    "date +%Q", "read", "printf %10000000d 3", "printf %.9999999f 3", ": | sed y/a/b/",
 )  # fmt: skip
+TAKEN = ("sort -k", "date +%Q")
+"""Of them, what is taken as it stands."""
 
 
 @pytest.mark.parametrize("line", FAILS)
 def test_tools_fail_in_one_line(shell: Shell, line: str) -> None:
     output = said(shell, line)
     assert output.count("\n") <= 2 and "Traceback" not in output
+    assert (shell.interpreter.variables["?"] == "0") is (line in TAKEN)
+
+
+def test_what_has_an_end(shell: Shell) -> None:
+    own = Shell(shell.machine)
+    own.run(f"sleep {'9' * 400}")
+    assert "beyond its end" in said(own, "date +%s")
+    own.own["/tmp/f"] = "x" * (MAX_OWN - 2)
+    assert said(own, "echo a >> /tmp/f") == "" and "No space left on device" in said(own, "echo b >> /tmp/f")
+    assert said(own, "echo c > /tmp/f; cat /tmp/f") == "c\n"
