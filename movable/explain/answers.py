@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from movable.explain import levels, tallies, zones
 from movable.explain.hostages import called, judge, kind_of, pages_of
@@ -79,17 +80,16 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
 
 
 def _pages(material: Material) -> Iterator[Answer]:
-    dumped = [(page.pfn, pages_of(page)) for page in material.pages if page.pfn is not None and page.refcount is not None]
-    homes = [_home(page, dumped) for page in material.pages]
-    both = list(zip(material.pages, homes, strict=True))
-    again = {home: [page for page, own in group] for home, group in grouped(both, lambda one: one[1]).items() if home is not None}
-    pages = [page for page, home in both if home is None]
+    homes = _homes(material.pages)
+    bare = [page for page in material.pages if _says_no_more(page) and page.pfn in homes]
+    again = grouped(bare, lambda page: homes.get(page.pfn))
+    pages = [page for page in material.pages if not _says_no_more(page) or page.pfn not in homes]
     groups = list(grouped(pages, lambda page: (page.pfn, page.reason, page.ret, page.refcount, page.name)).values())
     for group in groups[:MAX_PAGES_SHOWN]:
         answer = _page(group[0])
         if len(group) > 1:
             answer.facts.append(f"It was dumped {len(group)} times, each time the same.")
-        tries = again.pop(group[0].pfn, []) if group[0].pfn is not None else []
+        tries = again.pop(group[0].pfn, [])
         if tries:
             answer.facts.append(f"The kernel says {many(len(tries), 'more time')} that it did not move: {_returned(tries)}.")
         yield answer
@@ -100,11 +100,20 @@ def _pages(material: Material) -> Iterator[Answer]:
         yield Answer("More pages", [f"{left} more pages were dumped; --json has all of them.", f"Of all {len(groups)}: {what}."])
 
 
-def _home(page: PageDump, dumped: Sequence[tuple[int, int]]) -> int | None:
-    """The page or large folio dumped elsewhere that a line is about which says only that a page did not move; None for others."""
-    if page.refcount is not None or page.reason or page.pfn is None:
-        return None
-    return next((first for first, pages in dumped if first <= page.pfn < first + pages), None)
+def _says_no_more(page: PageDump) -> bool:
+    """Whether a line says only that a page did not move."""
+    return page.refcount is None and not page.reason
+
+
+def _homes(pages: Iterable[PageDump]) -> dict[int | None, int]:
+    """The page or large folio that was dumped, for each page in it that a line is about which says no more."""
+    asked = sorted({page.pfn for page in pages if _says_no_more(page) and page.pfn is not None})
+    homes: dict[int | None, int] = {}
+    for page in pages:
+        if page.pfn is not None and page.refcount is not None:
+            for pfn in asked[bisect_left(asked, page.pfn) : bisect_left(asked, page.pfn + pages_of(page))]:
+                homes.setdefault(pfn, page.pfn)
+    return homes
 
 
 def _returned(pages: Iterable[PageDump]) -> str:

@@ -24,7 +24,7 @@ _BUSY = Guarded(
     r"\balloc_contig_range test_pages_isolated\(([0-9a-f]+), ([0-9a-f]+)\) failed"
 )
 _MARKS = (
-    "cma", "@", "dma_",  "alloc_contig", "available pages", "CMA", "bos ", "kb BOs", "failed to allocate buffer", "*ERROR*",
+    "cma", "@", "dma_", "alloc_contig", "available pages", "CMA", "bos ", "kb BOs", "failed to allocate buffer", "*ERROR*",
     "reusable", "total pages",
 )  # fmt: skip
 _SIZE = Guarded(
