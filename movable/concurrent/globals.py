@@ -23,6 +23,7 @@ from movable.explore.instrument.opcodes import Opcodes
 from movable.explore.instrument.reachable import Reach
 from movable.explore.instrument.snapshot import counter
 from movable.introspection import vars_of
+from movable.shown import said
 
 if TYPE_CHECKING:
     from movable.concurrent.seam import DriverHooks
@@ -82,7 +83,7 @@ class Slot:
             elif _is_object(value):
                 self.copy = {name: copy.deepcopy(part, memo) for name, part in vars_of(value).items()}
         except Exception as error:
-            what = f"{self.key} lives longer than a machine, and cannot be copied ({type(error).__name__}: {error})"
+            what = f"{self.key} lives longer than a machine, and cannot be copied ({type(error).__name__}: {said(error)})"
             raise UsageError(f"{what}; keep it in the driver, which is made anew for each") from None
 
     def reset(self, memo: dict[int, Any]) -> None:

@@ -108,7 +108,7 @@ class Orders:
         except BaseException as error:
             if passes(error):
                 raise
-            self.errors.append(f"{type(error).__name__}: {error}")
+            self.errors.append(f"{type(error).__name__}: {said(error)}")
             return
         if at_once and not (stage.vm.workqueues or self.worked):  # a queue may be made by what queues the first item
             return
@@ -126,7 +126,7 @@ class Orders:
         except BaseException as error:
             if by_hand(error):
                 raise
-            self.errors.append(f"{type(error).__name__}: {error}")
+            self.errors.append(f"{type(error).__name__}: {said(error)}")
             return
         if not outcomes and not left_out and apart is None and not self.torn:
             self.held = len(stage.pages or ())

@@ -30,7 +30,7 @@ from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
 from movable.introspection import no_collection, raised_at
 from movable.sequential.faults import Blocked, Hang, over, watchdog
-from movable.shown import first_line
+from movable.shown import first_line, said
 from movable.supervise import board
 from movable.supervise.channel import Closed
 from movable.workload.action import noun
@@ -148,7 +148,7 @@ class ScenarioSearch:
             raise
         except MovableError as error:  # which programs show, one operation after the other
             self.done = True
-            self.report.left_out = f"what comes before it fails: {error}"
+            self.report.left_out = f"what comes before it fails: {said(error)}"
             return
         if orders.errors and not orders.outcomes:
             self.done = True

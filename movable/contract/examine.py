@@ -25,6 +25,7 @@ from movable.registry.filesystems import is_filesystem
 from movable.rules.table import rule
 from movable.sequential.faults import Limit
 from movable.sequential.search import INTERRUPTED, Found, Progress, Search
+from movable.shown import said
 from movable.supervise.channel import Closed
 from movable.workload.workload import Workload, not_asked, public_methods, what_is_missing, workload_for
 
@@ -294,7 +295,7 @@ class Check:
                 if by_hand(error):
                     self.stopped = INTERRUPTED
                 else:
-                    why = f"{type(error).__name__}: {error}, raised at {raised_at(error)}"
+                    why = f"{type(error).__name__}: {said(error)}, raised at {raised_at(error)}"
                     self.refused = self.refused or f"{self._name}: {what}: {why}"
             name = "interleavings" if phase == self.explore else "programs"
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began

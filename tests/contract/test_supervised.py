@@ -110,6 +110,16 @@ class DropsWithUsageError(hostile.Hostile):
         raise UsageError("all is well")
 
 
+class EndsWhoAsks(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
+class DropsWithoutWords(hostile.Hostile):
+    def drop(self, slot: int) -> None:
+        raise EndsWhoAsks
+
+
 class MovesWithUsageError(hostile.Hostile):
     def act(self) -> None:
         raise UsageError("all is well")
@@ -124,6 +134,7 @@ class ReadsWithBaseException(hostile.Hostile):
     ("driver", "rule", "words"),
     [
         (DropsWithUsageError, "D52", "raised UsageError: all is well at test_supervised.py"),
+        (DropsWithoutWords, "D52", "raised EndsWhoAsks: (EndsWhoAsks that cannot be shown"),
         (MovesWithUsageError, "D23", "raised UsageError: all is well at test_supervised.py"),
         (ReadsWithBaseException, "D52", "raised EndsTheReader"),
     ],
