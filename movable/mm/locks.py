@@ -16,6 +16,7 @@ from movable.mm.seam import Task, held, peek
 if TYPE_CHECKING:
     from movable.mm.vm import VM
 
+
 class Lock:
     """What a spin lock and a mutex share; use ``vm.spinlock(name)`` or ``vm.mutex(name)``."""
 

@@ -1,6 +1,6 @@
 """The dirty page and its way to the disk: who must write it, and that a write is under way (mm/page-writeback.c).
 
-The end of a write, and waiting for it, is in filemap.py, as in the kernels up to 5.17.
+The end of a write is in filemap.py, as in the kernel, and so is waiting for it.
 """
 
 from __future__ import annotations

@@ -23,8 +23,6 @@ LRU_NAMES = ("inactive_anon", "active_anon", "inactive_file", "active_file", "un
 PAGEVEC_SIZE = 15
 """How many pages a batch holds before it is drained."""
 
-ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE = 0x4, 0x8
-
 
 class LruVec:
     """The lists of one node: ``lists`` by LRU_*, ``size`` how many pages are on each, ``nr_isolated`` anonymous and file pages
