@@ -53,9 +53,9 @@ def _findings(vm: VM, quiescent: bool, content: bool, owner_refs: int | None) ->
                 yield from _allocated(page, quiescent, owner_refs)
         elif page._refcount < 0:
             yield "D18", f"{page!r} has a negative reference count"
-        elif page._mapcount == -1 and not page._mapping and not page._flags and page._lru._list is None:
-            continue
-        elif _stained(page) and page.pfn not in bad:
+        elif (
+            page._mapping or page._flags & ~HWPOISON or page._mapcount != -1 or page._lru._list is not None
+        ) and page.pfn not in bad:
             yield "D46", f"{page!r} is free but still marked, mapped, linked or flagged"
     yield from _lists(vm)
     for text in _ledger(vm):
@@ -161,11 +161,6 @@ def _pageblocks(zone: Zone) -> Iterator[str]:
     present = zone.spanned_pages - sum(end - start for start, end in zone.offline_ranges())
     if zone.present_pages != present:
         yield f"{where}: present_pages says {zone.present_pages}, {present} frames are not offline"
-
-
-def _stained(page: Page) -> bool:
-    """Whether a free page still carries something of its last owner."""
-    return page._mapping != 0 or page._lru.list is not None or page._flags & ~HWPOISON != 0 or page._mapcount != -1
 
 
 def _allocated(page: Page, quiescent: bool, owner_refs: int | None) -> Iterator[Finding]:
