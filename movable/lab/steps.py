@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -205,9 +204,11 @@ def may_keep(run: Run, staying: list[Loaded]) -> int:
     A driver need not mark its pages, and may allocate them when nobody looks: frames of nobody known count as those of drivers that
     stay.
     """
-    held = run.held_frames() if staying else Counter[str]()
+    if not staying:
+        return 0
+    held = run.held_frames()
     marked = sum(held[driver.label] for driver in staying)
-    when_full = run.unmarked + sum(run.held[driver.label] for driver in staying) if staying else 0
+    when_full = run.unmarked + sum(run.held[driver.label] for driver in staying)
     return max(marked, when_full)
 
 
