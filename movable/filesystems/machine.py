@@ -234,7 +234,7 @@ class Machine:
         inode.evict()
 
     def drop(self, file: int) -> None:
-        """Forget clean pages (drop_caches)."""
+        """Forget clean pages, those that processes map too."""
         self._note(self.files[file])
         invalidate_inode_pages2(self.files[file])
 
