@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from movable import VM, Event, Page, PageBalloon, UsageError, VMBug, Work, WorkQueue, page_count
+from movable import VM, Event, PageBalloon, UsageError, VMBug, Work, WorkQueue, page_count
 from movable_balloon.virtqueue import VirtQueue
 
 KEPT_MESSAGES = 4096
@@ -144,7 +144,7 @@ class Host:
                 page)
             self.owned.add(pfn)
             if self.vm.seam is not None:
-                self._note(page, "host inflate")
+                self.vm.seam.event("note", page, text="host inflate")
             self.vm.host_discard(page)
 
     def _deflate(self, name: str, pfns: Sequence[int]) -> None:
@@ -155,7 +155,7 @@ class Host:
                 raise VMBug("D43", "the host was asked for a page that it does not own", "one inflate for one deflate", page)
             self.owned.remove(pfn)
             if self.vm.seam is not None:
-                self._note(self.vm.page(pfn), "host deflate")
+                self.vm.seam.event("note", self.vm.page(pfn), text="host deflate")
 
     def _report(self, name: str, ranges: Sequence[tuple[int, int]]) -> None:
         self._record(name, [first for first, _ in ranges])
@@ -170,9 +170,6 @@ class Host:
     def _record(self, name: str, pfns: Sequence[int]) -> None:
         self.messages.append(tuple.__new__(Message, (name, tuple(pfns))))  # Message(...), for each page that moves
         self.requests[name] += 1
-
-    def _note(self, page: Page, text: str) -> None:
-        self.vm.seam.event("note", page, text=text)  # type: ignore[union-attr]
 
     # what tests and rules ask
 
