@@ -114,13 +114,9 @@ class Shell:
         try:
             yield from do(words[1:])
         except NoProcess:
-            file = next((word for word in words[1:] if word.startswith("/proc/")), "")
-            if words[0] in ("cat", "grep") and file:
-                yield f"{words[0]}: {file}: {os.strerror(ENOENT)}"
-            elif words[0] in OF_A_PROCESS:
-                yield f"{words[0]}: {os.strerror(ESRCH)}"
-            else:
+            if words[0] not in OF_A_PROCESS:
                 raise
+            yield f"{words[0]}: {os.strerror(ESRCH)}"
 
     # what commands name
 
@@ -399,19 +395,39 @@ class Shell:
     def _do_cat(self, words: list[str]) -> Iterator[str]:
         if not words:
             raise UsageError("cat: no file")
-        if COMPACT_MEMORY in words:
-            yield f"cat: {COMPACT_MEMORY}: {os.strerror(EACCES)}"
-        for path in self._paths([word for word in words if word != COMPACT_MEMORY]):
-            yield from self.read_file(path).splitlines()
+        for path, lines in self._opened(words):
+            yield from [f"cat: {path}: {os.strerror(lines)}"] if isinstance(lines, int) else lines
 
-    def _paths(self, words: list[str]) -> list[str]:
-        """The files that words mean, each a path or a pattern."""
+    def _opened(self, words: list[str]) -> Iterator[tuple[str, list[str] | int]]:
+        """The files that words mean, each a path or a pattern, with their lines, or with the error that opening one gives."""
         found = self.files
-        for word in words:
-            process = re.match(r"/proc/(\d+)/", word)
-            if process and word not in found:
+        paths = [path for word in words for path in ([word] if self._refusal(word, found) else matching(found, word))]
+        for path in paths:
+            try:
+                yield path, self.read_file(path).splitlines()
+            except OSError as error:
+                yield path, error.errno or 0
+
+    def read_file(self, path: str) -> str:
+        """The text of a file. Raises OSError as opening it does, UsageError for what is not in the model."""
+        lru_add_drain_all(self.user)
+        found = self.files
+        refusal = self._refusal(path, found)
+        if refusal:
+            raise OSError(refusal, os.strerror(refusal), path)
+        return found[matching(found, path)[0]]()
+
+    def _refusal(self, path: str, found: dict[str, Callable[[], str]]) -> int:
+        """The error that opening a file gives: it can only be written, or its process is gone. 0 for none."""
+        if path == COMPACT_MEMORY:
+            return EACCES
+        process = re.match(r"/proc/(\d+)/", path)
+        if process and path not in found:
+            try:
                 self.task(process[1])
-        return [path for word in words for path in matching(found, word)]
+            except NoProcess:
+                return ENOENT
+        return 0
 
     @property
     def files(self) -> dict[str, Callable[[], str]]:
@@ -419,19 +435,17 @@ class Shell:
         self.groups_point("ar")
         return files(self.user, self.groups)
 
-    def read_file(self, path: str) -> str:
-        """The text of a file of a process, a node or a cpuset, or of the machine. Raises UsageError where there is none."""
-        lru_add_drain_all(self.user)
-        return self.files[self._paths([path])[0]]()
-
     def _do_grep(self, words: list[str]) -> Iterator[str]:
         at = next((at for at, word in enumerate(words) if word[:1] != "-"), len(words))
         if len(words) < at + 2:
             raise UsageError("grep: write grep PATTERN FILE")
-        paths = self._paths(words[at + 1 :])
-        for path in paths:
-            name = f"{path}:" if len(paths) > 1 else ""
-            yield from (name + line for line in grep(self.read_file(path).splitlines(), words[: at + 1]))
+        opened = list(self._opened(words[at + 1 :]))
+        for path, lines in opened:
+            if isinstance(lines, int):
+                yield f"grep: {path}: {os.strerror(lines)}"
+                continue
+            name = f"{path}:" if len(opened) > 1 else ""
+            yield from (name + line for line in grep(lines, words[: at + 1]))
 
     def _do_echo(self, words: list[str]) -> Iterator[str]:
         words = [part for word in words for part in ((">", word[1:]) if word[:1] == ">" and len(word) > 1 else (word,))]
@@ -450,11 +464,9 @@ class Shell:
     def _do_sysctl(self, words: list[str]) -> Iterator[str]:
         name, equals, value = "".join(word for word in words if word != "-w").partition("=")
         path = f"/proc/sys/{name.replace('.', '/')}"
-        if not equals and path == COMPACT_MEMORY:
-            yield f'sysctl: permission denied on key "{name}"'
-            return
         if not equals:
-            yield f"{name} = {self.read_file(path).strip()}"
+            for _, lines in self._opened([path]):
+                yield f'sysctl: permission denied on key "{name}"' if isinstance(lines, int) else f"{name} = {' '.join(lines)}"
             return
         ret = self.write_file(value, path)
         yield f'sysctl: setting key "{name}": {os.strerror(-ret)}' if ret else f"{name} = {value}"

@@ -59,6 +59,10 @@ def test_what_a_kernel_or_a_process_lacks_is_said_and_the_script_goes_on() -> No
     shown = play(made, "numactl -i 0,1 --show")
     assert shown[1:4] == ["preferred node: 0 (interleave next)", "interleavemask: 0 1 ", "interleavenode: 0"]
     assert play(made, "cat /proc/55/num*") == ["cat: /proc/55/num*: No such file or directory"]
+    files = "/proc/meminfo /proc/55/status /proc/sys/vm/compact_memory"
+    gone, closed = "/proc/55/status: No such file or directory", "/proc/sys/vm/compact_memory: Permission denied"
+    assert play(made, f"cat {files}")[-2:] == [f"cat: {gone}", f"cat: {closed}"]
+    assert play(made, f"grep MemTotal {files}")[1:] == [f"grep: {gone}", f"grep: {closed}"]
     assert play(made, "why 2 0")[0].startswith("Process 2 is a thread of the kernel and has no memory: every call")
     assert play(made, "why 101 0") == ["There is no process 101: every call on it fails with ESRCH (3)."]
     assert "PPid:\t1" in play(made, "touch 4K", "fork 101", "kill 101", "cat /proc/102/status")
