@@ -401,3 +401,12 @@ def test_a_script_on_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_bad_machines(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["numa", "run", *options, "-"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("nodes", "memory", "size"), [(3, "256M", 84), (1, "3M", 3), (7, "100M", 14), (3, "5M", 1)])
+def test_memory_is_shared_out_to_any_number_of_nodes(
+    nodes: int, memory: str, size: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("numactl -H"))
+    assert main(["numa", "run", "--nodes", str(nodes), "--memory", memory]) == 0
+    assert f"node {nodes - 1} size: {size} MB" in capsys.readouterr().out
