@@ -289,7 +289,8 @@ def take_part(zone: Zone, head: int, pfn: int, order: int) -> None:
         half = head + (1 << high)
         add_to_free_list(zone, half if pfn < half else head, high, migratetype)
         head = head if pfn < half else half
-    zone.nr_free -= 1 << order
+    if migratetype != MIGRATE_ISOLATE:
+        zone.nr_free -= 1 << order
 
 
 def take_free_block(zone: Zone, pfn: int) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from errno import EBUSY, EIO, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
-from movable.mm.buddy import add_to_free_list
+from movable.mm.buddy import take_part
 from movable.mm.filemap import lock_page, unlock_page, wait_on_page_writeback
-from movable.mm.gfp import MIGRATE_ISOLATE
 from movable.mm.list import ListHead, list_add
 from movable.mm.migrate import (
     ISOLATE_UNEVICTABLE,
@@ -24,7 +23,6 @@ from movable.mm.truncate import invalidate_inode_page
 from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
-    from movable.mm.mmzone import Zone
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
@@ -115,24 +113,10 @@ def set_hwpoison_free_buddy_page(page: Page) -> bool:
     head = covering_free_block(page.zone, page.pfn)
     if head < 0:
         return False
-    _take_page_off_buddy(page.zone, page.pfn, head)
+    take_part(page.zone, head, page.pfn, 0)
     page._flags |= HWPOISON
     page.vm.bad_pages.append((page.pfn, POISONED))
     return True
-
-
-def _take_page_off_buddy(zone: Zone, pfn: int, head: int) -> None:
-    """Split the free block at ``head`` until ``pfn`` is by itself; all the rest stays free."""
-    code = zone.buddy.pop(head)
-    del zone.free_lists[code][head]
-    order, migratetype = code >> 3, code & 7
-    if migratetype != MIGRATE_ISOLATE:
-        zone.nr_free -= 1
-    while order:
-        order -= 1
-        half = head + (1 << order)
-        add_to_free_list(zone, half if pfn < half else head, order, migratetype)
-        head = head if pfn < half else half
 
 
 def keep_poisoned_pages_out(vm: VM, start: int, end: int) -> None:
