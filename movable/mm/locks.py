@@ -248,16 +248,21 @@ class RWLock:
 
     def write_unlock(self) -> None:
         """Leave the exclusive side. Raises VMBug when the running task is not the writer."""
+        self._left(self._no_writer())
+
+    def downgrade(self) -> None:
+        """Leave the exclusive side for the shared one, with no writer between (downgrade_write). Raises VMBug as `write_unlock`."""
+        task = self._no_writer()
+        task.held.remove(self)
+        task.atomic -= self.spins
+        self._readers.append(self._entered(True))
+
+    def _no_writer(self) -> Task:
         task = self._leaving("unlock")
         if self._writer is not task:
             raise VMBug("D35", f"{self} write-unlocked by {task.name}, which is not the writer", "the writer to unlock")
         self._writer = None
-        self._left(task)
-
-    def downgrade(self) -> None:
-        """Leave the exclusive side for the shared one, with no writer between (downgrade_write). Raises VMBug as `write_unlock`."""
-        self.write_unlock()
-        self._readers.append(self._entered(True))
+        return task
 
     def _leaving(self, op: str) -> Task:
         if self.vm.seam is not None:

@@ -63,7 +63,12 @@ def test_read_write_lock(vm: VM) -> None:
     with pytest.raises(VMBug, match="not the writer"):
         lock.write_unlock()
     assert lock.write_trylock()
-    lock.write_unlock()
+    came_in: list[bool] = []
+    vm.meanwhile = lambda: came_in.append(lock.write_trylock())
+    lock.downgrade()  # nobody runs between the two sides
+    assert lock.readers == [vm.current] and vm.current.atomic == 1 and not came_in
+    vm.meanwhile = None
+    lock.read_unlock()
     with lock.read():
         assert vm.current.atomic == 1
     assert vm.current.atomic == 0
