@@ -177,8 +177,8 @@ def _lock_of_one_line(one: Violation, text: dict[int, str]) -> str:
     if page is None or name is None:
         return ""
     task, event = _task(here), f": {name[2]}: "
-    lines = [text.get(at, "") for at in range(last - LINES_AROUND, last + LINES_AROUND) if at != last]
-    locks = [int(found[1], 16) & 1 for line in lines if event in line and line.startswith(task) and (found := FLAGS.search(line))]
+    lines = (line for line in _others(last, text) if event in line and line.startswith(task))
+    locks = [int(found[1], 16) & 1 for line in lines if (found := FLAGS.search(line))]
     _, following = _next_about(page[1], last, text)
     unlocked = ": folio_unlock: " in following and following.startswith(task)
     return f"line {last} alone shows no lock, of {len(locks) + 1} such lines" if unlocked and locks and all(locks) else ""
@@ -235,7 +235,7 @@ def _alone_in_its_answer(one: Violation, text: dict[int, str]) -> str:
     here = ISOLATE_ANSWER.search(text.get(last, ""))
     if here is None:
         return ""
-    found = (ISOLATE_ANSWER.search(text.get(at, "")) for at in range(last - LINES_AROUND, last + LINES_AROUND) if at != last)
+    found = map(ISOLATE_ANSWER.search, _others(last, text))
     others = [other[2] for other in found if other is not None and other[1] == here[1]]
     alone = len(others) >= MIN_OTHERS and all(answer in ("0", "1") for answer in others)
     return f"line {last} alone answers {here[2]}, of {len(others) + 1} such lines" if alone else ""
@@ -248,8 +248,7 @@ def _alone_in_its_references(one: Violation, text: dict[int, str]) -> str:
     if here is None:
         return ""
     task = _task(text[last])
-    lines = (text.get(at, "") for at in range(last - LINES_AROUND, last + LINES_AROUND) if at != last)
-    others = [found[1] for line in lines if line.startswith(task) and (found := FRESH_MARK.search(line)) is not None]
+    others = [found[1] for line in _others(last, text) if line.startswith(task) and (found := FRESH_MARK.search(line)) is not None]
     alone = len(others) >= MIN_OTHERS and set(others) == {"1"} and here[1] != "1"
     return f"line {last} alone marks a page with {here[1]} references, of {len(others) + 1} such lines" if alone else ""
 
@@ -296,6 +295,11 @@ def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
 def _before(line: int) -> range:
     """The lines before one, the nearest first."""
     return range(line - 1, line - LINES_AROUND, -1)
+
+
+def _others(line: int, text: dict[int, str]) -> list[str]:
+    """The lines around one, without it."""
+    return [text.get(at, "") for at in range(line - LINES_AROUND, line + LINES_AROUND) if at != line]
 
 
 def _after(line: int) -> range:
