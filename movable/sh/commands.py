@@ -119,6 +119,8 @@ class Shell:
 
     def read(self, path: str, who: str) -> str:
         """What a file says. Raises CommandFailed."""
+        if path == "/dev/null":
+            return ""
         file = self._file(path, who)
         if file.read is None:
             raise CommandFailed(f"{who}: {path}: Permission denied")

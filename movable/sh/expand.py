@@ -12,6 +12,7 @@ from movable.errors import UsageError
 from movable.sh.line import part_end
 
 MAX_FIELDS = 10_000  # that one command may be given
+MAX_TEXT = 1 << 20  # characters that one word may become
 _BRACES = re.compile(r"(?<![$\\])\{([^{}\s'\"`$]*)\}")
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 _VARIABLE = re.compile(r"\$(?:(\w+|[?#@*$!])|\{([A-Za-z_]\w*|[?#@*])(?:(:?[-=+?])([^}]*))?\})")
@@ -42,13 +43,13 @@ class Expander:
 
     def text(self, word: str) -> str:
         """A word as one text, as it stands behind an equals sign."""
-        return "".join(text for text, _ in self._parts(word, False))
+        return "".join(text for text, _ in self._bounded(word))
 
     def _split(self, word: str) -> list[str]:
         """Fields; what a variable or a command gave is parted at white space where no quotes stand."""
         fields: list[str] = []
         text, pattern, begun = "", "", False
-        for part, quoted in self._parts(word, False):
+        for part, quoted in self._bounded(word):
             pieces = [part] if quoted is not None else re.split(r"[ \t\n]+", part)
             for at, piece in enumerate(pieces):
                 if at:
@@ -68,6 +69,12 @@ class Expander:
         parts = pattern.split("/")
         found = [name for name in names if all(map(fnmatch.fnmatchcase, name.split("/"), parts))]
         return sorted(found, key=natural) or [text]
+
+    def _bounded(self, word: str) -> list[tuple[str, bool | None]]:
+        parts = self._parts(word, False)
+        if sum(len(text) for text, _ in parts) > MAX_TEXT:
+            raise UsageError(f"{word[:40]!r} means a text of more than {MAX_TEXT} characters")
+        return parts
 
     def _parts(self, word: str, inside: bool) -> list[tuple[str, bool | None]]:
         """(text, quoted) of each part: True in quotes, False as written, None what an expansion without quotes gave."""

@@ -19,6 +19,7 @@ BEFORE = ("sudo", "watch", "time", "nice", "nohup", "env", "command", "exec", "s
 DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
 MAX_COMMANDS = 20_000  # of one line, or of one loop
+MAX_PRINTED = 1 << 28  # characters that the commands of one line may print
 MAX_DEEP = 20  # commands in the words of commands
 
 
@@ -91,7 +92,7 @@ class Interpreter:
         self.variables = {"?": "0", "#": "0", "HOME": "/root", "USER": "root", "PWD": "/", "$": "1"}
         self.stops_at_failure = False
         self._functions: dict[str, Block] = {}
-        self._ran, self._deep, self._asking = 0, 0, 0
+        self._ran, self._printed, self._deep, self._asking = 0, 0, 0, 0
         self.said = ""
         """What the last command that failed said."""
         self._errors: list[str] = []  # what the line that runs has printed so far
@@ -117,7 +118,7 @@ class Interpreter:
     def run(self, text: str) -> tuple[str, int]:
         """A whole line: what it prints, and its status. Raises UsageError for what is no command, Leave for ``exit``."""
         block, printed = parse(text), list[str]()
-        self._ran, self._errors, self.said = 0, printed, ""
+        self._ran, self._printed, self._errors, self.said = 0, 0, printed, ""
         try:
             status = self._block(block, Streams(Input(), printed, printed))
         except Leave as leave:
@@ -169,7 +170,7 @@ class Interpreter:
                     streams = replace(streams, err=sink) if redirect.stream == 2 else replace(streams, out=sink)
             status = self._one(command, streams)
         except CommandFailed as error:
-            streams.out.append(error.output)
+            self._print(error.output, streams)
             self._tell(error, streams)
             status = 1
         for _, path, append, sink in sorted(targets, key=lambda one: one[0] == 2):  # what a write says may go into the last
@@ -273,8 +274,14 @@ class Interpreter:
         builtin = self._builtins.get(words[0])
         if builtin is not None and not (words[0] == "read" and words[1:2] and words[1].isdecimal()):
             return builtin(words, streams)
-        streams.out.append(self.machine.call(words, streams.given.text))
+        self._print(self.machine.call(words, streams.given.text), streams)
         return 0
+
+    def _print(self, text: str, streams: Streams) -> None:
+        self._printed += len(text)
+        if self._printed > MAX_PRINTED:
+            raise UsageError(f"more than {MAX_PRINTED} characters were printed: a loop that does not end?")
+        streams.out.append(text)
 
     def _function(self, body: Block, words: list[str], streams: Streams) -> int:
         """Run a function; its words are $1 and so on while it runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movable.errors import UsageError
+from movable.sh import interpret
 from movable.sh.commands import MAX_OWN, Shell
 from movable.sh.failure import CommandFailed
 from movable.sh.interpret import NoCommand
@@ -64,7 +65,7 @@ def said(shell: Shell, text: str) -> str:
          "3 1 2\n4 1\non\n"),
         ("printf '%3%' a; printf '%%%s,' a b; echo", "%%a,%b,\n"),
         (SCRIPT, "8 blocks are online\n"),
-        ("cat /tmp/seen", ""),
+        ("cat /tmp/seen; cat < /dev/null", ""),
     ],
 )  # fmt: skip
 def test_lines_of_scripts(shell: Shell, line: str, output: str) -> None:
@@ -89,7 +90,7 @@ def test_a_script_over_several_lines_and_how_it_ends(shell: Shell) -> None:
     [
         ("while true; do true; done", "a loop that does not end"), ("echo $((1/0))", "cannot be worked out"),
         ("echo {1..999999999}", "are the most"), ("for i in 1; do nope; done", "there is no command 'nope'"),
-        ("echo $((2 + ))", "cannot be worked out"),
+        ("echo $((2 + ))", "cannot be worked out"), ("x=ab; while true; do x=$x$x; done", "a text of more than"),
     ],
 )  # fmt: skip
 def test_what_a_script_may_not(shell: Shell, line: str, what: str) -> None:
@@ -115,10 +116,14 @@ def test_tools_fail_in_one_line(shell: Shell, line: str) -> None:
     assert (shell.interpreter.variables["?"] == "0") is (line in TAKEN)
 
 
-def test_what_has_an_end(shell: Shell) -> None:
+def test_what_has_an_end(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     own = Shell(shell.machine)
     own.run(f"sleep {'9' * 400}")
     assert "beyond its end" in said(own, "date +%s")
     own.own["/tmp/f"] = "x" * (MAX_OWN - 2)
     assert said(own, "echo a >> /tmp/f") == "" and "No space left on device" in said(own, "echo b >> /tmp/f")
     assert said(own, "echo c > /tmp/f; cat /tmp/f") == "c\n"
+    monkeypatch.setattr(interpret, "MAX_PRINTED", 1000)
+    with pytest.raises(NoCommand, match="characters were printed"):
+        own.run("while true; do seq 99; done")
+    assert len(own.run("seq 99; seq 99")) < 1000
