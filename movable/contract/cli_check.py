@@ -163,7 +163,7 @@ def _certificates(arguments: argparse.Namespace) -> list[int]:
     from movable.contract import supervised
     from movable.contract.report import text, to_json
     from movable.contract.show.compare import difference_text, read_certificate
-    from movable.supervise.process import age
+    from movable.supervise.limits import age
 
     if is_command():
         supervised.command_began = time.monotonic() - age()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 
-from movable.supervise.process import PR_SET_NO_NEW_PRIVS, prctl
+from movable.supervise.limits import PR_SET_NO_NEW_PRIVS, prctl
 
 CREATE_RULESET, RESTRICT_SELF = 444, 446
 """Numbers of system calls, the same on every machine that CPython runs on but Alpha."""

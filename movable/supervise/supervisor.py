@@ -21,8 +21,9 @@ from movable.supervise import forks
 from movable.supervise.board import IDLE, PREPARE, Board, Place
 from movable.supervise.channel import Receiver, Record
 from movable.supervise.interrupt import deferred
-from movable.supervise.keeper import CANNOT_TELL, KEEPER, OUT_OF_MEMORY, Keeper, Terms, Work, receive, send
-from movable.supervise.process import Load, called, has_ended, load_of
+from movable.supervise.keeper import KEEPER, Keeper, receive, send
+from movable.supervise.limits import Load, called, has_ended, load_of
+from movable.supervise.worker import CANNOT_TELL, OUT_OF_MEMORY, Terms, Work
 
 DONE, EXITED, KILLED, MEMORY, HUNG, STILL, FLOODED, BRED, CLOSED, TAMPERED, TIME, INTERRUPTED, FAILED = (
     "done", "exited", "killed", "out of memory", "hung", "still", "flooded", "bred", "closed", "tampered", "time", "interrupted",

@@ -10,7 +10,7 @@ import pytest
 from movable.contract import supervised
 from movable.contract.budget import budget_of
 from movable.supervise.board import PREPARE, Place
-from movable.supervise.process import age
+from movable.supervise.limits import age
 from movable.supervise.supervisor import TIME, Ending
 
 

@@ -144,7 +144,7 @@ def processes(usual: int, workers: int) -> Iterator[Executor]:
     """Processes that end with this one, however that ends; ``usual`` many where ``workers`` is 0."""
     from concurrent.futures import ProcessPoolExecutor
 
-    from movable.supervise.process import die_with_parent
+    from movable.supervise.limits import die_with_parent
 
     executor = ProcessPoolExecutor(workers or usual, initializer=die_with_parent, initargs=(os.getpid(),))
     try:

@@ -1,4 +1,4 @@
-"""What a process can be made to do, or kept from: who dies with whom, whose orphans are whose, how much memory there is."""
+"""The limits of a process, and what the system tells of it: how much it may have, who dies with whom, who descends from whom."""
 
 from __future__ import annotations
 
