@@ -89,6 +89,7 @@ MOVED = {
     "explore.tree": "explore.schedulers.tree",
     "explore.urw": "explore.schedulers.urw",
     "frames.play": "frames.imported",
+    "lab.experiment": "lab.run",
     "mm.compact_control": "mm.compaction_control",
     "mm.compact_defer": "mm.compaction",
     "mm.compact_scan": "mm.compaction_scan",
@@ -150,6 +151,7 @@ MOVED = {
 """Old name to new, both below ``movable``."""
 
 MOVED_NAMES = {
+    "lab.run": {"lab.state": "DEFAULT_SHARE DRIVER_SHARE Loaded Offlined TEXT_SHIFT"},
     "mm.filemap_cache": {"mm.filemap": "end_page_writeback", "mm.page_writeback": "set_page_writeback"},
     "mm.locks": {
         "mm.atomic": "AtomicLong",

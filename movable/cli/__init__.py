@@ -174,7 +174,7 @@ def _add_run(verbs: Verbs) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import gc
 
-    from movable.lab.experiment import Options, main
+    from movable.lab.run import Options, main
     from movable.supervise.relay import MACHINE_MEMORY, MACHINE_PATIENCE, relayed, status_line
 
     options = Options(

@@ -14,7 +14,7 @@ from typing import IO
 from movable.events import Event, machine_note, to_json
 from movable.files import abandon_stdout, to_json_text, whole
 from movable.lab import report
-from movable.lab.run import Run
+from movable.lab.state import Run
 from movable.lab.svg import picture
 from movable.mm.memparse import readable
 from movable.shown import many

@@ -13,7 +13,7 @@ from movable.mm.page import PAGE_SIZE
 from movable.shown import many
 
 if TYPE_CHECKING:
-    from movable.lab.run import Run
+    from movable.lab.state import Run
 
 OBSTACLES_SHOWN = 3
 SCHEMA = "movable.run/1"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from movable.lab import report
 from movable.lab.options import PAGEBLOCK_BYTES, PAGEBLOCK_ORDER
-from movable.lab.run import TEXT_SHIFT, Loaded, Offlined, Run, RunFailed
+from movable.lab.state import TEXT_SHIFT, Loaded, Offlined, Run, RunFailed
 from movable.lab.terminal import Terminal
 from movable.lab.workloads import fill
 from movable.mm.compaction import compact_memory

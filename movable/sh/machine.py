@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from movable.eras import DEFAULT
 from movable.lab.options import Options, check
-from movable.lab.run import Run, load_drivers, plan
+from movable.lab.state import Run, load_drivers, plan
 from movable.lab.steps import fill_memory, free_part
 from movable.lab.terminal import Terminal
 from movable.lab.workloads import hands_out_stores

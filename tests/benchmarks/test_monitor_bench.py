@@ -22,7 +22,7 @@ from movable import (
     migrate_pages,
 )
 from movable.events import Event
-from movable.lab.experiment import main
+from movable.lab.run import main
 from movable.lab.options import Options
 from movable.rules.stream.monitor import Monitor
 from tests.drivers_for_tests.ring import Ring

@@ -14,7 +14,7 @@ import pytest
 
 from movable.errors import MovableError
 from movable.files import whole
-from movable.lab.experiment import main
+from movable.lab.run import main
 from movable.lab.options import Options
 
 LIMIT = 100_000
@@ -40,8 +40,8 @@ def test_an_output_whose_folder_goes_is_named_as_it_was_given(tmp_path: Path, mo
     """The folder is there when the run begins, and gone when it ends."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    monkeypatch.setattr("movable.lab.experiment.plan", lambda run: folder.rmdir())
-    monkeypatch.setattr("movable.lab.experiment.STEPS", ())
+    monkeypatch.setattr("movable.lab.run.plan", lambda run: folder.rmdir())
+    monkeypatch.setattr("movable.lab.run.STEPS", ())
     monkeypatch.setattr("movable.lab.report.summary", lambda run: [])
     monkeypatch.setattr("movable.lab.report.opening", lambda run: [])
     with pytest.raises(MovableError) as caught:

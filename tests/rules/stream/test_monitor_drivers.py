@@ -21,7 +21,7 @@ from movable import (
     putback_movable_pages,
 )
 from movable.events import Event
-from movable.lab.experiment import main
+from movable.lab.run import main
 from movable.lab.options import Options
 from movable.rules.stream.monitor import Monitor
 from movable_balloon import Balloon

@@ -11,10 +11,10 @@ import pytest
 
 from movable import GFP_HIGHUSER_MOVABLE, VM
 from movable.errors import UsageError
-from movable.lab import experiment
-from movable.lab.experiment import main
+from movable.lab import run as running
+from movable.lab.run import main
 from movable.lab.options import Options
-from movable.lab.run import RunFailed
+from movable.lab.state import RunFailed
 from movable.lab.steps import busiest_block
 from movable.mm.compaction import compact_memory
 from tests.lab.broken import Pages
@@ -225,7 +225,7 @@ def test_a_machine_that_does_not_add_up_is_a_failure(tmp_path: Path, monkeypatch
 
 
 def test_bad_input_is_found_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "_perform", lambda *arguments: pytest.fail("the run began"))
+    monkeypatch.setattr(running, "_perform", lambda *arguments: pytest.fail("the run began"))
     big = tmp_path / "big"
     big.write_bytes(bytes(range(1, 256)) * 4)
     noise = tmp_path / "noise"
