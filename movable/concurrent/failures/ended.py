@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from movable.errors import UsageError
-from movable.explore.failures.token import encode
+from movable.explore.failures.schedule_token import encode
 from movable.explore.schedulers.replay import Decision, Schedule
 from movable.workload import token
 

@@ -16,7 +16,7 @@ from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
 from movable.explore.failures import timeline
 from movable.explore.failures.recorder import record
-from movable.explore.failures.token import decode
+from movable.explore.failures.schedule_token import decode
 from movable.explore.runner import execute, follow
 from movable.explore.schedulers.preemption_bounded import Bounded
 from movable.explore.schedulers.replay import Schedule

@@ -19,7 +19,7 @@ from movable.explore import ExploreError, replay
 from movable.explore.engine import Scheduler
 from movable.explore.failures import timeline
 from movable.explore.failures.recorder import Story
-from movable.explore.failures.token import decode as decode_schedule
+from movable.explore.failures.schedule_token import decode as decode_schedule
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
 from movable.introspection import MODULES, outward
