@@ -1,8 +1,8 @@
 """Interleavings of tasks: run a small concurrent program under many schedules, find the one that breaks it, make it small.
 
-Knows tasks and accesses to named locations, and nothing of pages. The rooms inside: `engine` runs one execution; `dfs`,
-`dpor`, `bounded`, `urw`, `surw`, `pos`, `portfolio` choose schedules; `races`, `lockorder` watch; `shrink`, `token`,
-`timeline`, `audit` explain; `hooks` and `opcodes` give plain Python scheduling points; `campaign` spreads work.
+Knows tasks and accesses to named locations, and nothing of pages. `search` is where it begins, `engine` runs one execution,
+`campaign` spreads work. The rooms inside: `schedulers` choose schedules, `instrument` gives plain Python scheduling points,
+`detect` watches, `failures` makes what was found small and tells it.
 """
 
 from movable.explore.failure import ExploreError, Failure, NonDeterminism

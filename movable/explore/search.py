@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from movable.explore.engine import Scheduler
 from movable.explore.failure import NON_DETERMINISM, ExploreError, Failure, NonDeterminism
 from movable.explore.failures.recorder import Story, record
+from movable.explore.failures.schedule_token import decode, encode, fingerprint
 from movable.explore.failures.shrink import Shrinker, same_failure
 from movable.explore.failures.timeline import text
-from movable.explore.failures.schedule_token import decode, encode, fingerprint
 from movable.explore.program import Program
 from movable.explore.runner import Options, compare, execute, follow, tidy
 from movable.explore.schedulers.dfs import Dfs

@@ -15,12 +15,12 @@ from movable.rules import (
     filesystem,
     freeing,
     isolation,
+    judged_elsewhere,
     locking,
     lru,
     marking,
     migrate_loop,
     migration,
-    observed,
     putback,
     references,
     sticky,
@@ -28,7 +28,7 @@ from movable.rules import (
 from movable.rules.bugs import BUGS
 from movable.rules.rule import DECLARED, KINDS, LEVELS, SHOWS, STICKY, Check, Rule
 
-JUDGES = (marking, isolation, migration, references, putback, locking, freeing, migrate_loop, lru, sticky, observed)
+JUDGES = (marking, isolation, migration, references, putback, locking, freeing, migrate_loop, lru, sticky, judged_elsewhere)
 """The files that declare rules, each beside what judges it."""
 
 CHECKS: tuple[type[Check], ...] = (

@@ -22,8 +22,8 @@ from movable import (
     migrate_pages,
 )
 from movable.events import Event
-from movable.lab.run import main
 from movable.lab.options import Options
+from movable.lab.run import main
 from movable.rules.stream.monitor import Monitor
 from tests.drivers_for_tests.ring import Ring
 

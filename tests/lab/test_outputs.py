@@ -14,8 +14,8 @@ import pytest
 
 from movable.errors import MovableError
 from movable.files import whole
-from movable.lab.run import main
 from movable.lab.options import Options
+from movable.lab.run import main
 
 LIMIT = 100_000
 

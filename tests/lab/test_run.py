@@ -12,8 +12,8 @@ import pytest
 from movable import GFP_HIGHUSER_MOVABLE, VM
 from movable.errors import UsageError
 from movable.lab import run as running
-from movable.lab.run import main
 from movable.lab.options import Options
+from movable.lab.run import main
 from movable.lab.state import RunFailed
 from movable.lab.steps import busiest_block
 from movable.mm.compaction import compact_memory

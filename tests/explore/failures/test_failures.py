@@ -15,9 +15,9 @@ from movable.explore.detect.commutativity import audit
 from movable.explore.engine import Scheduler
 from movable.explore.failure import Failure
 from movable.explore.failures.recorder import record
+from movable.explore.failures.schedule_token import BadToken, decode, encode
 from movable.explore.failures.shrink import Shrinker
 from movable.explore.failures.timeline import chrome, save_chrome, text
-from movable.explore.failures.schedule_token import BadToken, decode, encode
 from movable.explore.program import Program
 from movable.explore.runner import execute, follow
 from movable.explore.schedulers.dfs import Dfs

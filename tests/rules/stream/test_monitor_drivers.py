@@ -21,8 +21,8 @@ from movable import (
     putback_movable_pages,
 )
 from movable.events import Event
-from movable.lab.run import main
 from movable.lab.options import Options
+from movable.lab.run import main
 from movable.rules.stream.monitor import Monitor
 from movable_balloon import Balloon
 from movable_zsmalloc import Zsmalloc
