@@ -45,7 +45,8 @@ def test_every_kind_moves_in_the_order_of_its_era(kind: str, era: str) -> None:
 def test_a_pinned_page_stays(kind: str, era: str) -> None:
     life = follow(kind, era, pinned=True)
     assert life.status == 0 and life.attempts == 10
-    assert [row.step for row in life.rows[-2:]] == [6, 16] and life.rows[-1].table == OLD and not life.rows[-1].new.content
+    counted = 4 if kind == "buffers" and ERAS[era].buffers_count_first else 6  # from 5.0 on before the tree is locked
+    assert [row.step for row in life.rows[-2:]] == [counted, 16] and life.rows[-1].table == OLD and not life.rows[-1].new.content
     assert list(table(life))[-1] == "A reference too many: the page stays on node 0. It was tried 10 times."
 
 
