@@ -278,7 +278,13 @@ def test_the_size_of_a_page_is_told_by_what_stands_beside_the_blocks(beside: str
     assert f"{material.free[0].free * size} kB are free" in said(material)
 
 
-@pytest.mark.parametrize("line", ["Heap " + "9" * 4000 + "x", "before after" + " " * 4000 + "x", "a" + "1 " * 4000 + "x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Heap " + "9" * 4000 + "x", "before after" + " " * 4000 + "x", "a" + "1 " * 4000 + "x", "1@2" + " " * 4000 + "x",
+        "1@" + "111@" * 4000 + "x", "SUMMARY (page allocator)\na|" + "|" * 4000 + "!",
+    ],
+)  # fmt: skip
 def test_a_long_line_that_almost_fits_is_passed_by_at_once(line: str) -> None:
     assert not read([("x", f"node0 node1\n{line}\n")]).figures
 

@@ -15,7 +15,7 @@ _LIST = Guarded(
     r"(?: free of (?=\d+ total pages)| pages, total: (?=\d+ pages))(\d+)"
 )
 _CUT_LIST = Guarded(r"(?:\.{2,}|…)\s*=>\s*(\d+) free of (\d+) total pages")
-_PART = re.compile(r"\s*((?:\+?\s*\d{1,12}@\d{1,12})*)\s*\+?\s*(?:=>\s*(\d{1,12}) free of (\d{1,12}) total pages)?\s*")
+_PART = re.compile(r"((?:\+?\s*\d{1,12}@\d{1,12}\b)*)(?:\s*\+)?(?:\s*=>\s*(\d{1,12}) free of (\d{1,12}) total pages)?")
 """Of a list whose parts became lines of their own, as each was printed by itself."""
 _SHORT = Guarded(r"((?:\d+@\d+\s*\+\s*)*\d+@\d+)\s*=>\s*(\d+)\s+free\b(?:\s+of\s+(\d+))?")
 _RUN = re.compile(r"(\d+)(?:@(\d+))?")
@@ -61,7 +61,7 @@ def read(line: Line, material: Material) -> bool:
         entry.runs = [(int(length[:12]), int(start[:12] or 0)) for length, start in _RUN.findall(runs[1])]
         entry.free, entry.total = int(runs[2][:12]), int(runs[3][:12]) if runs[3] else None
         return True
-    parted = _PART.fullmatch(line.text)
+    parted = _PART.fullmatch(line.text.strip())
     if parted is not None and material.cma and not material.cma[-1].total:
         entry = material.cma[-1]
         entry.runs = [*entry.runs, *((int(length[:12]), int(start[:12] or 0)) for length, start in _RUN.findall(parted[1]))]

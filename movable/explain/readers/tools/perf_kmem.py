@@ -16,8 +16,8 @@ _SLAB = re.compile(
 _HEAD = re.compile(r"\s*Order(?:\s+(?:Unmovable|Reclaimable|Movable|Reserved|CMA/Isolated|Highatomic|CMA|Isolate))+\s*")
 _ROW = re.compile(r"\s*(\d{1,2})((?:\s+(?:[\d,]{1,20}|\.)){2,7})\s*")
 _TABLE = re.compile(
-    r"\s*(?:Page|PFN|Callsite)\s+\|.*\|.*|\s*#?\s*[0-9a-f]{8}: [A-Z_|]+\s*|"
-    r"\s*(?:[0-9a-f]{6,16}|\d{1,12}|\.\.\.|[\w.+]{1,40})\s*\|(?:\s*[\w.,+|/-]+\s*\|){3,7}\s*[\w.+-]*\s*"
+    r"\s*(?:Page|PFN|Callsite)\s+\|.*\|.*|\s*(?:#\s*)?[0-9a-f]{8}: [A-Z_|]+\s*|"
+    r"\s*(?:[0-9a-f]{6,16}|\d{1,12}|\.\.\.|[\w.+]{1,40})\s*\|(?:\s*[\w.,+/-]+\s*\|){3,12}(?:\s*[\w.+-]+)?\s*"
 )
 
 
