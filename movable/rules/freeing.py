@@ -1,4 +1,4 @@
-"""A page's way back to the allocator, and out of it."""
+"""A page's way back to the allocator, and out of it; and no use of it after it was freed."""
 
 from __future__ import annotations
 
@@ -59,6 +59,14 @@ D41 = rule(
         why="Nobody waits: where operations are taken away while a page is isolated, the next callback is a call into "
         "nothing.",
     ),
+)  # fmt: skip
+
+D46 = rule(
+    "D46", MUST, "no use after free",
+    "Nothing of a page is read or written after its last reference has gone.",
+    why="The frame belongs to somebody else by then.",
+    kernel="mm/page_alloc.c: free_pages_prepare",
+    bugs="F13 Z06 Z04 B17 C14", exercised_by="pages_freed",
 )  # fmt: skip
 
 V27 = rule(
@@ -128,3 +136,27 @@ class Release(Check):
             if life.ops == ops and not (life.released and life.isolated is False):
                 what = f"{event.args.get('driver')} went away and page {life.pfn} still names it"
                 self.broken(D41, event._replace(pfn=life.pfn), what)
+
+
+USES = {
+    "copy_page": "content was copied to page {pfn}",
+    "get_page": "a reference was taken on page {pfn}",
+    "lock_page": "the lock of page {pfn} was asked for",
+    "set_page_movable": "page {pfn} was marked movable",
+    "touch": "{field} of page {pfn} was used",
+    "trylock_page": "the lock of page {pfn} was asked for",
+    "write_data": "the content of page {pfn} was written",
+}
+"""What needs a reference of somebody's, by kind of event, in words."""
+
+
+class AfterFree(Check):
+    """Watches for whatever is done with a page that nobody holds any more."""
+
+    def touch(self, event: Event) -> None:
+        """A driver used the page."""
+        if event.refs == 0:
+            done = USES[event.kind].format(pfn=event.pfn, field=event.args.get("field", ""))
+            self.broken(D46, event, f"{done} after the page had been freed")
+
+    copy_page = get_page = lock_page = set_page_movable = trylock_page = write_data = touch

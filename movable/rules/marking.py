@@ -133,14 +133,6 @@ D42 = rule(
     exercised_by="single_pages",
 )  # fmt: skip
 
-D46 = rule(
-    "D46", MUST, "no use after free",
-    "Nothing of a page is read or written after its last reference has gone.",
-    why="The frame belongs to somebody else by then.",
-    kernel="mm/page_alloc.c: free_pages_prepare",
-    bugs="F13 Z06 Z04 B17 C14", exercised_by="pages_freed",
-)  # fmt: skip
-
 V21 = rule(
     "V21", SHOULD, "no LRU flags from the core",
     "The core gives a movable page none of PG_lru, PG_active and PG_unevictable.",
@@ -197,8 +189,6 @@ class Marks(Check):
             self.single_pages += 1
             if order:
                 self.broken(D42, event, f"page {event.pfn} was marked; it heads a block of order {order}")
-        if event.refs == 0:
-            self.broken(D46, event, f"page {event.pfn} was marked movable after it had been freed")
 
     def clear_page_movable(self, event: Event) -> None:
         """Under the lock, and only what is marked; never in kernels where the mark is sticky."""
@@ -216,8 +206,6 @@ class Marks(Check):
         field = event.args.get("field", "")
         if event.args.get("write"):
             self._filled(event)
-        if event.refs == 0:
-            self.broken(D46, event, f"{field} of page {event.pfn} was used after the page had been freed")
         if field == "lru":
             life = self.pages.get(event.pfn)
             if self.calls or (life is not None and life.lent):
@@ -278,18 +266,7 @@ class Marks(Check):
     def write_data(self, event: Event) -> None:
         """The content of a page is written."""
         self._filled(event)
-        if event.refs == 0:
-            self.broken(D46, event, f"the content of page {event.pfn} was written after the page had been freed")
 
     def copy_page(self, event: Event) -> None:
         """The content of a page is overwritten by another's."""
         self._filled(event)
-        if event.refs == 0:
-            self.broken(D46, event, f"content was copied to page {event.pfn} after the page had been freed")
-
-    def lock_page(self, event: Event) -> None:
-        """The lock of a page is taken or tried: by somebody who must hold a reference."""
-        if event.refs == 0:
-            self.broken(D46, event, f"the lock of page {event.pfn} was asked for after the page had been freed")
-
-    trylock_page = lock_page

@@ -11,7 +11,7 @@ from movable.mm.page_flags import (
     REFERENCED,
     WAITERS,
 )
-from movable.rules.marking import D12, D46
+from movable.rules.marking import D12
 from movable.rules.rule import MUST, Check, Report, Words, rule, who
 from movable.rules.stream.history import UNSEEN, Call, Lives, marked, unmarked
 
@@ -107,8 +107,6 @@ class References(Check):
         """A reference was taken."""
         self.lives.sees_refs = True
         self._changed(event, 1)
-        if not event.refs:
-            self.broken(D46, event, f"a reference was taken on page {event.pfn} after it had been freed")
 
     def put_page(self, event: Event) -> None:
         """A reference is dropped."""

@@ -32,6 +32,7 @@ JUDGES = (marking, isolation, migration, references, putback, locking, freeing, 
 """The files that declare rules, each beside what judges it."""
 
 CHECKS: tuple[type[Check], ...] = (
+    freeing.AfterFree,
     marking.Marks,
     isolation.Isolation,
     migration.Migration,
