@@ -12,6 +12,7 @@ from movable.explain.material import Material
 from movable.explain.reading import read
 from movable.explain.record import record
 from movable.explain.zones import at, last, wanted_order
+from movable.trace.read.tracepoints import tracepoints
 
 FOLDER = Path(__file__).parents[1] / "data" / "pastes"
 PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
@@ -283,10 +284,11 @@ def test_the_size_of_a_page_is_told_by_what_stands_beside_the_blocks(beside: str
     [
         "Heap " + "9" * 4000 + "x", "before after" + " " * 4000 + "x", "a" + "1 " * 4000 + "x", "1@2" + " " * 4000 + "x",
         "1@" + "111@" * 4000 + "x", "SUMMARY (page allocator)\na|" + "|" * 4000 + "!",
+        "a" + " " * 3900 + "mm_compaction_begin: x",
     ],
 )  # fmt: skip
 def test_a_long_line_that_almost_fits_is_passed_by_at_once(line: str) -> None:
-    assert not read([("x", f"node0 node1\n{line}\n")]).figures
+    assert not read([("x", f"node0 node1\n{line}\n")]).figures and not list(tracepoints([line]))
 
 
 def test_an_order_that_no_machine_has() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(
-    r"^\s*(?P<task>\S.*?)\s*[-\s]\s*(?P<pid>\d{1,10})\s+(?:\(\s*[-\d]+\)\s+)?\[(?P<cpu>\d{1,6})\]\s+(?:[^\s\[\]:]{4,8}\s+)?"
+    r"^\s*(?P<task>\S.*?)(?:\s*-\s*|\s+)(?P<pid>\d{1,10})\s+(?:\(\s*[-\d]+\)\s+)?\[(?P<cpu>\d{1,6})\]\s+(?:[^\s\[\]:]{4,8}\s+)?"
     r"(?P<time>\d{1,12}\.\d{1,9}):\s+(?:\w+:)?(?P<event>[a-z]\w+):\s*(?P<rest>.*)$"
 )
 _LOGGED = re.compile(r"^\s*\[\s*(?P<time>\d{1,12}\.\d{1,9})\]\s+(?:\w+:)?(?P<event>[a-z]\w+):\s+(?P<rest>\S.*)$")
