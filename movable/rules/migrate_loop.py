@@ -1,14 +1,38 @@
-"""The core's loop over a list of pages, and compaction's runs."""
+"""The core's loop over a list of pages, its tries of each, and compaction's runs."""
 
 from __future__ import annotations
 
-from errno import ENOMEM
+from errno import EAGAIN, ENOMEM
 
 from movable.eras import Era
 from movable.events import Event
 from movable.mm.migrate import MIGRATE_ASYNC
 from movable.rules.rule import MAY, MUST, SHOULD, UNTESTED, Check, Report, Words, rule
 from movable.rules.stream.history import RUN, UNSEEN, Lives, Run
+
+V9 = rule(
+    "V9", SHOULD, "at most ten tries",
+    "One migrate_pages call asks the driver about a page at most ten times, again only after -EAGAIN.",
+    why="Retries must end.",
+    kernel="mm/migrate.c: migrate_pages",
+    exercised_by="tries", trace="migrate_pages migratepage_ret.ret",
+    sticky=Words(
+        sentence="One migrate_pages call asks the driver about a page at most ten times, in both parts together; "
+        "within a part again only after -EAGAIN.",
+    ),
+)  # fmt: skip
+
+V10 = rule(
+    "V10", SHOULD, "other errors are final",
+    "An error other than -EAGAIN ends the page's run; -ENOMEM ends everybody's, in kernels before 6.3.",
+    why="The driver said that trying again is no use.",
+    kernel="mm/migrate.c: migrate_pages",
+    exercised_by="tries", trace="migrate_pages migratepage_ret.ret",
+    sticky=Words(
+        sentence="An error other than -EAGAIN, -ENOMEM too, ends the page's part of a run, and no other page's.",
+        why="The driver said that trying again at once is no use.",
+    ),
+)  # fmt: skip
 
 V15 = rule(
     "V15", MUST, "targets are returned once",
@@ -72,6 +96,7 @@ V35 = rule(
 
 
 BATCH = 32
+MAX_ATTEMPTS = 10
 
 
 class Core(Check):
@@ -79,6 +104,8 @@ class Core(Check):
 
     occasions = {
         "runs": "migrate_pages_ret",
+        "tries": "migratepage",
+        "targets_used": "migratepage",
         "targets_offered": "get_new_page",
         "both_locked": "move_to_new_page",
         "compactions": "compact_zone_ret",
@@ -88,6 +115,46 @@ class Core(Check):
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
         super().__init__(lives, era, report)
         self.runs = self.targets_offered = self.both_locked = self.compactions = self.isolated_by_compaction = 0
+        self.tries = self.targets_used = 0
+
+    # tries
+
+    def migratepage(self, event: Event) -> None:
+        """A page is tried, in its turn and with its target."""
+        call = self.lives.call
+        if call is None or call.run is None:
+            return
+        self.tries += 1
+        pfn, run = event.pfn, call.run
+        self._in_turn(event, run)
+        if run.offers:
+            self.targets_used += 1
+            offered = run.targets.get(pfn)
+            if offered is None or offered != event.args.get("newpage", offered):
+                self.broken(V17, event, f"page {pfn} is moved to {event.args.get('newpage')}; the caller gave {offered}")
+
+    def _in_turn(self, event: Event, run: Run) -> None:
+        pfn, mode = event.pfn, event.args.get("mode", UNSEEN)
+        tries = run.tries.get(pfn, 0)
+        if tries > MAX_ATTEMPTS:
+            self.broken(V9, event, f"page {pfn} is tried for the {tries}th time in one migrate_pages call")
+        before = run.answers.get(pfn)
+        other_part = self.era.async_first and mode != run.modes.get(pfn, mode)
+        run.modes[pfn] = mode
+        if before is not None and before != -EAGAIN and not (before and other_part):
+            broken = V9 if before == 0 else V10
+            self.broken(broken, event, f"page {pfn} is tried again although the driver answered {before}")
+        elif run.ended != UNSEEN and run.ended != pfn:
+            self.broken(V10, event, f"page {pfn} is tried although page {run.ended} was answered with -ENOMEM")
+    def migratepage_ret(self, event: Event) -> None:
+        """A try has its answer."""
+        call = self.lives.call
+        if call is None or call.run is None:
+            return
+        ret = event.args.get("ret")
+        call.run.answers[event.pfn] = ret
+        if ret == -ENOMEM and self.era.enomem_aborts and not self.era.weaker_modes:
+            call.run.ended = event.pfn
 
     # targets
 

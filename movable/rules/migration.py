@@ -16,11 +16,10 @@ from movable.mm.page_flags import (
 from movable.rules.isolation import D30, may_be_called
 from movable.rules.locking import D29
 from movable.rules.marking import D7, D19, MISLEADING, misleading
-from movable.rules.migrate_loop import V17
 from movable.rules.putback import V12
 from movable.rules.references import D27, given_up
 from movable.rules.rule import CLEARED, MAY, MUST, SHOULD, STOCHASTIC, Check, Report, Words, rule, who
-from movable.rules.stream.history import UNSEEN, Call, Lives, Run, marked
+from movable.rules.stream.history import UNSEEN, Call, Lives, marked
 
 D16 = rule(
     "D16", SHOULD, "mark the new page",
@@ -91,32 +90,7 @@ V8 = rule(
     ),
 )  # fmt: skip
 
-V9 = rule(
-    "V9", SHOULD, "at most ten tries",
-    "One migrate_pages call asks the driver about a page at most ten times, again only after -EAGAIN.",
-    why="Retries must end.",
-    kernel="mm/migrate.c: migrate_pages",
-    exercised_by="asked_in_run", trace="migrate_pages migratepage_ret.ret",
-    sticky=Words(
-        sentence="One migrate_pages call asks the driver about a page at most ten times, in both parts together; "
-        "within a part again only after -EAGAIN.",
-    ),
-)  # fmt: skip
 
-V10 = rule(
-    "V10", SHOULD, "other errors are final",
-    "An error other than -EAGAIN ends the page's run; -ENOMEM ends everybody's, in kernels before 6.3.",
-    why="The driver said that trying again is no use.",
-    kernel="mm/migrate.c: migrate_pages",
-    exercised_by="asked_in_run", trace="migrate_pages migratepage_ret.ret",
-    sticky=Words(
-        sentence="An error other than -EAGAIN, -ENOMEM too, ends the page's part of a run, and no other page's.",
-        why="The driver said that trying again at once is no use.",
-    ),
-)  # fmt: skip
-
-
-MAX_ATTEMPTS = 10
 NO_COPY = 3
 LARGEST_ERRNO = 4095
 HOPELESS_TRIES = 100
@@ -131,7 +105,6 @@ class Migration(Check):
     occasions = {
         "asked_to_move": "migratepage",
         "asked_in_run": "migratepage",
-        "targets_used": "migratepage",
         "moves": "migratepage_ret",
         "answers": "migratepage_ret",
         "watched_answers": "migratepage_ret",
@@ -140,7 +113,7 @@ class Migration(Check):
 
     def __init__(self, lives: Lives, era: Era, report: Report) -> None:
         super().__init__(lives, era, report)
-        self.asked_to_move = self.asked_in_run = self.targets_used = 0
+        self.asked_to_move = self.asked_in_run = 0
         self.moves = self.failures = self.no_copy_calls = 0
         self.streaks: dict[str, tuple[int, Event | None]] = {}
         self.unmarked: dict[int, tuple[Event, str]] = {}
@@ -171,7 +144,9 @@ class Migration(Check):
         call = self.lives.call
         if call is not None and call.run is not None:
             self.asked_in_run += 1
-            self._in_turn(event, call.run)
+            mode, wanted = event.args.get("mode", UNSEEN), call.run.mode
+            if mode >= 0 and wanted >= 0 and mode != wanted and (mode > wanted or not self.era.weaker_modes):
+                self.broken(V8, event, f"migratepage was called in mode {mode}; migrate_pages was called in mode {wanted}")
 
     def _fresh_target(self, event: Event) -> None:
         args = event.args
@@ -205,39 +180,12 @@ class Migration(Check):
             return False
         return bool(run.modes.get(event.pfn) == event.args.get("mode", UNSEEN))
 
-    def _in_turn(self, event: Event, run: Run) -> None:
-        pfn, mode = event.pfn, event.args.get("mode", UNSEEN)
-        if mode >= 0 and run.mode >= 0 and mode != run.mode and (mode > run.mode or not self.era.weaker_modes):
-            self.broken(V8, event, f"migratepage was called in mode {mode}; migrate_pages was called in mode {run.mode}")
-        tries = run.tries.get(pfn, 0)
-        if tries > MAX_ATTEMPTS:
-            self.broken(V9, event, f"page {pfn} is tried for the {tries}th time in one migrate_pages call")
-        before = run.answers.get(pfn)
-        other_part = self.era.async_first and mode != run.modes.get(pfn, mode)
-        run.modes[pfn] = mode
-        if before is not None and before != -EAGAIN and not (before and other_part):
-            broken = V9 if before == 0 else V10
-            self.broken(broken, event, f"page {pfn} is tried again although the driver answered {before}")
-        elif run.ended != UNSEEN and run.ended != pfn:
-            self.broken(V10, event, f"page {pfn} is tried although page {run.ended} was answered with -ENOMEM")
-        if run.offers:
-            self.targets_used += 1
-            offered = run.targets.get(pfn)
-            if offered is None or offered != event.args.get("newpage", offered):
-                self.broken(V17, event, f"page {pfn} is moved to {event.args.get('newpage')}; the caller gave {offered}")
-
     def migratepage_ret(self, event: Event) -> None:
         """What the driver answered."""
         ret = event.args.get("ret")
         if "ret" in event.args and (type(ret) is not int or not -LARGEST_ERRNO <= ret <= 0):  # a trace may not show it
             self.broken(D23, event, f"{who(event)} answered {ret!r} to migrating page {event.pfn}; answers are 0 and -errno")
         call = self.lives.call
-        if call is not None:
-            run = call.run
-            if run is not None:
-                run.answers[event.pfn] = ret
-                if ret == -ENOMEM and self.era.enomem_aborts and not self.era.weaker_modes:
-                    run.ended = event.pfn
         self._flags(event)
         self._streak(event, ret)
         if ret == -ENOMEM and self.era.enomem_aborts:
