@@ -284,7 +284,7 @@ def test_the_size_of_a_page_is_told_by_what_stands_beside_the_blocks(beside: str
     [
         "Heap " + "9" * 4000 + "x", "before after" + " " * 4000 + "x", "a" + "1 " * 4000 + "x", "1@2" + " " * 4000 + "x",
         "1@" + "111@" * 4000 + "x", "SUMMARY (page allocator)\na|" + "|" * 4000 + "!",
-        "a" + " " * 3900 + "mm_compaction_begin: x",
+        "a" + " " * 3900 + "mm_compaction_begin: x", "\t" * 19_000 + "!",
     ],
 )  # fmt: skip
 def test_a_long_line_that_almost_fits_is_passed_by_at_once(line: str) -> None:

@@ -48,6 +48,9 @@ _STAMPS = re.compile(
     )\s?""",
     re.VERBOSE,
 )
+_GAP = " " * 200
+_GAPS = re.compile(_GAP + "+")
+"""More space than stands between columns: what is longer says no more, and costs each pattern that looks for its end."""
 MOST_MARGINS = 8  # quoted quotes
 _NUMBER = re.compile(r"\s*(\d{1,6})(?:[:|.)]\s?|\s+(?=[^\d\s.(]|\.\.))")
 
@@ -60,6 +63,7 @@ def without_escapes(text: str) -> str:
 def plain(raw: str, number: str = "") -> str:
     """A line without what a terminal, a mail program and a log put before it; ``number`` is how far its own number reaches."""
     text = _ESCAPES.sub("", raw).replace("\u00a0", " ").replace("\t", "        ").lstrip("\ufeff\u200b")
+    text = _GAPS.sub(_GAP, text) if _GAP in text else text
     if number and text.startswith(number):
         text = text[len(number) :]
     quote = (_CITED if text.rstrip().endswith("|") else _QUOTE).match(text)
