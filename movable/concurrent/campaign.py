@@ -20,7 +20,7 @@ from typing import Any
 from movable.boundary import place_of
 from movable.concurrent.execution import Trial
 from movable.concurrent.failures.ended import token_of
-from movable.concurrent.failures.explain import OPTIONS, Explanation, explanation_of, full, rule_of_failure, words_of
+from movable.concurrent.failures.explain import OPTIONS, Explanation, explanation_of, rule_of_failure, unreduced, words_of
 from movable.concurrent.plan.precheck import Watch, suspicious
 from movable.concurrent.search import Interleavings, Notice, planned, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
@@ -233,7 +233,7 @@ class _Part:
 
     def _tell(self, failure: Failure, options: Options, rule: str) -> Explanation:
         if failure.kind not in (kinds.ENDED, kinds.HUNG):
-            program = full(self.trial)
+            program = unreduced(self.trial)
             program.equivalents = True  # the schedule came from another process, without the equivalent one that shows more
             return explanation_of(program, failure, options, rule)
         scenario = self.trial.scenario

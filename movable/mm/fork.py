@@ -11,10 +11,9 @@ from movable.mm.rmap import anon_vma_fork
 
 if TYPE_CHECKING:
     from movable.mm.mm_types import MmStruct
-    from movable.mm.process import Process
 
 
-def dup_mm(task: Process, source: MmStruct, target: MmStruct) -> None:
+def dup_mm(source: MmStruct, target: MmStruct) -> None:
     """Give the child every area of the parent, unlocked, with its policy and its private pages (dup_mmap)."""
     with source.mmap_lock.write():
         _copy_areas(source, target)

@@ -80,11 +80,12 @@ def get_user_page_fast_only(mm: MmStruct, vpn: int) -> Page | None:
     if page_is_secretmem(page) or _entry(mm, vpn) != pte:
         put_page(page)
         return None
-    page._flags |= REFERENCED  # no more than this
+    page._flags |= REFERENCED  # where the slow way calls mark_page_accessed, which may make the page active
     return page
 
 
 def _entry(mm: MmStruct, vpn: int) -> int:
+    """The entry of a page in the page table, read atomically ("ar"): another task may run before that."""
     seam = mm.user.vm.seam
     if seam is not None:
         seam.point("ar", entry_location(mm, vpn))

@@ -108,7 +108,7 @@ class Process:
         child.mems_allowed = self.mems_allowed
         child.mempolicy = self.mempolicy.dup() if self.mempolicy is not None else None
         if self.mm is not None and child.mm is not None:
-            dup_mm(self, self.mm, child.mm)
+            dup_mm(self.mm, child.mm)
         return child
 
     def exit(self, reap: bool = True) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from movable.c.bridge.errors import memory_error, placed
+from movable.c.bridge.errors import add_place, memory_error
 from movable.c.bridge.keys import key_of, name_of, page_field
 from movable.c.bridge.memory import Memory
 from movable.c.bridge.pages import arena
@@ -228,7 +228,7 @@ class Bridge:
             asleep = True
             raise
         except (VMBug, DeadlockError) as error:
-            placed(error, self.image.line(self.runtime.pc(co)))
+            add_place(error, self.image.line(self.runtime.pc(co)))
             raise
         finally:
             self.now = before

@@ -20,8 +20,8 @@ def memory_error(rule: str, what: str, expected: str, line: Line, page: object =
     return MemoryBug(rule, f"{line} {what}", expected, page)
 
 
-def placed(error: VMBug | DeadlockError, line: Line) -> None:
-    """What a function of the model says is told with the place that has called it, unless it names one."""
+def add_place(error: VMBug | DeadlockError, line: Line) -> None:
+    """Put the place that has called a function of the model before what its error says, in the error, unless it names one."""
     if re.search(r"\.[ch]:\d+ ", str(error)):
         return
     if isinstance(error, VMBug):

@@ -18,7 +18,8 @@ def schedule_of(trail: Sequence[tuple[int, int]]) -> Schedule:
     decisions = []
     before = -1
     for task, left_out in trail:
-        taken[before] += left_out if before >= 0 else 0
+        if before >= 0:  # they are of the task that ran before
+            taken[before] += left_out
         if task != before:
             decisions.append(Decision(before, taken[before], task))
         taken[task] += 1

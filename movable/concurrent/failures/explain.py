@@ -92,8 +92,8 @@ def words_of(failure: Failure) -> str:
     return failure.message
 
 
-def full(trial: Trial, scenario: Scenario | None = None) -> Trial:
-    """The same trial, to be run with every scheduling point and under the monitor if that saw the failure."""
+def unreduced(trial: Trial, scenario: Scenario | None = None) -> Trial:
+    """The same trial, or that of another scenario, to be run with every scheduling point, and without the monitor to begin with."""
     made = Trial(trial.subject, scenario or trial.scenario, None if scenario else trial.orders)
     made.known = trial.known
     made.monitored = made.equivalents = False
@@ -115,8 +115,8 @@ def explain_failure(sighting: Sighting, end: float | None = None) -> Explanation
     trial, failure, options = sighting.trial, sighting.failure, sighting.options
     rule = rule_of_failure(failure)
     if failure.choices:
-        program = full(trial)
-        found = _expanded(program, sighting, rule) or _searched(program, options, rule)
+        program = unreduced(trial)
+        found = _expanded(program, sighting, rule) or _by_any_schedule(program, options, rule)
         if found is not None:
             return explanation_of(program, found, options, rule, end)
     return Explanation(rule, trial.scenario, f"{words_of(failure)} (no schedule can show it again, so there is no token)")
@@ -153,7 +153,7 @@ def explanation_of(program: Trial, failure: Failure, options: Options, rule: str
 
 def _broken_first(program: Trial, schedule: Schedule, rule: str) -> str:
     """The must rule that the schedule breaks first when nothing is passed over, neither races nor what is known already; or ""."""
-    whole = full(program)
+    whole = unreduced(program)
     whole.known, whole.monitored = frozenset(), True
     run, _ = follow(whole, schedule, OPTIONS)
     first = rule if run.failure is None else rule_of_failure(run.failure)
@@ -162,7 +162,8 @@ def _broken_first(program: Trial, schedule: Schedule, rule: str) -> str:
 
 def _expanded(program: Trial, sighting: Sighting, rule: str) -> Failure | None:
     """The failure again with every scheduling point in place, first by what it shows itself and without the monitor."""
-    for program.equivalents, program.monitored in product((False, True), (False, True)):
+    for equivalents, monitored in product((False, True), (False, True)):
+        program.equivalents, program.monitored = equivalents, monitored
         strategy = Expanded(sighting.failure.choices, sighting.shared)
         run = execute(program, strategy, sighting.options)
         if run is not None and run.failure is not None and rule_of_failure(run.failure) == rule:
@@ -170,10 +171,10 @@ def _expanded(program: Trial, sighting: Sighting, rule: str) -> Failure | None:
     return None
 
 
-def _searched(program: Trial, options: Options, rule: str) -> Failure | None:
+def _by_any_schedule(program: Trial, options: Options, rule: str) -> Failure | None:
     """The same rule broken by any schedule with few pre-emptions, where the one that was met leads elsewhere."""
     program.monitored = True
-    return _search(program, BOUND, options, rule, AGAIN)
+    return _within_bound(program, BOUND, options, rule, AGAIN)
 
 
 def _tries(most: int, end: float | None, cost: float) -> int:
@@ -193,9 +194,9 @@ def _fewer_actions(
                 return program, failure
             if not _still_apart(program.subject, program.scenario, scenario):
                 continue
-            other = full(program, scenario)
+            other = unreduced(program, scenario)
             other.monitored, other.equivalents = program.monitored, program.equivalents
-            found = _search(other, failure.preemptions, options, rule)
+            found = _within_bound(other, failure.preemptions, options, rule)
             if found is not None:
                 tries = _tries(SHRINKING_EXECUTIONS // 2, end, cost)
                 program, failure, shorter = other, explain(other, found, options, tries=tries), True
@@ -241,7 +242,8 @@ def _meant(subject: Subject, scenario: Scenario) -> list[int]:
     return numbers
 
 
-def _search(program: Trial, preemptions: int, options: Options, rule: str, left: int = SMALLER_EXECUTIONS) -> Failure | None:
+def _within_bound(program: Trial, preemptions: int, options: Options, rule: str, left: int = SMALLER_EXECUTIONS) -> Failure | None:
+    """The rule broken with at most so many pre-emptions, fewest first, in at most ``left`` executions; or None."""
     if program.orders.errors and not program.orders.outcomes:
         return None
     for bound in range(max(0, preemptions) + 1):
@@ -259,4 +261,4 @@ def _search(program: Trial, preemptions: int, options: Options, rule: str, left:
     return None
 
 
-__all__ = ["OPTIONS", "Explanation", "Sighting", "explain_failure", "explanation_of", "full", "rule_of_failure", "words_of"]
+__all__ = ["OPTIONS", "Explanation", "Sighting", "explain_failure", "explanation_of", "rule_of_failure", "unreduced", "words_of"]

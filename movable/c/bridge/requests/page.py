@@ -13,7 +13,12 @@ from movable.mm import filemap, movable_ops, page_flags, vmstat
 from movable.mm import page as page_struct
 from movable.mm.page import Page
 
+FLAGS, LRU, MAPPING, INDEX, PRIVATE, TYPE, REFCOUNT = 0, 8, 24, 32, 40, 48, 52
+"""Where the fields of a struct page are (include/linux/mm_types.h of ours), in bytes; the type shares a word with the map count."""
+WORD, TYPE_BYTES, COUNT_BYTES = 8, 4, 4
 ZONES = 0x3000
+"""What page_zone answers for the first zone, and so many bytes further on for each after it."""
+ZONE_BYTES = 64
 EVENTS = ("balloon_inflate", "balloon_deflate", "balloon_migrate")
 
 
@@ -88,7 +93,7 @@ def test_flag(bridge: Bridge) -> int:
     """test_bit on the flags of a page."""
     address, bit, call = bridge.request[A0], bridge.request[A1], bridge.now
     found = page_flags.test_page_flag(bridge.page(address), bit)
-    bridge.looked(call, address, 8)
+    bridge.looked(call, address + FLAGS, WORD)
     return int(found)
 
 
@@ -131,8 +136,8 @@ def alloc(bridge: Bridge) -> int:
     bridge.made[page.pfn] = pc
     words = bridge.runtime.words
     bridge.memory.activate()
-    for place in (1, 2, 4, 5):  # list node, index, private
-        words[page.pfn * 8 + place] = 0
+    for offset in (LRU, LRU + WORD, INDEX, PRIVATE):
+        words[(page.pfn * PAGE_BYTES + offset) // WORD] = 0
     return PAGES + page.pfn * PAGE_BYTES
 
 
@@ -168,7 +173,7 @@ def page_type(bridge: Bridge) -> int:
     page, wanted, call = bridge.page(bridge.request[A0]), bridge.request[A1], bridge.now
     if page.seam is not None:
         page.seam.point("ar", ("page", page.pfn, "type"))
-    bridge.looked(call, PAGES + page.pfn * PAGE_BYTES + 48, 4)
+    bridge.looked(call, PAGES + page.pfn * PAGE_BYTES + TYPE, TYPE_BYTES)
     return int(page._mapcount >> movable_ops.TYPE_SHIFT & 0xFF == wanted)
 
 
@@ -180,7 +185,7 @@ def set_ops(bridge: Bridge) -> int:
 
 def zone(bridge: Bridge) -> int:
     """page_zone: a number to be compared."""
-    return ZONES + 64 * bridge.vm.zones.index(bridge.page(bridge.request[A0]).zone)
+    return ZONES + ZONE_BYTES * bridge.vm.zones.index(bridge.page(bridge.request[A0]).zone)
 
 
 def zone_stat(bridge: Bridge) -> None:
@@ -217,13 +222,14 @@ def balloon_count(bridge: Bridge) -> None:
 
 TABLE: dict[str, Handler] = {
     "K_GET_PAGE": _simple(page_struct.get_page), "K_PUT_PAGE": _simple(page_struct.put_page),
-    "K_PAGE_COUNT": _looking(page_struct.page_count, 52, 4), "K_GET_UNLESS_ZERO": _simple(page_struct.get_page_unless_zero),
+    "K_PAGE_COUNT": _looking(page_struct.page_count, REFCOUNT, COUNT_BYTES),
+    "K_GET_UNLESS_ZERO": _simple(page_struct.get_page_unless_zero),
     "K_LOCK_PAGE": lock, "K_TRYLOCK_PAGE": trylock,
-    "K_UNLOCK_PAGE": _simple(filemap.unlock_page), "K_PAGE_LOCKED": _looking(page_flags.PageLocked, 0, 8),
+    "K_UNLOCK_PAGE": _simple(filemap.unlock_page), "K_PAGE_LOCKED": _looking(page_flags.PageLocked, FLAGS, WORD),
     "K_WAIT_PAGE_LOCKED": _simple(filemap.spin_on_page_locked), "K_SET_MOVABLE": set_movable,
     "K_CLEAR_MOVABLE": _simple(page_flags.ClearPageMovable), "K_PAGE_MOVABLE": _simple(page_flags.PageMovable),
-    "K_PAGE_MOVABLE_HINT": _looking(page_flags.PageMovableHint, 24, 8), "K_PAGE_MAPPING": mapping,
-    "K_PAGE_ISOLATED": _looking(page_flags.PageIsolated, 0, 8), "K_SET_FLAG": set_flag, "K_CLEAR_FLAG": clear_flag,
+    "K_PAGE_MOVABLE_HINT": _looking(page_flags.PageMovableHint, MAPPING, WORD), "K_PAGE_MAPPING": mapping,
+    "K_PAGE_ISOLATED": _looking(page_flags.PageIsolated, FLAGS, WORD), "K_SET_FLAG": set_flag, "K_CLEAR_FLAG": clear_flag,
     "K_TEST_FLAG": test_flag, "K_TEST_SET_FLAG": _test_and(True), "K_TEST_CLEAR_FLAG": _test_and(False),
     "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(page_struct.clear_highpage), "K_ALLOC_PAGES": alloc,
     "K_SET_OFFLINE": _simple(page_flags.SetPageBalloon), "K_CLEAR_OFFLINE": _simple(page_flags.ClearPageBalloon),
