@@ -45,17 +45,24 @@ def test_every_room_is_on_the_page_with_what_it_may_use() -> None:
         assert set(re.findall(r"`(\w+)`", rows[room])) == arrows - {room, "names"}, room
 
 
-def test_the_kernels_files_lead_to_ours() -> None:
-    """By what the first paragraph of each file of the memory says it mirrors."""
+def mirrored(folder: Path) -> dict[str, list[str]]:
+    """The kernel's files with ours, by what the first paragraph of each of ours says it mirrors."""
     ours: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "movable" / "mm").glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         head = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
         for name in re.findall(r"[\w./-]+/[\w./-]+\.[ch]\b", head):
-            ours.setdefault(name, []).append(path.name)
+            ours.setdefault(name, []).append(str(path.relative_to(folder)))
+    return dict(sorted(ours.items()))
+
+
+def test_the_kernels_files_lead_to_ours() -> None:
+    ours = mirrored(ROOT / "movable" / "mm")
     told = {name: f"{Path(name).stem.replace('-', '_')}.py" for name in ours}
     unlike = [(name, files) for name, files in sorted(ours.items()) if files != [told[name]]]
     rows = [f"| `{name}` | {' '.join(f'`{file}`' for file in files)} |" for name, files in unlike]
     assert "\n".join(["| in the kernel | here |", "|---|---|", *rows]) + "\n\n" in PAGE
+    of_drivers = [f"| `{name}` | {' '.join(f'`{file}`' for file in files)} |" for name, files in mirrored(ROOT / "drivers").items()]
+    assert "\n".join(["| in the kernel | there |", "|---|---|", *of_drivers]) + "\n\n" in PAGE
 
 
 def commands(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
@@ -75,7 +82,7 @@ def test_every_command_leads_to_its_file() -> None:
 
 
 def test_names_that_stand_in_several_rooms() -> None:
-    """Of the files that the table names it has every folder."""
+    """Of the files that the table names it has every folder, and it names all that are in three rooms or more."""
     table = PAGE.split("## One name in several rooms")[1].split("## ")[0]
     named: list[str] = []
     folders: dict[str, set[Path]] = {}
@@ -88,3 +95,8 @@ def test_names_that_stand_in_several_rooms() -> None:
     for name, there in folders.items():
         found = {path.parent for room in ("movable", "drivers") for path in (ROOT / room).rglob(name)}
         assert found <= there, name
+    rooms: dict[str, set[str]] = {}
+    for top in (ROOT / "movable", ROOT / "drivers"):
+        for path in top.rglob("*.py"):
+            rooms.setdefault(path.name, set()).add(path.relative_to(top).parts[0])
+    assert {name for name, where in rooms.items() if len(where) > 2} <= {*folders, "__init__.py", "cli.py"}

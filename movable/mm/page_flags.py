@@ -1,5 +1,5 @@
-"""The flags word of a page: its bits, the mark that makes the page movable, PG_isolated, and page types
-(include/linux/page-flags.h, mm/compaction.c).
+"""The flags word of a page: its bits, the mark that makes the page movable, PG_isolated, page types, and page_mapping
+(include/linux/page-flags.h, mm/compaction.c, mm/util.c).
 """
 
 from __future__ import annotations
