@@ -111,7 +111,10 @@ class Seam(Tracepoints):
     # scheduling points
 
     def point(self, op: str, key: Hashable) -> None:
-        """Let another task run before ``op`` on ``key``."""
+        """Let another task run before ``op`` on ``key``.
+
+        "r" and "w" read and write, "ar" and "aw" do so atomically; all of them are in explore/dependence.py.
+        """
         if self.scheduler is not None:
             self.scheduler.point(op, key)
 
