@@ -90,6 +90,15 @@ class Cpuset:
         for child in self.children:
             child.update_hierarchy()
 
+    def hotplug(self) -> None:
+        """Of the root: it has the nodes with memory, whatever they are now, and its groups follow (cpuset_hotplug_workfn)."""
+        with self.user.cgroup_mutex:
+            if self.effective_mems != self.user.memory_nodes:
+                self._point("aw")
+                self.effective_mems = self.user.memory_nodes
+                self.update_tasks()
+                self.update_hierarchy()
+
     def update_tasks(self) -> None:
         """Every task gets the nodes, its policies with it, and its pages follow (update_tasks_nodemask)."""
         mems = self.guaranteed_mems()

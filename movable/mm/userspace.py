@@ -48,8 +48,7 @@ class Userspace:
         self.cpu_nodes = cpu_nodes
         self.cpu = 0
         self.fault_around = fault_around
-        self.memory_nodes = 0
-        self.node_states_change()
+        self.memory_nodes = self._nodes_with_memory()
         self.lru_add: list[list[Page]] = [[] for _ in cpu_nodes]
         self.lru_disabled = 0
         self.bh_lrus: list[list[BufferHead]] = [[] for _ in cpu_nodes]
@@ -73,8 +72,12 @@ class Userspace:
         self.tasks[PF_KTHREAD_PID] = Process(self, PF_KTHREAD_PID, "kthread", self.top_cpuset)
 
     def node_states_change(self) -> None:
-        """Memory came or went: look again which nodes have any (node_states_set_node, node_states_clear_node)."""
-        self.memory_nodes = sum(1 << node.nid for node in self.vm.nodes if node.present_pages)
+        """Memory came or went: look again which nodes have any (node_states_set_node, node_states_clear_node), as cpusets do."""
+        self.memory_nodes = self._nodes_with_memory()
+        self.top_cpuset.hotplug()
+
+    def _nodes_with_memory(self) -> int:
+        return sum(1 << node.nid for node in self.vm.nodes if node.present_pages)
 
     def _make_zero_page(self) -> Page:
         page = self.vm.alloc_page(GFP_KERNEL | GFP_ZERO, 0)

@@ -17,6 +17,7 @@ from movable import (
     put_page,
     unlock_page,
 )
+from movable.mm.cpuset import Cpuset
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import MAX_PASSES, do_migrate_range, offline_pages, online_pages, scan_movable_pages
 from movable.mm.mempolicy import MPOL_BIND
@@ -265,3 +266,21 @@ def test_a_node_without_memory_is_none_to_calls_until_some_comes_back() -> None:
     assert answers() == [-ENODEV, -EINVAL, -EINVAL]
     assert online_pages(vm, zone.start_pfn, zone.spanned_pages) == 0
     assert answers() == [0, 0, 0]
+
+
+def test_groups_have_the_nodes_with_memory() -> None:
+    vm = VM(1 << 20, nodes=2, era="6.1")
+    user = userspace(vm)
+    group = Cpuset(user, "a", user.top_cpuset)
+    assert group.write_mems("1") == 0
+    outside, inside = user.spawn("outside"), user.spawn("inside", cpuset=group)
+    zone = vm.nodes[1].zones[0]
+
+    def nodes() -> list[int]:
+        return [user.top_cpuset.effective_mems, outside.mems_allowed, group.effective_mems, inside.mems_allowed]
+
+    assert nodes() == [3, 3, 2, 2]
+    assert offline_pages(vm, zone.start_pfn, zone.spanned_pages) == 0
+    assert nodes() == [1, 1, 1, 1] and group.mems_allowed == 2
+    assert online_pages(vm, zone.start_pfn, zone.spanned_pages) == 0
+    assert nodes() == [3, 3, 2, 2]
