@@ -113,8 +113,8 @@ MACHINE = "machine"
 
 
 def machine_note(era: str) -> Event:
-    """What events of a machine begin with: which era it runs as."""
-    return Event(0, "main", "note", -1, 0, 0, 0, {"text": f"a machine of era {era}", "of": MACHINE, "era": era})
+    """What events of a machine begin with, before number 0: which era it runs as."""
+    return Event(-1, "main", "note", -1, 0, 0, 0, {"text": f"a machine of era {era}", "of": MACHINE, "era": era})
 
 
 def to_json(event: Event) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from movable.cli import main
-from movable.events import read_events
+from movable.events import machine_note, read_events
 from tests.processes import started
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +135,8 @@ def test_the_events_can_be_read_back_and_agree_with_the_record(full: tuple[Path,
     stat = json.loads((full[0] / "r.json").read_text())["vmstat"]
     with (full[0] / "e.jsonl").open() as stream:
         events = list(read_events(stream))
-    assert [event.seq for event in events] == list(range(len(events)))
+    assert events[0] == machine_note("4.19")
+    assert [event.seq for event in events] == list(range(-1, len(events) - 1))
     kinds = [event.kind for event in events]
     assert kinds.count("migrated") == stat["movable_migrated"] > 0
     assert kinds.count("putback_page_done") == stat["movable_putback"]
