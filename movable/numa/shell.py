@@ -162,14 +162,14 @@ class Shell:
     def mask(self, text: str) -> int:
         """A node list such as 0-1, or "all"; !0 means all others, +0 the first of those that the shell may use."""
         every, allowed = self.user.memory_nodes, self.shell.mems_allowed
-        others, text = text[:1] == "!", text.removeprefix("!")
+        others, listed = text[:1] == "!", text.removeprefix("!")
         try:
-            mask = every if text == "all" else parse_nodelist(text.removeprefix("+"))
+            mask = every if listed == "all" else parse_nodelist(listed.removeprefix("+"))
         except (ValueError, OverflowError):
             raise UsageError(f"<{text}> is no list of nodes; write numbers such as 0 or 0-1,3") from None
-        if text[:1] == "+" and not mask >> allowed.bit_count():
+        if listed[:1] == "+" and not mask >> allowed.bit_count():
             mask = relative_nodemask(mask, allowed)
-        if others and not mask & ~every:
+        if others and mask and not mask & ~every:
             mask = every & ~mask
         if not mask or mask & ~self.user.memory_nodes:
             raise UsageError(f"node argument {text} is out of range; nodes are {format_nodelist(self.user.memory_nodes)}")

@@ -303,6 +303,8 @@ def test_why_knows_who_else_holds_a_page() -> None:
         ("touch lots", "is not a size"),
         ("touch", "touch takes 1 arguments"),
         ("numactl --membind=7 -- touch 4K", "out of range"),
+        ("numactl --membind=!0-1 -- touch 4K", "node argument !0-1 is out of range"),
+        ("numactl --membind=! -- touch 4K", "node argument ! is out of range"),
         ("numactl --membind=x -- touch 4K", "is no list of nodes"),
         ("numactl --membind=0 -i 1 -- touch 4K", "conflicting policies"),
         ("numactl -l --membind=0 --show", "conflicting policies"),
