@@ -333,9 +333,8 @@ def try_to_compact_pages(
     """Compact the zones that an allocation may use, best first, until one of them has a block; returns the largest compact_result.
 
     ``gfp``, ``order`` and ``nid`` are those of the allocation, ``priority`` one of COMPACT_PRIO_*; ``captured`` is as for
-    ``compact_zone_order``. Without __GFP_IO nothing is
-    tried: moving a page might need it. The caller counts compact_stall and the like. Raises UsageError for a node that does not
-    exist. mirrors mm/compaction.c, try_to_compact_pages.
+    ``compact_zone_order``. Without __GFP_IO nothing is tried: moving a page might need it. The caller counts compact_stall and the
+    like. Raises UsageError for a node that does not exist. mirrors mm/compaction.c, try_to_compact_pages.
     """
     result = COMPACT_SKIPPED
     if not gfp & __GFP_IO:
