@@ -27,6 +27,14 @@ def test_an_area_is_cma_and_its_frames_are_free() -> None:
     validate_vm(vm, quiescent=False)
 
 
+@pytest.mark.parametrize(("frames", "first"), [(1024, False), (3072, True)])
+def test_a_movable_page_comes_from_an_area_first_only_where_that_is_most_of_what_is_free(frames: int, first: bool) -> None:
+    vm = VM(16 << 20, pageblock_order=6, era="6.1")
+    cma_init_reserved_mem(vm, 1024, frames)
+    page = vm.alloc_page(movable.GFP_HIGHUSER_MOVABLE)
+    assert page is not None and (vm.zones[0].pageblock_type(page.pfn) == MIGRATE_CMA) is first
+
+
 @pytest.mark.parametrize(("start", "count"), [(1, 1024), (512, 1024), (1024, 512), (1024, 0), (1024, 2048), (1024, -1024)])
 def test_an_area_that_is_none(start: int, count: int) -> None:
     with pytest.raises(UsageError, match="align it"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from movable import GFP_HIGHUSER_MOVABLE, MIGRATE_CMA, MIGRATE_MOVABLE, VM, put_page
+from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, MIGRATE_CMA, MIGRATE_MOVABLE, VM, put_page
 from movable.eras import ERAS
 from movable.mm.buddy import take_part
-from movable.mm.compaction import COMPACT_SUCCESS, try_to_compact_pages
-from movable.mm.compaction_control import COMPACT_PRIO_SYNC_FULL
+from movable.mm.compaction import COMPACT_SUCCESS, capture, try_to_compact_pages
+from movable.mm.compaction_control import COMPACT_PRIO_SYNC_FULL, CompactControl
+from movable.mm.migrate import MIGRATE_SYNC
 from movable.mm.page_isolation import covering_free_block
 from movable.mm.validate import validate_vm
 from tests.mm.test_migrate_batch import half_empty
@@ -28,6 +29,16 @@ def test_a_block_is_captured(era: str, migratetype: int, first: int) -> None:
     assert try_to_compact_pages(vm, GFP_HIGHUSER_MOVABLE, 5, COMPACT_PRIO_SYNC_FULL, captured=captured) == COMPACT_SUCCESS
     assert captured == ([first] if first >= 0 else [])
     assert zone.nr_free == before - 32 * len(captured) and not {*captured} & {*zone.buddy}
+
+
+@pytest.mark.parametrize(("order", "gfp", "taken"), [
+    (2, GFP_HIGHUSER_MOVABLE, [4]), (2, GFP_KERNEL, []), (5, GFP_KERNEL, [32]),
+])  # fmt: skip
+def test_less_than_a_movable_pageblock_is_for_movable_requests(order: int, gfp: int, taken: list[int]) -> None:
+    zone = VM(64 << 12, era="6.1", pageblock_order=5).zones[0]
+    cc = CompactControl(zone, order, gfp, MIGRATE_SYNC)
+    cc.captured = []
+    assert capture(cc, {1}) is bool(taken) and cc.captured == taken
 
 
 def test_who_captured_a_block_gives_it_back_as_any() -> None:

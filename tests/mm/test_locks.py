@@ -41,6 +41,8 @@ def test_nothing_that_sleeps_under_a_spin_lock(vm: VM) -> None:
     spin, mutex, queue = vm.spinlock("spin"), vm.mutex("mutex"), vm.wait_queue("queue")
     with spin, pytest.raises(SleepInAtomic, match=r"locks mutex 'mutex' while it holds spin lock 'spin'"):
         mutex.lock()
+    with spin, pytest.raises(SleepInAtomic, match="locks mutex"), mutex:
+        pass
     with spin, pytest.raises(SleepInAtomic, match="wait queue 'queue'"):
         queue.wait_event(lambda: False)
 

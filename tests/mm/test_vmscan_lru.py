@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from errno import EBUSY
 
 import pytest
 
@@ -18,10 +19,11 @@ from movable.mm.mlock import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.page import PAGE_SIZE
+from movable.mm.page import PAGE_SIZE, get_page
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
+from movable.mm.page_flags import ACTIVE
 from movable.mm.process import Process, Signal
-from movable.mm.swap import lru_add_drain_all, lruvec
+from movable.mm.swap import lru_add_drain_all, lruvec, mark_page_accessed
 from movable.mm.swapfile import PageSwapCache, swapoff, swapon
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
@@ -29,6 +31,7 @@ from movable.mm.vmscan_lru import shrink_node, too_many_isolated
 from movable.numa.why import why
 from movable_filesystems import Blockfs
 from movable_zsmalloc import Zsmalloc
+from tests.mm.files import file_on
 
 START = 0x100000
 FILE = 0x900000
@@ -344,6 +347,17 @@ def test_a_contiguous_range_drops_clean_pages_of_files(era: str) -> None:
     assert vm.vmstat["pgmigrate_success"] == 4
     compare(task, 2)
     assert file_read(task, inode, 0, 1 << 20) == b"".join(map(content, range(4)))
+
+
+def test_a_clean_page_that_a_range_cannot_drop_counts_as_used_no_more() -> None:
+    task, inode = file_on(Blockfs)
+    assert fsync(inode) == 0
+    page = inode.mapping.i_pages[0]
+    get_page(page)
+    mark_page_accessed(page)
+    assert page._flags & ACTIVE
+    assert alloc_contig_range(task.user.vm, page.pfn, page.pfn + 1) == -EBUSY
+    assert inode.mapping.i_pages[0] is page and not page._flags & ACTIVE
 
 
 @pytest.mark.parametrize("shared", [0, VM_SHARED])

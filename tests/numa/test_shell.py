@@ -78,6 +78,12 @@ def test_nodes_may_be_all_others_or_counted_among_those_that_are_allowed(text: s
     assert f" bind:{nodes} " in play(made, "cat /proc/101/numa_maps")[0]
 
 
+def test_nodes_are_counted_among_those_that_the_shell_may_use() -> None:
+    made = shell(nodes=3)
+    made.shell.mems_allowed = 0b110
+    assert (made.mask("+0"), made.mask("+0-1"), made.mask("!+0")) == (0b010, 0b110, 0b101)
+
+
 def test_numactl_shows_the_machine() -> None:
     assert play(shell(), "numactl -H") == [
         "available: 2 nodes (0-1)",
