@@ -146,6 +146,7 @@ class Core(Check):
             self.broken(broken, event, f"page {pfn} is tried again although the driver answered {before}")
         elif run.ended != UNSEEN and run.ended != pfn:
             self.broken(V10, event, f"page {pfn} is tried although page {run.ended} was answered with -ENOMEM")
+
     def migratepage_ret(self, event: Event) -> None:
         """A try has its answer."""
         call = self.lives.call
