@@ -40,11 +40,10 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
             place = (f"{path}{mark}" if named and path else "") + (f"{at + 1}{mark}" if "n" in flags else "")
             found = [hit[0] for hit in pattern.finditer(lines[at]) if hit[0]] if "o" in flags else [lines[at]]
             output += "".join(f"{place}{text}\n" for text in found)
-    if "c" in flags:
-        return f"{count}\n"
+    told = "" if "q" in flags else f"{count}\n" if "c" in flags else output
     if not count:
-        raise CommandFailed("")
-    return "" if "q" in flags else output
+        raise CommandFailed("", told)
+    return told
 
 
 def _patterns(words: Sequence[str]) -> tuple[list[str], list[str]]:

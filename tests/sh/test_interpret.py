@@ -64,6 +64,7 @@ def said(shell: Shell, text: str) -> str:
         ("x=1; y=$(x=2; echo $x; exit 3); echo $? $x $y; sh -c 'x=9; set -e; exit 4'; echo $? $x; (set -e); false; echo on",
          "3 1 2\n4 1\non\n"),
         ("printf '%3%' a; printf '%%%s,' a b; echo", "%%a,%b,\n"),
+        ("grep -c nothing /proc/vmstat || echo $?; echo a | grep -c a; echo a | grep -qc b || echo none", "0\n1\n1\nnone\n"),
         (SCRIPT, "8 blocks are online\n"),
         ("cat /tmp/seen; cat < /dev/null", ""),
     ],
