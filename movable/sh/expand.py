@@ -15,7 +15,7 @@ MAX_FIELDS = 10_000  # that one command may be given
 MAX_TEXT = 1 << 20  # characters that one word may become
 _BRACES = re.compile(r"(?<![$\\])\{([^{}\s'\"`$]*)\}")
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
-_VARIABLE = re.compile(r"\$(?:(\w+|[?#@*$!])|\{([A-Za-z_]\w*|[?#@*])(?:(:?[-=+?])([^}]*))?\})")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*|\d|[?#@*$!])|\{([A-Za-z_]\w*|\d+|[?#@*])(?:(:?[-=+?])([^}]*))?\})")
 _SPECIAL = re.compile(r"([*?\[])")
 _NUMBER = re.compile(r"\b0[xX][0-9a-fA-F]{1,16}\b|\b\d{1,20}\b|\$?\{?[A-Za-z_]\w*\}?")
 _ASSIGNS = re.compile(
@@ -98,6 +98,8 @@ class Expander:
             return [(self._run(part[2:-1] if part[0] == "$" else part[1:-1]).rstrip("\n"), given)]
         if variable is not None:
             return [(self._value(variable), given)]
+        if part.startswith("${"):
+            raise UsageError(f"{part[:40]} is not known here; ${{NAME}} and ${{NAME:-WORD}} are")
         if part[0] == "\\":
             plain = inside and part[1:] not in ("$", "`", '"', "\\", "\n")
             return [(part if plain else "" if part[1:] == "\n" else part[1:], True)]
@@ -165,7 +167,7 @@ def _evaluate(node: ast.expr) -> int:
             left, right = _evaluate(node.left), _evaluate(node.right)
             value = left >> min(right, 64) if isinstance(op, ast.RShift) else left << min(right, 64)
         case ast.BinOp(op=ast.Pow()):
-            value = _evaluate(node.left) ** min(_evaluate(node.right), 64)
+            value = operator.index(_evaluate(node.left) ** min(_evaluate(node.right), 64))  # a fraction is no number here
         case ast.BinOp():
             value = _OPERATORS[type(node.op)](_evaluate(node.left), _evaluate(node.right))
         case ast.Compare(ops=[op], comparators=[other]):

@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Protocol
 
 from movable.errors import UsageError
@@ -346,15 +347,16 @@ class Interpreter:
 
     def _again(self, words: list[str], streams: Streams) -> int:
         """Lines that a word has (eval, sh -c), or a file of one's own."""
-        rest = [word for word in words[1:] if not word.startswith("-") or len(word) < 2]
+        options = [] if words[0] == "eval" else list(takewhile(lambda word: word.startswith("-") and len(word) > 1, words[1:]))
+        rest = words[1 + len(options) :]
         if not rest:
             return 0
         self._deep += 1
         if self._deep > MAX_DEEP:
             raise UsageError(f"more than {MAX_DEEP} scripts in scripts")
-        script = any(word.startswith("-") and word.endswith("c") for word in words[1:2])
+        given = any(word.endswith("c") for word in options)
         try:
-            text = " ".join(rest) if words[0] == "eval" else rest[0] if script else self.machine.read(rest[0], words[0])
+            text = " ".join(rest) if words[0] == "eval" else rest[0] if given else self.machine.read(rest[0], words[0])
             run = self._apart if words[0] in ("sh", "bash") else self._block
             return run(parse(text), streams)
         finally:

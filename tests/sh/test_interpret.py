@@ -64,6 +64,7 @@ def said(shell: Shell, text: str) -> str:
         ("x=1; y=$(x=2; echo $x; exit 3); echo $? $x $y; sh -c 'x=9; set -e; exit 4'; echo $? $x; (set -e); false; echo on",
          "3 1 2\n4 1\non\n"),
         ("printf '%3%' a; printf '%%%s,' a b; echo", "%%a,%b,\n"),
+        ("f() { echo $1px \"${1}\" $2s; }; f a b; eval echo -n c; bash -x -c 'echo d'", "apx a bs\ncd\n"),
         ("grep -c nothing /proc/vmstat || echo $?; echo a | grep -c a; echo a | grep -qc b || echo none", "0\n1\n1\nnone\n"),
         (SCRIPT, "8 blocks are online\n"),
         ("cat /tmp/seen; cat < /dev/null", ""),
@@ -91,7 +92,8 @@ def test_a_script_over_several_lines_and_how_it_ends(shell: Shell) -> None:
     [
         ("while true; do true; done", "a loop that does not end"), ("echo $((1/0))", "cannot be worked out"),
         ("echo {1..999999999}", "are the most"), ("for i in 1; do nope; done", "there is no command 'nope'"),
-        ("echo $((2 + ))", "cannot be worked out"), ("x=ab; while true; do x=$x$x; done", "a text of more than"),
+        ("echo $((2 + ))", "cannot be worked out"), ("echo $((2 ** -1))", "cannot be worked out"), ("echo ${#x}", "is not known here"),
+        ("x=ab; while true; do x=$x$x; done", "a text of more than"),
     ],
 )  # fmt: skip
 def test_what_a_script_may_not(shell: Shell, line: str, what: str) -> None:
