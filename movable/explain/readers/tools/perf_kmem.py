@@ -22,10 +22,10 @@ _TABLE = re.compile(
 
 
 class PerfKmem:
-    """Reads such a summary; ``_types`` are the columns of its table by order."""
+    """Reads such a summary, up to the next command; ``_types`` are the columns of its table by order."""
 
     def __init__(self) -> None:
-        self._inside = False
+        self._inside: str | None = None  # the hint that the summary stands under
         self._types: list[str] = []
 
     def read(self, line: Line, material: Material) -> bool:
@@ -33,9 +33,10 @@ class PerfKmem:
         text = line.text
         title = _TITLE.fullmatch(text) if "SUMMARY" in text or "GFP flags" in text or "perf kmem" in line.hint else None
         if title is not None:
-            self._inside = True
+            self._inside = line.hint
             return True
-        if not self._inside:
+        if self._inside != line.hint:
+            self._inside, self._types = None, []
             return False
         found, row = _SUM.fullmatch(text), _ROW.fullmatch(text) if self._types else None
         if found is not None and "bytes" not in found[1]:
