@@ -91,6 +91,17 @@ def _waits(name: str) -> tuple[str, ...]:
     return (name.removesuffix(SHARED),) if name.endswith(SHARED) else (name, name + SHARED)
 
 
+def _apart(one: frozenset[str], two: frozenset[str]) -> bool:
+    """Whether who holds ``one`` and who holds ``two`` cannot be where they are at the same time."""
+    return any(not two.isdisjoint(_waits(name)) for name in one)
+
+
+def _always(one: frozenset[str], two: frozenset[str]) -> frozenset[str]:
+    """The locks that are among both; shared where one of them has the shared side."""
+    names = {name.removesuffix(SHARED) for name in one} & {name.removesuffix(SHARED) for name in two}
+    return frozenset(name if name in one and name in two else name + SHARED for name in names)
+
+
 class Locks(Check):
     """Watches who takes which lock, in which order and in which context."""
 
@@ -185,19 +196,19 @@ class Locks(Check):
         """Remember that ``name`` was taken inside each of ``mine``.
 
         Two locks that are taken both ways round, without a third around both, can deadlock. The page lock guards nothing: every
-        page has its own.
+        page has its own; nor does a third whose shared side both hold.
         """
         for held in mine:
             known = self.edges.get((held, name))
-            guards = frozenset(one.removesuffix(SHARED) for one in mine if one not in (held, PAGE_LOCK))
+            guards = frozenset(mine) - {held, PAGE_LOCK}
             if known is not None:
-                guards &= known[1]
+                guards = _always(guards, known[1])
             same = held.removesuffix(SHARED) == name.removesuffix(SHARED)
             if same or (known is not None and guards == known[1]) or len(self.edges) >= EDGE_LIMIT:
                 continue
             self.edges[held, name] = (event, guards)
             for back in (self.edges.get((outer, inner)) for outer in _waits(name) for inner in _waits(held)):
-                if back is not None and not back[1] & guards:
+                if back is not None and not _apart(back[1], guards):
                     names = held.removesuffix(SHARED), name.removesuffix(SHARED)
                     other = f"event {back[0].seq} took {names[0]} inside {names[1]}"
                     self.broken(D35, event, f"{event.task} takes {names[1]} inside {names[0]}; {other}: the two can deadlock")

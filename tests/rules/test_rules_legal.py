@@ -416,6 +416,22 @@ def test_two_readers_do_not_wait_for_each_other(first: str, second: str) -> None
     assert set(judge(events).broken) == (set() if first == second == "s" else {"D35"})
 
 
+@pytest.mark.parametrize(("first", "second"), [("s", "s"), ("s", "x"), ("x", "s"), ("x", "x")])
+@pytest.mark.parametrize("again", ["", "s", "x"])
+def test_a_guard_whose_shared_side_all_hold_keeps_nobody_apart(first: str, second: str, again: str) -> None:
+    """Two locks both ways round inside a third, shared ("s") or not; ``again`` is how it is held when the first way comes twice."""
+
+    def nested(side: str, *names: str) -> list[Event]:
+        locks = [("guard", side == "s"), *((name, False) for name in names)]
+        args = [{"lock": name, "type": "rwlock", "tried": False, "shared": shared} for name, shared in locks]
+        return [Event(0, "main", "lock", -1, 0, 0, 0, one) for one in args] + [
+            Event(0, "main", "unlock", -1, 0, 0, 0, one) for one in reversed(args)
+        ]
+
+    events = nested(first, "a", "b") + (nested(again, "a", "b") if again else []) + nested(second, "b", "a")
+    assert set(judge(events).broken) == ({"D35"} if second == "s" in (first, again) else set())
+
+
 def test_a_tried_lock_sets_no_order() -> None:
     lock = Event(0, "main", "lock", -1, 0, 0, 0, {"lock": "a", "type": "mutex", "tried": False})
     inner = lock._replace(args={"lock": "b", "type": "mutex", "tried": True})

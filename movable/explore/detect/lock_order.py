@@ -14,14 +14,17 @@ LOCK_OPS = ACQUIRES | _TRIES | _RELEASES
 
 
 class Edge(NamedTuple):
-    """``task`` asked for ``wants`` (at step ``step``) while it held ``holds`` (taken at step ``since``)."""
+    """``task`` asked for ``wants`` (at step ``step``) while it held ``holds`` (taken at step ``since``).
+
+    ``others`` are the other locks that it held, and whether only their shared side.
+    """
 
     task: int
     holds: Hashable
     wants: Hashable
     hold_shared: bool
     want_shared: bool
-    others: frozenset[Hashable]
+    others: dict[Hashable, bool]
     since: int
     step: int
 
@@ -41,7 +44,8 @@ class Locks:
     """The lock table and lock graph of one execution.
 
     A try-lock adds no edge towards its lock, as it does not wait. Whether it succeeded shows when the task unlocks: only then do
-    edges from that lock count. A ring counts when its tasks differ, no common lock guards it, and it is not all readers.
+    edges from that lock count. A ring counts when its tasks differ, no common lock that one has for itself guards it, and it is not all
+    readers.
     """
 
     __slots__ = ("_edges", "_held")
@@ -69,7 +73,7 @@ class Locks:
         for lock in mine:
             if lock.key == key:
                 continue
-            others = frozenset(other.key for other in mine if other is not lock and other.sure)
+            others = {other.key: other.shared for other in mine if other is not lock and other.sure}
             edge = Edge(task, lock.key, key, lock.shared, shared, others, lock.since, now)
             if lock.sure:
                 self._enter(edge)
@@ -138,4 +142,5 @@ def _meets(one: Edge, two: Edge) -> bool:
 
 def _apart(one: Edge, two: Edge) -> bool:
     """Nothing keeps the two from being in their critical sections at the same time."""
-    return one.task != two.task and not one.others & two.others
+    guards = one.others.keys() & two.others.keys()
+    return one.task != two.task and all(one.others[guard] and two.others[guard] for guard in guards)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from movable.explore.detect.lock_order import Locks
 
 
@@ -50,3 +52,15 @@ def test_against_a_lock_that_knows_who_has_it() -> None:
                 owner[name] = task
             elif owner[name] == task:
                 assert locks.twice(task, "lock", name) or locks.held(task)
+
+
+@pytest.mark.parametrize(("first", "second"), [("rlock", "rlock"), ("rlock", "lock"), ("lock", "rlock"), ("lock", "lock")])
+def test_a_guard_that_both_only_read_keeps_nobody_apart(first: str, second: str) -> None:
+    locks = Locks()
+    for task, (guard, names) in enumerate(((first, "ab"), (second, "ba"))):
+        taken = [(guard, "guard"), *(("lock", name) for name in names)]
+        for now, (op, name) in enumerate(taken):
+            locks.step(task, op, name, now)
+        for now, (op, name) in enumerate(reversed(taken), 3):
+            locks.step(task, op.replace("lock", "unlock"), name, now)
+    assert bool(locks.ring()) is (first == second == "rlock")
