@@ -313,9 +313,9 @@ def test_a_number_that_no_machine_has_is_not_believed(line: str) -> None:
 
 
 def test_a_summary_of_perf_ends_with_the_next_command() -> None:
-    others = ["work | 10 | 20 | 10 |", "9 1 2 3 4 5"]
-    material = read([("x", "\n".join([PASTES["perf_kmem"], "$ cat others", *others]))])
-    assert [one.text for one in material.unread] == others and len(material.figures) == len(read([("x", PASTES["perf_kmem"])]).figures)
+    summary, others = PASTES["perf_kmem"], ["work | 10 | 20 | 10 |", "9 1 2 3 4 5"]
+    material = read([("x", "\n".join([summary, "$ cat others", *others]))])
+    assert [one.text for one in material.unread] == others and len(material.figures) == len(read([("x", summary)]).figures)
 
 
 def test_orders_that_a_table_of_json_leaves_out_have_no_blocks() -> None:

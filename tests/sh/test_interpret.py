@@ -92,8 +92,8 @@ def test_a_script_over_several_lines_and_how_it_ends(shell: Shell) -> None:
     [
         ("while true; do true; done", "a loop that does not end"), ("echo $((1/0))", "cannot be worked out"),
         ("echo {1..999999999}", "are the most"), ("for i in 1; do nope; done", "there is no command 'nope'"),
-        ("echo $((2 + ))", "cannot be worked out"), ("echo $((2 ** -1))", "cannot be worked out"), ("echo ${#x}", "is not known here"),
-        ("x=ab; while true; do x=$x$x; done", "a text of more than"),
+        ("echo $((2 + ))", "cannot be worked out"), ("echo $((2 ** -1))", "cannot be worked out"),
+        ("echo ${#x}", "is not known here"), ("x=ab; while true; do x=$x$x; done", "a text of more than"),
     ],
 )  # fmt: skip
 def test_what_a_script_may_not(shell: Shell, line: str, what: str) -> None:

@@ -44,8 +44,8 @@ class Locks:
     """The lock table and lock graph of one execution.
 
     A try-lock adds no edge towards its lock, as it does not wait. Whether it succeeded shows when the task unlocks: only then do
-    edges from that lock count. A ring counts when its tasks differ, no common lock that one has for itself guards it, and it is not all
-    readers.
+    edges from that lock count. A ring counts when its tasks differ, no common lock that one has for itself guards it, and it is not
+    all readers.
     """
 
     __slots__ = ("_edges", "_held")
