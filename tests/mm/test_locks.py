@@ -69,8 +69,27 @@ def test_read_write_lock(vm: VM) -> None:
     vm.meanwhile = lambda: came_in.append(lock.write_trylock())
     lock.downgrade()  # nobody runs between the two sides
     assert lock.readers == [vm.current] and vm.current.atomic == 1 and not came_in
+    lock.read_unlock()  # here others run
     vm.meanwhile = None
-    lock.read_unlock()
+    assert came_in == [True]
+    lock.write_unlock()
     with lock.read():
         assert vm.current.atomic == 1
     assert vm.current.atomic == 0
+
+
+def test_each_lock_event_says_which_side_was_taken(vm: VM) -> None:
+    seen: list[tuple[bool, bool]] = []
+    vm.observe(lambda event: seen.append((event.args["tried"], event.args["shared"])) if event.kind == "lock" else None)
+    lock = vm.rwlock("rw")
+    with lock.read():
+        assert lock.read_trylock()
+        lock.read_unlock()
+    with lock.write():
+        pass
+    assert lock.write_trylock()
+    lock.downgrade()
+    lock.read_unlock()
+    with vm.spinlock("spin"):
+        pass
+    assert seen == [(False, True), (True, True), (False, False), (True, False), (True, True), (False, False)]
