@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 NODES = "/sys/devices/system/node/"
 GROUPS = "/sys/fs/cgroup/"
 BALANCING = "/proc/sys/kernel/numa_balancing"
+COMPACT_MEMORY = "/proc/sys/vm/compact_memory"
+SOFT_OFFLINE = "/sys/devices/system/memory/soft_offline_page"
+WRITE_ONLY = (COMPACT_MEMORY, SOFT_OFFLINE)
+"""Files that root can write to and not read."""
 WHOLE = {"buddyinfo": buddyinfo, "pagetypeinfo": pagetypeinfo, "vmstat": vmstat, "meminfo": machine_meminfo, "zoneinfo": zoneinfo}
 ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{1,16}|0|[1-9]\d{0,18}")
 PID = re.compile(r"[1-9]\d{0,8}")
@@ -105,12 +109,12 @@ def write_file(user: Userspace, groups: dict[str, Cpuset], value: str, path: str
 
     Raises UsageError for a file that cannot be written to.
     """
-    if path == "/proc/sys/vm/compact_memory":
+    if path == COMPACT_MEMORY:
         if user.vm.era.compact_memory_wants_one and value.strip() != "1":
             return -EINVAL
         compact_memory(user.vm)
         return 0
-    if path == "/sys/devices/system/memory/soft_offline_page":
+    if path == SOFT_OFFLINE:
         if not ADDRESS.fullmatch(value.strip()):
             return -EINVAL
         pfn = int(value, 0) // PAGE_SIZE

@@ -39,7 +39,7 @@ from movable.mm.process import Process, Signal
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace
 from movable.mm.vm import VM
-from movable.numa.files import files, matching, write_file
+from movable.numa.files import WRITE_ONLY, files, matching, write_file
 from movable.numa.line import filtered, grep, parse
 from movable.numa.numastat import numastat
 from movable.numa.play import UNWRITTEN
@@ -64,8 +64,6 @@ POLICIES = {
     "l": MPOL_LOCAL,
 }
 MOVE_ALL = 4
-COMPACT_MEMORY = "/proc/sys/vm/compact_memory"
-"""A file that can be written and not read."""
 OF_A_PROCESS = ("balance", "fork", "mlock", "pin", "read", "setuid", "unpin", "write")
 """What a program would do: of a process that there is not, they answer as a call does, and the script goes on."""
 MAX_DIGITS = 12
@@ -419,7 +417,7 @@ class Shell:
 
     def _refusal(self, path: str, found: dict[str, Callable[[], str]]) -> int:
         """The error that opening a file gives: it can only be written, or its process is gone. 0 for none."""
-        if path == COMPACT_MEMORY:
+        if path in WRITE_ONLY:
             return EACCES
         process = re.match(r"/proc/(\d+)/", path)
         if process and path not in found:

@@ -55,7 +55,8 @@ def test_what_a_kernel_or_a_process_lacks_is_said_and_the_script_goes_on() -> No
     made = shell()
     assert play(made, "numactl -w 0-1 -- touch 4K") == ["set_mempolicy: Invalid argument"]
     assert play(made, "sysctl vm.compact_memory") == ['sysctl: permission denied on key "vm.compact_memory"']
-    assert play(made, "cat /proc/sys/vm/compact_memory") == ["cat: /proc/sys/vm/compact_memory: Permission denied"]
+    for path in ("/proc/sys/vm/compact_memory", "/sys/devices/system/memory/soft_offline_page"):
+        assert play(made, f"cat {path}") == [f"cat: {path}: Permission denied"]
     shown = play(made, "numactl -i 0,1 --show")
     assert shown[1:4] == ["preferred node: 0 (interleave next)", "interleavemask: 0 1 ", "interleavenode: 0"]
     assert play(made, "cat /proc/55/num*") == ["cat: /proc/55/num*: No such file or directory"]
