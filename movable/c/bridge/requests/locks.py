@@ -119,15 +119,10 @@ def _bit_key(bridge: Bridge, address: int) -> Any:
     return key
 
 
-class _Bit(str):
-    """What a task holds that has a bit lock: its name."""
-
-    __slots__ = ()
-
-
 def _took(bridge: Bridge, name: str) -> None:
+    """Who has a bit lock holds its name: there is no object."""
     task = bridge.vm.current
-    task.held.append(_Bit(name))
+    task.held.append(name)
     task.atomic += 1
 
 
