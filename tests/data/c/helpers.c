@@ -61,7 +61,7 @@ static int text(void)
 }
 static int bits(void)
 {
-	DECLARE_BITMAP(a, 130); DECLARE_BITMAP(b, 130); unsigned int bit, n = 0;
+	DECLARE_BITMAP(a, 130); DECLARE_BITMAP(b, 130); unsigned int bit, n = 0; u64 wide; u8 narrow;
 	bitmap_zero(a, 130); bitmap_zero(b, 130); set_bit(3, a); set_bit(64, a); set_bit(129, a); __set_bit(64, b);
 	CHECK(find_first_bit(a, 130) == 3 && find_next_bit(a, 130, 4) == 64 && find_next_bit(a, 130, 65) == 129 && find_next_bit(a, 129, 65) == 129);
 	CHECK(find_first_zero_bit(a, 130) == 0 && find_next_zero_bit(a, 130, 64) == 65 && find_last_bit(a, 130) == 129 && bitmap_weight(a, 130) == 3 && bitmap_weight(a, 129) == 2);
@@ -70,6 +70,8 @@ static int bits(void)
 	CHECK(bitmap_and(b, a, b, 130) && bitmap_weight(b, 130) == 1 && bitmap_andnot(a, a, b, 130) && !test_bit(64, a));
 	CHECK(bitmap_find_next_zero_area(a, 130, 0, 10, 0) == 4 && bitmap_find_free_region(a, 130, 2) == 4 && test_bit(7, a));
 	bitmap_fill(a, 130); CHECK(bitmap_full(a, 130) && find_first_zero_bit(a, 130) == 130 && rol32(1, 31) == 1u << 31 && hweight16(0xff) == 8);
+	CHECK(!check_shl_overflow(1, 40, &wide) && wide == 1ULL << 40 && check_shl_overflow(1, 8, &narrow) && check_shl_overflow(-1, 0, &wide));
+	CHECK(!check_shl_overflow(3, 6, &narrow) && narrow == 192 && check_shl_overflow(256, 0, &narrow) && check_shl_overflow(1ULL, 64, &wide));
 	return 0;
 }
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }

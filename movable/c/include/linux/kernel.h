@@ -148,7 +148,7 @@ struct static_key_true { struct static_key key; };
 #define static_branch_disable(k) WRITE_ONCE((k)->key.enabled, 0)
 #define static_branch_inc(k) ((void)__atomic_fetch_add(&(k)->key.enabled, 1, 5))
 #define static_branch_dec(k) ((void)__atomic_fetch_sub(&(k)->key.enabled, 1, 5))
-#define check_shl_overflow(a, s, to) ({ __typeof__(*(to)) _a = (a), *_to = (to); unsigned int _s = (s); *_to = _s < sizeof _a * 8 ? _a << _s : 0; _s >= sizeof _a * 8 || *_to >> _s != _a; })
+#define check_shl_overflow(a, s, to) ({ __typeof__(a) _a = (a); __typeof__(to) _to = (to); unsigned int _s = (s), _by = _s < sizeof *_to * 8 ? _s : 0; *_to = (unsigned long long)_a << _by; _by != _s || _a < 0 || *_to < 0 || *_to >> _by != _a; })
 #define SZ_128K 0x20000
 #define SZ_256K 0x40000
 #define SZ_512K 0x80000
