@@ -21,6 +21,7 @@ FLAGS_OF = {
     "clang": ("-ferror-limit=40", "-fno-caret-diagnostics", "-Wno-everything", "-Werror=implicit-function-declaration"),
 }
 """What only one of the compilers knows."""
+LINK_FLAGS = ("-shared", "-Wl,-z,now", "-nostdlib")
 ALLOWED = {"memcpy", "memset", "memmove", "memcmp"}
 """What the compiler may call behind everybody's back: its accesses are told before."""
 VERSIONS = {"4.19": 0x041300, "6.1": 0x060100, "6.17": 0x061100, "7.3": 0x070300}
@@ -115,12 +116,12 @@ def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
 
         def make(place: Path) -> None:
             library = place / "driver.so"
-            flags = ("-shared", "-Wl,-z,now", "-nostdlib")
-            done = toolchain.run([toolchain.compiler(), *flags, *map(str, objects), "-o", str(library)])
+            done = toolchain.run([toolchain.compiler(), *LINK_FLAGS, *map(str, objects), "-o", str(library)])
             if done.returncode:
                 raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
-            _check_loading(recipe, library)
-            known, lost = _symbols(library)
+            symbols = list(elf.symbols(library))
+            _check_loading(recipe, library, symbols)
+            known, lost = _known_and_lost(symbols)
             _check_names(recipe, lost)
             _check_own(recipe, known)
             (place / "symbols.json").write_text(json.dumps(known))
@@ -323,9 +324,9 @@ def _check_names(recipe: Recipe, lost: list[str]) -> None:
     )
 
 
-def _check_loading(recipe: Recipe, library: Path) -> None:
+def _check_loading(recipe: Recipe, library: Path, symbols: list[elf.Symbol]) -> None:
     """Raise UsageError for code that would run in whoever loads the file; the instrumentation has one such function a source."""
-    asked = next((one.name for one in elf.symbols(library) if one.asked), "")
+    asked = next((one.name for one in symbols if one.asked), "")
     if asked or elf.called_by_loader(library) > len(recipe.sources):
         place = _where_used(recipe, asked) if asked else recipe.sources[0]
         raise UsageError(f"{place}: {asked or 'something'} runs as the file is loaded; {source.BEGINS}")
@@ -356,9 +357,7 @@ def runtime_names() -> list[str]:
     return [*re.findall(r"\b(k_\w+)\(", text), "k_relax"]
 
 
-def _symbols(library: Path) -> tuple[list[tuple[str, int, int]], list[str]]:
+def _known_and_lost(symbols: list[elf.Symbol]) -> tuple[list[tuple[str, int, int]], list[str]]:
     """Names with offset and size, and the names that others are to define."""
-    every = list(elf.symbols(library))
-    found = sorted((one.name, one.at, one.size) for one in every if one.defined)
-    wanted = [one.name for one in every if not one.defined and not one.weak]
-    return found, wanted
+    known = sorted((one.name, one.at, one.size) for one in symbols if one.defined)
+    return known, [one.name for one in symbols if not one.defined and not one.weak]
