@@ -18,9 +18,9 @@ def test_a_mark_changes_with_the_headers_and_costs_a_compiler_once(tmp_path: Pat
     runs: list[list[str]] = []
     run = toolchain.run
 
-    def counted(command: list[str]) -> subprocess.CompletedProcess[str]:
+    def counted(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
         runs.append(command)
-        return run(command)
+        return run(command, text)
 
     monkeypatch.setattr(toolchain, "run", counted)
     (tmp_path / "outer.h").write_text('#include "inner.h"\n')
