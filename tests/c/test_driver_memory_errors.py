@@ -166,7 +166,7 @@ def test_machines_change_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Memory, "_room", disturbed)
     with pytest.raises(KeyboardInterrupt) if ended else nullcontext():
         assert one.call("up") == 2
-    assert [each.call("up") for each in (three, two, one)] == [2, 2, 2] if ended else [2, 3, 3]
+    assert [each.call("up") for each in (three, two, one)] == ([2, 2, 2] if ended else [2, 3, 3])
 
 
 SENT = "import os; from movable.c.bridge.runtime import runtime; runtime(); os.kill(os.getpid(), {}); print('alive')"
