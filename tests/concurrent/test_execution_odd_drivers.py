@@ -63,6 +63,7 @@ class Pinned(Racy):
     def __init__(self, vm: VM, size: int = 4) -> None:
         super().__init__(vm, size)
         self.pins: set[int] = set()
+        self.unpinned = 0
 
     def pin(self, slot: int) -> None:
         with self.lock:
@@ -71,6 +72,8 @@ class Pinned(Racy):
     def unpin(self, slot: int) -> None:
         with self.lock:
             self.pins.discard(slot)
+        with self.lock:  # the slot may move already, and nobody has been told
+            self.unpinned += 1
 
     def drop(self, slot: int) -> None:
         self.unpin(slot)

@@ -45,6 +45,20 @@ def test_who_forgot_to_declare_that_an_operation_may_be_busy_is_told_so(workload
     assert "If that means busy, and nothing was changed, say so: Workload.busy names 'wipe'" in str(found.error)
 
 
+class ZeroWorkload(just.BusyWorkload):
+    """The same operation, which answers 0 whether it was done or not."""
+
+    @operation(slot=handle())
+    def wipe(self, slot: int) -> int:
+        super().wipe(slot)
+        return 0
+
+
+def test_a_zero_of_what_never_counts_is_no_refusal() -> None:
+    found = failure(ZeroWorkload, just.BusyWorkload.scenarios[0])
+    assert found is not None and "D15" in str(found)
+
+
 def test_the_books_of_a_device_are_looked_at_in_scenarios_too() -> None:
     one = scenario("move", op("write", slot=0, data=b"b"), migrate(), prefix=[op("write", slot=0, data=b"A")])
     for driver, found in ((just.DeviceRing, ""), (just.TellsNobody, "D43: the driver has given away")):

@@ -204,6 +204,23 @@ class LinkedWorkload(RingWorkload):
     factory = Linked
 
 
+class InFront(Linked):
+    """The newest slot is found first."""
+
+    def write(self, slot: int, data: bytes) -> bool:
+        with self.lock:
+            if self._before(slot).next is None:
+                link = Link(slot)
+                link.next, self.first.next = self.first.next, link
+        return Ring.write(self, slot, data)
+
+
+def test_who_reads_meets_who_makes_another_one() -> None:
+    chosen = Subject(LinkedWorkload, InFront)
+    planned = [one for one in derive(chosen, 50) if one.name == "read || write, one page"]
+    assert planned and "D53" in interleavings(chosen, executions=20, scenarios=planned[:1]).broken
+
+
 def test_who_looks_for_the_second_handle_meets_who_gives_the_first_one_back() -> None:
     chosen = Subject(LinkedWorkload, Linked)
     planned = [one for one in derive(chosen, 50) if one.name == "read || drop, a few pages"]
