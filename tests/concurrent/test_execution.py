@@ -34,6 +34,7 @@ from movable.explore import failure as kinds
 from movable.explore.campaign import Chunk, planned, work
 from movable.registry import find
 from movable.rules.table import RULES
+from movable.supervise.channel import Closed
 from movable.workload import program
 from movable.workload.scenario import Scenario, decode, encode
 from movable.workload.workload import workload_for
@@ -226,6 +227,25 @@ def test_a_mistake_of_the_kits_own_is_no_verdict_on_the_driver(monkeypatch: pyte
     found = explored(Ring, "writes", 20)
     assert not found.broken and "a mistake of the kit's own, not of the driver" in found.refused
     assert "raised at" in found.refused and "while a machine was set up" not in found.refused
+
+
+def test_an_error_of_an_authors_code_is_no_mistake_of_the_kits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: object) -> bool:
+        raise ValueError("hello")
+
+    monkeypatch.setattr("movable.concurrent.linearizability.can_be_over", fails)
+    found = explored(Ring, "writes", 20)
+    assert set(found.broken) == {"D52"} and found.broken["D52"].what == "ValueError: hello" and not found.refused
+
+
+@pytest.mark.parametrize("where", ["_Turns.go", "explain_failure"])
+def test_who_has_lost_the_supervisor_says_nothing_of_the_driver(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*given: object) -> None:
+        raise Closed
+
+    monkeypatch.setattr(f"movable.concurrent.search.{where}", lost)
+    with pytest.raises(Closed):
+        explored(racy.CopiesUnderAnotherLock, "write and migration")
 
 
 def test_the_machines_own_dice_are_fine() -> None:
