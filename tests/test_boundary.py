@@ -134,6 +134,7 @@ def test_a_standard_input_that_is_closed(
     [
         (["run", "--jsn", "x"], "movable run: unrecognized arguments: --jsn x; did you mean --json?"),
         (["trace", "check", "x", "--zzz"], "movable trace check: unrecognized arguments: --zzz; 'movable trace check --help'"),
+        (["check", "x", "--seeds", "1,0-9999999999"], "movable check: argument --seeds: '1,0-9999999999' are more than 1000"),
         (["numa", "run", "/no such"], "movable: /no such: No such file or directory; give a script, or - for standard input"),
     ],
 )

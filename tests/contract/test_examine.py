@@ -10,7 +10,7 @@ import pytest
 from docs.drivers.aio_ring import AioRing
 from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
-from movable import Page, UsageError
+from movable import VM, Page, UsageError
 from movable.contract import Workload, certify, check, operation
 from movable.contract.examine import checked_waivers
 from movable.contract.judge import judge
@@ -183,6 +183,15 @@ def test_a_class_is_looked_at_before_it_is_used() -> None:
 
     with pytest.raises(UsageError, match=r"Wrong\.migratepage wants an argument 'more'; it gets \(mapping, newpage, page, mode\)"):
         check(Wrong, RingWorkload, examples=1, interleavings=0, isolate=False)
+
+
+def test_a_driver_may_say_that_it_cannot_be_made() -> None:
+    class NoDevice(Ring):
+        def __init__(self, vm: VM) -> None:
+            raise UsageError("there is no such device")
+
+    with pytest.raises(UsageError, match="there is no such device"):
+        check(NoDevice, RingWorkload, examples=1, interleavings=0, isolate=False)
 
 
 def test_a_waiver_of_what_was_not_tried_is_not_said_to_be_needless() -> None:
