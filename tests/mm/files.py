@@ -7,13 +7,7 @@ from typing import Any
 
 from movable import VM, AddressSpace, Page, clear_highpage
 from movable.eras import Era
-from movable.filesystem import (
-    Inode,
-    SetPageUptodate,
-    buffer_migrate_page_norefs,
-    mount,
-    set_page_writeback,
-)
+from movable.filesystem import Inode, SetPageUptodate, buffer_migrate_page_norefs, mount, set_page_writeback
 from movable.mm.filemap import unlock_page
 from movable.mm.filemap_cache import file_write
 from movable.mm.list import ListHead, list_add_tail

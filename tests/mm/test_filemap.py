@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from movable import (
-    DeadlockError,
-    Page,
-    PageLocked,
-    VMBug,
-    lock_page,
-    trylock_page,
-    unlock_page,
-)
+from movable import DeadlockError, Page, PageLocked, VMBug, lock_page, trylock_page, unlock_page
 from tests.mm.bugs import bug
 
 

@@ -7,9 +7,7 @@ from errno import EIO, ENOSPC
 import pytest
 
 from movable import VM, registry
-from movable.filesystem import (
-    SuperBlock,
-)
+from movable.filesystem import SuperBlock
 from movable.mm.filemap_cache import _add_to_page_cache, file_read, file_write, fsync
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movable import VM, UsageError, registry
-from movable.filesystem import (
-    SuperBlock,
-)
+from movable.filesystem import SuperBlock
 from movable_filesystems import Blockfs
 
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from movable import (
-    VM,
-    DeadlockError,
-    SleepInAtomic,
-    VMBug,
-)
+from movable import VM, DeadlockError, SleepInAtomic, VMBug
 from movable.mm.locks import Lock
 
 

@@ -10,14 +10,7 @@ import pytest
 from movable import get_page
 from movable.eras import ERAS, Era
 from movable.errors import VMBug
-from movable.filesystem import (
-    attach_page_private,
-    brelse,
-    find_get_block,
-    lock_buffer,
-    page_buffers,
-    unlock_buffer,
-)
+from movable.filesystem import attach_page_private, brelse, find_get_block, lock_buffer, page_buffers, unlock_buffer
 from movable.mm.filemap_cache import file_read, fsync
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE

@@ -5,16 +5,7 @@ from __future__ import annotations
 import sys
 
 import movable
-from movable import (
-    GFP_HIGHUSER_MOVABLE,
-    GFP_KERNEL,
-    VM,
-    Page,
-    get_page,
-    get_page_unless_zero,
-    page_count,
-    put_page,
-)
+from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, VM, Page, get_page, get_page_unless_zero, page_count, put_page
 from movable.mm.page import FIELD_POISON, PAGE_POISON
 from tests.mm.bugs import bug
 

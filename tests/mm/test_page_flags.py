@@ -22,12 +22,7 @@ from movable import (
     set_page_flag,
     unlock_page,
 )
-from movable.mm.page_flags import (
-    PAGE_MAPPING_ANON,
-    PAGE_MAPPING_KSM,
-    PG_slab,
-    PG_swapbacked,
-)
+from movable.mm.page_flags import PAGE_MAPPING_ANON, PAGE_MAPPING_KSM, PG_slab, PG_swapbacked
 from tests.drivers_for_tests.ring import Ring
 from tests.mm.bugs import bug
 
