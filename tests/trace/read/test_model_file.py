@@ -175,6 +175,7 @@ def test_the_summary_of_a_simulation_has_no_times(tmp_path: Path) -> None:
         summary = summarise(Reader(source))
     words = summary_text(summary)
     assert words.startswith(f"{path}: {len(events)} events, no times\n")
+    words = words.removeprefix(str(path))  # a folder may be called anything, "5s" too
     assert "longest" not in words and not re.search(r"\d(us|ms|s)\b", words)
     plain = summary.to_dict()
     assert plain["seconds"] is plain["microseconds_until_end"] is plain["longest"][0]["seconds"] is None
