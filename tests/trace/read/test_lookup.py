@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from movable.trace.read import source as source_file
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.lookup import Part
 from movable.trace.read.source import TRACE_DAT_MAGIC, Source
+from tests.trace.damage import newer
 from tests.trace.mutants import window
 from tests.trace.recordings import TRACES
 
@@ -58,6 +60,21 @@ def test_lines_and_events_are_found_again(source: Source) -> None:
             part = Part(reader, line)
             assert [event for event in part.events() if event.seq >= line] == [event for event in whole if event.seq >= line]
             assert part.stamp == reader.stamp
+
+
+@pytest.mark.parametrize("lines", [LINES, newer("zsmalloc-compaction")], ids=["z3", "of a kernel whose marks stay"])
+def test_calls_that_were_open_are_known_again(lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a look begins: a return has what its entry told, and pages are told in the same words."""
+    monkeypatch.setattr(source_file, "BLOCK", 4096)
+    monkeypatch.setattr(call_stack, "NOTE_EVERY", 1)
+    (tmp_path / "trace").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    with Source(str(tmp_path / "trace")) as source:
+        reader = Reader(source)
+        whole = list(reader.events())
+        for first in range(0, len(whole) - 20, 50):
+            line = whole[first].seq
+            part = (event for event in Part(reader, line).events() if event.seq >= line)
+            assert list(islice(part, 20)) == [event for event in whole[first : first + 40] if event.seq >= line][:20]
 
 
 @pytest.mark.parametrize(
