@@ -206,6 +206,13 @@ def test_another_drivers_fault_is_not_held_against_one(tmp_path: Path) -> None:
 # --- what a recording may lack ---
 
 
+def test_answers_that_no_line_shows_contradict_nothing(tmp_path: Path) -> None:
+    script = life()
+    script.lines = [line.removesuffix(" ret=1") if " zs_isolate_ret: " in line else line for line in script.lines]
+    result = written(script, tmp_path)
+    assert not result.broken and not result.holes and result.verdicts["D8"].verdict != HELD
+
+
 def without(script: Script, *words: str) -> Script:
     script.lines = [line for line in script.lines if not any(f" {word}: " in line for word in words)]
     return script
