@@ -81,9 +81,10 @@ def _of_process(task: Process) -> Iterator[tuple[str, Read]]:
 
 
 def _of_nodes(user: Userspace) -> Iterator[tuple[str, Read]]:
-    mask = user.memory_nodes
-    for name in ("online", "possible", "has_memory", "has_normal_memory"):
-        yield name, lambda: format_nodelist(mask) + "\n"
+    for name in ("online", "possible"):
+        yield name, lambda: format_nodelist((1 << len(user.vm.nodes)) - 1) + "\n"
+    for name in ("has_memory", "has_normal_memory"):
+        yield name, lambda: format_nodelist(user.memory_nodes) + "\n"
     yield "has_cpu", lambda: format_nodelist(sum({1 << nid for nid in user.cpu_nodes})) + "\n"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from movable.cli import main
 from movable.errors import UsageError
+from movable.mm.memory_hotplug import offline_pages
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.mprotect import do_mprotect
@@ -132,6 +133,14 @@ def test_numastat_of_memory_and_counters_in_megabytes() -> None:
     assert out[2].startswith("PID ")
     assert [line.split()[0] for line in out[4:]] == ["101", "102", "-" * 16, "Total"]
     assert out[4].startswith("101 (touch)                  1.0")
+
+
+def test_a_node_without_memory_is_there() -> None:
+    made = shell()
+    zone = made.vm.nodes[1].zones[0]
+    assert offline_pages(made.vm, zone.start_pfn, zone.spanned_pages) == 0
+    files = ("online", "possible", "has_memory", "has_normal_memory")
+    assert play(made, *(f"cat /sys/devices/system/node/{name}" for name in files)) == ["0-1", "0-1", "0", "0"]
 
 
 def test_numactl_shows_the_policy() -> None:
