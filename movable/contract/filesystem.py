@@ -27,6 +27,7 @@ from movable.rules.table import FILESYSTEM_RULES
 from movable.sequential.faults import Limit, over
 from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
+from movable.shown import shown
 from movable.supervise import board
 from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
@@ -269,10 +270,10 @@ class _Supervised:
             complain(ending, "the file system")
         if self.checkpoint is None:
             raise UsageError(f"the file system cannot be looked at: {ending.words}")
-        if ending.how in (DONE, INTERRUPTED) or (ending.how == TIME and ending.lasted < STUCK_SECONDS):
+        if ending.how in (DONE, INTERRUPTED, TIME):
             return False
         self.checkpoint.report.examples += place.phase == "programs"
-        self._death("F13" if ending.how in (HUNG, STILL, TIME) else "F1", f"{place.where}: {ending.words}", place)
+        self._death("F13" if ending.how in (HUNG, STILL) else "F1", f"{place.where}: {ending.words}", place)
         self.fatal[place.token if place.phase == "programs" else place.where] = ending.words
         self.checkpoint.fatal = self.fatal
         return len(self.fatal) < MAX_FATAL and not self.time.over
@@ -299,6 +300,8 @@ class _Supervised:
         elif ending.how != DONE:
             report.cut = True
             report.stopped = "stopped early: the process of the file system had to be ended" if self.fatal else ""
+            if ending.how == TIME and ending.lasted >= STUCK_SECONDS:
+                report.stopped = f"stopped early: {shown(ending.place.where)}: {ending.words}"
         return report
 
 

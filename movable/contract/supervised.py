@@ -21,7 +21,7 @@ from movable.sequential.search import INTERRUPTED as STOPPED_BY_HAND
 from movable.sequential.search import Found, Progress
 from movable.shown import shown
 from movable.supervise import board
-from movable.supervise.board import PREPARE, Place
+from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
@@ -47,8 +47,10 @@ TARDINESS_SECONDS = 1.0
 """Seconds after its time when a command has ended."""
 END_SECONDS = 0.15
 """Seconds of the processor that a command takes from the deadline of its check to its own end."""
+PATIENCE_SHARE, MIN_PATIENCE = 1 / 3, 1.0
+"""The part of a check's time that one thing may take, and seconds that it may take in any case."""
 STUCK_SECONDS = 0.5
-"""Seconds that one thing took, when time was over, after which that is what is wrong."""
+"""Seconds that one thing took, when the time was over, after which it is named. It is not blamed: it may have been about to end."""
 PHASES = ("programs", "scenarios", "interleavings", "stories", "verdicts")
 """What a fresh worker can go on with."""
 MAX_WORKERS = 40
@@ -284,7 +286,7 @@ class Time:
             return cls(began, None, PATIENCE)
         if command_began is not None:
             began = min(began, _latest(command_began, seconds) - seconds - GRACE_SECONDS)
-        return cls(began, began + seconds + GRACE_SECONDS, max(0.5, min(PATIENCE, seconds / 2)))
+        return cls(began, began + seconds + GRACE_SECONDS, min(PATIENCE, max(MIN_PATIENCE, seconds * PATIENCE_SHARE)))
 
     @property
     def over(self) -> bool:
@@ -350,14 +352,11 @@ class _Case:
         if ending.how == TAMPERED:
             self._death("D52", ending.words, ending.place._replace(phase=""))
             return False
-        if self.whole is not None or ending.how in (DONE, INTERRUPTED):
+        if self.whole is not None or ending.how in (DONE, INTERRUPTED, TIME):
             return False
-        busy = ("programs", "interleavings", PREPARE) if self._begun else ("programs", "interleavings")
-        if ending.how == TIME and (ending.lasted < STUCK_SECONDS or ending.place.phase not in busy):
-            return False
-        rule = "D51" if ending.how in (HUNG, STILL, TIME) else "D52"
+        rule = "D51" if ending.how in (HUNG, STILL) else "D52"
         self._death(rule, f"{ending.place.where}: {ending.words}", ending.place)
-        if ending.how == TIME or self.workers >= MAX_WORKERS or ending.place.phase not in PHASES:
+        if self.workers >= MAX_WORKERS or ending.place.phase not in PHASES:
             return False
         self._not_again(rule, ending)
         self.given.states = sorted(self.states)
@@ -436,10 +435,10 @@ class _Case:
         for id in RULES:
             report.verdicts[id] = self.given.verdicts.get(id) or verdict_of(checkpoint, id, self.asked.waivers)
         report.cut = ending.how != INTERRUPTED
-        if not report.stopped and self.deaths:
-            report.stopped = "stopped early: the driver's process had to be ended"
-        elif not report.stopped and ending.how == TIME and ending.lasted >= STUCK_SECONDS:
+        if not report.stopped and ending.how == TIME and ending.lasted >= STUCK_SECONDS:
             report.stopped = f"stopped early: {shown(ending.place.where)}: {ending.words}"
+        elif not report.stopped and self.deaths:
+            report.stopped = "stopped early: the driver's process had to be ended"
         return report
 
 

@@ -11,6 +11,7 @@ from movable import AddressSpace, Page
 from movable.contract import check
 from movable.contract.report import Report
 from movable.filesystem import Inode
+from movable.supervise.supervisor import TIME
 from movable_filesystems import Ramfs
 from tests.drivers_for_tests import hostile_drivers
 from tests.drivers_for_tests.bad_filesystems import F6
@@ -109,6 +110,15 @@ def test_the_search_is_over_once_what_was_expected_has_broken() -> None:
 
 def test_a_check_by_time_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file system would sleep for much longer, and nobody else would lose patience."""
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 900)
+    for name in ("PATIENCE", "MIN_PATIENCE"):
+        monkeypatch.setattr(f"movable.contract.supervised.{name}", 900)
     report = check(Sleeps, budget=1.0)
     assert not report.passed() and report.seconds < 100
+
+
+def test_what_had_not_ended_when_the_time_was_over_is_named_and_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file system would sleep for much longer; that nobody has patience stands for that the time is over."""
+    monkeypatch.setattr("movable.supervise.supervisor.STILL", TIME)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.6)
+    report = checked(Sleeps)
+    assert report.code() == 3 and not report.broken and report.stopped.startswith("stopped early: program 0")

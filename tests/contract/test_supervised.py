@@ -20,6 +20,7 @@ from movable.contract.report import Report
 from movable.contract.supervised import by_the_clock
 from movable.errors import UsageError
 from movable.sequential.faults import CLOCK_TIMES_PROCESSOR
+from movable.supervise.supervisor import TIME
 from tests.drivers_for_tests import hostile_drivers as hostile
 
 SUPERVISED = True
@@ -92,6 +93,14 @@ def test_a_check_ends_in_its_time(driver: type, monkeypatch: pytest.MonkeyPatch)
         began = time.monotonic()
         report = check(driver, **options)  # type: ignore[arg-type]
         assert time.monotonic() - began < 2.5 + BUSY and not report.passed()
+
+
+def test_what_had_not_ended_when_the_time_was_over_is_named_and_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nobody has patience stands for that the time is over."""
+    monkeypatch.setattr("movable.supervise.supervisor.STILL", TIME)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.6)
+    report = checked(hostile.Sleeps)
+    assert not report.broken and report.code() == 3 and report.stopped.startswith("stopped early: step")
 
 
 def test_a_verdict_names_the_operation_and_repeats() -> None:
