@@ -29,8 +29,8 @@ from movable.workload.workload import GIVEN_BACK, Workload, pages_in
 
 SECONDS_PER_ORDER = 0.3
 """Processor seconds that one order may take; a usual one takes a thousandth."""
-MAX_HANGING_ORDERS = 2
-"""After so many orders that did not end no further ones are tried."""
+MAX_HANGING_ORDERS = 4
+"""After so many orders that did not end, each by a beginning of its own, no further ones are tried."""
 
 NO_ORDER = "no order of the operations has what was over in front of what began then"
 
@@ -82,7 +82,9 @@ class Orders:
         self.long = any(action[0] in LONG for action in actions)
         self.timed = any(action[0] == "op" for action in actions) and 1 < len(actions) <= MAX_OPERATIONS
         self.all_orders = multinomial(parts_by_task(scenario)) <= MAX_ORDERS
-        self.hangs = 0
+        self.reached = 0
+        self.hung: set[tuple[object, ...]] = set()
+        self.untried = False
         self.worked = False
         self.held = 0
         self.fewer: dict[frozenset[Place], list[Outcome]] = {}
@@ -96,8 +98,13 @@ class Orders:
         outcomes: list[Outcome] = []
         for order in orders(self.scenario, self.subject.seed, apart):
             for at_once in (False, True):
-                if self.hangs < MAX_HANGING_ORDERS:
+                way = (at_once, left_out, apart)
+                if any((*way, order[:length]) in self.hung for length in range(len(order) + 1)):
+                    continue  # it begins like one that did not end
+                if len(self.hung) < MAX_HANGING_ORDERS:
                     self._try(order, at_once, left_out, apart, outcomes)
+                else:
+                    self.untried = True
         return list(dict.fromkeys(outcomes)) if all(map(_hashable, outcomes)) else outcomes
 
     def _try(
@@ -121,7 +128,7 @@ class Orders:
         except Blocked:
             raise
         except Hang:
-            self.hangs += 1  # it may be waiting busily for what comes later in this order
+            self.hung.add((at_once, left_out, apart, order[: self.reached]))  # it may wait busily for what comes later in this order
             return
         except BaseException as error:
             if by_hand(error):
@@ -141,7 +148,7 @@ class Orders:
         answers: list[list[Any]] = [[] for _ in todo]
         sequence: list[Place] = []
         merge: list[int] = []
-        for task in order:
+        for self.reached, task in enumerate(order, 1):
             part = todo[task].pop(0)
             answer = part.phase()
             sequence += part.places
@@ -167,6 +174,8 @@ class Orders:
         for left_out in self._choices(stage, answers, self.long):
             if self._judge(self._taken_apart(left_out), stage, answers, spans) is None:
                 return None
+        if self.untried:
+            return None  # an order that nobody tried may give it
         return wrong[0], wrong[1] + self._advice(stage, answers, spans)
 
     def _dangling(self, stage: Stage) -> tuple[str, str] | None:
@@ -190,7 +199,7 @@ class Orders:
 
         Also () where not every order is known: then nothing more is said than of the real time that was seen.
         """
-        if not self.timed or self.errors or self.hangs or not self.all_orders or self._half_done(stage, answers):
+        if not self.timed or self.errors or self.hung or not self.all_orders or self._half_done(stage, answers):
             return ()
         found = self._accepted(self.outcomes, stage, answers)
         if found and refuted(self._sequences(found), None) is None:

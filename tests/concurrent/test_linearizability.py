@@ -16,7 +16,7 @@ from movable.concurrent.linearizability import _same, invariant
 from movable.concurrent.parts import LEFT_OUT
 from movable.concurrent.search import interleavings
 from movable.concurrent.stage import HandleAnswer, Stage, subject
-from movable.contract import contig, handle, migrate, op, operation, scenario
+from movable.contract import contig, handle, migrate, op, operation, scenario, teardown
 from movable.explore import explore
 from movable.explore.failure import Failure
 from movable.workload.scenario import Scenario
@@ -261,6 +261,29 @@ def test_orders_are_of_one_kind_where_work_is_queued_in_some_of_them_only() -> N
     found = interleavings(subject(AtHomeWorkload, AtHome), executions=60, scenarios=[made])
     assert not found.broken
     assert found.executions
+
+
+class WaitsBusily(Ring):
+    """Is removed once nothing is isolated, and looks again and again; ``worker``: with a queue, so that every order is tried twice."""
+
+    def __init__(self, vm: VM, size: int = 8) -> None:
+        super().__init__(vm, size)
+        self.queue = vm.workqueue("ring")
+
+    def remove(self) -> None:
+        away = True
+        while away:
+            with self.lock:
+                away = any(page is not None and PageIsolated(page) for page in self.slots)
+        self.queue.destroy()
+        super().remove()
+
+
+def test_an_order_that_was_not_tried_is_no_proof() -> None:
+    """A removal that waits busily behind an isolation ends in no order that begins so; the others are tried all the same."""
+    made = scenario("remove", teardown(), migrate(0), prefix=FILLED[:1])
+    found = interleavings(subject(RingWorkload, WaitsBusily), executions=20, scenarios=[made])
+    assert not found.broken and found.executions == 20
 
 
 class Maps(Ring):

@@ -540,7 +540,7 @@ def refuses_latecomers(subject: Subject, scenario: Scenario) -> bool:
     Of a driver that says nothing, that raises, or that answers as ever, such a pair is a mistake of its callers.
     """
     orders = Orders(subject, scenario)
-    if orders.errors or orders.hangs or orders.impossible:
+    if orders.errors or orders.hung or orders.impossible:
         return False
     late = [one.answers[1][0] for one in orders.outcomes if one.sequence == ((0, 0), (1, 0))]
     early = [one.answers[1][0] for one in orders.outcomes if one.sequence == ((1, 0), (0, 0))]
