@@ -13,9 +13,9 @@ from dataclasses import replace as changed
 from pathlib import Path
 
 from movable.c.build import source, toolchain
-from movable.c.build.recipe import ERROR, SAID, Q, Recipe, in_words_of_gcc, users_line
+from movable.c.build.recipe import ERROR, MAKER, SAID, Q, Recipe, in_words_of_gcc, lacked_by, users_line
 
-MAX_ROUNDS = 30
+MAX_ROUNDS = 300
 KINDS = ("headers", "types", "functions", "names", "members")
 
 
@@ -46,6 +46,7 @@ def missing(recipe: Recipe) -> Missing:
     for name in found.refused:
         for table in found.names.values():
             table.pop(name, None)
+        found.names["types"].pop(f"struct {name}", None)
     return found
 
 
@@ -53,30 +54,64 @@ def _rounds(recipe: Recipe, folder: Path, code: list[str], found: Missing) -> No
     declared: list[str] = []
     recipe = changed(recipe, include=(*recipe.include, folder))
     seen: set[tuple[str, str]] = set()
+    compiler = toolchain.compiler()
+    every = {"gcc": "-fmax-errors=0", "clang": "-ferror-limit=0"}[toolchain.family(compiler)]
+    command = [compiler, *recipe.flags(), every, "-include", str(folder / "declared.h"), str(recipe.sources[0])]
+    makers_too = True
     for _ in range(MAX_ROUNDS):
         (folder / "declared.h").write_text("\n".join(declared) + "\n")
-        compiler = toolchain.compiler()
-        every = {"gcc": "-fmax-errors=0", "clang": "-ferror-limit=0"}[toolchain.family(compiler)]
-        command = [compiler, *recipe.flags(), every, "-include", str(folder / "declared.h"), "-fsyntax-only"]
-        stderr = in_words_of_gcc(toolchain.run([*command, str(recipe.sources[0])]).stderr)
+        stderr = in_words_of_gcc(toolchain.run([*command, "-fsyntax-only"]).stderr)
         found.rest = []
-        new = False
-        for error in ERROR.finditer(stderr):
-            kind, name, line = _read(error["what"])
-            if not kind:
-                said = SAID.match(error["what"])
-                told = f"{':'.join(users_line(stderr, error))}: {said[1] if said else error['what']}"
-                found.rest += [told] if told not in found.rest else []
-            elif (kind, name) not in seen:
-                new = True
-                seen.add((kind, name))
-                declared += line
-                if kind == "headers":
-                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    (folder / name).write_text("")
-                found.names[kind][name] = _lines(code, name) or [int(error["line"])]
-        if not new:
+        if makers_too and ERROR.search(stderr) and "No such file" not in stderr:  # a compiler loses its way behind them
+            makers_too = False
+            makers = _makers(code, toolchain.run([*command, "-E", "-dM"]).stdout)
+            declared += [f"#define {name}(...)" for name in makers]
+            found.names["functions"].update((name, _lines(code, name)) for name in makers)
+            continue
+        if not _round(stderr, recipe.sources[0], folder, code, found, seen, declared):
             return
+
+
+def _round(
+    stderr: str, path: Path, folder: Path, code: list[str], found: Missing, seen: set[tuple[str, str]], declared: list[str]
+) -> bool:
+    """Read what the compiler says; whether anything new is missing."""
+    new = False
+    for error in ERROR.finditer(stderr):
+        place = users_line(stderr, error)
+        kind, name, line = _read(error["what"], _line(code, place, path))
+        if place[0].startswith(str(folder)) or (kind == "members" and _of_unknown(error["what"], found)):
+            continue
+        if not kind:
+            said = SAID.match(error["what"])
+            told = f"{':'.join(place)}: {said[1] if said else error['what']}"
+            found.rest += [told] if told not in found.rest else []
+        elif (kind, name) not in seen:
+            new = True
+            seen.add((kind, name))
+            declared += line
+            if kind == "headers":
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text("")
+            found.names[kind][name] = _lines(code, name) or [int(error["line"])]
+    return new
+
+
+def _of_unknown(what: str, found: Missing) -> bool:
+    """Whether a member is one of a structure that is not known as a whole."""
+    return bool(set(re.findall(r"(?:struct|union) \w+", what)) & found.names["types"].keys())
+
+
+def _makers(code: list[str], macros: str) -> list[str]:
+    """The macros that a source uses outside of functions and that nobody has defined."""
+    used = dict.fromkeys(match[1] for match in map(MAKER.match, code) if match)
+    known = set(re.findall(r"^#define (\w+)", macros, re.M))
+    return [name for name in used if name not in known]
+
+
+def _line(code: list[str], place: tuple[str, str], path: Path) -> str:
+    """The user's line that an error is at, "" where it is in another file."""
+    return code[int(place[1]) - 1] if place[0] == str(path) and 0 < int(place[1]) <= len(code) else ""
 
 
 def _lines(code: list[str], name: str) -> list[int]:
@@ -84,8 +119,11 @@ def _lines(code: list[str], name: str) -> list[int]:
     return [number for number, line in enumerate(code, 1) if word.search(line)]
 
 
-def _read(what: str) -> tuple[str, str, list[str]]:
-    """The kind and the name of what an error says is missing, and how to declare it; "" for any other error."""
+def _read(what: str, line: str) -> tuple[str, str, list[str]]:
+    """The kind and the name of what an error at a line says is missing, and how to declare it; "" for any other error."""
+    name = lacked_by(what, line)
+    if name:
+        return ("types", name, []) if " " in name else ("functions", name, [f"#define {name}(...)"])
     for pattern, kind in (
         (r"^(\S+\.h): No such file", "headers"),
         (rf"unknown type name {Q}(\w+)", "types"),
@@ -93,7 +131,6 @@ def _read(what: str) -> tuple[str, str, list[str]]:
         (rf"{Q}(\w+){Q} undeclared", "names"),
         (rf"has no member named {Q}(\w+)", "members"),
         (rf"{Q}struct (\w+){Q}", "types"),
-        (rf"(?:storage size of|incomplete type).*{Q}(\w+){Q}", "names"),
     ):
         match = re.search(pattern, what)
         if match:

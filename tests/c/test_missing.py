@@ -17,6 +17,9 @@ from tests.c.building import DATA, needs_compiler, written
 LACKING = """
 #include <linux/elevator.h>
 static odd_t one;
+static struct odd_device two = { .name = "two" };
+static ODD_ATTR(two, 0444);
+ODD_REGISTER(two)
 int f(struct page *page)
 {
 	frob(page);
@@ -44,11 +47,12 @@ def test_names_by_kind_with_their_lines(tmp_path: Path, monkeypatch: pytest.Monk
     path = Path(written(tmp_path, LACKING))
     found = missing(Recipe((path,)))
     assert found.names["headers"] == {"linux/elevator.h": [5]}
-    assert found.names["types"] == {"odd_t": [6]}
-    assert found.names["functions"] == {"frob": [9, 10], "odd_access": [11]}
-    assert found.names["names"] == {"ODD_MOST": [10]}
-    assert found.names["members"] == {"odd": [13]}
-    assert found.refused["rcu_read_lock"][1] == [12]
+    assert found.names["types"] == {"odd_t": [6], "struct odd_device": [7]}
+    assert found.names["functions"] == {"ODD_ATTR": [8], "ODD_REGISTER": [9], "frob": [12, 13], "odd_access": [14]}
+    assert found.names["names"] == {"ODD_MOST": [13]}
+    assert found.names["members"] == {"odd": [16]}
+    assert found.refused["rcu_read_lock"][1] == [15]
+    assert not found.rest
     assert not found.complete
 
 
@@ -57,12 +61,12 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, LACKING)
     assert main(["c", "missing", path]) == 1
     out = capsys.readouterr().out
-    assert "function  frob                                2 times  line 9, 10" in out
+    assert "function  frob                                2 times  line 12, 13" in out
     assert "refused   rcu_read_lock" in out
     assert main(["c", "missing", path, "--json", "-"]) == 1
     record = json.loads(capsys.readouterr().out)
     assert record["schema"] == "movable.c.missing/1"
-    assert record["functions"]["frob"] == [9, 10]
+    assert record["functions"]["frob"] == [12, 13]
     assert main(["c", "missing", str(DATA / "badmov.c")]) == 0
     assert "the headers have every name" in capsys.readouterr().out
     assert main(["c", "missing", str(tmp_path)]) == 2

@@ -247,7 +247,7 @@ def complaint_of(stderr: str, path: Path, recipe: Recipe) -> str:
         form = next((words for pattern, words in FORMS if re.search(pattern, found["what"])), said and said[1])
         if form:
             return f"{place}: {form}"
-        missing = _missing(found["what"])
+        missing = _missing(found["what"]) or lacked_by(found["what"], _text_at(file, int(line)))
         if missing:
             names.setdefault(missing, place)
         else:
@@ -283,6 +283,30 @@ def _missing(what: str) -> str:
         if found:
             return re.sub(r"^class_(\w+?)_(t|constructor|destructor)$", r"guard(\1)", found[1])
     return ""
+
+
+MAKER = re.compile(r"(?:static |const )*([A-Z]\w*[A-Z]\w*) ?\(")
+
+
+def lacked_by(what: str, line: str) -> str:
+    """The structure, or the macro outside of functions, that the headers lack where a compiler says something else of a line."""
+    if re.search("incomplete type|storage size", what):
+        kind = re.search(r"\b(struct|union) (\w+)", line)
+        return f"{kind[1]} {kind[2]}" if kind else ""
+    made = MAKER.match(line) if re.search("^expected |data definition has no type|type defaults to", what) else None
+    return "" if made is None or _is_macro(made[1]) else made[1]
+
+
+def _is_macro(name: str) -> bool:
+    return any(re.search(rf"#define {name}\b", path.read_text()) for path in (toolchain.INCLUDE / "linux").glob("*.h"))
+
+
+def _text_at(file: str, line: int) -> str:
+    """One line of a user's file, "" where there is none."""
+    try:
+        return source.code_of(source.read(Path(file))).splitlines()[line - 1]
+    except (UsageError, IndexError):
+        return ""
 
 
 def users_line(stderr: str, found: re.Match[str]) -> tuple[str, str]:

@@ -64,8 +64,8 @@ KINDS = {
     DEVICE: r"(devm_)?io(re|un)map\w* (io)?(read|write)[bwlq](_relaxed|be)? io(read|write)(8|16|32|64)\w* "
     r"dma_(alloc|map|unmap|free|pool|sync)\w* (pci|platform|usb|virtio|i2c|spi|hid|of)_((un)?register_driver|driver_(un)?register) "
     r"(blk_)?alloc_disk (add|del)_disk (un)?register_virtio_driver "
-    r"(un)?register_(chrdev|blkdev|netdev)\w* misc_(de)?register cdev_\w+ module_(pci|platform|usb|virtio|i2c|misc)_\w+ "
-    r"devm_\w+ devres_\w+ platform_device\w* (class|device)_(create|destroy) miscdevice alloc_chrdev_region",
+    r"(un)?register_(chrdev|blkdev|netdev)\w* cdev_\w+ module_(pci|platform|usb|virtio|i2c|misc)_\w+ "
+    r"devm_\w+ devres_\w+ platform_device\w* (class|device)_(create|destroy) alloc_chrdev_region",
     CHANCE: r"get_random_\w+ prandom_\w+ random32",
 }
 FAMILIES = tuple((re.compile("|".join(patterns.split())), why) for why, patterns in KINDS.items())

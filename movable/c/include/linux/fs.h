@@ -34,6 +34,11 @@ K_INLINE struct inode *alloc_anon_inode(struct super_block *sb)
 	return inode;
 }
 struct file { struct inode *f_inode; void *private_data; unsigned int f_flags, f_mode; loff_t f_pos; };
+struct kiocb;
+struct iov_iter;
+struct vm_area_struct;
+struct poll_table_struct;
+struct seq_file;
 struct file_operations {
 	void *owner;
 	loff_t (*llseek)(struct file *, loff_t, int);
@@ -42,11 +47,32 @@ struct file_operations {
 	long (*unlocked_ioctl)(struct file *, unsigned int, unsigned long);
 	int (*open)(struct inode *, struct file *);
 	int (*release)(struct inode *, struct file *);
+	long (*compat_ioctl)(struct file *, unsigned int, unsigned long);
+	ssize_t (*read_iter)(struct kiocb *, struct iov_iter *);
+	ssize_t (*write_iter)(struct kiocb *, struct iov_iter *);
+	unsigned int (*poll)(struct file *, struct poll_table_struct *);
+	int (*mmap)(struct file *, struct vm_area_struct *);
+	int (*flush)(struct file *, void *);
+	int (*fsync)(struct file *, loff_t, loff_t, int);
+	int (*fasync)(int, struct file *, int);
+	void (*show_fdinfo)(struct seq_file *, struct file *);
 };
+#define _IOC(how, type, nr, size) (((how) << 30) | ((size) << 16) | ((type) << 8) | (nr))
+#define _IO(type, nr) _IOC(0u, type, nr, 0u)
+#define _IOW(type, nr, kind) _IOC(1u, type, nr, (unsigned int)sizeof(kind))
+#define _IOR(type, nr, kind) _IOC(2u, type, nr, (unsigned int)sizeof(kind))
+#define _IOWR(type, nr, kind) _IOC(3u, type, nr, (unsigned int)sizeof(kind))
+#define _IOC_NR(cmd) ((cmd) & 0xff)
+#define _IOC_TYPE(cmd) (((cmd) >> 8) & 0xff)
+#define _IOC_SIZE(cmd) (((cmd) >> 16) & 0x3fff)
+#define _IOC_DIR(cmd) ((cmd) >> 30)
+__maybe_unused static long compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg) { (void)file; (void)cmd; (void)arg; return 0; }	/* ignored: nobody opens the files */
 #define file_inode(file) ((file)->f_inode)
 __maybe_unused static int simple_open(struct inode *inode, struct file *file) { file->private_data = inode->i_private; return 0; }
 __maybe_unused static int nonseekable_open(struct inode *inode, struct file *file) { (void)inode; (void)file; return 0; }
 __maybe_unused static loff_t default_llseek(struct file *file, loff_t at, int whence) { (void)file; (void)whence; return at; }
+__maybe_unused static loff_t noop_llseek(struct file *file, loff_t at, int whence) { (void)at; (void)whence; return file->f_pos; }
+__maybe_unused static int stream_open(struct inode *inode, struct file *file) { (void)inode; (void)file; return 0; }
 __maybe_unused static loff_t no_llseek(struct file *file, loff_t at, int whence) { (void)file; (void)at; (void)whence; return -ESPIPE; }
 /* The debugging file system: everything can be made, and nobody opens it. */
 extern struct dentry k_no_file;

@@ -87,6 +87,25 @@ K_INLINE int ida_alloc_range(struct ida *ida, unsigned int low, unsigned int hig
 K_INLINE int radix_tree_insert(struct idr *root, unsigned long index, void *item) { int ret = K_IDR(root, __xa_insert(_xa, index, item, GFP_NOWAIT)); return ret == -EBUSY ? -EEXIST : ret; }
 #define radix_tree_lookup(root, index) idr_find(root, index)
 #define radix_tree_delete(root, index) idr_remove(root, index)
+#define radix_tree_delete_item(root, index, item) ({ __typeof__(root) _r = (root); radix_tree_lookup(_r, index) == (item) ? radix_tree_delete(_r, index) : NULL; })
+/* A slot is where an item stands; it is read and written under the caller's lock. */
+K_INLINE void **radix_tree_lookup_slot(struct idr *root, unsigned long index) { struct k_place *at = k_xa_at(&root->idr_rt, index); return at && at->entry ? &at->entry : NULL; }
+#define radix_tree_deref_slot(slot) K_XA_SEEN(READ_ONCE(*(slot)))
+#define radix_tree_deref_slot_protected(slot, lock) K_XA_SEEN(*(slot))
+#define radix_tree_replace_slot(root, slot, item) ((void)((root)->k_changes++), WRITE_ONCE(*(slot), (void *)(item)))
+struct radix_tree_iter { unsigned long index; };
+K_INLINE void **k_radix_next(struct idr *root, struct radix_tree_iter *iter) { return xa_find(&root->idr_rt, &iter->index, ULONG_MAX, XA_PRESENT) ? radix_tree_lookup_slot(root, iter->index) : NULL; }
+#define radix_tree_for_each_slot(slot, root, iter, start) for ((iter)->index = (start); ((slot) = k_radix_next(root, iter)) != NULL; (iter)->index++)
+K_INLINE unsigned int radix_tree_gang_lookup(struct idr *root, void **to, unsigned long first, unsigned int most)
+{
+	unsigned int n = 0;
+
+	while (n < most && (to[n] = xa_find(&root->idr_rt, &first, ULONG_MAX, XA_PRESENT)) != NULL) {
+		n++;
+		first++;
+	}
+	return n;
+}
 #define radix_tree_empty(root) idr_is_empty(root)
 #define radix_tree_preload(gfp) ({ might_sleep(); preempt_disable(); 0; })
 #define radix_tree_maybe_preload(gfp) radix_tree_preload(gfp)

@@ -139,7 +139,7 @@ K_INLINE unsigned long __get_free_pages(gfp_t gfp, unsigned int order) { struct 
 struct zone { long dummy; };
 K_INLINE struct zone *page_zone(const struct page *page) { return (struct zone *)k_call(K_PAGE_ZONE, (long)page, 0, 0, 0); }
 enum zone_stat_item { NR_ZSPAGES };
-enum node_stat_item { NR_ISOLATED_ANON, NR_ISOLATED_FILE };
+enum node_stat_item { NR_ISOLATED_ANON, NR_ISOLATED_FILE, NR_FILE_PAGES, NR_ANON_MAPPED, NR_SHMEM, NR_KERNEL_MISC_RECLAIMABLE, NR_UNEVICTABLE };
 #define inc_zone_page_state(page, item) ((void)k_call(K_ZONE_STAT, (long)(page), item, 1, 0))
 #define dec_zone_page_state(page, item) ((void)k_call(K_ZONE_STAT, (long)(page), item, -1, 0))
 #define mod_zone_page_state(zone, item, n) ((void)0)	/* ignored: the model counts by page */
@@ -171,8 +171,8 @@ enum vm_event_item { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_MIGRATE };
 struct sysinfo { unsigned long totalram, freeram, sharedram, bufferram, totalswap, freeswap, totalhigh, freehigh; unsigned int mem_unit; };
 #define si_meminfo(info) ((void)(*(info) = (struct sysinfo){ .totalram = K_NR_PAGES, .freeram = nr_free_pages(), .mem_unit = PAGE_SIZE }))
 #define si_mem_available() ((long)nr_free_pages())	/* ignored: only a check knows how much memory is free */
-#define page_ref_sub(page, n) do { for (int _n = (n); _n > 0; _n--) put_page(page); } while (0)
-#define page_ref_dec(page) put_page(page)
+#define page_ref_sub(page, n) do { for (int _n = (n); _n > 0; _n--) page_ref_dec(page); } while (0)
+#define page_ref_dec(page) ((void)put_page_testzero(page))	/* a page without references is not given back by that */
 #define page_ref_dec_and_test(page) put_page_testzero(page)
 #define page_mapcount(page) 0			/* ignored: no process has a driver's page */
 #define page_mapped(page) false			/* ignored: no process has a driver's page */

@@ -78,6 +78,10 @@ struct memory_notify { unsigned long start_pfn, nr_pages; int status_change_nid;
 #define unregister_hotmemory_notifier(block) ((void)(block))	/* ignored: the model tells no notifier */
 #define register_oom_notifier(block) ((void)(block), 0)		/* ignored: the model tells no notifier */
 #define unregister_oom_notifier(block) ((void)(block), 0)	/* ignored: the model tells no notifier */
+#define SYS_DOWN 1
+#define SYS_RESTART SYS_DOWN
+#define SYS_HALT 2
+#define SYS_POWER_OFF 3
 #define register_reboot_notifier(block) ((void)(block), 0)	/* ignored: the model tells no notifier */
 #define unregister_reboot_notifier(block) ((void)(block), 0)	/* ignored: the model tells no notifier */
 #define register_pm_notifier(block) ((void)(block), 0)		/* ignored: the model tells no notifier */

@@ -110,6 +110,7 @@ K_INLINE void *memset64(u64 *to, u64 v, size_t n) { for (size_t i = 0; i < n; i+
 #define memset_l(to, v, n) memset64((u64 *)(to), v, n)
 #define memset_p(to, v, n) memset64((u64 *)(to), (unsigned long)(v), n)
 #define memcpy_and_pad(to, size, from, n, byte) do { memset(to, byte, size); memcpy(to, from, min_t(size_t, n, size)); } while (0)
+#define mem_is_zero(at, n) (!memchr_inv(at, 0, n))
 #define str_yes_no(v) ((v) ? "yes" : "no")
 #define str_on_off(v) ((v) ? "on" : "off")
 #define str_enabled_disabled(v) ((v) ? "enabled" : "disabled")
