@@ -62,6 +62,14 @@ class DriverError(MovableError):
         super().__init__(f"{rule}: {driver}.{callback}: {what}")
 
 
+class Hang(BaseException):
+    """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
+
+
+class Blocked(Hang):
+    """Code waits for something outside the model. What that is nobody can say, only where."""
+
+
 class InvalidState(MovableError):
     """``validate_vm`` found two things that disagree; ``findings`` lists them all, a line each.
 

@@ -24,7 +24,7 @@ from movable.concurrent.failures.explain import OPTIONS, Explanation, explanatio
 from movable.concurrent.plan.precheck import Watch, suspicious
 from movable.concurrent.search import Interleavings, Notice, planned, refusal, scenario_token
 from movable.concurrent.stage import Subject, subject
-from movable.errors import UsageError, by_hand
+from movable.errors import Hang, UsageError, by_hand
 from movable.explore import ExploreError, Failure, Named, Options, Program, Scene
 from movable.explore import failure as kinds
 from movable.explore.campaign import campaign, code_of
@@ -34,7 +34,7 @@ from movable.explore.record_file import Refused
 from movable.explore.runner import execute
 from movable.explore.schedulers.replay import Follow
 from movable.registry import find
-from movable.sequential.faults import Hang, watchdog
+from movable.sequential.faults import watchdog
 from movable.shown import shown
 from movable.supervise import board
 from movable.supervise.crew import Crew

@@ -18,11 +18,11 @@ from typing import Any
 from movable.concurrent.parts import LEFT_OUT, LONG, MAX_ORDERS, Apart, multinomial, orders, parts_by_task, parts_of, ways_apart
 from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, can_be_over, can_begin, refuted
 from movable.concurrent.stage import HandleAnswer, Label, Stage, Subject
-from movable.errors import DeadlockError, by_hand
+from movable.errors import Blocked, DeadlockError, Hang, by_hand
 from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
-from movable.sequential.faults import Blocked, Hang, passes, watchdog
+from movable.sequential.faults import passes, watchdog
 from movable.shown import apart, common_prefix, literal, said
 from movable.workload.scenario import Scenario
 from movable.workload.workload import GIVEN_BACK, Workload, pages_in
@@ -127,8 +127,8 @@ class Orders:
             return
         except Blocked:
             raise
-        except Hang:
-            self.hung.add((at_once, left_out, apart, order[: self.reached]))  # it may wait busily for what comes later in this order
+        except Hang:  # it may wait busily for what comes later in this order
+            self.hung.add((at_once, left_out, apart, order[: self.reached]))
             return
         except BaseException as error:
             if by_hand(error):

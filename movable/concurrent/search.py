@@ -18,7 +18,7 @@ from movable.concurrent.failures.explain import OPTIONS, Explanation, Sighting, 
 from movable.concurrent.plan.derive import Plan, derive, size_for, weight
 from movable.concurrent.plan.precheck import Watch, precheck, suspicious
 from movable.concurrent.stage import Stage, Subject, token_features
-from movable.errors import MovableError, UsageError, by_hand
+from movable.errors import Blocked, Hang, MovableError, UsageError, by_hand
 from movable.explore import ExploreError, Failure, NonDeterminism
 from movable.explore import failure as kinds
 from movable.explore.coverage import Explored
@@ -29,7 +29,7 @@ from movable.explore.schedulers.replay import Choices
 from movable.explore.schedulers.shared_locations import Reduced
 from movable.explore.schedulers.strategy import Strategy
 from movable.introspection import no_collection, raised_at
-from movable.sequential.faults import Blocked, Hang, over, watchdog
+from movable.sequential.faults import over, watchdog
 from movable.shown import first_line, said
 from movable.supervise import board
 from movable.supervise.channel import Closed

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from movable.errors import Hang
 from movable.mm.page import Page
 from movable.mm.page_flags import PageLocked
 from movable.mm.vm import VM
-from movable.sequential.faults import Hang
 
 EVENT_LIMIT = 100_000
 """Events of a whole run."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from movable.errors import by_hand
+from movable.errors import Blocked, Hang, by_hand
 from movable.hookspecs import hookimpl
 from movable.introspection import line_of, of_the_library, outward
 from movable.mm import page_alloc
@@ -53,14 +53,6 @@ NEXT_TO_NOTHING = 0.04
 
 CLOCK_TIMES_PROCESSOR = 4
 """How many times as long as its processor time something may take by the clock."""
-
-
-class Hang(BaseException):
-    """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
-
-
-class Blocked(Hang):
-    """Code waits for something outside the model. What that is nobody can say, only where."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from errno import EAGAIN, ENOMEM
 from typing import TYPE_CHECKING, Any
 
-from movable.errors import InvalidState, UsageError, by_hand
+from movable.errors import Hang, InvalidState, UsageError, by_hand
 from movable.events import Event
 from movable.hookspecs import CALLBACKS
 from movable.introspection import kit_raised, raised_at
@@ -42,7 +42,7 @@ from movable.sequential.answers import plain
 from movable.sequential.bookkeeping import Audit
 from movable.sequential.busy_waits import BusyWaits
 from movable.sequential.counters import changed, machine_counters
-from movable.sequential.faults import STRANGER, Faults, Hang, Stranger, delayed, watchdog
+from movable.sequential.faults import STRANGER, Faults, Stranger, delayed, watchdog
 from movable.sequential.observers import CallbackObserver
 from movable.shown import apart, shown
 from movable.supervise import board

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from movable.c import Driver
+from movable.c.bridge.errors import add_place_of_hang
 from movable.c.bridge.memory import Memory
 from movable.c.bridge.runtime import runtime
-from movable.errors import DeadlockError, MovableError, VMBug
+from movable.c.build.image import Line
+from movable.errors import DeadlockError, Hang, MovableError, VMBug
+from movable.sequential.faults import watchdog
 from tests.c.building import loaded, needs_compiler
 
 pytestmark = needs_compiler
@@ -119,6 +122,15 @@ def test_what_the_model_says_of_a_call_has_the_line_of_the_call(tmp_path: Path) 
         made.call("twice")
     with pytest.raises(VMBug, match=r"D48: driver\.c:5 sleeps: main locks mutex 'm' while it holds spin lock 's'"):
         made.call("sleeps")
+
+
+def test_what_steps_on_without_an_end_is_told_with_its_place(tmp_path: Path) -> None:
+    made = loaded(tmp_path, "static DEFINE_SPINLOCK(s); int spins(void) { for (;;) { spin_lock(&s); spin_unlock(&s); } }\n")
+    with pytest.raises(Hang, match=r"0\.02 seconds of processor time, in driver\.c:4 spins"), watchdog(0.02):
+        made.call("spins")
+    limited = Hang("100 events and no end")
+    add_place_of_hang(limited, Line("driver.c", 7, "inner"), Line("driver.c", 4, "spins"))
+    assert str(limited) == "100 events and no end, at driver.c:7 inner"
 
 
 def test_two_thousand_crashes_in_a_row(driver: Driver) -> None:

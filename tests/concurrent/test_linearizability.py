@@ -264,7 +264,7 @@ def test_orders_are_of_one_kind_where_work_is_queued_in_some_of_them_only() -> N
 
 
 class WaitsBusily(Ring):
-    """Is removed once nothing is isolated, and looks again and again; ``worker``: with a queue, so that every order is tried twice."""
+    """Is removed once nothing is isolated, and looks again and again. With a queue every order is tried twice."""
 
     def __init__(self, vm: VM, size: int = 8) -> None:
         super().__init__(vm, size)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from movable.errors import Blocked, Hang
 from movable.sequential import faults
-from movable.sequential.faults import Blocked, Hang, watchdog
+from movable.sequential.faults import watchdog
 
 
 def helper(number: int) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from movable.c.bridge.errors import add_place, memory_error
+from movable.c.bridge.errors import add_place, add_place_of_hang, memory_error
 from movable.c.bridge.keys import key_of, name_of, page_field
 from movable.c.bridge.memory import Memory
 from movable.c.bridge.pages import arena
@@ -42,7 +42,7 @@ from movable.c.bridge.runtime import (
     WRITE,
 )  # fmt: skip
 from movable.c.build.image import Image, Line
-from movable.errors import DeadlockError, VMBug
+from movable.errors import DeadlockError, Hang, VMBug
 from movable.explore.dependence import Part
 from movable.mm.movable_ops import cleared_private
 from movable.mm.page import Page
@@ -80,6 +80,7 @@ class Call:
         "coroutine",
         "ended",
         "engine",
+        "function",
         "joined",
         "mode",
         "rounds",
@@ -91,8 +92,9 @@ class Call:
         "wishes",
     )
 
-    def __init__(self, coroutine: int, mode: int, thread: Thread | None) -> None:
+    def __init__(self, coroutine: int, mode: int, thread: Thread | None, function: int) -> None:
         self.coroutine = coroutine
+        self.function = function
         self.mode = mode
         self.thread = thread
         self.wishes: list[tuple[Any, Callable[[], bool]]] = []  # locks that a loop has tried in vain
@@ -186,7 +188,7 @@ class Bridge:
         coroutine = self.runtime.start(task, mode, function, arguments)
         if coroutine < 0:
             raise VMBug("D52", f"{NESTED} calls of the driver are inside each other", "calls that end")
-        call = Call(coroutine, mode, thread)
+        call = Call(coroutine, mode, thread, function)
         call.seam, call.scheduler, call.engine = seam, scheduler, engine
         if thread is not None:
             thread.call = call
@@ -229,6 +231,9 @@ class Bridge:
             raise
         except (VMBug, DeadlockError) as error:
             add_place(error, self.image.line(self.runtime.pc(co)))
+            raise
+        except Hang as error:
+            add_place_of_hang(error, self.image.line(self.runtime.pc(co)), self.image.line(call.function + 1))
             raise
         finally:
             self.now = before

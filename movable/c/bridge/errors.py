@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from movable.errors import DeadlockError, VMBug
+from movable.errors import Blocked, DeadlockError, Hang, VMBug
 
 if TYPE_CHECKING:
     from movable.c.build.image import Line
@@ -28,3 +28,10 @@ def add_place(error: VMBug | DeadlockError, line: Line) -> None:
         VMBug.__init__(error, error.rule, f"{line}: {error.what}", error.expected, error.page)
     else:
         error.args = (f"{line}: {error}",)
+
+
+def add_place_of_hang(error: Hang, here: Line, entry: Line) -> None:
+    """The same for what does not end: the line, or where chance says which line it is, the function that was called."""
+    said = str(error)
+    if not isinstance(error, Blocked) and not re.search(r"\.[ch]:\d+ ", said):
+        error.args = (f"{said.partition(', at ')[0]}, {f'in {entry}' if 'time' in said else f'at {here}'}",)

@@ -179,7 +179,7 @@ class Threads:
             bridge.memory.activate()
             mode, _, seam, _, _ = bridge.standing()
             coroutine = bridge.runtime.start(self._slot(thread), mode, thread.function, (thread.data,))
-            call = thread.call = Call(coroutine, mode, thread)
+            call = thread.call = Call(coroutine, mode, thread, thread.function)
             call.seam = seam
         else:
             bridge.memory.activate()

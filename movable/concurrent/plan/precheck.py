@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.stage import Stage, Subject
-from movable.errors import UsageError, by_hand
+from movable.errors import Blocked, UsageError, by_hand
 from movable.explore.instrument.reachable import Reach
 from movable.explore.program import Body
 from movable.introspection import FOLDERS, line_of, no_collection, of_the_library, outward
 from movable.mm.vm import SEEDED
-from movable.sequential.faults import Blocked, over, watchdog
+from movable.sequential.faults import over, watchdog
 from movable.supervise import board
 
 if TYPE_CHECKING:
