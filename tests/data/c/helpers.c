@@ -12,6 +12,10 @@
 #include <linux/sysfs.h>
 #include <linux/notifier.h>
 #include <linux/kthread.h>
+#include <linux/miscdevice.h>
+#include <linux/sysctl.h>
+#include <linux/pagevec.h>
+#include <linux/reboot.h>
 #define CHECK(x) do { if (!(x)) { pr_err("line %d\n", __LINE__); return -EINVAL; } } while (0)
 #include <linux/cleanup.h>
 #include <linux/circ_buf.h>
@@ -129,10 +133,31 @@ static int rest(void)
 	t = kthread_run(waits, NULL, "waits"); CHECK(!IS_ERR(t)); WRITE_ONCE(ready, 1); wake_up(&wq); CHECK(kthread_stop(t) == 5);
 	return 0;
 }
+static struct item { struct work_struct work; struct device dev; } mine; static int runs; static void run(struct work_struct *work) { runs++; } static void let_go(struct device *dev) { runs += 10; }
+static long control(struct file *file, unsigned int cmd, unsigned long arg) { return cmd == _IOW('h', 1, int) ? _IOC_NR(cmd) : -ENOTTY; }
+static const struct file_operations control_fops = { .owner = THIS_MODULE, .unlocked_ioctl = control, .compat_ioctl = compat_ptr_ioctl, .llseek = noop_llseek };
+static struct miscdevice misc = { .minor = MISC_DYNAMIC_MINOR, .name = "helpers", .fops = &control_fops }; MODULE_ALIAS_MISCDEV(MISC_DYNAMIC_MINOR);
+static struct ctl_table settings[] = { { .procname = "level", .data = &runs, .maxlen = sizeof(int), .mode = 0644, .proc_handler = proc_dointvec_minmax, .extra1 = SYSCTL_ZERO, .extra2 = SYSCTL_ONE } };
+static RADIX_TREE(tree, GFP_KERNEL); static struct bus_type bus = { .name = "helpers" }; static DEVICE_INT_ATTR(runs, 0444, runs);
+static int more(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL), *other = alloc_page(GFP_KERNEL); struct pagevec vec; struct radix_tree_iter iter; struct ctl_table_header *table; void **slot, *found[2]; int n = 0; __le32 number = cpu_to_le32(7);
+	CHECK(page && other && !misc_register(&misc)); dev_info(misc.this_device, "there\n"); misc_deregister(&misc); table = register_sysctl("vm/helpers", settings); CHECK(table); unregister_sysctl_table(table);
+	CHECK(!radix_tree_insert(&tree, 3, page) && !radix_tree_insert(&tree, 9, &n)); slot = radix_tree_lookup_slot(&tree, 3); CHECK(slot && radix_tree_deref_slot_protected(slot, &spin) == page && !radix_tree_lookup_slot(&tree, 4));
+	radix_tree_replace_slot(&tree, slot, other); CHECK(radix_tree_lookup(&tree, 3) == other && !radix_tree_delete_item(&tree, 3, page) && radix_tree_gang_lookup(&tree, found, 0, 2) == 2 && found[1] == &n);
+	radix_tree_for_each_slot(slot, &tree, &iter, 4) n += iter.index; CHECK(n == 9); radix_tree_delete(&tree, 3); radix_tree_delete(&tree, 9); idr_destroy(&tree);
+	pagevec_init(&vec); get_page(page); page_ref_dec(page); CHECK(pagevec_add(&vec, page) == 14 && pagevec_add(&vec, other) == 13 && pagevec_count(&vec) == 2); pagevec_release(&vec);
+	mine.dev.release = let_go; mine.dev.bus = &bus; CHECK(!bus_register(&bus) && !device_register(&mine.dev) && get_device(&mine.dev) == &mine.dev); put_device(&mine.dev); CHECK(!runs); device_unregister(&mine.dev); CHECK(runs == 10); bus_unregister(&bus);
+	CHECK(le32_to_cpup(&number) == 7 && get_unaligned_le32(&number) == 7 && !mem_is_zero(&number, 4) && SYS_HALT > SYS_RESTART && dev_attr_runs.var == &runs);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	INIT_WORK(&mine.work, run); CHECK(schedule_work(&mine.work) && disable_work_sync(&mine.work) && !disable_work(&mine.work) && !schedule_work(&mine.work) && !enable_work(&mine.work) && enable_and_queue_work(system_wq, &mine.work)); flush_work(&mine.work); CHECK(runs == 11);
+#endif
+	return 0;
+}
 static int level; module_param(level, int, 0644);
 static int checked = 2; static int set_checked(const char *text, const struct kernel_param *param) { int ret = param_set_int(text, param); return ret ?: checked > 9 ? -ERANGE : 0; }
 static const struct kernel_param_ops checked_ops = { .set = set_checked, .get = param_get_int }; module_param_cb(checked, &checked_ops, &checked, 0644);
-static int __init go(void) { return text() ?: cleaned() ?: bits() ?: lists() ?: rest(); }
+static int __init go(void) { return text() ?: cleaned() ?: bits() ?: lists() ?: rest() ?: more(); }
 module_init(go);
 static void __exit bye(void) { }
 module_exit(bye);

@@ -7,7 +7,7 @@ from typing import Any
 from movable.c.bridge.calls import Bridge, Exits, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.faults import text_at
-from movable.c.bridge.runtime import A0, A1
+from movable.c.bridge.runtime import A0, A1, A2
 from movable.c.bridge.work import CWork, CWorkQueue
 from movable.errors import SleepInAtomic, VMBug
 from movable.mm.seam import held
@@ -163,13 +163,22 @@ def queue_work(bridge: Bridge) -> int:
 
 
 def cancel_work(bridge: Bridge) -> int:
-    """cancel_work_sync, and cancel_work which does not wait for one that runs."""
+    """cancel_work_sync, and cancel_work which does not wait for one that runs; disable_work is that and lasts."""
     work, waits = _work(bridge, bridge.request[A0]), bridge.request[A1]
     if waits:
         sleeps(bridge, "waits for a work item")
+    work.cancelling += bridge.request[A2]
     if waits or not work._running:
         return int(work.queue.cancel_work_sync(work))
     return 0
+
+
+def enable_work(bridge: Bridge) -> int:
+    """enable_work: whether it can be queued again."""
+    work = _work(bridge, bridge.request[A0])
+    work.queue._point("aw")
+    work.cancelling = max(0, work.cancelling - 1)
+    return int(not work.cancelling)
 
 
 def flush_work(bridge: Bridge) -> int:
@@ -217,6 +226,7 @@ TABLE: dict[str, Handler] = {
     "K_DRAIN_QUEUE": drain_queue,
     "K_QUEUE_WORK": queue_work,
     "K_CANCEL_WORK": cancel_work,
+    "K_ENABLE_WORK": enable_work,
     "K_FLUSH_WORK": flush_work,
     "K_WORK_PENDING": work_pending,
 }

@@ -54,6 +54,21 @@ struct workqueue_struct { long id; };
 #define cancel_work(w) ((bool)k_call(K_CANCEL_WORK, (long)(w), 0, 0, 0))
 #define cancel_delayed_work_sync(d) cancel_work_sync(&(d)->work)
 #define cancel_delayed_work(d) cancel_work(&(d)->work)
+#if MOVABLE_VERSION >= 0x060a00
+#define disable_work_sync(w) ((bool)k_call(K_CANCEL_WORK, (long)(w), 1, 1, 0))
+#define disable_work(w) ((bool)k_call(K_CANCEL_WORK, (long)(w), 0, 1, 0))
+#define enable_work(w) ((bool)k_call(K_ENABLE_WORK, (long)(w), 0, 0, 0))
+#define enable_and_queue_work(queue, w) (enable_work(w) && queue_work(queue, w))
+#else
+#define K_NO_DISABLING "kernels before 6.10 cannot disable a work item; cancel it, and let it not be queued again"
+#define disable_work_sync(w) K_GONE("disable_work_sync: " K_NO_DISABLING)
+#define disable_work(w) K_GONE("disable_work: " K_NO_DISABLING)
+#define enable_work(w) K_GONE("enable_work: " K_NO_DISABLING)
+#define enable_and_queue_work(queue, w) K_GONE("enable_and_queue_work: " K_NO_DISABLING)
+#endif
+#define disable_delayed_work_sync(d) disable_work_sync(&(d)->work)
+#define disable_delayed_work(d) disable_work(&(d)->work)
+#define enable_delayed_work(d) enable_work(&(d)->work)
 #define flush_work(w) ((bool)k_call(K_FLUSH_WORK, (long)(w), 0, 0, 0))
 #define flush_delayed_work(d) flush_work(&(d)->work)
 #define work_pending(w) ((int)k_call(K_WORK_PENDING, (long)(w), 0, 0, 0))
