@@ -100,6 +100,7 @@ from movable.mm.gfp import (
     MIGRATE_RECLAIMABLE,
     MIGRATE_UNMOVABLE,
 )
+from movable.mm.highmem import clear_highpage, copy_highpage
 from movable.mm.list import (
     ListHead,
     list_add,
@@ -144,8 +145,6 @@ from movable.mm.page import (
     PAGE_SHIFT,
     PAGE_SIZE,
     Page,
-    clear_highpage,
-    copy_highpage,
     get_page,
     get_page_unless_zero,
     page_count,
@@ -178,11 +177,11 @@ from movable.mm.page_flags import (
     __PageMovable,
     __SetPageMovable,
     clear_page_flag,
-    page_mapping,
     set_page_flag,
     test_page_flag,
 )
 from movable.mm.page_reporting import PageReporting, page_reporting_register, page_reporting_unregister
+from movable.mm.util import page_mapping
 from movable.mm.vm import VM
 from movable.mm.vmscan import SHRINK_STOP, Shrinker
 from movable.mm.vmstat import adjust_managed_page_count, count_vm_event, mod_node_page_state, mod_zone_page_state

@@ -160,10 +160,14 @@ MOVED_NAMES = {
         "mm.wait": "WaitQueue",
         "mm.workqueue": "WORK_LIMIT Work WorkQueue",
     },
+    "mm.mlock": {"mm.gup": "mm_populate populate_vma_page_range", "mm.mlock_calls": "do_mlock do_munlock mlock_fixup"},
     "mm.mmzone": {"mm.page_alloc_watermarks": "min_free_pages setup_per_zone_wmarks zone_watermark_ok"},
+    "mm.page": {"mm.highmem": "clear_highpage copy_highpage"},
+    "mm.page_flags": {"mm.util": "page_mapping"},
     "mm.swap": {
         "mm.compaction_scan": "too_many_isolated",
         "mm.filemap": "wait_on_page_writeback",
+        "mm.mlock": "mlock_page munlock_page",
         "mm.vmscan_isolate": "count_isolated end_lru_isolation is_lru_page isolate_lru_for_compaction isolate_lru_page "
         "move_lru_page putback_lru_page release_isolated_lru_page",
     },

@@ -67,7 +67,7 @@ class BalloonDevInfo:
 
 
 def balloon_page_alloc(vm: VM) -> Page | None:
-    """A page that can go into a balloon, or None. mirrors mm/balloon_compaction.c, balloon_page_alloc."""
+    """A page that can go into a balloon, or None. Mirrors mm/balloon_compaction.c, balloon_page_alloc."""
     return vm.alloc_page(BALLOON_GFP)
 
 

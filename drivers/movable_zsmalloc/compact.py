@@ -31,7 +31,7 @@ def zs_compact(pool: Pool) -> int:
     """Compact every class, the largest first.
 
     Returns the pages freed by this call, those left to the worker included, and 0 when another compaction of the pool runs.
-    mirrors mm/zsmalloc.c, zs_compact (kernels up to 5.4 return the sum over all calls, which is ``pages_compacted``).
+    Mirrors mm/zsmalloc.c, zs_compact (kernels up to 5.4 return the sum over all calls, which is ``pages_compacted``).
     """
     if not pool.compacting.trylock():
         return 0

@@ -24,7 +24,7 @@ class Zsmalloc(Pool):
 
     ``name`` is the pool's name in reports. ``chain`` is the longest chain of pages, 4 to 16; ``rule`` says how a chain length is
     chosen: "percent" (kernels up to 6.2) or "least-waste" (from 6.3); both are the era's where they are not given. Raises
-    UsageError for others. mirrors mm/zsmalloc.c of the machine's era; that of 4.19 has the waiting teardown, the worker after both
+    UsageError for others. Mirrors mm/zsmalloc.c of the machine's era; that of 4.19 has the waiting teardown, the worker after both
     ends of an isolation and the zone statistics of 5.4.
     """
 
@@ -173,7 +173,7 @@ class Zsmalloc(Pool):
         """Wait until no page is isolated, let the worker finish, and go.
 
         Raises UsageError while objects live, and DeadlockError where nobody is left who could end an isolation; the call can be
-        made again after that. mirrors mm/zsmalloc.c, zs_unregister_migration and zs_destroy_pool of 5.4.
+        made again after that. Mirrors mm/zsmalloc.c, zs_unregister_migration and zs_destroy_pool of 5.4.
         """
         if self.handles:
             raise UsageError(f"{self.name}: {len(self.handles)} objects are live; free them before the pool, or call remove()")

@@ -52,7 +52,7 @@ def zs_map_object(pool: Pool, handle: int, mode: int) -> memoryview:
     """The bytes of an object, without its header, up to the size of its class; ``mode`` is ZS_MM_RW, ZS_MM_RO or ZS_MM_WO.
 
     What is left unwritten under ZS_MM_WO may be lost. The view is dead after ``zs_unmap_object``. Raises UsageError for a handle
-    that is not live, an unknown mode, and a task that has an object mapped. mirrors mm/zsmalloc.c, zs_map_object.
+    that is not live, an unknown mode, and a task that has an object mapped. Mirrors mm/zsmalloc.c, zs_map_object.
     """
     cell = to_be_mapped(pool, handle, mode)
     bit_spin_lock(HANDLE_PIN_BIT, cell)
@@ -99,7 +99,7 @@ def _object_view(zspage: Zspage, page: Page, obj: int, mode: int) -> tuple[memor
 def zs_unmap_object(pool: Pool, handle: int) -> None:
     """End the mapping of an object; a bounce buffer that may have changed goes back into the two pages, without the header.
 
-    Raises UsageError when the running task has not mapped ``handle``. mirrors mm/zsmalloc.c, zs_unmap_object.
+    Raises UsageError when the running task has not mapped ``handle``. Mirrors mm/zsmalloc.c, zs_unmap_object.
     """
     area = end_mapping(pool, handle)
     zspage = area.zspage

@@ -79,7 +79,7 @@ class Pool:
         """Room for an object of ``size`` bytes, 1 to 4096; may sleep.
 
         Returns its handle. For a size out of range, and where ``gfp`` finds no page: 0 in 4.19, a negative errno later
-        (``Era.zs_malloc_errors``). mirrors mm/zsmalloc.c, zs_malloc.
+        (``Era.zs_malloc_errors``). Mirrors mm/zsmalloc.c, zs_malloc.
         """
         errors = self.vm.era.zs_malloc_errors
         if size <= 0:
@@ -111,7 +111,7 @@ class Pool:
     def zs_free(self, handle: int) -> None:
         """Free an object; 0 is ignored. The last object of a zspage takes its pages along, now or soon.
 
-        Raises UsageError for a handle that is not live. mirrors mm/zsmalloc.c, zs_free.
+        Raises UsageError for a handle that is not live. Mirrors mm/zsmalloc.c, zs_free.
         """
         if handle:
             self.way.free(self, self.handles[handle])

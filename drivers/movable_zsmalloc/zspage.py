@@ -120,7 +120,7 @@ class SizeClass:
     def insert_zspage(self, zspage: Zspage) -> int:
         """Link a zspage to the list of its group and return that group. Behind the head when the head is fuller.
 
-        mirrors insert_zspage: the fuller one stays in front, so that it is filled up first. With lists for every tenth there is no
+        Mirrors insert_zspage: the fuller one stays in front, so that it is filled up first. With lists for every tenth there is no
         need, and it goes to the head.
         """
         group = zspage.fullness = self.groups[zspage.inuse]

@@ -9,14 +9,19 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import movable
 from movable import bench
 
+ROOT = Path(movable.__file__).parents[1]
+
 SECTIONS = {
-    "movable.mm.page": "Pages: references, content",
+    "movable.mm.page": "Pages and their references",
+    "movable.mm.highmem": "The content of pages",
     "movable.mm.page_flags": "Page flags, marks and types",
+    "movable.mm.util": "Where a page's mapping leads to",
     "movable.mm.filemap": "The page lock",
     "movable.mm.list": "Lists",
     "movable.mm.locks": "Locks",
@@ -25,7 +30,7 @@ SECTIONS = {
     "movable.mm.wait": "Wait queues",
     "movable.mm.workqueue": "Work queues",
     "movable.mm.address_space": "Owners",
-    "movable.mm.movable_ops": "Page types and operations (kernels from 6.18 on)",
+    "movable.mm.movable_ops": "Page types and operations (kernels from 6.17 on)",
     "movable.mm.balloon": "The balloon core (kernels from 6.18 on)",
     "movable.mm.migrate": "What the core does to a page",
     "movable.mm.vmstat": "Counters",
@@ -50,9 +55,9 @@ HEAD = """\
 A driver uses names of `movable`; a test bench uses `movable.bench` beside them. This page is made from the code
 (`python -m movable.cli.api > docs/api.md`) and a test holds the two together.
 
-*May sleep* marks what must not be called, or has methods that must not be called, while a spin lock is held. Kernel files and
-functions are named where a name mirrors one. Sizes are in bytes, orders in powers of two of pages of 4096 bytes, unless a name
-says otherwise.
+*May sleep* marks what must not be called, or has methods that must not be called, while a spin lock is held. Each section names
+its file here and the kernel's file that it mirrors, where functions have the same names unless something else is said. Sizes are
+in bytes, orders in powers of two of pages of 4096 bytes, unless a name says otherwise.
 """
 
 
@@ -67,13 +72,25 @@ def render() -> str:
             constants.setdefault(_family(name), []).append(name)
         else:
             sections[SECTIONS[getattr(value, "__module__", "movable")]].append(entry(name, value))
-    for title, entries in sections.items():
-        parts += [f"### {title}\n", *entries] if entries else []
+    for module, title in SECTIONS.items():
+        parts += [f"### {title}\n", *_homes(module), *sections[title]] if sections[title] else []
     parts.append("### Constants\n")
     parts += [f"{family}: {', '.join(f'`{name}`' for name in names)}.\n" for family, names in sorted(constants.items())]
     parts.append("## For test benches: `movable.bench`\n")
-    parts += [entry(name, getattr(bench, name)) for name in bench.__all__ if name not in movable.__all__]
+    for name in bench.__all__:
+        if name not in movable.__all__:
+            value = getattr(bench, name)
+            parts += [entry(name, value), *_homes(value.__module__)]
     return "\n".join(parts)
+
+
+def _homes(module: str) -> Iterator[str]:
+    """Where a section's names are, here and in the kernel, as the first paragraph of the module says."""
+    first = (inspect.getdoc(sys.modules[module]) or "").partition("\n\n")[0]
+    kernel = re.findall(r"[\w./-]+/[\w./-]+\.[ch]\b", first)
+    if module.startswith("movable."):
+        there = f"; in the kernel {', '.join(f'`{file}`' for file in kernel)}" if kernel else ""
+        yield f"In `{Path(sys.modules[module].__file__ or '').relative_to(ROOT)}`{there}.\n"
 
 
 def _family(name: str) -> str:

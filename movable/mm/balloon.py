@@ -42,7 +42,7 @@ class BalloonCore:
         self.mapping = vm.movable_ops[vm.era.page_types["offline"] >> TYPE_SHIFT]
 
     def isolate_page(self, page: Page, mode: int) -> bool:
-        """Take a page off its balloon's list; refuse one that has left its balloon. mirrors balloon_page_isolate."""
+        """Take a page off its balloon's list; refuse one that has left its balloon. Mirrors balloon_page_isolate."""
         with self.lock:
             dev_info = page.private
             if not dev_info:
@@ -52,7 +52,7 @@ class BalloonCore:
         return True
 
     def migrate_page(self, newpage: Page, page: Page, mode: int) -> int:
-        """Let the device tell its host, then put ``newpage`` in the place of ``page``. mirrors balloon_page_migrate.
+        """Let the device tell its host, then put ``newpage`` in the place of ``page``. Mirrors balloon_page_migrate.
 
         -ENOENT from the device, and any positive number, mean that ``page`` was deflated and ``newpage`` not inflated: the balloon
         is a page smaller, and the core frees both.
@@ -93,7 +93,7 @@ class BalloonCore:
         return rc
 
     def putback_page(self, page: Page) -> None:
-        """Take a page back on its list. mirrors balloon_page_putback."""
+        """Take a page back on its list. Mirrors balloon_page_putback."""
         dev_info: BalloonDevInfo = page.private
         if not dev_info:
             self.vm.warn("D56", page, "a balloon page without a balloon is put back")

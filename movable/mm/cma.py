@@ -53,7 +53,7 @@ def cma_init_reserved_mem(vm: VM, base_pfn: int, count: int, order_per_bit: int 
     """Make an area of ``count`` frames from ``base_pfn``: whole blocks of the largest order in one zone, all free.
 
     A free block of the largest order has one migratetype, so that an area that shared one with others would lend or lose frames.
-    Raises UsageError for frames that are no whole blocks, lie outside one zone or are in use. mirrors mm/cma.c,
+    Raises UsageError for frames that are no whole blocks, lie outside one zone or are in use. Mirrors mm/cma.c,
     cma_init_reserved_mem and cma_activate_area.
     """
     zone = vm.zone_of(base_pfn)
@@ -75,7 +75,7 @@ def cma_alloc(area: Cma, count: int, align: int = 0) -> Page | None:
     """A run of ``count`` frames, aligned to ``1 << align`` of them, each with one reference; None when there is none.
 
     Pages that were lent move away. Where one does not, the next aligned place is tried; any other error ends the attempt.
-    ``area.log`` has the kernel's words of a failure, ``vm.obstacles`` the frames. mirrors mm/cma.c, cma_alloc.
+    ``area.log`` has the kernel's words of a failure, ``vm.obstacles`` the frames. Mirrors mm/cma.c, cma_alloc.
     """
     vm = area.vm
     if count <= 0 or count > area.count:

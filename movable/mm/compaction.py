@@ -81,7 +81,7 @@ def compact_gap(order: int, limit: int = 0) -> int:
 def compaction_suitable(zone: Zone, order: int, classzone: int) -> int:
     """Whether compacting ``zone`` for ``order`` is worth a try: COMPACT_CONTINUE; _SUCCESS when it is not needed, else _SKIPPED.
 
-    ``order`` -1 is always worth it. mirrors mm/compaction.c, compaction_suitable.
+    ``order`` -1 is always worth it. Mirrors mm/compaction.c, compaction_suitable.
     """
     ret = _suitable_watermarks(zone, order, classzone)
     if ret == COMPACT_CONTINUE and order > PAGE_ALLOC_COSTLY_ORDER:
@@ -220,7 +220,7 @@ def compact_zone(zone: Zone, cc: CompactControl) -> int:
     """Compact ``zone`` as ``cc`` says; returns a compact_result.
 
     COMPACT_SKIPPED and COMPACT_SUCCESS may come before anything was done. Counts compact_migrate_scanned, compact_free_scanned and
-    compact_isolated. Raises VMBug when an isolated page would be left behind. mirrors mm/compaction.c, compact_zone.
+    compact_isolated. Raises VMBug when an isolated page would be left behind. Mirrors mm/compaction.c, compact_zone.
     """
     ret = compaction_suitable(zone, cc.order, cc.classzone_idx)
     if ret in (COMPACT_SUCCESS, COMPACT_SKIPPED):
@@ -286,7 +286,7 @@ def capture(cc: CompactControl, blocks: set[int]) -> bool:
     """Take one of the blocks of the wanted order that this run has emptied for who asked for it; the watermarks are not asked.
 
     CMA and isolated pageblocks keep theirs; smaller ones of a movable pageblock are for movable requests. ``blocks`` are numbers in
-    that order, and are forgotten. mirrors mm/page_alloc.c, compaction_capture.
+    that order, and are forgotten. Mirrors mm/page_alloc.c, compaction_capture.
     """
     zone, taken = cc.zone, cc.captured
     emptied = sorted(blocks)
@@ -334,7 +334,7 @@ def try_to_compact_pages(
 
     ``gfp``, ``order`` and ``nid`` are those of the allocation, ``priority`` one of COMPACT_PRIO_*; ``captured`` is as for
     ``compact_zone_order``. Without __GFP_IO nothing is tried: moving a page might need it. The caller counts compact_stall and the
-    like. Raises UsageError for a node that does not exist. mirrors mm/compaction.c, try_to_compact_pages.
+    like. Raises UsageError for a node that does not exist. Mirrors mm/compaction.c, try_to_compact_pages.
     """
     result = COMPACT_SKIPPED
     if not gfp & __GFP_IO:

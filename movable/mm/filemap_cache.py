@@ -133,7 +133,7 @@ def remove_from_page_cache(mapping: FileMapping, page: Page) -> None:
 def filemap_get_page(task: Process, inode: Inode, index: int) -> tuple[int, Page | None]:
     """A page of a file, up to date, locked and with a reference: (0, the page), or (-EIO or -ENOMEM, None).
 
-    Beyond the end of the file it is (0, None). mirrors mm/filemap.c, filemap_fault and do_read_cache_page.
+    Beyond the end of the file it is (0, None). Mirrors mm/filemap.c, filemap_fault and do_read_cache_page.
     """
     mapping = inode.mapping
     while index < inode.size:

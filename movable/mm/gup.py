@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from errno import EFAULT, ENOENT
+from errno import EFAULT, ENOENT, ENOMEM
 from typing import TYPE_CHECKING
 
 from movable.mm.memory import MAX_FAULTS, OutOfMemory, entry_location, handle_mm_fault, still_faults
-from movable.mm.mm_types import VM_READ
+from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.page import get_page_unless_zero, put_page
-from movable.mm.page_flags import DIRTY, REFERENCED, page_mapping
+from movable.mm.page_flags import DIRTY, REFERENCED
 from movable.mm.pgtable import PTE_DIRTY, PTE_PRESENT, PTE_RW, PTE_SHIFT, PTE_SPECIAL, PTE_THERE
 from movable.mm.swap import mark_page_accessed
+from movable.mm.util import page_mapping
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -159,4 +160,33 @@ def follow_page_watched(vma: VMA, vpn: int, seam: Seam) -> Page | int:
     return follow_page(vma, vpn)
 
 
-__all__ = ["faultin_page", "follow_page", "follow_page_watched", "get_user_page_fast_only", "get_user_pages", "touch_page"]
+
+def mm_populate(task: Process, start: int, end: int) -> int:
+    """Bring in the pages of every area in a range; 0, or -ENOMEM at the first that cannot be had (__mm_populate)."""
+    assert task.mm is not None
+    with task.mm.mmap_lock.read():
+        return _populate(task, task.mm, start, end)
+
+
+def _populate(task: Process, mm: MmStruct, start: int, end: int) -> int:
+    while start < end:
+        vma = mm.find_vma(start)
+        if vma is None or vma.start >= end:
+            break
+        high = min(end, vma.end)
+        if not populate_vma_page_range(task, vma, max(start, vma.start), high):
+            return -ENOMEM
+        start = high
+    return 0
+
+
+def populate_vma_page_range(task: Process, vma: VMA, start: int, end: int) -> bool:
+    """Bring in a part of one area, writable private pages by a write; False at the first page that cannot be had."""
+    if not vma.flags & VM_ACCESS_FLAGS:
+        return False
+    write = vma.flags & (VM_WRITE | VM_SHARED) == VM_WRITE
+    for vpn in range(start, end):
+        if not faultin_page(task, vma, vpn, write):
+            return False
+        touch_page(vma, vpn, write)
+    return True

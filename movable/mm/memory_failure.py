@@ -38,7 +38,7 @@ def soft_offline_page(vm: VM, pfn: int) -> int:
 
     Returns 0; -EBUSY when its owner does not let go; -EIO when it is nothing that can move; -ENOMEM when there is no room. When it
     did not move: -EIO in 4.19, -EBUSY later. When it is retired already: -EBUSY in 4.19, 0 later. Raises UsageError for a frame
-    outside the machine. mirrors mm/memory-failure.c, soft_offline_page.
+    outside the machine. Mirrors mm/memory-failure.c, soft_offline_page.
     """
     if not vm.enable_soft_offline:
         return -EOPNOTSUPP

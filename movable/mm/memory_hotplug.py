@@ -163,7 +163,7 @@ def _count_present(zone: Zone, nr_pages: int) -> None:
 def online_pages(vm: VM, start_pfn: int, nr_pages: int) -> int:
     """Bring offline pageblocks back: their frames are free and movable. Returns 0, or -EINVAL for a range that is not offline.
 
-    Raises UsageError for a frame outside the machine. mirrors mm/memory_hotplug.c, online_pages.
+    Raises UsageError for a frame outside the machine. Mirrors mm/memory_hotplug.c, online_pages.
     """
     zone = _whole_blocks(vm, start_pfn, nr_pages, offline=True)
     if zone is None:

@@ -226,7 +226,7 @@ def alloc_page_mpol(task: Process, policy: Mempolicy | None, index: int, gfp: in
 def alloc_page_nodemask(task: Process, nid: int, mask: int | None, gfp: int = GFP_HIGHUSER_MOVABLE) -> Page | None:
     """A page from the first node in the fallback order of ``nid`` that is in the mask and in the task's cpuset.
 
-    All nodes are asked for a page that is free now before any of them has to reclaim. mirrors mm/page_alloc.c, __alloc_pages.
+    All nodes are asked for a page that is free now before any of them has to reclaim. Mirrors mm/page_alloc.c, __alloc_pages.
     """
     vm = task.user.vm
     allowed = task.mems_allowed if mask is None else task.mems_allowed & mask

@@ -436,7 +436,7 @@ def sys_migrate_pages(caller: Process, pid: int, maxnode: int, old: UserMask | N
 def do_migrate_pages(caller: Process, mm: MmStruct, source: int, dest: int, move_all: bool) -> int:
     """Move pages by the position of their node in two masks; how many stayed, or the first error.
 
-    A pair whose destination is no source that is still to be done goes first. mirrors mm/mempolicy.c, do_migrate_pages.
+    A pair whose destination is no source that is still to be done goes first. Mirrors mm/mempolicy.c, do_migrate_pages.
     """
     user = caller.user
     lru_cache_disable(user)

@@ -130,7 +130,7 @@ def isolate_movable_page(page: Page, mode: int) -> int:
 
     ``mode`` is a set of ISOLATE_* bits that the driver gets unchanged. Returns 0, and the caller owns one reference to the
     isolated page, or -EBUSY, and nothing has changed. Raises DriverError when the driver answers with anything but a bool.
-    mirrors mm/migrate.c, isolate_movable_page.
+    Mirrors mm/migrate.c, isolate_movable_page.
     """
     if page.seam is None:
         return _isolate(page, mode)
@@ -231,7 +231,7 @@ def _jump_to_null(mapping: AddressSpace, name: str, *args: Any) -> NoReturn:
 def putback_movable_page(page: Page) -> None:
     """Give one isolated page back to its owner. The caller holds the page lock, and unlocks and drops its reference.
 
-    mirrors mm/migrate.c, putback_movable_page: the callback comes first, with PG_isolated still set. Raises VMBug for a page
+    Mirrors mm/migrate.c, putback_movable_page: the callback comes first, with PG_isolated still set. Raises VMBug for a page
     that is not locked, not isolated, or not movable any more.
     """
     mapping = page.vm.owner_of(page)
@@ -274,7 +274,7 @@ def finish_released(page: Page) -> None:
 def putback_movable_pages(pages: ListHead) -> None:
     """Give back every page of a list of isolated pages, or what ``migrate_pages`` left of it.
 
-    mirrors mm/migrate.c, putback_movable_pages. Raises VMBug for a page that is not isolated.
+    Mirrors mm/migrate.c, putback_movable_pages. Raises VMBug for a page that is not isolated.
     """
     first = pages.next.owner
     if first is not None and first.seam is not None:
@@ -304,7 +304,7 @@ def migrate_pages(
 
     ``put_new_page(newpage, private)`` takes an unused target back; None means it is freed. ``mode`` is one of MIGRATE_*, ``reason``
     one of MR_*. Returns how many pages were not moved, or -ENOMEM when a target or a driver ran out of memory. When it is not 0
-    the caller must put back what is left on the list. mirrors mm/migrate.c, migrate_pages.
+    the caller must put back what is left on the list. Mirrors mm/migrate.c, migrate_pages.
     """
     first = pages.next.owner
     if first is None:

@@ -293,7 +293,7 @@ class TwoPartLoop(BatchLoop):
         return todo, False, 0
 
     def unmap(self, page: Page, mode: int, pairs: list[Pair]) -> int:
-        """Target and locks of one page; 0 also where its owner has let go of it. mirrors mm/migrate.c, migrate_folio_unmap."""
+        """Target and locks of one page; 0 also where its owner has let go of it. Mirrors mm/migrate.c, migrate_folio_unmap."""
         seam = self.seam
         if (seam is not None or page._refcount == 1) and self.released(page):
             return 0
@@ -329,7 +329,7 @@ class TwoPartLoop(BatchLoop):
     def move(self, pairs: list[Pair], mode: int, passes: int, hard: list[Page]) -> list[Pair]:
         """Ask the drivers, pass after pass; returns the pairs that are still locked, their drivers having said -EAGAIN.
 
-        mirrors mm/migrate.c, migrate_folio_move.
+        Mirrors mm/migrate.c, migrate_folio_move.
         """
         for nr_pass in range(passes):
             if nr_pass:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from movable.errors import VMBug
 from movable.mm.filemap import end_page_writeback
 from movable.mm.fs import FileMapping, file_of
-from movable.mm.page import copy_highpage
+from movable.mm.highmem import copy_highpage
 from movable.mm.page_flags import (
     ACTIVE,
     DIRTY,

@@ -55,7 +55,7 @@ def sys_move_pages(
     """Move ``count`` pages of a process to nodes, or with ``nodes`` None say where they are.
 
     ``pages`` are byte addresses, ``status`` gets one number a page: its node or a negative errno. Returns 0, how many were not
-    moved, or a negative errno: -EINVAL, -EPERM, -ESRCH, -EFAULT, -ENODEV, -EACCES, -ENOMEM. mirrors kernel_move_pages.
+    moved, or a negative errno: -EINVAL, -EPERM, -ESRCH, -EFAULT, -ENODEV, -EACCES, -ENOMEM. Mirrors kernel_move_pages.
     """
     flags &= 0xFFFFFFFF
     if flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from errno import EINVAL, ENOMEM
 from typing import TYPE_CHECKING
 
+from movable.mm.gup import populate_vma_page_range
 from movable.mm.memory import vm_normal_page
-from movable.mm.mlock import populate_vma_page_range
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE, VMA
 from movable.mm.mmap import WORD, change_vma, page_align
 from movable.mm.page import PAGE_SHIFT, PAGE_SIZE

@@ -41,7 +41,7 @@ def migrate_misplaced_page(task: Process, page: Page, nid: int) -> bool:
     """Move one page to a node without waiting for anything; False where it stays.
 
     It stays when it is a dirty page of a disk file, when the node has no room to spare, or when somebody else has it. Counts
-    numa_pages_migrated. mirrors mm/migrate.c, migrate_misplaced_page.
+    numa_pages_migrated. Mirrors mm/migrate.c, migrate_misplaced_page.
     """
     vm = task.user.vm
     if page_is_file_lru(page) and page._flags >> PG_dirty & 1:

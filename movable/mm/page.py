@@ -1,8 +1,8 @@
-"""struct page: one page frame, its references and its content (include/linux/mm_types.h, mm.h, highmem.h).
+"""struct page: one page frame, its references and its content (include/linux/mm_types.h, include/linux/mm.h).
 
 Core code uses the underscored slots (``page._flags``); drivers use the plain names (``page.private``), which are the same
 storage, so that a watched page can tell the two apart. A function asks ``page.seam`` first: None means nobody watches.
-Flags and marks are in page_flags.py, the page lock is in filemap.py.
+Flags and marks are in page_flags.py, the page lock is in filemap.py, copies of the content are in highmem.py.
 
 Reference ledger: an owner holds one reference, an isolation holds one, whoever looks holds one while looking. At zero the
 page goes back to the buddy allocator.
@@ -43,7 +43,7 @@ class Page:
 
     ``pfn`` is its number, ``zone`` where it lies, ``flags`` the flags word, ``mapping`` the tagged word (never read it in a
     driver: use ``page_mapping``), ``private`` and ``index`` belong to the owner, ``lru`` is the list node, ``data`` a writable
-    view of its 4096 bytes, ``order`` the order of the block it heads. mirrors struct page, include/linux/mm_types.h.
+    view of its 4096 bytes, ``order`` the order of the block it heads. Mirrors struct page, include/linux/mm_types.h.
     """
 
     __slots__ = SLOTS
@@ -179,21 +179,3 @@ def page_ref_unfreeze(page: Page, count: int) -> None:
         get_page(page)
     for _ in range(page._refcount - count):
         put_page(page)
-
-
-# --- content ---
-
-
-def copy_highpage(to: Page, source: Page) -> None:
-    """Copy the 4096 bytes of ``source`` into ``to`` (include/linux/highmem.h)."""
-    if to.seam is None:
-        to.vm.copy_frame(to, source)
-    else:
-        to.vm.map_page(to)[:] = to.seam.copy_page(to, source)
-
-
-def clear_highpage(page: Page) -> None:
-    """Fill the page with zeros (include/linux/highmem.h)."""
-    if page.seam is not None:
-        page.seam.write_data(page)
-    page.vm.map_page(page)[:] = bytes(PAGE_SIZE)

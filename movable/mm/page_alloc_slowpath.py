@@ -1,4 +1,5 @@
-"""What an allocation does when no zone has enough: compaction, reclaim, the last resort (mm/page_alloc.c).
+"""What an allocation does when no zone has enough: compaction, reclaim, the last resort (mm/page_alloc.c,
+mm/oom_kill.c).
 
 Every loop has the kernel's limit.
 """

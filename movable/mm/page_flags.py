@@ -1,5 +1,5 @@
-"""The flags word of a page: its bits, the mark that makes the page movable, PG_isolated, page types, and page_mapping
-(include/linux/page-flags.h, mm/compaction.c, mm/util.c).
+"""The flags word of a page: its bits, the mark that makes the page movable, PG_isolated, and page types
+(include/linux/page-flags.h, mm/compaction.c).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MLOCKED, HWPOISON = 1 << PG_mlocked, 1 << PG_hwpoison
 IN_SWAP_CACHE = SWAPCACHE | SWAPBACKED  # without the latter the bit is the owner's
 ISOLATED = 1 << PG_isolated
 MOVABLE_OPS = UPTODATE  # where marks stay
-MISLEADING = 1 << PG_slab | SWAPBACKED  # with these, page_mapping does not follow the mapping
+MISLEADING = 1 << PG_slab | SWAPBACKED  # with these, page_mapping may not follow the mapping (util.py)
 
 PAGE_MAPPING_ANON = 0x1
 PAGE_MAPPING_MOVABLE = 0x2
@@ -121,7 +121,7 @@ def movable_owner(page: Page) -> AddressSpace | None:
         raise VMBug("D41", "its mapping leads to operations that are gone", "the owner to outlive its pages", page)
     if mapping.a_ops.isolate_page is None:
         return None
-    if flags & MISLEADING and page_mapping(page) is not mapping:
+    if flags & MISLEADING and (flags >> PG_slab & 1 or flags & IN_SWAP_CACHE == IN_SWAP_CACHE):
         raise VMBug("D7", "its flags make page_mapping lead elsewhere", "flags that leave the mapping readable", page)
     return mapping
 
@@ -161,24 +161,6 @@ def __ClearPageMovable(page: Page) -> None:
     if word & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE or word == PAGE_MAPPING_MOVABLE:
         raise VMBug("D19", "__ClearPageMovable of a page that is not marked", "one clear for every mark", page)
     page._mapping = PAGE_MAPPING_MOVABLE
-
-
-def page_mapping(page: Page) -> AddressSpace | None:
-    """What ``mapping`` leads to, with the tag masked off; None for slab, anonymous and unmarked pages (mm/util.c).
-
-    Stable only under the page lock.
-    """
-    if page.seam is not None:
-        page.seam.peek(page, "mapping")
-    flags = page._flags
-    if flags >> PG_slab & 1:
-        return None
-    if flags >> PG_swapbacked & 1 and flags >> PG_swapcache & 1:
-        return page.vm.swap_space
-    word = page._mapping
-    if word & PAGE_MAPPING_ANON:
-        return None
-    return page.vm.address_spaces.get(word & ~PAGE_MAPPING_FLAGS)
 
 
 # --- PG_isolated (include/linux/page-flags.h) ---

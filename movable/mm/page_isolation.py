@@ -78,7 +78,7 @@ def has_unmovable_pages(zone: Zone, pfn: int, migratetype: int) -> bool:
     """Whether something in the pageblock of ``pfn`` looks as if it would stay there for ever.
 
     A lockless look: a tag left by an owner who let go of the page passes for movable, and a frame without references for
-    nothing at all. A CMA request believes a CMA pageblock unseen. mirrors mm/page_alloc.c, has_unmovable_pages.
+    nothing at all. A CMA request believes a CMA pageblock unseen. Mirrors mm/page_alloc.c, has_unmovable_pages.
     """
     if migratetype == MIGRATE_CMA and zone.pageblock_type(pfn) == MIGRATE_CMA:
         return False

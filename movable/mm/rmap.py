@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from movable.mm.mlock import mlock_page, munlock_page
 from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_LOCKED, VM_SHARED, VM_WRITE, VMA
 from movable.mm.page import put_page
 from movable.mm.page_flags import (
@@ -22,7 +23,6 @@ from movable.mm.page_flags import (
 )
 from movable.mm.pgtable import PTE_ACCESSED, PTE_DIRTY, PTE_KEPT, PTE_MIGRATION, PTE_RW, PTE_SHIFT, PTE_SWAP, PTE_THERE
 from movable.mm.rwsem import RWSem
-from movable.mm.swap import mlock_page, munlock_page
 
 if TYPE_CHECKING:
     from movable.mm.page import Page
@@ -288,7 +288,7 @@ def page_referenced(user: Userspace, page: Page) -> int:
 def try_to_unmap(user: Userspace, page: Page) -> None:
     """Take a locked page out of every process: entries of an anonymous page hold its slot from now on, others nothing.
 
-    Locked areas keep it. mirrors mm/rmap.c, try_to_unmap.
+    Locked areas keep it. Mirrors mm/rmap.c, try_to_unmap.
     """
     _rmap_walk(user, page, lambda vma, vpn, pte: _unmap_one(user, page, vma, vpn, pte), VM_LOCKED, 0)
 
@@ -317,7 +317,7 @@ def try_to_migrate(user: Userspace, page: Page) -> None:
     """Replace every mapping of a locked page by a migration entry (step 4 of the migration of a page).
 
     Each entry remembers the frame and whether it could be written, was written and was used. Its reference and its count in the
-    map count go. mirrors mm/rmap.c, try_to_migrate.
+    map count go. Mirrors mm/rmap.c, try_to_migrate.
     """
     if page.seam is None:
         _try_to_migrate(user, page)

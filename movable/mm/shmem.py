@@ -33,7 +33,7 @@ def shmem_get_page(task: Process, inode: Inode, index: int) -> Page | int:
     """A page of the file with a reference for the caller, allocated by the file's policy or the task's where it is missing.
 
     The interleave index counts the inode's number. A page that is swapped out is read back. -ENOMEM when there is no memory, -EIO
-    when the swap device cannot give the page. mirrors mm/shmem.c, shmem_get_folio.
+    when the swap device cannot give the page. Mirrors mm/shmem.c, shmem_get_folio.
     """
     mapping = inode.mapping
     seam = inode.user.vm.seam

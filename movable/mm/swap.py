@@ -170,7 +170,7 @@ def release_lru_page(page: Page) -> None:
     page._flags &= ~(ACTIVE | UNEVICTABLE | MLOCKED)
 
 
-# --- age and mlock ---
+# --- age, and the list that goes with it ---
 
 
 def mark_page_accessed(page: Page) -> None:
@@ -190,22 +190,7 @@ def mark_page_accessed(page: Page) -> None:
             page._flags = (flags | ACTIVE) & ~REFERENCED
 
 
-def mlock_page(user: Userspace, page: Page) -> None:
-    """One more locked area maps the page: it is unevictable while there is one (mm/mlock.c, mlock_page)."""
-    user.mlock_count[page.pfn] = user.mlock_count.get(page.pfn, 0) + 1
-    _move_to(page, page._flags | MLOCKED | UNEVICTABLE)
-
-
-def munlock_page(user: Userspace, page: Page) -> None:
-    """One locked area less maps the page (mm/mlock.c, munlock_page)."""
-    left = user.mlock_count.pop(page.pfn, 1) - 1
-    if left > 0:
-        user.mlock_count[page.pfn] = left
-    else:
-        _move_to(page, page._flags & ~(MLOCKED | UNEVICTABLE))
-
-
-def _move_to(page: Page, flags: int) -> None:
+def set_lru_flags(page: Page, flags: int) -> None:
     """Change the flags that say which list the page is on, and its list with them."""
     if not page._flags & LRU:
         page._flags = flags

@@ -36,7 +36,7 @@ def truncate(inode: Inode, pages: int) -> None:
 def truncate_inode_pages(inode: Inode, start: int) -> None:
     """Take every page of a file from ``start`` on out of processes and out of the file; waits for page locks and writeback.
 
-    The size is lower already, so that nobody makes new ones. mirrors mm/truncate.c, truncate_inode_pages.
+    The size is lower already, so that nobody makes new ones. Mirrors mm/truncate.c, truncate_inode_pages.
     """
     mapping = inode.mapping
     unmap_mapping_range(inode, start)
@@ -59,7 +59,7 @@ def truncate_inode_pages(inode: Inode, start: int) -> None:
 def invalidate_mapping_pages(inode: Inode) -> int:
     """Forget the pages of a file that are clean and that nobody uses; those that a process maps stay. How many are gone.
 
-    mirrors mm/truncate.c, invalidate_mapping_pages.
+    Mirrors mm/truncate.c, invalidate_mapping_pages.
     """
     return _each_page(inode, invalidate_inode_page)
 
@@ -67,7 +67,7 @@ def invalidate_mapping_pages(inode: Inode) -> int:
 def invalidate_inode_pages2(inode: Inode) -> int:
     """The same where processes lose the pages that they map; one that is dirty then, or that somebody else holds, stays.
 
-    mirrors mm/truncate.c, invalidate_inode_pages2.
+    Mirrors mm/truncate.c, invalidate_inode_pages2.
     """
     return _each_page(inode, _unmap_and_invalidate)
 

@@ -24,7 +24,7 @@ ISOLATE_ASYNC_MIGRATE, ISOLATE_UNEVICTABLE = 0x4, 0x8
 def isolate_lru_page(page: Page) -> int:
     """Take a page off its list, with a reference; the caller counts it in ``nr_isolated``.
 
-    Returns 0, or -EBUSY when it is on no list: in a batch, or somebody else's. mirrors mm/vmscan.c, isolate_lru_page.
+    Returns 0, or -EBUSY when it is on no list: in a batch, or somebody else's. Mirrors mm/vmscan.c, isolate_lru_page.
     """
     seam = page.seam
     if seam is not None:

@@ -71,7 +71,7 @@ def fill_contig_page_info(zone: Zone, order: int) -> ContigPageInfo:
 def fragmentation_index(zone: Zone, order: int) -> int:
     """Why a request of ``order`` fails: towards 0 for lack of memory, towards 1000 because it is broken up.
 
-    -1000 when it would not fail. Values just below 0 occur: few free blocks, each almost large enough. mirrors mm/vmstat.c,
+    -1000 when it would not fail. Values just below 0 occur: few free blocks, each almost large enough. Mirrors mm/vmstat.c,
     fragmentation_index.
     """
     return index_of(fill_contig_page_info(zone, order), order)
@@ -89,7 +89,7 @@ def index_of(info: ContigPageInfo, order: int) -> int:
 def unusable_index(zone: Zone, order: int) -> int:
     """How much of free memory a request of ``order`` cannot use, in thousandths; 1000 when nothing is free.
 
-    mirrors mm/vmstat.c, unusable_free_index.
+    Mirrors mm/vmstat.c, unusable_free_index.
     """
     return unusable_of(fill_contig_page_info(zone, order), order)
 

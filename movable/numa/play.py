@@ -18,7 +18,7 @@ from movable.mm.mempolicy_calls import (
     sys_set_mempolicy,
     sys_set_mempolicy_home_node,
 )
-from movable.mm.mlock import do_mlock, do_munlock
+from movable.mm.mlock_calls import do_mlock, do_munlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
 from movable.mm.move_pages import NOWHERE, UserArray, page_status, sys_move_pages

@@ -29,7 +29,7 @@ from movable.mm.mempolicy import (
     MPOL_WEIGHTED_INTERLEAVE,
 )
 from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
-from movable.mm.mlock import do_mlock
+from movable.mm.mlock_calls import do_mlock
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.node_files import node_distance
 from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist, relative_nodemask

@@ -11,7 +11,7 @@ from movable.mm.list import ListHead, list_add_tail
 from movable.mm.memory_failure import soft_offline_page
 from movable.mm.memory_hotplug import offline_pages
 from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC, MR_SYSCALL, migrate_pages, putback_movable_pages
-from movable.mm.mlock import do_mlock
+from movable.mm.mlock_calls import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages

@@ -9,7 +9,7 @@ import pytest
 from movable import VM
 from movable.errors import InvalidState
 from movable.mm.fs import FileMapping
-from movable.mm.mlock import do_mlock
+from movable.mm.mlock_calls import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.page import Page, get_page

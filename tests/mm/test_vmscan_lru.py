@@ -15,7 +15,7 @@ from movable.mm.filemap import trylock_page
 from movable.mm.filemap_cache import file_read, file_write, fsync
 from movable.mm.madvise import madvise_dontneed
 from movable.mm.memory import OutOfMemory
-from movable.mm.mlock import do_mlock
+from movable.mm.mlock_calls import do_mlock
 from movable.mm.mm_types import VM_READ, VM_SHARED, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages

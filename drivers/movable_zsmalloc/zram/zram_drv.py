@@ -88,7 +88,7 @@ class ZramDevice:
         """Store one page of 4096 bytes.
 
         Raises UsageError for a page outside the device or of another size, and OSError with ENOMEM when the pool finds no memory or
-        reaches the limit; the slot then keeps what it had. mirrors zram_drv.c, __zram_bvec_write.
+        reaches the limit; the slot then keeps what it had. Mirrors zram_drv.c, __zram_bvec_write.
         """
         slot = self._slot(index)
         page = bytes(data)

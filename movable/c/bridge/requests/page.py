@@ -9,7 +9,7 @@ from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
 from movable.c.bridge.runtime import A0, A1, A2, A3, PAGE_BYTES, PAGES, PC
-from movable.mm import filemap, movable_ops, page_flags, vmstat
+from movable.mm import filemap, highmem, movable_ops, page_flags, vmstat
 from movable.mm import page as page_struct
 from movable.mm.page import Page
 
@@ -124,7 +124,7 @@ def copy(bridge: Bridge) -> None:
     for page in (to, source):
         if not page._refcount:
             raise memory_error("D46", "copies from or to a free page", "pages that somebody holds", bridge.line(), page)
-    page_struct.copy_highpage(to, source)
+    highmem.copy_highpage(to, source)
 
 
 def alloc(bridge: Bridge) -> int:
@@ -231,7 +231,7 @@ TABLE: dict[str, Handler] = {
     "K_PAGE_MOVABLE_HINT": _looking(page_flags.PageMovableHint, MAPPING, WORD), "K_PAGE_MAPPING": mapping,
     "K_PAGE_ISOLATED": _looking(page_flags.PageIsolated, FLAGS, WORD), "K_SET_FLAG": set_flag, "K_CLEAR_FLAG": clear_flag,
     "K_TEST_FLAG": test_flag, "K_TEST_SET_FLAG": _test_and(True), "K_TEST_CLEAR_FLAG": _test_and(False),
-    "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(page_struct.clear_highpage), "K_ALLOC_PAGES": alloc,
+    "K_COPY_PAGE": copy, "K_CLEAR_PAGE": _held(highmem.clear_highpage), "K_ALLOC_PAGES": alloc,
     "K_SET_OFFLINE": _simple(page_flags.SetPageBalloon), "K_CLEAR_OFFLINE": _simple(page_flags.ClearPageBalloon),
     "K_PAGE_OFFLINE": offline, "K_SET_TYPE": set_type, "K_CLEAR_TYPE": clear_type, "K_PAGE_TYPE": page_type,
     "K_SET_MOVABLE_OPS": set_ops, "K_BALLOON_HOOK": balloon_hook, "K_BALLOON_COUNT": balloon_count,
