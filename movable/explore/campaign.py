@@ -223,7 +223,7 @@ class _Log:
             self._file.add(asdict(done))
 
 
-def campaign(
+def campaign(  # one search from its plan to its claim; the parts are functions, and the arguments many
     program: Named,
     executor: Executor,
     *,

@@ -81,6 +81,7 @@ ZEROS = bytes(PAGE_SIZE)
 # --- allocation ---
 
 
+# The hottest path of the machine: what most requests need is unrolled here, without a call.
 def alloc_pages(vm: VM, gfp: int, order: int = 0, nid: int | None = None) -> Page | None:
     """A block of ``1 << order`` frames with one reference, or None (__alloc_pages_nodemask).
 
@@ -258,6 +259,7 @@ def _clear_block(page: Page, order: int) -> None:
 # --- free ---
 
 
+# Unrolled as alloc_pages is, for the same reason.
 def free_pages_ok(vm: VM, page: Page) -> None:
     """Take back a block whose last reference is gone (__free_pages_ok)."""
     zone = page.zone

@@ -105,7 +105,7 @@ def _sources(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def rule(
+def rule(  # long by its arguments: one for each thing that a declaration says
     id: str,
     level: str,
     title: str,

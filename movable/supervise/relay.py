@@ -72,7 +72,7 @@ status: Callable[[str], None] | None = None
 """In the worker of a relayed command: shows a line where a person sees it, if one looks."""
 
 
-def relayed(
+def relayed(  # both ends of the pipe stand here, what the worker does and what its supervisor takes
     verb: Callable[[], int],
     what: str,
     *,

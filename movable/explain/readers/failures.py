@@ -67,23 +67,7 @@ def read(line: Line, material: Material) -> bool:
     failed = _MASK.match(line.text) if "mode:" in line.text and "alloc" in line.text else None
     oom = _OOM.search(line.text) if failed is None and "oom-killer" in line.text else None
     if failed is not None:
-        task, _, message = failed[1].partition(": ")
-        whose, found, rest = failed[1].partition(": page allocation failure")
-        if found:
-            task, message = _last_words(whose), f"page allocation failure{rest}"
-        elif task.endswith("page allocation failure"):  # whose it was has been cut off
-            task, message = "somebody", f"page allocation failure: {message}"
-        if _MESSAGE.search(message) is None:
-            return False
-        order = _ORDER.search(message)
-        _request(line, material, task, int((order[1] or order[2])[:4]) if order else 0, failed[2], failed[3] or "")
-        what = re.split(r"[:.,] |[:.,]$| order:", message)[0] if order else message[:MOST_SAID]
-        waited = _STALL.search(message)
-        material.requests[-1].what = (
-            "failed" if what == "page allocation failure" else
-            f"had to wait {int(waited[1]) / 1000:.1f} s and still waits" if waited is not None else f"failed ({what})"
-        )  # fmt: skip
-        return True
+        return _failure(line, material, failed)
     if oom is not None:
         _request(line, material, oom[1], int(oom[4][:4]), oom[2], oom[3] or "")
         material.requests[-1].oom, material.requests[-1].what = True, "called the OOM killer"
@@ -102,6 +86,29 @@ def read(line: Line, material: Material) -> bool:
     size = named(line.text) if "64" in line.text or "k pages" in line.text else 0
     if size:
         material.page_sizes.append((size, "the name of the kernel"))
+    return True
+
+
+def _failure(line: Line, material: Material, failed: re.Match[str]) -> bool:
+    """Whether a line with a mask says that an allocation failed, or that it waits; whose it was, its order, and how it failed."""
+    task, _, message = failed[1].partition(": ")
+    whose, found, rest = failed[1].partition(": page allocation failure")
+    if found:
+        task, message = _last_words(whose), f"page allocation failure{rest}"
+    elif task.endswith("page allocation failure"):  # whose it was has been cut off
+        task, message = "somebody", f"page allocation failure: {message}"
+    if _MESSAGE.search(message) is None:
+        return False
+    order = _ORDER.search(message)
+    _request(line, material, task, int((order[1] or order[2])[:4]) if order else 0, failed[2], failed[3] or "")
+    what = re.split(r"[:.,] |[:.,]$| order:", message)[0] if order else message[:MOST_SAID]
+    waited = _STALL.search(message)
+    if what == "page allocation failure":
+        material.requests[-1].what = "failed"
+    elif waited is not None:
+        material.requests[-1].what = f"had to wait {int(waited[1]) / 1000:.1f} s and still waits"
+    else:
+        material.requests[-1].what = f"failed ({what})"
     return True
 
 
