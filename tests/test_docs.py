@@ -180,6 +180,14 @@ def test_the_readme_says_how_to_set_up_and_what_a_pass_proves() -> None:
     assert "does not prove" in readme.split("## Where to read on")[0].replace("\n", " ")
 
 
+def test_the_readme_leads_to_every_page_by_need() -> None:
+    """Each page once, under one of the four kinds of documentation."""
+    parts = (ROOT / "README.md").read_text().split("## Where to read on")[1].split("\n### ")[1:]
+    assert [part.split()[0].rstrip(":") for part in parts] == ["Tutorials", "How-to", "Reference", "Explanation"]
+    led = [page for part in parts for page in re.findall(r"^\| \[(docs/[\w-]+\.md)\]", part, re.MULTILINE)]
+    assert sorted(led) == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+
+
 # the checker itself
 
 
