@@ -19,7 +19,7 @@ def add_arguments(verbs: Verbs) -> None:
     lacks = parts.add_parser("missing", help="list the names that a file uses and the headers lack, with lines")
     lacks.add_argument("file", metavar="FILE.c", help="the driver")
     lacks.add_argument(
-        "-I", dest="include", action="append", default=[], metavar="FOLDER", help="look for headers there, after ours"
+        "-I", dest="include", action="append", default=[], metavar="DIR", help="look for headers there, after ours"
     )
     lacks.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro")
     lacks.add_argument("--kernel-tree", metavar="DIR", help="headers private to the driver come from this kernel's sources")

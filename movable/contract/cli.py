@@ -35,7 +35,7 @@ def add_arguments(verbs: Verbs) -> None:
 def _add_rules(verbs: Verbs) -> None:
     verb = verbs.add_parser("rules", help="print the numbered rules, or one with its story")
     verb.add_argument("rule", nargs="?", metavar="ID", help="such as D17")
-    verb.add_argument("--era", metavar="E", help="the rules that hold in this kernel, in its words")
+    verb.add_argument("--era", metavar="ERA", help="the rules that hold in this kernel, in its words")
     verb.set_defaults(run=_rules)
 
 
@@ -180,7 +180,7 @@ def _add_museum(verbs: Verbs) -> None:
     verb.add_argument("exhibit", nargs="?", metavar="ID", help="such as F02")
     verb.add_argument("token", nargs="?", metavar="TOKEN", help="run the failure of this token again, step by step")
     verb.add_argument("--budget", type=seconds, metavar="30s", help="search each of the two for so long, instead of by work")
-    verb.add_argument("--era", metavar="E", help="those that are bugs in this kernel; with ID: on a machine that runs as it")
+    verb.add_argument("--era", metavar="ERA", help="those that are bugs in this kernel; with ID: on a machine that runs as it")
     verb.set_defaults(run=_museum)
 
 

@@ -23,7 +23,7 @@ def add_arguments(verbs: Verbs) -> None:
         "recorded in, and compare every event. Prints what differs first for each page, and how many are equal.",
     )
     verb.add_argument("file", metavar="FILE", help="recorded answers")
-    verb.add_argument("--era", metavar="E", help="play on a machine of this era instead, to see what differs")
+    verb.add_argument("--era", metavar="ERA", help="play on a machine of this era instead, to see what differs")
     verb.add_argument("--json", metavar="FILE", help="write the differences as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_answers)
     verb = inner.add_parser(
@@ -51,7 +51,7 @@ def _add_import(inner: Verbs) -> None:
     verb.add_argument("folder", nargs="?", metavar="DIR", help="folder with the files, or with folders before and after")
     verb.add_argument("--live", action="store_true", help="this machine, as root")
     verb.add_argument("--after", metavar="DIR", help="the files of the real machine after its compaction")
-    verb.add_argument("--era", metavar="E", help="the kernel whose compaction is played (default: what uname says there, or 6.1)")
+    verb.add_argument("--era", metavar="ERA", help="the kernel whose compaction is played (default: what uname says there, or 6.1)")
     verb.add_argument("--no-compact", action="store_true", help="import and show, and compact nothing")
     verb.add_argument("--json", metavar="FILE", help="write the result as JSON ('-' for standard output, and nothing else)")
     verb.set_defaults(run=_import)

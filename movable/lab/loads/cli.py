@@ -40,7 +40,7 @@ def add_arguments(inner: Verbs) -> None:
     verb.add_argument("--memory", default="64M", metavar="SIZES", help="sizes with commas between, such as 64M,256M (default 64M)")
     verb.add_argument("--nodes", type=int, default=1, metavar="N", help="NUMA nodes (default 1)")
     verb.add_argument("--steps", type=int, default=20, metavar="N", help="steps after memory was filled (default 20)")
-    verb.add_argument("--era", default="6.1", metavar="E", help="the kernel that is modelled (default 6.1)")
+    verb.add_argument("--era", default="6.1", metavar="ERA", help="the kernel that is modelled (default 6.1)")
     verb.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each CPU)")
     verb.add_argument("--dask", metavar="ADDRESS", help="spread the runs over a dask cluster, such as tcp://scheduler:8786")
     verb.add_argument("--resume", metavar="FILE", help="keep finished runs there, and go on where an earlier sweep ended")
