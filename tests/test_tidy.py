@@ -193,7 +193,7 @@ def test_arrows_between_rooms_run_one_way(room: str) -> None:
 
 
 def test_no_room_knows_a_driver() -> None:
-    """Bundled drivers are plug-ins as all others are: nothing of movable imports one, not even inside a function, or by its name."""
+    """Bundled drivers are plug-ins as all others are: nothing of movable imports one, not even in a function, or by its name."""
     drivers = {path.name for path in (ROOT / "drivers").iterdir() if path.is_dir()}
     wrong = []
     for path in sorted((ROOT / "movable").rglob("*.py")):

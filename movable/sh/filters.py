@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from movable.sh.failure import CommandFailed
@@ -32,9 +32,7 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
         lines = text.splitlines()
         hits = set([at for at, line in enumerate(lines) if (pattern.search(line) is None) == ("v" in flags)][: around["m"]])
         count += len(hits)
-        windows = (range(max(hit - around["B"], 0), min(hit + around["A"] + 1, len(lines))) for hit in hits)
-        shown = sorted({at for window in windows for at in window})
-        for before, at in zip([None, *shown], shown, strict=False):
+        for before, at in _windows(hits, around, len(lines)):
             output += "--\n" if before is not None and at > before + 1 and around["A"] + around["B"] else ""
             mark = ":" if at in hits else "-"
             place = (f"{path}{mark}" if named and path else "") + (f"{at + 1}{mark}" if "n" in flags else "")
@@ -44,6 +42,13 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
     if not count:
         raise CommandFailed("", told)
     return told
+
+
+def _windows(hits: set[int], around: dict[str, int], lines: int) -> Iterable[tuple[int | None, int]]:
+    """The numbers of the lines to show, those around hits too, each with the one that is shown before it."""
+    windows = (range(max(hit - around["B"], 0), min(hit + around["A"] + 1, lines)) for hit in hits)
+    shown = sorted({at for window in windows for at in window})
+    return zip([None, *shown], shown, strict=False)
 
 
 def _patterns(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -140,24 +140,26 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
         yield f"It wanted memory of one node (__GFP_THISNODE), which is not said: of {_listed(others)}, as node {where} has blocks."
         states = {name: found for name, found in states.items() if int(name.split()[1]) in others}
         rows = [row for row in rows if row.node in others]
-    tight = [name for name, found in states.items() if found == "tight"]
-    free = [name for name, found in states.items() if found == "free"]
-    broken = [name for name, found in states.items() if found == "broken up"]
-    if free:
-        where = ", ".join(free[:4])
-        yield f"Blocks of order {one.order} were there when this was written ({where}): they came too late, or were not asked for."
-    elif tight:
-        where = ", ".join(tight[:4])
-        yield f"The reason is lack of memory: in {where} hardly more was free than what is kept back, and less a moment before."
-    elif broken:
-        less = "" if any(_can_begin(material, row, one) for row in rows) else "; too little is free there for compaction to begin"
-        yield f"The reason is fragmentation: enough is free in {', '.join(broken[:4])}, in blocks that are too small{less}."
-    elif "held back" in states.values():
-        yield "The reason is the watermark: before 4.4 a kernel keeps a part of its larger blocks back, too; there were too few."
-    elif all(found == "short" for found in states.values()):
-        yield "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
-    else:
-        yield f"The reason is the type of the free blocks: {OTHER_TYPE if one.order else OTHER_TYPE_PAGE}."
+    yield _reason(states, one, any(_can_begin(material, row, one) for row in rows))
+
+
+def _reason(states: dict[str, str], one: Request, compacts: bool) -> str:
+    """The reason by the states of the zones; ``compacts`` says whether compaction could begin in one of them."""
+    named = {state: ", ".join([name for name, found in states.items() if found == state][:4]) for state in states.values()}
+    if "free" in named:
+        when = f"were there when this was written ({named['free']})"
+        return f"Blocks of order {one.order} {when}: they came too late, or were not asked for."
+    if "tight" in named:
+        little = f"in {named['tight']} hardly more was free than what is kept back"
+        return f"The reason is lack of memory: {little}, and less a moment before."
+    if "broken up" in named:
+        less = "" if compacts else "; too little is free there for compaction to begin"
+        return f"The reason is fragmentation: enough is free in {named['broken up']}, in blocks that are too small{less}."
+    if "held back" in named:
+        return "The reason is the watermark: before 4.4 a kernel keeps a part of its larger blocks back, too; there were too few."
+    if not named.keys() - {"short"}:
+        return "The reason is lack of memory: no zone that could serve it had enough free pages above what it keeps back."
+    return f"The reason is the type of the free blocks: {OTHER_TYPE if one.order else OTHER_TYPE_PAGE}."
 
 
 OTHER_TYPE = "those that are large enough are not for a request like this"
