@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from movable.explain.answers import answers
-from movable.explain.hostages import judge, kind_of
-from movable.explain.material import Answer, Material, PageDump
-from movable.explain.meanings import of_return, of_status
-from movable.explain.paste import Line
+from movable.explain.material import Answer, Material
 from movable.explain.reading import read
-from movable.explain.zones import at, every, last, wanted_order
-from tests.explain.material import BUDDY, CMA, COMPSNOOP, DUMP, MEM_INFO, TRACE, TYPES, VMSTAT_AFTER, VMSTAT_BEFORE
+from movable.explain.zones import last, wanted_order
+from tests.explain.material import CMA, COMPSNOOP, MEM_INFO, TRACE, TYPES, VMSTAT_AFTER, VMSTAT_BEFORE
 
 
 def ask(text: str, order: int | None = None) -> tuple[Material, list[Answer]]:
@@ -21,16 +16,6 @@ def ask(text: str, order: int | None = None) -> tuple[Material, list[Answer]]:
 
 def said(text: str, order: int | None = None) -> str:
     return "\n".join(line for answer in ask(text, order)[1] for line in (answer.title, *answer.facts, *answer.advice))
-
-
-def test_the_numbers_of_a_zone() -> None:
-    material, _ = ask(BUDDY)
-    normal = at(last(material)[2], 9)
-    assert (normal.free_blocks, normal.usable_blocks, normal.fragmentation_index, normal.unusable_index) == (0, 0, 998, 1000)
-    assert normal.blocks_if_compacted == 1983 >> 9
-    dma = at(last(material)[0], 9)
-    assert (dma.free_blocks, dma.usable_blocks, dma.fragmentation_index) == (1, 7, -1000)
-    assert len(list(every(material))) == 33
 
 
 def test_fragmentation_and_lack_of_memory_are_told_apart() -> None:
@@ -77,48 +62,3 @@ def test_compactions_and_tracepoints() -> None:
     text = said(COMPSNOOP)
     assert "1 ended as partial_skipped" in text and "Who compacted: zsh (1)" in text
     assert "ended 1 success" in said(TRACE)
-
-
-def page(**fields: object) -> PageDump:
-    made = PageDump(Line("pasted", 1, "", ""))
-    for name, value in fields.items():
-        setattr(made, name, value)
-    return made
-
-
-@pytest.mark.parametrize(
-    ("fields", "kind"),
-    [
-        ({"flags": ("slab",)}, "slab"),
-        ({"flags": ("uptodate", "swapbacked"), "mapping": 1}, "anonymous"),
-        ({"aops": "swap_aops", "flags": ("swapbacked",)}, "anonymous, in the swap cache"),
-        ({"aops": "shmem_aops"}, "shared memory (tmpfs)"),
-        ({"aops": "ext4_da_aops"}, "page cache (ext4_da_aops)"),
-        ({"page_type": "offline", "refcount": 2}, "page of a driver (offline)"),
-        ({"mapping": 0xFFFFFFFFC0123452, "refcount": 2}, "page of a driver (movable)"),
-        ({"flags": ("reserved",)}, "reserved"),
-        ({"refcount": 1, "flags": ("uptodate",)}, "kernel page"),
-        ({}, "unknown"),
-    ],
-)
-def test_whose_page_it_is(fields: dict[str, object], kind: str) -> None:
-    assert kind_of(page(**fields)) == kind
-
-
-def test_why_a_page_did_not_move() -> None:
-    file = judge(read([("pasted", DUMP)]).pages[0])
-    assert (file.held, file.expected) == (3, 3) and file.why == "its lock is held"
-    pinned = judge(page(aops="ext4_da_aops", refcount=2 + 2 * 1024, mapcount=0))
-    assert pinned.why.startswith("it is pinned for DMA (2 pins")
-    extra = judge(page(flags=("swapbacked",), mapping=1, refcount=3, mapcount=0))
-    assert extra.expected == 1 and extra.why.startswith("2 references more")
-    assert "written out" in judge(page(aops="x", flags=("writeback",))).why
-    assert "kernel objects" in judge(page(flags=("slab",))).why
-    assert "as expected" in judge(page(aops="swap_aops", refcount=2, mapcount=0)).why
-    assert judge(page(ret=-12)).why.startswith("-ENOMEM")
-
-
-def test_codes_in_words() -> None:
-    assert of_return(-16).startswith("-EBUSY") and of_return(7).startswith("7 pages") and of_return(0) == "all pages moved"
-    assert of_return(-9999) == "-9999: an error of the page's owner"
-    assert of_status("COMPACT_DEFERRED") and not of_status("nonsense")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 
-from movable.cli import main
 from movable.explain.reading import read
 from tests.explain.material import ALONE, BUDDY, COMPSNOOP, EVERYTHING, MEMINFO, ZONEINFO
 from tests.explain.test_answers import ask, said
-
-FRAMES = Path(__file__).parents[1] / "data" / "frames" / "pressure"
 
 
 @pytest.mark.parametrize("kind", [*ALONE, *EVERYTHING])
@@ -77,12 +72,6 @@ def test_sizes_that_do_not_fit_give_no_advice() -> None:
     assert "slabtop" in said(cut.replace("managed:1000kB", "managed:200100kB") + task)
 
 
-def test_memory_of_the_machine_and_of_a_node() -> None:
-    text = said(ALONE["meminfo"])
-    assert "20 huge pages of 2048 kB, 3 of them free" in text and "10 % of anonymous memory" in text and "60000 kB" in text
-    assert "Memory of node 1" in said("Node 1 MemFree:         308232 kB\n")
-
-
 def test_tools_count_and_time_in_any_unit_and_language() -> None:
     assert "1234567 compactions began" in said(ALONE["perf stat"])
     assert "357738 pages moved, 39275 did not (10 %)" in said(ALONE["compaction times"])
@@ -99,45 +88,6 @@ def test_tools_count_and_time_in_any_unit_and_language() -> None:
 def test_rows_that_do_not_fit_are_listed() -> None:
     material = read([("pasted", COMPSNOOP + "zsh x 0 ZONE_DMA -1 SYNC 0.1 complete\nzsh 1\n")])
     assert [line.number for line in material.unread] == [5, 6]
-
-
-def test_a_dump_of_page_flags_with_and_without_zones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags, zones = str(FRAMES / "kpageflags.gz"), str(FRAMES / "zoneinfo")
-    assert main(["explain", flags]) == 0
-    alone = capsys.readouterr().out
-    assert "whole pageblocks" in alone and "held by" in alone
-    assert main(["explain", flags, zones, "--json", "-"]) == 0
-    record = json.loads(capsys.readouterr().out)
-    assert [zone["zone"] for zone in record["frames"][0]["zones"]] and record["watermarks"]
-    assert main(["lab", "hostages", str(FRAMES), "--json", "-"]) == 0
-    zones_there = json.loads(capsys.readouterr().out)["zones"]
-    assert record["frames"][0]["zones"] == zones_there
-
-
-@pytest.mark.parametrize(("name", "data"), [("kpageflags", b"short"), ("kpageflags", bytes(801)), ("kpagecount", bytes(800))])
-def test_what_is_no_dump_of_page_flags_is_refused(
-    name: str, data: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / name
-    file.write_bytes(data)
-    assert main(["explain", str(file)]) == 2
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1 and ("page flags" in err or "no /proc/kpageflags" in err)
-
-
-@pytest.mark.parametrize(
-    ("line", "task", "order", "gfp"),
-    [
-        ("java invoked oom-killer: gfp_mask=0x14040c0(GFP_KERNEL|__GFP_COMP), nodemask=(null),  order=3, oom=0", "java", 3, 2),
-        ("gtool invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=1000", "gtool", 0, 1),
-        ("sh invoked oom-killer: gfp_mask=0xd0, order=2, oom_adj=0", "sh", 2, 1),
-        ("kswapd0: page allocation failure. order:5, mode:0x20", "kswapd0", 5, 1),
-        ("cc1: page allocation stalls for 10048ms, order:1, mode:0x14200ca(GFP_HIGHUSER_MOVABLE)", "cc1", 1, 1),
-    ],
-)
-def test_requests_in_the_words_of_several_kernels(line: str, task: str, order: int, gfp: int) -> None:
-    [request] = read([("pasted", f"[ 12.5] {line}\n")]).requests
-    assert (request.task, request.order, len(request.gfp)) == (task, order, gfp)
 
 
 def test_pages_in_the_words_of_several_kernels() -> None:
@@ -170,16 +120,6 @@ def test_a_diff_is_before_and_after() -> None:
     assert "1200 requests stalled" in said(text)
     assert "1200 requests stalled" in said(text.replace("<", "-").replace(">", "+"))
     assert "1300 requests stalled" in said("> compact_stall 1300\n") and "44 requests" in said("compact_stall=44\n")
-
-
-def test_settings() -> None:
-    never = "root@db:~# cat /sys/kernel/mm/transparent_hugepage/enabled\nalways madvise [never]\n"
-    text = said(f"{never}vm.compaction_proactiveness = 0\n")
-    assert "off (never)" in text and "Proactive compaction is off" in text
-    text = said("# cat /sys/kernel/mm/transparent_hugepage/defrag\nalways defer [defer+madvise] madvise never\n")
-    assert "MADV_HUGEPAGE wait for compaction" in text and "asks" not in text
-    assert "min_free_kbytes 67584" in said("$ cat /proc/sys/vm/min_free_kbytes\n67584\n")
-    assert read([("x", "always [sometimes] never\n67584\n")]).recognised == 0
 
 
 def test_lists_that_are_longer_than_the_kernel_counts() -> None:

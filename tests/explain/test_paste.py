@@ -265,21 +265,6 @@ ROW = "Node 0, zone   Normal 14241 7126 2 0 0 0 0 0 0 0 0 0 0 0\n"
 
 
 @pytest.mark.parametrize(
-    ("beside", "size"),
-    [
-        ("", 64), ("$ getconf PAGESIZE\n4096\n", 4), ("Hugepagesize:     524288 kB\n", 64), ("Hugepagesize: 32768 kB\n", 16),
-        ("MemFree:  1824060 kB\n", 64), ("MemFree:   114004 kB\n", 4), ("Page block order: 13\n", 64),
-        ("CONFIG_ARM64_16K_PAGES=y\n", 16),
-        ("7f0000000000 default anon=3 N0=3 kernelpagesize_kB=4\n", 4),
-    ],
-)  # fmt: skip
-def test_the_size_of_a_page_is_told_by_what_stands_beside_the_blocks(beside: str, size: int) -> None:
-    material = read([("x", ROW + beside)])
-    assert (material.page_kb, material.free[0].page_kb) == (size, size)
-    assert f"{material.free[0].free * size} kB are free" in said(material)
-
-
-@pytest.mark.parametrize(
     "line",
     [
         "Heap " + "9" * 4000 + "x", "before after" + " " * 4000 + "x", "a" + "1 " * 4000 + "x", "1@2" + " " * 4000 + "x",
@@ -310,25 +295,6 @@ ENDLESS = ["node_buddyinfo_blocks{node='0',zone='Normal',size='0'} 1e999".replac
 def test_a_number_that_no_machine_has_is_not_believed(line: str) -> None:
     material = read([("x", f"{line}\n{ROW}")])
     assert [one.number for one in material.unread] == [1] and material.recognised == 1
-
-
-def test_a_summary_of_perf_ends_with_the_next_command() -> None:
-    summary, others = PASTES["perf_kmem"], ["work | 10 | 20 | 10 |", "9 1 2 3 4 5"]
-    material = read([("x", "\n".join([summary, "$ cat others", *others]))])
-    assert [one.text for one in material.unread] == others and len(material.figures) == len(read([("x", summary)]).figures)
-
-
-def test_orders_that_a_table_of_json_leaves_out_have_no_blocks() -> None:
-    [row] = read([("x", '{"Normal": {"0": 5, "order 9": 1, "2": 3, "3": 4, "1": 2}}')]).free
-    assert row.counts == [5, 2, 3, 4, 0, 0, 0, 0, 0, 1]
-
-
-@pytest.mark.parametrize(
-    "table", ['"Normal": {"0": 1, "order 0": {}, "1": 2, "2": 3, "3": 4, "4": 5}', '"zone Dev\u0131ce": [1, 2, 3, 4, 5, 6]']
-)
-def test_json_that_is_almost_a_table_is_listed(table: str) -> None:
-    material = read([("x", f"{{{table}}}")])
-    assert not material.free and material.unread
 
 
 NO_NUMBERS = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import random
 import re
 from pathlib import Path
@@ -309,57 +308,7 @@ def test_a_trace_may_begin_inside_of_an_isolation(tmp_path: Path) -> None:
     assert check_trace(str(path)).holes == 1
 
 
-def test_a_trace_that_contradicts_itself(tmp_path: Path) -> None:
-    script = life().mark(20)
-    script.page("isolate_movable_page", 20, 0, OPS + 258, 1, "mode=0x8 ")
-    script.add("isolate_movable_page_ret", "ret=-16", "isolate_migratepages_block+0x1/0x2 <- isolate_movable_page")
-    result = written(script, tmp_path)
-    assert result.holes == 1 and "page 20 has mapping" in result.notes[0] and not result.count(HELD)
-
-
 # --- the order of lines ---
-
-
-def two_tasks(apart: float, pfn: int = 5, begin: float = 10) -> list[str]:
-    """Task 7 gives a page back on CPU 0, task 8 isolates it on CPU 1; the first lines of task 8 are printed ``apart`` too early."""
-    script = Script().mark(pfn).isolate(pfn)
-    start = len(script.lines)
-    script.putback(pfn)
-    script.task, script.cpu = "sh-8", 1
-    script.isolate(pfn)
-    lines = script.lines
-    late = lines[start + 1 : start + 3]  # putback_ret and unlock of task 7
-    early = lines[start + 3 : start + 5]  # isolate_movable_page and isolate_page of task 8
-    ordered = [*lines[: start + 1], *early, *late, *lines[start + 5 :]]
-    stamped = []
-    for index, line in enumerate(ordered):
-        stamp = begin + index * 1e-6 + (apart if index >= start + 3 else 0)
-        stamped.append(re.sub(r"(\.{5} +)[\d.]+:", rf"\g<1>{stamp:.6f}:", line))
-    return stamped
-
-
-@pytest.mark.parametrize("where", ["f+0x0/0x10", "f+0x0/0x10 [mydrv]"])
-def test_clocks_that_disagree_by_microseconds(where: str, tmp_path: Path) -> None:
-    path = tmp_path / "t.txt"
-    path.write_text(HEADER + "\n".join(two_tasks(0)).replace("f+0x0/0x10", where) + "\n")
-    result = check_trace(str(path))
-    assert not result.broken and not result.holes
-    path.write_text(HEADER + "\n".join(two_tasks(0.01)).replace("f+0x0/0x10", where) + "\n")
-    assert {"V2", "V25"} & set(check_trace(str(path)).broken)
-
-
-def test_a_fault_behind_many_lines_out_of_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [line for number in range(25) for line in two_tasks(0, 100 + number, 10 + number)]
-    fault = two_tasks(0.01, 300, 50)
-    path = tmp_path / "t.txt"
-    path.write_text(HEADER + "\n".join(lines + fault) + "\n")
-    result = check_trace(str(path))
-    assert {"V2", "V25"} & set(result.broken)
-    for id in set(result.broken):
-        assert result.verdicts[id].times == 1 and result.verdicts[id].findings[0].pfn == 300
-    monkeypatch.setattr("movable.trace.judge.conformance.MAX_SECOND_LOOKS", 21)
-    result = check_trace(str(path))
-    assert result.verdicts["V2"].verdict == UNPROVEN and "out of order" in result.verdicts["V2"].reason
 
 
 def test_a_frame_that_comes_back_before_its_release_is_printed(tmp_path: Path) -> None:
@@ -424,61 +373,6 @@ def test_a_verdict_says_no_more_than_the_rule_says_of_traces(name: str) -> None:
         assert (one.reason == "a trace cannot show it") <= (shown == NOTHING), id
 
 
-def test_texts(tmp_path: Path) -> None:
-    result = check("bad/mode_08")
-    text = verdicts_text(result)
-    assert "BROKEN D23" in text and "118 times" in text and "> " in text
-    counts = ", ".join(f"{result.count(v)} {v}" for v in (HELD, BROKEN, "waived", NOT_APPLICABLE, UNPROVEN))
-    assert text.splitlines()[-1] == f"NOT passed: {counts}"
-    assert sum(result.count(v) for v in (HELD, BROKEN, NOT_APPLICABLE, UNPROVEN)) == len(RULES)
-    html = verdicts_html(result)
-    assert html.startswith("<!doctype html>") and "<script" not in html and "http" not in html
-    assert json.loads(json.dumps(result.to_dict()))["counts"]["broken"] == 1
-    assert check("a1").to_dict()["passed"] is True
-    assert "passed: " in verdicts_text(check("soft"))
-
-
-def renamed(script: Script, pfn: int, ops: int) -> Script:
-    """The page ``pfn`` bears another owner's mark, from its mark to the end."""
-    begun = next(at for at, line in enumerate(script.lines) if f"set_page_movable: (f+0x0/0x10) page={pointer(pfn)} " in line)
-    for at in range(begun, len(script.lines)):
-        if f" page={pointer(pfn)} " in script.lines[at]:
-            script.lines[at] = re.sub(r"mapping=0x\w{6,}", f"mapping={ops + 2:#x}", script.lines[at])
-    script.lines[begun] = re.sub(r"mops=\S+", f"mops={ops:#x}", script.lines[begun])
-    return script
-
-
-def test_the_new_page_gets_another_drivers_mark(tmp_path: Path) -> None:
-    result = written(renamed(life(), 9, OPS + 0x7000), tmp_path)
-    assert result.broken == ["D16"] and not result.holes
-    finding = result.verdicts["D16"].findings[0]
-    assert f"{OPS + 0x7000:#x}" in finding.text and "set_page_movable" in finding.lines[-1][1]
-    assert not written(renamed(life(), 9, OPS), tmp_path).broken
-
-
-@pytest.mark.parametrize(("refs", "broken"), [(1, []), (2, ["D16"])])
-def test_a_page_that_its_owner_gave_up_needs_no_mark_on_the_target(refs: int, broken: list[str], tmp_path: Path) -> None:
-    """The unlock of the target shows whether the driver took it: with the core's reference alone it goes back unused."""
-    script = Script().mark(5).isolate(5).migrate(5, 9)
-    marks = [line for line in script.lines if f"set_page_movable: (f+0x0/0x10) page={pointer(9)} " in line]
-    script.lines = [line for line in script.lines if line not in marks]
-    at = next(index for index, line in enumerate(script.lines) if f"folio_unlock: (f+0x0/0x10) page={pointer(9)} " in line)
-    script.lines[at] = script.lines[at].replace(f"mapping={MARKED:#x} refs=2", f"mapping=0x0 refs={refs}")
-    assert written(script, tmp_path).broken == broken
-
-
-def test_a_target_that_is_marked_already(tmp_path: Path) -> None:
-    script = life()
-    at = [index for index, line in enumerate(script.lines) if " set_page_movable: " in line][-1]
-    script.lines[at] = script.lines[at].replace("mapping=0x0", f"mapping={MARKED:#x}")
-    result = written(script, tmp_path)
-    assert result.holes and not result.broken and f"has mapping {MARKED:#x}; the lines before leave it with 0x0" in result.notes[0]
-    twice = life()
-    again = twice.lines[at].replace("mapping=0x0", f"mapping={MARKED:#x}")
-    twice.lines.insert(at + 1, again)  # no rule forbids to mark it twice
-    assert not written(twice, tmp_path).holes
-
-
 def test_a_page_that_is_freed_twice(tmp_path: Path) -> None:
     script = life().mark(5).release(5)
     assert not written(script, tmp_path).holes
@@ -527,14 +421,6 @@ def test_an_answer_that_is_neither_yes_nor_no(tmp_path: Path) -> None:
     path = script.write(tmp_path)
     path.write_text("CPU:0 [LOST 3 EVENTS]\n" + path.read_text())
     assert check_trace(str(path)).broken == ["D8"]  # one line alone proves it
-
-
-def test_names_in_the_page_are_escaped(tmp_path: Path) -> None:
-    script = Script()
-    script.task = "<script>-7"
-    script.mark(5).page("set_page_movable", 6, 0, 0, 1, f"mops={OPS:#x} ")
-    html = verdicts_html(written(script, tmp_path))
-    assert "&lt;script&gt;" in html and "<script" not in html
 
 
 def test_an_answer_that_the_core_contradicts(tmp_path: Path) -> None:

@@ -13,12 +13,10 @@ from movable.errors import UsageError
 from movable.events import write_events
 from movable.mm.page_flags import ISOLATED as MODEL_ISOLATED
 from movable.mm.page_flags import LOCKED as MODEL_LOCKED
-from movable.mm.page_flags import PG_NAMES
-from movable.trace.read.call_stack import Frame, Task
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import model_events
 from movable.trace.read.source import Source
-from movable.trace.read.vocabulary import FLAG_LAYOUTS, UNSEEN, kernel_flags, meaning, model_flags
+from movable.trace.read.vocabulary import UNSEEN, meaning
 from tests.trace.recordings import (
     BASE,
     EXCERPTS,
@@ -89,53 +87,12 @@ def test_fields_are_the_models(tmp_path: Path) -> None:
     assert next(e for e in events if e.kind == "migratepage_ret").args == {"ret": -11, "driver": "zsmalloc", "newpage": 9}
 
 
-@pytest.mark.parametrize("base", [BASE + (77 << 30), 0xFFFFD00000000000 + (5 << 30)])
-def test_kaslr_moves_the_page_array(tmp_path: Path, base: int) -> None:
-    reader, events = read(life(base).write(tmp_path))
-    assert (reader.base, reader.base_from) == (base, "guessed")
-    _, plain = read(life().write(tmp_path, "plain.txt"))
-    assert events == plain
-
-
-def test_base_is_worked_out_from_objects(tmp_path: Path) -> None:
-    base = BASE + (3 << 30)
-    pfn = (1 << 24) + 5  # beyond the first 64 GiB, where guessing fails
-    script = Script(base).mark(pfn)
-    script.add("zs_malloc_ret", f"handle=0xffff888000000010 obj={(pfn << 24) + 2:#x}", "zram+0x1/0x2 <- zs_malloc")
-    reader, events = read(script.write(tmp_path))
-    assert (reader.base, reader.base_from, events[0].pfn) == (base, "objects of zs_malloc", pfn)
-    reader, events = read(script.write(tmp_path), vmemmap_base=BASE)
-    assert (reader.base_from, events[0].pfn) == ("given", pfn + (3 << 24))
-
-
-def test_base_from_an_object_on_an_earlier_page(tmp_path: Path) -> None:
-    base, pfn = BASE + (3 << 30), (1 << 24) + 5
-    script = Script(base).mark(pfn).mark(pfn + 7).mark(pfn + 9)
-    script.add("zs_malloc_ret", f"handle=0x10 obj={(pfn + 99) << 24:#x}", "zram+0x1/0x2 <- zs_malloc")  # on another page
-    script.add("zs_malloc_ret", f"handle=0x10 obj={pfn << 24:#x}", "zram+0x1/0x2 <- zs_malloc")
-    reader, events = read(script.write(tmp_path))
-    assert (reader.base, events[0].pfn) == (base, pfn)
-
-
 def test_both_unlocks_of_a_move_are_told(tmp_path: Path) -> None:
     with Source(str(life().write(tmp_path))) as source:
         told = [event.pfn for event in Reader(source, every_unlock=False).events() if event.kind == "unlock_page"]
     with Source(str(life().write(tmp_path))) as source:
         every = [event.pfn for event in Reader(source).events() if event.kind == "unlock_page"]
     assert told == every[1:-1]  # all but those of the owner, which marks and releases
-
-
-@pytest.mark.parametrize("base", [BASE + 1, BASE + (1 << 40)])
-def test_a_base_that_fits_no_page_is_refused(base: int, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no page pointer fits --vmemmap-base"):
-        read(life().write(tmp_path), vmemmap_base=base)
-
-
-def test_base_probe(tmp_path: Path) -> None:
-    base = BASE + (9 << 30)
-    script = Script(base).add("memory_base", f"base={base:#x}").mark((1 << 24) + 1)
-    reader, events = read(script.write(tmp_path))
-    assert (reader.base_from, events[0].pfn) == ("a probe of the recording", (1 << 24) + 1)
 
 
 def test_recording_shows_its_base() -> None:
@@ -153,14 +110,6 @@ def test_flag_bits_of_an_older_kernel_are_found_out(tmp_path: Path) -> None:
         read(life(isolated=1 << 17).write(tmp_path), era="6.1")
 
 
-def test_flag_words_go_both_ways() -> None:
-    for layout in FLAG_LAYOUTS:
-        for bit, name in enumerate(PG_NAMES):
-            if name in FLAG_LAYOUTS[layout]:
-                assert model_flags(kernel_flags(1 << bit, layout), layout) == 1 << bit
-    assert model_flags(0xFFFFFC0042001, "6.1") == 1 | 1 << PG_NAMES.index("private") | 1 << PG_NAMES.index("reclaim")
-
-
 def test_trace_cmd_report(tmp_path: Path) -> None:
     """Other columns, padding after the name, and addresses instead of symbols."""
     text = life().text().replace(HEADER, "cpus=2\n")
@@ -174,15 +123,6 @@ def test_trace_cmd_report(tmp_path: Path) -> None:
     _, plain = read(life().write(tmp_path))
     assert [event[1:] for event in events] == [event[1:] for event in plain]
     assert not reader.damaged  # not even the line that counts CPUs
-
-
-def test_columns_of_thread_groups_and_odd_names(tmp_path: Path) -> None:
-    text = life().text().replace("            sh-7 ", "   nginx: a-b]c-7 (    7) ")
-    path = tmp_path / "t.txt"
-    path.write_text(text)
-    reader, events = read(path)
-    assert not reader.damaged
-    assert {event.task for event in events} == {"nginx: a-b]c-7"}
 
 
 @pytest.mark.parametrize("name", ["sh", "nginx: a-b]c", "a[1]: b"])
@@ -247,59 +187,6 @@ def test_names_that_tools_make_up() -> None:
     assert mine is not None and (mine.kind, mine.driver) == ("migratepage", "virtio_mem")
 
 
-def test_two_tasks_interleave(tmp_path: Path) -> None:
-    """The same calls of two tasks on two CPUs, line by line in turn: each return finds its own entry."""
-    one, two = Script(), Script()
-    two.task, two.cpu = "sh-8", 1
-    one.isolate(5).migrate(5, 6)
-    two.isolate(15).migrate(15, 16)
-    path = tmp_path / "t.txt"
-    path.write_text(HEADER + "\n".join(line for pair in zip(one.lines, two.lines, strict=True) for line in pair) + "\n")
-    _, events = read(path)
-    for event in events:
-        assert (event.pfn > 10) == (event.task == "sh-8")
-
-
-def test_returns_of_other_pages_are_passed_over(tmp_path: Path) -> None:
-    """move_to_new_folio of an ordinary page leaves only its return."""
-    script = Script().add("migrate_pages", "list=0x1 first=0x2 mode=2 reason=0").isolate(5)
-    script.add("move_to_new_folio_ret", "ret=0", "a+0x1/0x2 <- b").migrate(5, 6)
-    script.add("move_to_new_folio_ret", "ret=-11", "a+0x1/0x2 <- b")
-    script.add("migrate_pages_ret", "ret=0", "a+0x1/0x2 <- b")
-    _, events = read(script.write(tmp_path))
-    assert [e.args["ret"] for e in events if e.kind == "move_to_new_page_ret"] == [0]
-    assert events[-1].kind == "migrate_pages_ret"
-
-
-def test_missed_returns_do_not_confuse(tmp_path: Path) -> None:
-    script = life()
-    script.lines = [line for line in script.lines if "zs_isolate_ret" not in line]
-    _, events = read(script.write(tmp_path))
-    assert [event.args["ret"] for event in events if event.kind == "migratepage_ret"] == [-11, 0]
-
-
-def test_a_return_finds_its_own_call_behind_one_that_never_returned() -> None:
-    task = Task("sh-7")
-    outer = Frame("move_to_new_folio", 5)
-    task.push(outer)
-    task.push(Frame("zs migratepage", 6))
-    assert task.pop("move_to_new_folio") is outer
-    assert not task.stack and task.unpaired == {"zs migratepage": 1}
-
-
-def test_idle_tasks_of_two_cpus_are_two(tmp_path: Path) -> None:
-    one, two = Script(), Script()
-    one.task = two.task = "<idle>-0"
-    two.cpu = 1
-    one.page("isolate_movable_page", 5, 0, MARKED, 1, "mode=0x8 ")
-    two.page("isolate_movable_page", 6, 0, MARKED, 1, "mode=0x8 ")
-    one.add("isolate_movable_page_ret", "ret=0", "a+0x1/0x2 <- b")
-    path = tmp_path / "t.txt"
-    path.write_text(HEADER + "\n".join([one.lines[0], two.lines[0], one.lines[1]]) + "\n")
-    _, events = read(path)
-    assert events[-1].pfn == 5
-
-
 def test_callers(tmp_path: Path) -> None:
     for probe, caller in (("offline_pages", "offline_pages"), ("alloc_contig_range", "alloc_contig_range"), ("", "f2")):
         script = Script()
@@ -328,24 +215,6 @@ def test_a_count_that_nobody_can_count(line: str, tmp_path: Path) -> None:
     path = life().write(tmp_path)
     path.write_text(line % ("9" * 5000) + "\n" + path.read_text())
     assert read(path)[0].lost > 10**17
-
-
-def test_fewer_fields(tmp_path: Path) -> None:
-    """Probes set by hand that fetch the page only."""
-    text = re.sub(r" (?:mapcount|lru|private|refs|flags|mapping)=\S+", "", life().text())
-    path = tmp_path / "t.txt"
-    path.write_text(text)
-    _, events = read(path)
-    _, full = read(life().write(tmp_path, "full.txt"))
-    assert [(e.kind, e.pfn) for e in events] == [(e.kind, e.pfn) for e in full]
-    assert {(e.flags, e.mapping, e.refs) for e in events} == {(UNSEEN, UNSEEN, UNSEEN)}
-
-
-def test_memory_that_could_not_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "t.txt"
-    path.write_text(Script().mark(5).text().replace("refs=1", "refs=(fault)"))
-    reader, events = read(path)
-    assert not reader.damaged and {event.refs for event in events} == {UNSEEN}
 
 
 def test_first_line_of_a_kind_cut_short(tmp_path: Path) -> None:
@@ -388,20 +257,6 @@ def test_refusals(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="unknown era"):
         read(path, era="9.9")
-
-
-def test_values_do_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.trace.read.values.CACHE_LIMIT", 50)
-    monkeypatch.setattr("movable.trace.read.ftrace.NAMES_LIMIT", 5)
-    script = Script()
-    for pfn in range(200):
-        script.task = f"t-{pfn}"
-        script.page("clear_page_movable", pfn, 1, OPS + 16 * pfn + 2, pfn)
-    reader, events = read(script.write(tmp_path))
-    assert [event.pfn for event in events] == [event.refs for event in events] == list(range(200))
-    for cache in (reader._pages, reader._flags, reader._mappings, reader._counts):
-        assert len(cache) <= 51
-    assert len(reader._tasks) <= 6 and len(reader._by_pid) <= 6
 
 
 def test_state_of_hand_made_lines() -> None:

@@ -13,7 +13,7 @@ from movable.trace.record.driver_probes import known
 from movable.trace.record.instructions import instruction_commands
 from movable.trace.record.script import recording_script
 from movable.trace.record.sticky_probes import FILTERS, state
-from tests.trace.record.test_probes import Pretended
+from tests.trace.record.test_script import Pretended
 
 FUNCTIONS = {
     "migrate_pages_batch": (0xFFFFFFFF817D3120, 5000, {2896: "f0806002fe"}),

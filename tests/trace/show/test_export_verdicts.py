@@ -15,7 +15,7 @@ from movable.trace.judge.conformance import Result, check_trace
 from movable.trace.read.model_file import model_events
 from movable.trace.read.source import Source
 from movable.trace.show.export import ftrace_of, knowing_reader
-from tests.trace.judge.test_conformance import two_tasks
+from tests.trace.judge.test_clock_skew import two_tasks
 from tests.trace.recordings import HEADER, TRACES, Script, life
 
 FORMS = ("ftrace", "events")

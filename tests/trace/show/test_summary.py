@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from movable.errors import UsageError
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.source import Source
-from movable.trace.show.isolations import FREED, MIGRATED, PUT_BACK, Isolation, Lives
+from movable.trace.show.isolations import FREED, MIGRATED, PUT_BACK, Isolation
 from movable.trace.show.summary import MAX_POINTS, Series, Summary, caller_name, summarise, summary_text
-from movable.trace.show.svg import _ticks, isolated_svg
+from movable.trace.show.svg import isolated_svg
 from tests.trace.recordings import EXCERPTS, ISOLATED, LOCKED, MARKED, TRACES, WHOLE, Script, counts, life, others
 
 
@@ -182,66 +181,12 @@ def test_series_keeps_values_at_their_time() -> None:
         assert series.points[int(step * 1e-3 / series.width)] == pytest.approx(step, abs=series.width * 1e3 + 1)
 
 
-def test_a_frame_that_comes_back_unseen_begins_another_life(tmp_path: Path) -> None:
-    script = Script().mark(5).isolate(5)
-    script.mark(5).isolate(5).putback(5)  # nobody saw how the first page ended
-    summary = summary_of(script.write(tmp_path))
-    assert [one.outcome for one in sorted(summary.longest, key=lambda one: one.begun)] == [FREED, PUT_BACK]
-    assert summary.series["zsmalloc"].now == 0
-
-
-def test_pages_that_only_looked_movable_are_forgotten(tmp_path: Path) -> None:
-    script = Script()
-    for pfn in range(50):
-        script.page("isolate_movable_page", pfn, 0, 2, 1, "mode=0x8 ")
-        script.add("isolate_movable_page_ret", "ret=-16", "isolate_migratepages_block+0x1/0x2 <- isolate_movable_page")
-    lives = Lives()
-    with Source(str(script.write(tmp_path))) as source:
-        for event in Reader(source).events():
-            lives.feed(event, 0.0)
-    assert not lives.pages
-
-
 def test_trace_events_are_counted_by_name(tmp_path: Path) -> None:
     events = summary_of(life().write(tmp_path)).to_dict()["events"]
     assert events["zs_migrate"] == 2 and events["set_page_movable"] == 2 and list(events.values()) == sorted(events.values())[::-1]
-
-
-def test_names_in_the_picture_are_escaped() -> None:
-    summary = Summary("<a> & b", series={"<b>&": Series(0.0)})
-    assert "<b>&" in [element.text for element in ET.fromstring(isolated_svg(summary)).iter()]
-
-
-def test_picture(tmp_path: Path) -> None:
-    svg = isolated_svg(summary_of(TRACES / "i1" / "trace.txt.gz"))
-    root = ET.fromstring(svg)
-    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
-    lines = [element for element in root.iter() if element.tag.endswith("polyline")]
-    assert len(lines) == 2 and {"balloon", "zsmalloc", "seconds", "pages"} <= set(texts)
-    heights = [float(point.partition(",")[2]) for point in lines[0].get("points", "").split()]
-    assert min(heights) == 40.0 and heights[-1] == heights[0] == 275.0  # up to the top, and back to none
-    empty = isolated_svg(summary_of(TRACES / "f-excerpt" / "trace.txt.gz"))
-    assert "no page was isolated" in empty and ET.fromstring(empty) is not None
-
-
-@pytest.mark.parametrize("top", [1, 2, 3, 7, 10, 99, 448, 12345, 0.003, 3.15])
-def test_ticks_are_few_and_round(top: float) -> None:
-    ticks = _ticks(top)
-    assert ticks[0] == 0 and ticks[-1] <= top * 1.001 and 4 <= len(ticks) <= 11
 
 
 def test_lost_events_are_said(tmp_path: Path) -> None:
     path = life().write(tmp_path)
     path.write_text("# movable: lost=4 missed=1\n" + path.read_text())
     assert "4 events lost, 1 returns missed" in summary_text(summary_of(path))
-
-
-def test_pages_and_drivers_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = life().text()
-    (tmp_path / "t").write_text(text)
-    assert summary_of(tmp_path / "t").lines
-    limits = {"movable.rules.stream.history.MAX_PAGES": "pages", "movable.trace.show.isolations.DRIVERS_LIMIT": "drivers"}
-    for what, words in limits.items():
-        with monkeypatch.context() as patch, pytest.raises(UsageError, match=f"more than 0 {words}"):
-            patch.setattr(what, 0)
-            summary_of(tmp_path / "t")
