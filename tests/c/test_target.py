@@ -54,17 +54,6 @@ def test_a_source_that_cannot_be_built(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @needs_compiler
-def test_words_in_comments_and_texts_are_not_refused(tmp_path: Path) -> None:
-    find(written(tmp_path, '/* rcu_read_lock, asm */\nconst char *f(void) { return "jiffies asm"; } // call_rcu\n'), "")
-
-
-@needs_compiler
-def test_names_of_the_drivers_own_are_not_refused(tmp_path: Path) -> None:
-    own = "struct s { int timer_start; };\nstatic int timer_init(struct s *s) { return s->timer_start; }\n"
-    find(written(tmp_path, own + "int f(void) { struct s s = { .timer_start = 1 }; return timer_init(&s); }\n"), "")
-
-
-@needs_compiler
 def test_an_init_that_fails_says_why(tmp_path: Path) -> None:
     text = 'static int __init up(void) { pr_err("no room for %d\\n", 7); return -ENOMEM; }\nmodule_init(up);\n'
     factory = find(written(tmp_path, text), "")

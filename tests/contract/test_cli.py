@@ -14,15 +14,6 @@ from movable.workload.program import Program
 RING = "docs/drivers/ring.py:Ring"
 
 
-def test_rules(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rules"]) == 0
-    assert "D17" in capsys.readouterr().out
-    assert main(["rules", "D17"]) == 0
-    assert capsys.readouterr().out.startswith("D17: ")
-    assert main(["rules", "D170"]) == 2
-    assert "did you mean" in capsys.readouterr().err
-
-
 def test_check_writes_what_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     json_file, html_file = tmp_path / "c.json", tmp_path / "c.html"
     assert main(["check", RING, "--examples", "5", "--json", str(json_file), "--html", str(html_file)]) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -12,15 +11,12 @@ from docs.drivers.ring import Ring, RingWorkload
 from docs.drivers.slab import SlabCache
 from movable import VM, Page, UsageError
 from movable.contract import Workload, certify, check, operation
-from movable.contract.examine import checked_waivers
-from movable.contract.judge import judge
-from movable.contract.report import Report, text, to_json
+from movable.contract.report import text, to_json
 from movable.contract.show.html import to_html
-from movable.contract.show.replay import replay, replay_command
-from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
-from movable.rules.table import RULES
+from movable.contract.show.replay import replay
+from movable.contract.verdict import BROKEN, HELD, UNPROVEN
 from movable.sequential.harness import Machine
-from movable.sequential.search import INTERRUPTED, MIN_PROGRAMS, Search
+from movable.sequential.search import MIN_PROGRAMS, Search
 from movable.workload.generate import programs, shrink
 from movable.workload.program import decode, encode
 from movable.workload.workload import GenericWorkload, workload_for
@@ -91,46 +87,12 @@ def test_a_failure_is_small_told_and_replayable() -> None:
     assert any("^ D15" in line for line in again.lines())
 
 
-def test_the_replay_line_says_what_is_not_usual(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert replay_command("a file.py:X", Ring, RingWorkload, "4.19") == "movable replay 'a file.py:X'"
-    assert replay_command("x", Ring, GenericWorkload, "6.17") == (
-        "movable replay --era 6.17 --workload movable.workload.workload:GenericWorkload x"
-    )
-    monkeypatch.setattr(bad.Half, "workload", "nowhere:Workload")
-    assert "--workload docs.drivers.ring:RingWorkload" in replay_command("x", bad.Half, RingWorkload, "4.19")
-    with pytest.raises(UsageError, match="is no workload"):
-        replay("docs.drivers.ring:Ring", encode(()), workload="docs.drivers.ring:Ring")
-
-
-def test_a_correct_driver_replays_without_a_broken_rule() -> None:
-    again = replay("docs.drivers.ring:Ring", encode((("op", "write", {"slot": 1, "data": b"x"}), ("compact",))))
-    assert not again.broken
-    assert again.lines()[-1] == "no rule was broken in 2 steps"
-
-
 def test_the_same_number_of_examples_gives_the_same_certificate() -> None:
     first, second = (check(bad.Half, examples=30, seed=5) for _ in range(2))
     assert text(first) == text(second)
     one, two = to_json(first), to_json(second)
     assert one.pop("seconds").keys() == two.pop("seconds").keys()
     assert one == two
-
-
-def test_waivers() -> None:
-    report = check(bad.Half, examples=15, waive={"D15": "the tail is never used"})
-    assert report.verdicts["D15"].verdict == WAIVED
-    assert report.verdicts["D15"].reason == "the tail is never used"
-    report = check(Ring, examples=15, waive={"D15": "no reason any more"})
-    assert report.verdicts["D15"].verdict == BROKEN
-    assert "take the waiver away" in report.verdicts["D15"].what
-    assert not report.passed()
-    advice = check(Ring, examples=15, interleavings=0, waive={"D38": "it waits for nobody"})
-    assert advice.broken == ["D38"] and not advice.passed()
-    with pytest.raises(UsageError, match="did you mean"):
-        checked_waivers({"D155": "x"})
-    with pytest.raises(UsageError, match="D15=REASON"):
-        certify(Ring, waive={"D15": " "})
-    assert checked_waivers({"d19B": "spelt otherwise"}) == {"D19b": "spelt otherwise"}
 
 
 def test_a_busy_machine_gets_more_time_but_not_for_ever() -> None:
@@ -192,39 +154,6 @@ def test_a_driver_may_say_that_it_cannot_be_made() -> None:
 
     with pytest.raises(UsageError, match="there is no such device"):
         check(NoDevice, RingWorkload, examples=1, interleavings=0, isolate=False)
-
-
-def test_a_waiver_of_what_was_not_tried_is_not_said_to_be_needless() -> None:
-    search = Search(RingWorkload, Ring, "4.19", 0)
-    assert not search.go(examples=2)
-    report = Report("ring", "Ring", "RingWorkload", "4.19", 0)
-    judge(search, report, {"D39": "nobody maps"}, {})
-    assert report.verdicts["D39"].verdict == UNPROVEN
-
-
-def test_an_interruption_ends_the_making_small_and_not_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("movable.sequential.search.shrink", impatient)
-    search = Search(workload_for(bad.Half), bad.Half, "4.19", 0)
-    search.go(examples=10)
-    report = Report("half", "Half", "RingWorkload", "4.19", 0)
-    judge(search, report, {}, {})
-    assert report.stopped == INTERRUPTED
-    assert report.verdicts["D15"].story
-    assert len(report.verdicts) == len(RULES)
-
-
-def test_rules_of_another_era_do_not_apply() -> None:
-    report = check(Ring, examples=3)
-    assert report.verdicts["D19b"].verdict == NOT_APPLICABLE
-
-
-def test_the_last_line_counts_every_rule() -> None:
-    report = check(Ring, examples=3)
-    assert sum(report.count(verdict) for verdict in VERDICTS) == len(RULES)
-    assert text(report).splitlines()[-1] == report.summary
 
 
 def test_strict_wants_every_must_rule_exercised() -> None:
@@ -305,23 +234,6 @@ def test_a_machine_sees_the_same_story_twice() -> None:
     program = next(iter(programs(RingWorkload, 9)))
     runs = [Machine(RingWorkload, Ring, keep=True).run(program).events for _ in range(2)]
     assert runs[0] == runs[1]
-
-
-def test_json_is_plain_and_counts_agree() -> None:
-    report = check(Ring, examples=5)
-    record = json.loads(json.dumps(to_json(report)))
-    assert record["schema"] == "movable.certificate/1"
-    assert sum(record["counts"].values()) == len(record["rules"]) == len(RULES)
-
-
-def test_html_is_one_page_without_a_network() -> None:
-    report = check(bad.Half, examples=10)
-    page = to_html([report])
-    assert page.startswith("<!doctype html>")
-    assert "not certified" in page
-    assert "http" not in page.replace('<html lang="en">', "")
-    assert 'name="viewport"' in page
-    assert report.verdicts["D15"].token in page
 
 
 def test_a_plug_in_that_delays_is_between_the_core_and_the_driver() -> None:

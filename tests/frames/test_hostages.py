@@ -13,7 +13,6 @@ import pytest
 from movable.cli import main
 from movable.errors import UsageError
 from movable.frames.hostages import count, lines
-from movable.frames.kinds import ANON, COMPOUND, FILE, FREE, HOLE, KERNEL, SHMEM, SLAB, kind_of
 from movable.frames.snapshot import Snapshot, Span, era_of, take
 from movable.mm.proc import parse_buddyinfo
 
@@ -25,12 +24,6 @@ def machine(*stretches: tuple[int, int]) -> Snapshot:
     """A zone of stretches: (frames, word)."""
     words = array("Q", [word for frames, word in stretches for _ in range(frames)])
     return Snapshot("made", memoryview(words.tobytes()).cast("Q"), [Span(0, "Normal", 0, len(words))], 9)
-
-
-def test_words_are_kinds() -> None:
-    assert [kind_of(word) for word in (FREE_WORD, ANON_WORD, SLAB_WORD, 0, 1 << 20, 1 << 5, 1 << 5 | 1 << 14, 1 << 15)] == [
-        FREE, ANON, SLAB, KERNEL, HOLE, FILE, SHMEM, COMPOUND,
-    ]  # fmt: skip
 
 
 def test_free_frames_of_a_real_kernel_are_the_blocks_of_its_allocator() -> None:

@@ -199,25 +199,6 @@ def test_the_record_is_as_documented(full: tuple[Path, str]) -> None:
     check_schema(record, missing={"check.lost[]", "warnings[]"})
 
 
-def test_the_record_of_a_loss_is_as_documented(tmp_path: Path) -> None:
-    done = run("run", "--memory", "32M", "--drivers", f"{BROKEN}:Corrupts,balloon", "--json", "r.json", folder=tmp_path)
-    assert done.returncode == 1
-    check_schema(json.loads((tmp_path / "r.json").read_text()), missing={"warnings[]"})
-
-
-def test_the_record_of_a_run_with_warnings_is_as_documented(tmp_path: Path) -> None:
-    done = run("run", *SMALL, "--drivers", f"zsmalloc,{BROKEN}:SetsIsolated", "--json", "r.json", folder=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    check_schema(json.loads((tmp_path / "r.json").read_text()), missing={"check.lost[]"})
-
-
-def test_the_record_of_an_early_failure_is_as_documented(tmp_path: Path) -> None:
-    assert run("run", *SMALL, "--drivers", f"{BROKEN}:PopulateRaises", "--json", "r.json", folder=tmp_path).returncode == 1
-    check_schema(
-        json.loads((tmp_path / "r.json").read_text()), missing={"data.", "zones.", "migrated.", "offline.", "check.", "warnings[]"}
-    )
-
-
 def test_the_schema_check_can_fail(full: tuple[Path, str]) -> None:
     record = json.loads((full[0] / "r.json").read_text())
     for change in ({"surprise": 1}, {"ok": 1}, {"error": None}):

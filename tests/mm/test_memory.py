@@ -9,11 +9,9 @@ from movable.eras import ERAS
 from movable.filesystem import mount
 from movable.mm.filemap_cache import file_read, file_write
 from movable.mm.fs import Inode
-from movable.mm.gup import get_user_pages
 from movable.mm.memory import OutOfMemory
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap, do_munmap
-from movable.mm.page import put_page
 from movable.mm.process import Process
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.userspace import userspace
@@ -68,18 +66,3 @@ def test_a_private_copy_of_a_page_of_a_file(kind: type | None, era: str) -> None
     if kind is not None:
         assert file_read(task, file, 0, 4) == b"file"
     given_back(task)
-
-
-def test_pins_end_before_the_page_that_cannot_be_had() -> None:
-    task = a_process("6.1")
-    do_mmap(task, START, 3 << 12, VM_READ, Inode(task.user, "/shm", 3))
-    task.read(START, 2 << 12)
-    fill(task)
-    pinned = get_user_pages(task, START, 3)
-    assert isinstance(pinned, list)
-    assert len(pinned) == 2
-    with pytest.raises(OutOfMemory):
-        get_user_pages(task, START + (2 << 12), 1)
-    for page in pinned:
-        put_page(page)
-    validate_vm(task.user.vm)
