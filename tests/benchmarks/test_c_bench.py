@@ -19,9 +19,9 @@ from movable.explore.schedulers.shared_locations import Reduced
 from movable.mm.address_space import AddressSpace
 from movable.mm.filemap import lock_page, unlock_page
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
+from movable.mm.highmem import copy_highpage
 from movable.mm.page import (
     Page,
-    copy_highpage,
     get_page,
     put_page,
 )
