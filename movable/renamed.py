@@ -184,9 +184,16 @@ class Renamed:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """A spec for an old name, None for any other."""
-        old = fullname.removeprefix("movable.")
-        return importlib.machinery.ModuleSpec(fullname, cast("Loader", self)) if old != fullname and old in MOVED else None
+        """A spec for an old name, and for a module that has lost names; None for any other."""
+        name = fullname.removeprefix("movable.")
+        if name == fullname:
+            return None
+        if name in MOVED:
+            return importlib.machinery.ModuleSpec(fullname, cast("Loader", self))
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path) if name in MOVED_NAMES else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = Leading(fullname, spec.origin)
+        return spec
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         """An ordinary module, to begin with."""
@@ -199,10 +206,19 @@ class Renamed:
         _lead_on(name)
 
 
+class Leading(importlib.machinery.SourceFileLoader):
+    """Loads a module whose file has lost names, and lets it find them."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module, whenever it is imported."""
+        super().exec_module(module)
+        _lead_on(module.__name__)
+
+
 def install() -> None:
-    """Look for old names after everything else."""
+    """Look for old names before anything else: a module that lost some is found by its own name, too."""
     if not any(isinstance(finder, Renamed) for finder in sys.meta_path):
-        sys.meta_path.append(Renamed())
+        sys.meta_path.insert(0, Renamed())
     for name in MOVED_NAMES:
         _lead_on(f"movable.{name}")
 
