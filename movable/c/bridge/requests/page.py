@@ -9,7 +9,7 @@ from movable.c.bridge.calls import Bridge, Handler
 from movable.c.bridge.errors import memory_error
 from movable.c.bridge.requests.tasks import sleeps
 from movable.c.bridge.runtime import A0, A1, A2, A3, PAGE_BYTES, PAGES, PC
-from movable.mm import filemap, highmem, movable_ops, page_flags, vmstat
+from movable.mm import filemap, highmem, movable_ops, page_flags, util, vmstat
 from movable.mm import page as page_struct
 from movable.mm.page import Page
 
@@ -73,7 +73,7 @@ def set_movable(bridge: Bridge) -> None:
 
 def mapping(bridge: Bridge) -> int:
     """page_mapping."""
-    found = page_flags.page_mapping(bridge.page(bridge.request[A0]))
+    found = util.page_mapping(bridge.page(bridge.request[A0]))
     return 0 if found is None else found.addr
 
 
