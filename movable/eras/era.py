@@ -69,7 +69,8 @@ class Era:
 
     Files of /proc (mm/proc.py):
     ``free_list_limit``: the longest list of free blocks that pagetypeinfo counts, 0 for no limit;
-    ``counts_free_blocks``: vmstat has nr_free_pages_blocks, the free frames of whole free pageblocks.
+    ``counts_free_blocks``: vmstat has nr_free_pages_blocks, the free frames of whole free pageblocks;
+    ``node_meminfo``: the rows of a node's meminfo in front of those of huge pages.
 
     zsmalloc (drivers/movable_zsmalloc), its three ways to lock, and what follows:
     ``zs_locking``: "pins" in the handles, one lock of the "pool", or a lock in each "zspage" that writers only try;
@@ -157,6 +158,7 @@ class Era:
     # files of /proc
     free_list_limit: int
     counts_free_blocks: bool
+    node_meminfo: tuple[str, ...]
     # zsmalloc
     zs_locking: str
     zs_chain: int

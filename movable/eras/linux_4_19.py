@@ -84,6 +84,13 @@ ERA = Era(
     # files of /proc
     free_list_limit=0,
     counts_free_blocks=False,
+    node_meminfo=tuple(
+        (
+            "MemTotal MemFree MemUsed Active Inactive Active(anon) Inactive(anon) Active(file) Inactive(file) Unevictable Mlocked "
+            "Dirty Writeback FilePages Mapped AnonPages Shmem KernelStack PageTables NFS_Unstable Bounce WritebackTmp Slab "
+            "SReclaimable SUnreclaim AnonHugePages ShmemHugePages ShmemPmdMapped"
+        ).split()
+    ),
     # zsmalloc
     zs_locking="pins",
     zs_chain=4,

@@ -53,6 +53,14 @@ ERA = replace(
     migration_wait_takes_ref=False,
     # files of /proc
     free_list_limit=100_000,
+    node_meminfo=tuple(
+        (
+            "MemTotal MemFree MemUsed SwapCached Active Inactive Active(anon) Inactive(anon) Active(file) Inactive(file) "
+            "Unevictable Mlocked Dirty Writeback FilePages Mapped AnonPages Shmem KernelStack PageTables SecPageTables "
+            "NFS_Unstable Bounce WritebackTmp KReclaimable Slab SReclaimable SUnreclaim AnonHugePages ShmemHugePages "
+            "ShmemPmdMapped FileHugePages FilePmdMapped"
+        ).split()
+    ),
     # zsmalloc
     zs_locking="pool",
     zs_busy_error=0,

@@ -64,6 +64,8 @@ ERA = replace(
     unaccounts_unused=True,
     empty_mems_with_tasks=True,
     second_use_activates=False,
+    # files of /proc
+    node_meminfo=(*BEFORE.node_meminfo, "Unaccepted", "Balloon"),
     # zsmalloc
     zs_locking="zspage",
     zs_chain=8,

@@ -21,6 +21,7 @@ ERA = replace(
     compact_gap_limit=32,
     # files of /proc
     counts_free_blocks=True,
+    node_meminfo=(*BEFORE.node_meminfo, "GPUActive", "GPUReclaim"),
     # zsmalloc
     zs_obj_bits=(9, 15, 0),
     zs_busy_error=-EBUSY,

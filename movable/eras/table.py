@@ -46,7 +46,7 @@ def shown(era: Era, name: str) -> str:
         return ", ".join(f"{kind} {value[kind] & 0xFFFFFFFF:#x}" for kind in ("zsmalloc", "offline", "balloon") if kind in value)
     if name == "names":
         return ", ".join(value.get(former, former) for former in NAMED)
-    if name in ("migrate_reasons", "migrate_trace_fields"):
+    if name in ("migrate_reasons", "migrate_trace_fields", "node_meminfo"):
         return f"{len(value)}, to {value[-1]}"
     if isinstance(value, bool):
         return "yes" if value else "no"

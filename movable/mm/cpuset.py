@@ -21,7 +21,8 @@ class Cpuset:
     """One group.
 
     ``mems_allowed`` is what was written to cpuset.mems, ``effective_mems`` what its tasks get: the part of it that the parent
-    has, or all that the parent has. ``old_mems_allowed`` is where the pages of its tasks were placed last.
+    has, or all that the parent has; the root's is every node, with memory or without. ``old_mems_allowed`` is where the pages of
+    its tasks were placed last.
     """
 
     __slots__ = ("children", "effective_mems", "mems_allowed", "name", "old_mems_allowed", "parent", "removed", "tasks", "user")
@@ -34,7 +35,8 @@ class Cpuset:
         self.removed = False
         self.tasks: set[Process] = set()
         if parent is None:
-            self.mems_allowed = self.effective_mems = self.old_mems_allowed = user.memory_nodes
+            self.mems_allowed = (1 << len(user.vm.nodes)) - 1
+            self.effective_mems = self.old_mems_allowed = user.memory_nodes
         else:
             parent.children.append(self)
             self.mems_allowed = self.old_mems_allowed = 0

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from movable.mm.mm_types import VMA
     from movable.mm.page import Page
     from movable.mm.process import Process
-    from movable.mm.vm import VM
 
 MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL, MPOL_PREFERRED_MANY, MPOL_WEIGHTED_INTERLEAVE = range(7)
 MPOL_NAMES = ("default", "prefer", "bind", "interleave", "local", "prefer (many)", "weighted interleave")
@@ -229,20 +228,26 @@ def alloc_page_nodemask(task: Process, nid: int, mask: int | None, gfp: int = GF
     All nodes are asked for a page that is free now before any of them has to reclaim. Mirrors mm/page_alloc.c, __alloc_pages.
     """
     vm = task.user.vm
-    allowed = task.mems_allowed if mask is None else task.mems_allowed & mask
+    wanted = task.mems_allowed if mask is None else mask
+    allowed = task.mems_allowed & wanted
     order = (nid,) if gfp & GFP_THISNODE else vm.nodes[nid].fallback
     soft = gfp & ~GFP_DIRECT_RECLAIM | GFP_THISNODE
-    for node in order:
-        if allowed >> node & 1:
-            page = vm.alloc_pages(soft, 0, node)
-            if page is not None:
-                zone_statistics(task, nid, node)
-                return page
-    return _alloc_hard(vm, order, allowed, gfp) if gfp & GFP_DIRECT_RECLAIM else None
+    for flags in (soft, gfp | GFP_THISNODE) if gfp & GFP_DIRECT_RECLAIM else (soft,):
+        for node in order:
+            if allowed >> node & 1:
+                page = vm.alloc_pages(flags, 0, node)
+                if page is not None:
+                    preferred = nid if wanted >> nid & 1 else next(first for first in order if wanted >> first & 1)
+                    zone_statistics(task, preferred, node)
+                    return page
+    return None
 
 
 def zone_statistics(task: Process, preferred: int, node: int) -> None:
-    """Count a page for numastat: where it was wanted, where it came from, and whether that is local (zone_statistics)."""
+    """Count a page for numastat: where it was wanted, where it came from, and whether that is local (zone_statistics).
+
+    ``preferred`` is the first node in order that policy and cpuset allow: what they forbid is not missed.
+    """
     counts = task.user.numastat
     taken = counts[node]
     if node == preferred:
@@ -251,12 +256,3 @@ def zone_statistics(task: Process, preferred: int, node: int) -> None:
         taken[1] += 1
         counts[preferred][2] += 1
     taken[4 if node == task.node else 5] += 1
-
-
-def _alloc_hard(vm: VM, order: tuple[int, ...], allowed: int, gfp: int) -> Page | None:
-    for node in order:
-        if allowed >> node & 1:
-            page = vm.alloc_pages(gfp | GFP_THISNODE, 0, node)
-            if page is not None:
-                return page
-    return None

@@ -383,7 +383,7 @@ def sys_set_mempolicy_home_node(caller: Process, start: int, length: int, node: 
     assert mm is not None
     if start % PAGE_SIZE or flags:
         return -EINVAL
-    if not 0 <= node < MAX_NUMNODES or not caller.user.memory_nodes >> node & 1:
+    if not 0 <= node < len(caller.user.vm.nodes):  # a node whose memory went is online still
         return -EINVAL
     size = page_align(length)
     if start + size >= WORD:

@@ -14,6 +14,7 @@ from movable.mm.page_flags import (
     PG_writeback,
 )
 from movable.mm.swap import LRU_NAMES
+from movable.mm.swapfile import PageSwapCache
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
 LOCAL_DISTANCE, REMOTE_DISTANCE = 10, 20
 NUMASTAT = ("numa_hit", "numa_miss", "numa_foreign", "interleave_hit", "local_node", "other_node")
-AFTER_SHMEM = (
-    "KernelStack PageTables SecPageTables NFS_Unstable Bounce WritebackTmp KReclaimable Slab SReclaimable SUnreclaim "
-    "AnonHugePages ShmemHugePages ShmemPmdMapped FileHugePages FilePmdMapped"
-).split()
-"""What the model does not count, and shows as 0."""
 
 
 def distance(node: Node) -> str:
@@ -46,7 +42,7 @@ def node_numastat(user: Userspace, node: Node) -> str:
 
 def node_counts(user: Userspace, node: Node) -> dict[str, int]:
     """Pages of a node by kind, as meminfo names them; counted from the pages."""
-    counts = dict.fromkeys(("Mlocked", "Dirty", "Writeback", "FilePages", "Mapped", "AnonPages", "Shmem"), 0)
+    counts = dict.fromkeys(("SwapCached", "Mlocked", "Dirty", "Writeback", "FilePages", "Mapped", "AnonPages", "Shmem"), 0)
     for zone in node.zones:
         for pfn in range(zone.start_pfn, zone.end_pfn):
             page = node.vm.pages.get(pfn)
@@ -54,6 +50,7 @@ def node_counts(user: Userspace, node: Node) -> dict[str, int]:
                 continue
             flags, word = page._flags, page._mapping
             counts["Mlocked"] += flags >> PG_mlocked & 1
+            counts["SwapCached"] += PageSwapCache(page)
             if word & PAGE_MAPPING_ANON:
                 counts["AnonPages"] += page._mapcount >= 0
             elif isinstance(node.vm.address_spaces.get(word), FileMapping):
@@ -66,16 +63,15 @@ def node_counts(user: Userspace, node: Node) -> dict[str, int]:
 
 
 def meminfo(user: Userspace, node: Node) -> str:
-    """The node's meminfo: kB by kind. LRU lists are those that were drained to; kernel memory is not counted."""
+    """The node's meminfo: kB by kind, in the rows of the era. LRU lists are those that were drained to; of kernel memory only what
+    balloons hold is counted, where a row is for it."""
     total = sum(zone.managed_pages for zone in node.zones)
     free = sum(zone.nr_free for zone in node.zones)
     size = dict(zip(LRU_NAMES, node.lruvec.size if node.lruvec is not None else [0] * 5, strict=True))
-    counts = node_counts(user, node)
-    rows = {
+    counts = {
         "MemTotal": total,
         "MemFree": free,
         "MemUsed": total - free,
-        "SwapCached": 0,
         "Active": size["active_anon"] + size["active_file"],
         "Inactive": size["inactive_anon"] + size["inactive_file"],
         "Active(anon)": size["active_anon"],
@@ -83,8 +79,9 @@ def meminfo(user: Userspace, node: Node) -> str:
         "Active(file)": size["active_file"],
         "Inactive(file)": size["inactive_file"],
         "Unevictable": size["unevictable"],
-        **counts,
-        **dict.fromkeys(AFTER_SHMEM, 0),
+        "Balloon": node.vmstat["nr_balloon_pages"],
+        **node_counts(user, node),
     }
-    text = "".join(f"Node {node.nid} {name + ':':<15} {pages * 4:8d} kB\n" for name, pages in rows.items())
+    rows = [(name, counts.get(name, 0)) for name in user.era.node_meminfo]
+    text = "".join(f"Node {node.nid} {name + ':':<15} {pages * 4:8d} kB\n" for name, pages in rows)
     return text + "".join(f"Node {node.nid} HugePages_{name + ':':<6} {0:5d}\n" for name in ("Total", "Free", "Surp"))

@@ -18,21 +18,9 @@ from movable.errors import UsageError
 from movable.mm.cpuset import Cpuset
 from movable.mm.gup import get_user_pages
 from movable.mm.memory import OutOfMemory
-from movable.mm.mempolicy import (
-    MPOL_BIND,
-    MPOL_DEFAULT,
-    MPOL_INTERLEAVE,
-    MPOL_LOCAL,
-    MPOL_NAMES,
-    MPOL_PREFERRED,
-    MPOL_PREFERRED_MANY,
-    MPOL_WEIGHTED_INTERLEAVE,
-)
-from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages, sys_set_mempolicy
+from movable.mm.mempolicy_calls import UserMask, sys_migrate_pages
 from movable.mm.mlock_calls import do_mlock
 from movable.mm.move_pages import UserArray, sys_move_pages
-from movable.mm.node_files import node_distance
-from movable.mm.nodemask import format_nodelist, nodes, parse_nodelist, relative_nodemask
 from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import PAGE_SIZE
 from movable.mm.process import Process, Signal
@@ -41,28 +29,15 @@ from movable.mm.userspace import userspace
 from movable.mm.vm import VM
 from movable.numa.files import WRITE_ONLY, files, matching, write_file
 from movable.numa.line import filtered, grep, parse
-from movable.numa.numastat import numastat
 from movable.numa.play import UNWRITTEN
 from movable.numa.shapes import DATA, launch
+from movable.numa.tools.numactl import Numactl, Refused, numa_parse_nodestring
+from movable.numa.tools.numastat import numastat
 from movable.numa.why import Said, frame, why
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Node
 
-POLICIES = {
-    "membind": MPOL_BIND,
-    "m": MPOL_BIND,
-    "interleave": MPOL_INTERLEAVE,
-    "i": MPOL_INTERLEAVE,
-    "weighted-interleave": MPOL_WEIGHTED_INTERLEAVE,
-    "w": MPOL_WEIGHTED_INTERLEAVE,
-    "preferred": MPOL_PREFERRED,
-    "p": MPOL_PREFERRED,
-    "preferred-many": MPOL_PREFERRED_MANY,
-    "P": MPOL_PREFERRED_MANY,
-    "localalloc": MPOL_LOCAL,
-    "l": MPOL_LOCAL,
-}
 MOVE_ALL = 4
 OF_A_PROCESS = ("balance", "fork", "mlock", "pin", "read", "setuid", "unpin", "write")
 """What a program would do: of a process that there is not, they answer as a call does, and the script goes on."""
@@ -98,6 +73,8 @@ class Shell:
                 if words:
                     yield f"$ {line.strip()}"
                     yield from filtered(self.command(words), filters)
+            except Refused as error:
+                yield from str(error).splitlines()
             except OutOfMemory as error:
                 raise UsageError(f"{path}, line {number}: {error}") from None
             except (UsageError, ValueError, OverflowError) as error:
@@ -157,21 +134,9 @@ class Shell:
             raise UsageError(f"node {text} does not exist; nodes are 0 to {len(self.vm.nodes) - 1}")
         return self.vm.nodes[int(text)]
 
-    def mask(self, text: str) -> int:
-        """A node list such as 0-1, or "all"; !0 means all others, +0 the first of those that the shell may use."""
-        every, allowed = self.user.memory_nodes, self.shell.mems_allowed
-        others, listed = text[:1] == "!", text.removeprefix("!")
-        try:
-            mask = every if listed == "all" else parse_nodelist(listed.removeprefix("+"))
-        except (ValueError, OverflowError):
-            raise UsageError(f"<{text}> is no list of nodes; write numbers such as 0 or 0-1,3") from None
-        if listed[:1] == "+" and not mask >> allowed.bit_count():
-            mask = relative_nodemask(mask, allowed)
-        if others and mask and not mask & ~every:
-            mask = every & ~mask
-        if not mask or mask & ~self.user.memory_nodes:
-            raise UsageError(f"node argument {text} is out of range; nodes are {format_nodelist(self.user.memory_nodes)}")
-        return mask
+    def mask(self, text: str) -> UserMask:
+        """A node list as the tools read it."""
+        return UserMask(numa_parse_nodestring(self.user, self.shell, text))
 
     def pages(self, words: list[str]) -> list[int]:
         """Addresses of pages: 0xADDRESS, or N or N-M counted from the start of the process's data; also joined by commas."""
@@ -194,94 +159,7 @@ class Shell:
     # numactl
 
     def _do_numactl(self, words: list[str]) -> Iterator[str]:
-        if words in (["-H"], ["--hardware"]):
-            yield from self._hardware()
-            return
-        policy: list[tuple[int, int]] = []
-        cpus = [*range(len(self.user.cpu_nodes))]
-        rest = self._options(words, policy, cpus)
-        if rest is None:
-            yield from self._show(policy, cpus)
-            return
-        if not rest:
-            raise UsageError("numactl: no program; write numactl --membind=0 -- touch 64M, or numactl -H")
-
-        for mode, mask in policy:
-            ret = sys_set_mempolicy(self.shell, mode, UserMask(mask), 64)
-            self.shell.mempolicy = None
-            if ret:
-                yield f"set_mempolicy: {os.strerror(-ret)}"
-                return
-
-        def prepare(task: Process) -> None:
-            task.cpu = cpus[0]
-            for mode, mask in policy:
-                sys_set_mempolicy(task, mode, UserMask(mask), 64)
-
-        yield from self._start(rest, prepare)
-
-    def _options(self, words: list[str], policy: list[tuple[int, int]], cpus: list[int]) -> list[str] | None:
-        """Read the options into ``policy`` and ``cpus``; returns the program's words, or None for --show."""
-        while words and words[0].startswith("-"):
-            word, *words = words
-            if word == "--":
-                break
-            name, _, value = word.lstrip("-").partition("=")
-            if name in ("show", "s"):
-                return None
-            takes = name in ("cpunodebind", "N", "physcpubind", "C") or (name in POLICIES and POLICIES[name] != MPOL_LOCAL)
-            if takes and not value:
-                if not words:
-                    raise UsageError(f"numactl: {word} needs a number")
-                value, *words = words
-            if name in ("cpunodebind", "N"):
-                cpus[:] = self._cpus_of(value)
-            elif name in ("physcpubind", "C"):
-                cpus[:] = self._cpus(value)
-            elif name in POLICIES and policy:
-                raise UsageError(f"numactl: conflicting policies: {word} is a second one")
-            elif name in POLICIES:
-                policy.append((POLICIES[name], self.mask(value) if takes else 0))
-            else:
-                raise UsageError(f"numactl: unknown option {word}")
-        return words
-
-    def _cpus_of(self, text: str) -> list[int]:
-        """The processors of a list of nodes."""
-        mask = self.mask(text)
-        found = [cpu for cpu, nid in enumerate(self.user.cpu_nodes) if mask >> nid & 1]
-        if not found:
-            raise UsageError(f"numactl: node {text} has no processor")
-        return found
-
-    def _cpus(self, text: str) -> list[int]:
-        """The processors of a list such as 0-1, or "all"."""
-        last = len(self.user.cpu_nodes) - 1
-        try:
-            cpus = (1 << last + 1) - 1 if text == "all" else parse_nodelist(text)
-        except (ValueError, OverflowError):
-            cpus = 0
-        if not cpus or cpus >> last + 1:
-            raise UsageError(f"<{text}> is no list of processors; they are 0 to {last}")
-        return [*nodes(cpus)]
-
-    def _show(self, policies: list[tuple[int, int]], cpus: list[int]) -> Iterator[str]:
-        """What a program would run under (numactl --show)."""
-        mode, mask = policies[-1] if policies else (MPOL_DEFAULT, 0)
-        name = {MPOL_PREFERRED: "preferred", MPOL_PREFERRED_MANY: "preferred-many"}.get(mode, MPOL_NAMES[mode])
-        every = "".join(f"{node} " for node in nodes(self.user.memory_nodes))
-        yield f"policy: {name}"
-        node = "current" if mode in (MPOL_DEFAULT, MPOL_LOCAL) else str(next(nodes(mask)))
-        yield f"preferred node: {node}" + (" (interleave next)" if mode == MPOL_INTERLEAVE else "")
-        if mode in (MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE):
-            yield "interleavemask: " + "".join(f"{node} " for node in nodes(mask))
-        if mode == MPOL_INTERLEAVE:
-            yield f"interleavenode: {node}"
-        bound = "".join(f"{nid} " for nid in sorted({self.user.cpu_nodes[cpu] for cpu in cpus}))
-        yield "physcpubind: " + "".join(f"{cpu} " for cpu in cpus)
-        yield f"cpubind: {bound}"
-        yield f"nodebind: {bound}"
-        yield "membind: " + ("".join(f"{node} " for node in nodes(mask)) if mode == MPOL_BIND else every)
+        yield from Numactl(self.user, self.shell).run(words, self._start)
 
     def _start(self, words: list[str], prepare: Callable[[Process], None]) -> Iterator[str]:
         tasks = launch(self.user, words, prepare)
@@ -289,39 +167,11 @@ class Shell:
         self.last_pid = tasks[-1].pid
         yield f"[{self.jobs}] {' '.join(str(task.pid) for task in tasks)}"
 
-    def _hardware(self) -> Iterator[str]:
-        names = format_nodelist(self.user.memory_nodes)
-        yield f"available: {len(self.vm.nodes)} nodes ({names})"
-        for node in self.vm.nodes:
-            cpus = [str(cpu) for cpu, nid in enumerate(self.user.cpu_nodes) if nid == node.nid]
-            total = sum(zone.managed_pages for zone in node.zones)
-            free = sum(zone.nr_free for zone in node.zones)
-            yield f"node {node.nid} cpus:{''.join(f' {cpu}' for cpu in cpus)}"
-            yield f"node {node.nid} size: {total * PAGE_SIZE >> 20} MB"
-            yield f"node {node.nid} free: {free * PAGE_SIZE >> 20} MB"
-        yield "node distances:"
-        yield "node " + "".join(f"{node.nid: 3d} " for node in self.vm.nodes)
-        for node in self.vm.nodes:
-            yield f"{node.nid: 3d}: " + "".join(f"{node_distance(node.nid, other.nid): 3d} " for other in self.vm.nodes)
-
     # numastat
 
     def _do_numastat(self, words: list[str]) -> Iterator[str]:
         lru_add_drain_all(self.user)
-        yield from numastat(self.user, self._by_name(words), self.task)
-
-    def _by_name(self, words: list[str]) -> list[str]:
-        """Behind -p a process may also be told by a part of its name."""
-        found: list[str] = []
-        for word in words:
-            named = [str(pid) for pid, task in self.user.tasks.items() if word in task.comm and task.comm not in ("kthread", "sh")]
-            if "-p" in found and not word.isdigit() and word[:1] != "-":
-                if not named:
-                    raise UsageError(f"numastat: no process has {word!r} in its name")
-                found += named
-            else:
-                found.append(word)
-        return found
+        yield from numastat(self.user, words)
 
     # moving
 
@@ -329,7 +179,7 @@ class Shell:
         caller, words = self._caller(words)
         if len(words) != 3:
             raise UsageError("migratepages: write migratepages PID FROM-NODES TO-NODES")
-        ret = sys_migrate_pages(caller, self.pid(words[0]), 1024, UserMask(self.mask(words[1])), UserMask(self.mask(words[2])))
+        ret = sys_migrate_pages(caller, self.pid(words[0]), 1024, self.mask(words[1]), self.mask(words[2]))
         if ret < 0:
             yield f"migrate_pages: {os.strerror(-ret)}"
         elif ret:

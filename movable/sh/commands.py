@@ -236,6 +236,8 @@ class Shell:
             return self.numa.run(name, words)
         except ToolFailed as error:
             raise CommandFailed(str(error)) from None
+        finally:
+            self.interpreter.variables["!"] = str(self.numa.shell.last_pid or "")
 
     def _help(self, words: Sequence[str], given: str) -> str:
         return HELP

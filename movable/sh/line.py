@@ -15,11 +15,11 @@ MAX_CHARACTERS = 4096  # of one line
 MAX_DEEP = 20  # loops in loops
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|()\n]|(?:\d?(?:<<<|<<-?|>>|[<>]&|[<>]\|?)|&>>?)|&")
 _REDIRECTS = re.compile(r"(\d?)(>>|>&|>\|?|<|&>>?)")
-_UNKNOWN = re.compile(r"\d?<<|\d?<&|&$|\|&")
+_UNKNOWN = re.compile(r"\d?<<|\d?<&|\|&")
 NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _CLOSERS = frozenset(("do", "done", "then", "elif", "else", "fi", "esac", "}", ")", ";;"))
-_KNOWN = "there are | > >> < 2> ; && || ! ( ) { }, for, while, until, if, case and functions"
+_KNOWN = "there are | > >> < 2> ; & && || ! ( ) { }, for, while, until, if, case and functions"
 
 
 class Incomplete(UsageError):
@@ -195,7 +195,7 @@ class _Parser:
             found.append(self._pipeline(after))
             begun = False
             after = self.now if self.now in ("&&", "||") else ";"
-            if not self._take(";", "\n", "&&", "||"):
+            if not self._take(";", "\n", "&&", "||", "&"):  # what is begun behind an & has done its work before the next
                 break
             begun = True
             while self._take("\n"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from movable.errors import UsageError
 from movable.mm.memory import OutOfMemory
 from movable.numa.shell import Shell as NumaShell
+from movable.numa.tools.numactl import Refused
 from movable.sh.files import File
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class NumaTools:
         try:
             for line in self.shell.command([name, *words]):
                 output += line + "\n"
+        except Refused as error:
+            raise ToolFailed(output + str(error)) from None
         except (UsageError, OutOfMemory, ValueError, OverflowError) as error:
             message = str(error)
             raise ToolFailed(output + (message if message.startswith(f"{name}:") else f"{name}: {message}")) from None

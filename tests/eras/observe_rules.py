@@ -29,8 +29,10 @@ from movable.mm.compaction_proactive import fragmentation_score_wmark
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
 from movable.mm.memory_hotplug import do_migrate_range
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
+from movable.mm.node_files import meminfo
 from movable.mm.page_alloc_contig import alloc_contig_range
 from movable.mm.proc import pagetypeinfo, vmstat
+from movable.mm.userspace import userspace
 from movable.rules.stream.monitor import Monitor
 from movable.sh.files import tree
 from movable.sh.machine import Machine
@@ -207,6 +209,11 @@ def free_list(era: Era) -> str:
     return pagetypeinfo(vm)
 
 
+def memory_of_a_node(era: Era) -> str:
+    vm = VM(64 << 12, era=era)
+    return meminfo(userspace(vm), vm.nodes[0])
+
+
 def written(era: Era, path: str, text: str) -> object:
     """What a write to a file of the prompt's machine does; an OSError's number where it is refused."""
     machine = SimpleNamespace(vm=VM(64 << 12, era=era), huge=[], proactiveness=20, run=SimpleNamespace(drivers=[]))
@@ -269,6 +276,7 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "compact_memory_wants_one": ("7.3", False, lambda era: written(era, "/proc/sys/vm/compact_memory", "2")),
     "soft_offline_switch": ("7.3", False, lambda era: written(era, "/proc/sys/vm/enable_soft_offline", "0")),
     "free_list_limit": ("6.1", 3, free_list),
+    "node_meminfo": ("4.19", ("MemTotal",), memory_of_a_node),
     "counts_free_blocks": ("7.3", False, lambda era: vmstat(VM(64 << 12, era=era))),
     "zs_busy_error": ("7.3", -EAGAIN, busy),
     "zs_free_takes_pool_lock": ("7.3", True, locks_of_a_free),

@@ -1,0 +1,1 @@
+"""The tools of the numactl package: what they take, and what they print."""
