@@ -119,8 +119,8 @@ def spread(  # long by its parameters, and by what may befall a scenario
     ``fatal``, ``before`` and ``notice`` are as for ``interleavings``; ``notice`` is called after each scenario. ``apart`` is that
     of ``movable.explore.campaign.campaign``.
 
-    ``executions`` is the budget of all scenarios together, of which each gets the same part, and at least MIN_EXECUTIONS as long as
-    something is left. Raises UsageError when the directory belongs to another campaign, or the driver cannot be found by its name.
+    ``executions`` is the most of all scenarios together, of which each gets the same part, and at least MIN_EXECUTIONS as long as
+    so many are left. Raises UsageError when the directory belongs to another campaign, or the driver cannot be found by its name.
     """
     find(target)
     result = Interleavings()
@@ -142,7 +142,7 @@ def spread(  # long by its parameters, and by what may befall a scenario
             if trial is None or report.left_out:
                 continue
             file = None if directory is None else _file(Path(directory), number, scenario)
-            _Part(target, trial, executor, share, file, result, apart).run()
+            _Part(target, trial, executor, min(share, executions - result.executions), file, result, apart).run()
             if notice is not None:
                 notice(result, {rule: one.what for rule, one in result.broken.items()})
     except (Exception, Hang, KeyboardInterrupt) as error:
@@ -200,10 +200,10 @@ class _Part:
         self.code = code_of([workload, getattr(factory, "module", factory)])
 
     def run(self) -> None:
-        """Explore; after a data race once more without looking at races, for what the race leads to."""
+        """Explore; after a data race once more without looking at races, with what is left, for what the race leads to."""
         execute(self.trial, Follow(), OPTIONS)  # for what it says about the driver: what others run, they run elsewhere
         self.result.scenarios[-1].unwatched = list(self.trial.unwatched)
-        if self._explore(OPTIONS, self.file) == "D53":
+        if self._explore(OPTIONS, self.file) == "D53" and self.result.scenarios[-1].executions < self.executions:
             again = None if self.file is None else self.file.with_suffix(".no-races.jsonl")
             self._explore(replace(OPTIONS, races=False), again)
 
@@ -211,8 +211,8 @@ class _Part:
         report = self.result.scenarios[-1]
         seed = self.trial.subject.seed
         found = campaign(
-            self.named, self.executor, executions=self.executions, seed=seed, options=options, file=file, shrink=False,
-            code=self.code, apart=self.apart,
+            self.named, self.executor, executions=self.executions - report.executions, seed=seed, options=options, file=file,
+            shrink=False, code=self.code, apart=self.apart,
         )  # fmt: skip
         if found.note:
             print(f"movable: {found.note}", file=sys.stderr)

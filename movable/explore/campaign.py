@@ -104,12 +104,19 @@ def roots(program: Program, strategy: Callable[[tuple[int, ...]], Dpor], pieces:
 
 
 def plan(program: Program, executions: int, seed: int, options: Options, size: int = 250, pieces: int = 8) -> list[Chunk]:
-    """Cut a budget into chunks. The result depends on the arguments alone."""
+    """Cut a budget into chunks. The result depends on the arguments alone.
+
+    A small budget leaves some subtrees with none, so that nothing is claimed of them.
+    """
     chunks: list[Chunk] = []
+    left = executions
 
     def tree(kind: str, share: float, bound: int, cut: list[tuple[int, ...]]) -> None:
+        nonlocal left
         budget = max(MIN_EXECUTIONS, int(executions * share) // len(cut))
-        chunks.extend([Chunk(len(chunks) + i, kind, budget, bound, root) for i, root in enumerate(cut)])
+        for root in cut:
+            chunks.append(Chunk(len(chunks), kind, min(budget, left), bound, root))
+            left -= chunks[-1].executions
 
     pieces = max(1, min(pieces, executions // (2 * MIN_EXECUTIONS * len(BOUND_SHARE))))
     for bound, share in enumerate(BOUND_SHARE):
@@ -119,7 +126,6 @@ def plan(program: Program, executions: int, seed: int, options: Options, size: i
 
         tree("bounded", share, bound, roots(program, bounded, pieces, options) if bound > 1 else [()])
     tree("dpor", DPOR_SHARE, -1, roots(program, Dpor, pieces, options))
-    left = executions - sum(chunk.executions for chunk in chunks)
     kinds = list(_RANDOM)
     turn = 0
     while left > 0:
