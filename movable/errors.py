@@ -13,6 +13,15 @@ def by_hand(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) and (interrupted_from_outside is None or interrupted_from_outside())
 
 
+class Halt(BaseException):
+    """Ends what runs, wherever that is: what passes by an exception of the code that runs must let this one through."""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an exception is none of the code that was called, but ends it: an interruption, a watchdog's, an execution's end."""
+    return by_hand(error) or isinstance(error, Halt)
+
+
 class MovableError(Exception):
     """Base of every error that this package raises on purpose."""
 
@@ -62,7 +71,7 @@ class DriverError(MovableError):
         super().__init__(f"{rule}: {driver}.{callback}: {what}")
 
 
-class Hang(BaseException):
+class Hang(Halt):
     """Too many steps. Not an Exception, so that a driver's own handlers let it pass."""
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
-from movable.errors import by_hand
+from movable.errors import passes
 
 NAME = 100
 """Characters of a name that are shown."""
@@ -66,7 +66,7 @@ def said(what: object) -> str:
         text = str(what)
         return text if type(text) is str else str.__getitem__(text, slice(None))  # without what a class of its own says of it
     except BaseException as error:
-        if by_hand(error):
+        if passes(error):
             raise
         return f"({type(what).__name__} that cannot be shown: its __str__ raises {type(error).__name__})"
 
@@ -86,7 +86,7 @@ def literal(what: object, most: int = NAME) -> str:
     try:
         return shown(repr(what), most)
     except BaseException as error:
-        if by_hand(error):
+        if passes(error):
             raise
         return f"a {type(what).__name__} whose __repr__ raises {type(error).__name__}"
 

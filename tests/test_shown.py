@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from movable.shown import VisibleStream, apart, below, in_html, name, shown, visible, visible_streams
+from movable.explore.engine import TaskExit
+from movable.sequential.faults import Hang
+from movable.shown import VisibleStream, apart, below, in_html, literal, name, shown, visible, visible_streams
 
 
 def test_every_character_that_cannot_be_seen_is_escaped() -> None:
@@ -50,6 +53,17 @@ def test_what_cannot_say_what_it_is() -> None:
             raise ValueError
 
     assert shown(Silent()) == "(Silent that cannot be shown: its __str__ raises ValueError)"
+
+
+@pytest.mark.parametrize("ends", [Hang, TaskExit])
+@pytest.mark.parametrize("show", [shown, literal])
+def test_an_end_that_comes_while_something_is_shown_is_an_end(show: Callable[[object], str], ends: type[BaseException]) -> None:
+    class Endless:
+        def __repr__(self) -> str:
+            raise ends
+
+    with pytest.raises(ends):
+        show(Endless())
 
 
 def test_html() -> None:

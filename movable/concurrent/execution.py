@@ -22,9 +22,8 @@ from movable.concurrent.real_time import History, Place, Span, refuted
 from movable.concurrent.rewind import Rewind, keep
 from movable.concurrent.seam import DriverHooks, Mapped, ScenarioSeam, watch
 from movable.concurrent.stage import Stage, Subject
-from movable.errors import InvalidState, MovableError, VMBug
+from movable.errors import InvalidState, MovableError, VMBug, passes
 from movable.explore import ExploreError, Failure, Scene
-from movable.explore.engine import TaskExit
 from movable.explore.program import Body
 from movable.explore.schedulers.shared_locations import START, Sharing
 from movable.introspection import of_the_kit_alone, raised_at
@@ -32,7 +31,6 @@ from movable.mm.migrate import putback_movable_pages
 from movable.mm.validate import validate_vm
 from movable.rules.stream.monitor import rule_of
 from movable.sequential.counters import changed, machine_counters
-from movable.sequential.faults import passes
 from movable.shown import first_line, said, shown
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Workload
@@ -275,8 +273,6 @@ class Execution:
                 answer = self.stage.do(user, action)
                 if mapped is not None:
                     mapped.action(-1)
-            except TaskExit:
-                raise
             except BaseException as error:
                 if passes(error):
                     raise

@@ -18,11 +18,11 @@ from typing import Any
 from movable.concurrent.parts import LEFT_OUT, LONG, MAX_ORDERS, Apart, multinomial, orders, parts_by_task, parts_of, ways_apart
 from movable.concurrent.real_time import MAX_OPERATIONS, Place, Span, can_be_over, can_begin, refuted
 from movable.concurrent.stage import HandleAnswer, Label, Stage, Subject
-from movable.errors import Blocked, DeadlockError, Hang, by_hand
+from movable.errors import Blocked, DeadlockError, Hang, by_hand, passes
 from movable.mm.migrate import putback_movable_pages
 from movable.rules.table import RULES
 from movable.sequential.bookkeeping import outside_books
-from movable.sequential.faults import passes, watchdog
+from movable.sequential.faults import watchdog
 from movable.shown import apart, common_prefix, literal, said
 from movable.workload.scenario import Scenario
 from movable.workload.workload import GIVEN_BACK, Workload, pages_in

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from movable.concurrent.globals import AmbientState, ambient_state, reached
 from movable.eras import Era
 from movable.eras import era as era_called
-from movable.errors import UsageError
+from movable.errors import UsageError, passes
 from movable.explore.instrument.reachable import codes
 from movable.mm.address_space import named_for
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
@@ -26,7 +26,6 @@ from movable.mm.page_flags import ISOLATED
 from movable.mm.vm import VM
 from movable.registry import bind
 from movable.sequential.answers import plain
-from movable.sequential.faults import passes
 from movable.shown import said
 from movable.supervise import board
 from movable.workload.action import Action

@@ -163,25 +163,27 @@ class Search:
             report.first_failure = Found(rule, report.examples, report.executions, self.seconds)
 
     def _interleavings(self, limit: Limit | None, notice: Callable[[], None]) -> None:
-        checkpoint, budget = self.checkpoint, self.checkpoint.report.budget
+        report = self.checkpoint.report
+        budget = report.budget
         share = max(1, budget.executions // len(scenarios.SCENARIOS))
-        known = {one.name for one in checkpoint.report.scenarios}
+        known = {one.name for one in report.scenarios}
         for tasks in scenarios.SCENARIOS if budget.executions or budget.by_time else ():
             if self.over or over(limit):
-                checkpoint.report.cut = not self.over
+                report.cut = not self.over
                 return
             name = f"{tasks[0]} || {tasks[1]}"
             if name not in known:
                 board.enter("interleavings", name)
-                self._scenario(name, tasks, 200 if budget.by_time else share)
+                left = budget.executions - report.executions
+                self._scenario(name, tasks, 200 if budget.by_time else min(share, left))
                 notice()
 
     def _scenario(self, name: str, tasks: tuple[str, str], executions: int) -> None:
         checkpoint, report = self.checkpoint, self.checkpoint.report
         explored = Explored(name, f"{tasks[0]} || {tasks[1]} on a page of a file", operations=list(tasks), tasks=list(tasks))
         report.scenarios.append(explored)
-        if name in checkpoint.fatal:
-            explored.left_out = checkpoint.fatal[name]
+        explored.left_out = checkpoint.fatal.get(name, "")
+        if explored.left_out or not executions:
             return
         left = None if report.budget.seconds is None else max(0.1, report.budget.seconds - ENDING_SECONDS - self.seconds)
         done = scenarios.explored(self.factory, self.era, tasks, executions, report.seed, left)

@@ -17,6 +17,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from movable.errors import Halt
 from movable.explore import failure as kinds
 from movable.explore.dependence import KINDS as OPS
 from movable.explore.dependence import Step
@@ -40,7 +41,7 @@ _KILLS = 100  # how often it is told before it is given up
 _given_up: list[Any] = []  # kept for ever: collecting such a greenlet would run its endless code again
 
 
-class TaskExit(BaseException):
+class TaskExit(Halt):
     """Thrown into a task that has to end because the execution is over."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from movable.errors import Blocked, Hang, by_hand
+from movable.errors import Blocked, Hang
 from movable.hookspecs import hookimpl
 from movable.introspection import line_of, of_the_library, outward
 from movable.mm import page_alloc
@@ -194,11 +194,6 @@ def over(deadline: float | None) -> bool:
     if deadline is None:
         return False
     return time.monotonic() >= deadline or (isinstance(deadline, Limit) and time.process_time() >= deadline.processor)
-
-
-def passes(error: BaseException) -> bool:
-    """Whether an exception is none of the code that was called, but ends it: an interruption, or a watchdog's."""
-    return by_hand(error) or isinstance(error, Hang)
 
 
 class Delay:

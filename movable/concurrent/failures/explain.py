@@ -11,7 +11,7 @@ from typing import Any
 from movable.concurrent.execution import Broken, Trial
 from movable.concurrent.failures.annotate import in_words
 from movable.concurrent.stage import Stage, Subject, token_features
-from movable.errors import UsageError
+from movable.errors import UsageError, passes
 from movable.explore import Failure, NonDeterminism, Options, explain
 from movable.explore import failure as kinds
 from movable.explore.failures import timeline
@@ -25,7 +25,7 @@ from movable.introspection import PATHS
 from movable.rules.rule import MUST
 from movable.rules.stream.monitor import rule_of
 from movable.rules.table import RULES
-from movable.sequential.faults import over, passes
+from movable.sequential.faults import over
 from movable.shown import first_line
 from movable.workload.scenario import Scenario, encode
 from movable.workload.workload import Handle

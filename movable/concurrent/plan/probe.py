@@ -16,12 +16,12 @@ from typing import Any
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.seam import watch
 from movable.concurrent.stage import Stage, Subject
-from movable.errors import Blocked, DeadlockError, by_hand
+from movable.errors import Blocked, DeadlockError, by_hand, passes
 from movable.explore.dependence import Part
 from movable.explore.instrument.hooks import Hooks
 from movable.explore.schedulers.shared_locations import READS
 from movable.introspection import of_an_author
-from movable.sequential.faults import passes, watchdog
+from movable.sequential.faults import watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 

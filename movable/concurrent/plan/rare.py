@@ -13,7 +13,8 @@ from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.plan.probe import Effect
 from movable.concurrent.plan.states import State, States
 from movable.concurrent.stage import Stage, operations
-from movable.sequential.faults import passes, watchdog
+from movable.errors import passes
+from movable.sequential.faults import watchdog
 from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle

@@ -16,8 +16,8 @@ from typing import Any
 from movable.concurrent.linearizability import SECONDS_PER_ORDER
 from movable.concurrent.plan.probe import Effect, probe
 from movable.concurrent.stage import Stage, Subject, operations
-from movable.errors import UsageError
-from movable.sequential.faults import passes, watchdog
+from movable.errors import UsageError, passes
+from movable.sequential.faults import watchdog
 from movable.shown import first_line
 from movable.workload.action import Action
 from movable.workload.fits import check_sequence

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from movable.concurrent.linearizability import SECONDS_PER_ORDER, refusal
 from movable.concurrent.plan.states import candidates
 from movable.concurrent.stage import Stage, Subject, operations
+from movable.errors import passes
 from movable.mm.migrate import putback_movable_pages
-from movable.sequential.faults import passes, watchdog
+from movable.sequential.faults import watchdog
 from movable.workload.action import Action, noun, show
 from movable.workload.scenario import Scenario
 
