@@ -179,20 +179,22 @@ def probe(
     nothing = not gained and not lost and after == before
     made = after - before
     changed = stage.readings((0,)) != reads
+    taken, queued = stage.frames_in_use() - in_use, any(queue.items for queue in vm.workqueues)
     if vm.workqueues and not (made or gained or lost):
-        made = _made_later(subject, (*prefix, action), variant) - before
+        made = _made_later(stage) - before
     return Effect(
         action, tuple(sorted(touched & before)), tuple(sorted(made)), tuple(sorted(before - after)), gained, lost,
-        changed, any(queue.items for queue in vm.workqueues), answer is False or (answer is None and nothing and not changed),
-        stage.frames_in_use() - in_use > len(made) - len(before - after), notes.uses, notes.peeks, frozenset(notes.path),
+        changed, queued, answer is False or (answer is None and nothing and not changed),
+        taken > len(made) - len(before - after), notes.uses, notes.peeks, frozenset(notes.path),
     )  # fmt: skip
 
 
-def _made_later(subject: Subject, done: tuple[Action, ...], variant: int) -> set[int]:
+def _made_later(stage: Stage) -> set[int]:
     """The pages once what was queued is done: a thread or a work item of the driver's may be what makes them."""
     try:
-        with watchdog(SECONDS_PER_ORDER * 4):
-            return set(Stage(subject, Scenario("", ((),), done, variant=variant)).pages or ())
+        with watchdog(SECONDS_PER_ORDER):
+            stage.vm.run_work()
+            return {page.pfn for page in stage.workload.pages()}
     except BaseException as error:
         if passes(error):
             raise

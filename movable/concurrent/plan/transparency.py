@@ -66,10 +66,10 @@ class _Asked:
             action for found in candidates(subject.workload, subject.seed).values() for action in found[:ARGUMENTS]  # type: ignore[arg-type]
         ]
 
-    def done(self, *actions: Action) -> bool | None:
-        """Whether the last of some actions is done, and not refused; None where that cannot be told, for it raises or never ends.
+    def done(self, *actions: Action, tries: int = 1) -> bool | None:
+        """Whether the last of some actions is done in so many tries; None where that cannot be told, for it raises or never ends.
 
-        Before each one all work is done, and nothing is isolated.
+        Before each try all work is done, and nothing is isolated.
         """
         try:
             with watchdog(SECONDS_PER_ORDER):
@@ -81,7 +81,7 @@ class _Asked:
                     return None  # there is less memory now, which may be why
                 if self.core in actions[:-1] and _nodes(stage) != nodes:
                     return None  # pages lie elsewhere now, and users may ask for those of one node
-                return self._does(stage, actions[-1])
+                return any(self._does(stage, actions[-1]) for _ in range(tries))
         except BaseException as error:
             if passes(error):
                 raise
@@ -107,9 +107,7 @@ class _Asked:
 
     def for_ever(self) -> bool:
         """Whether the operation refuses after what the core did, however often, and is done where the core did nothing."""
-        return bool(self.done(self.ours)) and all(
-            self.done(self.core, *[self.ours] * tries) is False for tries in range(1, TRIES + 1)
-        )
+        return bool(self.done(self.ours)) and self.done(self.core, self.ours, tries=TRIES) is False
 
     def _all(self, *actions: Action) -> list[bool | None]:
         return [self.done(*actions, other) for other in self.others]
