@@ -7,6 +7,7 @@ the lists + isolated pages; balloon_inflate - balloon_deflate = the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from errno import EAGAIN, ENOENT
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,12 @@ class BalloonCore:
             taken = ", ".join(mapping.name for mapping in vm.movable_ops.values())
             raise UsageError(f"the balloon finds the slot of its page type taken ({taken}, -EBUSY)")
         self.mapping = vm.movable_ops[vm.era.page_types["offline"] >> TYPE_SHIFT]
+        self.counted: Counter[str] = Counter()
+
+    def count(self, event: str) -> None:
+        """Count an event of the machine; ``counted`` keeps what this core did, for who asks whether others count them too."""
+        self.counted[event] += 1
+        count_vm_event(self.vm, event)
 
     def isolate_page(self, page: Page, mode: int) -> bool:
         """Take a page off its balloon's list; refuse one that has left its balloon. Mirrors balloon_page_isolate."""
@@ -68,12 +75,12 @@ class BalloonCore:
             if rc == 0:
                 get_page(newpage)
                 _insert(dev_info, newpage)
-                count_vm_event(self.vm, "balloon_migrate")
+                self.count("balloon_migrate")
                 if dev_info.adjust_managed_page_count and page.zone is not newpage.zone:
                     adjust_managed_page_count(page, 1)
                     adjust_managed_page_count(newpage, -1)
             else:
-                count_vm_event(self.vm, "balloon_deflate")
+                self.count("balloon_deflate")
                 if dev_info.adjust_managed_page_count:
                     adjust_managed_page_count(page, 1)
             _back(dev_info, page)
@@ -195,7 +202,7 @@ def _enqueue_one(dev_info: BalloonDevInfo, page: Page) -> None:
     _insert(dev_info, page)
     if dev_info.adjust_managed_page_count:
         adjust_managed_page_count(page, -1)
-    count_vm_event(dev_info.vm, "balloon_inflate")
+    dev_info.core.count("balloon_inflate")
     mod_node_page_state(page.zone.node, "nr_balloon_pages", 1)
 
 
@@ -213,7 +220,7 @@ def balloon_page_list_dequeue(dev_info: BalloonDevInfo, pages: ListHead, n_req_p
             if dev_info.adjust_managed_page_count:
                 adjust_managed_page_count(page, 1)
             page.private = 0
-            count_vm_event(dev_info.vm, "balloon_deflate")
+            dev_info.core.count("balloon_deflate")
             mod_node_page_state(page.zone.node, "nr_balloon_pages", -1)
             list_add(page.lru, pages)
             count += 1

@@ -69,6 +69,10 @@ class Audit:
             yield "D44", count == 0, f"{name} says {count}, and nothing is isolated"
         for count in {id(balloon): balloon.isolated_pages for balloon in balloons(self.workload.driver)}.values():
             yield "D57", count == 0, f"isolated_pages of a balloon says {count}, and nothing is isolated: the core alone counts"
+        for name, count in self.vm.balloon.counted.items() if self.vm.balloon is not None else ():
+            said = self.vm.vmstat[name]
+            rule = "D57" if name == "balloon_migrate" else "D44"
+            yield rule, said == count, f"{name} says {said}, and the balloon core counted {count}: it alone counts"
         pages = [self.vm.page(pfn) for pfn in sorted(self.asked_movable)]
         plain = [page.pfn for page in pages if page._mapping & PAGE_MAPPING_FLAGS != PAGE_MAPPING_MOVABLE]
         if pages:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from movable import VM, Page, UsageError, put_page
+from movable import VM, Page, UsageError, count_vm_event, put_page
 from movable.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_dequeue, balloon_page_enqueue
 from movable.bench import load, soft_offline_page, validate_vm
 from movable.cli import main
@@ -65,6 +65,14 @@ class DeviceWorkload(Workload):
         self.driver.shrink()
 
 
+class CountsToo(Device):
+    """Counts what the core counts."""
+
+    def hook(self, info: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+        count_vm_event(info.vm, "balloon_migrate")
+        return super().hook(info, newpage, page, mode)
+
+
 class Twice(Device):
     """Takes a reference that the core takes, too."""
 
@@ -102,6 +110,7 @@ def test_a_right_device_breaks_nothing_and_a_wrong_one_is_told() -> None:
 
     assert broken(Device) == []
     assert "D57" in broken(Positive)
+    assert broken(CountsToo) == ["D57"]
     assert broken(Twice)
 
 
