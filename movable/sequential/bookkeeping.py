@@ -12,7 +12,8 @@ from movable.events import Event
 from movable.introspection import vars_of
 from movable.mm.balloon import BalloonDevInfo
 from movable.mm.gfp import GFP_MOVABLE
-from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import ISOLATED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.sequential.number_books import NumberBooks
 from movable.workload.workload import ISOLATION_COUNT, Workload, named, snapshot
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Audit:
         self.workload = workload
         self.operating = False
         self.asked_movable: set[int] = set()
+        self.numbers = NumberBooks(workload.driver)
         self.outside = type(workload).outside is not Workload.outside
 
     # as it happens
@@ -55,6 +57,9 @@ class Audit:
             yield rule, counted == found, f"{name}: the books say {counted}, there are {found}"
         if self.outside:
             yield from outside_books(self.workload)
+        pages = list(self.workload.pages())
+        if not any(page._flags & ISOLATED for page in pages) and not any(queue.items for queue in self.vm.workqueues):
+            yield from (("D14", False, what) for what in self.numbers.look(frozenset(page.pfn for page in pages)))
         wrong = [
             f"node {node.nid}: {name} {count}"
             for node in self.vm.nodes

@@ -118,6 +118,7 @@ class Machine(Performer):
             "migratepage_ret": self._answer,
             "alloc_page": self._alloc_page,
             "free_page": self._free_page,
+            "migrated": self._migrated,
         }
         if keep:
             self.vm.observe(self.events.append)
@@ -160,6 +161,10 @@ class Machine(Performer):
         found = None if self.audit is None else self.audit.free_page(event)
         if found is not None:
             self.say(*found)
+
+    def _migrated(self, event: Event) -> None:
+        if self.audit is not None:
+            self.audit.numbers.moves.append((event.pfn, event.args["newpage"]))
 
     # running
 

@@ -1,0 +1,120 @@
+"""Sets of frame numbers that a driver keeps of its own pages: what a host or a device has, as far as the driver knows.
+
+Nobody says which numbers are frame numbers. A set that named exactly the driver's pages all the while that they came and went is
+one; then it must name them after a move as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from movable.introspection import vars_of
+
+Place = tuple[str, ...]
+
+MAX_DEPTH = 3
+STRANGE = ("movable.mm.", "builtins", "collections")
+"""Modules whose objects are no parts of a driver."""
+CHANGES = 3
+"""So often the pages must have changed, and the set with them, before it counts as a book; once at least by a page that went."""
+SMALL = 16
+"""Numbers below this one may be slots, which are pages' numbers by chance."""
+
+
+@dataclass(slots=True)
+class _Book:
+    """``moves`` are those of pages since it was last right, ``when`` is how many pages there were when it was seen to be wrong."""
+
+    changes: int = 0
+    fell: bool = False
+    moves: list[tuple[int, int]] = field(default_factory=list)
+    when: int | None = None
+
+    def right(self, pages: frozenset[int], before: frozenset[int]) -> None:
+        """It names the pages that there are."""
+        self.changes += pages != before
+        self.fell = self.fell or len(pages) < len(before)
+        self.moves.clear()
+        self.when = None
+
+    @property
+    def proven(self) -> bool:
+        return self.changes >= CHANGES and self.fell
+
+
+class NumberBooks:
+    """The number sets of one driver in one program. ``moves`` are those since the last look, ``others`` is no book."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self.pages: frozenset[int] = frozenset()
+        self.books: dict[Place, _Book] = {}
+        self.others: set[Place] = set()
+        self.moves: list[tuple[int, int]] = []
+
+    def look(self, pages: frozenset[int]) -> Iterator[str]:
+        """At rest: what a book of ``pages``, the driver's, says that is wrong since a page moved.
+
+        Some are brought up to date by the next operation. So it must still be wrong when pages have come or gone after the move.
+        """
+        moves, before, self.moves, self.pages = self.moves, self.pages, [], pages
+        if min(pages, default=SMALL) < SMALL:
+            return
+        sets = number_sets(self.driver)
+        for place, numbers in sets.items():
+            if place in self.others:
+                continue
+            book = self.books.setdefault(place, _Book())
+            book.moves += moves
+            if numbers == pages:
+                book.right(pages, before)
+                continue
+            said = _astray(numbers, pages, book.moves) if book.proven else ""
+            told = said and not any(_pending(other, numbers ^ pages) for where, other in sets.items() if where in self.others)
+            if told and book.when in (None, len(pages)):
+                book.when = len(pages)
+                continue
+            self.others.add(place)
+            if told:
+                name = ".".join((type(self.driver).__name__, *place))
+                yield f"{name} named the driver's pages, and no other number, as long as none had moved; {said}"
+
+
+def _astray(numbers: frozenset[int], pages: frozenset[int], moves: list[tuple[int, int]]) -> str:
+    """What is wrong with a book by a move, and by nothing else; "" where that cannot be said."""
+    old, new = {old for old, _ in moves}, {new for _, new in moves}
+    if not numbers - pages <= old or not pages - numbers <= new:
+        return ""
+    for was, now in moves:
+        stale, missing = was in numbers - pages, now in pages - numbers
+        if stale or missing:
+            wrong = [f"still names {was}"] * stale + [f"does not name {now}"] * missing
+            return f"page {was} has moved to page {now}, and it {' and '.join(wrong)}"
+    return ""
+
+
+def _pending(numbers: frozenset[int], odd: frozenset[int]) -> bool:
+    """Whether another set names what is odd: it may be what is to be told yet."""
+    return bool(numbers & odd) and numbers <= odd
+
+
+def number_sets(driver: Any) -> dict[Place, frozenset[int]]:
+    """The sets and lists of whole numbers in a driver and its parts, and tables by whole numbers that lead to no objects."""
+    found: dict[Place, frozenset[int]] = {}
+    _collect(driver, (), set(), found)
+    return found
+
+
+def _collect(value: Any, place: Place, seen: set[int], found: dict[Place, frozenset[int]]) -> None:
+    kind = type(value)
+    if issubclass(kind, (set, frozenset, list, dict)):
+        numbers = list(kind.__iter__(value))
+        plain = not issubclass(kind, dict) or all(type(part) in (int, bool, str, bytes, type(None)) for part in dict.values(value))
+        if plain and all(type(number) is int for number in numbers):
+            found[place] = frozenset(numbers)
+    elif len(place) < MAX_DEPTH and id(value) not in seen and not callable(value) and not kind.__module__.startswith(STRANGE):
+        seen.add(id(value))
+        for name, part in sorted(vars_of(value).items()):
+            _collect(part, (*place, name), seen, found)
