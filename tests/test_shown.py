@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from movable.errors import Hang
 from movable.explore.engine import TaskExit
-from movable.sequential.faults import Hang
 from movable.shown import VisibleStream, apart, below, in_html, literal, name, shown, visible, visible_streams
 
 
