@@ -72,9 +72,10 @@ def _pageblocks(material: Material) -> Iterator[Answer]:
             )
         elif not one.mixed and total:
             fixed = total - one.counts.get("Movable", 0) - one.counts.get("CMA", 0)
+            verb = "is" if fixed == 1 else "are"
             yield Answer(
                 f"{zones.named(one)}: pageblocks",
-                [f"{fixed} of {total} pageblocks are not movable ({plain.percent(fixed, total)} %)."],
+                [f"{fixed} of {many(total, 'pageblock')} {verb} not movable ({plain.percent(fixed, total)} %)."],
                 [KEEP_APART] if 2 * fixed > total else [],
             )
 
@@ -145,7 +146,7 @@ def _maps(material: Material) -> Iterator[Answer]:
         for node, pages in one.nodes.items():
             nodes[node] = nodes.get(node, 0) + pages * _unit_of(one, material)
     where = ", ".join(f"node {node}: {kb} kB" for node, kb in sorted(nodes.items()))
-    answer = Answer("numa_maps", [f"{sum(nodes.values())} kB in {len(material.maps)} mappings: {where}."])
+    answer = Answer("numa_maps", [f"{sum(nodes.values())} kB in {many(len(material.maps), 'mapping')}: {where}."])
     huge = [one for one in material.maps if "huge" in one.words]
     if huge:
         kb = sum(sum(one.nodes.values()) * _unit_of(one, material) for one in huge)
@@ -153,12 +154,14 @@ def _maps(material: Material) -> Iterator[Answer]:
     astray = [one for one in material.maps if (bound := _bound(one.policy)) and set(one.nodes) - bound]
     if astray:
         told = ", ".join(f"{one.address:x} ({one.policy})" for one in astray[:4])
-        answer.facts.append(f"{len(astray)} bound mappings have pages on other nodes: {told}.")
+        have = "mapping has" if len(astray) == 1 else "mappings have"
+        answer.facts.append(f"{len(astray)} bound {have} pages on other nodes: {told}.")
         answer.advice.append("migratepages PID FROM TO, or mbind() with MPOL_MF_MOVE, moves them")
     shared = sum(1 for one in material.maps if int(one.words.get("mapmax", "1") or 1) > 1)
     if shared:
         answer.facts.append(
-            f"{shared} mappings have pages that several processes map: migratepages leaves those, unless with CAP_SYS_NICE."
+            f"{shared} {'mapping has' if shared == 1 else 'mappings have'} pages that several processes map: migratepages leaves "
+            "those, unless with CAP_SYS_NICE."
         )
     yield answer
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from movable.explain.material import PageDump
 from movable.explain.meanings import AGAIN, OFFLINING, OWNERS, of_memory_failure, of_offlining, of_return
-from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
+from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_KSM, PAGE_MAPPING_MOVABLE
 from movable.shown import many
 
 TYPES = {-128: "buddy", -256: "page of a driver (balloon)"}
 """What a page is whose type stands where others count mappings, as kernels before 5.10 dumped it."""
 CALLED = {
     "slab": "a page of slab", "reserved": "a reserved page", "buddy": "a free page", "table": "a page table",
-    "guard": "a guard page", "hugetlb": "a huge page of the pool (hugetlb)", "kernel page": "a page of the kernel",
+    "guard": "a guard page",
+    "hwpoison": "a page with an error of the hardware (hwpoison)",
+    "hugetlb": "a huge page of the pool (hugetlb)", "kernel page": "a page of the kernel",
 }  # fmt: skip
 MAX_ORDER = 20  # of a folio that a dump is believed
 PIN_BIAS = 1024
@@ -27,7 +29,7 @@ BUG = re.compile(
 )
 """How reasons of dumps begin that are about a page in a state that must not be."""
 REPORT = "report it with the call trace; boot with page_owner=on debug_pagealloc=on to learn who had the page, and test the memory"
-UNCOUNTED = ("unknown", "kernel page", "slab", "reserved", "buddy", "table", "guard")
+UNCOUNTED = ("unknown", "kernel page", "slab", "reserved", "buddy", "table", "guard", "hwpoison")
 """Kinds of pages whose references say nothing about migration."""
 
 
@@ -59,11 +61,14 @@ def called(kind: str) -> str:
 def kind_of(page: PageDump) -> str:
     """What sort of page it is, as far as flags and mapping tell."""
     flags = set(page.flags)
-    marked = (page.mapping or 0) & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
+    address = page.mapping or 0  # where a kernel hides it, its low bits say nothing
+    marked = address & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE
     movable = "isolated" in flags or (marked and not page.aops and "swapbacked" not in flags)
+    driver = re.match(r"(balloon|zsmalloc|z3fold)_\w*ops\b", page.aops)
     by_kind = (
         (bool(flags & {"slab"}) or page.page_type == "slab", "slab"),
         ("reserved" in flags, "reserved"),
+        (driver is not None, f"page of a driver ({driver and driver[1]})"),
         (page.page_type in ("offline", "zsmalloc"), f"page of a driver ({page.page_type})"),
         (page.page_type in ("buddy", "table", "guard"), page.page_type),
         (page.mapcount in TYPES, TYPES.get(page.mapcount or 0, "")),
@@ -71,15 +76,25 @@ def kind_of(page: PageDump) -> str:
         (page.aops.startswith("swap_aops") or {"swapcache", "swapbacked"} <= flags, "anonymous, in the swap cache"),
         (page.aops.startswith(("shmem_aops", "tmpfs")), "shared memory (tmpfs)"),
         (bool(page.aops), f"page cache ({page.aops})"),
+        (page.ksm or (address >> 63 == 1 and address & PAGE_MAPPING_FLAGS == PAGE_MAPPING_KSM), "anonymous, one that KSM shares"),
         (page.anon or "swapbacked" in flags, "anonymous"),
         (movable and page.mapping is not None, "page of a driver (movable)"),
+        ("hwpoison" in flags, "hwpoison"),
         ("lru" in flags, "page cache"),
         (bool(flags) or (page.refcount is not None and page.mapping == 0), "kernel page"),
     )
     return next((name for fits, name in by_kind if fits), "unknown")
 
 
+TABLES = (
+    "end the process whose page tables they are, or let it unmap (grep VmPTE /proc/[0-9]*/status: who has many); page_owner=on at "
+    "boot says whose this one is"
+)
 DROP = "echo 2 > /proc/sys/vm/drop_caches, where it holds dentries or inodes (slabtop); page_owner=on at boot says whose it is"
+POISONED = (
+    "the hardware reported an error in it, so that it is out of use for good: its block can go offline, but no contiguous "
+    "allocation can have it"
+)
 HELD_BUFFERS = (
     "its references were as expected; its file system's own data on it (buffers) may be held, by a journal for one, which a dump "
     "does not show"
@@ -112,6 +127,8 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
     if kind in ("slab", "reserved", "table", "kernel page"):
         word = {"slab": "kernel objects lie in it", "reserved": "firmware or the kernel keeps it", "table": "it holds page tables"}
         return f"{word.get(kind, 'the kernel itself uses it')}, so nothing can move it", _whose(page, kind)
+    if kind == "hwpoison":
+        return POISONED, "replace the memory module; grep HardwareCorrupted /proc/meminfo says how much is lost"
     if page.reason == "unmovable page" and kind == "hugetlb":
         return "the kernel does not move huge pages of its size", "give it back: lower nr_hugepages of that size, on that node"
     if "writeback" in flags:
@@ -153,7 +170,7 @@ def _whose(page: PageDump, kind: str) -> str:
     function = page.owner.rpartition(", from ")[2] if ", from " in page.owner else ""
     if function and kind != "slab":
         return f"what asked for it ({function}) has to give it back: stop or unload it, or keep such pages out (movable_node, CMA)"
-    return DROP if kind == "slab" else OWNERS
+    return {"slab": DROP, "table": TABLES}.get(kind, OWNERS)
 
 
 def _pins(page: PageDump, expected: int | None) -> int:

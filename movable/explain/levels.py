@@ -26,7 +26,9 @@ def answers(material: Material, order: int) -> Iterator[Answer]:
     yield from _indices(material, order, known)
     if material.settings:
         yield _settings(material.settings)
-    yield from (_pool_asked(material, name, wanted) for name, wanted in material.asked.items())
+    told = {one.values.get("wanted") for one in material.figures if one.kind == "hugetlb"}
+    yield from (_pool_asked(material, name, wanted) for name, wanted in material.asked.items()
+                if name != "nr_hugepages" or wanted not in told)  # fmt: skip
     if material.meminfo:
         yield _meminfo("Memory of the whole machine (meminfo)", material.meminfo)
     for node, values in sorted(material.node_meminfo.items()):

@@ -138,6 +138,7 @@ class PageDump:
     """Pins that a large page counts by themselves (its head's pincount)."""
     owner: str = ""
     anon: bool = False
+    ksm: bool = False
 
 
 @dataclass(slots=True)
@@ -145,8 +146,9 @@ class Request:
     """An allocation that failed, or that called the OOM killer; ``what`` says which, in words.
 
     ``atomic`` where it could not wait, ``urgent`` where it may take of what is kept (__GFP_HIGH), ``movable`` and ``high`` where it
-    may take movable and high memory; ``nodes`` are those that it was bound to, None where it was not. ``old`` kernels are those
-    before 4.4. ``limits`` is what its report says of limits: the constraint, and usage_kb and limit_kb of a memory cgroup.
+    may take movable and high memory; ``nodes`` are those that it was bound to, None where it was not, ``by_cpuset`` where its task
+    was, and not the request itself. ``old`` kernels are those before 4.4. ``limits`` is what its report says of limits: the
+    constraint, and usage_kb and limit_kb of a memory cgroup.
     """
 
     line: Line
@@ -161,6 +163,7 @@ class Request:
     urgent: bool = False
     old: bool = False
     nodes: frozenset[int] | None = None
+    by_cpuset: bool = False
     limits: dict[str, str] = field(default_factory=dict)
 
 

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from movable.explain.layouts.envelopes import opened
+from movable.explain.layouts.hosts import host_of, several
 from movable.explain.layouts.interleaved import mended
 from movable.explain.layouts.joined import lines_in
 from movable.explain.layouts.json_tables import tables_in
-from movable.explain.layouts.json_text import texts
+from movable.explain.layouts.json_text import texts, without_metadata
 from movable.explain.layouts.markup import says_nothing, without_cells, without_tags
 from movable.explain.layouts.quoted_printable import unquoted
+from movable.explain.layouts.sequence import newest_first, whole_headings
 from movable.explain.layouts.stamps import numbered, plain, without_escapes, without_margin
 
 _TOOLS = (
@@ -78,19 +81,22 @@ class Line:
 
 def lines(source: str, text: str) -> Iterator[Line]:
     """The lines of a pasted text that say something: no fences, no blank lines, no elisions. Commands become hints."""
-    context = _Context(source, source.rpartition("/")[2])
     split = without_margin([without_escapes(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")])
+    context = _Context(source, source.rpartition("/")[2], several(split))
     document, tables = tables_in(split)
     yield from (Line(source, number, line, split[number - 1], context.hint) for number, line in tables)
-    split = mended(split)
-    for number, raw in unquoted(split):
+    written = split if document else without_metadata(split)
+    backwards = newest_first(written)
+    written = whole_headings(mended(opened(written[::-1] if backwards else written)))
+    for at, raw in unquoted(written):
+        number = len(split) + 1 - at if backwards else at
         if number - 1 in document:
             continue
         if len(raw) > LONGEST_LINE and not _shorter(raw):
             yield Line(source, number, "", raw, context.hint)
             continue
-        own = numbered(split, number - 1) if raw[:8].lstrip()[:1].isdecimal() else ""
-        parts = _parts(context.of_a_machine(raw))
+        own = numbered(written, at - 1) if raw[:8].lstrip()[:1].isdecimal() else ""
+        parts = _parts(context.of_a_machine(raw, split[number - 1]))
         for part in parts:
             line = context.line(number, part if len(parts) > 1 else raw, plain(part, own))
             if line is not None:
@@ -114,14 +120,16 @@ def _parts(raw: str) -> list[str]:
 class _Context:
     """What the lines so far said about the next: the command or path that they are of, and the machine."""
 
-    def __init__(self, source: str, hint: str) -> None:
-        self.source, self.hint = source, hint
+    def __init__(self, source: str, hint: str, hosts: bool) -> None:
+        self.source, self.hint, self.hosts = source, hint, hosts
         self.machine = ""
         self.place = -1  # of the last line in the answer of the command that came last
         self.files: list[str] = []  # whose one line each comes next
 
-    def of_a_machine(self, raw: str) -> str:
-        """What is left of a line that may say which machine answers next."""
+    def of_a_machine(self, raw: str, written: str) -> str:
+        """What is left of a line that may say which machine answers next, or in which log it was ``written``."""
+        if self.hosts:
+            self.machine = host_of(written) or self.machine
         bare = without_tags(raw) if "<" in raw or "&" in raw else raw
         machine = _MACHINE.match(bare) if "[" in bare or " | " in bare else None
         if machine is None:

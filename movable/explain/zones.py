@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from movable.explain.judge.page_size import huge_order
 from movable.explain.material import FreeBlocks, Indices, Marks, Material, Pageblocks, Request, TypeBlocks, grouped
+from movable.explain.paste import Line
 from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 from movable.mm.vmstat import EXTFRAG_THRESHOLD, count_blocks, index_of, unusable_of
 
@@ -46,8 +47,12 @@ def place(row: FreeBlocks | TypeBlocks | Marks | Indices | Pageblocks) -> Place:
 
 def named(row: FreeBlocks | Marks | Indices | Pageblocks) -> str:
     """A zone for a person."""
-    machine = f"{row.line.machine}: " if row.line.machine else ""
-    return f"{machine}Node {row.node}, zone {row.zone}"
+    return f"{on(row.line)}Node {row.node}, zone {row.zone}"
+
+
+def on(line: Line) -> str:
+    """The machine that a line is of, as a title begins with it: "" where the text is of one only."""
+    return f"{line.machine}: " if line.machine else ""
 
 
 def tables(material: Material) -> list[FreeBlocks]:

@@ -68,6 +68,14 @@ def _failure(one: CmaFailure, material: Material) -> Answer:
             answer.facts.append("A run is long enough: alignment, or pages in it that could not be moved, stood in the way.")
             answer.advice.append("try again; look for pinned pages (long-term pins, writeback) in the area")
             answer.advice.append(DUMPS)
+    elif one.ret == -errno.ENOMEM:
+        lent = material.meminfo.get("CmaFree")
+        if lent is not None and one.wanted is not None and lent < one.wanted * material.page_kb:
+            answer.facts.append(
+                f"{lent} kB of all areas are free. What movable pages borrow counts as room for this: it is the area's users that "
+                "have too much."
+            )
+        answer.advice.append("grep . /sys/kernel/debug/cma/*/{count,used,maxchunk}: what its users have, and the longest free run")
     return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from movable.explain.judge.frame_runs import frame_runs
 from movable.explain.judge.khugepaged import collapses
 from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, percent, plain, read_too
 from movable.explain.judge.sysfs import hugetlb, sysfs, with_boot
@@ -307,6 +308,7 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "sysfs": ("Values of /sys", sysfs),
     "exported": ("Values of an exporter", read_too),
     "page-types": ("Frames by flags (page-types)", _page_types),
+    "frames": ("Frames one by one (page-types -l)", frame_runs),
     "samples": ("Where the processor was (perf)", _samples),
     "histogram": ("Histograms", _histogram),
     "lsmem": ("Memory blocks (lsmem)", _lsmem),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from movable.explain import zones
 from movable.explain.material import Answer, FreeBlocks, Marks, Material, Request, TypeBlocks, grouped
@@ -13,11 +14,12 @@ from movable.mm.gfp import PAGE_ALLOC_COSTLY_ORDER
 MARKED = {"C": "CMA", "H": "kept for atomic requests", "I": "isolated"}
 """Letters of Mem-Info for blocks that not every request may take."""
 MAX_SHOWN = 12
+Row = TypeVar("Row", FreeBlocks, Marks)
 
 
 def requests(material: Material) -> Iterator[Answer]:
     """An answer for each request that failed; those that are alike are told once, by the last of them."""
-    groups = list(grouped(material.requests, lambda one: (one.task, one.order, one.gfp, one.what)).values())
+    groups = list(grouped(material.requests, lambda one: (one.line.machine, one.task, one.order, one.gfp, one.what)).values())
     for group in groups[:MAX_SHOWN]:
         yield _answer(_report_of(material, group[-1]), group[-1], len(group))
     if len(groups) > MAX_SHOWN:
@@ -27,14 +29,18 @@ def requests(material: Material) -> Iterator[Answer]:
 def _report_of(material: Material, one: Request) -> Material:
     """The tables of one request's own report: those between it and the next. Where it has none, the last ones of the text."""
     at = material.requests.index(one)
-    after = next((each.line for each in material.requests[at + 1 :] if each.line.source == one.line.source), None)
+    same = (each.line for each in material.requests[at + 1 :] if each.line.source == one.line.source)
+    after = next((line for line in same if line.machine == one.line.machine), None)
 
     def inside(row: FreeBlocks | Marks | TypeBlocks) -> bool:
         line = row.line
-        return line.source == one.line.source and one.line.number <= line.number < (after.number if after else line.number + 1)
+        return (
+            (line.source, line.machine) == (one.line.source, one.line.machine)
+            and one.line.number <= line.number < (after.number if after else line.number + 1)
+        )  # fmt: skip
 
     own = Material(requests=[one], cgroup=material.cgroup, page_kb=material.page_kb)
-    own.free, own.marks = [row for row in material.free if inside(row)], [row for row in material.marks if inside(row)]
+    own.free, own.marks = _printed([row for row in material.free if inside(row)]), _printed(list(filter(inside, material.marks)))
     own.types = [] if own.free else material.types
     if not own.free and not own.marks:
         own.free, own.marks = material.free, material.marks
@@ -45,10 +51,16 @@ def _report_of(material: Material, one: Request) -> Material:
     return own
 
 
+def _printed(rows: list[Row]) -> list[Row]:
+    """Of tables behind a request those of Mem-Info, of each zone the first: what stands behind its report is of a later moment."""
+    printed = [row for row in rows if "kB" in row.line.text]
+    return [found[0] for found in grouped(printed, zones.place).values()] or rows
+
+
 def _answer(material: Material, one: Request, times: int) -> Answer:
     size = size_of(max(one.order, 0), material.page_kb)
     often = f", {times} times" if times > 1 else ""
-    answer = Answer(f"Request of {one.task}", [f"A request of order {one.order} ({size}) {one.what}{often}."])
+    answer = Answer(f"{zones.on(one.line)}Request of {one.task}", [f"A request of order {one.order} ({size}) {one.what}{often}."])
     if one.order < 0 and one.oom:
         answer.facts = [f"The OOM killer was called by hand (sysrq f){often}: no request failed."]
         return answer
@@ -88,7 +100,8 @@ def _bound(material: Material, one: Request, answer: Answer) -> Iterator[str]:
     """What a request could not have, because it was bound to some nodes."""
     if one.nodes is None:
         return
-    who, help_ = BOUND.get(one.limits.get("constraint", ""), ("its nodemask", ""))
+    usual = BOUND["CONSTRAINT_CPUSET"] if one.by_cpuset else ("its nodemask", "")
+    who, help_ = BOUND.get(one.limits.get("constraint", ""), usual)
     marks = zones.last_marks(material).values()
     others = sum(mark.values.get("free", 0) for mark in marks if mark.node not in one.nodes)
     if not others:

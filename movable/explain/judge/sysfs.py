@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, percent, plain, read_too
 from movable.explain.material import Answer, Figure, Material, grouped
+from movable.shown import many
 
 GIGANTIC = 512 << 10  # kB; no allocator has a longer block
 
@@ -91,7 +92,8 @@ def _huge_pools(rows: list[Figure]) -> Iterator[str]:
         if "nr_hugepages" in values and size is not None:
             where = f"Node {node[1]}: " if node is not None else ""
             rest = [f"{plain(values[name])} {what}" for name, what in POOL_FILES.items() if name in values]
-            yield f"{where}{plain(values['nr_hugepages'])} huge pages of {size[1]} kB{', ' if rest else ''}{', '.join(rest)}."
+            pages = many(int(values["nr_hugepages"]), "huge page")
+            yield f"{where}{pages} of {size[1]} kB{', ' if rest else ''}{', '.join(rest)}."
 
 
 def _memory_blocks(rows: list[Figure], answer: Answer) -> Iterator[str]:

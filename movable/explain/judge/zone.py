@@ -41,7 +41,9 @@ def zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> An
     else:
         _blocks(material, row, zones.at(row, order), answer)
     _watermarks(material, row, order, answer)
-    if before is not row and possible:
+    if before is not row and before.counts == row.counts:
+        answer.facts.append("The first table says the same.")
+    elif before is not row and possible:
         was, now = zones.at(before, order), zones.at(row, order)
         answer.facts.append(
             f"Since the first table: {was.usable_blocks} to {now.usable_blocks} blocks of order {order}, "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from movable.explain.layouts.typed import as_printed
+
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()*+][0-9A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|"
     r"\^\[\[[0-9;]*[A-Za-z]|\[[0-9]{1,2}(?:;[0-9]{1,2})*m"  # as less shows them, and where the escape itself was lost
@@ -34,7 +36,7 @@ _STAMPS = re.compile(
       | [a-z]+:\s+[a-z]+:\s+\[\d{4}-[^\]]{10,40}\]:               # talos
       | \[\s*[TC]\d+\]                                            # the caller
       | \(\d\)\[\d+:[^\]]{1,40}\]                                 # CPU and task, on telephones
-      | \d\d-\d\d\ [\d:.]{12}\s+\d+\s+\d+\ [VDIWEF]\ \S+\s*:      # logcat
+      | \d\d-\d\d\ [\d:.]{12}\s+\d+\s+\d+\ [VDIWEF]\s+(?:\S+\s*)?:  # logcat
       | (?:(?:[^\W\d]{1,9}\.?|\d+[^\W\d]{1,2})\s+\d+|\d+\.?\s[^\W\d]{1,9}\.?)\ [\d:]{8}(?:[.,]\d+)?\ \S+\ kernel: # syslog
       | \d{1,3},\d+,\d+,[^;\s]{1,60};                             # /dev/kmsg, netconsole
       | (?:\d{1,3}(?:\.\d{1,3}){3}|[A-Za-z][\w.-]{1,60}):?\s(?=\[\s*\d+\.\d{6}\]\s)   # a host, and no more
@@ -62,7 +64,7 @@ def without_escapes(text: str) -> str:
 
 def plain(raw: str, number: str = "") -> str:
     """A line without what a terminal, a mail program and a log put before it; ``number`` is how far its own number reaches."""
-    text = _ESCAPES.sub("", raw).replace("\u00a0", " ").replace("\t", "        ").lstrip("\ufeff\u200b")
+    text = as_printed(_ESCAPES.sub("", raw)).replace("\t", "        ").lstrip("\ufeff\u200b")
     text = _GAPS.sub(_GAP, text) if _GAP in text else text
     if number and text.startswith(number):
         text = text[len(number) :]

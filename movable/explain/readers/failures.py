@@ -10,15 +10,15 @@ from movable.explain.judge.requests import nodes_of
 from movable.explain.material import Material, Request
 from movable.explain.paste import Line
 
-_GFP = r"(?:gfp_mask=|mode:)\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
-_MASK = re.compile(r"(.*\S), " + _GFP)
+_GFP = r"(?:gfp_mask=|mode:|mode\s(?=0x))\s?(?:0x)?([0-9a-fA-F]+)(?:\(([^)]*)\))?"
+_MASK = re.compile(r"(.*\S)\s+" + _GFP)
 _MESSAGE = Guarded(r"\S.*\balloc\w*|vmalloc")
 MOST_COMM = 15  # characters of a task's name
 _STALL = re.compile(r"page allocation stalls for (\d{1,12})ms")
 _OLDEST = Guarded(r"\b__alloc_pages: (\d{1,3})-order allocation failed(?: \((?:gfp|mode)[=:]\s?(?:0x)?([0-9a-f]{1,8})\b)?")
 
 MOST_SAID = 80  # characters of a message that names no order
-_ORDER = Guarded(r"\border:\s?(\d+)|\bpage order (\d+)")
+_ORDER = Guarded(r"\border:?\s?(\d+)")
 _OOM = Guarded(r"(\S.*?) invoked oom-killer: " + _GFP + r",(?:\s*nodemask=\S+,)?\s*order=(-?\d+)")
 _OLD_NAMES = {0x20: "GFP_ATOMIC", 0x4020: "GFP_ATOMIC|__GFP_COMP", 0xD0: "GFP_KERNEL", 0x40D0: "GFP_KERNEL|__GFP_COMP"}
 """What masks meant that kernels before 4.5 printed without names."""
@@ -40,7 +40,8 @@ _AROUND = Guarded(
     r"^\s*(?:ESR|EC|SET|EA|FSC|ISV|CM|GCS) = |\bCode: |"
     r"\bkworker/\S+ cpuset|\bcpuset=\S* mems_allowed=|\bKilled process \d+|\bMemory cgroup out of memory|"
     r"\bslab_unreclaimable:|\bactive_anon:\d+ inactive|\bSLU?[AU]B: Unable to allocate memory|"
-    r"^\s*cache: .*, object size: \d+|^\s*node \d+: slabs: \d+|\bwarn_alloc_show_mem|\bFree swap:|\bper-cpu:|^\s*CPU\s+\d+: hi:\s|"
+    r"^\s*node \d+: slabs: \d+|^\s*#\d+[-~]\S+$|\bPolicy zone: |\bFallback order for Node \d+: |\bpercpu: limit reached|"
+    r"\bwarn_alloc_show_mem|\bFree swap:|\bper-cpu:|^\s*CPU\s+\d+: hi:\s|"
     r"^\s*cpu \d+ (?:hot|cold): (?:low|high)|^\s*(?:HighMem|Normal|DMA32|DMA) per-cpu: empty|^\s*Memory allocations:|"
     r"\bUnreclaimable slab info|^\s*\d[\d.]* ?[KMGT]?i?B\s+\d+ [\w./-]+\.[ch]:\d+ (?:\[\w+\] )?func:|"
     r"\bMemory allocations \(profiling|\bBuilt \d+ zonelists|\bInitmem setup node |\bOn node \d+(?: totalpages:|, zone )|"
@@ -51,6 +52,8 @@ _AROUND = Guarded(
     r"^\s*\d+ (?:pages (?:of RAM|shared|non-shared|swap cached)|(?:free|reserved|slab) pages)\s*$|"
     r"\bpossible memory allocation deadlock|\bvmap allocation for size \d+ failed|\bswapper pgtable: |\bLinux version "
 )
+_WARNED = Guarded(r"\bWARNING: .*\bmm/(?:page_alloc|util)\.c:\d+")
+"""What is told among the messages that mean something by themselves."""
 _TASKS = re.compile(r"\s*\[\s*pid\s*\]\s+uid\b")
 _TASK = re.compile(r"\s*\[\s*(\d{1,9})\]\s+\d+\s+\d+\s+\d+\s+(\d{1,15})(?:\s+-?\d+)+\s+(\S.{0,40}?)\s*$")
 _SLEEPS, _NEW_SLEEPS, _WAKES = 0x10, 0x400000, 0x2000000
@@ -64,7 +67,7 @@ _HIGH = ("GFP_HIGHUSER", "GFP_HIGHUSER_MOVABLE", "GFP_TRANSHUGE", "GFP_TRANSHUGE
 
 def read(line: Line, material: Material) -> bool:
     """Whether the line belongs to the report of a failed allocation."""
-    failed = _MASK.match(line.text) if "mode:" in line.text and "alloc" in line.text else None
+    failed = _MASK.match(line.text) if "mode" in line.text and "alloc" in line.text else None
     oom = _OOM.search(line.text) if failed is None and "oom-killer" in line.text else None
     if failed is not None:
         return _failure(line, material, failed)
@@ -79,7 +82,7 @@ def read(line: Line, material: Material) -> bool:
         if killed[1] is not None:
             material.killed.append((f"{killed[2]} ({killed[1]})", int(killed[3][:15]) if killed[3] else None))
         return True
-    if _AROUND.search(line.text) is None:
+    if _AROUND.search(line.text) is None or _WARNED.search(line.text) is not None:
         return False
     if "]" in line.text:
         _task(line.text, material)
@@ -91,16 +94,16 @@ def read(line: Line, material: Material) -> bool:
 
 def _failure(line: Line, material: Material, failed: re.Match[str]) -> bool:
     """Whether a line with a mask says that an allocation failed, or that it waits; whose it was, its order, and how it failed."""
-    task, _, message = failed[1].partition(": ")
-    whose, found, rest = failed[1].partition(": page allocation failure")
-    if found:
-        task, message = _last_words(whose), f"page allocation failure{rest}"
-    elif task.endswith("page allocation failure"):  # whose it was has been cut off
-        task, message = "somebody", f"page allocation failure: {message}"
+    said = failed[1].rstrip(",")
+    task, _, message = said.partition(": ")
+    whose, found, rest = said.partition("page allocation failure")
+    if found:  # whose it was may have been cut off
+        whose = whose.rstrip().removesuffix(":")
+        task, message = _last_words(whose) if whose else "somebody", f"{found}{rest}"
     if _MESSAGE.search(message) is None:
         return False
     order = _ORDER.search(message)
-    _request(line, material, task, int((order[1] or order[2])[:4]) if order else 0, failed[2], failed[3] or "")
+    _request(line, material, task, int(order[1][:4]) if order else 0, failed[2], failed[3] or "")
     what = re.split(r"[:.,] |[:.,]$| order:", message)[0] if order else message[:MOST_SAID]
     waited = _STALL.search(message)
     if what == "page allocation failure":
@@ -151,8 +154,9 @@ def _request(line: Line, material: Material, task: str, order: int, mask: str, n
         words += tuple(name for bit, name in _ZONES.items() if bits & bit and name not in words)
     urgent = any(word in words for word in ("GFP_ATOMIC", "__GFP_HIGH")) if names else bool(bits & _URGENT)
     nodes = nodes_of(found[1]) if found else None
-    nodes = nodes if nodes is not None or allowed is None else nodes_of(allowed[1])
+    by_cpuset = nodes is None and allowed is not None
+    nodes = nodes_of(allowed[1]) if allowed is not None and by_cpuset else nodes
     task = task.rsplit("] ", 1)[-1].strip()
     request = Request(line, task, order, words, atomic=atomic, movable=movable, high=high, urgent=urgent, nodes=nodes)
-    request.old = not names and not bits & _WAKES
+    request.by_cpuset, request.old = by_cpuset, not names and not bits & _WAKES
     material.requests.append(request)

@@ -20,7 +20,7 @@ _BLOCK_TITLE = Guarded(r"\bNumber of (mixed )?blocks(?: type)?\s+([A-Za-z ]+)$")
 _TITLES = Guarded(
     r"\bPages per block:|\bFree pages count per migrate type at order|^\s*Mem-[Ii]nfo:?\s*$|"
     r"\b(?:extfrag|unusable)_index\b(?!: )|"
-    r"\bhugepages_total=|\bpagecache pages\b|\bpages in swap cache\b|"
+    r"\bhugepages_total=|^\s*(?:hugepages_(?:free|surp)=\d+ )*hugepages_size=\d+kB\s*$|\bpagecache pages\b|\bpages in swap cache\b|"
     r"\bpages (?:RAM|HighMem|reserved|cma reserved|hwpoisoned)\b|"
     r"\bSwap cache(?: stats)?:|\bpages of HIGHMEM\b|"
     r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable): empty\s*$|\bFree pages:\s+\d+kB \(|"
@@ -33,6 +33,9 @@ _ORDER = Guarded(r"\bPage block order:\s*(\d+)")
 _ZONE_ALONE = re.compile(r"^\s*(?:Node \d+ )?(?:DMA|DMA32|Normal|HighMem|Movable|Device):\s*$")
 _RUNS = re.compile(r"^\s*(?:\([A-Z]+\)\s*)?(?:\d+\*\d+kB|=\s*\d+kB|\([A-Z]+\)\s*$)")
 _COLUMNS = re.compile(r"^\s*(?:Node\s*)?(?:(\d{1,4})\s*,?\s+)?(?:zone\s+)?([A-Z]\w{2,9})\s+((?:\d+\s+)*\d+)\s*$")
+_PAIRS = re.compile(r"\b(node|nid|zone|order|free|nr_free|free_blocks|blocks|count|nr)\s?[=:]\s?\"?(\w+)\"?", re.IGNORECASE)
+_COUNTED = ("free_blocks", "nr_free", "free", "blocks", "count", "nr")
+_GROUPS = re.compile(r"(?<=\d)['’.](?=\d{3}(?!\d))")
 LEAST_ORDERS = 5
 ORDERS = 11  # of most kernels; a row with fewer columns may go on in the next line
 MOST_ORDERS = 20
@@ -55,7 +58,7 @@ class Tables:
         self._open = None
         return (
             self._type_row(line, material) or self._row(line, material) or _index_row(line, material)
-            or self._column_row(line, material) or self._title(line, material)
+            or self._column_row(line, material) or _pair(line, material) or self._title(line, material)
         )  # fmt: skip
 
     def _continues(self, line: Line) -> bool:
@@ -118,6 +121,9 @@ class Tables:
         cells = line.text.count(",") + line.text.count(";") > LEAST_ORDERS
         text = line.text.replace(",", " ").replace(";", " ") if cells else line.text
         words = text.lower().split()
+        if words[:1] in (["order:"], ["orders:"], ["order"]) and words[1:] == [str(each) for each in range(len(words) - 1)]:
+            self._headed = len(words) - 1 if len(words) > LEAST_ORDERS else 0
+            return self._headed > 0
         if "zone" in words[:3]:
             orders = [word.removeprefix("order").strip("-_") for word in words[words.index("zone") + 1 :] if word != "order"]
             sizes = [_kb(word) for word in orders]
@@ -125,7 +131,7 @@ class Tables:
             if len(orders) >= LEAST_ORDERS and (doubled or orders == [str(each) for each in range(len(orders))]):
                 self._headed = len(orders)
                 return True
-        found = _COLUMNS.match(text) if self._headed else None
+        found = _COLUMNS.match(_GROUPS.sub("", text)) if self._headed else None
         if found is None or len(found[3].split()) != self._headed:
             return False
         material.free.append(FreeBlocks(line, int(found[1] or 0), found[2], _numbers(found[3])))
@@ -150,6 +156,28 @@ class Tables:
             for count, name, swap, kb in _END.findall(text):
                 material.report_end[name or swap] = int(count or kb)
         return _TITLES.search(text) is not None
+
+
+def _pair(line: Line, material: Material) -> bool:
+    """A count of one zone and order with their names, as scripts print them: ``node=0 zone=Normal order=3 free=12``."""
+    if "order" not in line.text.lower() or "zone" not in line.text.lower():
+        return False
+    found = {name.lower(): value for name, value in _PAIRS.findall(line.text)}
+    count = next((found[name] for name in _COUNTED if name in found), "")
+    order, node = found.get("order", ""), found.get("node", found.get("nid", "0"))
+    if not (all(word.isascii() and word.isdecimal() for word in (count, order, node)) and len(order) < 3):
+        return False
+    zone, last = found.get("zone", ""), material.free[-1] if material.free else None
+    if zone.isdecimal() or not zone or int(order) >= MOST_ORDERS:
+        return False
+    same = last is not None and (last.node, last.zone, last.line.source, last.line.machine) == (
+        int(node[:4]), zone, line.source, line.machine,
+    )  # fmt: skip
+    if last is None or not same or int(order) < len(last.counts):
+        last = FreeBlocks(line, int(node[:4]), zone, [])
+        material.free.append(last)
+    last.put(int(order), int(count[:18]))
+    return True
 
 
 def _kinds(material: Material, line: Line, node: int, zone: str, columns: int) -> list[str]:

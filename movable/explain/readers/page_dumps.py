@@ -16,6 +16,10 @@ _CALLED = Guarded(r"\b(?:page|folio):\s?(?:(?:0x)?([0-9a-f]{16}|\(____ptrval____
 _FIELD = re.compile(r"\b(mapcount|mapping|index|pfn):\s?((?:0x)?[0-9a-f]+|\(null\)|-?\d+)", re.IGNORECASE)
 _FLAGS = Guarded(r"\b(anon |ksm )?flags: (?:0x)?[0-9a-f]+\(([^)]*)\)")
 _AOPS = Guarded(r"\baops:\s?(\S+)(?:\s+\[\w+\])?(?:\s+ino:(\S+))?(?:\s+dentry name(?:\([^)]*\))?:\s?(\S.*))?$")
+_OLD_AOPS = re.compile(
+    r"^\s*(?=\w*(?:aops|address_space_operations|a_ops))(\w+)(?:\s+\[\w+\])?(?:\s+name:\"?([^\"]*)\"?)?\s*$"
+)
+"""As kernels up to 5.6 have it."""
 _TYPE = Guarded(r"\bpage_type:\s?(?:0x)?[0-9a-f]*\((\w*)\)")
 _PINS = Guarded(r"\bpincount:(\d+)")
 _LOST = Guarded(r"\bfailed to isolate pfn ([0-9a-f]{1,16})\s*$")
@@ -29,7 +33,7 @@ _RETIRED = (
     "poisoned", "mce: ", "kernel BUG", "invalid opcode", "removing memory",
 )  # fmt: skip
 _NEWS = Guarded(
-    r"\bOfflined Pages \d+|\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:|"
+    r"\bSoft offlining p(?:fn|age) |\bOnlined \d+ pages|\bUnpoison: |\bsoft_offline:|"
     r"\bmce: Uncorrected hardware memory error |\bInjecting memory failure |\bremoving memory fails, because memory \[|"
     r"\bmemory memory\d+: Online failed|\bis uninitialized and poisoned|\bkernel BUG at |\binvalid opcode: |"
     r"\bpseries-hotplug-mem: (?!.*[Ff]ailed)|\bdlpar: "
@@ -48,7 +52,9 @@ _MORE = Guarded(
     r"\bpage has been migrated, last migrate reason|\bpage last free(?:d)? |\bpage_pinner|\bbad because of flags: |"
     r"\bhead: [0-9a-f]{16}"
 )
-_OFFLINE = Guarded(r"\bmemory offlining \[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] failed(?: due to (.+?))?\s*$")
+_OFFLINE = Guarded(
+    r"\bmemory offlining (?:\[mem )?((?:0x)?[0-9a-f]+)(?:-| to )((?:0x)?[0-9a-f]+)\]? failed(?: due to (.+?))?\s*$"
+)
 
 
 class Dumps:
@@ -184,7 +190,7 @@ def _detail(page: PageDump, text: str) -> bool:
     flags, aops, kind, owner, head = (pattern.search(text) for pattern in (_FLAGS, _AOPS, _TYPE, _OWNER, _HEAD))
     if flags is not None:
         page.flags = tuple(word for word in flags[2].split("|") if word)
-        page.anon = page.anon or flags[1] == "anon "
+        page.anon, page.ksm = page.anon or flags[1] == "anon ", page.ksm or flags[1] == "ksm "
     elif aops is not None:
         page.aops, page.name = aops[1], (aops[3] or "").strip().strip('"')
     elif owner is not None:
@@ -195,8 +201,11 @@ def _detail(page: PageDump, text: str) -> bool:
         page.mapcount = max(page.mapcount or 0, int(mapped[1][:12])) if mapped is not None else page.mapcount
         pins = _PINS.search(head[1])
         page.pins = int(pins[1][:12]) if pins is not None else page.pins
-    elif re.match(r"^\s*anon\s*$", text):
+    elif re.match(r"^\s*(?:anon|ksm)\s*$", text):
         page.anon = True
+        page.ksm = "ksm" in text
+    elif (old := _OLD_AOPS.match(text)) is not None:
+        page.aops, page.name = old[1], old[2] or ""
     elif kind is None:
         return False
     if kind is not None:

@@ -23,33 +23,47 @@ _FREE = re.compile(r"^\s*pages free\s+(\d+)\s*$")
 _VALUE = re.compile(r"^\s*([a-z_][a-z0-9_]*):?\s+(\d+)\s*$")
 _PROTECTION = re.compile(r"^\s*protection:\s*\(([\d,\s]*\d)\)?")
 _OTHER = re.compile(r"^\s*(?:per-node stats|pagesets|cpu:? ?\d+.*|protection:\s*\(.*|vm stats threshold:\s*\d+|(?:\w+):\s+\d+)\s*$")
+_NO_ZONE = ("compact_", "thp_", "pgalloc", "pgfree", "pgfault", "pgscan", "pgsteal", "pgmigrate_", "allocstall", "kswapd_", "drop_",
+            "oom_kill", "balloon_", "swap_", "htlb_", "unevictable_pgs", "slabs_", "zswp", "pswp")  # fmt: skip
+"""How counters begin that only /proc/vmstat has."""
+_LATE = ("inactive_ratio", "node_inactive_ratio", "reserved_highatomic", "free_highatomic")
+"""What stands at the end of a zone: behind it come another zone or another file."""
 MARKS = {"boost", "min", "low", "high", "spanned", "present", "managed", "cma", "promo"}
 
 
 class Zones:
-    """Reads zones with their watermarks. ``_zone`` is the block of /proc/zoneinfo that lines belong to, None outside."""
+    """Reads zones with their watermarks.
+
+    ``_zone`` is the block of /proc/zoneinfo that lines belong to, None outside; ``_ends`` where one of its last lines has come.
+    """
 
     def __init__(self) -> None:
         self._zone: Marks | None = None
-        self._pagesets = False
+        self._pagesets = self._ends = False
+        self._of_node = False  # whether that row is of a whole node
         self._wrapped = 0  # the number of the line in which a row that a mail program wraps may go on
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line belongs to a zone's watermarks."""
         head = _ZONE.search(line.text)
         if head is not None:
-            self._zone, self._pagesets = Marks(line, int(head[1]), head[2]), False
+            self._zone, self._pagesets, self._ends = Marks(line, int(head[1]), head[2]), False, False
             material.marks.append(self._zone)
             return True
-        if self._zone is not None and self._inside(line, self._zone):
+        if self._zone is not None and self._zone.line.hint == line.hint and self._inside(line, self._zone):
             return True
         self._zone = None
         if line.number == self._wrapped and _MORE.fullmatch(line.text):
-            material.marks[-1].values |= {name: int(number[:18]) for name, number in _KB.findall(line.text)}
+            values = {name: int(number[:18]) for name, number in _KB.findall(line.text)}
+            if self._of_node:
+                _add_stacks(material, values)
+            else:
+                material.marks[-1].values |= values
             self._wrapped += 1
             return True
         found = _memory_row(line, material)
-        if found and material.marks and material.marks[-1].line is line:
+        self._of_node = found and _NODE_ROW.search(line.text) is not None
+        if found and (self._of_node or (material.marks and material.marks[-1].line is line)):
             self._wrapped = line.number + 1
         return found
 
@@ -66,6 +80,9 @@ class Zones:
             return True
         value = _VALUE.match(line.text)
         if value is not None:
+            if value[1].startswith(_NO_ZONE) or (self._ends and value[1] not in _LATE):
+                return False
+            self._ends = self._ends or value[1] == "start_pfn"
             if value[1] == "start_pfn" or ((value[1] in MARKS or value[1].startswith("nr_")) and not self._pagesets):
                 zone.values.setdefault(value[1], int(value[2]))
             return True
@@ -88,9 +105,12 @@ def _of_node(line: Line, material: Material) -> bool:
     """What Mem-Info says of a whole node; its stacks are told nowhere else."""
     if _NODE_ROW.search(line.text) is None:
         return False
-    stacks = dict(_KB.findall(line.text)).get("kernel_stack", "0")
-    material.counts["kernel_stack_kb"] = material.counts.get("kernel_stack_kb", 0) + int(stacks[:15])
+    _add_stacks(material, {name: int(number[:15]) for name, number in _KB.findall(line.text)})
     return True
+
+
+def _add_stacks(material: Material, values: dict[str, int]) -> None:
+    material.counts["kernel_stack_kb"] = material.counts.get("kernel_stack_kb", 0) + values.get("kernel_stack", 0)
 
 
 def _counted(line: Line, material: Material) -> bool:

@@ -17,8 +17,8 @@ MIN_REPEATS = 5
 """A range that is scanned this often in a row without a page taken is told."""
 MOVABLE_TYPE = 1
 SCANNERS = ("migrate", "free")
-DAEMONS = ("kcompactd", "khugepaged")
-"""Who compacts without anybody waiting."""
+DAEMONS = ("kcompactd", "khugepaged", "kswapd")
+"""Who compacts without anybody waiting; before 4.6 kswapd did."""
 MAX_SAMPLES = 3000
 T = TypeVar("T")
 
@@ -167,15 +167,19 @@ class Follower:
         self._open[event.pid] = event
         for name, scanner in (("migrate_pfn", "migrate"), ("free_pfn", "free")):
             self._point(event, event.number_of(name), scanner)
+        for name, scanner in (("migrate_start", "migrate"), ("free_start", "free")):
+            self._point(event, event.number_of(name), scanner)
 
     def _compaction_end(self, event: Tracepoint) -> None:
         begun = self._open.pop(event.pid, None)
-        start, end = event.number_of("zone_start"), event.number_of("zone_end")
+        where = event if begun is None or "zone_start" in event.fields else begun  # before 4.0 the end says its status only
+        start, end = where.number_of("zone_start"), where.number_of("zone_end")
         if start is None or end is None:
             return
         zone = self.found.zones.setdefault((start, end), Zone(start, end))
         zone.runs += 1
-        zone.statuses[event.fields.get("status", "unknown")] += 1
+        status = event.fields.get("status", "unknown")
+        zone.statuses[f"status {status}" if status.isdecimal() else status] += 1  # numbers changed from kernel to kernel
         if begun is not None:
             took = max(0.0, event.time - begun.time)
             zone.seconds += took

@@ -23,7 +23,8 @@ _SLAB = re.compile(r"^\s*(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+(\d+)\s+:\s+
 _SLAB_TOP = re.compile(r"^\s*(?:\d+\s+\d+\s+\d+%\s+[\d.]+[KM]?\s+\d+\s+\d+\s+(\d+)K\s+(\S+)|(\S+)\s+\d+KB\s+(\d+)KB)\s*$")
 _PRESSURE = re.compile(r"^\s*(some|full)\s+avg10=([\d.]+)\s+avg60=([\d.]+)\s+avg300=([\d.]+)\s+total=(\d+)")
 _PAGE_TYPE = re.compile(r"^\s*0x[0-9a-f]{16}\s+(\d+)\s+\d+\s+[A-Za-z_:]+(?:\s+(\S+))?\s*$")
-_FRAME_RUN = re.compile(r"^\s*[0-9a-f]+\s+[0-9a-f]+\s+[A-Za-z_]{40,}\s*$")
+_FRAME_RUN = re.compile(r"^\s*(?:[0-9a-f]{1,16}\s+)?([0-9a-f]{1,12})\s+([0-9a-f]{1,12})\s+([A-Za-z_]{40,80})\s*$")
+_FRAMES = re.compile(r"^\s*(?:voffset\s+)?offset\s+len\s+flags\s*$")
 _HUGE_POOL = Guarded(
     r"HugeTLB: allocating (\d+) of page size (\S+ \S+) failed(?: node\d+)?\.\s+Only allocated (\d+) hugepages"
 )
@@ -255,11 +256,14 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "virtio-mem", memory[1], {memory[2]: float(int(memory[3], 16) >> 10)}))
     elif (status := _STATUS.match(text)) is not None:
         material.figures.append(Figure(line, "status", status[1], {"value": float(status[2])}))
+    elif (run := _FRAME_RUN.match(text) if "_____" in text else None) is not None:
+        values = {"first": float(int(run[1], 16)), "frames": float(int(run[2], 16))}
+        material.figures.append(Figure(line, "frames", run[3], values))
     elif (zswap := _ZSWAP.match(text)) is not None:
         name = _ZSWAP_CLI.get(zswap[1].lower(), zswap[1].lower().replace(" ", "_"))
         material.figures.append(Figure(line, "sysfs", name, {"value": float(zswap[2])}))
     else:
-        return any(found is not None for found in (_HUGE_NEWS.search(text), _FRAME_RUN.match(text), _OF_VMWARE.match(text)))
+        return any(found is not None for found in (_HUGE_NEWS.search(text), _FRAMES.match(text), _OF_VMWARE.match(text)))
     return True
 
 
