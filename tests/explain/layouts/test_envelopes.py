@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from tests.explain.material import EVERYTHING
 from tests.explain.test_reading import read_one, values
 
-ENVELOPES = {
+ENVELOPES: dict[str, Callable[[str], str]] = {
     "verbose": lambda line: f"Mon 2025-11-03 10:00:00.1 CET [s=1b;i=4a;b=77]\n    _BOOT_ID=77\n    MESSAGE={line}\n    PRIORITY=4",
     "export": lambda line: f"__CURSOR=s=1b2c;i=0\n_BOOT_ID=77aa\nMESSAGE={line}\n",
     "labels": lambda line: f'2025-11-03T10:00:00Z {{host="web-04", job="kern"}} {line}',
