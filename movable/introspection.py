@@ -109,6 +109,10 @@ def vars_of(obj: object) -> dict[str, Any]:
     for cls in type(obj).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
+            if name in ("__dict__", "__weakref__"):
+                continue
+            if name.startswith("__") and not name.endswith("__"):
+                name = f"_{cls.__name__.lstrip('_')}{name}"  # as Python writes what is private to a class
             try:
                 found[name] = object.__getattribute__(obj, name)
             except AttributeError:
