@@ -21,6 +21,8 @@ SCARCE = {
     **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN), "the system has none left of what this needs"),
 }
 """What errors of the system about no file say."""
+OWN_FAULT = "; this is a fault of movable's own, and --debug shows all of it"
+"""With which the line about an error ends that no author's line has to do with."""
 _HERE = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
@@ -41,7 +43,7 @@ def complaint(error: BaseException) -> tuple[str, int]:
     if place:
         return f"{place}: {shown(words)}", 2
     inside = _innermost(error.__traceback__, own=True)
-    return f"{shown(words)}{f' (at {inside})' if inside else ''}; this is a fault of movable's own, and --debug shows all of it", 2
+    return f"{shown(words)}{f' (at {inside})' if inside else ''}{OWN_FAULT}", 2
 
 
 def place_of(error: BaseException) -> str:

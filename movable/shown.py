@@ -34,6 +34,7 @@ _UNSEEN = (
 )
 _IN_TEXT = re.compile(f"[{_UNSEEN}]")
 _IN_LINE = re.compile(f"[{_UNSEEN}\t\n]")
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -82,9 +83,10 @@ def first_line(what: object) -> str:
 
 
 def literal(what: object, most: int = NAME) -> str:
-    """``repr(what)`` in a line, also of things whose ``repr`` raises."""
+    """``repr(what)`` in a line, also of things whose ``repr`` raises; without addresses of objects, which differ each time."""
     try:
-        return shown(repr(what), most)
+        text = repr(what)
+        return shown(text if type(what) in (str, bytes) else _ADDRESS.sub("", text), most)
     except BaseException as error:
         if passes(error):
             raise

@@ -18,6 +18,7 @@ from movable.mm.list import list_name
 from movable.mm.page import FROZEN
 from movable.mm.page_flags import ISOLATED, LOCKED, PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE, PG_NAMES, WAITERS
 from movable.mm.pgtable import PTE_MIGRATION, PTE_SHIFT, PTE_THERE
+from movable.shown import literal
 
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
@@ -269,8 +270,24 @@ class Tracepoints:
             answer = call()
         finally:
             task.callbacks.pop()
-        self.event(f"{name}_ret", page, **_state(mapping, page, newpage, {} if mode is None else {"ret": answer}))
+        self.event(f"{name}_ret", page, **_state(mapping, page, newpage, {} if mode is None else {"ret": _told(answer)}))
         return answer
+
+
+PLAIN = frozenset((int, bool, float, str, bytes, type(None)))
+"""Types of answers that an event may hold as they are."""
+
+
+class Words(str):
+    """What an object looks like, without the object."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _told(answer: Any) -> Any:
+    """An answer as an event tells it: whoever reads it later must not run code of the driver's."""
+    return answer if type(answer) in PLAIN else Words(literal(answer))
 
 
 def _state(mapping: AddressSpace, page: Page, newpage: Page | None, more: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NamedTuple, NoReturn
 
 from movable import errors
-from movable.boundary import complaint
+from movable.boundary import OWN_FAULT, complaint
 from movable.errors import by_hand
 from movable.shown import STANDARD_OUTPUT, said
 from movable.supervise import board as boards
@@ -105,7 +105,7 @@ def tell_strays_in_a_line() -> None:
     def stray(what: str, error: BaseException | None) -> None:
         if error is None or isinstance(error, SystemExit) or len(told) > MOST_STRAYS:  # which ends a thread, and nothing else
             return
-        line = complaint(error)[0].partition("; this is a fault")[0]
+        line = complaint(error)[0].removesuffix(OWN_FAULT)
         if line not in told:
             told.add(line)
             more = "; there are more, which are not shown" if len(told) > MOST_STRAYS else ""
@@ -144,5 +144,7 @@ def tell_error(tell: Sender, error: BaseException, replaced: str = "") -> None:
     except BaseException:  # an exception may fail to say what it is
         trace = ""
     line, code = complaint(error)
+    if replaced and line.endswith(OWN_FAULT):
+        line = f"{line.removesuffix(OWN_FAULT)}; before that {replaced} was replaced"
     number = error.errno or 0 if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT else 0
     tell("error", text=line, code=code, trace=trace[-8000:], number=number, replaced=replaced)

@@ -57,6 +57,7 @@ ENDS = [
     (hostile.WaitsForAChild, "D51", "stood still"),
     (hostile.Replaces, "D52", "movable.mm.vm.VM.alloc_page was replaced"),
     (hostile.AnswersTooMuch, "D23", "of 16610 bits"),
+    (hostile.AnswersWithATrap, "D23", "hostile_drivers.EndsWhoLooks object> to"),
     (hostile.Stops, "D51", "killed"),
     (hostile.KillsItsKeeper, "D23|D52", "SIGKILL|PermissionError"),
     (hostile.LowersTheLimit, "D23|D52", ""),
@@ -272,12 +273,19 @@ def movable(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize(
-    "line", ["import os; os._exit(0)", "import time; time.sleep(1000)", "sum(range(10**14))", "raise SystemExit(0)"]
+    ("line", "words"),
+    [
+        ("import os; os._exit(0)", "cannot be imported"),
+        ("import time; time.sleep(1000)", "cannot be imported|cannot be looked at"),
+        ("sum(range(10**14))", "cannot be imported|cannot be looked at"),
+        ("raise SystemExit(0)", "cannot be imported"),
+        ("import builtins; builtins.len = lambda what: 0", r"before that builtins\.len"),
+    ],
 )
-def test_a_driver_that_ends_while_it_is_imported_is_one_line(line: str, tmp_path: Path) -> None:
+def test_a_driver_that_ends_while_it_is_imported_is_one_line(line: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "ends.py").write_text(f"{line}\n\nclass Driver: pass\n")
     endless = line.endswith(("sleep(1000)", "sum(range(10**14))"))
-    with pytest.raises(UsageError, match=r"cannot be imported|cannot be looked at") as caught:
+    with pytest.raises(UsageError, match=words) as caught:
         check(f"{tmp_path / 'ends.py'}:Driver", limit=2.0 if endless else 60.0)
     assert "\n" not in str(caught.value)
 

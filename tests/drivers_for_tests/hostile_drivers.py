@@ -124,6 +124,23 @@ class AnswersTooMuch(Hostile):
         return self.act()
 
 
+class EndsWhoLooks:
+    """An answer that ends the program of whoever asks what it is."""
+
+    @property
+    def __class__(self) -> type:
+        raise SystemExit(0)
+
+    @__class__.setter
+    def __class__(self, value: type) -> None:
+        raise SystemExit(0)
+
+
+class AnswersWithATrap(AnswersTooMuch):
+    def act(self) -> int:
+        return EndsWhoLooks()  # type: ignore[return-value]
+
+
 class LocksForReal(Hostile):
     def act(self) -> None:
         lock = threading.Lock()
