@@ -46,9 +46,19 @@ def test_standard_output_that_is_closed(command: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_standard_output_that_is_full() -> None:
-    code, err = run(COMMANDS["summary"], ">/dev/full")
-    assert code == 1 and err == "movable: standard output: No space left on device\n"
+    for arguments in (COMMANDS["summary"], ["check", "--help"]):
+        assert run(arguments, ">/dev/full") == (1, "movable: standard output: No space left on device\n")
     assert run(["rules", "D999"], "2>/dev/full") == (2, "")
+
+
+def test_a_reader_that_leaves_before_the_help_comes() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "movable", "check", "--help"]
+    done = subprocess.run(command, env=env, stdout=writes, stderr=subprocess.PIPE, timeout=120)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_folder_that_is_gone_and_no_more_files_are_not_about_standard_output() -> None:

@@ -32,20 +32,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     with visible_streams():
         try:
             with raised():
-                return _run_verb(build_parser().parse_args(argv))
+                return _run_verb(argv)
         except KeyboardInterrupt as error:  # which may say where it came
             return _complain(f"interrupted {error}".strip(), code_of(error))
         finally:
             early.over()
 
 
-def _run_verb(arguments: argparse.Namespace) -> int:
+def _run_verb(argv: Sequence[str] | None) -> int:
     """The one boundary: whatever a command raises ends here."""
     from movable.files import abandon_stdout
     from movable.shown import STANDARD_OUTPUT
 
-    run: Run = arguments.run
+    arguments = argparse.Namespace(debug=False)
     try:
+        arguments = build_parser().parse_args(argv)
+        run: Run = arguments.run
         if getattr(arguments, "era", None) == "":  # a variable of a shell that is not set, and not the default
             era_called("")
         code = run(arguments)
@@ -54,7 +56,7 @@ def _run_verb(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         abandon_stdout()  # the reader left, as 'head' does
         return 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Typed):
         raise
     except BaseException as error:
         if arguments.debug:
@@ -69,13 +71,17 @@ def _run_verb(arguments: argparse.Namespace) -> int:
 
 def _complain(what: str, code: int) -> int:
     """Say what is wrong in one line, whatever names it holds."""
+    _say("movable: " + "\\n".join(what.splitlines()))
+    return code
+
+
+def _say(line: str) -> None:
     from movable.files import abandon
 
     try:
-        print("movable:", "\\n".join(what.splitlines()), file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:  # nobody can hear it, and the exit code says it
         abandon(sys.stderr)
-    return code
 
 
 def _make_streams_safe() -> None:
@@ -120,14 +126,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Typed(SystemExit):
+    """The end of a command that is no verb's: help was asked for, or something cannot be understood."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Complains in one line about what was typed, whatever was typed."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """As in ArgumentParser, once the help has reached its reader. Raises OSError where it cannot."""
+        if message:
+            _say(message)
+        sys.stdout.flush()
+        raise _Typed(status)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse keeps silent about a full disk
 
     def error(self, message: str) -> NoReturn:
         """As in ArgumentParser."""
         from movable.shown import shown
 
-        self.exit(2, f"{self.prog}: {shown(message)}; '{self.prog} --help' lists what there is\n")
+        self.exit(2, f"{self.prog}: {shown(message)}; '{self.prog} --help' lists what there is")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """As in ArgumentParser, but what a verb does not know is said by the verb, with the option that is most like it."""
