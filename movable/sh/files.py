@@ -175,7 +175,8 @@ def _online(machine: Machine, start: int) -> str:
 def _set_state(machine: Machine, start: int, size: int, text: str) -> None:
     """Take a memory block offline or bring it back (memory_subsys_offline); a state that it has is refused."""
     word = text.strip()
-    if word in ("online", "online_movable", "online_kernel"):
+    movable = machine.vm.zone_of(start).name == "Movable"  # a block comes back to the zone that it was of, here
+    if word == "online" or (word == "online_movable" and movable) or (word == "online_kernel" and not movable):
         ret = online_pages(machine.vm, start, size)
     elif word == "offline":
         ret = offline_pages(machine.vm, start, size)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from movable.sh.failure import CommandFailed
 
-GREP = "-v, -i, -c, -n, -r, -E, -F, -e, -o, -q, -w, -m, -A, -B and -C are known"
+GREP = "-v, -i, -c, -n, -r, -l, -L, -s, -x, -h, -H, -E, -F, -e, -o, -q, -w, -m, -A, -B and -C are known"
 MAX_MATCHES = 1 << 30
 Read = Callable[[str, str], str]
 """Reads a file for a command: its path, and the command's name for the error."""
@@ -19,7 +20,7 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
     around, words = _around(words)
     patterns, words = _patterns(words)
     flags, rest = _options(words)
-    if not (rest or patterns) or flags - set("vicEHhnrqFow"):
+    if not (rest or patterns) or flags - set("vicEHhnrqFowlLsx"):
         raise CommandFailed(f"grep: give a pattern, and files or a pipe; {GREP}")
     rest = rest if not patterns else ["", *rest]
     try:
@@ -27,19 +28,23 @@ def grep(words: Sequence[str], given: str, read: Read) -> str:
     except re.error as error:
         raise CommandFailed(f"grep: {error}") from None
     named = (len(rest) > 2 or bool(flags & set("Hr"))) and "h" not in flags
-    output, count = "", 0
+    output, count, told = "", 0, ""
     for path, text in _sources(rest[1:], given, read, "grep"):
         lines = text.splitlines()
         hits = set([at for at, line in enumerate(lines) if (pattern.search(line) is None) == ("v" in flags)][: around["m"]])
         count += len(hits)
+        told += f"{path}:{len(hits)}\n" if named else f"{len(hits)}\n"
+        if flags & set("lL"):
+            output += f"{path or '(standard input)'}\n" if bool(hits) == ("l" in flags) else ""
+            continue
         for before, at in _windows(hits, around, len(lines)):
             output += "--\n" if before is not None and at > before + 1 and around["A"] + around["B"] else ""
             mark = ":" if at in hits else "-"
             place = (f"{path}{mark}" if named and path else "") + (f"{at + 1}{mark}" if "n" in flags else "")
             found = [hit[0] for hit in pattern.finditer(lines[at]) if hit[0]] if "o" in flags else [lines[at]]
             output += "".join(f"{place}{text}\n" for text in found)
-    told = "" if "q" in flags else f"{count}\n" if "c" in flags else output
-    if not count:
+    told = "" if "q" in flags else told if "c" in flags else output
+    if not (output if "L" in flags else count):
         raise CommandFailed("", told)
     return told
 
@@ -59,7 +64,8 @@ def _patterns(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _pattern(patterns: Sequence[str], flags: set[str]) -> re.Pattern[str]:
     one = "|".join(re.escape(each) if "F" in flags else each if "E" in flags else basic(each) for each in patterns)
-    return re.compile(rf"\b(?:{one})\b" if "w" in flags else one, re.IGNORECASE if "i" in flags else 0)
+    one = rf"^(?:{one})$" if "x" in flags else rf"\b(?:{one})\b" if "w" in flags else one
+    return re.compile(one, re.IGNORECASE if "i" in flags else 0)
 
 
 def basic(pattern: str) -> str:
@@ -86,25 +92,28 @@ def _around(words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
 def head(words: Sequence[str], given: str, read: Read) -> str:
     """The first lines of each file, ten where no number is given."""
     count, paths = _count(words, "head")
-    return _titled([(path, text.splitlines(keepends=True)[:count]) for path, text in _sources(paths, given, read, "head")])
+    return _titled([(path, text.splitlines(keepends=True)[: count.end]) for path, text in _sources(paths, given, read, "head")])
 
 
 def tail(words: Sequence[str], given: str, read: Read) -> str:
     """The last lines of each file, ten where no number is given."""
-    count, paths = _count(words, "tail")
+    count, paths = _count([word for word in words if word not in ("-f", "-F")], "tail")  # nothing is written while it waits
     found = _sources(paths, given, read, "tail")
-    return _titled([(path, text.splitlines(keepends=True)[-count:] if count else []) for path, text in found])
+    return _titled([(path, text.splitlines(keepends=True)[count.start :]) for path, text in found])
 
 
 def wc(words: Sequence[str], given: str, read: Read) -> str:
-    """How many lines (-l, and where nothing is asked for), words (-w) and characters (-c, -m) there are."""
+    """How many lines (-l), words (-w), bytes (-c) and characters (-m) there are; the first three where nothing is asked for."""
     flags, paths = _options(words)
-    output = ""
+    rows: list[tuple[str, list[int]]] = []
     for path, text in _sources(paths, given, read, "wc"):
-        counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text.encode()), "m": len(text)}
-        shown = [str(count) for flag, count in counts.items() if flag in (flags or {"l"})]
-        output += " ".join([*shown, *([path] if path else [])]) + "\n"
-    return output
+        counts = {"l": text.count("\n"), "w": len(text.split()), "m": len(text), "c": len(text.encode())}
+        rows.append((path, [count for flag, count in counts.items() if flag in (flags or set("lwc"))]))
+    if len(rows) > 1:
+        rows.append(("total", [sum(column) for column in zip(*(counts for _, counts in rows), strict=True)]))
+    wide = len(str(max(max(counts, default=0) for _, counts in rows)))
+    wide = 1 if len(rows) == 1 and len(rows[0][1]) == 1 else wide if paths else 7  # as the tool of GNU has it
+    return "".join(" ".join([*(f"{count:{wide}}" for count in counts), *([path] if path else [])]) + "\n" for path, counts in rows)
 
 
 def _options(words: Sequence[str]) -> tuple[set[str], list[str]]:
@@ -123,8 +132,15 @@ def _titled(found: Sequence[tuple[str, list[str]]]) -> str:
     return "\n".join((f"==> {path} <==\n" if several else "") + "".join(lines) for path, lines in found)
 
 
-def _count(words: Sequence[str], who: str) -> tuple[int, list[str]]:
-    """How many lines are wanted (-5, -n 5, -n5), and the files."""
+class Lines(NamedTuple):
+    """Which lines are wanted: up to ``end`` for head, from ``start`` for tail."""
+
+    start: int | None
+    end: int | None
+
+
+def _count(words: Sequence[str], who: str) -> tuple[Lines, list[str]]:
+    """How many lines are wanted (-5, -n 5, -n5; all but the last of head, -n -5; from one on of tail, -n +5), and the files."""
     paths, text = [], "10"
     rest = list(words)
     while rest:
@@ -135,9 +151,13 @@ def _count(words: Sequence[str], who: str) -> tuple[int, list[str]]:
             text = word.removeprefix("-n").removeprefix("-")
         else:
             paths.append(word)
-    if not (text.isascii() and text.isdigit()):
+    digits = text.removeprefix("-" if who == "head" else "+")
+    if not (digits.isascii() and digits.isdigit()):
         raise CommandFailed(f"{who}: {text!r} is no number of lines")
-    return int(text[:9]), paths
+    number = int(digits[:9])
+    if digits != text:
+        return Lines(max(number - 1, 0), -number if number else None), paths
+    return Lines(-number if number else MAX_MATCHES, number), paths
 
 
 def _extended(words: Sequence[str], given: str, read: Read) -> str:

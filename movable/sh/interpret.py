@@ -19,6 +19,7 @@ BEFORE = ("sudo", "watch", "time", "nice", "nohup", "env", "command", "exec", "s
 """Words before a command that change nothing here; ``watch`` looks once."""
 DURATION = re.compile(r"\d+(?:\.\d+)?[smh]?")
 
+_FILE_ONLY = re.compile(r"\s*<\s*[^\s;|&<>()]+\s*")  # $(<FILE) is what the file says
 MAX_COMMANDS = 20_000  # of one line, or of one loop
 MAX_PRINTED = 1 << 28  # characters that the commands of one line may print
 MAX_DEEP = 20  # commands in the words of commands
@@ -159,6 +160,10 @@ class Interpreter:
         targets: list[tuple[int, str, bool, list[str]]] = []
         try:
             for redirect in command.redirects:
+                if redirect.mode.startswith("<<"):
+                    end = "\n" if redirect.mode == "<<<" else ""
+                    streams = replace(streams, given=Input(self._expander.text(redirect.target) + end))
+                    continue
                 [target] = self._expander.fields(redirect.target)[:1] or [""]
                 if redirect.mode == "<":
                     streams = replace(streams, given=Input(self.machine.read(target, "sh")))
@@ -287,9 +292,9 @@ class Interpreter:
     def _function(self, body: Block, words: list[str], streams: Streams) -> int:
         """Run a function; its words are $1 and so on while it runs."""
         before = {name: value for name, value in self.variables.items() if name.isdecimal() or name in ("@", "*", "#")}
-        self._deep += 1
-        if self._deep > MAX_DEEP:
+        if self._deep >= MAX_DEEP:
             raise UsageError(f"{words[0]}() calls itself more than {MAX_DEEP} times")
+        self._deep += 1
         try:
             self._positional(words[1:])
             return self._block(body, streams)
@@ -310,9 +315,10 @@ class Interpreter:
 
     def _output_of(self, text: str) -> str:
         """The output of a command that stands in a word."""
-        self._deep += 1
-        if self._deep > MAX_DEEP:
+        if self._deep >= MAX_DEEP:
             raise UsageError(f"more than {MAX_DEEP} commands in the words of commands")
+        self._deep += 1
+        text = f"cat {text}" if _FILE_ONLY.fullmatch(text) else text
         out: list[str] = []
         try:
             self.variables["?"] = str(self._apart(parse(text), Streams(Input(), out, self._errors)))
@@ -351,9 +357,9 @@ class Interpreter:
         rest = words[1 + len(options) :]
         if not rest:
             return 0
-        self._deep += 1
-        if self._deep > MAX_DEEP:
+        if self._deep >= MAX_DEEP:
             raise UsageError(f"more than {MAX_DEEP} scripts in scripts")
+        self._deep += 1
         given = any(word.endswith("c") for word in options)
         try:
             text = " ".join(rest) if words[0] == "eval" else rest[0] if given else self.machine.read(rest[0], words[0])

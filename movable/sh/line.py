@@ -6,7 +6,7 @@ Words are kept as they were written, quotes and all: `expand` makes fields of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from movable.errors import UsageError
@@ -14,12 +14,13 @@ from movable.errors import UsageError
 MAX_CHARACTERS = 4096  # of one line
 MAX_DEEP = 20  # loops in loops
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|()\n]|(?:\d?(?:<<<|<<-?|>>|[<>]&|[<>]\|?)|&>>?)|&")
-_REDIRECTS = re.compile(r"(\d?)(>>|>&|>\|?|<|&>>?)")
-_UNKNOWN = re.compile(r"\d?<<|\d?<&|\|&")
+_REDIRECTS = re.compile(r"(\d?)(>>|>&|>\|?|<<<|<<-?|<|&>>?)")
+_HERE = re.compile(r"\d?<<-?")
+_UNKNOWN = re.compile(r"\d?<&|\|&")
 NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 _CLOSERS = frozenset(("do", "done", "then", "elif", "else", "fi", "esac", "}", ")", ";;"))
-_KNOWN = "there are | > >> < 2> ; & && || ! ( ) { }, for, while, until, if, case and functions"
+_KNOWN = "there are | > >> < << 2> ; & && || ! ( ) { }, for, while, until, if, case and functions"
 
 
 class Incomplete(UsageError):
@@ -28,7 +29,7 @@ class Incomplete(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where a stream goes: ``mode`` is <, >, >> or & (into another stream); ``target`` is a word."""
+    """Where a stream goes: ``mode`` is <, >, >>, & (into another stream), << or <<< (text that follows); ``target`` is a word."""
 
     stream: int
     mode: str
@@ -72,16 +73,18 @@ def parse(text: str) -> Block:
     longest = max(map(len, text.split("\n")), default=0)
     if longest > MAX_CHARACTERS:
         raise UsageError(f"a line of {longest} characters; {MAX_CHARACTERS} are the most")
-    parser = _Parser(list(_tokens(text)), text)
+    parser = _Parser(_tokens(text), text)
     block = parser.block(frozenset())
     if parser.now:
         raise UsageError(f"{parser.now!r} was not expected in {parser.where}")
     return block
 
 
-def _tokens(text: str) -> Iterator[tuple[bool, str]]:
-    """(whether it is an operator, its text)."""
+def _tokens(text: str) -> list[tuple[bool, str]]:
+    """(whether it is an operator, its text); the word behind << is the text that follows."""
     at = 0
+    tokens: list[tuple[bool, str]] = []
+    wanted: list[int] = []  # operators whose text begins in the next line
     while at < len(text):
         operator = _OPERATOR.match(text, at)
         if text[at] in " \t\r":
@@ -89,17 +92,58 @@ def _tokens(text: str) -> Iterator[tuple[bool, str]]:
         elif text.startswith("\\\n", at):
             at += 2
         elif text.startswith("((", at) and (end := _arithmetic_end(text, at)):
-            yield False, text[at:end]
+            tokens.append((False, text[at:end]))
             at = end
         elif text[at] == "#":
             at = text.find("\n", at) if "\n" in text[at:] else len(text)
         elif operator is not None:
-            yield True, operator[0]
+            wanted += [len(tokens)] if _HERE.fullmatch(operator[0]) else []
+            tokens.append((True, operator[0]))
             at = operator.end()
+            while operator[0] == "\n" and wanted:
+                at = _here_document(text, at, tokens, wanted.pop(0))
         else:
             end = _word_end(text, at)
-            yield False, text[at:end]
+            tokens.append((False, text[at:end]))
             at = end
+    if wanted:
+        raise Incomplete(f"the text behind << is missing in {text.strip()!r}")
+    return tokens
+
+
+def _here_document(text: str, at: int, tokens: list[tuple[bool, str]], operator: int) -> int:
+    """Put the lines at ``at``, up to the word that ends them, in its place as a word of their own; where the next line begins."""
+    if operator + 1 >= len(tokens) or tokens[operator + 1][0]:
+        raise UsageError(f"no word after << in {text.strip()!r}")
+    word, indented = tokens[operator + 1][1], tokens[operator][1].endswith("-")
+    end = re.sub(r"[\"'\\]", "", word)
+    lines: list[str] = []
+    while True:
+        if at >= len(text):
+            raise Incomplete(f"{end!r} is missing in {text.strip()!r}")
+        line, _, _ = text[at:].partition("\n")
+        at += len(line) + 1
+        line = line.lstrip("\t") if indented else line
+        if line.rstrip("\r") == end:
+            break
+        lines.append(f"{line}\n")
+    body = "".join(lines)
+    tokens[operator + 1] = (False, _literal(body) if word != end else _in_quotes(body))
+    return min(at, len(text))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _in_quotes(text: str) -> str:
+    """A text as a word in quotes, in which variables and commands mean something."""
+    at, found = 0, ""
+    while at < len(text):
+        end = part_end(text, at) if text[at] in "\\$`" else at + 1
+        found += '\\"' if text[at] == '"' else text[at:end]
+        at = end
+    return f'"{found}"'
 
 
 def _arithmetic_end(text: str, at: int) -> int:
@@ -367,5 +411,5 @@ class _Parser:
         elif mode.startswith("&") or mode == ">&":
             command.redirects += [Redirect(1, ">>" if mode == "&>>" else ">", target), Redirect(2, "&", "1")]
         else:
-            command.redirects.append(Redirect(int(found[1] or (0 if mode == "<" else 1)), mode, target))
+            command.redirects.append(Redirect(int(found[1] or (0 if mode.startswith("<") else 1)), mode.rstrip("-"), target))
         return True

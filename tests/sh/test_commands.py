@@ -118,7 +118,7 @@ def test_small_commands(shell: Shell) -> None:
     assert shell.run("echo -n a") == "a" and shell.run("true && echo yes") == "yes\n"
     assert failed(shell, "cat /nothing && echo no") == "cat: /nothing: No such file or directory\n"
     lines = len(shell.run("cat /proc/vmstat").splitlines())
-    assert shell.run("cat /proc/vmstat | wc") == f"{lines}\n"
+    assert shell.run("cat /proc/vmstat | wc -l") == f"{lines}\n"
     assert shell.run("cat /proc/vmstat | grep -v . -c; true") == "0\n"
     assert len(shell.run("cat /proc/vmstat | tail -2").splitlines()) == 2
     assert "zsmalloc" in shell.run("map") and "cat FILE" in shell.run("help") and "true && echo yes" in shell.run("history")

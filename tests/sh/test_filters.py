@@ -38,6 +38,28 @@ def test_several_files_are_told_apart(shell: Shell) -> None:
     assert shell.run("wc -l /proc/buddyinfo") == "1 /proc/buddyinfo\n"
 
 
+SAYS = [
+    ("grep -c zone /proc/buddyinfo /proc/vmstat; true", "/proc/buddyinfo:1\n/proc/vmstat:0\n"),
+    ("grep -l Normal /proc/buddyinfo /proc/vmstat", "/proc/buddyinfo\n"),
+    ("grep -L Normal /proc/buddyinfo /proc/vmstat", "/proc/vmstat\n"),
+    ("grep -c nothing /proc/vmstat || echo $?", "0\n1\n"),
+    ("printf 'ab\\nabc\\n' | grep -x ab", "ab\n"),
+    ("seq 5 | tail -n +4", "4\n5\n"),
+    ("seq 5 | head -n -3", "1\n2\n"),
+    ("seq 3 | tail -f -n 1", "3\n"),
+    ("echo a bc | wc", "      1       2       5\n"),
+    ("echo a bc | wc -w", "2\n"),
+    ("seq 9 > /tmp/x; wc /tmp/x", " 9  9 18 /tmp/x\n"),
+    ("wc -l /tmp/x /tmp/x", " 9 /tmp/x\n 9 /tmp/x\n18 total\n"),
+]
+
+
+@pytest.mark.parametrize(("line", "output"), SAYS)
+def test_options_mean_what_they_mean_elsewhere(shell: Shell, line: str, output: str) -> None:
+    shell.run("seq 9 > /tmp/x")
+    assert shell.run(line) == output
+
+
 def test_tee_and_sysctl_write(shell: Shell) -> None:
     assert shell.run("echo 1 | sudo tee /proc/sys/vm/nr_hugepages") == "1\n"
     assert shell.run("sysctl -w vm.nr_hugepages=2; cat /proc/sys/vm/nr_hugepages") == "vm.nr_hugepages = 2\n2\n"

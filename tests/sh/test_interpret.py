@@ -66,6 +66,10 @@ def said(shell: Shell, text: str) -> str:
         ("printf '%3%' a; printf '%%%s,' a b; echo", "%%a,%b,\n"),
         ("f() { echo $1px \"${1}\" $2s; }; f a b; eval echo -n c; bash -x -c 'echo d'", "apx a bs\ncd\n"),
         ("grep -c nothing /proc/vmstat || echo $?; echo a | grep -c a; echo a | grep -qc b || echo none", "0\n1\n1\nnone\n"),
+        ("x=5; cat << END | tr a-z A-Z\na $x \"b\" $((x+1)) \\$x\n  $(echo \"c d\")\nEND\necho after", 'A 5 "B" 6 $X\n  C D\nafter\n'),
+        ("cat << 'E' <<-F > /tmp/here\n$x\nE\n\tb\n\tF\ncat /tmp/here; wc -c <<< ab; echo $(</tmp/here)", "b\n3\nb\n"),
+        ("while read a b; do echo $b; done << END\n1 2\n3 4\nEND", "2\n4\n"),
+        ("f() { f; }; f() { echo ok; }; f; read v <<< 'a b'; echo $v", "ok\na b\n"),
         (SCRIPT, "8 blocks are online\n"),
         ("cat /tmp/seen; cat < /dev/null", ""),
     ],
@@ -85,6 +89,13 @@ def test_a_script_over_several_lines_and_how_it_ends(shell: Shell) -> None:
     assert "".join(play(shell, pasted, "script")) == "# echo a\na\n# echo b\nb\n# echo c\nc\n"
     assert "".join(play(shell, ["echo a; exit 3", "echo b"], "script")).endswith("\na\n") and shell.status == 3
     assert goes_on("while true; do") and goes_on("cat a |") and goes_on("echo \\") and not goes_on("echo a")
+
+
+def test_a_function_that_calls_itself_without_end_leaves_no_trace(shell: Shell) -> None:
+    for _ in range(25):
+        with pytest.raises(NoCommand, match="calls itself more than 20 times"):
+            shell.run("deep() { deep; }; deep")
+    assert said(shell, "echo $(echo $(echo a))") == "a\n"
 
 
 @pytest.mark.parametrize(
