@@ -34,7 +34,8 @@ def test_loops_and_conditions() -> None:
     ("text", "what"),
     [
         ("cat 'x", "no closing quotation"), ("cat x >", "no file after >"), ("| grep x", "a command is missing"),
-        ("cat x ||", "a command is missing"), ("cat <& x", "is not known here"), ("cat << ; x\n;", "no word after <<"), ("cat x |& y", "is not known here"),
+        ("cat x ||", "a command is missing"), ("cat <& x", "is not known here"),
+        ("cat << ; x\n;", "no word after <<"), ("cat x |& y", "is not known here"),
         ("& cat x", "a command is missing"), ("cat x & && y", "a command is missing"),
         ("done", "'done' was not expected"), ("f() echo", "is missing behind f"), ("select x in", "'select' is not known"),
         ("if; then a; fi", "a command is missing"), ("a;; b", "was not expected"),
