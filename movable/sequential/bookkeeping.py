@@ -49,6 +49,10 @@ class Audit:
         what = f"page {event.pfn} is free in the guest, and the outside world still has it"
         return "D43", event.pfn not in set(self.workload.outside()), what
 
+    def migrated(self, event: Event) -> None:
+        """A page moved."""
+        self.numbers.moves.append((event.pfn, event.args["newpage"]))
+
     # between two steps
 
     def books(self) -> Iterator[Finding]:

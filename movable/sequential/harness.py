@@ -108,6 +108,7 @@ class Machine(Performer):
         self.levels: set[str] = set()
         self.vmstat: dict[str, int] = {}
         self.answers: list[int] = []
+        self.idle_moved = False
         self.unmoved: set[tuple[int, bool]] = set()  # idle pages: in which round, and whether isolate_page refused them
         self.names = HandleNames()
         self.note: dict[str, Any] = {"text": ""}
@@ -118,7 +119,7 @@ class Machine(Performer):
             "migratepage_ret": self._answer,
             "alloc_page": self._alloc_page,
             "free_page": self._free_page,
-            "migrated": self._migrated,
+            "migrated": lambda event: self.audit and self.audit.migrated(event),
         }
         if keep:
             self.vm.observe(self.events.append)
@@ -161,10 +162,6 @@ class Machine(Performer):
         found = None if self.audit is None else self.audit.free_page(event)
         if found is not None:
             self.say(*found)
-
-    def _migrated(self, event: Event) -> None:
-        if self.audit is not None:
-            self.audit.numbers.moves.append((event.pfn, event.args["newpage"]))
 
     # running
 
@@ -536,6 +533,7 @@ class Machine(Performer):
                 self.answers.clear()
                 short = self.faults.short_of_targets
                 moved = any(self._try_move(page) for _ in range(MOVES_ASKED))
+                self.idle_moved = self.idle_moved or moved
                 self._final_errors(page)
                 if not moved and not self._is_the_drivers(page):
                     continue  # given up by a move that half failed

@@ -94,10 +94,17 @@ class Search:
     first_failure: Found | None = None
 
     def run(self, program: Program, keep: bool = False) -> Machine:
-        """One program on a fresh machine. A page that the driver refuses for reasons of its own is idle, and free to stay (D50)."""
+        """One program on a fresh machine. A page that the driver refuses for reasons of its own is idle, and free to stay (D50).
+
+        Where every page stays, the world outside may be what refuses still, if it ever did (D62 too).
+        """
         machine = self._run(program, keep)
-        if "D50" in machine.monitor.broken and self._refuses_by_itself(program, machine):
-            del machine.monitor.broken["D50"], machine.monitor.observed["D50"]
+        if "D50" in machine.monitor.broken:
+            outside = not machine.idle_moved and any(step[:2] == ("fault", "hostile") for step in program)
+            if outside or self._refuses_by_itself(program, machine):
+                for rule in ("D50", "D62") if outside else ("D50",):
+                    machine.monitor.broken.pop(rule, None)
+                    machine.monitor.observed.pop(rule, None)
         return machine
 
     def _run(self, program: Program, keep: bool = False) -> Machine:
