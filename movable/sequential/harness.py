@@ -108,7 +108,7 @@ class Machine(Performer):
         self.levels: set[str] = set()
         self.vmstat: dict[str, int] = {}
         self.answers: list[int] = []
-        self.idle_moved = False
+        self.idle: dict[int, bool] = {}  # idle pages, and whether they moved when they were first asked to
         self.unmoved: set[tuple[int, bool]] = set()  # idle pages: in which round, and whether isolate_page refused them
         self.names = HandleNames()
         self.note: dict[str, Any] = {"text": ""}
@@ -533,7 +533,7 @@ class Machine(Performer):
                 self.answers.clear()
                 short = self.faults.short_of_targets
                 moved = any(self._try_move(page) for _ in range(MOVES_ASKED))
-                self.idle_moved = self.idle_moved or moved
+                self.idle.setdefault(page.pfn, moved)
                 self._final_errors(page)
                 if not moved and not self._is_the_drivers(page):
                     continue  # given up by a move that half failed

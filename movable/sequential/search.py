@@ -19,8 +19,8 @@ from movable.rules.table import RULES
 from movable.sequential.faults import over
 from movable.sequential.harness import Machine
 from movable.supervise import board
-from movable.workload.generate import Roles, programs, shrink
-from movable.workload.program import Program, encode
+from movable.workload.generate import Roles, programs, shrink, steps_by_kind
+from movable.workload.program import Program, Step, encode
 from movable.workload.simplify import simplified
 from movable.workload.workload import GenericWorkload, Workload
 
@@ -38,6 +38,10 @@ LISTENED = 60
 """Programs of a driver without a workload in which it is noted which of its methods run."""
 HANG_STEPS = 2000
 """What a program that had to be stopped counts for among them."""
+STAYING = frozenset({"D50", "D62"})
+"""What a page breaks that does not move."""
+RELIEF_ARGUMENTS = 3
+"""Arguments of each operation with which it is asked whether it lets a page go that stays."""
 INTERRUPTED = "interrupted: this is the report so far"
 
 Progress = Callable[[int, float], None]
@@ -92,19 +96,23 @@ class Search:
     programs: Iterator[Program] | None = None
     began: float = field(default_factory=time.monotonic)
     first_failure: Found | None = None
+    reliefs: list[Step] = field(default_factory=list)
 
-    def run(self, program: Program, keep: bool = False) -> Machine:
-        """One program on a fresh machine. A page that the driver refuses for reasons of its own is idle, and free to stay (D50).
+    def run(self, program: Program, keep: bool = False, known: Collection[str] = ()) -> Machine:
+        """One program on a fresh machine, where a page that may stay is not held against the driver (D50, D62).
 
-        Where every page stays, the world outside may be what refuses still, if it ever did (D62 too).
+        Why it may is not asked where all that it would break is ``known`` to be broken.
         """
         machine = self._run(program, keep)
-        if "D50" in machine.monitor.broken:
-            outside = not machine.idle_moved and any(step[:2] == ("fault", "hostile") for step in program)
-            if outside or self._refuses_by_itself(program, machine):
-                for rule in ("D50", "D62") if outside else ("D50",):
-                    machine.monitor.broken.pop(rule, None)
-                    machine.monitor.observed.pop(rule, None)
+        broken = STAYING & machine.monitor.broken.keys()
+        if broken <= set(known):
+            return machine
+        if "D50" in broken and self._refuses_by_itself(program, machine):
+            broken &= {"D50"}
+        elif not self._may_stay(program, machine):
+            return machine
+        for rule in broken:
+            del machine.monitor.broken[rule], machine.monitor.observed[rule]
         return machine
 
     def _run(self, program: Program, keep: bool = False) -> Machine:
@@ -112,10 +120,30 @@ class Search:
 
     def _refuses_by_itself(self, program: Program, machine: Machine) -> bool:
         """Whether isolate_page refused, and does so too where the core has not asked for anything before: that is its right."""
-        if not all(refused for _, refused in machine.unmoved):
+        if not machine.unmoved or not all(refused for _, refused in machine.unmoved):
             return False
         alone = self._run(tuple(step for step in program if step[0] in ("op", "variant")))
         return (0, True) in alone.unmoved
+
+    def _may_stay(self, program: Program, machine: Machine) -> bool:
+        """Whether pages are held by what users know of: an operation lets them go, or the world outside refuses every one."""
+        if not any(machine.idle.values()) and any(step[:2] == ("fault", "hostile") for step in program):
+            return True
+        for step in self._reliefs():
+            after = self._run((*program, step))
+            if machine.idle.keys() <= after.idle.keys() and all(after.idle.values()):
+                self.reliefs.remove(step)
+                self.reliefs.insert(0, step)
+                return True
+        return False
+
+    def _reliefs(self) -> list[Step]:
+        """Operations that may let a page go, and hostile methods, which may be ways back too; first the last that helped."""
+        if not self.reliefs:
+            steps = steps_by_kind(self.workload, self.seed)
+            self.reliefs = [step for name in self.workload.operations() for step in steps[f"op {name}"][:RELIEF_ARGUMENTS]]
+            self.reliefs += [("fault", "hostile", number + 1) for number in range(len(self.workload.hostile))]
+        return list(self.reliefs)
 
     def learn(self, program: Program) -> None:
         """Run a program and add up what it showed; of one that is known to end its process only that."""
@@ -127,7 +155,7 @@ class Search:
             return
         board.enter("programs", "setup", token)
         with self._listening():
-            machine = self.run(program)
+            machine = self.run(program, known=self.first)
         self.steps += machine.steps
         self.callbacks.update(machine.callbacks)
         self.operations.update(machine.operations)

@@ -8,6 +8,7 @@ import pytest
 
 from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, AddressSpace, Page
+from movable.contract import operation
 from movable.sequential.search import Search
 from movable.workload.program import Program
 
@@ -43,7 +44,19 @@ class MoodyWorkload(RingWorkload):
     hostile = ("anger",)
 
     def anger(self) -> None:
-        self.driver.angry = not self.driver.angry
+        self.driver.angry = True
+
+    @operation()
+    def suspend(self) -> None:
+        self.driver.angry = True
+
+
+class Resumed(MoodyWorkload):
+    """Its users can let it go on."""
+
+    @operation()
+    def resume(self) -> None:
+        self.driver.angry = False
 
 
 STORES: Program = tuple(("op", "write", {"slot": slot, "data": b"x"}) for slot in (0, 1))
@@ -51,15 +64,25 @@ ANGER = ("fault", "hostile", 1)
 MOVE = ("migrate", 0, 2, "any")
 
 
+SUSPEND = ("op", "suspend", {})
+
+
 @pytest.mark.parametrize(
-    ("driver", "program", "broken"),
+    ("workload", "driver", "program", "broken"),
     [
-        (Moody, (*STORES, ANGER), set()),
-        (Moody, (*STORES, ANGER, MOVE), set()),
-        (NeverAgain, (*STORES, ANGER, MOVE), {"D50", "D62"}),
-        (NeverAgain, (*STORES, MOVE), set()),
+        (MoodyWorkload, Moody, (*STORES, ANGER), set()),
+        (MoodyWorkload, Moody, (*STORES, ANGER, MOVE), set()),
+        (MoodyWorkload, NeverAgain, (*STORES, ANGER, MOVE), {"D50", "D62"}),
+        (MoodyWorkload, NeverAgain, (*STORES, MOVE), set()),
+        (MoodyWorkload, Moody, (*STORES, SUSPEND), {"D50", "D62"}),
+        (Resumed, Moody, (*STORES, SUSPEND), set()),
+        (Resumed, NeverAgain, (*STORES, SUSPEND, MOVE), {"D50", "D62"}),
     ],
 )
-def test_a_world_that_refuses_for_good_is_not_the_drivers_fault(driver: type[Moody], program: Program, broken: set[str]) -> None:
-    search = Search(MoodyWorkload, driver, "4.19", 0)
+def test_what_users_or_a_host_hold_back_is_not_the_drivers_fault(
+    workload: type[MoodyWorkload], driver: type[Moody], program: Program, broken: set[str]
+) -> None:
+    """A host that refuses for good, and an operation that holds pages until another lets them go."""
+    search = Search(workload, driver, "4.19", 0)
     assert search.run(program).monitor.broken.keys() == broken
+    assert search.run(program, known={"D50", "D62"}).monitor.broken.keys() >= broken
