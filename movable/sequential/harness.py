@@ -119,7 +119,6 @@ class Machine(Performer):
             "migratepage_ret": self._answer,
             "alloc_page": self._alloc_page,
             "free_page": self._free_page,
-            "migrated": lambda event: self.audit and self.audit.migrated(event),
         }
         if keep:
             self.vm.observe(self.events.append)
@@ -273,6 +272,7 @@ class Machine(Performer):
             self.stopped = True  # it finds the slot of its page type taken, and says so
             return
         self.audit = Audit(self.vm, self.workload)
+        self._notices["migrated"] = self.audit.migrated
         self.names.meet(self.workload.model)
         self.observer = CallbackObserver(self.vm, self.workload)
         self.observer.watch()

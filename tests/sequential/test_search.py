@@ -10,7 +10,7 @@ from docs.drivers.ring import Ring, RingWorkload
 from movable import VM, AddressSpace, Page
 from movable.contract import operation
 from movable.sequential.search import Search
-from movable.workload.program import Program
+from movable.workload.program import Program, Step
 
 
 class Moody(Ring):
@@ -39,7 +39,6 @@ class NeverAgain(Moody):
 
 
 class MoodyWorkload(RingWorkload):
-    factory = Moody
     driver: Moody
     hostile = ("anger",)
 
@@ -64,7 +63,7 @@ ANGER = ("fault", "hostile", 1)
 MOVE = ("migrate", 0, 2, "any")
 
 
-SUSPEND = ("op", "suspend", {})
+SUSPEND: Step = ("op", "suspend", {})
 
 
 @pytest.mark.parametrize(
