@@ -16,15 +16,15 @@ from typing import Any
 
 from movable.errors import passes
 
-NAME = 100
+NAME_CHARACTERS = 100
 """Characters of a name that are shown."""
-LINE = 400
+LINE_CHARACTERS = 400
 """Characters of a message or of a line of a file that are shown."""
 
 SHORT, AROUND = 40, 12
 """Characters of values that are shown whole, and items shown of longer ones from where they begin to differ."""
 
-PAGE = 4000
+PAGE_CHARACTERS = 4000
 """Characters of one piece of text of a page."""
 
 _UNSEEN = (
@@ -48,7 +48,7 @@ def visible(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _IN_TEXT.sub(_escape, text)
 
 
-def shown(what: object, most: int = LINE) -> str:
+def shown(what: object, most: int = LINE_CHARACTERS) -> str:
     """One line of at most about ``most`` characters; what is cut off is counted."""
     text = what if type(what) is str else said(what)
     cut = len(text) - most
@@ -58,7 +58,7 @@ def shown(what: object, most: int = LINE) -> str:
 
 def name(what: object) -> str:
     """A name as part of a line."""
-    return shown(what, NAME)
+    return shown(what, NAME_CHARACTERS)
 
 
 def said(what: object) -> str:
@@ -82,7 +82,7 @@ def first_line(what: object) -> str:
     return next(iter(said(what).splitlines()), "")
 
 
-def literal(what: object, most: int = NAME) -> str:
+def literal(what: object, most: int = NAME_CHARACTERS) -> str:
     """``repr(what)`` in a line, also of things whose ``repr`` raises; without addresses of objects, which differ each time."""
     try:
         text = repr(what)
@@ -104,7 +104,7 @@ def common_prefix(one: object, two: object) -> int:
 
 def apart(found: object, expected: object) -> tuple[str, str]:
     """Two values that are not equal, in words: whole where both are short, else from where they begin to differ."""
-    one, two = literal(found, PAGE), literal(expected, PAGE)
+    one, two = literal(found, PAGE_CHARACTERS), literal(expected, PAGE_CHARACTERS)
     sized = type(found) is type(expected) and isinstance(found, bytes | str | tuple | list)
     if max(len(one), len(two)) <= SHORT or not sized:
         return one, two
@@ -116,7 +116,7 @@ def apart(found: object, expected: object) -> tuple[str, str]:
     return f"{shown_parts[0]} from {where} {at} on{lengths}", f"{shown_parts[1]} there"
 
 
-def in_html(what: object, most: int = PAGE) -> str:
+def in_html(what: object, most: int = PAGE_CHARACTERS) -> str:
     """What may stand in an HTML or SVG page as text or as an attribute; line ends stay."""
     import html  # here: it is for pages only, and its table of names takes its time
 

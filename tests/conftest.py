@@ -68,7 +68,7 @@ def _measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(autouse=True)
 def _drivers_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 8.0)  # a fork of a large process is slow
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 8.0)  # a fork of a large process is slow
     if not getattr(request.module, "SUPERVISED", False):
         monkeypatch.setattr("movable.contract.examine.ISOLATE", False)
         monkeypatch.setattr("movable.sequential.faults.MAX_PROCESSOR_SECONDS", 15.0)  # coverage makes code three times as slow

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from movable_zsmalloc.zspage import SizeClass, Zspage
 
 OBJ_ALLOCATED_TAG = 1
-WORD = 8
+WORD_BYTES = 8
 LAST_LINK = (1 << 64) - 2
 """The free-list word of the last slot: all ones, shifted left by one."""
 
@@ -46,7 +46,7 @@ def init_zspage(size_class: SizeClass, zspage: Zspage) -> None:
         data = kmap(page)
         for obj in range(first, first + count):
             link = LAST_LINK if obj == last else obj + 1 << OBJ_TAG_BITS
-            data[offset : offset + WORD] = _pack(link)
+            data[offset : offset + WORD_BYTES] = _pack(link)
             offset += size
     zspage.freeobj = 0
 
@@ -58,7 +58,7 @@ def obj_malloc(size_class: SizeClass, zspage: Zspage, handle: int) -> int:
     page = zspage.page_at(offset >> PAGE_SHIFT)
     offset &= _OFFSET
     data = kmap(page)
-    end = offset + WORD
+    end = offset + WORD_BYTES
     zspage.freeobj = _unpack(data[offset:end])[0] >> OBJ_TAG_BITS
     if size_class.huge:
         page.index = handle | OBJ_ALLOCATED_TAG
@@ -72,7 +72,7 @@ def obj_malloc(size_class: SizeClass, zspage: Zspage, handle: int) -> int:
 def obj_free(size_class: SizeClass, zspage: Zspage, page: Page, obj: int) -> None:
     """Make slot ``obj``, which begins in ``page``, the first free one."""
     offset = obj * size_class.size & _OFFSET
-    kmap(page)[offset : offset + WORD] = _pack(zspage.freeobj << OBJ_TAG_BITS)
+    kmap(page)[offset : offset + WORD_BYTES] = _pack(zspage.freeobj << OBJ_TAG_BITS)
     if size_class.huge:
         page.index = 0
     zspage.freeobj = obj
@@ -84,7 +84,7 @@ def slot_link(size_class: SizeClass, zspage: Zspage, obj: int) -> int:
     """The free slot behind the free slot ``obj``; one that does not exist behind the last."""
     page = zspage.page_at(obj * size_class.size >> PAGE_SHIFT)
     offset = obj * size_class.size & _OFFSET
-    link: int = _unpack(kmap(page)[offset : offset + WORD])[0]
+    link: int = _unpack(kmap(page)[offset : offset + WORD_BYTES])[0]
     return link >> OBJ_TAG_BITS
 
 
@@ -96,7 +96,7 @@ def heads_in_page(size_class: SizeClass, page: Page, number: int) -> Iterator[tu
             yield 0, head & ~OBJ_ALLOCATED_TAG
         return
     first, offset, count = size_class.heads[number]
-    words = kmap(page)[:].cast("Q")[offset // WORD :: size_class.size // WORD].tolist()
+    words = kmap(page)[:].cast("Q")[offset // WORD_BYTES :: size_class.size // WORD_BYTES].tolist()
     for obj, head in enumerate(words[:count], first):
         if head & OBJ_ALLOCATED_TAG:
             yield obj, head & ~OBJ_ALLOCATED_TAG

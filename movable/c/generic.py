@@ -17,7 +17,7 @@ from movable.errors import UsageError
 from movable.workload.scenario import Scenario, op
 from movable.workload.workload import GIVEN_BACK, Operation, handle
 
-PAIRS = 10
+MAX_PAIRS = 10
 """Pairs of exported functions that are run at the same time, beside what is derived."""
 NUMBERS_BELOW = 8
 """Numbers that a plain exported function is called with are below this."""
@@ -168,7 +168,7 @@ def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
     """Each two of the functions at the same time: in the beginning, after what the file exports before them was called, and after
     each was called once. What they do to the driver's own state shows nowhere else; a file mostly begins with what makes things."""
     calls = {one.name: op(_free(one.name), **{name: 0 for name, _ in one.arguments}) for one in functions}
-    pairs = list(combinations_with_replacement(calls, 2))[:PAIRS]
+    pairs = list(combinations_with_replacement(calls, 2))[:MAX_PAIRS]
     names, found = list(calls), []
     for a, b in pairs:
         earlier = names[: names.index(a)]

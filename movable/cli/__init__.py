@@ -195,7 +195,7 @@ def _run(arguments: argparse.Namespace) -> int:
     import gc
 
     from movable.lab.run import Options, main
-    from movable.supervise.relay import MACHINE_MEMORY, MACHINE_PATIENCE, relayed, status_line
+    from movable.supervise.relay import MACHINE_MEMORY_BYTES, MACHINE_PATIENCE_SECONDS, relayed, status_line
 
     options = Options(
         memory=arguments.memory,
@@ -214,7 +214,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return main(options)
 
     with status_line() as show:
-        return relayed(work, "the run", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE, show=show)
+        return relayed(work, "the run", memory=MACHINE_MEMORY_BYTES, patience=MACHINE_PATIENCE_SECONDS, show=show)
 
 
 def _add_drivers(verbs: Verbs) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 
-BUILT_ANEW = 3
+EXECUTIONS_BUILT_ANEW = 3
 """Executions that are built anew before what set-up has built is kept: for fewer that does not pay."""
 
 
@@ -119,7 +119,7 @@ class Trial:
             return self._rewind.execution(scheduler)
         execution = Execution(self, scheduler)
         self._built += 1
-        if self._built == BUILT_ANEW:
+        if self._built == EXECUTIONS_BUILT_ANEW:
             self._rewind = keep(execution, scheduler)
         return execution
 

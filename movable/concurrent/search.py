@@ -37,13 +37,13 @@ from movable.workload.action import noun
 from movable.workload.scenario import Scenario, encode
 from movable.workload.workload import Workload
 
-FIRST_TURN = 24
+FIRST_TURN_EXECUTIONS = 24
 """Executions of a scenario's first turn; each turn is twice as long as the one before."""
 MIN_TIMED_EXECUTIONS = 6
 """The same where not every scenario could have more, and where the time is counted: nobody knows how far it goes."""
 PORTFOLIO_EXECUTIONS = 1500
 """Executions from which the shares of the strategies follow."""
-RESTARTS = 60
+MAX_RESTARTS = 60
 """How often the search of one scenario may start again because a location turned out to be shared."""
 MAX_BARREN_FAILURES = 12
 """Failing executions of one scenario in a row without a new rule after which more of them teach nothing."""
@@ -249,7 +249,7 @@ class ScenarioSearch:
     def _restart(self) -> None:
         self.trial.sharing.grew = False
         self._restarts += 1
-        self.trial.sharing.everything |= self._restarts > RESTARTS
+        self.trial.sharing.everything |= self._restarts > MAX_RESTARTS
         self.strategy = Portfolio(PORTFOLIO_EXECUTIONS, self._seed)
 
     def _news(self, failure: Failure) -> bool:
@@ -403,9 +403,9 @@ class _Turns:
 
     def go(self) -> None:
         """Until everything is covered, the budget is spent, or every expected rule is broken."""
-        portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else FIRST_TURN
+        portion = MIN_TIMED_EXECUTIONS if self.deadline is not None else FIRST_TURN_EXECUTIONS
         if self.executions is not None:
-            portion = min(FIRST_TURN, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.searches))))
+            portion = min(FIRST_TURN_EXECUTIONS, max(MIN_TIMED_EXECUTIONS, self.executions // max(1, 2 * len(self.searches))))
         with tidy(), no_collection():
             while any(not search.done for search in self.searches):
                 for search in self.searches:
@@ -420,7 +420,7 @@ class _Turns:
                         return
                     if self.until and self.until <= self.found.keys():
                         return
-                portion = max(FIRST_TURN, 2 * portion)
+                portion = max(FIRST_TURN_EXECUTIONS, 2 * portion)
 
     def _turn(self, search: ScenarioSearch, portion: int) -> None:
         before = search.report.executions

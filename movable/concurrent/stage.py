@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 
-BLOCK = 4
+BLOCK_FRAMES = 4
 """Frames of a pageblock in interleavings."""
 PLACES = {"zone", "zones", "zone_of", "node", "nodes"}
 """What code of a driver names that tells places of pages apart."""
@@ -92,9 +92,9 @@ class Subject:
         known = _features(era_called(self.era), self.features)
         frames = self.workload.scenario_frames
         workload: Any = self.workload
-        far = frames // 2 // BLOCK * BLOCK if asks_where_pages_lie(workload, self.factory) else 0
+        far = frames // 2 // BLOCK_FRAMES * BLOCK_FRAMES if asks_where_pages_lie(workload, self.factory) else 0
         layout = [(0, "Normal", frames - far), (1, "Normal", far)][: 2 if far else 1]
-        vm = VM(layout=layout, pageblock_order=BLOCK.bit_length() - 1, era=known, seed=self.seed)
+        vm = VM(layout=layout, pageblock_order=BLOCK_FRAMES.bit_length() - 1, era=known, seed=self.seed)
         vm.binder = bind
         return vm
 

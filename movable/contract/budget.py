@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from movable.errors import UsageError
 
-PROGRAMS = 400
+DEFAULT_PROGRAMS = 400
 """Programs of a check by default: about as long as EXECUTIONS."""
 EXECUTIONS = 5000
 """Interleavings of a check by default."""
@@ -26,7 +26,7 @@ class Budget:
     is cut short (None: never); or ``seconds`` is what the search may take, of which ``share`` goes to interleavings.
     """
 
-    programs: int = PROGRAMS
+    programs: int = DEFAULT_PROGRAMS
     executions: int = EXECUTIONS
     limit: float | None = LIMIT_SECONDS
     seconds: float | None = None
@@ -75,7 +75,7 @@ def budget_of(
     if executions is None:
         executions = round(EXECUTIONS * share / INTERLEAVINGS_SHARE) if programs is None else programs * EXECUTIONS_PER_PROGRAM
     if programs is None:
-        programs = round(PROGRAMS * (1 - share) / INTERLEAVINGS_SHARE)
+        programs = round(DEFAULT_PROGRAMS * (1 - share) / INTERLEAVINGS_SHARE)
     return Budget(
         programs if share < 1 else 0, executions if share > 0 else 0, limit or (None if counted else LIMIT_SECONDS), None, share
     )  # fmt: skip

@@ -42,7 +42,7 @@ ISOLATE = True
 MAX_JOBS = 256
 """Processes that a check explores on: each has a keeper, and together they stay below what counts as breeding (MOST_IN_ALL)."""
 A_FILESYSTEM = "is a file system, and certified by rules of its own"
-PART_BEFORE_EXPLAINING = 0.85
+SHARE_BEFORE_EXPLAINING = 0.85
 """The part of the time after which programs end where a failure is to be made small and explained in what is left."""
 
 
@@ -376,7 +376,7 @@ class Check:
             return self.search.go(self.budget.programs, limit=self.limit, progress=self.progress)
         if not self._together:
             return ""
-        part = PART_BEFORE_EXPLAINING if self.search.first or self.search.by_tasks else 1
+        part = SHARE_BEFORE_EXPLAINING if self.search.first or self.search.by_tasks else 1
         end = self.search.began + (self.budget.seconds or 0.0) * part
         left = min(self.budget.seconds_alone * (1 - OPENING_SHARE), end - time.monotonic())
         return self.search.go(None, seconds=left, progress=self.progress) if left > 0 else ""

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from movable.sequential.search import Found
 
 SCHEMA = "movable.certificate/1"
-WIDTH = 100
+TEXT_COLUMNS = 100
 MAX_LINES = 20
 """Lines of what happened that are shown."""
-LONGEST_LINE = 150_000
+LONGEST_LINE_CHARACTERS = 150_000
 """A line with a token in it may be as long as a command line."""
 
 
@@ -233,7 +233,7 @@ def text(report: Report, verbose: bool = False) -> str:
     It is the same each time, on any machine, if the search was one by work; ``verbose`` adds the seconds.
     """
     who = f"{name(report.target)}: {name(report.driver)} with {name(report.workload)}"
-    lines = [f"{who}, era {report.era}, seed {report.seed}", *textwrap.wrap(report.form, WIDTH), ""]
+    lines = [f"{who}, era {report.era}, seed {report.seed}", *textwrap.wrap(report.form, TEXT_COLUMNS), ""]
     for id, cause in by_cause(report.verdicts, report.broken):
         lines += failure(report, report.verdicts[id], cause)
     for verdict in (WAIVED, UNPROVEN, NOT_APPLICABLE, HELD):
@@ -242,7 +242,7 @@ def text(report: Report, verbose: bool = False) -> str:
             lines += [f"waived   {one.rule} {report.rule(one.rule).title}: {one.reason}" for one in found]
         elif found:
             lines += textwrap.wrap(
-                " ".join(one.rule for one in found), WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
+                " ".join(one.rule for one in found), TEXT_COLUMNS, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9
             )
     lines += interleavings(report)
     lines += [line for line in (report.refused, report.stopped, _bought(report), _first_failure(report)) if line]
@@ -253,7 +253,7 @@ def text(report: Report, verbose: bool = False) -> str:
         hint = "the time was over before the first program ended" if report.cut and not report.examples else report.hint
         lines.append(f"NOTHING WAS EXERCISED: no callback of the driver was ever made; {hint}")
     lines.append(report.summary)
-    return "\n".join(shown(line, LONGEST_LINE) for line in lines)  # a name with a line end in it makes no line
+    return "\n".join(shown(line, LONGEST_LINE_CHARACTERS) for line in lines)  # a name with a line end in it makes no line
 
 
 def interleavings(report: Report) -> list[str]:
@@ -264,7 +264,7 @@ def interleavings(report: Report) -> list[str]:
     unwatched = dict.fromkeys(name for one in report.scenarios for name in one.unwatched)
     if unwatched:
         text = f"not watched, so that no task was interrupted between two uses of it: {'; '.join(unwatched)}"
-        lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 9)
+        lines += textwrap.wrap(text, TEXT_COLUMNS, subsequent_indent=" " * 9)
     return lines
 
 
@@ -277,7 +277,7 @@ def _remarks(report: Report) -> list[str]:
             claims.setdefault(claim, []).append(one.name)
     lines = []
     for claim, names in claims.items():
-        lines += textwrap.wrap(f"{claim}: {'; '.join(names)}", WIDTH, initial_indent="explored ", subsequent_indent=" " * 9)
+        lines += textwrap.wrap(f"{claim}: {'; '.join(names)}", TEXT_COLUMNS, initial_indent="explored ", subsequent_indent=" " * 9)
     missing = []
     not_reached = sum(1 for one in report.scenarios if not one.executions and not one.left_out)
     if not_reached:
@@ -287,7 +287,7 @@ def _remarks(report: Report) -> list[str]:
         missing.append(f"{sum(report.left_out.values())} more did not fit into the plan ({kinds}); a larger budget takes them in")
     missing += [f"{name}, in no scenario: {why}" for name, why in report.unplanned.items()]
     if missing:
-        lines += textwrap.wrap(f"left out: {'; '.join(missing)}", WIDTH, subsequent_indent=" " * 9)
+        lines += textwrap.wrap(f"left out: {'; '.join(missing)}", TEXT_COLUMNS, subsequent_indent=" " * 9)
     return lines
 
 
@@ -314,13 +314,13 @@ def failure(report: Report, found: Verdict, cause: str = "") -> list[str]:
     """
     rule = report.rule(found.rule)
     lines = [f"BROKEN {rule.id} ({rule.level}): {rule.title}"]
-    lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    lines += textwrap.wrap(rule.sentence, TEXT_COLUMNS, initial_indent="  ", subsequent_indent="  ")
     if found.scenario:
-        lines += textwrap.wrap(f"Scenario: {shown(found.scenario)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(f"Scenario: {shown(found.scenario)}", TEXT_COLUMNS, initial_indent="  ", subsequent_indent="    ")
     first, *others = report.said(found.what).splitlines() or [""]
-    lines += textwrap.wrap(f"What happened: {shown(first, 1000)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    lines += textwrap.wrap(f"What happened: {shown(first, 1000)}", TEXT_COLUMNS, initial_indent="  ", subsequent_indent="    ")
     for other in others[:MAX_LINES]:
-        lines += textwrap.wrap(shown(other.strip()), WIDTH, initial_indent="    ", subsequent_indent="      ")
+        lines += textwrap.wrap(shown(other.strip()), TEXT_COLUMNS, initial_indent="    ", subsequent_indent="      ")
     if cause:
         lines.insert(1, f"  Follows from {cause}: the same failure breaks {cause} first.")
     lines += [] if cause and not found.lanes else [f"    {shown(line)}" for line in found.story]

@@ -25,7 +25,18 @@ from movable.supervise.board import Place
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import complain
 from movable.supervise.schema import Misfit, from_record, know, to_record
-from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, PATIENCE, STILL, TAMPERED, TIME, Ending, Supervisor
+from movable.supervise.supervisor import (
+    DONE,
+    FAILED,
+    HUNG,
+    INTERRUPTED,
+    PATIENCE_SECONDS,
+    STILL,
+    TAMPERED,
+    TIME,
+    Ending,
+    Supervisor,
+)
 from movable.workload import token
 from movable.workload.action import show
 from movable.workload.program import Program, decode, encode
@@ -283,10 +294,10 @@ class Time:
         seconds = measure.seconds if measure.by_time else None if measure.limit is None else by_the_clock(measure.limit)
         began = time.monotonic() - _late(seconds) - spent
         if seconds is None:
-            return cls(began, None, PATIENCE)
+            return cls(began, None, PATIENCE_SECONDS)
         if command_began is not None:
             began = min(began, _latest(command_began, seconds) - seconds - GRACE_SECONDS)
-        return cls(began, began + seconds + GRACE_SECONDS, min(PATIENCE, max(MIN_PATIENCE, seconds * PATIENCE_SHARE)))
+        return cls(began, began + seconds + GRACE_SECONDS, min(PATIENCE_SECONDS, max(MIN_PATIENCE, seconds * PATIENCE_SHARE)))
 
     @property
     def over(self) -> bool:

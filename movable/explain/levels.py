@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from movable.explain import zones
 from movable.explain.judge import usage
 from movable.explain.judge.plain import percent
-from movable.explain.judge.sysfs import GIGANTIC
+from movable.explain.judge.sysfs import GIGANTIC_KB
 from movable.explain.material import Answer, Marks, Material
 from movable.explain.readers.settings import AT_BOOT
 
@@ -83,7 +83,7 @@ def _pool_asked(material: Material, name: str, wanted: int) -> Answer:
         if name == AT_BOOT:
             answer.facts[-1] = f"{given} are there: memory was not in one piece, or the pool was made smaller later."
             answer.advice.append("dmesg | grep -i hugetlb: how many could be made at boot")
-        elif size is not None and int(size[1]) > GIGANTIC:
+        elif size is not None and int(size[1]) > GIGANTIC_KB:
             answer.advice.append("reserve them at boot (hugepagesz= and hugepages=), or room for them (hugetlb_cma=)")
         else:
             answer.advice.append(AGAIN_OR_AT_BOOT)

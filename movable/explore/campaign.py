@@ -38,7 +38,7 @@ from movable.supervise.supervisor import HUNG, STILL, Ending
 
 VERSION = 2
 _CHANGED = "the source of the program, or of movable, was changed since"
-SHOWN = 8
+MAX_SHOWN = 8
 """Numbers of refused lines that are shown."""
 _OTHER = "program, its source, budget, seed or options differ"
 EXPLORING = "exploring"
@@ -218,7 +218,7 @@ class _Log:
         """Which lines of the file were refused, in words, or ""."""
         if self._file is None or not self._file.refused:
             return ""
-        lines = ", ".join(map(str, self._file.refused[:SHOWN])) + (", ..." if len(self._file.refused) > SHOWN else "")
+        lines = ", ".join(map(str, self._file.refused[:MAX_SHOWN])) + (", ..." if len(self._file.refused) > MAX_SHOWN else "")
         many = "lines" if len(self._file.refused) > 1 else "line"
         return f"{self._file.path}: {many} {lines}: cut, changed, or of another campaign; that work is done again"
 

@@ -30,7 +30,7 @@ from movable.introspection import no_collection
 from movable.shown import said
 from movable.supervise import board
 
-LONGEST_WORDS = 4000
+LONGEST_WORDS_CHARACTERS = 4000
 """Characters of what an exception says that are kept."""
 
 OUTSIDE = "main"
@@ -498,6 +498,6 @@ def _key(key: Hashable) -> str:
 
 
 def _words(error: BaseException) -> str:
-    text = said(error)[:LONGEST_WORDS]
-    name = type(error).__name__[:LONGEST_WORDS]
+    text = said(error)[:LONGEST_WORDS_CHARACTERS]
+    name = type(error).__name__[:LONGEST_WORDS_CHARACTERS]
     return f"{name}: {text}" if text else name

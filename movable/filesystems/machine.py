@@ -29,7 +29,7 @@ from movable.shown import shown
 FILES, PAGES = 2, 3
 FRAMES = 128
 FIRST_ADDRESS = 0x100000
-APART = 0x100
+APART_PAGES = 0x100
 """Pages between the areas of two files."""
 MAX_CALLS = 4
 
@@ -82,7 +82,8 @@ class Machine:
         inode = self.sb.create(f"/file{number}", PAGES)
         self.files.insert(number, inode)
         self.known.insert(number, [ZEROS] * PAGES)
-        do_mmap(self.task, FIRST_ADDRESS + number * APART * PAGE_SIZE, PAGES * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, inode)
+        start = FIRST_ADDRESS + number * APART_PAGES * PAGE_SIZE
+        do_mmap(self.task, start, PAGES * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, inode)
 
     # steps
 
@@ -230,7 +231,7 @@ class Machine:
     def _remove(self, file: int) -> None:
         inode = self.files.pop(file)
         self.known.pop(file)
-        do_munmap(self.task, FIRST_ADDRESS + file * APART * PAGE_SIZE, PAGES * PAGE_SIZE)
+        do_munmap(self.task, FIRST_ADDRESS + file * APART_PAGES * PAGE_SIZE, PAGES * PAGE_SIZE)
         inode.evict()
 
     def drop(self, file: int) -> None:
@@ -253,7 +254,7 @@ class Machine:
         return any(disk.fails or disk.failing for disk in self.vm.disks)
 
     def _address(self, file: int, page: int) -> int:
-        return FIRST_ADDRESS + (file * APART + page) * PAGE_SIZE
+        return FIRST_ADDRESS + (file * APART_PAGES + page) * PAGE_SIZE
 
     def _note(self, inode: Inode) -> None:
         self.seen.update(inode.mapping.i_pages.values())

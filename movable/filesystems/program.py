@@ -17,10 +17,11 @@ from movable.workload import token
 Step = tuple[str, tuple[int, ...]]
 Program = list[Step]
 
-NUMBERS = 40
+DIFFERENT_CONTENTS = 40
 """How many different contents are written."""
 OPERATIONS: dict[str, tuple[int, ...]] = {
-    "write": (FILES, PAGES, NUMBERS), "store": (FILES, PAGES, NUMBERS), "read": (FILES, PAGES), "load": (FILES, PAGES),
+    "write": (FILES, PAGES, DIFFERENT_CONTENTS), "store": (FILES, PAGES, DIFFERENT_CONTENTS),
+    "read": (FILES, PAGES), "load": (FILES, PAGES),
     "sync": (FILES,), "reread": (FILES,), "drop": (FILES,), "move": (FILES, PAGES, 3), "busy": (FILES, PAGES),
     "cut": (FILES, PAGES + 1), "delete": (FILES,), "pin": (FILES, PAGES), "unpin": (), "fail": (2,), "slow": (2,),
     "quiet": (), "progresses": (),

@@ -29,7 +29,7 @@ from movable.shown import first_line
 
 PARTNERS = ("write", "store", "read", "load", "sync", "cut", "drop", "move")
 BYTES_USED = 8
-STORY = 40
+STORY_LINES = 40
 """Lines of what happened that are kept."""
 OLD, NEW = b"old old ", b"new new "
 
@@ -223,5 +223,5 @@ def explored(
     if failure is not None:
         hung = "F13", first_line(failure.message)
         outcome.rule, outcome.what = hung if failure.error is None else raised(failure.error)
-        outcome.story = tuple(failure.timeline.splitlines()[:STORY])
+        outcome.story = tuple(failure.timeline.splitlines()[:STORY_LINES])
     return outcome

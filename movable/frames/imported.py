@@ -19,7 +19,7 @@ NEAR_SHARE = 0.10
 """How far a number of free blocks may lie from the recorded one and still count as the same."""
 NEAR_BLOCKS = 2
 """Blocks of an order that may differ where there are few."""
-MOVED_ON = 0.02
+MOVED_ON_SHARE = 0.02
 """The share of free memory that may come or go between two snapshots where nothing else ran."""
 
 
@@ -42,7 +42,7 @@ class ZoneBlocks:
         if not self.after:
             return 0
         change = pages(self.after) - pages(self.buddyinfo or self.imported)
-        return change if abs(change) > MOVED_ON * max(pages(self.after), 1) else 0
+        return change if abs(change) > MOVED_ON_SHARE * max(pages(self.after), 1) else 0
 
     def near(self) -> list[bool]:
         """For each order whether the model's compaction came to the recorded number."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from movable.mm.page import Page
     from movable.mm.vm import VM
 
-COLUMNS = 64
+MAP_COLUMNS = 64
 CELLS_WANTED = 1024
 
 OTHER, FREE, FREE_HUGE, HUGE, OFFLINE, PROCESS = range(6)
@@ -128,9 +128,9 @@ def map_lines(frame_map: FrameMap) -> Iterator[tuple[str, str]]:
         letters = "".join(
             cell_letter(frame_map.kinds, stretch.frames[start : start + step]) for start in range(0, len(stretch.frames), step)
         )
-        for at in range(0, len(letters), COLUMNS):
+        for at in range(0, len(letters), MAP_COLUMNS):
             label = f"node {stretch.node}" if not at else ""
-            yield f"{label:<8}{stretch.start + at * step:>8}", letters[at : at + COLUMNS]
+            yield f"{label:<8}{stretch.start + at * step:>8}", letters[at : at + MAP_COLUMNS]
 
 
 def legend_lines(frame_map: FrameMap) -> list[str]:

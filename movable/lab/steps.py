@@ -23,7 +23,7 @@ from movable.shown import many
 if TYPE_CHECKING:
     from movable.mm.address_space import AddressSpace
 
-CYCLE = 184
+CYCLE_FRAMES = 184
 """Frames that a process and one driver take in turn: so few that no huge page fits between two drivers' pages."""
 
 DISCARD_SHARE = 0.25
@@ -32,16 +32,16 @@ DISCARD_SHARE = 0.25
 BUSY_SHIFT = 14
 """One page of the process, and one of a store, for so many frames (a power of 2) is in use while compaction comes by."""
 
-BETWEEN_BUSY = 64
+MOVES_BETWEEN_BUSY = 64
 """After so many moves of its pages the host of a balloon is busy for one."""
 
-MEMORY_BLOCK = 128 << 20
+MEMORY_BLOCK_BYTES = 128 << 20
 """Bytes that are taken offline at once, as on x86-64; an eighth of a node where that is less."""
 
 
 def fill_memory(run: Run, terminal: Terminal) -> None:
     """Store the data, inflate the balloon and let a process touch memory, all in turns, until memory is full."""
-    fill(run.takers, run.process, max(1, (run.vm.nr_frames // CYCLE)), run.vm.random)
+    fill(run.takers, run.process, max(1, (run.vm.nr_frames // CYCLE_FRAMES)), run.vm.random)
     run.look("filled")
     run.stored = [store.device.stat._asdict() for store in run.stores]
     run.process.held = len(run.process.frame_numbers)
@@ -126,7 +126,7 @@ def _busy_host(run: Run, mapping: AddressSpace, inner: Any, times: int) -> Calla
     def migratepage(*arguments: Any) -> Any:
         nonlocal calls
         calls += 1
-        if busy is None or run.host_was_busy == times or calls % BETWEEN_BUSY:
+        if busy is None or run.host_was_busy == times or calls % MOVES_BETWEEN_BUSY:
             return inner(*arguments)
         run.host_was_busy += 1
         with busy():
@@ -156,7 +156,7 @@ def allocate_huge(vm: VM, count: int) -> list[Page]:
 def offline_block(run: Run, terminal: Terminal) -> None:
     """Take the memory block with the most movable pages offline."""
     vm = run.vm
-    size = min(MEMORY_BLOCK, run.settings.memory // run.settings.nodes // 8)
+    size = min(MEMORY_BLOCK_BYTES, run.settings.memory // run.settings.nodes // 8)
     frames = max(1, size // PAGEBLOCK_BYTES) << PAGEBLOCK_ORDER
     start, pages = busiest_block(vm, frames, run.owners)
     if start >= 0:

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from movable.lab.draw import COLUMNS, FREE, FREE_HUGE, OFFLINE, FrameMap, Kind, Stretch
+from movable.lab.draw import FREE, FREE_HUGE, MAP_COLUMNS, OFFLINE, FrameMap, Kind, Stretch
 from movable.shown import in_html, many
 
-CELL = 10
-GAP = 1
-LEFT = 130
-WIDTH = LEFT + COLUMNS * (CELL + GAP) + 24
-TOP = 58
-TITLE_HEIGHT = 26
-ZONE_GAP = 8
-PANEL_GAP = 22
-LEGEND_LINE = 20
-LEGEND_COLUMN = 270
+CELL_PIXELS = 10
+GAP_PIXELS = 1
+LEFT_PIXELS = 130
+WIDTH = LEFT_PIXELS + MAP_COLUMNS * (CELL_PIXELS + GAP_PIXELS) + 24
+TOP_PIXELS = 58
+TITLE_PIXELS = 26
+ZONE_GAP_PIXELS = 8
+PANEL_GAP_PIXELS = 22
+LEGEND_LINE_PIXELS = 20
+LEGEND_COLUMN_PIXELS = 270
 INK = "#222222"
 
 
 def picture(title: str, subtitle: str, maps: list[FrameMap]) -> str:
     """An SVG document of the maps, with a legend that counts the frames of each kind in every map."""
     body: list[str] = []
-    y = TOP
+    y = TOP_PIXELS
     for frame_map in maps:
-        y = _panel(frame_map, y, body) + PANEL_GAP
+        y = _panel(frame_map, y, body) + PANEL_GAP_PIXELS
     y = _legend(maps, y, body)
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" viewBox="0 0 {WIDTH} {y}"'
@@ -55,17 +55,17 @@ def _fill(kinds: list[Kind], kind: int) -> str:
 def _panel(frame_map: FrameMap, y: int, body: list[str]) -> int:
     """One moment, from ``y`` down; returns where it ends."""
     body.append(_text(24, y + 14, frame_map.title, size=14, weight="bold"))
-    y += TITLE_HEIGHT
+    y += TITLE_PIXELS
     for stretch in frame_map.stretches:
-        body.append(_text(24, y + CELL, f"node {stretch.node}, {stretch.zone}"))
+        body.append(_text(24, y + CELL_PIXELS, f"node {stretch.node}, {stretch.zone}"))
         paths: dict[int, list[str]] = {}
         rows = 0
         for column, row, x, width, kind in _strips(stretch, frame_map.per_cell):
-            left = LEFT + column * (CELL + GAP) + x
-            paths.setdefault(kind, []).append(f"M{left:g} {y + row * (CELL + GAP)}h{width:g}v{CELL}h-{width:g}z")
+            left, top = LEFT_PIXELS + column * (CELL_PIXELS + GAP_PIXELS) + x, y + row * (CELL_PIXELS + GAP_PIXELS)
+            paths.setdefault(kind, []).append(f"M{left:g} {top}h{width:g}v{CELL_PIXELS}h-{width:g}z")
             rows = max(rows, row + 1)
         body.extend(f'<path fill="{_fill(frame_map.kinds, kind)}" d="{"".join(paths[kind])}"/>' for kind in sorted(paths))
-        y += rows * (CELL + GAP) + ZONE_GAP
+        y += rows * (CELL_PIXELS + GAP_PIXELS) + ZONE_GAP_PIXELS
     return y
 
 
@@ -75,8 +75,8 @@ def _strips(stretch: Stretch, per_cell: int) -> Iterator[tuple[int, int, float, 
         cell = stretch.frames[start : start + per_cell]
         x = 0.0
         for kind in sorted(set(cell), key=lambda kind: (kind in (FREE, FREE_HUGE), kind)):
-            width = round(CELL * cell.count(kind) / len(cell), 2)
-            yield number % COLUMNS, number // COLUMNS, round(x, 2), width, kind
+            width = round(CELL_PIXELS * cell.count(kind) / len(cell), 2)
+            yield number % MAP_COLUMNS, number // MAP_COLUMNS, round(x, 2), width, kind
             x += width
 
 
@@ -88,14 +88,14 @@ def _legend(maps: list[FrameMap], y: int, body: list[str]) -> int:
     body.append(_text(24, y + 12, "Legend", size=14, weight="bold"))
     body.append(_text(92, y + 12, f"a square is {many(per_cell, 'frame')} of 4 KiB; the numbers count frames"))
     y += 18
-    rights = [24 + LEGEND_COLUMN + 150 * (number + 1) for number in range(len(maps))]
+    rights = [24 + LEGEND_COLUMN_PIXELS + 150 * (number + 1) for number in range(len(maps))]
     for right, frame_map in zip(rights, maps, strict=True):
         body.append(_text(right, y + 12, frame_map.title, colour="#555555", anchor="end"))
-    y += LEGEND_LINE
+    y += LEGEND_LINE_PIXELS
     for kind in present:
         body.append(f'<rect x="24" y="{y}" width="14" height="14" fill="{_fill(kinds, kind)}" stroke="#888888"/>')
         body.append(_text(46, y + 12, kinds[kind].name))
         for right, frame_map in zip(rights, maps, strict=True):
             body.append(_text(right, y + 12, str(frame_map.count(kind)), anchor="end"))
-        y += LEGEND_LINE
+        y += LEGEND_LINE_PIXELS
     return y + 12

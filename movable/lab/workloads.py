@@ -53,7 +53,7 @@ FIRST = HEAP // PAGE_SIZE
 """The number of the page there."""
 
 
-SCANS = 4
+SCANS_BEFORE_SWAP = 4
 """How often pages are looked at before nothing else is swapped out."""
 TEXT = 0x7000000
 """Where it maps the file that it reads, in bytes."""
@@ -134,7 +134,7 @@ class Process:
             return 0
         user = self.task.user
         space = swapon(user, pool.open_store(count), count)
-        for _ in range(SCANS):
+        for _ in range(SCANS_BEFORE_SWAP):
             for node in self.vm.nodes:
                 if space.free:
                     user.shrink_node(user, node, 0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LOWMEM_RESERVE_RATIO = (256, 256, 32, 0)
 """By zone number: one frame in so many of the zones above is kept back (vm.lowmem_reserve_ratio)."""
 WATERMARK_SCALE_FACTOR = 10
-SMALL_MACHINE = 1024
+SMALL_MACHINE_FRAMES = 1024
 """Below so many frames the lower bound of min_free_kbytes would lock up most of the machine; see ``min_free_pages``."""
 
 
@@ -57,7 +57,7 @@ def min_free_pages(frames: int) -> int:
     The kernel takes the root of 16 times the kilobytes, between 128 kB and 64 MB. The lower bound would be half of a
     machine of 64 frames; so one frame in 16 is kept below 1024 frames, where both rules give the same.
     """
-    if frames < SMALL_MACHINE:
+    if frames < SMALL_MACHINE_FRAMES:
         return frames >> 4
     return min(max(isqrt(frames * 4 * 16), 128), 65536) >> 2
 

@@ -79,7 +79,7 @@ COPIED = (
 """(bit of the page's flags, bit of the ABI) of the flags that are shown as they are."""
 STICKY_COPIED = tuple(pair for pair in COPIED if pair[0] not in (PG_error, PG_mappedtodisk))
 """The same in kernels whose marks stay, which have two flags less. There UPTODATE is the mark of a movable page."""
-CHUNK = 1 << 16
+CHUNK_FRAMES = 1 << 16
 """Frames in a piece: half a megabyte."""
 
 
@@ -159,8 +159,8 @@ def _fill(words: array[int], start: int, first: int, last: int, value: int) -> N
 
 
 def _chunks(vm: VM, fill: Callable[[array[int], int, int], None]) -> Iterator[bytes]:
-    for start in range(0, vm.nr_frames, CHUNK):
-        end = min(start + CHUNK, vm.nr_frames)
+    for start in range(0, vm.nr_frames, CHUNK_FRAMES):
+        end = min(start + CHUNK_FRAMES, vm.nr_frames)
         words = array("Q", bytes(8 * (end - start)))
         fill(words, start, end)
         if sys.byteorder == "big":

@@ -95,7 +95,7 @@ V35 = rule(
 )  # fmt: skip
 
 
-BATCH = 32
+BATCH_PAGES = 32
 MAX_ATTEMPTS = 10
 
 
@@ -281,7 +281,7 @@ class Core(Check):
         zone.taken.add(event.pfn)
         zone.batch += 1
         self.isolated_by_compaction += 1
-        if zone.batch > BATCH and not self.era.compaction_overfills:
+        if zone.batch > BATCH_PAGES and not self.era.compaction_overfills:
             self.broken(V34, event, f"compaction has isolated {zone.batch} pages without migrating any")
 
     def putback_movable_pages(self, event: Event) -> None:

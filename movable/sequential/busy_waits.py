@@ -15,7 +15,7 @@ from movable.mm.vm import VM
 
 EVENT_LIMIT = 100_000
 """Events of a whole run."""
-PATIENCE = 4_000
+PATIENCE_EVENTS = 4_000
 """Events of one step before others run where the driver holds no lock."""
 
 
@@ -31,7 +31,7 @@ class BusyWaits:
     def begin(self, event: int) -> int:
         """A step begins: until when it may go on."""
         self.vm.meanwhile = None
-        return min(self.last, event + PATIENCE)
+        return min(self.last, event + PATIENCE_EVENTS)
 
     def anew(self, event: int) -> int:
         """A rule was broken; what follows has a limit of its own."""

@@ -51,7 +51,7 @@ def changed(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
     return [f"{name} was {one} and is {two}" for name, one, two in pairs if one != two]
 
 
-OFTEN = 2
+MIN_FALLS = 2
 """So often a number must fall at one kind of end, and not at another: once may be chance."""
 
 
@@ -117,9 +117,9 @@ class Ends:
             if place in self.others or place not in self.last:
                 continue  # it counts more than pages that are away, or its owner is gone
             left = self.last[place] - self.first.get(place, 0)
-            often = max(fell.values()) >= OFTEN
-            short = [end for end, count in self.missed[place].items() if often and count >= OFTEN and not fell[end]]
-            if often and not self.missed[place] and OFTEN <= self.given_up[place] == left:
+            often = max(fell.values()) >= MIN_FALLS
+            short = [end for end, count in self.missed[place].items() if often and count >= MIN_FALLS and not fell[end]]
+            if often and not self.missed[place] and MIN_FALLS <= self.given_up[place] == left:
                 short = ["given up meanwhile"]
             name = ".".join((type(self.driver).__name__, *place))
             what = f"{name} rises when a page is isolated and falls when it is {' or '.join(fell)}"

@@ -47,7 +47,7 @@ LOOKS_AT_A_HANG, SECONDS_BETWEEN_LOOKS = 12, 0.004
 
 TICK_SECONDS = 5.0
 """Seconds after which somebody looks whether the program stands still: twice in a row it did next to nothing, and so it blocks."""
-NEXT_TO_NOTHING = 0.04
+NEXT_TO_NOTHING_SHARE = 0.04
 """The part of a tick's time that code which blocks may take of the processor."""
 
 
@@ -145,7 +145,7 @@ class _StandstillTimer:
 
     def _look(self, number: int, frame: FrameType | None) -> None:
         used, waited = time.process_time(), _waited()
-        idle = used - self.used < NEXT_TO_NOTHING * TICK_SECONDS and waited - self.waited < TICK_SECONDS / 2
+        idle = used - self.used < NEXT_TO_NOTHING_SHARE * TICK_SECONDS and waited - self.waited < TICK_SECONDS / 2
         self.still = self.still + 1 if idle else 0
         self.used, self.waited = used, waited
         if self.still >= 2:

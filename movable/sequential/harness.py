@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 MOVES_ASKED = 3
 """How often an idle page is asked to move before it counts as one that never does."""
-READ_AT_ONCE = 12
+HANDLES_READ_AT_ONCE = 12
 """Handles that are read after an operation, in turn; after a step that may have moved pages it is all of them."""
 PROGRESS_PAGES = 4
 ENDS = {
@@ -322,12 +322,12 @@ class Machine(Performer):
         workload = self.workload
         assert workload is not None
         self.checks += 1
-        everything = self.thorough or len(workload.model) <= READ_AT_ONCE
+        everything = self.thorough or len(workload.model) <= HANDLES_READ_AT_ONCE
         if workload.preserves_content:
             keys = list(workload.model)
             if not everything:
-                start = self.checks * READ_AT_ONCE % len(keys)
-                keys = (keys[start:] + keys[:start])[:READ_AT_ONCE]
+                start = self.checks * HANDLES_READ_AT_ONCE % len(keys)
+                keys = (keys[start:] + keys[:start])[:HANDLES_READ_AT_ONCE]
             for key in keys:
                 found, expected = plain(workload.read(key)), workload.model[key]
                 if found != expected:

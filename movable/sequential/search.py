@@ -34,7 +34,7 @@ MAX_HANGS = 3
 """After so many programs that had to be stopped the search ends: each takes as long as hundreds of others."""
 SHRINK_STEPS, SHRINK_ALL_STEPS = 4000, 24_000
 """Steps run to make the program of one broken rule small, and those of all together."""
-LISTENED = 60
+PROGRAMS_LISTENED = 60
 """Programs of a driver without a workload in which it is noted which of its methods run."""
 HANG_STEPS = 2000
 """What a program that had to be stopped counts for among them."""
@@ -175,7 +175,7 @@ class Search:
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Note which code runs in the first programs of a driver without a workload, of which nobody can say what was exercised."""
-        if self.examples >= LISTENED or not issubclass(self.workload, GenericWorkload):
+        if self.examples >= PROGRAMS_LISTENED or not issubclass(self.workload, GenericWorkload):
             yield
             return
 

@@ -37,7 +37,7 @@ def add_arguments(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Boot, then run the script or talk. A script runs in a worker; a person at a terminal is given this very process."""
-    from movable.supervise.relay import MACHINE_MEMORY, MACHINE_PATIENCE, relayed
+    from movable.supervise.relay import MACHINE_MEMORY_BYTES, MACHINE_PATIENCE_SECONDS, relayed
 
     name = arguments.script
     if name is None and sys.stdin is not None and sys.stdin.isatty():
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         return talk(_shell(arguments))
     name = name or "-"
     lines = _read(name).splitlines()
-    return relayed(lambda: _play(arguments, lines, name), "the script", memory=MACHINE_MEMORY, patience=MACHINE_PATIENCE)
+    memory, patience = MACHINE_MEMORY_BYTES, MACHINE_PATIENCE_SECONDS
+    return relayed(lambda: _play(arguments, lines, name), "the script", memory=memory, patience=patience)
 
 
 def _shell(arguments: argparse.Namespace) -> Shell:

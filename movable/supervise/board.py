@@ -25,12 +25,12 @@ _WHERE_AT = _PHASE_AT + PHASE
 _FORKED_AT = _WHERE_AT + WHERE
 _TOKEN_AT = _FORKED_AT + FORKED
 _TRAIL_AT = _TOKEN_AT + TOKEN
-TRAIL = 1 << 15
+TRAIL_STEPS = 1 << 15
 """Steps of a schedule that are written down; of a longer one it is not known how it went."""
 _STEP = struct.Struct("<HHH")
 _STEP_SIZE = 4
 """A step is the number of its task, from 1, and how many points were left out before it; a zero after it ends the trail."""
-SIZE = _TRAIL_AT + (TRAIL + 2) * _STEP_SIZE
+SIZE = _TRAIL_AT + (TRAIL_STEPS + 2) * _STEP_SIZE
 
 
 class Place(NamedTuple):
@@ -111,7 +111,7 @@ class Board:
 
     def step(self, number: int, task: int, left_out: int) -> None:
         """Step ``number`` of the schedule, from 0, is that of ``task``."""
-        if number < TRAIL:
+        if number < TRAIL_STEPS:
             _STEP.pack_into(self._memory, _TRAIL_AT + number * _STEP_SIZE, task + 1, min(left_out, 0xFFFF), 0)
 
     def fork(self) -> None:
@@ -144,7 +144,7 @@ class Board:
 
     def _trail(self) -> tuple[tuple[int, int], ...]:
         found: list[tuple[int, int]] = []
-        for at in range(_TRAIL_AT, _TRAIL_AT + TRAIL * _STEP_SIZE, _STEP_SIZE):
+        for at in range(_TRAIL_AT, _TRAIL_AT + TRAIL_STEPS * _STEP_SIZE, _STEP_SIZE):
             task, left_out, _ = _STEP.unpack_from(self._memory, at)
             if not task:
                 return tuple(found)

@@ -10,11 +10,11 @@ from os import read, write
 from typing import Any
 
 Record = dict[str, Any]
-LONGEST_TEXT = 64 << 10
+LONGEST_TEXT_CHARACTERS = 64 << 10
 """Characters of one text in a record; the rest is cut off, and how much it was is said."""
-LONGEST_LINE = 8 << 20
+LONGEST_LINE_BYTES = 8 << 20
 """Bytes of one record."""
-DEEPEST = 40
+MAX_DEPTH = 40
 """How far values in a record may lie in each other."""
 
 
@@ -22,12 +22,12 @@ class Closed(BaseException):
     """The other end has gone, or somebody closed the descriptor. Nobody who takes care of errors can do anything about it."""
 
 
-def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+def cut(text: str, longest: int = LONGEST_TEXT_CHARACTERS) -> str:
     """A text of a bounded length."""
     return text if len(text) <= longest else f"{text[:longest]}... and {len(text) - longest} characters more"
 
 
-def plain(value: Any, depth: int = DEEPEST) -> Any:
+def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
     """A value as JSON has it, every text cut; of what is no plain value its repr."""
     if value is None or isinstance(value, (bool, float)):
         return value
@@ -56,7 +56,7 @@ class Sender:
     def __call__(self, kind: str, **fields: Any) -> None:
         """Send one record. Raises Closed where that cannot be done."""
         body = dumps({"kind": kind, **plain(fields)}, separators=(",", ":"))
-        if len(body) > LONGEST_LINE:
+        if len(body) > LONGEST_LINE_BYTES:
             body = dumps({"kind": "too long", "what": kind, "bytes": len(body)})
         data = memoryview(f"\n{self._key}{body}\n".encode())
         try:
@@ -103,7 +103,7 @@ class Receiver:
 
     def _drop(self) -> None:
         """Of a line that has not ended yet, what cannot become a record."""
-        if len(self._rest) > LONGEST_LINE + 100 or (len(self._rest) > 1 << 12 and self._key not in self._rest[: 1 << 12]):
+        if len(self._rest) > LONGEST_LINE_BYTES + 100 or (len(self._rest) > 1 << 12 and self._key not in self._rest[: 1 << 12]):
             self.garbage += len(self._rest)
             self._rest = self._rest[-len(self._key) :]
 

@@ -20,7 +20,7 @@ from movable.supervise.board import IDLE
 from movable.supervise.channel import Record, Sender
 from movable.supervise.relay import error_of
 from movable.supervise.schema import from_value, to_record
-from movable.supervise.supervisor import FAILED, MEMORY_LIMIT, PATIENCE, TICK_SECONDS, Ending, Supervisor, Watch
+from movable.supervise.supervisor import FAILED, MEMORY_LIMIT, PATIENCE_SECONDS, TICK_SECONDS, Ending, Supervisor, Watch
 
 
 class Ended(Exception):
@@ -48,7 +48,7 @@ def _run(piece: Record) -> Any:
     return function(*(from_value(kind, value) for kind, value in zip(kinds, piece["arguments"], strict=True)))
 
 
-def alone(function: Callable[..., Any], *arguments: Any, patience: float = PATIENCE) -> Any:
+def alone(function: Callable[..., Any], *arguments: Any, patience: float = PATIENCE_SECONDS) -> Any:
     """Call a function in a worker of its own. Raises Ended where it ends its process, and its errors as errors of this one."""
     found: list[Any] = []
     with Supervisor(lambda tell, given: tell("done", value=to_record(function(*arguments))), patience=patience) as supervisor:
@@ -109,7 +109,7 @@ class Crew(Executor):
     Work goes on while somebody is inside ``wait``. What ends its process has the exception Ended; a fresh worker takes the next.
     """
 
-    def __init__(self, size: int, *, patience: float = PATIENCE, memory: int = MEMORY_LIMIT) -> None:
+    def __init__(self, size: int, *, patience: float = PATIENCE_SECONDS, memory: int = MEMORY_LIMIT) -> None:
         self.pieces: deque[tuple[Future[Any], str]] = deque()
         self._slots = [_Slot(self, patience, memory) for _ in range(size)]
         for slot in self._slots:

@@ -26,7 +26,7 @@ LOOK_SECONDS, SEEN = 0.2, 4
 """Seconds between two looks at what a worker has made, and at how many of them a fork is seen before it counts as one."""
 MOST_PROCESSES = 100
 """Processes that a worker may have made, and they in turn."""
-LONGEST_COMMAND = 64 << 20
+LONGEST_COMMAND_BYTES = 64 << 20
 
 
 class Keeper:
@@ -156,7 +156,7 @@ def receive(control: socket.socket) -> tuple[Any, list[int]]:
     """The next message and its descriptors; None when the other end has gone."""
     head, descriptors, _, _ = socket.recv_fds(control, 8, 4)
     length = int.from_bytes(head, "big")
-    if len(head) < 8 or length > LONGEST_COMMAND:
+    if len(head) < 8 or length > LONGEST_COMMAND_BYTES:
         return None, descriptors
     body = bytearray()
     while len(body) < length:

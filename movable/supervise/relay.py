@@ -15,13 +15,24 @@ from movable.shown import STANDARD_OUTPUT
 from movable.supervise.board import PREPARE
 from movable.supervise.channel import Record, Sender
 from movable.supervise.interrupt import of_this_command
-from movable.supervise.supervisor import DONE, FAILED, HUNG, INTERRUPTED, MEMORY_LIMIT, PATIENCE, STILL, TIME, Ending, Supervisor
+from movable.supervise.supervisor import (
+    DONE,
+    FAILED,
+    HUNG,
+    INTERRUPTED,
+    MEMORY_LIMIT,
+    PATIENCE_SECONDS,
+    STILL,
+    TIME,
+    Ending,
+    Supervisor,
+)
 
 CHARACTERS_AT_ONCE = 12_000
 """Characters that one record carries."""
-MACHINE_MEMORY = 64 << 30
+MACHINE_MEMORY_BYTES = 64 << 30
 """Bytes that a worker with a whole machine may have: the largest one four times."""
-MACHINE_PATIENCE = 60.0
+MACHINE_PATIENCE_SECONDS = 60.0
 """Seconds that one step of such a worker may take, or stand still."""
 
 
@@ -77,7 +88,7 @@ def relayed(  # both ends of the pipe stand here, what the worker does and what 
     what: str,
     *,
     memory: int = MEMORY_LIMIT,
-    patience: float = PATIENCE,
+    patience: float = PATIENCE_SECONDS,
     show: Callable[[str], None] | None = None,
 ) -> int:
     """Run ``verb`` in a worker; returns its exit code.

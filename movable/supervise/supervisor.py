@@ -35,11 +35,11 @@ channel; with parts of the kit replaced; because time
 was over or somebody interrupted; and with an error of its own that it told."""
 MEMORY_LIMIT = 2 << 30
 """Bytes that a worker may have beside what the kit itself has."""
-PATIENCE = 3.0
+PATIENCE_SECONDS = 3.0
 """Seconds of the processor that one thing may take, and seconds for which it may stand still."""
-PREPARATIONS = 10
+PREPARATION_TIMES = 10
 """How many times as long preparations may take: an import reads large libraries, or waits for a compiler."""
-NAPS = 3
+NAP_TIMES = 3
 """How many times as long as it may stand still something may sleep that wakes up in between: on a busy machine others sleep too."""
 TICK_SECONDS = 0.05
 """Between two looks at a worker."""
@@ -49,15 +49,15 @@ GRACE_SECONDS = 0.4
 """Seconds that a worker has to leave by itself once it has said that it is done, or was asked to stop."""
 SECONDS_TO_BURY = 3.0
 """Seconds that a keeper has to end what its workers left, before it is killed itself."""
-GARBAGE = 64 << 10
+GARBAGE_BYTES = 64 << 10
 """Bytes on the channel that are no record."""
-OUTPUT = 64 << 10
+OUTPUT_BYTES = 64 << 10
 """Bytes of what a worker prints that are passed on."""
-FLOOD = 16 << 20
+FLOOD_BYTES = 16 << 20
 """Bytes that it may print in the middle of one thing."""
-FLOODS = 16 * FLOOD
+FLOODS_BYTES = 16 * FLOOD_BYTES
 """Bytes that it may print in all: a thread beside the search floods too."""
-READ = 1 << 16
+READ_BYTES = 1 << 16
 
 
 Take = Callable[[Record], "str | None"]
@@ -115,7 +115,7 @@ class Supervisor:
     """As a context it has a keeper; ``run`` sends one worker after another to work."""
 
     def __init__(
-        self, work: Work, *, memory: int = MEMORY_LIMIT, patience: float = PATIENCE, preload: tuple[str, ...] = ()
+        self, work: Work, *, memory: int = MEMORY_LIMIT, patience: float = PATIENCE_SECONDS, preload: tuple[str, ...] = ()
     ) -> None:
         self.board = Board()
         self.patience = patience
@@ -196,7 +196,7 @@ class Supervisor:
 
     def pass_on(self, data: bytes) -> None:
         """What the worker printed, up to a limit."""
-        left = OUTPUT - self._passed_on
+        left = OUTPUT_BYTES - self._passed_on
         if left <= 0 or sys.stderr is None:
             return
         self._passed_on += len(data)
@@ -280,7 +280,7 @@ class Watch:
 
     def _records(self) -> None:
         try:
-            data = self._channel.recv(READ)
+            data = self._channel.recv(READ_BYTES)
         except ConnectionError:
             data = b""
         if not data:
@@ -302,7 +302,7 @@ class Watch:
                 pass
 
     def _output(self) -> None:
-        data = os.read(self.output, READ)
+        data = os.read(self.output, READ_BYTES)
         if not data:
             self.files.discard(self.output)
         self.printed += len(data)
@@ -340,7 +340,7 @@ class Watch:
             return INTERRUPTED if self.came else DONE
         if self.closed and self.end is None and now > self.closed + 2 * TICK_SECONDS and not (self.pid and has_ended(self.pid)):
             return CLOSED
-        if self.receiver.garbage > GARBAGE or self.printed > FLOOD or self.printed_in_all > FLOODS:
+        if self.receiver.garbage > GARBAGE_BYTES or self.printed > FLOOD_BYTES or self.printed_in_all > FLOODS_BYTES:
             return FLOODED
         stuck = self._stuck(now)
         if stuck:
@@ -364,7 +364,7 @@ class Watch:
         self.looked, self.last, self.waited = now, load.seconds, load.waited
         most, taken = self.supervisor.patience, self._lasted()
         if taken > most and (not self.pid or not moves or self.board.read().phase == PREPARE):
-            most *= PREPARATIONS  # what it does before it says where it is is preparation, too
+            most *= PREPARATION_TIMES  # what it does before it says where it is is preparation, too
         if taken > most and self.board.read().phase == IDLE:
             self.used, self.still, self.idle = load.seconds, 0.0, 0.0
             return ""
@@ -374,7 +374,7 @@ class Watch:
 
     def _lasted(self) -> float:
         """How long the last thing has taken: at the processor, without a stir, or asleep but for naps, which counts less."""
-        return max(self.last - self.used, self.still, self.idle / NAPS)
+        return max(self.last - self.used, self.still, self.idle / NAP_TIMES)
 
     def _order(self, do: str, **more: int) -> None:
         try:

@@ -23,7 +23,7 @@ MAX_LETTERS = 120_000
 MAX_BYTES = 1 << 18
 """Of a token's content, unpacked."""
 MAX_DEPTH = 12
-LARGE = 1 << 63
+LARGE_NUMBER = 1 << 63
 """Whole numbers from here on are written in hexadecimal, which takes no time to read."""
 MAX_BITS = 12_000
 """Of a whole number: what Python writes in decimal."""
@@ -78,7 +78,7 @@ def _pack(value: Any, depth: int) -> Any:
     kind = type(value)
     if depth < 0:
         raise UsageError("it is nested too deeply for a token")
-    if value is None or kind is bool or kind is str or (kind is int and -LARGE < value < LARGE):
+    if value is None or kind is bool or kind is str or (kind is int and -LARGE_NUMBER < value < LARGE_NUMBER):
         return value
     if kind is int and value.bit_length() <= MAX_BITS:
         return ["i", hex(value)]

@@ -23,9 +23,9 @@ MAX_TRIES = 200
 """How often a value is drawn again because a filter, or ``assume``, refused it."""
 HYPOTHESIS_DRAWS = 50
 """Values that Hypothesis draws of a strategy that is not known here; more are not made."""
-MANY = 16
+MAX_ELEMENTS = 16
 """Elements, bytes or characters of the longest value where the strategy sets no limit."""
-WIDE = 1 << 16
+WIDE_RANGE = 1 << 16
 """Whole numbers are mostly below this where the strategy sets no limit."""
 LETTERS = string.ascii_letters + string.digits + " .-_/\n\x00\u00e9\u03bb\u4e2d\U0001f600"
 
@@ -109,7 +109,7 @@ class Values:
 
     def size(self, least: int, most: int | None) -> int:
         """How many elements: few of them more often than many."""
-        end = max(least, MANY) if most is None else int(most)
+        end = max(least, MAX_ELEMENTS) if most is None else int(most)
         if self.simplest or least == end:
             return least
         place = self.random.random()
@@ -213,10 +213,10 @@ def _integers(values: Values, min_value: int | None = None, max_value: int | Non
     if min_value is not None and max_value is not None:
         return values.whole(int(min_value), int(max_value))
     if min_value is not None:
-        return values.whole(int(min_value), int(min_value) + WIDE)
+        return values.whole(int(min_value), int(min_value) + WIDE_RANGE)
     if max_value is not None:
-        return values.whole(int(max_value) - WIDE, int(max_value))
-    number = values.whole(0, WIDE)
+        return values.whole(int(max_value) - WIDE_RANGE, int(max_value))
+    number = values.whole(0, WIDE_RANGE)
     return number if values.simplest or values.random.random() < 0.5 else -number
 
 

@@ -23,7 +23,7 @@ SUPERVISED = True
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hangs is given little time, everything else as much as a busy machine may need. Workers are forks of this process."""
     hangs = hasattr(request.node, "callspec") and request.node.callspec.params.get("rule") == "F13"
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.4 if hangs else 30.0)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 0.4 if hangs else 30.0)
 
 
 class Hostile(Ramfs):
@@ -110,7 +110,7 @@ def test_the_search_is_over_once_what_was_expected_has_broken() -> None:
 
 def test_a_check_by_time_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file system would sleep for much longer, and nobody else would lose patience."""
-    for name in ("PATIENCE", "MIN_PATIENCE"):
+    for name in ("PATIENCE_SECONDS", "MIN_PATIENCE"):
         monkeypatch.setattr(f"movable.contract.supervised.{name}", 900)
     report = check(Sleeps, budget=1.0)
     assert not report.passed() and report.seconds < 100
@@ -119,6 +119,6 @@ def test_a_check_by_time_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_had_not_ended_when_the_time_was_over_is_named_and_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file system would sleep for much longer; that nobody has patience stands for that the time is over."""
     monkeypatch.setattr("movable.supervise.supervisor.STILL", TIME)
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.6)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 0.6)
     report = checked(Sleeps)
     assert report.code() == 3 and not report.broken and report.stopped.startswith("stopped early: program 0")

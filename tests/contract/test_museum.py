@@ -140,7 +140,7 @@ def test_the_command_lists_the_exhibits(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.unmeasured
 def test_the_command_tells_shows_and_replays(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("movable.contract.budget.PROGRAMS", 60)
+    monkeypatch.setattr("movable.contract.budget.DEFAULT_PROGRAMS", 60)
     monkeypatch.setattr("movable.contract.budget.EXECUTIONS", 200)
     assert main(["museum", "F02"]) == 0
     out = capsys.readouterr().out

@@ -68,7 +68,7 @@ ENDS = [
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hangs is given little time, everything else as much as a busy machine may need. Workers are forks of this process."""
     hangs = "D51" in str(request.node.callspec.params.get("rules")) if hasattr(request.node, "callspec") else False
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.4 if hangs else 30.0)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 0.4 if hangs else 30.0)
     monkeypatch.setattr("movable.supervise.keeper.MOST_PROCESSES", 20)
     monkeypatch.setattr("movable.supervise.keeper.LOOK_SECONDS", 0.05)
 
@@ -89,7 +89,7 @@ def test_whatever_a_driver_does_to_its_process_costs_a_verdict(driver: type, rul
 @pytest.mark.campaign
 @pytest.mark.parametrize("driver", [hostile.Deaf, hostile.Sleeps, hostile.Backtracks])
 def test_a_check_ends_in_its_time(driver: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 60)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 60)
     for options in ({"limit": 1.5}, {"budget": 1.5}):
         began = time.monotonic()
         report = check(driver, **options)  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_a_check_ends_in_its_time(driver: type, monkeypatch: pytest.MonkeyPatch)
 def test_what_had_not_ended_when_the_time_was_over_is_named_and_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """That nobody has patience stands for that the time is over."""
     monkeypatch.setattr("movable.supervise.supervisor.STILL", TIME)
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 0.6)
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 0.6)
     report = checked(hostile.Sleeps)
     assert not report.broken and report.code() == 3 and report.stopped.startswith("stopped early: step")
 
@@ -196,7 +196,7 @@ class ExitsBetween(Ring):
 
 @pytest.mark.unmeasured
 def test_an_interleaving_that_ends_the_process_has_a_token_and_the_others_are_explored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.contract.supervised.PATIENCE", 60.0)  # nothing hangs here, however busy the machine
+    monkeypatch.setattr("movable.contract.supervised.PATIENCE_SECONDS", 60.0)  # nothing hangs here, however busy the machine
     report = check(ExitsBetween, examples=1, executions=150, waive={"D53": "it ends before that"})
     found = report.verdicts["D52"]
     assert report.broken == ["D52"] and found.what == "the process ended itself with exit status 0" and found.scenario

@@ -58,7 +58,7 @@ from movable.mm.proc import (
     vmstat,
 )
 from movable.mm.proc_page import (
-    CHUNK,
+    CHUNK_FRAMES,
     KPF_ANON,
     KPF_BALLOON,
     KPF_BUDDY,
@@ -334,27 +334,27 @@ def test_offline_frames_show_nopage() -> None:
 
 def test_pieces_join_to_the_whole() -> None:
     """Blocks, compound pages and touched pages on both sides of a seam between two pieces."""
-    vm = VM(layout=[(0, "Normal", 2 * CHUNK + 512)])
+    vm = VM(layout=[(0, "Normal", 2 * CHUNK_FRAMES + 512)])
     zone = vm.zones[0]
-    while zone.free_area[10].first(MIGRATE_MOVABLE) >= CHUNK - 1024:
+    while zone.free_area[10].first(MIGRATE_MOVABLE) >= CHUNK_FRAMES - 1024:
         alloc(vm, GFP_HIGHUSER_MOVABLE, 10)
-    for pfn in (CHUNK - 1024, CHUNK):
+    for pfn in (CHUNK_FRAMES - 1024, CHUNK_FRAMES):
         head = vm.page(pfn)
         assert head.order == 10 or zone.buddy_order(pfn) == 10 or head._refcount == 0
-    head = vm.page(CHUNK)
+    head = vm.page(CHUNK_FRAMES)
     head._flags |= bits(15)
-    last = vm.page(CHUNK - 1)
+    last = vm.page(CHUNK_FRAMES - 1)
     last._flags |= bits(PG_reserved)
     pieces = list(kpageflags_chunks(vm))
-    assert [len(piece) // 8 for piece in pieces] == [CHUNK, CHUNK, 512]
+    assert [len(piece) // 8 for piece in pieces] == [CHUNK_FRAMES, CHUNK_FRAMES, 512]
     flags = words(b"".join(pieces))
     for pfn, flag in enumerate(flags):
         free = any(zone.buddy_order(pfn >> order << order) == order for order in range(11))
         assert flag >> KPF_BUDDY & 1 == free
-    assert flags[CHUNK] == bits(KPF_COMPOUND_HEAD)
-    assert set(flags[CHUNK + 1 : CHUNK + 1024]) == {bits(KPF_COMPOUND_TAIL)}
-    assert flags[CHUNK - 1] >> KPF_RESERVED & 1
-    assert [len(piece) // 8 for piece in kpagecount_chunks(vm)] == [CHUNK, CHUNK, 512]
+    assert flags[CHUNK_FRAMES] == bits(KPF_COMPOUND_HEAD)
+    assert set(flags[CHUNK_FRAMES + 1 : CHUNK_FRAMES + 1024]) == {bits(KPF_COMPOUND_TAIL)}
+    assert flags[CHUNK_FRAMES - 1] >> KPF_RESERVED & 1
+    assert [len(piece) // 8 for piece in kpagecount_chunks(vm)] == [CHUNK_FRAMES, CHUNK_FRAMES, 512]
 
 
 def test_unmovable_pageblocks_count() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from movable.supervise.channel import LONGEST_TEXT, Receiver, Sender
+from movable.supervise.channel import LONGEST_TEXT_CHARACTERS, Receiver, Sender
 
 
 def test_records_are_bounded_and_garbage_is_never_read() -> None:
@@ -20,6 +20,6 @@ def test_records_are_bounded_and_garbage_is_never_read() -> None:
         data += piece
     found = [record for byte in range(0, len(data), 777) for record in receiver.feed(data[byte : byte + 777])]
     assert [record["kind"] for record in found] == ["found", "last"]
-    assert len(found[0]["text"]) < LONGEST_TEXT + 60 and "characters more" in found[0]["text"]
+    assert len(found[0]["text"]) < LONGEST_TEXT_CHARACTERS + 60 and "characters more" in found[0]["text"]
     assert found[0]["numbers"] == [1, 3] and receiver.garbage > 100_000
     ours.close()

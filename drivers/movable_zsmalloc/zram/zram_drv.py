@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ZRAM_LOCK, ZRAM_SAME, ZRAM_HUGE = range(3)
 SAME, HUGE = 1 << ZRAM_SAME, 1 << ZRAM_HUGE
 LOCKED = 1 << ZRAM_LOCK
-WORD = 8
+WORD_BYTES = 8
 HANDLE_BYTES = 8
 """What every object of a pool carries in front of its content."""
 
@@ -94,8 +94,8 @@ class ZramDevice:
         page = bytes(data)
         if len(page) != PAGE_SIZE:
             raise UsageError(f"{self.zs.name}: page {index} written with {len(page)} bytes; a page has {PAGE_SIZE}")
-        element = page[:WORD]
-        same = element * (PAGE_SIZE // WORD) == page
+        element = page[:WORD_BYTES]
+        same = element * (PAGE_SIZE // WORD_BYTES) == page
         handle, size = (0, 0) if same else self._store(index, page)
         self._lock(slot)
         try:
@@ -137,7 +137,7 @@ class ZramDevice:
         self._lock(slot)
         try:
             if slot.word & SAME:
-                return slot.element * (PAGE_SIZE // WORD)
+                return slot.element * (PAGE_SIZE // WORD_BYTES)
             if not slot.handle:
                 return bytes(PAGE_SIZE)
             packed = self.zs.read(slot.handle, slot.size)

@@ -20,11 +20,11 @@ from movable.mm.workqueue import Work, WorkQueue
 if TYPE_CHECKING:
     from movable.c.bridge.calls import Bridge
 
-TURNS = 2
+MAX_TURNS = 2
 """Turns of an item that queues itself, before it rests."""
-LAST_TURNS = 40
+MAX_LAST_TURNS = 40
 """Turns that it gets because nobody else can go on."""
-DRAINS = 10
+MAX_DRAIN_ROUNDS = 10
 """Rounds of a queue that is drained, after which a kernel warns."""
 
 
@@ -54,7 +54,7 @@ class CWork(Work):
     @property
     def rests(self) -> bool:
         """Whether its next turn is not yet."""
-        return self.turns >= TURNS
+        return self.turns >= MAX_TURNS
 
     def _queues(self) -> Iterable[WorkQueue]:
         return (*(queue for queue in self.bridge.queues.values() if queue.ordered), self.lane)
@@ -107,7 +107,7 @@ class Lane(WorkQueue):
 
     def _work(self) -> None:
         for work in self._items:  # what rested before there were tasks has a turn beside them
-            work.turns = min(work.turns, TURNS - 1)  # type: ignore[attr-defined]
+            work.turns = min(work.turns, MAX_TURNS - 1)  # type: ignore[attr-defined]
         while True:
             self._point("aw")
             if not self._items or not (any(self._awake()) or self._rest()):
@@ -124,13 +124,13 @@ class Lane(WorkQueue):
             return False
 
         def ready() -> bool:
-            return not self._items or any(self._awake()) or (self.last_turns < LAST_TURNS and self._all_wait(engine, me))
+            return not self._items or any(self._awake()) or (self.last_turns < MAX_LAST_TURNS and self._all_wait(engine, me))
 
         what = f"the next turn of {self._items[0].name!r}, which queues itself"
         scheduler.wait(("loop",), ready, what, op="opaque", daemon=True)
         if self._items and not any(self._awake()):
             self.last_turns += 1
-            self._items[0].turns = TURNS - 1  # type: ignore[attr-defined]
+            self._items[0].turns = MAX_TURNS - 1  # type: ignore[attr-defined]
         return True
 
     def _all_wait(self, engine: object, me: object) -> bool:
@@ -205,7 +205,7 @@ class CWorkQueue(Lane):
 
     def drain(self) -> None:
         """Wait until nothing is queued any more (drain_workqueue). Raises VMBug where an item queues itself again and again."""
-        for _ in range(DRAINS):
+        for _ in range(MAX_DRAIN_ROUNDS):
             if not self.flush():
                 return
         left = next((work.name for work in self._mine() if work.busy), "an item")

@@ -19,18 +19,18 @@ from movable.workload.action import Action
 from movable.workload.scenario import Scenario
 from movable.workload.workload import Handle
 
-OPERATIONS = 3
+MAX_OPERATIONS = 3
 """Operations for which a state is looked for."""
 WALKS, LONGEST = 24, 12
 """Walks for each, and operations in one."""
-HANDLES = 3
+MAX_HANDLES = 3
 """Handles that a walk takes turns with."""
 
 
 def rarely(states: States) -> Iterator[tuple[State, Effect]]:
     """States in which an operation does something that it does in none of those that are known, with what it does there."""
     idle = [name for name in states.candidates if not any(map(does_something, _known(states, name)))]
-    for name in idle[:OPERATIONS]:
+    for name in idle[:MAX_OPERATIONS]:
         prefix = _shortest(states, name, _walked(states, name))
         state = states.state(f"where {name} does something", prefix) if prefix else None
         best = None if state is None else next(filter(does_something, state.effects.get(name, ())), None)
@@ -65,7 +65,7 @@ def _drawn(states: States, rng: random.Random, name: str) -> Action:
     """One of the arguments that are known for an operation, about any of the first handles."""
     _, _, arguments = rng.choice(states.candidates[name])
     kinds = operations(states.subject.workload)[name].arguments
-    handles = {each: rng.randrange(HANDLES) for each, kind in kinds.items() if isinstance(kind, Handle)}
+    handles = {each: rng.randrange(MAX_HANDLES) for each, kind in kinds.items() if isinstance(kind, Handle)}
     return ("op", name, {**arguments, **handles})
 
 

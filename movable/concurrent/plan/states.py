@@ -28,9 +28,9 @@ from movable.workload.workload import Handle, Operation
 
 MAX_ARGUMENTS = 10
 """Arguments of one operation that are tried."""
-LONGEST_PREFIX = 24
+LONGEST_PREFIX_ACTIONS = 24
 """Actions of the longest prefix."""
-KEEP_FREE = 3
+KEEP_FREE_FRAMES = 3
 """Frames that stay free in a nearly full machine: a migration needs a target."""
 MAX_HIDDEN_STATES = 6
 """States that only the driver's own memory tells apart, see ``States.hidden``."""
@@ -280,9 +280,9 @@ class States:
     def _full(self, few: State) -> State | None:
         """Grow by the same action while it helps; only then look at what can be done there."""
         prefix, free = few.prefix, few.free
-        for _ in range(LONGEST_PREFIX):
+        for _ in range(LONGEST_PREFIX_ACTIONS):
             steps = self._steps(few, prefix)
-            best = next((step for step in steps if step is not None and 0 < len(step.made) <= free - KEEP_FREE), None)
+            best = next((step for step in steps if step is not None and 0 < len(step.made) <= free - KEEP_FREE_FRAMES), None)
             if best is None:
                 break
             prefix, free = (*prefix, best.action), free - len(best.made)
@@ -295,7 +295,7 @@ class States:
         actions = self._many(grower) if grower is not None else []
         prefix, free = few.prefix, few.free
         before: tuple[tuple[Action, ...], list[Effect]] | None = None
-        while actions and free > KEEP_FREE and len(prefix) < LONGEST_PREFIX:
+        while actions and free > KEEP_FREE_FRAMES and len(prefix) < LONGEST_PREFIX_ACTIONS:
             found = self._growing(actions, prefix)
             if before is not None and (not found or found[0].kind != before[1][0].kind):
                 at, both = before
@@ -310,7 +310,7 @@ class States:
         operation, values = operations(self.subject.workload)[name], Values(self.subject.seed)
         drawn = [
             ("op", name, {each: 0 if isinstance(kind, Handle) else values.draw(kind) for each, kind in operation.arguments.items()})
-            for _ in range(2 * LONGEST_PREFIX if operation.arguments else 0)
+            for _ in range(2 * LONGEST_PREFIX_ACTIONS if operation.arguments else 0)
         ]
         return list({repr(action): action for action in (*self.candidates[name], *drawn)}.values())
 

@@ -20,9 +20,9 @@ from movable.workload.scenario import Scenario
 BACK = ("put_back", "put_back_frame", "give_back")
 MOVING = ("migrate", "migrate_frame", "finish", "compact", "contig", "offline")
 HELD = ("isolate", "isolate_all")
-TRIES = 3
+MAX_TRIES = 3
 """How often an operation is asked again, with queued work done in between, before "not now" is taken for "never"."""
-ARGUMENTS = 3
+MAX_ARGUMENTS = 3
 """Arguments of each operation that are tried."""
 
 
@@ -63,7 +63,7 @@ class _Asked:
         self.ours, self.core = ours, core
         self.alone = replace(scenario, prefix=tuple(action for action in scenario.prefix if action[0] not in HELD))
         self.others = [
-            action for found in candidates(subject.workload, subject.seed).values() for action in found[:ARGUMENTS]  # type: ignore[arg-type]
+            action for found in candidates(subject.workload, subject.seed).values() for action in found[:MAX_ARGUMENTS]  # type: ignore[arg-type]
         ]
 
     def done(self, *actions: Action, tries: int = 1) -> bool | None:
@@ -107,7 +107,7 @@ class _Asked:
 
     def for_ever(self) -> bool:
         """Whether the operation refuses after what the core did, however often, and is done where the core did nothing."""
-        return bool(self.done(self.ours)) and self.done(self.core, self.ours, tries=TRIES) is False
+        return bool(self.done(self.ours)) and self.done(self.core, self.ours, tries=MAX_TRIES) is False
 
     def _all(self, *actions: Action) -> list[bool | None]:
         return [self.done(*actions, other) for other in self.others]

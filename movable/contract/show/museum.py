@@ -6,7 +6,7 @@ import textwrap
 
 from movable.contract.examine import check
 from movable.contract.museum import Exhibit, difference, exhibits, piece_in_c
-from movable.contract.report import WIDTH, Report, failure
+from movable.contract.report import TEXT_COLUMNS, Report, failure
 from movable.contract.show.replay import replay
 from movable.registry.filesystems import is_filesystem
 from movable.rules.table import ALL_RULES as RULES
@@ -56,10 +56,10 @@ def render_markdown() -> str:
 
 def story_text(one: Exhibit) -> str:
     """The story of one exhibit, and the bug as a difference from the code that is right."""
-    what = textwrap.fill(one.story, WIDTH)
-    cure = textwrap.fill(f"The fix: {one.fix}", WIDTH)
+    what = textwrap.fill(one.story, TEXT_COLUMNS)
+    cure = textwrap.fill(f"The fix: {one.fix}", TEXT_COLUMNS)
     said = (RULES[id].said_in(one.era) for id in one.rules)
-    rules = (textwrap.wrap(f"{rule.id} ({rule.level}): {rule.sentence}", WIDTH - 2) for rule in said)
+    rules = (textwrap.wrap(f"{rule.id} ({rule.level}): {rule.sentence}", TEXT_COLUMNS - 2) for rule in said)
     expected = "\n".join(f"  {line}" for lines in rules for line in lines)
     head = f"{one.id} {one.slug}: {one.title}\n{one.layer}; {one.origin}; a bug in {', '.join(one.eras)}"
     shown_in = f"Shown in {one.broken.__module__.replace('.', '/')}.py."

@@ -5,14 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from movable.contract.report import WIDTH
+from movable.contract.report import TEXT_COLUMNS
 from movable.eras import Era
 from movable.rules.bugs import BUGS
 from movable.rules.rule import KINDS, LEVELS, SHOWS, Rule
 from movable.rules.table import ALL_RULES, declared_in, later_text, occasions_text, rule, source_text
 
 
-def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH, era: Era | None = None) -> str:
+def rules_text(rules: Iterable[Rule] | None = None, width: int = TEXT_COLUMNS, era: Era | None = None) -> str:
     """The table of rules: number, level, kind, whether a trace can show it, and the title; for an era those that hold there."""
     chosen = list(ALL_RULES.values() if rules is None else rules)
     if era is not None:
@@ -26,7 +26,7 @@ def rules_text(rules: Iterable[Rule] | None = None, width: int = WIDTH, era: Era
     return "\n".join(lines)
 
 
-def rule_text(id: str, width: int = WIDTH, era: Era | None = None) -> str:
+def rule_text(id: str, width: int = TEXT_COLUMNS, era: Era | None = None) -> str:
     """One rule with its reason, its source and the bugs that broke it; for an era, in the words of its kernels.
 
     Without one, what later kernels have instead is told too. Raises UsageError for an unknown number.

@@ -18,9 +18,9 @@ COMPACTING = (
 )  # fmt: skip
 """How functions begin that compaction runs."""
 RECLAIMABLE = ("dentry", "inode_cache", "radix_tree_node", "btrfs_inode", "xfs_inode", "buffer_head")
-HUGE = 2048  # kB
-BUSY = 20  # per cent of a processor
-LARGEST_PAGE = 64  # kB; what is larger is a huge page
+HUGE_PAGE_KB = 2048  # kB
+BUSY_PERCENT = 20  # per cent of a processor
+LARGEST_PAGE_KB = 64  # kB; what is larger is a huge page
 
 
 def answers(material: Material) -> Iterator[Answer]:
@@ -158,9 +158,9 @@ def _freepages(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         for what, count in one.values.items():
             size, _, state = what.split(" ", 2)
-            pool = f"huge pages of {size} KiB" if int(size) > LARGEST_PAGE else f"pages of {size} KiB"
+            pool = f"huge pages of {size} KiB" if int(size) > LARGEST_PAGE_KB else f"pages of {size} KiB"
             if state == "free":
-                of = " in the pool" if int(size) > LARGEST_PAGE else f" ({plain(count * int(size))} kB)"
+                of = " in the pool" if int(size) > LARGEST_PAGE_KB else f" ({plain(count * int(size))} kB)"
                 answer.facts.append(f"{one.name}: {plain(count)} {pool} are free{of}.")
             else:
                 answer.facts.append(f"{one.name} has {plain(count)} {pool}.")
@@ -183,7 +183,7 @@ def _atop(rows: list[Figure], answer: Answer) -> None:
 def _top(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         answer.facts.append(f"{one.name} takes {one.values['percent']:.1f} % of a processor.")
-    if any(one.name.startswith("kcompactd") and one.values["percent"] > BUSY for one in rows):
+    if any(one.name.startswith("kcompactd") and one.values["percent"] > BUSY_PERCENT for one in rows):
         answer.facts.append("Compaction in the background works hard: it helps only where what it scans moves.")
         answer.advice.append("grep compact /proc/vmstat twice: pages scanned for each that moved")
 
@@ -384,7 +384,7 @@ def _mapped(areas: list[MappedArea]) -> Answer:
     said = f"{many(len(areas), 'mapping')}, {huge} kB of {total} kB of anonymous memory in huge pages."
     answer = Answer("Mappings of a process (smaps)", [said])
     could = [_anonymous(one) - one.values.get("AnonHugePages", 0) for one in areas if one.values.get("THPeligible")]
-    missing = sum(size for size in could if size >= HUGE)
+    missing = sum(size for size in could if size >= HUGE_PAGE_KB)
     if missing:
         answer.facts.append(f"{missing} kB more could be: their areas may have huge pages (THPeligible), and faults found none.")
         answer.advice.append("grep thp_fault /proc/vmstat: were huge pages refused? and cat /proc/buddyinfo")

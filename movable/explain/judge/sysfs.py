@@ -10,7 +10,7 @@ from movable.explain.judge.plain import BLOCKS, MAX_SHOWN, percent, plain, read_
 from movable.explain.material import Answer, Figure, Material, grouped
 from movable.shown import many
 
-GIGANTIC = 512 << 10  # kB; no allocator has a longer block
+GIGANTIC_KB = 512 << 10  # kB; no allocator has a longer block
 
 
 def with_boot(one: Figure, material: Material) -> Figure:
@@ -24,7 +24,7 @@ def hugetlb(rows: list[Figure], answer: Answer) -> None:
     for one in rows:
         wanted, given = plain(one.values["wanted"]), plain(one.values["given"])
         answer.facts.append(f"{wanted} huge pages of {one.name} were asked for, {given} could be made.")
-    gigantic = [one for one in rows if one.values["kb"] > GIGANTIC]
+    gigantic = [one for one in rows if one.values["kb"] > GIGANTIC_KB]
     if any(one.values["boot"] for one in rows):
         answer.facts.append("That was at boot: what lay in one piece was used up; holes and what firmware keeps part the rest.")
         answer.advice.append("ask for fewer, or say how many on each node (hugepages=0:32,1:32, since 5.15); dmesg | grep e820")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from movable.explain.judge.plain import percent
 from movable.explain.material import Answer, Material
 
-MUCH = 10  # per cent of memory, from which a use gets advice of its own
-SHOWN = 2  # per cent of memory, below which a use is not named
+MUCH_PERCENT = 10  # per cent of memory, from which a use gets advice of its own
+SHOWN_PERCENT = 2  # per cent of memory, below which a use is not named
 MAX_TASKS = 3
 ADVICE = {
     "huge pages of the pool": "lower nr_hugepages where they are free: nothing else may use them",
@@ -29,7 +29,7 @@ def answers(material: Material) -> Iterator[Answer]:
         largest = sorted(dict(material.tasks).items(), key=lambda one: -one[1])[:MAX_TASKS]
         facts.append("Largest tasks: " + ", ".join(f"{name} {_size(pages * material.page_kb)}" for name, pages in largest) + ".")
     pool, idle = (sum(size * counts[which] for (_, size), counts in material.pools.items()) for which in (0, 1))
-    if facts and pool and 100 * pool >= MUCH * total:
+    if facts and pool and 100 * pool >= MUCH_PERCENT * total:
         facts.insert(1, f"{_size(idle)} of the pool's huge pages are free: set aside, and not in use.")
     if facts:
         yield Answer("Where memory is", facts, list(advice(uses, total)))
@@ -39,13 +39,13 @@ def shares(uses: Uses, total: int) -> Iterator[str]:
     """The uses of ``total`` kB, the largest first, and how much is in none of them. Nothing where the sizes do not fit."""
     if not _short(uses, total):
         return
-    named = {name: kb for name, kb in uses.items() if SHOWN * total <= 100 * kb}
+    named = {name: kb for name, kb in uses.items() if SHOWN_PERCENT * total <= 100 * kb}
     if not named:
         return
     parts = (f"{name} {_size(kb)} ({percent(kb, total)} %)" for name, kb in sorted(named.items(), key=lambda one: -one[1]))
     yield f"Of {_size(total)}: {', '.join(parts)}."
     rest = total - sum(uses.values())
-    if 100 * rest >= MUCH * total:
+    if 100 * rest >= MUCH_PERCENT * total:
         yield f"{_size(rest)} ({percent(rest, total)} %) are in none of the counts: {UNKNOWN.partition(':')[0]}."
 
 
@@ -53,8 +53,8 @@ def advice(uses: Uses, total: int) -> Iterator[str]:
     """What to do about each use that is large."""
     if not _short(uses, total):
         return
-    yield from (what for name, what in ADVICE.items() if 100 * uses.get(name, 0) >= MUCH * total)
-    if 100 * (total - sum(uses.values())) >= MUCH * total:
+    yield from (what for name, what in ADVICE.items() if 100 * uses.get(name, 0) >= MUCH_PERCENT * total)
+    if 100 * (total - sum(uses.values())) >= MUCH_PERCENT * total:
         yield UNKNOWN.partition(": ")[2]
 
 

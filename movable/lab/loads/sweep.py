@@ -22,7 +22,7 @@ SCHEMA = "movable.lab/1"
 ENDED = "a process that did the runs ended by itself"
 MANY = 0
 """As many workers as before."""
-AHEAD = 16
+RUNS_AHEAD = 16
 """Runs handed out before the first of them is back."""
 OTHER = "workload, seeds, sizes, nodes, steps or era differ"
 CHANGED = "movable was changed since"
@@ -146,7 +146,7 @@ def _spread(todo: list[Job], executor: Executor, take: Callable[[dict[str, Any]]
     rest, out = list(reversed(todo)), list[Job]()
     try:
         while waiting or (rest and not out):
-            while rest and len(waiting) < AHEAD and not out:
+            while rest and len(waiting) < RUNS_AHEAD and not out:
                 job = rest.pop()
                 try:
                     waiting[executor.submit(run_job, job)] = job

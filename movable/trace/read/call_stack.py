@@ -9,7 +9,7 @@ from movable.trace.read.vocabulary import UNSEEN
 
 STACK_LIMIT = 64
 """Calls open in one task; more means that returns are missing."""
-NOTE_EVERY = 500
+NOTE_EVERY_LINES = 500
 """Lines after which open calls are noted again; in a long trace more."""
 MAX_NOTES = 2000
 """Notes that are kept."""
@@ -80,7 +80,7 @@ class OpenCalls:
     """The calls that were open at some lines, so that a trace can be looked at from there on."""
 
     def __init__(self) -> None:
-        self._every = NOTE_EVERY
+        self._every = NOTE_EVERY_LINES
         self._notes: list[tuple[int, dict[str, tuple[str, tuple[Frame, ...]]]]] = [(0, {})]
 
     def note(self, line: int, tasks: dict[str, Task]) -> None:

@@ -49,7 +49,7 @@ NAMES_LIMIT = 4096
 """Names of events, and tasks, kept."""
 UNLOCKS_AFTER = 2
 """Unlocks that belong to a callback which has just returned: the page's and its target's."""
-LATEST = 2e19
+LATEST_TIME = 2e19
 """No clock of a trace shows a later time, in seconds or in ticks."""
 COMM_LENGTH = 15
 """Characters of a task's name, at most."""
@@ -148,7 +148,7 @@ class Reader(Values):
             stamp = float(self._time_word) if not self.is_model else self.line if at is None else at
         except ValueError:
             return self.line
-        return stamp if 0 <= stamp < LATEST else 0.0  # neither inf nor nan, whatever the text says
+        return stamp if 0 <= stamp < LATEST_TIME else 0.0  # neither inf nor nan, whatever the text says
 
     @property
     def seen(self) -> dict[str, int]:

@@ -22,9 +22,9 @@ from movable.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
-BLOCK = 1 << 17
+BLOCK_BYTES = 1 << 17
 """Bytes read at once."""
-LONGEST_LINE = 1 << 16
+LONGEST_LINE_BYTES = 1 << 16
 """A longer line is no trace line."""
 FIRST_BYTES = 1 << 20
 """Bytes that are searched for the place of the page array before the first event is told."""
@@ -34,7 +34,7 @@ MAX_SPOOL = 4 << 30
 """Bytes that are kept of what can be read only once."""
 MAX_RATIO = 250
 """Times its size that compressed text may unpack to; traces unpack to less than fifty times theirs."""
-RATIO_FROM = 64 << 20
+RATIO_FROM_BYTES = 64 << 20
 """Bytes unpacked from which that is looked at."""
 RESUMPTION_BYTES = 1 << 20
 """After so many unpacked bytes the state of unpacking is kept, so that it can go on from there; of a large file, after more."""
@@ -87,7 +87,7 @@ class Source:
         self._total = 0
         self._places: list[tuple[int, int]] = []
         self._resumptions: list[Resumption] = []
-        self._place_bytes, self._resumption_bytes = BLOCK, RESUMPTION_BYTES
+        self._place_bytes, self._resumption_bytes = BLOCK_BYTES, RESUMPTION_BYTES
         self._report_text: IO[bytes] | None = None
         self._again = again
         self._looking = False
@@ -140,8 +140,9 @@ class Source:
                 self._remember(line, read - len(tail))
             lines = (tail + block.decode("latin-1")).split("\n")
             tail = lines.pop()
-            if len(tail) > LONGEST_LINE:
-                raise UsageError(f"{self.name}: a line of more than {LONGEST_LINE} bytes; this is no ftrace text; {RECORD_HINT}")
+            if len(tail) > LONGEST_LINE_BYTES:
+                what = f"a line of more than {LONGEST_LINE_BYTES} bytes"
+                raise UsageError(f"{self.name}: {what}; this is no ftrace text; {RECORD_HINT}")
             line, read = line + len(lines), read + len(block)
             yield lines
         if tail:
@@ -183,7 +184,7 @@ class Source:
             yield from _behind(self._inflated(inflater.copy(), data, self._raw(packed), unpacked, packed), start - unpacked)
         elif self._report_text is not None:
             self._report_text.seek(start)
-            yield from iter(lambda: self._report_text.read(BLOCK), b"")  # type: ignore[union-attr]
+            yield from iter(lambda: self._report_text.read(BLOCK_BYTES), b"")  # type: ignore[union-attr]
         else:
             yield from self._raw(start)
 
@@ -239,7 +240,7 @@ class Source:
 
     def _counted(self, stream: IO[bytes], done: int) -> Iterator[bytes]:
         read = getattr(stream, "read1", stream.read)
-        while block := read(BLOCK):
+        while block := read(BLOCK_BYTES):
             done += len(block)
             if self.progress is not None and not self._looking:
                 self.progress(done, self._total)
@@ -251,9 +252,9 @@ class Source:
             while data:
                 if not self._resumptions or unpacked - self._resumptions[-1].unpacked >= self._resumption_bytes:
                     self._keep_state(Resumption(unpacked, packed, data, inflater.copy()))
-                out = inflater.decompress(data, BLOCK)
+                out = inflater.decompress(data, BLOCK_BYTES)
                 unpacked += len(out)
-                if unpacked > RATIO_FROM and unpacked > MAX_RATIO * packed:
+                if unpacked > RATIO_FROM_BYTES and unpacked > MAX_RATIO * packed:
                     raise UsageError(f"{self.name}: gzip data that unpacks to {unpacked // packed} times its size; no trace does")
                 if out:
                     yield out
@@ -310,7 +311,7 @@ class Source:
             command = [program, "report", "-i", path]
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
                 assert process.stdout is not None
-                yield from iter(lambda: process.stdout.read(BLOCK), b"")  # type: ignore[union-attr]
+                yield from iter(lambda: process.stdout.read(BLOCK_BYTES), b"")  # type: ignore[union-attr]
             if process.returncode:
                 errors.seek(0)
                 words = errors.read(200).decode("latin-1").split("\n")[0]

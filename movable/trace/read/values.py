@@ -12,7 +12,7 @@ from movable.shown import shown
 from movable.trace.read.call_stack import Task
 from movable.trace.read.columns import Layout
 from movable.trace.read.numbers import Damaged, Fault, number
-from movable.trace.read.vocabulary import BELOW_GUESS, PAGE_FIELDS, PAGE_STRUCT, UNSEEN, guess_base, model_flags
+from movable.trace.read.vocabulary import BELOW_GUESS, PAGE_FIELDS, PAGE_STRUCT_BYTES, UNSEEN, guess_base, model_flags
 
 CACHE_LIMIT = 100_000
 """Decoded tokens kept before the cache starts afresh."""
@@ -102,7 +102,7 @@ class Values:
             raise Fault(f"{token.rstrip()}: the probe could not read it")
         if self.base < 0:
             self.base, self.base_from = guess_base(pointer)
-        pfn, rest = divmod(pointer - self.base, PAGE_STRUCT)
+        pfn, rest = divmod(pointer - self.base, PAGE_STRUCT_BYTES)
         if pfn < 0 and self.base_from == "guessed":
             pfn += BELOW_GUESS  # a machine of more than 64 GiB, and the first page was none of the lowest
         if rest or pfn < 0:

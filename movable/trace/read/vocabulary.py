@@ -177,9 +177,9 @@ VMEMMAP_BASE = 0xFFFFEA0000000000
 """Where the page array of x86-64 lies without KASLR."""
 OBJ_PFN_SHIFT = 24
 """The word behind a zsmalloc handle holds the frame number from this bit on."""
-PAGE_STRUCT = 64
+PAGE_STRUCT_BYTES = 64
 """Bytes of struct page."""
-BASE_GRAIN = 1 << 30
+BASE_GRAIN_BYTES = 1 << 30
 """KASLR moves the page array in steps of this size."""
 BELOW_GUESS = 1 << 34
 """Added to the numbers of frames that lie below a guessed begin of the page array: no machine has so many frames."""
@@ -190,7 +190,7 @@ def guess_base(pointer: int) -> tuple[int, str]:
 
     Exact for machines with less than 64 GiB of memory; above, frames may lie before it.
     """
-    base = pointer - pointer % BASE_GRAIN
+    base = pointer - pointer % BASE_GRAIN_BYTES
     return base, "the default of x86-64" if base == VMEMMAP_BASE else "guessed"
 
 
@@ -216,8 +216,8 @@ def find_base(lines: Iterable[str]) -> tuple[int, str]:
                 marked.append(pointer)
             continue
         for pointer in marked[-4:]:  # a zspage has up to four pages
-            candidate = pointer - PAGE_STRUCT * (int(obj, 16) >> OBJ_PFN_SHIFT)
-            if candidate > 0 and candidate % BASE_GRAIN == 0:
+            candidate = pointer - PAGE_STRUCT_BYTES * (int(obj, 16) >> OBJ_PFN_SHIFT)
+            if candidate > 0 and candidate % BASE_GRAIN_BYTES == 0:
                 return candidate, "objects of zs_malloc"
     if first < 0:
         return UNSEEN, ""

@@ -10,7 +10,7 @@ from movable.trace.judge.compaction import DAEMONS, Compaction
 from movable.trace.show.pictures import WIDTH, frame
 
 HEIGHT, LEFT, TOP, BOTTOM = 320, 110, 40, 45
-SHOWN = 5
+MAX_SHOWN = 5
 MANY_SCANNED = 50
 """Frames scanned for each that is taken, above which scanning is mostly in vain."""
 GOOD = {"success", "partial", "continue"}
@@ -44,7 +44,7 @@ def compaction_text(found: Compaction) -> Iterator[str]:
         if counts:
             yield f"  {name:<9} " + ", ".join(f"{what}: {count}" for what, count in counts.most_common())
     if found.waits:
-        top = sorted(found.waits.items(), key=lambda item: -item[1])[:SHOWN]
+        top = sorted(found.waits.items(), key=lambda item: -item[1])[:MAX_SHOWN]
         yield "  time      " + ", ".join(f"{task or 'unknown'} {seconds:.6f} s" for task, seconds in top)
     if found.fallbacks:
         yield f"  fallback  {found.fallbacks} between migratetypes, {found.polluting} of other requests into movable blocks"
@@ -78,7 +78,7 @@ def _odd(found: Compaction) -> str:
 
 
 def _findings(found: Compaction) -> Iterator[str]:
-    for one in found.repeats[:SHOWN]:
+    for one in found.repeats[:MAX_SHOWN]:
         how = "nothing scanned and nothing taken" if not one.scanned else f"{one.scanned} frames scanned and none taken"
         yield (
             f"Repeated: {one.task or 'a task'} ({one.pid}) went over {one.start:#x} to {one.end:#x} {many(one.times, 'time')} in "
@@ -91,8 +91,8 @@ def _findings(found: Compaction) -> Iterator[str]:
             )
         else:
             yield "  Nothing there can move: the block should be skipped; look at what lies in it (page_owner, /proc/kpageflags)."
-    if len(found.repeats) > SHOWN:
-        yield f"  and {len(found.repeats) - SHOWN} more repeated ranges; --json lists all"
+    if len(found.repeats) > MAX_SHOWN:
+        yield f"  and {len(found.repeats) - MAX_SHOWN} more repeated ranges; --json lists all"
     if found.migrate_scanned > MANY_SCANNED * max(found.migrate_taken, 1):
         yield "In vain: most frames that were scanned could not be taken; look at what lies there (page_owner, /proc/pagetypeinfo)."
     if found.suitable["skipped"]:

@@ -13,7 +13,7 @@ from movable.events import Event
 from movable.trace.read.ftrace import Reader
 from movable.trace.read.model_file import header_line, trailer_line
 from movable.trace.read.source import Source
-from movable.trace.read.vocabulary import PAGE_STRUCT, VMEMMAP_BASE, kernel_flags
+from movable.trace.read.vocabulary import PAGE_STRUCT_BYTES, VMEMMAP_BASE, kernel_flags
 from movable.trace.record.driver_probes import prefix_of
 from movable.trace.show.isolations import Isolation, Life, Lives
 
@@ -271,7 +271,7 @@ def _return_text(kind: str, args: dict[str, Any], prefix: str, caller: str) -> s
 
 def _pointer(pfn: int) -> str:
     """The page pointer of a frame on a machine without KASLR."""
-    return f"{VMEMMAP_BASE + PAGE_STRUCT * pfn:#x}"
+    return f"{VMEMMAP_BASE + PAGE_STRUCT_BYTES * pfn:#x}"
 
 
 def _prefix(driver: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from movable.contract.report import WIDTH
+from movable.contract.report import TEXT_COLUMNS
 from movable.contract.show.page import bar, page, rules_table
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, VERDICTS, WAIVED
 from movable.rules.rule import MAY
@@ -29,7 +29,7 @@ def verdicts_text(result: Result) -> str:
         for (found, reason), ids in reasons.items():
             if found == verdict:
                 words = f"{' '.join(ids)}{f' ({reason})' if reason else ''}"
-                lines += textwrap.wrap(words, WIDTH, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9)
+                lines += textwrap.wrap(words, TEXT_COLUMNS, initial_indent=f"{verdict:8} ", subsequent_indent=" " * 9)
     return "\n".join([*lines, _counts(result)]) + "\n"
 
 
@@ -52,10 +52,10 @@ def _broken(result: Result, one: TraceVerdict) -> list[str]:
     rule = result.rule(one.rule)
     level = "advice" if rule.level == MAY else rule.level
     lines = [f"BROKEN {rule.id} ({level}), {_times(one)}: {rule.title}"]
-    lines += textwrap.wrap(rule.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    lines += textwrap.wrap(rule.sentence, TEXT_COLUMNS, initial_indent="  ", subsequent_indent="  ")
     for index, finding in enumerate(one.findings):
         what = f"line {finding.line}: {result.said(finding.text)}"
-        lines += textwrap.wrap(what, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(what, TEXT_COLUMNS, initial_indent="  ", subsequent_indent="    ")
         if not index:
             lines += _life(finding)
     return [*lines, ""]

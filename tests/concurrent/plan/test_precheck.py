@@ -59,7 +59,7 @@ def test_a_lock_that_nobody_names_is_no_matter() -> None:
 
 def test_a_task_that_waits_for_the_outside_world_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "TICK_SECONDS", 0.5)
-    monkeypatch.setattr(faults, "NEXT_TO_NOTHING", 0.2)
+    monkeypatch.setattr(faults, "NEXT_TO_NOTHING_SHARE", 0.2)
     found = explored(outside.Pipes)
     assert "it waits for something outside the model (1 seconds in which nothing happened, at outside_drivers.py:" in found.refused
     assert "use vm.mutex(name)" in found.refused

@@ -109,7 +109,7 @@ def test_waiting_runs_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     executor = Never()
     with pytest.raises(UsageError, match="bad"):
         list(sweep([Job("fragmenter", seed, SMALL) for seed in range(40)], executor, None, lambda count: None))
-    assert len(executor.futures) == sweeps.AHEAD and all(future.cancelled() for future in executor.futures[1:])
+    assert len(executor.futures) == sweeps.RUNS_AHEAD and all(future.cancelled() for future in executor.futures[1:])
 
 
 def test_a_worker_that_is_gone_is_told_in_a_line() -> None:

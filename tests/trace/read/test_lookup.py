@@ -30,7 +30,7 @@ TEXT = ("\n".join(LINES) + "\n").encode("latin-1")
 @pytest.fixture(params=["plain", "gzip", "members", "standard input", "trace-cmd"])
 def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     """The lines as they may come; unpacking can go on from several places."""
-    monkeypatch.setattr(source_file, "RESUMPTION_BYTES", source_file.BLOCK)
+    monkeypatch.setattr(source_file, "RESUMPTION_BYTES", source_file.BLOCK_BYTES)
     monkeypatch.setattr(source_file, "MAX_RESUMPTIONS", 5)
     monkeypatch.setattr(source_file, "MAX_PLACES", 4)
     monkeypatch.setattr(call_stack, "MAX_NOTES", 3)
@@ -65,8 +65,8 @@ def test_lines_and_events_are_found_again(source: Source) -> None:
 @pytest.mark.parametrize("lines", [LINES, newer("zsmalloc-compaction")], ids=["z3", "of a kernel whose marks stay"])
 def test_calls_that_were_open_are_known_again(lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a look begins: a return has what its entry told, and pages are told in the same words."""
-    monkeypatch.setattr(source_file, "BLOCK", 4096)
-    monkeypatch.setattr(call_stack, "NOTE_EVERY", 1)
+    monkeypatch.setattr(source_file, "BLOCK_BYTES", 4096)
+    monkeypatch.setattr(call_stack, "NOTE_EVERY_LINES", 1)
     (tmp_path / "trace").write_text("\n".join(lines) + "\n", encoding="latin-1")
     with Source(str(tmp_path / "trace")) as source:
         reader = Reader(source)

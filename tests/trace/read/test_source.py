@@ -14,7 +14,7 @@ import pytest
 
 from movable.errors import UsageError
 from movable.trace.judge.conformance import check_trace
-from movable.trace.read.source import BLOCK, Source
+from movable.trace.read.source import BLOCK_BYTES, Source
 from tests.trace.recordings import life
 
 LINES = [f"line {number}" for number in range(100_000)]
@@ -36,7 +36,7 @@ def refused(path: Path | str) -> str:
 def test_plain_and_gzip(tmp_path: Path) -> None:
     plain, packed, members = (tmp_path / name for name in ("a", "b.gz", "c"))
     plain.write_text(TEXT)
-    assert plain.stat().st_size > BLOCK
+    assert plain.stat().st_size > BLOCK_BYTES
     packed.write_bytes(gzip.compress(TEXT.encode()))
     half = len(TEXT) // 2
     members.write_bytes(gzip.compress(TEXT[:half].encode()) + gzip.compress(TEXT[half:].encode()))
@@ -142,7 +142,7 @@ EVENT = b"  sh-1  [000] .....    13.437812: sched_switch: prev_comm=x ==> next_c
 
 
 def test_gzip_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movable.trace.read.source.RATIO_FROM", 1 << 20)
+    monkeypatch.setattr("movable.trace.read.source.RATIO_FROM_BYTES", 1 << 20)
     assert "times its size; no trace does" in refused(bomb(tmp_path / "b.gz", EVENT * 10_000, 40))
 
 

@@ -9,9 +9,9 @@ from movable.c.bridge.runtime import A0, NR_TASKS
 
 LOCK = -2
 """Where the lock of the shrinkers stands among those of a driver."""
-CONTROL = 64
+CONTROL_BYTES = 64
 """Bytes for a struct shrink_control."""
-BATCH = 128
+BATCH_OBJECTS = 128
 """How many objects a shrinker is asked to free at a time."""
 
 
@@ -21,14 +21,14 @@ class CShrinker:
     def __init__(self, bridge: Bridge, address: int) -> None:
         self.bridge = bridge
         self.address = address
-        self.controls = bridge.runtime.scratch(CONTROL * NR_TASKS)
+        self.controls = bridge.runtime.scratch(CONTROL_BYTES * NR_TASKS)
 
     def _ask(self, offset: int, nr: int) -> int:
         bridge, memory = self.bridge, self.bridge.memory
         function = memory.peek(self.address + offset)
         if not function:
             return 0
-        control = self.controls + CONTROL * bridge.standing()[1]  # whoever asks has one of its own
+        control = self.controls + CONTROL_BYTES * bridge.standing()[1]  # whoever asks has one of its own
         for place, value in ((0, 0), (8, nr), (16, nr)):
             memory.poke(control + place, value, 8)
         return bridge.call(function, (self.address, control))
@@ -86,7 +86,7 @@ def drop_slab(bridge: Bridge) -> bool:
         count = shrinker.count_objects()
         if count:
             counted += count
-            freed += max(0, shrinker.scan_objects(min(count, BATCH)))
+            freed += max(0, shrinker.scan_objects(min(count, BATCH_OBJECTS)))
     lock.read_unlock()
     return freed > 0 or not counted
 
