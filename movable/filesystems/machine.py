@@ -177,15 +177,15 @@ class Machine:
         self.migrate([mine[at] for at in sorted(mine) if page in (at, -1)], mode)
 
     def busy(self, file: int, page: int) -> None:
-        """Somebody uses a buffer under its lock, as a disk does, and a migration that must not wait comes by ("F10")."""
+        """Somebody uses the last buffer under its lock, as a disk does, and a migration that must not wait comes by ("F10")."""
         found = self.files[file].mapping.i_pages.get(page)
-        if found is None or not page_has_buffers(found) or not trylock_buffer(page_buffers(found)[0]):
+        if found is None or not page_has_buffers(found) or not trylock_buffer(page_buffers(found)[-1]):
             return
-        held = page_buffers(found)[0]
+        held = page_buffers(found)[-1]
         self.migrate([found], MIGRATE_ASYNC)
         self.exercised["F10"] += 1
         if self.files[file].mapping.i_pages.get(page) is not found:
-            raise Broken("F10", f"page {page} of {self.files[file].path} moved while somebody held the lock of its first buffer")
+            raise Broken("F10", f"page {page} of {self.files[file].path} moved while somebody held the lock of its last buffer")
         unlock_buffer(held)
 
     def migrate(self, chosen: list[Page], mode: int) -> int:

@@ -92,6 +92,8 @@ class Observer:
         self._released: set[Page] = set()  # pages whose private data were released
         self._plain_wait = self.vm.wait
         self.vm.wait = self.waits  # type: ignore[method-assign]
+        self._plain_might_sleep = self.vm.might_sleep
+        self.vm.might_sleep = self.might_sleep  # type: ignore[method-assign]
         sb.ops = FileOperations(*(self._look(name) for name in FileOperations._fields))
         with suppress(TypeError):  # what it calls of its own is seen too, unless its instances have no room
             vars(sb.fs).update((name, look) for name, look in sb.ops._asdict().items() if look is not None)
@@ -132,6 +134,13 @@ class Observer:
             self.broken("F8", f"migratepage in MIGRATE_ASYNC waits for {what}")
         self._plain_wait(key, ready, what, condition)
 
+    def might_sleep(self, what: object) -> None:
+        """Somebody takes a lock that it may have to wait for; inside migratepage in MIGRATE_ASYNC that breaks "F8"."""
+        self.exercised["F9"] += 1
+        if self.vm.current.name in self._hurried:
+            self.broken("F8", f"migratepage in MIGRATE_ASYNC may wait for {what}: it must only try to take that")
+        self._plain_might_sleep(what)
+
     # operations
 
     def migratepage(self, raw: Callable[..., Any], mapping: FileMapping, newpage: Page, page: Page, mode: int) -> Any:
@@ -158,7 +167,7 @@ class Observer:
             which = "old" if not page._flags & LOCKED else "new"
             self.broken("F15", f"{name} returned {rc} and the {which} page is not locked")
         left = [bh for bh in (*_locked_buffers(page), *_locked_buffers(newpage)) if bh not in before.locked]
-        if left and self.alone:
+        if left and self.alone and not page._flags & WRITEBACK:  # a write that it has begun unlocks them
             self.broken("F15", f"{name} returned {rc} and {left[0]!r} is still locked")
         if type(rc) is int and rc <= 0:
             (self.refused if rc else self.moved)(name, mapping, newpage, page, before)

@@ -87,7 +87,8 @@ def trylock_buffer(bh: BufferHead) -> bool:
 
 
 def lock_buffer(bh: BufferHead) -> None:
-    """Take the buffer's lock, waiting for it."""
+    """Take the buffer's lock, waiting for it. Raises SleepInAtomic under a spin lock, whether it is free or not."""
+    bh.vm.might_sleep(bh)
     while not trylock_buffer(bh):
         bh.vm.wait(("buffer", *bh.id, "lock"), lambda: not bh._locked, f"the lock of {bh!r}")
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from movable.errors import DeadlockError, SleepInAtomic, VMBug
-from movable.mm.seam import Task, held, peek
+from movable.errors import DeadlockError, VMBug
+from movable.mm.seam import Task, peek
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
@@ -53,8 +53,8 @@ class Lock:
     def lock(self) -> None:
         """Take it, waiting. Raises DeadlockError when it could never come free, SleepInAtomic for a mutex in atomic context."""
         task = self.vm.current
-        if not self.spins and task.atomic:
-            raise SleepInAtomic("D48", f"{task.name} locks {self} while it holds {held(task)}", "no spin lock held")
+        if not self.spins:
+            self.vm.might_sleep(self)
         seam = self.vm.seam
         if self._owner is task:
             if seam is not None:

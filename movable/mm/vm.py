@@ -314,6 +314,12 @@ class VM:
         seam = self.seam
         return self._task if seam is None else seam.task
 
+    def might_sleep(self, what: object) -> None:
+        """Say that the caller takes ``what`` and may have to wait for it. Raises SleepInAtomic under a spin lock (might_sleep)."""
+        task = self.current
+        if task.atomic:
+            raise SleepInAtomic("D48", f"{task.name} locks {what} while it holds {held(task)}", "no spin lock held")
+
     def wait(
         self, key: Hashable, ready: Callable[[], bool], what: str, condition: Callable[[], bool] | None = None
     ) -> None:

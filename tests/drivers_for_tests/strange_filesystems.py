@@ -23,6 +23,8 @@ from movable.filesystem import (
     page_inode,
     set_page_writeback,
     try_to_free_buffers,
+    trylock_buffer,
+    unlock_buffer,
     wait_on_page_writeback,
 )
 from movable_filesystems import Blockfs
@@ -255,3 +257,62 @@ class LeavesALock(Blockfs):
         return rc
 
 
+class WritesAndLeaves(Blockfs):
+    """Right up to 6.1, where the next pass waits for the write that this one begins; later ones ask again at once."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if src._flags & DIRTY:
+            if mode != 2 or not clear_page_dirty_for_io(src):
+                return -EBUSY
+            rc = self.writepage(src)
+            lock_page(src)
+            return rc or -EAGAIN
+        return super().migratepage(mapping, dst, src, mode)
+
+
+class KeepsOthersOut(Shelf):
+    """Right: a mutex, which whoever must not wait only tries."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.mutex = vm.mutex("shelf")
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        if mode:
+            self.mutex.lock()
+        elif not self.mutex.trylock():
+            return -EAGAIN
+        rc = super().migratepage(mapping, dst, src, mode)
+        self.mutex.unlock()
+        return rc
+
+
+class WaitsForOthers(KeepsOthersOut):
+    """F8: it takes the mutex in MIGRATE_ASYNC too."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        return super().migratepage(mapping, dst, src, 1)
+
+
+class HoldsASpinLock(Blockfs):
+    """F9: the locks of buffers are waited for under a spin lock."""
+
+    def __init__(self, vm: VM) -> None:
+        super().__init__(vm)
+        self.lock = vm.spinlock("blockfs")
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        with self.lock:
+            return super().migratepage(mapping, dst, src, mode)
+
+
+class LeavesTheFirst(Blockfs):
+    """F15: where a later buffer is in use it keeps the locks of those before."""
+
+    def migratepage(self, mapping: AddressSpace, dst: Page, src: Page, mode: int) -> int:
+        buffers = page_buffers(src) if page_has_buffers(src) else []
+        if not all(trylock_buffer(bh) for bh in buffers):
+            return -EAGAIN
+        for bh in buffers:
+            unlock_buffer(bh)
+        return super().migratepage(mapping, dst, src, mode)

@@ -21,8 +21,11 @@ from tests.drivers_for_tests.strange_filesystems import (
     Drops,
     FreesBuffers,
     GivesUpByHand,
+    HoldsASpinLock,
+    KeepsOthersOut,
     LeadsBack,
     LeavesALock,
+    LeavesTheFirst,
     LeftToTheCore,
     LosesItByHand,
     Releases,
@@ -30,6 +33,8 @@ from tests.drivers_for_tests.strange_filesystems import (
     ShowsWhatWasCutOff,
     Unlocked,
     UnlockedWhereItMayWait,
+    WaitsForOthers,
+    WritesAndLeaves,
     WritesItself,
 )
 
@@ -38,7 +43,7 @@ def broken(fs: type, era: str) -> list[str]:
     return check_filesystem(fs, era, 0, Budget(len(program.OPENING) + 6, 0, None), {}, isolate=False).broken
 
 
-RIGHT = (Shelf, LeftToTheCore, WritesItself, CopiesFirst, CopiesByHand, Releases, FreesBuffers, GivesUpByHand)
+RIGHT = (Shelf, LeftToTheCore, WritesItself, CopiesFirst, CopiesByHand, Releases, FreesBuffers, GivesUpByHand, KeepsOthersOut)
 
 
 @pytest.mark.parametrize("era", ["4.19", "7.3"])
@@ -52,10 +57,18 @@ def test_a_right_one_is_not_blamed(fs: type, era: str) -> None:
 
 @pytest.mark.parametrize(
     ("fs", "rule"),
-    [(Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15"), (LosesItByHand, "F14"), (CutOffByTheCore, "F14")],
-)
+    [
+        (Drops, "F6"), (Unlocked, "F10"), (LeadsBack, "F6"), (LeavesALock, "F15"), (LosesItByHand, "F14"), (CutOffByTheCore, "F14"),
+        (WaitsForOthers, "F8"), (HoldsASpinLock, "F9"), (LeavesTheFirst, "F15"),
+    ],
+)  # fmt: skip
 def test_a_wrong_one_is_named(fs: type, rule: str) -> None:
     assert broken(fs, "6.1") == [rule]
+
+
+def test_a_write_that_is_begun_and_not_waited_for_keeps_its_buffers_locked() -> None:
+    assert broken(WritesAndLeaves, "4.19") == []
+    assert broken(WritesAndLeaves, "7.3") == ["F10"]
 
 
 class KeepsItsBlocks(Blockfs):

@@ -72,7 +72,7 @@ F7 = rule(
 
 F8 = rule(
     "F8", MUST, "MIGRATE_ASYNC never waits",
-    "In mode MIGRATE_ASYNC migratepage waits for nothing and writes nothing.",
+    "In mode MIGRATE_ASYNC migratepage waits for nothing, only tries locks that others may sleep with, and writes nothing.",
     why="Its caller wants a page quickly, or must not wait at all.",
     kernel="include/linux/migrate_mode.h",
     judged_by=f"{_KIT}observer:Observer.waits",
