@@ -55,6 +55,10 @@ class Era:
     ``compact_memory_wants_one``: only "1" may be written to vm.compact_memory;
     ``compaction_finishes_block``: compaction for a request never ends in the middle of a pageblock;
     ``compaction_captures``: a block that a request's own compaction makes free is handed to it at once, and the compaction ends;
+    ``compaction_fast_sources``: for a movable request above order 3 compaction empties pageblocks first that the free lists name;
+    ``compaction_fast_huge``: for any other request of a pageblock's size too;
+    ``compaction_fast_targets``: compaction for a request asks the free lists for targets, before it scans;
+    ``compaction_strides``: a scan for targets looks at every frame only where it finds free ones, else at one in up to 32;
     ``compaction_frees_targets``: an unused target passes the checks of a free page before it is used again;
     ``compaction_overfills``: the second batch that compaction takes from a pageblock is all the rest, and not 32 pages at most;
     ``skip_bits_sampled``: the skip bit of a pageblock is forgotten only where a sample finds an LRU page, or a free one to fill;
@@ -144,6 +148,10 @@ class Era:
     compact_memory_wants_one: bool
     compaction_finishes_block: bool
     compaction_captures: bool
+    compaction_fast_sources: bool
+    compaction_fast_huge: bool
+    compaction_fast_targets: bool
+    compaction_strides: bool
     compaction_frees_targets: bool
     compaction_overfills: bool
     skip_bits_sampled: bool

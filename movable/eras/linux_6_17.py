@@ -49,6 +49,7 @@ ERA = replace(
     proactive_floor=0,
     proactive_gap_halved=True,
     compact_memory_wants_one=True,
+    compaction_fast_huge=True,
     compaction_frees_targets=True,
     soft_offline_switch=True,
     # the memory of processes

@@ -2,8 +2,9 @@
 
 One scanner (compaction_scan.py) walks up and isolates pages in batches of 32, the other walks down and isolates free frames as
 their targets; the run ends where they meet, or where a wanted block has become free. Later kernels take all that is left of a
-pageblock in the second batch from it. Invariants: the pages of a batch are of one pageblock; when a run is left, both of its lists
-are empty, whatever the reason. A driver is called with no lock held but the page's.
+pageblock in the second batch from it, and ask the free lists before they scan (compaction_fast.py). Invariants: the pages of a
+batch are of one pageblock; when a run is left, both of its lists are empty, whatever the reason. A driver is called with no lock
+held but the page's.
 """
 
 from __future__ import annotations
@@ -259,7 +260,7 @@ def _scan(cc: CompactControl) -> int:
         cc.rescan = finishes and last_migrated >> pageblock_order == start >> pageblock_order
         found = isolate_migratepages(cc, isolate_mode)
         if found == ISOLATE_SUCCESS:
-            last_migrated = start
+            last_migrated = cc.migrate_pfn - 1 >> pageblock_order << pageblock_order if cc.fast_sources else start
             if cc.captured is not None:
                 captures |= {page.pfn >> cc.order for page in cc.migratepages}
             err = migrate_pages(cc.migratepages, compaction_alloc, give_back, cc, cc.mode, MR_COMPACTION)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from movable.mm.gfp import GFP_KERNEL, gfp_migratetype, gfp_zone
+from movable.mm.gfp import GFP_KERNEL, MIGRATE_MOVABLE, PAGE_ALLOC_COSTLY_ORDER, gfp_migratetype, gfp_zone
 from movable.mm.list import ListHead
-from movable.mm.migrate import MIGRATE_SYNC
+from movable.mm.migrate import MIGRATE_ASYNC, MIGRATE_SYNC
 
 if TYPE_CHECKING:
     from movable.mm.mmzone import Zone
@@ -46,6 +46,9 @@ class CompactControl:
     ``direct_compaction``: an allocation waits. ``contended``: set it, and the run ends soon, as a fatal signal does.
     ``captured``: where the first frame of a block goes that has become free for the request, None where nobody takes it.
     ``rescan``: the batch before this one began in the same pageblock, so that this one takes the rest of it.
+    ``fast_sources``, ``fast_targets``: ask the free lists before a scan. ``fast_search_fail`` counts searches in vain in a row,
+    ``fast_start_pfn`` is the lowest pageblock found (the zone's end for none yet, -1 when it was used), ``search_order`` the order
+    to ask first. ``stride``: of so many frames a scan for free ones looks at one to begin with; ``strides``: that changes.
     ``enough`` says whether a run without an order may end early, None where it may not.
     ``migratepages`` and ``freepages`` hold the isolated pages, with their counts beside them.
     """
@@ -56,6 +59,10 @@ class CompactControl:
         "contended",
         "direct_compaction",
         "enough",
+        "fast_search_fail",
+        "fast_sources",
+        "fast_start_pfn",
+        "fast_targets",
         "finishing_block",
         "free_pfn",
         "freepages",
@@ -71,6 +78,9 @@ class CompactControl:
         "nr_migratepages",
         "order",
         "rescan",
+        "search_order",
+        "stride",
+        "strides",
         "total_free_scanned",
         "total_migrate_scanned",
         "whole_zone",
@@ -105,6 +115,7 @@ class CompactControl:
         self.captured: list[int] | None = None
         self.enough: Callable[[], bool] | None = None
         self.finishing_block = self.rescan = False
+        self._bind_searches()
         task = zone.vm.current.name  # two runs at once have two lists each, and reports tell them apart
         self.migratepages = ListHead(f"migratepages of {task}")
         self.freepages = ListHead(f"freepages of {task}")
@@ -114,3 +125,17 @@ class CompactControl:
         self.total_free_scanned = 0
         self.migrate_pfn = zone.start_pfn
         self.free_pfn = zone.end_pfn
+
+    def _bind_searches(self) -> None:
+        """How this run searches, in its era: small requests are not worth an emptied block, and others only what they can use."""
+        era = self.zone.vm.era
+        usable = not self.direct_compaction or self.migratetype == MIGRATE_MOVABLE
+        usable = usable or (era.compaction_fast_huge and self.order >= self.zone.pageblock_order)
+        costly = self.order > PAGE_ALLOC_COSTLY_ORDER
+        self.fast_sources = era.compaction_fast_sources and costly and usable and not self.ignore_skip_hint
+        self.fast_targets = era.compaction_fast_targets and self.order > 0
+        self.strides = era.compaction_strides
+        self.stride = COMPACT_CLUSTER_MAX if self.strides and self.mode == MIGRATE_ASYNC else 1
+        self.fast_search_fail = 0
+        self.fast_start_pfn = self.zone.end_pfn
+        self.search_order = self.order

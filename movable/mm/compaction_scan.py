@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from movable.mm.buddy import pageblock_range, take_free_block
 from movable.mm.compaction_control import COMPACT_CLUSTER_MAX, CompactControl
+from movable.mm.compaction_fast import fast_find_migrateblock, fast_isolate_freepages
 from movable.mm.gfp import GFP_MOVABLE, MIGRATE_CMA, MIGRATE_MOVABLE
 from movable.mm.list import list_add, list_del, list_first
 from movable.mm.migrate import MIGRATE_ASYNC, isolate_movable_page, putback_movable_pages
@@ -88,18 +89,21 @@ def too_many_isolated(node: Node) -> bool:
 def isolate_migratepages(cc: CompactControl, isolate_mode: int) -> int:
     """Isolate the next batch of pages below the free scanner; returns one of ISOLATE_*. Moves ``cc.migrate_pfn``.
 
-    One pageblock is searched, the first that is worth it, whether it yields anything or not.
+    One pageblock is searched, the first that is worth it, whether it yields anything or not; one that is gone on with, or was found
+    by the free lists, has its skip bit by then.
     """
     zone = cc.zone
-    low = cc.migrate_pfn
+    found = fast_find_migrateblock(cc) if cc.fast_sources else -1
+    low = cc.migrate_pfn if found < 0 else found
     end = block_end(low, zone.pageblock_order)
+    chosen = found >= 0 or (cc.fast_sources and low != zone.start_pfn and low + (1 << zone.pageblock_order) > end)
     while end <= cc.free_pfn:
-        if isolation_suitable(cc, low) and suitable_migration_source(cc, low):
+        if (chosen or isolation_suitable(cc, low)) and suitable_migration_source(cc, low):
             low = isolate_migratepages_block(cc, low, end, isolate_mode)
             if cc.contended:
                 return ISOLATE_ABORT
             break
-        low = end
+        low, chosen = end, False
         end += 1 << zone.pageblock_order
     cc.migrate_pfn = low
     return ISOLATE_SUCCESS if cc.nr_migratepages else ISOLATE_NONE
@@ -199,34 +203,59 @@ def suitable_migration_target(cc: CompactControl, pfn: int) -> bool:
 
 
 def isolate_freepages(cc: CompactControl) -> None:
-    """Fill ``cc.freepages`` with targets for the pages on ``cc.migratepages``, from ``cc.free_pfn`` downwards.
+    """Fill ``cc.freepages`` with targets for the pages on ``cc.migratepages``: from the free lists where the era asks those, else
+    from ``cc.free_pfn`` downwards.
 
-    Never enters the pageblock of the migrate scanner. Moves ``cc.free_pfn`` to where the next call goes on.
+    The scan never enters the pageblock of the migrate scanner. Moves ``cc.free_pfn`` to where the next call goes on.
     """
-    zone = cc.zone
-    zone_lock_point(zone.vm)
-    low = block_end(cc.migrate_pfn, zone.pageblock_order)
-    pfn = cc.free_pfn
-    block, end = pageblock_range(zone, pfn)
+    zone_lock_point(cc.zone.vm)
     found: list[tuple[int, int]] = []
+    if cc.fast_targets:
+        near = fast_isolate_freepages(cc, found)
+        if near >= 0:
+            fast_isolate_around(cc, near, found)
+    if not found:
+        scan_for_freepages(cc, found)
+    map_pages(cc, found)
+
+
+def fast_isolate_around(cc: CompactControl, pfn: int, found: list[tuple[int, int]]) -> None:
+    """Take what else is free in a pageblock, which has less afterwards than a search is worth; not for an allocation in a hurry."""
+    hurried = cc.direct_compaction and cc.mode == MIGRATE_ASYNC
+    if cc.nr_freepages >= cc.nr_migratepages or hurried or not suitable_migration_target(cc, pfn):
+        return
+    start, end = pageblock_range(cc.zone, pfn)
+    if isolate_freepages_block(cc, start, end, found) == end and not cc.no_set_skip_hint:
+        cc.zone.set_pageblock_skip(start)
+
+
+def scan_for_freepages(cc: CompactControl, found: list[tuple[int, int]]) -> None:
+    """Take free blocks, pageblock by pageblock downwards; every ``stride``-th frame is looked at, fewer after each in vain."""
+    zone = cc.zone
+    low = block_end(cc.migrate_pfn, zone.pageblock_order)
+    pfn, stride = cc.free_pfn, cc.stride
+    block, end = pageblock_range(zone, pfn)
     while block >= low:
         if isolation_suitable(cc, block) and suitable_migration_target(cc, block):
-            pfn = isolate_freepages_block(cc, pfn, end, found)
+            before = cc.nr_freepages
+            pfn = isolate_freepages_block(cc, pfn, end, found, stride)
             if cc.nr_freepages >= cc.nr_migratepages or pfn < end:
                 if pfn >= end:
                     pfn = block - (1 << zone.pageblock_order)
                 break
+            if cc.strides:
+                stride = min(stride << 1, COMPACT_CLUSTER_MAX) if cc.nr_freepages == before else 1
         end = block
         pfn = block = block - (1 << zone.pageblock_order)
-    map_pages(cc, found)
     cc.free_pfn = pfn
 
 
-def isolate_freepages_block(cc: CompactControl, start_pfn: int, end_pfn: int, found: list[tuple[int, int]]) -> int:
+def isolate_freepages_block(cc: CompactControl, start_pfn: int, end_pfn: int, found: list[tuple[int, int]], stride: int = 1) -> int:
     """Take free blocks from ``start_pfn`` up to ``end_pfn`` off the allocator's lists until there is one frame for each page.
 
-    Appends (first frame, order) to ``found`` and counts the frames in ``cc.nr_freepages``. Returns the first frame that was not
-    looked at, which lies below ``end_pfn`` when there is enough, or when the zone must keep what it has.
+    Of other frames one in ``stride`` is looked at. Appends (first frame, order) to ``found`` and counts the frames in
+    ``cc.nr_freepages``. Returns the first frame that was not looked at, which lies below ``end_pfn``
+    when there is enough, or when the zone must keep what it has.
     """
     zone = cc.zone
     free, pages = zone.buddy, zone.vm.pages
@@ -234,18 +263,18 @@ def isolate_freepages_block(cc: CompactControl, start_pfn: int, end_pfn: int, fo
     scanned = 0
     before = cc.nr_freepages
     if upper_half_of_free_block(zone, start_pfn):
-        scanned, pfn = end_pfn - start_pfn, end_pfn
+        scanned, pfn = -((start_pfn - end_pfn) // stride), end_pfn
     while pfn < end_pfn:
         scanned += 1
         if pfn not in free:
             page = dict.get(pages, pfn)  # a page that nobody looked at yet is of order 0, and need not be made
-            pfn += 1 << page.order if page is not None and page._refcount else 1
+            pfn += (1 << page.order) - 1 + stride if page is not None and page._refcount else stride
             continue
         order = take_free_block(zone, pfn)
         if order < 0:
             break
         found.append((pfn, order))
-        pfn += 1 << order
+        pfn += (1 << order) - 1 + stride
         cc.nr_freepages += 1 << order
         if cc.nr_freepages >= cc.nr_migratepages:
             break

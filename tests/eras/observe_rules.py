@@ -26,7 +26,7 @@ from movable.eras import ERAS, Era
 from movable.mm.compaction import compact_finished, compact_memory, reset_zone_hints, try_to_compact_pages
 from movable.mm.compaction_control import COMPACT_PRIO_SYNC_FULL, CompactControl
 from movable.mm.compaction_proactive import fragmentation_score_wmark
-from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
+from movable.mm.gfp import GFP_HIGHUSER_MOVABLE, GFP_KERNEL
 from movable.mm.memory_hotplug import do_migrate_range
 from movable.mm.migrate import MIGRATE_SYNC, MR_COMPACTION, migrate_pages
 from movable.mm.node_files import meminfo
@@ -39,6 +39,7 @@ from movable.sh.machine import Machine
 from movable.trace.read.era_signs import Signs
 from movable.trace.read.vocabulary import FLAG_LAYOUTS, model_flags
 from movable_zsmalloc import Zsmalloc
+from tests.mm.test_compaction_fast import first_source, first_target, looked_at
 from tests.mm.test_migrate_batch import Scripted, half_empty, isolated, run
 
 
@@ -264,6 +265,10 @@ SHOWN: dict[str, tuple[str, Any, Callable[[Era], object]]] = {
     "migrate_trace_fields": ("4.19", LATE, tracepoint),
     "weaker_modes": ("7.3", False, lambda era: judged(era, {}, like="7.3")),
     "compaction_captures": ("4.19", True, captured),
+    "compaction_fast_sources": ("6.1", False, first_source),
+    "compaction_fast_huge": ("6.17", False, lambda era: first_source(era, gfp=GFP_KERNEL)),
+    "compaction_fast_targets": ("6.1", False, first_target),
+    "compaction_strides": ("6.1", False, looked_at),
     "compaction_frees_targets": ("7.3", False, unused_targets),
     "compaction_finishes_block": ("6.1", False, in_the_middle),
     "skip_bits_sampled": ("6.1", False, forgotten),
