@@ -6,6 +6,8 @@ These rules are judged at quiet moments, from the author's declarations and from
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from errno import ENOENT
 from typing import TYPE_CHECKING
 
 from movable.events import Event
@@ -33,6 +35,7 @@ class Audit:
         self.asked_movable: set[int] = set()
         self.numbers = NumberBooks(workload.driver)
         self.outside = type(workload).outside is not Workload.outside
+        self.host_had: set[int] = set()
 
     # as it happens
 
@@ -41,13 +44,30 @@ class Audit:
         if self.operating and event.args.get("gfp", 0) & GFP_MOVABLE and not self.vm.current.memalloc:
             self.asked_movable.add(event.pfn)
 
-    def free_page(self, event: Event) -> Finding | None:
+    def free_page(self, event: Event) -> Iterator[Finding]:
         """A page is free; says so when the outside world still has it."""
         self.asked_movable.discard(event.pfn)
+        if self.outside:
+            what = f"page {event.pfn} is free in the guest, and the outside world still has it"
+            yield "D43", event.pfn not in set(self.workload.outside()), what
+
+    def balloon_hook(self, event: Event) -> None:
+        """A device is told of a move."""
+        self.host_had = self._host_has()
+
+    def balloon_hook_ret(self, event: Event) -> Iterator[Finding]:
+        """And has answered: after an error its host has the old page still, but after -ENOENT."""
+        ret = event.args.get("ret")
+        if event.pfn in self.host_had and type(ret) is int and ret < 0:
+            left = event.pfn not in self._host_has()
+            text = f"the hook answered {ret} for page {event.pfn}, which its host has {'no more' if left else 'still'}"
+            yield "D57", left is (ret == -ENOENT), text
+
+    def _host_has(self) -> set[int]:
         if not self.outside:
-            return None
-        what = f"page {event.pfn} is free in the guest, and the outside world still has it"
-        return "D43", event.pfn not in set(self.workload.outside()), what
+            return set()
+        with self.vm.seam.quiet() if self.vm.seam is not None else nullcontext():
+            return set(self.workload.outside())
 
     def migrated(self, event: Event) -> None:
         """A page moved."""

@@ -115,11 +115,7 @@ class Machine(Performer):
         self.busy_waits = BusyWaits(self.vm, self.held, self._end_isolations)
         self._until = self.busy_waits.begin(0)
         self._feed = self.monitor.feed
-        self._notices = dict.fromkeys(CALLBACKS, self._count) | {
-            "migratepage_ret": self._answer,
-            "alloc_page": self._alloc_page,
-            "free_page": self._free_page,
-        }
+        self._notices = dict.fromkeys(CALLBACKS, self._count) | {"migratepage_ret": self._answer}
         if keep:
             self.vm.observe(self.events.append)
         self.seam = self.vm.observe(self._observe)
@@ -153,13 +149,8 @@ class Machine(Performer):
         if event.args["owner"] == STRANGER and not self.stopped:
             self._broken("D60", f"page {event.pfn} is marked for the operations of another driver, which has the slot of its type")
 
-    def _alloc_page(self, event: Event) -> None:
-        if self.audit is not None:
-            self.audit.alloc_page(event)
-
-    def _free_page(self, event: Event) -> None:
-        found = None if self.audit is None else self.audit.free_page(event)
-        if found is not None:
+    def _audited(self, event: Event) -> None:
+        for found in getattr(self.audit, event.kind)(event):
             self.say(*found)
 
     # running
@@ -271,8 +262,9 @@ class Machine(Performer):
                 raise
             self.stopped = True  # it finds the slot of its page type taken, and says so
             return
-        self.audit = Audit(self.vm, self.workload)
-        self._notices["migrated"] = self.audit.migrated
+        self.audit = audit = Audit(self.vm, self.workload)
+        self._notices |= {"alloc_page": audit.alloc_page, "migrated": audit.migrated, "balloon_hook": audit.balloon_hook}
+        self._notices |= dict.fromkeys(("free_page", "balloon_hook_ret"), self._audited)
         self.names.meet(self.workload.model)
         self.observer = CallbackObserver(self.vm, self.workload)
         self.observer.watch()
