@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from movable.contract.verdict import BROKEN, HELD, NOT_APPLICABLE, UNPROVEN, Judgement, RuleVerdict
-from movable.eras import DEFAULT
+from movable.eras import DEFAULT, ERAS
 from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.events import Event
@@ -27,6 +27,8 @@ from movable.trace.read.model_file import shown_in
 from movable.trace.read.source import Progress, Source
 from movable.trace.record.driver_probes import driver_of
 
+EARLIER_ERA, LATEST_ERA = [*ERAS][-2:]
+"""Eras whose kernels print the same lines."""
 FINDINGS_SHOWN = 3
 """Findings of one rule that are shown with their lines."""
 MAX_SECOND_LOOKS = 1000
@@ -159,7 +161,21 @@ def check_source(
         _notes(reader, monitor),
     )
     _add_verdicts(result, reader, monitor)
+    if reader.assumed and result.broken:
+        _spare(result, source, vmemmap_base, driver)
     return result
+
+
+def _spare(result: Result, source: Source, base: int | None, driver: str | None) -> None:
+    """Nothing is blamed for what is right in the other kernel that the trace may be of."""
+    try:
+        other = check_source(source, era=EARLIER_ERA, vmemmap_base=base, driver=driver)
+    except UsageError:  # then a line tells that it is none of that
+        return
+    for id in result.broken:
+        if other.verdicts[id].verdict != BROKEN:
+            reason = f"it looks broken, if this is a kernel of {LATEST_ERA}; give --era"
+            result.verdicts[id] = replace(result.verdicts[id], verdict=UNPROVEN, reason=reason, findings=())
 
 
 def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
@@ -184,6 +200,11 @@ def _notes(reader: Reader, monitor: _TraceMonitor) -> list[str]:
         notes.append(
             f"page numbers assume that the page array lies at {reader.base:#x}; give --vmemmap-base if the machine has more "
             "than 64 GiB"
+        )
+    if reader.assumed:
+        notes.append(
+            f"kernels of {EARLIER_ERA} print the same lines as those of {LATEST_ERA}, and none here tells which it is: judged as "
+            f"{LATEST_ERA}; give --era if it is {EARLIER_ERA}"
         )
     if reader.unended:
         notes.append("the end of this export is missing, where it says what was lost: export the trace again, whole")

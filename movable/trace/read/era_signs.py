@@ -103,52 +103,73 @@ def contradicted(name: str, what: str, given: str) -> Contradicted:
     return Contradicted(f"{name}: has {what}, and --era {given} was given; leave --era out")
 
 
+_BEFORE, _LATEST = [*ERAS][-2:]
+OWN_MARKS = 3
+"""So many moves of which only the hook marks the new page: lines may be missing, or a hook be wrong, once."""
 RELEASED_CALLS = 2
 """So many callbacks for pages that only the isolation holds: a core that looks for them can miss one that is let go meanwhile."""
 
 
 class Later:
-    """Looks, in a trace that is said to be of an earlier kernel whose marks stay, for what only the core of later ones does.
+    """Looks, in a trace of a kernel whose marks stay, for what tells 6.17 from later ones, which print the same lines.
 
     A balloon core of its own marks a page after the hook of its device, and says 0 where that said something else; and a core that
-    leaves released pages to their driver asks about them.
+    leaves released pages to their driver asks about them. Where a hook itself marks the new page, again and again, and no core does
+    behind it, there is no such core. ``given`` is the era that the trace is said to be of ("" where nobody said), ``told`` the one
+    that its lines tell.
     """
 
     def __init__(self, name: str, given: str) -> None:
         self.name = name
         self.given = given
+        self.told = ""
+        self.inside: dict[str, bool] = {}  # by task: whether the hook has marked a page
         self.hooked: dict[str, object] = {}
-        self.released = 0
+        self.by_hook: set[str] = set()
+        self.released = self.own_marks = 0
 
     def checked(self, events: Iterable[Event]) -> Iterator[Event]:
-        """The events. Raises Contradicted at one that shows a later kernel."""
+        """The events. Raises Contradicted at one that shows another kernel than the one that was given."""
         for event in events:
-            what = self._see(event)
-            if what:
-                raise contradicted(self.name, f"{what} (line {event.seq}), which only kernels from {_SINCE} on show", self.given)
+            what, told = self._see(event)
+            if told and self.given not in ("", told):
+                kernels = f"kernels from {_SINCE} on" if told == _LATEST else f"kernels before {_SINCE}"
+                raise contradicted(self.name, f"{what} (line {event.seq}), which only {kernels} show", self.given)
+            self.told = self.told or told
             yield event
 
-    def _see(self, event: Event) -> str:
+    def _see(self, event: Event) -> tuple[str, str]:
         kind, task = event.kind, event.task
-        if kind == "balloon_hook_ret":
+        if kind == "balloon_hook":
+            self.inside[task] = False
+        elif kind == "balloon_hook_ret":
             self.hooked[task] = event.args.get("ret")
+            if self.inside.pop(task, False):
+                self.by_hook.add(task)
+        elif kind == "set_page_movable" and task in self.inside:
+            self.inside[task] = True
         elif kind == "set_page_movable" and task in self.hooked:
-            return "a mark that the balloon core makes behind the hook of its device"
+            return "a mark that the balloon core makes behind the hook of its device", _LATEST
         elif kind == "migratepage_ret":
             ret = event.args.get("ret")
-            if self.hooked.pop(task, ret) != ret:
-                return "another answer of the balloon core than its device's"
+            said = self.hooked.pop(task, ret)
+            self.own_marks += task in self.by_hook and ret == 0
+            self.by_hook.discard(task)
+            self.inside.pop(task, None)
+            if said != ret:
+                return "another answer of the balloon core than its device's", _LATEST
+            if self.own_marks == OWN_MARKS:
+                return "hooks that mark new pages themselves, and no core that does", _BEFORE
         elif kind == "migratepage" and event.mapping == PAGE_MAPPING_MOVABLE and event.refs == 1:
             self.released += 1
             if self.released == RELEASED_CALLS:
-                return "drivers that are asked about pages which nobody else holds"
-        return ""
+                return "drivers that are asked about pages which nobody else holds", _LATEST
+        return "", ""
 
 
 def later(name: str, given: str) -> Later | None:
-    """What looks for signs of later kernels in the trace called ``name``, where there can be any against the era ``given``."""
-    era = ERAS[given]
-    return Later(name, given) if era.sticky_mark and era.released_by_refs and not era.balloon_core else None
+    """What tells kernels whose marks stay from each other in the trace called ``name``; None where ``given`` is of another kind."""
+    return Later(name, given) if not given or ERAS[given].sticky_mark else None
 
 
 class Signs:

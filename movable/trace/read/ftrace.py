@@ -83,7 +83,8 @@ class Reader(Values):
     ``seen`` counts trace events by name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be
     read (``refused``: the first of them, and why), ``faults`` the values that a probe could not read, ``touched`` the lines of
     both, which are no evidence;
-    ``bit_era`` which era the bit of isolated pages tells, if any was seen.
+    ``bit_era`` which era the bit of isolated pages tells, if any was seen; ``assumed`` whether that is the later of two whose lines
+    are the same, and none tells which.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Reader(Values):
         self.every_unlock = every_unlock
         self.given = self.layout_known = era is not None
         self.bit_era = ""
+        self.assumed = False
         self.signs = Signs()
         self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
@@ -207,7 +209,11 @@ class Reader(Values):
         for block in whole if self.is_model else self._in_known_words(whole):
             before = self.odd
             self.open_calls.note(self.line, self._by_pid)
+            if self.assumed and looks is None:
+                looks = later(self.source.name, "")
             yield from read(block) if looks is None else looks.checked(read(block))
+            if looks is not None and self.assumed and looks.told:
+                self.layout, self.assumed, looks = looks.told, False, None
             barren = barren + sum(map(len, block)) + len(block) if self.odd - before == len(block) else 0
             if barren > MAX_BYTES_WITHOUT_EVENTS:
                 bytes_read = f"more than {MAX_BYTES_WITHOUT_EVENTS >> 20} MiB"
@@ -241,6 +247,7 @@ class Reader(Values):
             if told and given:
                 self.says(told)
             self.layout = given or told or LATEST_ERA
+            self.assumed = not given and not told
             self.layout_known, self.bit_era = True, self.layout
             self._flags.clear()
 

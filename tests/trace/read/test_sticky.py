@@ -110,6 +110,50 @@ def test_what_only_later_kernels_do(lines: tuple[str, ...], what: str, tmp_path:
     assert check_trace(str(file), era="6.17" if not what else "7.3").era == ("7.3" if what else "6.17")
 
 
+def test_a_trace_that_may_be_of_either(tmp_path: Path) -> None:
+    """It is judged as the later, which the verdict says, and nobody is blamed for what is right in the other."""
+    result = check_trace(str(DATA / "zsmalloc-compaction.txt.gz"))
+    note = "kernels of 6.17 print the same lines as those of 7.3, and none here tells which it is: judged as 7.3"
+    assert result.era == "7.3" and any(text.startswith(note) for text in result.notes)
+    page = "page=0xffffea00006ae3c0"
+    state, gone = "type=0xf6 refs={} mapping=0x0 lru=0x0 private=0xffff888008569ee0", "type=0xf6 refs=0 mapping=0x0 lru=0x0 private=0x0"
+    lines = (
+        f"isolate_movable_ops_page: (i+0x4/0x120) {page} mode=0x8 flags=0xfffffc0000008 {state.format(1)}",
+        f"zs_isolate: (z+0x4/0x10) {page} mode=0x8 flags=0xfffffc0000009 {state.format(2)}",
+        "zs_isolate_ret: (x <- zs_page_isolate) ret=1",
+        f"set_isolated: (i+0xff/0x120) {page} flags=0xfffffc0000009 {state.format(2)}",
+        "isolate_movable_ops_page_ret: (x <- isolate_movable_ops_page) ret=1",
+        f"zs_reset: (z+0x1a1/0x280) {page} flags=0xfffffc0010009 {state.format(2)}",
+        f"free_frozen_pages: (f+0x0/0x750) {page} order=0 flags=0xfffffc0010008 {gone}",
+    )
+    file = tmp_path / "either.txt"
+    file.write_text("".join(f"{PLAIN}{line}\n" for line in lines))
+    either, later = check_trace(str(file)), check_trace(str(file), era="7.3")
+    assert later.broken == ["V39"] and either.broken == [] and either.verdicts["V39"].reason.endswith("of 7.3; give --era")
+
+
+def test_hooks_that_mark_pages_themselves(tmp_path: Path) -> None:
+    """As drivers do up to 6.17: it is told by that, and said to be none of 7.3."""
+    moves = []
+    for number in range(3):
+        page, new = (f"0xffffea00{place + 64 * number:08x}" for place in (0x6A00, 0x7F00))
+        call = RELEASED.format(2, "0xffff888008569ee0").replace("zs_migrate", "balloon_migrate").replace("0xf6", "0xf1")
+        state = STATE.replace("f6", "f1")
+        moves += [
+            call.replace("0xffffea00006ae3c0", page).replace("0xffffea00007fe280", new),
+            f"bb_hook: (bb_hook+0x4/0x9) b_dev_info=0xffff888000000 newpage={new} page={page} mode=0",
+            f"set_page_movable: (m+0x34/0x80) page={new} {state}",
+            "bb_hook_ret: (x <- bb_hook) ret=0",
+            "balloon_migrate_ret: (x <- balloon_page_migrate) ret=0",
+        ]
+    file = tmp_path / "trace.txt"
+    file.write_text("".join(f"{PLAIN}{line}\n" for line in moves))
+    result = check_trace(str(file))
+    assert result.era == "6.17" and result.verdicts["D57"].verdict == "n/a"
+    with pytest.raises(UsageError, match=r"hooks that mark new pages themselves.*before 6\.18 show, and --era 7\.3 was given"):
+        check_trace(str(file), era="7.3")
+
+
 @pytest.mark.parametrize(("told", "given"), [("7.3", "6.17"), ("6.17", "7.3")])
 def test_an_era_that_contradicts_the_heading(told: str, given: str, tmp_path: Path) -> None:
     file = tmp_path / "trace.txt"
