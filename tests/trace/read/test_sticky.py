@@ -116,7 +116,8 @@ def test_a_trace_that_may_be_of_either(tmp_path: Path) -> None:
     note = "kernels of 6.17 print the same lines as those of 7.3, and none here tells which it is: judged as 7.3"
     assert result.era == "7.3" and any(text.startswith(note) for text in result.notes)
     page = "page=0xffffea00006ae3c0"
-    state, gone = "type=0xf6 refs={} mapping=0x0 lru=0x0 private=0xffff888008569ee0", "type=0xf6 refs=0 mapping=0x0 lru=0x0 private=0x0"
+    state = "type=0xf6 refs={} mapping=0x0 lru=0x0 private=0xffff888008569ee0"
+    gone = "type=0xf6 refs=0 mapping=0x0 lru=0x0 private=0x0"
     lines = (
         f"isolate_movable_ops_page: (i+0x4/0x120) {page} mode=0x8 flags=0xfffffc0000008 {state.format(1)}",
         f"zs_isolate: (z+0x4/0x10) {page} mode=0x8 flags=0xfffffc0000009 {state.format(2)}",
