@@ -83,8 +83,7 @@ class Reader(Values):
     ``seen`` counts trace events by name, ``lost`` and ``missed`` what the recording lost, ``damaged`` the lines that could not be
     read (``refused``: the first of them, and why), ``faults`` the values that a probe could not read, ``touched`` the lines of
     both, which are no evidence;
-    ``bit_era`` which era the bit of isolated pages tells, if any was seen; ``assumed`` whether that is the later of two whose lines
-    are the same, and none tells which.
+    ``bit_era`` which era the bit of isolated pages tells, if any was seen; ``assumed``: the later of two whose lines are the same.
     """
 
     def __init__(
@@ -96,8 +95,7 @@ class Reader(Values):
         self.source = source
         self.every_unlock = every_unlock
         self.given = self.layout_known = era is not None
-        self.bit_era = ""
-        self.assumed = False
+        self.bit_era, self.assumed = "", False
         self.signs = Signs()
         self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
