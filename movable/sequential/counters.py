@@ -10,22 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from movable.introspection import vars_of
-from movable.mm.atomic import AtomicLong
+from movable.sequential.driver_counters import DriverCounters, Place
 
 if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 DRIFTING = frozenset({"nr_balloon_pages"})
 """Counters that the core itself leaves wrong: the balloon of 7.3 tells no node of a page that moved, or was deflated on the way."""
-
-Place = tuple[str, ...]
-"""How a counter is reached from the driver: names of attributes, and keys of tables."""
-
-MAX_DEPTH = 4
-MAX_COUNTERS = 500
-"""Counters of a driver that are looked at; a driver with more of them keeps data, not books."""
-
 
 def machine_counters(vm: VM, levels: set[str]) -> dict[str, int]:
     """Every counter of every zone, of every node and of the machine that stands for something that there is now.
@@ -66,8 +57,8 @@ class Ends:
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
-        self.first = counters_of(driver)
-        self.last = self.first
+        self.counters = DriverCounters(driver)
+        self.first = self.counters.counts
         self.others: set[Place] = set()
         self.away: dict[int, tuple[Place, ...]] = {}
         self.fell: defaultdict[Place, Counter[str]] = defaultdict(Counter)
@@ -76,13 +67,11 @@ class Ends:
 
     def before(self) -> None:
         """A callback is about to run: what rose since the last one counts other things too."""
-        now = counters_of(self.driver)
-        self.others |= {place for place, count in now.items() if count > self.last.get(place, 0)}
-        self.last = now
+        self.others |= {place for place, change in self.counters.look().items() if change > 0}
 
     def isolated(self, pfn: int) -> None:
         """The driver let go of a page."""
-        changes = self._changes()
+        changes = self.counters.look()
         self.others |= {place for place, change in changes.items() if change > 1}
         self._forget(pfn)
         self.away[pfn] = tuple(place for place, change in changes.items() if change == 1)
@@ -93,63 +82,30 @@ class Ends:
 
     def ended(self, pfn: int, end: str) -> None:
         """An isolation ended in a callback."""
-        changes = self._changes()
+        changes = self.counters.look()
         self.others |= {place for place, change in changes.items() if change > 0 or change < -1}
         for place in self.away.pop(pfn, ()):
-            if place in self.last:
+            if place in self.counters:
                 (self.fell if changes.get(place, 0) < 0 else self.missed)[place][end] += 1
 
     def other(self) -> None:
         """A callback ran that neither began nor ended an isolation."""
-        self.last = counters_of(self.driver)
-
-    def _changes(self) -> dict[Place, int]:
-        before, self.last = self.last, counters_of(self.driver)
-        places = before.keys() | self.last.keys()
-        return {place: self.last.get(place, 0) - before.get(place, 0) for place in places}
+        self.counters.look()
 
     def settled(self) -> Iterator[tuple[bool, str]]:
         """Nothing is isolated and no work is queued: whether each counter of pages that are away is back, and what it says."""
         self.before()
+        now = self.counters.counts
         for pfn in list(self.away):
             self._forget(pfn)
         for place, fell in self.fell.items():
-            if place in self.others or place not in self.last:
+            if place in self.others or place not in now:
                 continue  # it counts more than pages that are away, or its owner is gone
-            left = self.last[place] - self.first.get(place, 0)
+            left = now[place] - self.first.get(place, 0)
             often = max(fell.values()) >= MIN_FALLS
             short = [end for end, count in self.missed[place].items() if often and count >= MIN_FALLS and not fell[end]]
             if often and not self.missed[place] and MIN_FALLS <= self.given_up[place] == left:
                 short = ["given up meanwhile"]
             name = ".".join((type(self.driver).__name__, *place))
             what = f"{name} rises when a page is isolated and falls when it is {' or '.join(fell)}"
-            yield not (short and left > 0), f"{what}, not when it is {' or '.join(short)}; it says {self.last[place]} at rest"
-
-
-def counters_of(driver: Any) -> dict[Place, int]:
-    """The whole numbers in a driver and its parts, by where they are; none where there are too many."""
-    found: dict[Place, int] = {}
-    _collect(driver, (), set(), found)
-    return found if len(found) <= MAX_COUNTERS else {}
-
-
-def _collect(value: Any, place: Place, seen: set[int], found: dict[Place, int]) -> None:
-    kind = type(value)
-    if kind is int:
-        found[place] = value
-    elif issubclass(kind, AtomicLong):
-        found[place] = value._counter
-    elif len(place) < MAX_DEPTH and len(found) <= MAX_COUNTERS and id(value) not in seen:
-        seen.add(id(value))
-        for name, part in _parts(value, kind):
-            _collect(part, (*place, name), seen, found)
-
-
-def _parts(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
-    if issubclass(kind, dict):
-        yield from ((repr(key), part) for key, part in list(dict.items(value)) if isinstance(key, (int, str, tuple)))
-    elif issubclass(kind, (list, tuple)):
-        parts = list(value)  # one that grows or shrinks has other places afterwards: what is at one of them is not the same thing
-        yield from ((f"{number}/{len(parts)}", part) for number, part in enumerate(parts))
-    elif not kind.__module__.startswith(("movable.mm.", "builtins", "collections")) and not callable(value):
-        yield from sorted(vars_of(value).items())
+            yield not (short and left > 0), f"{what}, not when it is {' or '.join(short)}; it says {now[place]} at rest"
