@@ -27,7 +27,21 @@ KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or mova
 
 
 def answers(material: Material, order: int, why: str) -> list[Answer]:
-    """Everything that can be said, most asked first."""
+    """Everything that can be said, most asked first; of several machines, one after the other."""
+    if not material.by_machine:
+        return _of_one(material, order, why)
+    found: list[Answer] = []
+    for name, one in material.by_machine.items():
+        wanted = (order, why) if why == zones.AS_ASKED else zones.wanted_order(one, None)
+        begins = f"{name}: " if name else ""
+        for answer in _of_one(one, *wanted):
+            answer.title = answer.title if answer.title.startswith(begins) else f"{begins}{answer.title}"
+            found.append(answer)
+    return found
+
+
+def _of_one(material: Material, order: int, why: str) -> list[Answer]:
+    """What can be said of one machine."""
     found = [*requests(material), *killed(material), *usage.answers(material), *_pages(material)]
     found += [zone(material, rows, order, why) for rows in zones.by_zone(material)]
     if material.page_kb != USUAL_PAGE_KB:

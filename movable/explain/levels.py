@@ -9,6 +9,7 @@ from movable.explain import zones
 from movable.explain.judge import usage
 from movable.explain.judge.plain import percent
 from movable.explain.judge.sysfs import GIGANTIC_KB
+from movable.explain.judge.zone import boosted
 from movable.explain.material import Answer, Marks, Material
 from movable.explain.readers.settings import AT_BOOT
 
@@ -114,6 +115,7 @@ def _watermarks(marks: Marks, order: int) -> Answer:
         )  # fmt: skip
         marked = f"min {minimum}, low {low}" + (f", high {high}" if high is not None else "")
         answer.facts.append(f"Watermarks: {marked}; free memory is {state}.")
+        answer.facts.extend(boosted(marks))
         if order:
             _compaction(free, marks, order, answer)
     if order:

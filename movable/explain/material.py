@@ -332,6 +332,8 @@ class Material:
     page_why: str = ""
     """How the size of a page is known; "" where the usual one is assumed."""
     recognised: int = 0
+    by_machine: dict[str, Material] = field(default_factory=dict, repr=False, compare=False)
+    """The same of each machine by itself, where the text is of several; "" is the one that has no name."""
     found: dict[str, tuple[int, Any]] = field(default_factory=dict, repr=False, compare=False)
     """Tables by zone and node, as they were found last, with how many rows there were."""
 

@@ -16,6 +16,7 @@ Found = TypeVar("Found")
 LETTERS = {"Unmovable": "U", "Movable": "M", "Reclaimable": "E", "HighAtomic": "H", "CMA": "C", "Isolate": "I"}
 """What Mem-Info calls the migratetypes of /proc/pagetypeinfo."""
 LARGEST_ORDER = 40
+AS_ASKED = "as asked with --order"
 MOST_ORDER = 9999  # that a damaged text is believed
 
 
@@ -179,7 +180,7 @@ def free_for_compaction(marks: Marks, order: int) -> int:
 def wanted_order(material: Material, given: int | None) -> tuple[int, str]:
     """The order that the question is about, and why: an option, a request that failed, the size of a pageblock, or a huge page."""
     if given is not None:
-        return given, "as asked with --order"
+        return given, AS_ASKED
     request: Request | None = next((one for one in reversed(material.requests) if one.order > 0), None)
     if request is not None:
         return request.order, f"what {request.task} asked for"

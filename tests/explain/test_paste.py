@@ -31,6 +31,12 @@ LEFT_OVER = {
 """Lines that are listed as not understood; none of the other pastes has one."""
 FRAGMENTED = "The reason is fragmentation"
 SAYS = {
+    "zone_dma_only": ["may not take what is free in zone DMA32: 1838800 kB", "The reason is lack of memory"],
+    "zone_movable_full": ["may not take what is free in zone Movable: 16424920 kB", "The reason is lack of memory"],
+    "perf_top": ["71.3 % of the samples"],
+    "zoneinfo_boost": ["32768 pages higher for a while"],
+    "two_hosts_meminfo": ["a: Memory of the whole machine (meminfo)\n1500000 kB of 65801212", "b: Settings\n"],
+    "oom_slab": ["kmalloc-64 (12912012 kB)", "a cache that only grows is a leak"],
     "cpuset_nodes": ["bound to node 1 by a cpuset", "The reason is lack of memory"],
     "above_largest": ["A request above the largest order\n", "neither free memory nor compaction can serve that"],
     "percpu": ["alloc from reserved chunk failed"],

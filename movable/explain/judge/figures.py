@@ -91,7 +91,9 @@ def _slab(rows: list[Figure], answer: Answer) -> None:
     back = plain(sum(one.values["kb"] for one in reclaimable) // 1)
     answer.facts.append(f"{plain(total // 1)} kB are slab, which no compaction moves; {back} kB of it can be reclaimed.")
     answer.facts.append("Largest: " + ", ".join(f"{one.name} ({plain(one.values['kb'] // 1)} kB)" for one in largest) + ".")
-    answer.advice.append("echo 2 > /proc/sys/vm/drop_caches frees dentries and inodes that nobody uses, and some blocks with them")
+    drop = "echo 2 > /proc/sys/vm/drop_caches frees dentries and inodes that nobody uses, and some blocks with them"
+    leak = "a cache that only grows is a leak: page_owner=on or slab_debug=U at boot says who allocates from it"
+    answer.advice.append(drop if reclaimable else leak)
 
 
 def _pressure(rows: list[Figure], answer: Answer) -> None:

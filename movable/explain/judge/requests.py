@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from movable.explain import zones
@@ -97,12 +98,20 @@ BOUND = {
 
 
 def _bound(material: Material, one: Request, answer: Answer) -> Iterator[str]:
-    """What a request could not have, because it was bound to some nodes."""
+    """What a request could not have: by its flags, and because it was bound to some nodes."""
+    marks = zones.last_marks(material).values()
+    anywhere = replace(one, nodes=None)
+    kept = {mark.zone: 0 for mark in marks if not may_use(anywhere, FreeBlocks(mark.line, mark.node, mark.zone, []))}
+    for mark in marks:
+        if mark.zone in kept and (one.nodes is None or mark.node in one.nodes):
+            kept[mark.zone] += mark.values.get("free", 0)
+    if any(kept.values()):
+        where = " and ".join(zone for zone, pages in kept.items() if pages)
+        yield f"By its flags it may not take what is free in zone {where}: {sum(kept.values()) * material.page_kb} kB."
     if one.nodes is None:
         return
     usual = BOUND["CONSTRAINT_CPUSET"] if one.by_cpuset else ("its nodemask", "")
     who, help_ = BOUND.get(one.limits.get("constraint", ""), usual)
-    marks = zones.last_marks(material).values()
     others = sum(mark.values.get("free", 0) for mark in marks if mark.node not in one.nodes)
     if not others:
         return

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from movable.explain import zones
 from movable.explain.judge.requests import kept_back, may_use, not_for
-from movable.explain.material import Answer, FreeBlocks, Material
+from movable.explain.material import Answer, FreeBlocks, Marks, Material
 from movable.explain.zones import size_of
+from movable.shown import many
 
 KEPT = "free memory: blocks are there, and what is free is kept for emergencies, or for requests that need this zone"
 
@@ -25,7 +26,7 @@ def zone(material: Material, rows: list[FreeBlocks], order: int, why: str) -> An
         return answer
     largest = max(each for each, count in enumerate(row.counts) if count)
     answer.facts.append(
-        f"{row.free * row.page_kb} kB are free in {sum(row.counts)} blocks; the largest is of order {largest} "
+        f"{row.free * row.page_kb} kB are free in {many(sum(row.counts), 'block')}; the largest is of order {largest} "
         f"({size_of(largest, row.page_kb)})."
     )
     possible = order < len(row.counts) or not row.whole or row.cut_before(order)
@@ -99,11 +100,22 @@ def _reasons(now: zones.ZoneOrder, answer: Answer) -> Iterator[str]:
         answer.advice.append("free memory first (caches, other work), then compact")
 
 
+def boosted(marks: Marks) -> Iterator[str]:
+    """How much of the watermarks is a boost, that a fallback between migratetypes brought."""
+    boost = marks.values.get("boost", 0)
+    if boost:
+        yield (
+            f"The watermarks are {boost} pages higher for a while (boost): a pageblock was mixed, and kswapd makes room "
+            "(vm.watermark_boost_factor)."
+        )
+
+
 def _watermarks(material: Material, row: FreeBlocks, order: int, answer: Answer) -> None:
     marks = zones.marks_of(material, row)
     if marks is None or "low" not in marks.values:
         return
     low, minimum = marks.values["low"], marks.values.get("min", 0)
+    answer.facts.extend(boosted(marks))
     reserve = kept_back(material, row, material.requests[-1] if material.requests else None)
     if order == 0:
         high = f", high {marks.values['high']}" if "high" in marks.values else ""

@@ -25,6 +25,7 @@ _PRESSURE = re.compile(r"^\s*(some|full)\s+avg10=([\d.]+)\s+avg60=([\d.]+)\s+avg
 _PAGE_TYPE = re.compile(r"^\s*0x[0-9a-f]{16}\s+(\d+)\s+\d+\s+[A-Za-z_:]+(?:\s+(\S+))?\s*$")
 _FRAME_RUN = re.compile(r"^\s*(?:[0-9a-f]{1,16}\s+)?([0-9a-f]{1,12})\s+([0-9a-f]{1,12})\s+([A-Za-z_]{40,80})\s*$")
 _FRAMES = re.compile(r"^\s*(?:voffset\s+)?offset\s+len\s+flags\s*$")
+_AROUND_SAMPLES = re.compile(r"^\s*(?:Samples: \S+ of event |Overhead\s+(?:Shared Object|Command)\b|\d+\.\d+ ?%\s.*\[\.\]\s)")
 _HUGE_POOL = Guarded(
     r"HugeTLB: allocating (\d+) of page size (\S+ \S+) failed(?: node\d+)?\.\s+Only allocated (\d+) hugepages"
 )
@@ -62,7 +63,7 @@ _ZSWAP = re.compile(
     r"\s*[:=]?\s+(\d{1,18})\.?\s*$"
 )
 _ZSWAP_CLI = {"stored pages count": "stored_pages", "reject allocation failures": "reject_alloc_fail"}
-_SAMPLES = re.compile(r"^\s*(\d+\.\d+) ?%\s+(?:\d+\.\d+%\s+)?(\S.*?)\s+\[\S+\]\s+\[k\]\s+(\w+)")
+_SAMPLES = re.compile(r"^\s*(\d+\.\d+) ?%\s+(?:\d+\.\d+%\s+)?(\S.*?\s+)??\[\S+\]\s+\[k\]\s+(\w+)")
 _HEADS = re.compile(
     r"^\s*#?\s*Overhead\s+Command|^\s*[nmu]?secs?\s+: count\s+distribution|^\s*FUNC\s+COUNT\s*$|^\s*procs? -+memory|"
     r"^\s*Detaching\.\.\.|"
@@ -263,7 +264,8 @@ def _said(line: Line, material: Material) -> bool:
         name = _ZSWAP_CLI.get(zswap[1].lower(), zswap[1].lower().replace(" ", "_"))
         material.figures.append(Figure(line, "sysfs", name, {"value": float(zswap[2])}))
     else:
-        return any(found is not None for found in (_HUGE_NEWS.search(text), _FRAMES.match(text), _OF_VMWARE.match(text)))
+        around = _AROUND_SAMPLES.match(text)
+        return any(found is not None for found in (_HUGE_NEWS.search(text), _FRAMES.match(text), _OF_VMWARE.match(text), around))
     return True
 
 
