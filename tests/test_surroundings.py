@@ -18,6 +18,7 @@ ODD = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "utf-16": {"PYTHONIOENCODING": "utf-16"},
     "EBCDIC": {"PYTHONIOENCODING": "cp037"},
+    "names of hosts": {"PYTHONIOENCODING": "idna"},
     "no such locale": {"LANG": "xx_YY.bogus", "LC_ALL": "xx_YY.bogus", "PYTHONUTF8": "0"},
     "20 columns": {"COLUMNS": "20"},
 }

@@ -92,6 +92,17 @@ def _make_streams_safe() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as the process runs)
         elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, TextIOWrapper) and not _may_show_anything(stream):
+            stream.reconfigure(encoding="utf-8")
+
+
+def _may_show_anything(stream: TextIOWrapper) -> bool:
+    """Whether the encoding of a stream can do what its way with errors asks; that of names of hosts (idna) cannot."""
+    try:
+        "a line of 0x80 = \x80\n".encode(stream.encoding, stream.errors or "strict")
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
 def build_parser() -> argparse.ArgumentParser:
