@@ -174,7 +174,8 @@ def release_lru_page(page: Page) -> None:
 
 
 def mark_page_accessed(page: Page) -> None:
-    """A use of the page: the first marks it referenced, the second makes it active (folio_mark_accessed).
+    """A use of the page: the first marks it referenced, the second makes it active (folio_mark_accessed). One that is on no list
+    becomes active only in the batch of this CPU (__lru_cache_activate_folio).
 
     Where the lists have generations it counts for reclaim only, and PG_active does not show (lru_gen_inc_refs).
     """
@@ -182,12 +183,15 @@ def mark_page_accessed(page: Page) -> None:
     if not flags & REFERENCED:
         page._flags = flags | REFERENCED
     elif not flags & (UNEVICTABLE | ACTIVE) and page.vm.era.second_use_activates:
+        user = page.vm.userspace
         if flags & LRU:
             del_page_from_lru_list(page)
-            page._flags = (flags | ACTIVE) & ~(REFERENCED | LRU)
+            page._flags = (page._flags | ACTIVE) & ~REFERENCED
             add_page_to_lru_list(page)
-        else:
+        elif user is not None and page in user.lru_add[user.cpu]:
             page._flags = (flags | ACTIVE) & ~REFERENCED
+        else:  # whoever has it on the way to a list or off one is not disturbed
+            page._flags = flags & ~REFERENCED
 
 
 def set_lru_flags(page: Page, flags: int) -> None:

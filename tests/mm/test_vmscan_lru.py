@@ -18,12 +18,13 @@ from movable.mm.mmap import do_mmap
 from movable.mm.move_pages import UserArray, sys_move_pages
 from movable.mm.page import PAGE_SIZE, get_page
 from movable.mm.page_alloc_contig import alloc_contig_range, free_contig_range
-from movable.mm.page_flags import ACTIVE
+from movable.mm.page_flags import ACTIVE, LRU, REFERENCED
 from movable.mm.process import Process
-from movable.mm.swap import lru_add_drain_all, lruvec, mark_page_accessed
+from movable.mm.swap import lru_add_drain_all, lru_cache_add, lruvec, mark_page_accessed
 from movable.mm.swapfile import swapoff, swapon
 from movable.mm.userspace import userspace
 from movable.mm.validate import validate_vm
+from movable.mm.vmscan_isolate import isolate_lru_page
 from movable.mm.vmscan_lru import shrink_node, too_many_isolated
 from movable.numa.why import why
 from movable_filesystems import Blockfs
@@ -192,6 +193,21 @@ def test_a_clean_page_that_a_range_cannot_drop_counts_as_used_no_more() -> None:
     assert page._flags & ACTIVE
     assert alloc_contig_range(task.user.vm, page.pfn, page.pfn + 1) == -EBUSY
     assert inode.mapping.i_pages[0] is page and not page._flags & ACTIVE
+
+
+def test_a_page_on_the_way_to_a_list_becomes_active_in_the_batch_of_this_cpu_only() -> None:
+    """Who puts it on a list has chosen which one."""
+    task, inode = file_on(Blockfs)
+    page, user = inode.mapping.i_pages[0], task.user
+    lru_add_drain_all(user)
+    assert isolate_lru_page(page) == 0 and not page._flags & ACTIVE
+    page._flags |= REFERENCED
+    mark_page_accessed(page)
+    assert not page._flags & (ACTIVE | REFERENCED)
+    lru_cache_add(user, page, user.cpu)
+    page._flags |= REFERENCED
+    mark_page_accessed(page)
+    assert page._flags & ACTIVE and not page._flags & LRU
 
 
 @pytest.mark.parametrize("shared", [0, VM_SHARED])
