@@ -75,8 +75,11 @@ def inward(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 def of_the_kit_alone(error: BaseException) -> bool:
     """Whether no code of an author had a part in an exception: then it is a mistake of the kit, and no verdict on anybody."""
-    frames = [entry.tb_frame for entry in inward(error.__traceback__)]
-    return all(_of_the_kit(frame.f_globals.get("__name__", "")) or of_the_library(frame.f_code.co_filename) for frame in frames)
+    return not any(_is_an_authors(entry.tb_frame) for entry in inward(error.__traceback__))
+
+
+def _is_an_authors(frame: FrameType) -> bool:
+    return not _of_the_kit(frame.f_globals.get("__name__", "")) and not of_the_library(frame.f_code.co_filename)
 
 
 def line_of(frame: FrameType) -> str:
@@ -85,11 +88,11 @@ def line_of(frame: FrameType) -> str:
 
 
 def raised_at(error: BaseException) -> str:
-    """File and line where an exception was raised."""
-    found = "nowhere"
-    for entry in inward(error.__traceback__):
-        found = f"{PurePath(entry.tb_frame.f_code.co_filename).name}:{entry.tb_lineno}"
-    return found
+    """File and line where an exception was raised: the author's innermost, for what that calls is the kit's or Python's."""
+    entries = list(inward(error.__traceback__))
+    for entry in [one for one in entries if _is_an_authors(one.tb_frame)][-1:] or entries[-1:]:
+        return f"{PurePath(entry.tb_frame.f_code.co_filename).name}:{entry.tb_lineno}"
+    return "nowhere"
 
 
 def kit_raised(error: BaseException) -> bool:

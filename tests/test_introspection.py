@@ -37,6 +37,7 @@ def test_an_error_of_the_kits_is_told_from_an_authors() -> None:
         raise UsageError("an author's own")
     assert kit_raised(ours.value) and not kit_raised(theirs.value)
     assert raised_at(theirs.value).startswith("test_introspection.py:")
+    assert raised_at(ours.value).startswith("test_introspection.py:")  # the line that asked for what cannot be had
 
 
 def test_a_mistake_has_an_author_where_a_line_of_one_is_in_its_traceback() -> None:

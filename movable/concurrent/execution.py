@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from movable.concurrent.end_state import end_state, number
 from movable.concurrent.fingerprint import Fingerprint
 from movable.concurrent.globals import Traced
-from movable.concurrent.journal import Entry, Rulings, entry
+from movable.concurrent.journal import Endless, Entry, Rulings, ShortJournal, entry
 from movable.concurrent.linearizability import Orders, asks_outside, precedence, refusal
 from movable.concurrent.lost_wakeups import cause_of_sleep
 from movable.concurrent.plan.transparency import Stuck, stuck
@@ -395,13 +395,18 @@ class Execution:
         self._validate("when all tasks had ended")
         if not trial.removed and trial.orders.removable:
             stage.vm.install(self.seam)
+            written, self.seam.journal = self.seam.journal, ShortJournal(self.seam.journal)
             try:
                 stage.workload.finish()
                 stage.vm.run_work()
+            except Endless as error:
+                raise broken("D51")(f"the removal of the driver afterwards does not end: {error} at {raised_at(error)}") from error
             except BaseException as error:
                 if passes(error):
                     raise
                 raise named(error, "the removal of the driver afterwards") from error
+            finally:
+                self.seam.journal = written
             stage.vm.install(None)
             self._validate("after the removal of the driver")
         if trial.removed or trial.orders.removable:

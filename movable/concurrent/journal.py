@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 from movable.eras import Era
+from movable.errors import Hang
 from movable.events import Event
 from movable.explore.instrument.snapshot import Snapshot, Unfit
 from movable.rules.rule import STOCHASTIC
@@ -27,6 +28,29 @@ _Stream = tuple[bytes, bytes, bool]
 
 COUNTED, ONE_IN = 4, 8
 """How often rules had a chance to be broken is counted in the first streams, and then in one of so many: counting takes longest."""
+
+
+MAX_EVENTS = 10_000
+"""Events of the removal of a driver in a scenario: its machine has some dozen pages."""
+
+
+class Endless(Hang):
+    """So many events, and no end: counted, so that every run of the schedule ends there."""
+
+
+class ShortJournal(list[Entry]):
+    """Takes a few events more for a journal, if there is one. Raises Endless, again and again, when they do not end."""
+
+    def __init__(self, journal: list[Entry] | None) -> None:
+        super().__init__()
+        self.journal = [] if journal is None else journal
+        self.most = len(self.journal) + MAX_EVENTS
+
+    def append(self, entry: Entry) -> None:
+        """One more event."""
+        if len(self.journal) >= self.most:
+            raise Endless(f"{MAX_EVENTS} events, and it goes on")
+        self.journal.append(entry)
 
 
 class Rulings:
