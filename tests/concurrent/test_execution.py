@@ -59,7 +59,7 @@ def explored(driver: type, name: str, executions: int = 400, **more: Any) -> Int
 
 def test_a_removal_that_does_not_end_has_a_token_and_a_story() -> None:
     found = explored(racy.WaitsForItsCount, "writes", executions=100).broken["D51"]
-    assert re.fullmatch(r"the removal of the driver afterwards does not end: \d+ events, and it goes on at racy_drivers.py:\d+", found.what)
+    assert found.what.startswith("the removal of the driver afterwards does not end: 10000 events, and it goes on at racy_drivers")
     assert found.token and found.lines and found.follows == "D53"
 
 
