@@ -93,7 +93,7 @@ class Driver:
         if answer:
             import errno
 
-            name = errno.errorcode.get(-answer, str(answer)) if isinstance(answer, int) else str(answer)
+            name = errno.errorcode.get(-answer, "neither 0 nor an errno")
             last = f"; the last it printed: {self.c.printed[-1]}" if self.c.printed else ""
             raise UsageError(f"{self.name()}: its init function returned {answer} ({name}){last}")
 

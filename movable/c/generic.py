@@ -90,6 +90,7 @@ class Generic(Workload):
     """Calls what a file exports. The model holds for each handle what ``read`` answered when it was made."""
 
     settings: Settings = Settings()
+    advice = "name operations that make movable pages in movable.toml beside the file, or export functions that take numbers"
 
     def setup(self) -> Any:
         """The module, and what the author wants to be called once it is there."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from movable.concurrent.globals import AmbientState, ambient_state, reached
 from movable.eras import Era
 from movable.eras import era as era_called
-from movable.errors import UsageError, passes
+from movable.errors import DeadlockError, UsageError, passes
 from movable.explore.instrument.reachable import codes
 from movable.mm.address_space import named_for
 from movable.mm.gfp import GFP_HIGHUSER_MOVABLE
@@ -361,4 +361,7 @@ def _reading(workload: Workload, key: Any) -> Any:
     except BaseException as error:
         if passes(error):
             raise
-        return ("raised", type(error).__name__, said(error))
+        what = said(error)
+        if isinstance(error, DeadlockError):  # who has what it waits for has other names in each order
+            what = what.partition(", ")[0]
+        return ("raised", type(error).__name__, what)

@@ -120,6 +120,8 @@ class Workload:
     names operations that may refuse while others are at work, with False, None or a negative number, and then change nothing.
     There each task has a copy of the workload with a model of its own, and ``alone`` is False: what others do at the same time is
     not in it, so an operation must not conclude anything from what its model lacks or holds.
+
+    ``advice`` says what to do where nothing was exercised.
     """
 
     factory: ClassVar[Callable[..., Any]]
@@ -136,6 +138,7 @@ class Workload:
     scenario_frames: ClassVar[int] = 32
     unwatched: ClassVar[tuple[type | str, ...]] = ()
     busy: ClassVar[tuple[str, ...]] = ()
+    advice: ClassVar[str] = ""
     alone = True
     stale_words = False
     """Whether what `snapshot` finds may be a place that the driver has done with, as where memory is looked through."""
@@ -376,6 +379,8 @@ def public_methods(factory: Callable[..., Any]) -> dict[str, CodeType]:
     """The public methods of a driver's class, by name, with their code."""
     found: dict[str, CodeType] = {}
     for cls in reversed(getattr(factory, "__mro__", ())[:-1]):
+        if cls.__module__.partition(".")[0] == "movable":  # what the kit itself gives a driver
+            continue
         found |= {name: value.__code__ for name, value in vars(cls).items() if inspect.isfunction(value) and name[0] != "_"}
     return dict(sorted(found.items()))
 
@@ -383,7 +388,7 @@ def public_methods(factory: Callable[..., Any]) -> dict[str, CodeType]:
 def what_is_missing(factory: Callable[..., Any], workload: type[Workload]) -> str:
     """What to do about a driver that was not kept busy, in words."""
     if not issubclass(workload, GenericWorkload):
-        return f"give {workload.__name__} operations that make movable pages"
+        return workload.advice or f"give {workload.__name__} operations that make movable pages"
     module = sys.modules.get(getattr(factory, "__module__", ""))
     beside = [one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, Workload)] if module else []
     lost = [one.__name__ for one in beside if one.__module__ == getattr(module, "__name__", "") and "factory" not in vars(one)]

@@ -49,6 +49,60 @@ def test_a_back_pointer_that_is_left_is_told_where_marks_stay(era: str) -> None:
     assert check(f"{TWIN}:-DLEFT", examples=4, interleavings=0, era=era).broken == ["D59"]
 
 
+BALLOON = """
+#include <linux/balloon_compaction.h>
+static struct balloon_dev_info balloon; static long loaned;
+static int moved(struct balloon_dev_info *b, struct page *newpage, struct page *page, enum migrate_mode mode)
+{
+	get_page(newpage);
+	spin_lock(&b->pages_lock);
+	balloon_page_insert(b, newpage);
+	b->isolated_pages--;
+	__count_vm_event(BALLOON_MIGRATE);
+	spin_unlock(&b->pages_lock);
+	FINALIZE
+	put_page(page);
+	return 0;
+}
+int inflate(void)
+{
+	struct page *page = balloon_page_alloc();
+
+	if (!page)
+		return -ENOMEM;
+	balloon_page_enqueue(&balloon, page);
+	return 0;
+}
+int deflate(void)
+{
+	struct page *page = balloon_page_dequeue(&balloon);
+
+	if (!page)
+		return -EAGAIN;
+	put_page(page);
+	return 0;
+}
+static int __init start(void) { balloon_devinfo_init(&balloon); balloon.migratepage = moved; return inflate(); }
+static void __exit end(void)
+{
+	while (READ_ONCE(balloon.isolated_pages) || !list_empty(&balloon.pages)) {
+		deflate();
+		cond_resched();
+	}
+}
+module_init(start); module_exit(end);
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize(("finalize", "broken"), [("balloon_page_finalize(page);", []), ("", ["D59"])])
+def test_a_balloon_of_6_17_clears_the_back_pointer_itself(tmp_path: Path, finalize: str, broken: list[str]) -> None:
+    text = BALLOON.replace("FINALIZE", finalize)
+    assert style(BALLOON.replace("FINALIZE", "balloon_page_finalize(page);")) == "6.17"
+    report = check(written(tmp_path, text), examples=3, executions=20, era="6.17", until={"D59"})
+    assert (report.refused, report.broken) == ("", broken)
+
+
 SLOTS = """
 static bool isolate(struct page *page, isolate_mode_t mode) { return true; }
 static int migrate(struct page *newpage, struct page *page, enum migrate_mode mode) { return -EAGAIN; }

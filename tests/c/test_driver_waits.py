@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from movable.c.target import find
+from movable.concurrent.search import interleavings
+from movable.concurrent.stage import subject
 from movable.contract.examine import check
 from movable.contract.report import text
 from movable.errors import InvalidState, VMBug
 from movable.mm.validate import validate_vm
+from movable.workload.scenario import migrate, scenario
+from movable.workload.workload import workload_for
 from tests.c.building import loaded, needs_compiler, written
 from tests.c.pieces import BASE
 
@@ -133,3 +138,29 @@ def test_what_only_an_earlier_operation_makes_possible_is_interleaved(tmp_path: 
     assert ("D46" in report.broken) is not right
     assert any("after make" in one.name for one in report.scenarios)
     assert "stuck, in no scenario: run alone it ends in DeadlockError" in " ".join(text(report).split())
+
+
+NAPS = """
+static struct task_struct *naps; static int delay = 1, wanted, have;
+static int run(void *unused)
+{
+	for (;;) {
+		msleep_interruptible(READ_ONCE(delay));
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		if (READ_ONCE(wanted) == READ_ONCE(have))
+			schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+"""
+
+
+def test_a_thread_that_naps_before_it_looks_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    code = NAPS + BASE.replace("make_pages(void)\n{", 'make_pages(void)\n{\n\tnaps = kthread_run(run, NULL, "naps");')
+    factory = find(written(tmp_path, code.replace("drop_pages(void) {", "drop_pages(void) { kthread_stop(naps);")), "")
+    made = scenario("two migrations", migrate(0), migrate(0))
+    found = interleavings(subject(workload_for(factory), factory, era="6.1"), executions=30, scenarios=[made])
+    assert not found.broken and found.executions == 30

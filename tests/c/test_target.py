@@ -37,6 +37,8 @@ SOURCES = {
     "int f(void) { guard(rcu)(); return 0; }\n": r"driver\.c:4: guard\(rcu\): RCU is not modelled",
     "int f(void) { guard(other)(); return 0; }\n": r"driver\.c:4: the headers of movable lack guard\(other\) \(line 4\)",
     "void __tsan_read4(void *p) { }\n": r"driver\.c:4: __tsan_read4 is a name of the runtime's own",
+    "__thread int t;\nint f(void) { return t++; }\n": r"driver\.c:4: a variable of each thread: a kernel has none",
+    "static ODD_ONE(x);\nstruct odd y = { 1 };\n": r"driver\.c:4: the headers of movable lack ODD_ONE \(line 4\), struct odd \(",
     "char big[1 << 28];\n": r"driver\.c:4: big has 268435456 bytes, and a variable may have 16777216",
     'static void *a(void) { return a; }\nint f(void) __attribute__((ifunc("a")));\n': r"driver\.c:5: f runs as the file is loaded",
     'void f(void) { }\n__attribute__((section(".init_array"))) void *p = f;\n': r"driver\.c: something runs as the file is loaded",
@@ -147,9 +149,10 @@ def test_a_driver_without_its_callbacks(tmp_path: Path) -> None:
 def test_no_file_and_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "nosuch.c")]) == 2
     assert "no file" in capsys.readouterr().err
-    monkeypatch.setenv("CC", "/nosuch/cc")
-    assert main(["check", written(tmp_path, "int x;\n")]) == 2
-    assert "CC=/nosuch/cc cannot be run" in capsys.readouterr().err
+    for wanted, said in (("/nosuch/cc", "cannot be run"), ("ccache /nosuch/cc", "cannot be run"), ("gcc -m32", "has options")):
+        monkeypatch.setenv("CC", wanted)
+        assert main(["check", written(tmp_path, "int x;\n")]) == 2
+        assert f"CC={wanted} {said}" in capsys.readouterr().err
     assert main(["rules", "D17"]) == 0  # nothing else needs one
 
 

@@ -21,6 +21,8 @@ STOP = 4
 """Where in struct task_struct it is noted that a thread shall stop."""
 MAX_TURNS = 10_000
 """How often a thread that is to end is given the processor."""
+VAIN_TURNS = 50
+"""After so many in which nobody else did anything it does not end: one that naps before it looks needs a few."""
 NOT_STARTED = -4
 
 
@@ -220,12 +222,14 @@ class Threads:
         return thread.answer
 
     def _finish(self, thread: Thread) -> None:
+        vain = 0
         for _ in range(MAX_TURNS):
             if thread.done:
                 return
             thread.ready = None
             self.slice(thread)
-            if not thread.done and not self.bridge.vm.run_work():
+            vain = 0 if self.bridge.vm.run_work() else vain + 1
+            if vain > VAIN_TURNS:
                 break
         if not thread.done:
             raise DeadlockError(f"thread {thread.name} was told to stop and does not end")

@@ -119,6 +119,8 @@ def _make(recipe: Recipe, flags: list[str], key: str) -> Path:
             done = toolchain.run([toolchain.compiler(), *LINK_FLAGS, *map(str, objects), "-o", str(library)])
             if done.returncode:
                 raise UsageError(f"{recipe.sources[0]} cannot be linked: {_first_line(done.stderr)}")
+            if not library.is_file():
+                raise UsageError(f"{toolchain.compiler()} makes nothing: it is no compiler; set CC to gcc 11 or later, or clang")
             symbols = list(elf.symbols(library))
             _check_loading(recipe, library, symbols)
             known, lost = _known_and_lost(symbols)
@@ -340,6 +342,9 @@ def _check_names(recipe: Recipe, lost: list[str]) -> None:
     lost = [name for name in lost if name not in defined and not name.startswith("__tsan_")]
     if not lost:
         return
+    if lost[0] == "__tls_get_addr":
+        place = _where_used(recipe, "_Thread_local|__thread")
+        raise UsageError(f"{place}: a variable of each thread: a kernel has none; use per-CPU data")
     place = _where_used(recipe, lost[0])
     more = f" (and {', '.join(lost[1:6])})" if lost[1:] else ""
     raise UsageError(
@@ -369,7 +374,7 @@ def _check_own(recipe: Recipe, known: list[tuple[str, int, int]]) -> None:
 def _where_used(recipe: Recipe, name: str) -> str:
     for path in recipe.sources:
         lines = source.code_of(source.read(path)).splitlines()
-        uses = [number for number, line in enumerate(lines, 1) if re.search(rf"\b{re.escape(name)}\b", line)]
+        uses = [number for number, line in enumerate(lines, 1) if re.search(rf"\b(?:{name})\b", line)]
         if uses:
             return f"{path}:{uses[-1]}"
     return str(recipe.sources[0])

@@ -210,6 +210,6 @@ def style(text: str) -> str:
     code = code_of(text)
     if re.search(r"#\s*include\s*<linux/balloon\.h>", code):  # the balloon core came with 6.18
         return "7.3"
-    if re.search(r"\b(set_movable_ops|SetPageMovableOps)\s*\(", code):
+    if re.search(r"\b(set_movable_ops|SetPageMovableOps|balloon_page_finalize)\s*\(", code):
         return "6.17"
     return "4.19" if re.search(r"\baddress_space_operations\b", code) and "movable_operations" not in code else "6.1"

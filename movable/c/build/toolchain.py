@@ -34,6 +34,8 @@ NEW, ABANDONED = ".new-", 600.0
 """How the name of what is being made in the cache begins, and the seconds after which nobody makes it any more."""
 TICK_SECONDS, TOOL_SECONDS = 0.5, 600.0
 """How often it is said that somebody waits for a tool, and how long that is waited for."""
+WRAPPERS = ("ccache", "sccache", "distcc", "env")
+"""Programs that people have in front of their compiler's name."""
 TRIED = ("gcc", "cc", "gcc-14", "gcc-13", "gcc-12", "gcc-11", "clang")
 
 
@@ -43,7 +45,12 @@ def _compiler(wanted: str) -> str:
         raise UsageError(
             f"C drivers need Linux on x86-64, and this is {sys.platform} on {platform.machine()}; nothing else of movable does"
         )
-    names = (wanted,) if wanted else TRIED
+    words = wanted.split()
+    while words and os.path.basename(words[0]) in WRAPPERS:
+        words.pop(0)
+    if words[1:]:
+        raise UsageError(f"CC={wanted} has options; CC names a compiler, and what a driver needs stands in its movable.toml")
+    names = tuple(words) or TRIED
     found = [path for path in map(shutil.which, names) if path]
     if not found:
         what = f"CC={wanted} cannot be run" if wanted else "no C compiler was found"

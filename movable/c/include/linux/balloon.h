@@ -5,7 +5,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #if MOVABLE_VERSION < 0x061200
-#error "kernels before 6.18 have no linux/balloon.h; they have linux/balloon_compaction.h, which comes with --kernel-tree"
+#error "kernels before 6.18 have no linux/balloon.h; they have linux/balloon_compaction.h"
 #endif
 struct balloon_dev_info {
 	unsigned long isolated_pages;
