@@ -38,7 +38,7 @@ SOURCES = {
     "int f(void) { guard(other)(); return 0; }\n": r"driver\.c:4: the headers of movable lack guard\(other\) \(line 4\)",
     "void __tsan_read4(void *p) { }\n": r"driver\.c:4: __tsan_read4 is a name of the runtime's own",
     "__thread int t;\nint f(void) { return t++; }\n": r"driver\.c:4: a variable of each thread: a kernel has none",
-    "static ODD_ONE(x);\nstruct odd y = { 1 };\n": r"driver\.c:4: the headers of movable lack ODD_ONE \(line 4\), struct odd \(",
+    "static ODD_ONE(x, 1);\nstruct odd y = { 1 };\n": r"driver\.c:4: the headers of movable lack ODD_ONE \(line 4\), struct odd \(",
     "char big[1 << 28];\n": r"driver\.c:4: big has 268435456 bytes, and a variable may have 16777216",
     'static void *a(void) { return a; }\nint f(void) __attribute__((ifunc("a")));\n': r"driver\.c:5: f runs as the file is loaded",
     'void f(void) { }\n__attribute__((section(".init_array"))) void *p = f;\n': r"driver\.c: something runs as the file is loaded",
