@@ -44,6 +44,8 @@ UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
 )
 ANSWER = re.compile(r"\((\w+)\+0x\S+ <- \S+\) ret=(?!0$|0x0$)\S+$")
+MODE = re.compile(r"\d: (\w+_migrate): .*\bmode=(\d+)")
+UNMARK = re.compile(r": clear_page_movable: .*\bmapping=0x([0-9a-f]+)")
 MARK = re.compile(r"\bmops=(0x[0-9a-f]+)")
 MOVE = re.compile(r"\bnewpage=0x[0-9a-f]+ page=(0x[0-9a-f]+)")
 HEAD = re.compile(r"\s*(\S.*-\d+)\s.*?\[(\d+)\]")
@@ -278,6 +280,50 @@ def _went_on(one: Violation, text: dict[int, str]) -> str:
     return f"the core goes on in line {line} as with a page that has moved" if moved else ""
 
 
+def _about_another(one: Violation, text: dict[int, str]) -> str:
+    """A page that is asked to move, and that no line of the task tells of up to its next call: they tell of another page."""
+    last = one.seqs[-1]
+    here = text.get(last, "")
+    page = MOVE.search(here)
+    if page is None or CALLBACK.search(here) is None:
+        return ""
+    task, other = _task(here), 0
+    for line in _after(last):
+        words = text.get(line, "")
+        if words.startswith(task):
+            if f" page={page[1]} " in words:
+                return ""
+            if CALLBACK.search(words):
+                break
+            found = POINTER.search(words)
+            other = other or (line if found is not None and f"newpage={found[1]} " not in here else 0)
+    return f"line {last} moves page {page[1]}, and line {other} tells of another page in its place" if other else ""
+
+
+def _alone_in_its_mode(one: Violation, text: dict[int, str]) -> str:
+    """A call in another mode than the task's calls of that function before and after it, which are in one."""
+    last = one.seqs[-1]
+    here = MODE.search(text.get(last, ""))
+    if here is None:
+        return ""
+    task = _task(text[last])
+    sides = ((MODE.search(text[at]) for at in side if text.get(at, "").startswith(task)) for side in (_before(last), _after(last)))
+    before, after = (next((found[2] for found in side if found is not None and found[1] == here[1]), "") for side in sides)
+    alone = before == after != here[2] and before
+    return f"line {last} is in mode {here[2]}, between calls in mode {before}" if alone else ""
+
+
+def _alone_in_its_unmarking(one: Violation, text: dict[int, str]) -> str:
+    """A page of which no line before tells, un-marked by a task whose other pages all had their marks."""
+    last = one.seqs[-1]
+    here = UNMARK.search(text.get(last, ""))
+    if here is None or len(one.seqs) > 1:
+        return ""
+    others = [found[1] for line in _others(last, text) if line.startswith(_task(text[last])) and (found := UNMARK.search(line))]
+    alone = len(others) >= MIN_OTHERS and all(int(other, 16) > PAGE_MAPPING_FLAGS for other in others)
+    return f"line {last} alone un-marks a page without a mark, of {len(others) + 1} such lines" if alone else ""
+
+
 def _marked_after_all(one: Violation, text: dict[int, str]) -> str:
     """A target without its owner's mark that is unlocked with it: the line about the mark is lost, or wrong."""
     calls = (TARGET.search(text.get(seq, "")) for seq in reversed(one.seqs[-LAST_LINES - 1 :]))
@@ -357,6 +403,9 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_went_on, ("D23", "D25", "D27", "D58")),
     (_lock_of_one_line, ("D2", "D21")),
     (_marked_after_all, ("D16",)),
+    (_about_another, ()),
+    (_alone_in_its_mode, ("V8",)),
+    (_alone_in_its_unmarking, ("D19",)),
     (_stranger, ()),
 )
 """What makes a proof doubtful, and for which rules, () for all; each takes one and the lines around it, and says why, or ""."""

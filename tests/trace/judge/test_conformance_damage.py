@@ -61,10 +61,10 @@ def test_damage_breaks_no_rule(tmp_path: Path) -> None:
     assert set(found) == {*CHANGES, *MOVES, *MIXED}
 
 
-def changed(base: str, event: str, folder: Path, change: Callable[[list[str], int], None]) -> Result:
+def changed(base: str, event: str, folder: Path, change: Callable[[list[str], int], None], first: int = 200) -> Result:
     """The verdicts after a change at the first line of an event, some way into a recording."""
     lines = list(newer(base))
-    change(lines, next(at for at in range(200, len(lines)) if f": {event}: " in lines[at]))
+    change(lines, next(at for at in range(first, len(lines)) if f": {event}: " in lines[at]))
     (folder / "t.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
     return check_trace(str(folder / "t.txt"))
 
@@ -131,6 +131,28 @@ def test_a_return_that_is_lost_breaks_no_rule(tmp_path: Path) -> None:
 def test_a_return_that_comes_too_late_by_its_own_time_breaks_no_rule(tmp_path: Path) -> None:
     result = changed("hook-enoent", "balloon_migrate_ret", tmp_path, lambda lines, at: lines.insert(at + 3, lines.pop(at)))
     assert not result.broken and "out of the order of time" in result.verdicts["D29"].reason
+
+
+def test_a_call_that_is_like_none_around_it_breaks_no_rule(tmp_path: Path) -> None:
+    def in_another_mode(lines: list[str], at: int) -> None:
+        lines[at] = lines[at].replace(" mode=0 ", " mode=3 ")
+
+    def of_another_page(lines: list[str], at: int) -> None:
+        pages = [found[1] for line in lines[:at] if (found := re.search(r": zs_migrate: .* (page=\S+) ", line))]
+        lines[at] = re.sub(r" page=\S+ ", f" {pages[-10]} ", lines[at])
+
+    result = changed("hook-enoent", "balloon_migrate", tmp_path, in_another_mode, first=780)
+    assert not result.broken and "between calls in mode 0" in result.verdicts["V8"].reason
+    result = changed("zsmalloc-compaction", "zs_migrate", tmp_path, of_another_page, first=1390)
+    assert not result.broken and "tells of another page in its place" in result.verdicts["V9"].reason
+
+
+def test_a_page_that_alone_is_un_marked_without_a_mark_breaks_no_rule(tmp_path: Path) -> None:
+    lines = list(window("bad/mode_00", 2000, 1600))
+    lines[341] = re.sub(r" mapping=\S+ ", " mapping=0x2 ", lines[341])
+    (tmp_path / "t.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    result = check_trace(str(tmp_path / "t.txt"))
+    assert not result.broken and "alone un-marks a page" in result.verdicts["D19"].reason
 
 
 def test_a_line_with_the_fields_of_another_event_is_refused(tmp_path: Path) -> None:
