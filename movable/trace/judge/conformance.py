@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -33,6 +34,8 @@ FINDINGS_SHOWN = 3
 """Findings of one rule that are shown with their lines."""
 MAX_SECOND_LOOKS = 1000
 """Findings of one rule that are looked at again, where the order of lines may have made them."""
+MAX_WAITING = 1 << 16
+"""Events that wait until it is known whose their page is."""
 PASSED, NOT_PASSED, NOTHING_PROVEN = "passed", "not passed", "nothing proven"
 """How a judgement may end."""
 
@@ -284,8 +287,9 @@ def _judge(source: Source, era: str | None, base: int | None, wanted: Wanted | N
 class Wanted:
     """The driver whose pages are to be judged.
 
-    Whose operations are whose is known from their first callback only, which may come long after a page was marked. Until then they
-    count as the driver's; where that was wrong, the trace is judged again, with what was learned.
+    Whose operations are whose is known from their first callback only, which may come long after a page was marked. Events wait for
+    it, up to MAX_WAITING of them. Where that is not enough the page counts as the driver's, and where that was wrong, the trace is
+    judged again, with what was learned. Operations of which no callback is ever seen are nobody's.
     """
 
     def __init__(self, name: str) -> None:
@@ -296,14 +300,11 @@ class Wanted:
     def pages(self, reader: Reader, events: Iterable[Event]) -> Iterator[Event]:
         """The events about pages of the driver, and those about no page."""
         mine: set[int] = set()
-        drivers, unknown = (reader.drivers, self.name) if self._known is None else (self._known, "")
-        for event in events:
-            pfn, mapping = event.pfn, event.mapping
-            ops = event.args.get("ops") if event.kind == "set_page_movable" else None
-            if ops is None and mapping > PAGE_MAPPING_FLAGS and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE:
-                ops = mapping - PAGE_MAPPING_MOVABLE
+        drivers = reader.drivers if self._known is None else self._known
+        for event, ops, more in _once_known(events, drivers, MAX_WAITING if self._known is None else 0):
+            pfn = event.pfn
             if ops is not None:
-                ours = drivers.get(ops, unknown) == self.name
+                ours = drivers.get(ops, self.name if more and self._known is None else "") == self.name
                 self._taken.add((ops, ours))
                 (mine.add if ours else mine.discard)(pfn)
             if pfn < 0 or pfn in mine:
@@ -319,6 +320,33 @@ class Wanted:
             raise UsageError(f"{reader.source.name}: no pages of driver {self.name!r}; {others}")
         self._known = dict(seen)
         return all((seen.get(ops) == self.name) == ours for ops, ours in self._taken)
+
+
+def _once_known(events: Iterable[Event], drivers: dict[int, str], most: int) -> Iterator[tuple[Event, int | None, bool]]:
+    """Events with the operations that their page is marked with (None for no mark), and whether more of the trace may come.
+
+    One with operations that are not in ``drivers`` yet waits, with all behind it, until they are, or until ``most`` events wait.
+    """
+    waiting: deque[tuple[Event, int | None]] = deque()
+    for event in events:
+        waiting.append((event, _operations(event)))
+        while waiting:
+            first, ops = waiting[0]
+            if ops is not None and ops not in drivers and len(waiting) < most:
+                break
+            yield first, ops, True
+            waiting.popleft()
+    for first, ops in waiting:
+        yield first, ops, False
+
+
+def _operations(event: Event) -> int | None:
+    """The address of the operations that the event shows its page to be marked with."""
+    mapping = event.mapping
+    ops: int | None = event.args.get("ops") if event.kind == "set_page_movable" else None
+    if ops is None and mapping > PAGE_MAPPING_FLAGS and mapping & PAGE_MAPPING_FLAGS == PAGE_MAPPING_MOVABLE:
+        return mapping - PAGE_MAPPING_MOVABLE
+    return ops
 
 
 # --- verdicts ---

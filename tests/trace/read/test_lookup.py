@@ -79,7 +79,10 @@ def test_calls_that_were_open_are_known_again(lines: list[str], tmp_path: Path, 
 
 @pytest.mark.parametrize(
     ("name", "driver", "broken"),
-    [("bad/mode_11", None, True), ("bad/mode_02", None, True), ("bad/mode_00", None, False), ("bad/mode_11", "bad", True)],
+    [
+        ("bad/mode_11", None, True), ("bad/mode_02", None, True), ("bad/mode_00", None, False), ("bad/mode_11", "bad", True),
+        ("soft", "balloon", False), ("soft", "zsmalloc", False),
+    ],
 )
 def test_a_trace_is_read_once(name: str, driver: str | None, broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is found; what proves it is looked up, and a driver's first callback is read ahead."""
