@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -15,6 +17,8 @@ from movable.mm.address_space import FORMS
 from movable.rules.table import RULES
 
 Calls = Callable[[ast.AST], bool]
+Place = tuple[str, int]
+"""A file ("" for the driver's own), and a line in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,59 +27,112 @@ class Change:
 
     rules: tuple[str, ...]
     what: str
-    lines: tuple[int, ...] = ()
+    lines: tuple[Place, ...] = ()
 
 
-def sources_of(factory: Any) -> tuple[str, list[tuple[str, int]]]:
-    """The file of a driver, and text and first line of its parts: a class and those of its bases that stand in the same file.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a driver's source, its first line, and its file, "" for the one that the driver itself stands in."""
+
+    text: str
+    first: int
+    file: str
+
+
+def sources_of(factory: Any) -> tuple[str, list[Part]]:
+    """The file of a driver, and its parts: a class, those of its bases that are not the kit's, and the functions beside them that
+    these use; of a driver in a package of its own, what it uses of that.
 
     Raises UsageError for a driver without source.
     """
     target = getattr(factory, "module", factory)
-    parts = [target]
-    if inspect.isclass(target):
-        parts = [part for part in inspect.getmro(target) if part.__module__ == target.__module__]
     try:
-        found = [("".join(lines), max(first, 1)) for lines, first in map(inspect.getsourcelines, parts)]
-        return inspect.getsourcefile(target) or "?", found
+        file = inspect.getsourcefile(target) or "?"
+        modules = _package(target)
+        if modules:
+            return file, [_part(one, file) for one in modules]
+        found = [_part(one, file) for one in _classes(target)]
+        for module in dict.fromkeys(inspect.getmodule(one) for one in _classes(target)):
+            found += [_part(one, file) for one in _helpers(module, found)]
+        return file, found
     except (OSError, TypeError):
         name = getattr(factory, "__name__", factory)
         raise UsageError(f"driver {name} has no source in Python to look at; name it as file.py:Class") from None
 
 
+def _package(target: Any) -> list[Any]:
+    """The modules of a driver's package that lead from its own to each other; none where it is in no package but the kit's."""
+    package, dot, _ = target.__module__.rpartition(".") if inspect.isclass(target) else ("", "", "")
+    if not dot or package.partition(".")[0] == "movable":
+        return []
+    found = {target.__module__: sys.modules[target.__module__]}
+    fresh = list(found.values())
+    while fresh:
+        named = (one.__name__ if inspect.ismodule(one) else getattr(one, "__module__", None) for one in vars(fresh.pop()).values())
+        for name in {name for name in named if isinstance(name, str) and name.startswith(package + ".")} - found.keys():
+            found[name] = sys.modules[name]
+            fresh.append(found[name])
+    return list(found.values())
+
+
+def _classes(target: Any) -> list[Any]:
+    if not inspect.isclass(target):
+        return [target]
+    strange = {"movable", *sys.stdlib_module_names}
+    return [one for one in inspect.getmro(target) if one is target or one.__module__.partition(".")[0] not in strange]
+
+
+def _helpers(module: Any, parts: list[Part]) -> list[Any]:
+    """Functions of a module that the parts name, and those that such functions name."""
+    there = {name: one for name, one in vars(module).items() if inspect.isfunction(one) and one.__module__ == module.__name__}
+    texts, used = [part.text for part in parts], dict[str, Any]()
+    while texts:
+        called = {node.id for node in ast.walk(ast.parse(dedent(texts.pop()))) if isinstance(node, ast.Name)}
+        fresh = {name: one for name, one in there.items() if name in called and name not in used}
+        used |= fresh
+        texts += map(inspect.getsource, fresh.values())
+    return list(used.values())
+
+
+def _part(target: Any, file: str) -> Part:
+    lines, first = inspect.getsourcelines(target)
+    own = inspect.getsourcefile(target) or "?"
+    return Part("".join(lines), max(first, 1), "" if own == file else Path(own).name)
+
+
 class Lines:
     """Where a driver does what."""
 
-    def __init__(self, parts: list[tuple[str, int]]) -> None:
-        self.trees = [(ast.parse(dedent(text)), first) for text, first in parts]
+    def __init__(self, parts: list[Part]) -> None:
+        self.trees = [(ast.parse(dedent(part.text)), part.first, part.file) for part in parts]
 
-    def _lines(self, wanted: Calls) -> tuple[int, ...]:
+    def _lines(self, wanted: Calls) -> tuple[Place, ...]:
         found = {
-            node.lineno + first - 1
-            for tree, first in self.trees
+            (file, node.lineno + first - 1)
+            for tree, first, file in self.trees
             for node in ast.walk(tree)
             if wanted(node) and hasattr(node, "lineno")
         }
         return tuple(sorted(found))
 
-    def names(self, *names: str) -> tuple[int, ...]:
+    def names(self, *names: str) -> tuple[Place, ...]:
         """Lines that use one of these names."""
         return self._lines(
             lambda node: (isinstance(node, ast.Name) and node.id in names)
             or (isinstance(node, ast.Attribute) and node.attr in names)
         )
 
-    def functions(self, *names: str) -> tuple[int, ...]:
+    def functions(self, *names: str) -> tuple[Place, ...]:
         """Lines where these functions begin."""
         return self._lines(lambda node: isinstance(node, ast.FunctionDef) and node.name in names)
 
-    def stores(self, field: str) -> tuple[int, ...]:
+    def stores(self, field: str) -> tuple[Place, ...]:
         """Lines that assign to this attribute."""
         return self._lines(
             lambda node: isinstance(node, ast.Attribute) and node.attr == field and isinstance(node.ctx, ast.Store)
         )
 
-    def returns(self, name: str) -> tuple[int, ...]:
+    def returns(self, name: str) -> tuple[Place, ...]:
         """Lines that return -NAME."""
         return self._lines(
             lambda node: isinstance(node, ast.Return)
@@ -162,6 +219,15 @@ def _answers(lines: Lines, old: Era, new: Era) -> Iterator[Change]:
         yield Change(("V12",), what, lines.functions("putback_page"))
 
 
+def _where(places: tuple[Place, ...]) -> str:
+    """Lines in words, those of the driver's own file first."""
+    files: dict[str, list[str]] = {}
+    for file, line in places:
+        files.setdefault(file, []).append(str(line))
+    said = (f"line{'s' * (len(lines) > 1)} {', '.join(lines)}{f' of {file}' * bool(file)}" for file, lines in files.items())
+    return "; ".join(said)
+
+
 def report(factory: Any, old: Era, new: Era) -> str:
     """The text of the verb."""
     file, parts = sources_of(factory)
@@ -174,7 +240,7 @@ def report(factory: Any, old: Era, new: Era) -> str:
         elif not change.lines:
             continue
         else:
-            where = f"line{'s' if len(change.lines) > 1 else ''} {', '.join(map(str, change.lines))}"
+            where = _where(change.lines)
         out.append(f"  {' '.join(change.rules) or '-'}: {change.what} ({where})")
     for words, here, there in (("new", new, old), ("no longer", old, new)):
         ids = [id for id, rule in RULES.items() if here.name in rule.eras and there.name not in rule.eras and id[0] == "D"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -49,6 +51,34 @@ def test_a_port_names_rules_and_lines(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["port", target, "--from", "4.19", "--to", "6.1"]) == 0
     small = capsys.readouterr().out
     assert "becomes migrate_page" in small and "D56" not in small and "D19b" not in small
+
+
+def test_lines_of_bases_helpers_and_packages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a driver's code is: its bases in other files, the functions that it uses, and what its package has."""
+    text = """
+        import movable
+
+        def unmark(page):
+            movable.ClearPageMovable(page)
+
+        def retire(page):
+            unmark(page)
+
+        def unused(page):
+            movable.ClearPageMovable(page)
+
+        class Base:
+            def isolate_page(self, page, mode): return True
+            def migratepage(self, mapping, newpage, page, mode): return retire(page) or 0
+            def putback_page(self, page): pass
+    """
+    (tmp_path / "portedbase.py").write_text(dedent(text))
+    (tmp_path / "ported.py").write_text("from portedbase import Base\n\nclass Mine(Base):\n    pass\n")
+    for target, where in ((f"{tmp_path}/portedbase.py:Base", "line 5"), (f"{tmp_path}/ported.py:Mine", "line 5 of portedbase.py")):
+        assert main(["port", target, "--from", "4.19", "--to", "7.3"]) == 0
+        assert f"type and flag stay until the page is free ({where})" in capsys.readouterr().out
+    assert main(["port", "zsmalloc", "--from", "4.19", "--to", "7.3"]) == 0
+    assert re.search(r"do not take the mark back: .* \(line \d+ of zspage_alloc\.py\)", capsys.readouterr().out)
 
 
 def test_back_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
