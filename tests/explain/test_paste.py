@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from movable.explain.reading import read
 from movable.explain.record import record
 from movable.explain.zones import at, last, wanted_order
 from movable.trace.read.tracepoints import tracepoints
+from tests.explain.material import EVERYTHING
 
 FOLDER = Path(__file__).parents[1] / "data" / "pastes"
 PASTES = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.txt"))}
@@ -358,3 +360,26 @@ def test_quotes_colours_fences_and_margins_change_no_answer(name: str) -> None:
     if "{" not in PASTES[name] and "</" not in PASTES[name]:
         assert said(read([("x", f"<pre>{html.escape(PASTES[name])}</pre>\n")])) == answer
     assert said(read([("x", fenced)])) == answer
+
+
+PAIRS = (
+    ("funccount", "vmstat"), ("compsnoop", "oom_modern"), ("zoneinfo", "json_orders"), ("zoneinfo_boost", "vmstat"),
+    ("buddyinfo", "exporter_zones"), ("dump", "dump_beheaded"), ("vmstat", "vmstat_side_by_side"), ("diffvm", "vmstat"),
+    ("zoneinfo", "vmstat"), ("vmstat", "zoneinfo"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_one_kind_behind_another_is_read_as_alone(pair: tuple[str, str]) -> None:
+    texts = [EVERYTHING.get(name) or PASTES[name] for name in pair]
+    both, first, second = (_counts(text) for text in ("\n".join(texts), *texts))
+    assert both == first + second
+
+
+def _counts(text: str) -> Counter[str]:
+    material = read([("x", text)])
+    rows = ("free", "types", "marks", "pages", "requests", "figures", "runs", "unread")
+    found = Counter({name: len(getattr(material, name)) for name in rows})
+    found["counters"] = sum(len(one.values) for one in material.counters)
+    found["recognised"] = material.recognised
+    return found

@@ -17,30 +17,44 @@ _QUOTED = re.compile(r'"([^"\\]*)"')
 _NAME = re.compile(r"[a-z][a-z0-9_]{2,60}")
 _TYPES = {name.lower(): name for name in MIGRATETYPE_NAMES}
 _OPENS, _CLOSES = ("{", "["), ("}", "]")
-MOST_WORDS_BEFORE = 20  # lines before a document
+MOST_TRIES = 40  # lines that a document may begin in
 LEAST_ORDERS, MOST_ORDERS, MOST_DEEP = 5, 20, 12
 
 
-def tables_in(lines: Sequence[str]) -> tuple[range, list[tuple[int, str]]]:
-    """Where the lines are a document of JSON that has free blocks by order, and its tables and counters as numbered lines (from 1).
+def tables_in(lines: Sequence[str]) -> tuple[set[int], list[tuple[int, str]]]:
+    """Which lines (from 0) are of documents of JSON that have free blocks by order, and their tables and counters, numbered from 1.
 
-    Words and fences may stand around it. The number is that of the line with the last key before a table. Both are empty for any
+    Words and fences may stand around them. The number is that of the line with the last key before a table. Both are empty for any
     other text.
     """
-    nothing: tuple[range, list[tuple[int, str]]] = range(0), []
-    first = next((at for at, line in enumerate(lines) if line.lstrip()[:1] in _OPENS), -1)
-    end = next((at for at in range(len(lines) - 1, first, -1) if lines[at].rstrip()[-1:] in _CLOSES), first) if first >= 0 else -1
-    if first < 0 or first > MOST_WORDS_BEFORE:
-        return nothing
-    try:
-        found = list(_walk(json.loads("\n".join(lines[first : end + 1])), (), MOST_DEEP))
-    except (ValueError, RecursionError):
-        return nothing
-    if not any(line.startswith("Node ") for _, line in found):
-        return nothing
-    at, numbered = first, []
+    places: set[int] = set()
+    tables: list[tuple[int, str]] = []
+    starts = [at for at, line in enumerate(lines) if line.lstrip()[:1] in _OPENS][:MOST_TRIES]
+    text, offset, line = "\n".join(lines) if starts else "", 0, 0
+    for first in starts:
+        if first < line:
+            continue  # in a document that was read
+        offset += sum(len(one) + 1 for one in lines[line:first])
+        line = first
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, offset + len(lines[first]) - len(lines[first].lstrip()))
+            found = list(_walk(value, (), MOST_DEEP))
+        except (ValueError, RecursionError):
+            continue
+        last = first + text.count("\n", offset, end)
+        if any(one.startswith("Node ") for _, one in found):
+            places |= set(range(first, last + 1))
+            tables += _numbered(lines, range(first, last + 1), found)
+        offset += sum(len(one) + 1 for one in lines[first : last + 1])
+        line = last + 1
+    return places, tables
+
+
+def _numbered(lines: Sequence[str], document: range, found: Sequence[tuple[str, str]]) -> list[tuple[int, str]]:
+    """Tables and counters with the line that each came from."""
+    at, numbered = document.start, list[tuple[int, str]]()
     stands: dict[str, list[int]] = {}
-    for number in range(first, end + 1):
+    for number in document:
         for key in _QUOTED.findall(lines[number]):
             stands.setdefault(key, []).append(number)
     for key, line in found:
@@ -48,7 +62,7 @@ def tables_in(lines: Sequence[str]) -> tuple[range, list[tuple[int, str]]]:
         later = bisect_left(places, at)
         at = places[later] if later < len(places) else at
         numbered.append((at + 1, line))
-    return range(first, end + 1), numbered
+    return numbered
 
 
 def _walk(value: object, path: Sequence[str], deep: int) -> Iterator[tuple[str, str]]:

@@ -45,6 +45,7 @@ class Snapshots:
         self._diff: str | None = None
         self._last: tuple[str, int] | None = None
         self._columns: list[str] = []
+        self._beside: Counters | None = None  # the first of two snapshots that stand side by side
 
     def read(self, line: Line, material: Material) -> bool:
         """Whether the line is a counter, or several, or a line of mm_stat."""
@@ -102,6 +103,8 @@ class Snapshots:
             self._place = None
         if self._diff != line.source:
             return False
+        if not side and line.raw[:1] != " ":
+            return False
         if not side:  # what a diff shows around is the same before and after
             material.counters[-2].values[name] = material.counters[-1].values[name] = value
             return True
@@ -113,8 +116,10 @@ class Snapshots:
         if len(values) == 1:
             material.counters[-1].values[name] = values[0]
             return
-        if len(material.counters) < 2 or material.counters[-2].line.source != line.source:
-            material.counters.append(Counters(line))
+        if self._beside is None or self._beside is not material.counters[-2]:
+            last = material.counters[-1]
+            self._beside = Counters(last.line) if last.values else last
+            material.counters += [self._beside, Counters(line)] if last.values else [Counters(line)]
         material.counters[-2].values[name], material.counters[-1].values[name] = values
 
 

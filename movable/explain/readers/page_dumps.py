@@ -124,7 +124,7 @@ class Dumps:
         if why is not None:
             (page or self._open(line, material)).reason = why[1]
             return True
-        if page is None and _BEGINS.match(line.text):
+        if (page is None or (page.reason and page.flags)) and _BEGINS.match(line.text):
             page = self._open(line, material)
         if page is None:
             return False

@@ -80,7 +80,8 @@ class Zones:
             return True
         value = _VALUE.match(line.text)
         if value is not None:
-            if value[1].startswith(_NO_ZONE) or (self._ends and value[1] not in _LATE):
+            again = value[1].startswith("nr_") and value[1] in zone.values
+            if value[1].startswith(_NO_ZONE) or again or (self._ends and value[1] not in _LATE):
                 return False
             self._ends = self._ends or value[1] == "start_pfn"
             if value[1] == "start_pfn" or ((value[1] in MARKS or value[1].startswith("nr_")) and not self._pagesets):

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(
-    r"^\s*(?P<task>\S.*?)(?:\s*-\s*|\s+)(?P<pid>\d{1,10})\s+(?:\(\s*[-\d]+\)\s+)?\[(?P<cpu>\d{1,6})\]\s+(?:[^\s\[\]:]{4,8}\s+)?"
+    r"^\s*(?P<task>\S.*?)(?:\s*-\s*|\s+)(?:\d{1,10}/)?(?P<pid>\d{1,10})\s+(?:\(\s*[-\d]+\)\s+)?\[(?P<cpu>\d{1,6})\]\s+"
+    r"(?:[^\s\[\]:]{4,8}\s+)?"
     r"(?P<time>\d{1,12}\.\d{1,9}):\s+(?:\w+:)?(?P<event>[a-z]\w+):\s*(?P<rest>.*)$"
 )
 _LOGGED = re.compile(r"^\s*\[\s*(?P<time>\d{1,12}\.\d{1,9})\]\s+(?:\w+:)?(?P<event>[a-z]\w+):\s+(?P<rest>\S.*)$")
+_TIMED = re.compile(r"^\s*(?P<time>\d{1,12}\.\d{1,9}):\s+(?:\w+:)?(?P<event>[a-z]\w+):\s+(?P<rest>\S.*)$")
+"""As perf script prints it that was asked for time, event and trace only."""
 _DUMPED = re.compile(
     r"^\s*(?:<\d>)?(?:\[[^\]]{1,24}\]\s*){0,2}(?P<task>\S.{0,15}?)-(?P<pid>\d{1,10})\s+(?P<cpu>\d{1,3})[^\s\d]\S{2,5}\s+"
     r"(?P<us>\d{1,18})us[!+#*@$]?\s*:\s+(?P<event>[a-z]\w+):\s*(?P<rest>.*)$"
@@ -57,7 +60,7 @@ def tracepoints(lines: Iterable[str]) -> Iterator[Tracepoint]:
     for number, text in enumerate(lines, 1):
         if not any(mark in text for mark in MARKS) or len(text) > 4000:
             continue
-        found = _LINE.match(text) or _DUMPED.match(text) or _LOGGED.match(text)
+        found = _LINE.match(text) or _DUMPED.match(text) or _LOGGED.match(text) or _TIMED.match(text)
         if found is None or not KINDS.fullmatch(found["event"]):
             continue
         named = found.groupdict()

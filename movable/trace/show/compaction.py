@@ -102,7 +102,7 @@ def _findings(found: Compaction) -> Iterator[str]:
     ends = sum((zone.statuses for zone in found.zones.values()), Counter[str]())
     if ends and not set(ends) & GOOD and min(found.orders, default=-1) >= 0:
         yield "No run made a block of the wanted order."
-    payers = {task: seconds for task, seconds in found.waits.items() if not task.startswith(DAEMONS)}
+    payers = {task: seconds for task, seconds in found.waits.items() if task and not task.startswith(DAEMONS)}
     if payers:
         yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by a daemon."
     if found.put_off:
@@ -110,7 +110,7 @@ def _findings(found: Compaction) -> Iterator[str]:
     if found.deferred:
         yield "Deferred: compaction failed before and waits; a request in that time gets none."
     if found.polluting:
-        yield "Fallback: unmovable pages went into movable blocks; each keeps a whole block from becoming a huge page."
+        yield "Fallback: pages that cannot move went into movable blocks; each keeps a whole block from becoming a huge page."
 
 
 def compaction_svg(found: Compaction, name: str) -> str:

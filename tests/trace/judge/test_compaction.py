@@ -82,6 +82,8 @@ def test_deferral_statuses_and_cma() -> None:
         "  kcompactd0-42    (     42) [001] d..1. 10.100000: mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
         "kcompactd0    42 [001]    10.100000: compaction:mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
         "[   10.100000] mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
+        "qemu-system-x86  42/43  [001]    10.100000: compaction:mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
+        "   10.100000: compaction:mm_compaction_migratepages: nr_migrated=2 nr_failed=1",
     ],
 )
 def test_lines_of_several_tools(line: str) -> None:
@@ -135,6 +137,14 @@ def test_a_daemon_does_not_wait() -> None:
     whole = [begin.format(who, "1.000000", "begin", ""), begin.format(who, "2.000000", "end", " status=success")]
     assert "Stalls" not in "\n".join(compaction_text(of(*whole)))
     assert "Stalls" in "\n".join(compaction_text(of(*(line.replace("khugepaged", "postgres") for line in whole))))
+
+
+def test_a_kernel_before_4_0_says_where_at_the_beginning_only() -> None:
+    begin = "{} 100.1: mm_compaction_begin: zone_start=4096 migrate_start=4096 free_start=9000 zone_end=9216"
+    old = of(begin.format("kswapd0-33    [001] ...."), "kswapd0-33    [001] ....   100.2: mm_compaction_end: status=2")
+    assert dict(old.zones[4096, 9216].statuses) == {"status 2": 1} and "Stalls" not in "\n".join(compaction_text(old))
+    nobody = of(begin.format(""), " 100.2: compaction:mm_compaction_end: status=2")
+    assert nobody.zones[4096, 9216].runs == 1 and "Stalls" not in "\n".join(compaction_text(nobody))
 
 
 def test_entries_that_wait_for_a_migration_are_counted() -> None:

@@ -90,6 +90,7 @@ class Figures:
 
     def __init__(self) -> None:
         self._kind, self._columns = "", [""]
+        self._next = 0  # the number of the line in which functions go on: nothing else tells them from counters
         self._map = ""
         self._rows = {
             "free": self._free, "vmstat": self._numbers, "sar": self._sar, "slab": self._slab, "lsmem": self._block,
@@ -124,6 +125,7 @@ class Figures:
         elif kind:
             self._kind, self._columns = kind, [word for word in words if not _TIME.fullmatch(word) and word not in ("AM", "PM")]
             self._columns = [word for word in self._columns if kind != "vmstat" or word in VMSTAT]
+            self._next = line.number + 1
         return bool(kind) or _HEADS.match(text) is not None or _SYSTEM.match(text) is not None
 
     def _row(self, line: Line, material: Material) -> bool:
@@ -188,8 +190,9 @@ class Figures:
         return True
 
     def _function(self, line: Line, words: list[str], material: Material) -> bool:
-        if len(words) != 2 or not words[1].isdecimal():
+        if len(words) != 2 or not words[1].isdecimal() or line.number != self._next:
             return False
+        self._next += 1
         material.event_counts[words[0]] += int(words[1][:18])
         return True
 
@@ -280,9 +283,13 @@ def _sysfs(line: Line, material: Material) -> bool:
     return True
 
 
+EXPORTED = ("node_", "proc_")
+"""How the names of an exporter begin."""
+
+
 def _exported(line: Line, material: Material) -> bool:
     """A value of a Prometheus exporter: of buddyinfo, and of meminfo; others of the same node are figures."""
-    found = _EXPORTED.match(line.text) if line.text.lstrip()[:5] in ("node_", "proc_") else None
+    found = _EXPORTED.match(line.text) if line.text.lstrip()[:5] in EXPORTED else None
     if found is None:
         return False
     labels: dict[str, str] = dict(_LABEL.findall(found[2] or ""))
@@ -312,9 +319,10 @@ def _block_count(line: Line, material: Material, labels: dict[str, str], order: 
 
 
 def _of_zone(rows: list[Row], fresh: Row) -> Row:
-    """The row that a text has of a zone already; ``fresh``, which is kept from now on, where it has none."""
+    """The row that an exporter gave of a zone already; ``fresh``, which is kept from now on, where it gave none."""
     for row in rows:
-        if (row.node, row.zone, row.line.source) == (fresh.node, fresh.zone, fresh.line.source):
+        exported = row.line.text.lstrip()[:5] in EXPORTED
+        if exported and (row.node, row.zone, row.line.source) == (fresh.node, fresh.zone, fresh.line.source):
             return row
     rows.append(fresh)
     return fresh

@@ -41,6 +41,7 @@ _AROUND = Guarded(
 _ABOUT = Guarded(r"compact|migrat|extfrag|kcompactd|cma_", re.IGNORECASE)
 _SNOOPED = Guarded(r"^\s*\S.*\s\d+\s+\d+\s+ZONE_[A-Z0-9]+\s+-?\d+\s+A?SYNC\s+\d+\.\d+\s+[a-z_]+\s*$")
 """A row of compactsnoop whose header was left out."""
+_WORD = re.compile(r"[A-Za-z_]\w*")
 MOST_EXTRA_WORDS = 8
 
 
@@ -95,6 +96,8 @@ class ToolTables:
         if extra > 0:
             words = [*words[:at], " ".join(words[at : at + extra + 1]), *words[at + extra + 1 :]]
         row = {name: word for name, word in zip(self._columns, words, strict=False) if name}
+        if not all(_WORD.fullmatch(row.get(name, "x")) for name in ("zone", "mode", "status")):
+            return False
         try:
             self._keep(line, row, material)
         except (ValueError, KeyError, OverflowError):
