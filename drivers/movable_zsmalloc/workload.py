@@ -21,7 +21,9 @@ class ZsmallocWorkload(Workload):
     """``model`` says what every live object must read as."""
 
     factory = Zsmalloc
-    unwatched = (HandleCache, "areas", "rows", "way", "form", "made", "zspage_numbers", ObjWord, Pins, PoolLock, ZspageLock)
+    unwatched = (
+        HandleCache, "areas", "rows", "slots", "way", "form", "made", "zspage_numbers", ObjWord, Pins, PoolLock, ZspageLock
+    )  # fmt: skip
     """A slab cache, safe by itself; one entry for each task; constants, to which the table of classes belongs; names."""
 
     def setup(self) -> Zsmalloc:

@@ -6,8 +6,10 @@ clock or draws random numbers does not do the same twice; so both are named befo
 
 from __future__ import annotations
 
+import builtins
 import queue
 import random
+import struct
 import sys
 import threading
 from concurrent.futures import Executor
@@ -42,6 +44,8 @@ INSTEAD: dict[type, str] = {
 """What blocks a whole process, wherever the driver keeps it, and what to use instead."""
 MODULES = {"time": _CLOCK, "_thread": _LOCK, "_random": _RANDOM, "_asyncio": _THREAD, "select": _LOCK}
 NAMES = {"start_new_thread": _THREAD, "start_joinable_thread": _THREAD, "urandom": _RANDOM, "getrandom": _RANDOM}
+_COMMON = frozenset(map(id, (list, dict, set, tuple, str, bytes, bytearray, int, struct.Struct)))
+"""Types, by address, whose own methods are most of the calls, and none of them anything that a schedule would have to govern."""
 HARMLESS = {"get_ident", "_set_sentinel", "_is_main_interpreter", "allocate_lock", "RLock"}
 
 
@@ -150,6 +154,9 @@ class Watch:
 
     def _call(self, frame: FrameType, event: str, arg: Any) -> None:
         if event != "c_call" or self.found:
+            return
+        owner = getattr(arg, "__self__", None)
+        if id(type(owner)) in _COMMON or owner is builtins:
             return
         instead = self._instead(arg)
         if instead:

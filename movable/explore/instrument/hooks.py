@@ -267,7 +267,8 @@ class Hooks:
 
     def _parts(self, value: Any, where: str) -> Any:
         for part in value:
-            self.adopt(part, where)
+            if type(part) not in _ATOMS:
+                self.adopt(part, where)
         return value
 
     def _frozen(self, value: Any, where: str) -> Any:
