@@ -9,7 +9,11 @@ line about one.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Protocol
 
 from movable.eras import ERAS
 from movable.errors import UsageError
@@ -18,6 +22,8 @@ from movable.mm.page_flags import PAGE_MAPPING_MOVABLE
 
 _SINCE = next(era.kernels.partition(" ")[0] for era in ERAS.values() if era.balloon_core)
 STAYS, CLEARED = "stays", "cleared"
+MAX_BLOCKS_AHEAD = 32
+"""Blocks that are looked through, before they are read, for a line that tells the kernel: 4 MiB of a file."""
 
 _STAYS = re.compile(
     r" isolate_movable_ops_page(?:_ret)?: | set_movable_ops(?:_ret)?: | free_frozen_pages: "
@@ -79,6 +85,23 @@ def heading(lines: Iterable[str]) -> str:
         if found and found[1] in ERAS:
             return found[1]
     return ""
+
+
+def ahead(scout: Scout, first: list[list[str]], blocks: Iterator[list[str]]) -> tuple[list[list[str]], str]:
+    """Blocks up to the one that tells the kernel, at most MAX_BLOCKS_AHEAD or the ``first`` ones; and the era to read them as.
+
+    ``scout`` is another reader of the same trace.
+    """
+    found: list[list[str]] = []
+    for block in chain(first, blocks):
+        found.append(block)
+        if not scout.bits_known and len(found) <= MAX_BLOCKS_AHEAD:
+            with suppress(UsageError):  # it will be raised again when the line has its turn
+                for known in scout.in_known_words([block]):
+                    deque(scout.block(known), maxlen=0)
+        if len(found) >= len(first) and (scout.bits_known or len(found) >= MAX_BLOCKS_AHEAD):
+            break
+    return found, scout.layout
 
 
 class UnknownEra(UsageError):
@@ -170,6 +193,19 @@ class Later:
 def later(name: str, given: str) -> Later | None:
     """What tells kernels whose marks stay from each other in the trace called ``name``; None where ``given`` is of another kind."""
     return Later(name, given) if not given or ERAS[given].sticky_mark else None
+
+
+class Scout(Protocol):
+    """What is asked of a reader that goes ahead."""
+
+    layout: str
+
+    @property
+    def bits_known(self) -> bool: ...
+
+    def in_known_words(self, blocks: Iterable[list[str]], /) -> Iterator[list[str]]: ...
+
+    def block(self, block: list[str], /) -> Iterator[Event]: ...
 
 
 class Signs:

@@ -19,7 +19,7 @@ from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
 from movable.shown import shown
 from movable.trace.read.call_stack import Frame, OpenCalls, Task
 from movable.trace.read.columns import Layout
-from movable.trace.read.era_signs import STAYS, Contradicted, Signs, contradicted, heading, later, sign, unknown_era
+from movable.trace.read.era_signs import STAYS, Contradicted, Signs, ahead, contradicted, heading, later, sign, unknown_era
 from movable.trace.read.model_file import FOLLOWS, ModelEvents
 from movable.trace.read.numbers import Damaged, Fault, events_in
 from movable.trace.read.source import RECORD_HINT, Source, first_blocks
@@ -100,12 +100,9 @@ class Reader(Values):
         self.marks_stay: bool | None = None
         self.drivers: dict[int, str] = {}
         self.header: dict[str, str] = {}
-        self.lost = 0
-        self.missed = 0
-        self.orphans = 0
+        self.lost = self.missed = self.orphans = 0
+        self.trace_lines = self.odd = 0
         self.unended = False
-        self.trace_lines = 0
-        self.odd = 0
         self.text = ""
         self.caller = ""
         self.is_model = False
@@ -200,11 +197,13 @@ class Reader(Values):
         self.is_model = start.startswith("{")
         if self.base < 0:
             self.base, self.base_from = find_base(chain.from_iterable(first))
-        read = self.model_events.block if self.is_model else self._block
+        if not self.is_model and not self.given:
+            first, self.layout = ahead(self.again(), first, blocks)
+        read = self.model_events.block if self.is_model else self.block
         barren = 0
         whole = chain(first, blocks)
         looks = later(self.source.name, self.layout) if self.given else None
-        for block in whole if self.is_model else self._in_known_words(whole):
+        for block in whole if self.is_model else self.in_known_words(whole):
             before = self.odd
             self.open_calls.note(self.line, self._by_pid)
             if self.assumed and looks is None:
@@ -221,7 +220,7 @@ class Reader(Values):
         else:
             self._finish()
 
-    def _in_known_words(self, blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+    def in_known_words(self, blocks: Iterable[list[str]]) -> Iterator[list[str]]:
         """The blocks; those of a kernel whose marks stay in the words of older ones. The first line that tells decides."""
         for block in blocks:
             if self.marks_stay is None:
@@ -249,7 +248,7 @@ class Reader(Values):
             self.layout_known, self.bit_era = True, self.layout
             self._flags.clear()
 
-    def _block(self, block: list[str]) -> Iterator[Event]:  # noqa: C901, PLR0912  (every line comes through here: no calls)
+    def block(self, block: list[str]) -> Iterator[Event]:  # noqa: C901, PLR0912  (every line comes through here: no calls)
         """One block of ftrace lines; the loop that everything else is built around.
 
         The fields of a page are looked up token by token. A token that is not where it should be misses its cache, since it

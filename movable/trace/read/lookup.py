@@ -23,7 +23,7 @@ class Part(Reader):
 
     def events(self) -> Iterator[Event]:
         """The events, in the order of lines."""
-        read = self.model_events.block if self.is_model else self._block
+        read = self.model_events.block if self.is_model else self.block
         for first, block in self.source.blocks_from(self.line + 1):
             rest = block[max(0, self.line + 1 - first) :]
             yield from read(translated(rest) if self.marks_stay else rest)

@@ -21,7 +21,7 @@ from movable.trace.read.lookup import Part
 from movable.trace.read.source import TRACE_DAT_MAGIC, Source
 from tests.trace.damage import newer
 from tests.trace.mutants import window
-from tests.trace.recordings import TRACES
+from tests.trace.recordings import BASE, TRACES, Script
 
 LINES = window("z3", 20000, 4000)
 TEXT = ("\n".join(LINES) + "\n").encode("latin-1")
@@ -86,16 +86,36 @@ def test_calls_that_were_open_are_known_again(lines: list[str], tmp_path: Path, 
 )
 def test_a_trace_is_read_once(name: str, driver: str | None, broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is found; what proves it is looked up, and a driver's first callback is read ahead."""
+    read = counted(monkeypatch)
+    result = check_trace(str(TRACES / name / "trace.txt.gz"), driver=driver)
+    assert bool(result.broken) is broken
+    assert result.lines <= sum(read) < 1.5 * result.lines
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Will have the lines of each block that is read."""
     read: list[int] = []
     blocks = Source.blocks
 
-    def counted(self: Source) -> Iterator[list[str]]:
+    def counting(self: Source) -> Iterator[list[str]]:
         for block in blocks(self):
             read.append(len(block))
             yield block
 
-    path = str(TRACES / name / "trace.txt.gz")
-    monkeypatch.setattr(Source, "blocks", counted)
-    result = check_trace(path, driver=driver)
-    assert bool(result.broken) is broken
-    assert result.lines <= sum(read) < 1.5 * result.lines
+    monkeypatch.setattr(Source, "blocks", counting)
+    return read
+
+
+@pytest.mark.parametrize(("era", "bit"), [("4.19", 17), ("6.1", 18)])
+def test_a_kernel_that_an_isolation_tells_is_known_ahead(
+    era: str, bit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages are marked before; the flags of all are read in that kernel's words."""
+    monkeypatch.setattr(source_file, "BLOCK_BYTES", 1024)
+    script = Script(BASE, 1 << bit)
+    for pfn in range(100, 140):
+        script.mark(pfn)
+    script.mark(5).isolate(5).putback(5).isolate(5).migrate(5, 9)
+    read = counted(monkeypatch)
+    result = check_trace(str(script.write(tmp_path)))
+    assert result.era == era and sum(read) == result.lines
