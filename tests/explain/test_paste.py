@@ -27,7 +27,7 @@ LEFT_OVER = {
     "balloon_files": [1], "gpu_pinned": [3], "cma_boot_failed": [9],
     "chat_irc": [1, 2, 6, 14, 15], "chat_telegram": [1, 5], "german_free": [11], "netconsole": [1],
     "cma_parted": [2], "cri": [1], "ftrace_dump": [1],
-    "later_table": [1, 5], "jira_table": [1],
+    "later_table": [1, 5], "messages_more": [2, 6, 9], "jira_table": [1],
     "question": [1, 3, 18, 20, 21], "bpftrace": [6], "thp_kern": [7, 8], "interleaved": [2],
 }  # fmt: skip
 """Lines that are listed as not understood; none of the other pastes has one."""
@@ -39,6 +39,12 @@ SAYS = {
     "zoneinfo_boost": ["32768 pages higher for a while"],
     "two_hosts_meminfo": ["a: Memory of the whole machine (meminfo)\n1500000 kB of 65801212", "b: Settings\n"],
     "oom_slab": ["kmalloc-64 (12912012 kB)", "a cache that only grows is a leak"],
+    "page_owner_stacks": ["page_cache_ra_unbounded (901212), nvidia_open [nvidia] (16643)"],
+    "allocinfo": ["alloc_slab_page (mm/slub.c:2319) 12582912 kB in 3145728", "foo_alloc [foo]"],
+    "requests_traced": ["requests of order 9 that failed (mm_page_alloc): 1"],
+    "oom_chosen": ["dockerd (801) was killed"],
+    "messages_more": ["(java, pid: 12345)", "what tcp_mem allows them", "512 KiB GFP_KERNEL", "A promise of memory was refused",
+                      "off (never)"],
     "cpuset_nodes": ["bound to node 1 by a cpuset", "The reason is lack of memory"],
     "above_largest": ["A request above the largest order\n", "neither free memory nor compaction can serve that"],
     "percpu": ["alloc from reserved chunk failed"],

@@ -32,7 +32,7 @@ def answers(material: Material) -> Iterator[Answer]:
         answer = Answer(title)
         teller(rows, answer)
         yield answer
-    if material.cgroup and not material.requests:
+    if set(material.cgroup) - {"constraint", "task"} and not material.requests:
         yield _group(material.cgroup)
     if material.owned:
         yield _owners(material.owned)
@@ -112,6 +112,14 @@ def _page_types(rows: list[Figure], answer: Answer) -> None:
     slab = sum(count for name, count in counts.items() if "slab" in name)
     answer.facts.append(f"{slab} frames are slab, which nothing can move.")
     answer.advice.append("movable explain /proc/kpageflags, as root: says which pageblocks they hold")
+
+
+def _allocated(rows: list[Figure], answer: Answer) -> None:
+    """What each place of the kernel's source has allocated and not given back."""
+    largest = sorted(rows, key=lambda one: -one.values["kb"])[:MAX_SHOWN]
+    told = (f"{one.name} {plain(one.values['kb'] // 1)} kB in {plain(one.values['calls'])}" for one in largest)
+    answer.facts.append(f"Largest of {many(len(rows), 'place')}: {', '.join(told)}.")
+    answer.advice.append("sort -g /proc/allocinfo twice: a place that only grows leaks; whose it is its file and module say")
 
 
 def _samples(rows: list[Figure], answer: Answer) -> None:
@@ -311,6 +319,7 @@ TELLERS: dict[str, tuple[str, Callable[[list[Figure], Answer], None]]] = {
     "exported": ("Values of an exporter", read_too),
     "page-types": ("Frames by flags (page-types)", _page_types),
     "frames": ("Frames one by one (page-types -l)", frame_runs),
+    "allocinfo": ("Who allocated memory (allocation profiling)", _allocated),
     "samples": ("Where the processor was (perf)", _samples),
     "histogram": ("Histograms", _histogram),
     "lsmem": ("Memory blocks (lsmem)", _lsmem),
@@ -360,7 +369,9 @@ def _owners(owned: list[OwnedPage]) -> Answer:
     tasks: Counter[str] = Counter()
     for one in owned:
         tasks[one.task] += one.pages
-    answer.facts.append("Pages by owner: " + ", ".join(f"{task} ({pages})" for task, pages in tasks.most_common(MAX_SHOWN)) + ".")
+    if set(tasks) != {""}:
+        most = ", ".join(f"{task or 'not said'} ({pages})" for task, pages in tasks.most_common(MAX_SHOWN))
+        answer.facts.append(f"Pages by owner: {most}.")
     callers: Counter[str] = Counter()
     for one in owned:
         callers[one.caller] += one.pages

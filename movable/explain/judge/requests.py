@@ -123,10 +123,12 @@ def _bound(material: Material, one: Request, answer: Answer) -> Iterator[str]:
 
 def killed(material: Material) -> Iterator[Answer]:
     """Whom the OOM killer chose; why it ran is said where its report is there."""
-    if not material.killed:
+    chosen = material.cgroup.get("task")
+    victims = material.killed or ([(chosen, None)] if chosen else [])
+    if not victims:
         return
     answer = Answer("Killed by the OOM killer")
-    for task, size in list(dict.fromkeys(material.killed))[:MAX_SHOWN]:
+    for task, size in list(dict.fromkeys(victims))[:MAX_SHOWN]:
         answer.facts.append(f"{task} was killed" + (f"; {size} kB of its anonymous memory came free." if size is not None else "."))
     if not material.requests:
         limited = material.cgroup.get("constraint") == "CONSTRAINT_MEMCG"

@@ -13,6 +13,7 @@ _USAGE = Guarded(r"\b(memory|swap|memory\+swap|kmem): usage (\d{1,18})kB, limit 
 _STATS = Guarded(r"\bMemory cgroup stats for (\S+?):(?:\s+(\w+:\d+KB.*))?\s*$|\bMemory cgroup stats(?:\s+for)?:?\s*$")
 _STAT = re.compile(r"^\s*([a-z][a-z0-9_]*)\s+(\d{1,20})\s*$")
 _CONSTRAINT = Guarded(r"\boom-kill:constraint=(\w+)(?:,nodemask=(\([^)]*\)|[\d,-]*\d))?(?:.*?\bmems_allowed=([\d,-]*\d))?")
+_CHOSEN = Guarded(r",task=(.+?),pid=(\d+)")
 _KILLED = Guarded(r"\bMemory cgroup out of memory: |\bkilled as a result of limit of (\S+)|\bTask in \S+ killed")
 _FILE = re.compile(r"\bmemory\.(max|high|current|peak|limit_in_bytes|usage_in_bytes|max_usage_in_bytes|failcnt)\s*$")
 _VALUE = re.compile(r"^\s*(\d{1,20}|max)\s*$")
@@ -51,6 +52,9 @@ class Cgroup:
             material.cgroup |= {name: f"{int(value[:16]) << 10}" for name, value in re.findall(r"(\w+):(\d+)KB", stats[2] or "")}
         elif constraint is not None:
             material.cgroup["constraint"] = report["constraint"] = constraint[1]
+            chosen = _CHOSEN.search(text)
+            if chosen is not None:
+                material.cgroup["task"] = f"{chosen[1]} ({chosen[2]})"
             _bind(constraint[1], constraint[2] or "", constraint[3] or "", material)
         elif killed is not None:
             material.cgroup["constraint"] = report["constraint"] = "CONSTRAINT_MEMCG"

@@ -51,6 +51,8 @@ class Snapshots:
         """Whether the line is a counter, or several, or a line of mm_stat."""
         if _HEADS.fullmatch(line.text):
             return True
+        if "nr_base_pages" in line.text or "stack_count" in line.text:  # of page_owner
+            return False
         plain = _PLAIN.match(line.text)
         if plain is not None and plain[1] in ZRAM:
             return _of_zram(line, material, plain[1], int(plain[2]))

@@ -108,6 +108,20 @@ MESSAGES: tuple[tuple[Guarded, str, str, str], ...] = tuple(
          "cat /proc/buddyinfo; a larger vm.min_free_kbytes, where requests may not wait (GFP_ATOMIC)"),
         (r"\bOfflined Pages (?P<what>\d+)", "Memory offlining", "{what} pages went offline: nothing was in the way",
          "lsmem says which blocks are left"),
+        (r"\bSystem OOM encountered, victim process: (?P<what>.+)", "The OOM killer",
+         "the node ran out of memory, and a process was ended ({what}): no limit of a pod was the reason",
+         "kubectl describe node: requests and limits; the report of the kernel (dmesg) says what memory was used for"),
+        (r"\bDMA: failed to allocate (?P<what>\d+ KiB \S+) pool", "DMA memory",
+         "the pool for requests that may not wait could not be made ({what})",
+         "boot with a smaller coherent_pool=, or cat /proc/buddyinfo"),
+        (r"\b__vm_enough_memory: (?P<what>.*not enough memory for the allocation)|\bfork: (?:retry: )?Cannot allocate memory",
+         "Accounting of memory (overcommit)", "a promise of memory was refused, not a page: fragmentation has no part in it",
+         "cat /proc/sys/vm/overcommit_memory; grep Commit /proc/meminfo; ulimit -v, and pids.max of the group where fork fails"),
+        (r"\bTCP: (?:out of memory|too many orphaned sockets)", "Buffers of TCP",
+         "sockets used what tcp_mem allows them: a limit of its own, and no question of fragmentation",
+         "cat /proc/net/sockstat /proc/sys/net/ipv4/tcp_mem"),
+        (r"\balloc(?:ation)? of (?P<what>rx page|skb) failed|\bFailed to alloc(?:ate)? rx buffer", "Network driver",
+         "it got no page for what comes in", "a larger vm.min_free_kbytes; cat /proc/buddyinfo"),
         (r"\bFailed to reserve (?:and commit memory using )?large pages", "Java", EMPTY_POOL, POOL),
         (r"\bHugeTLB: Warning: (?:Failed to allocate|Using conventional)", "MySQL", EMPTY_POOL, POOL),
         (r"\blibhugetlbfs.*(?:WARNING: .*(?:failed|Cannot)|ERROR: .*)", "libhugetlbfs", EMPTY_POOL, POOL),
@@ -132,6 +146,7 @@ MARKS = (
     "Purging GPU", "huge", "ejected", "Kill", "shared memory", "behalf", "below limit", "above reserved", "hung_task", "HINT",
     "HUGETLB", "write error", "denied", "No such file", "Read-only", "virtio_mem", "cma: ", "dma_contiguous", "from_contiguous",
     "pseries-hotplug-mem", "swiotlb", "SW-IOMMU", "descriptor ring", "WARNING: ", "object size", "Offlined",
+    "OOM", "not enough memory", "TCP: ",
 )  # fmt: skip
 
 

@@ -16,12 +16,17 @@ _TIMES = re.compile(r"^\s*(\d+) times(?:, (\d+) pages)?(?:, PID \d+)?(?:, TGID \
 _MORE = re.compile(r"^\s*Charged (?:\([^)]*\) )?to (?:offline )?memcg|^\s*Page has been migrated, last migrate reason: ")
 
 
+_OF_STACK = re.compile(r"^\s*(?:nr_base_pages|stack_count):\s*(\d{1,18})\s*$")
+"""How many pages a call trace has now, behind each in page_owner_stacks/show_stacks."""
+
+
 class PageOwner:
     """Reads pages with their owners. A frame, and how often the like came, belong to the page that is nearest."""
 
     def __init__(self) -> None:
         self._page: OwnedPage | None = None
         self._traced = False  # whether the function that wanted the page has not come
+        self._stack = ""  # the function that wanted the pages of a trace that stands alone
         self._times: tuple[int, bool, str] = (0, False, "")  # how many, whether of blocks and not of pages, and whose
 
     def read(self, line: Line, material: Material) -> bool:
@@ -31,6 +36,14 @@ class PageOwner:
         frame = _FRAME.match(line.text) if "PFN" in line.text and self._page is not None else None
         if self._traced and "+0x" in line.text and self._page is not None:
             return self._called_by(self._page, line.text)
+        if "+0x" in line.text:
+            self._stack = self._stack or caller(line.text) or ""
+            return False
+        of_stack = _OF_STACK.match(line.text) if self._stack else None
+        if of_stack is not None:
+            material.owned.append(OwnedPage(line, 0, "", "", pages=int(of_stack[1]), caller=self._stack))
+            self._stack = ""
+            return True
         times = _TIMES.match(line.text) if " times" in line.text else None
         if frame is not None and self._page is not None:
             self._page.pfn = int(frame[2], 16 if frame[1] else 10) if frame[1] or frame[2].isdecimal() else None

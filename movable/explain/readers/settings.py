@@ -38,7 +38,7 @@ def _page_size(line: Line, alone: re.Match[str] | None) -> int:
 
 AT_BOOT = "hugepages (at boot)"
 """What the pool of huge pages is called in ``Material.asked`` that the kernel's command line asked for."""
-_BOOTED = Guarded(r"\bKernel command line: |^\s*BOOT_IMAGE=\S")
+_BOOTED = Guarded(r"\bKernel command line: |^\s*BOOT_IMAGE=\S|\btransparent_hugepage=(?:always|madvise|never)\b")
 _BOOT_OPTIONS = ("cma", "kernelcore", "movablecore", "page_owner", "movable_node", "hugetlb_cma", "default_hugepagesz")
 
 

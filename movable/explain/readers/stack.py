@@ -9,7 +9,8 @@ _ALLOCATOR = re.compile(
     r"_*(?:save_stack|set_page_owner|register_early_stack|post_alloc_hook|prep_new_page|get_page_from_freelist|rmqueue\w*|"
     r"alloc_pages?(?:_\w+)?|alloc_frozen_pages\w*|folio_alloc\w*|vma_alloc_folio\w*|alloc_slab_page|allocate_slab|new_slab\w*|"
     r"slab_alloc\w*|kmem_cache_alloc\w*|kmalloc\w*|kvmalloc\w*|kzalloc\w*|krealloc\w*|do_kmalloc\w*|get_free_pages?|"
-    r"get_zeroed_page|alloc_contig\w*|isolate_migratepages\w*|compaction_alloc|try_charge\w*|refill_objects|allocate_\w*page\w*)"
+    r"get_zeroed_page|alloc_contig\w*|isolate_migratepages\w*|compaction_alloc|try_charge\w*|refill_objects|allocate_\w*page\w*|"
+    r"filemap_alloc_folio\w*|page_cache_alloc\w*)"
     r"(?:_noprof)?(?:\.\w+)*"
 )
 

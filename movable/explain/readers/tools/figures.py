@@ -26,6 +26,8 @@ _PAGE_TYPE = re.compile(r"^\s*0x[0-9a-f]{16}\s+(\d+)\s+\d+\s+[A-Za-z_:]+(?:\s+(\
 _FRAME_RUN = re.compile(r"^\s*(?:[0-9a-f]{1,16}\s+)?([0-9a-f]{1,12})\s+([0-9a-f]{1,12})\s+([A-Za-z_]{40,80})\s*$")
 _FRAMES = re.compile(r"^\s*(?:voffset\s+)?offset\s+len\s+flags\s*$")
 _AROUND_SAMPLES = re.compile(r"^\s*(?:Samples: \S+ of event |Overhead\s+(?:Shared Object|Command)\b|\d+\.\d+ ?%\s.*\[\.\]\s)")
+_ALLOCATED = re.compile(r"^\s*(\d{1,19}|[\d.]{1,12} ?[KMGT]?i?B)\s+(\d{1,15}) (\S+\.[ch]:\d+)(?: \[(\w+)\])? func:(\w+)\s*$")
+_ALLOCATIONS = re.compile(r"^\s*allocinfo - version: |^\s*#\s+<size>\s+<calls>")
 _HUGE_POOL = Guarded(
     r"HugeTLB: allocating (\d+) of page size (\S+ \S+) failed(?: node\d+)?\.\s+Only allocated (\d+) hugepages"
 )
@@ -228,7 +230,22 @@ def _alone(line: Line, material: Material) -> bool:
         return True
     if ":" in line.text[:40] and free.row(line, [], material):
         return True
-    return _sysfs(line, material) or _exported(line, material) or _said(line, material)
+    return _sysfs(line, material) or _exported(line, material) or _placed(line, material) or _said(line, material)
+
+
+def _placed(line: Line, material: Material) -> bool:
+    """A run of frames with their flags, or what a place of the kernel's source has allocated."""
+    run = _FRAME_RUN.match(line.text) if "_____" in line.text else None
+    allocated = _ALLOCATED.match(line.text) if " func:" in line.text else None
+    if run is not None:
+        values = {"first": float(int(run[1], 16)), "frames": float(int(run[2], 16))}
+        material.figures.append(Figure(line, "frames", run[3], values))
+    elif allocated is not None:
+        module = f" [{allocated[4]}]" if allocated[4] else ""
+        kb = int(allocated[1]) / 1024 if allocated[1].isdecimal() else _of_words(allocated[1])
+        values = {"kb": kb, "calls": float(allocated[2])}
+        material.figures.append(Figure(line, "allocinfo", f"{allocated[5]}{module} ({allocated[3]})", values))
+    return run is not None or allocated is not None
 
 
 def _said(line: Line, material: Material) -> bool:
@@ -260,14 +277,11 @@ def _said(line: Line, material: Material) -> bool:
         material.figures.append(Figure(line, "virtio-mem", memory[1], {memory[2]: float(int(memory[3], 16) >> 10)}))
     elif (status := _STATUS.match(text)) is not None:
         material.figures.append(Figure(line, "status", status[1], {"value": float(status[2])}))
-    elif (run := _FRAME_RUN.match(text) if "_____" in text else None) is not None:
-        values = {"first": float(int(run[1], 16)), "frames": float(int(run[2], 16))}
-        material.figures.append(Figure(line, "frames", run[3], values))
     elif (zswap := _ZSWAP.match(text)) is not None:
         name = _ZSWAP_CLI.get(zswap[1].lower(), zswap[1].lower().replace(" ", "_"))
         material.figures.append(Figure(line, "sysfs", name, {"value": float(zswap[2])}))
     else:
-        around = _AROUND_SAMPLES.match(text)
+        around = _AROUND_SAMPLES.match(text) or _ALLOCATIONS.match(text)
         return any(found is not None for found in (_HUGE_NEWS.search(text), _FRAMES.match(text), _OF_VMWARE.match(text), around))
     return True
 

@@ -14,6 +14,7 @@ _EVENT = Guarded(
     r"\b(?:mm_compaction_\w+|mm_migrate_pages(?:_start)?|mm_page_alloc_extfrag|set_migration_pte|remove_migration_pte|"
     r"cma_(?:alloc|release)\w*|mm_vmscan_\w+|mm_page_alloc):\s"
 )
+_REQUEST = Guarded(r"\bmm_page_alloc:\s+page=(\S+) .*?\border=(\d{1,3})\b")
 _COLLAPSE = Guarded(r"\bmm_(?:khugepaged|collapse_huge_page|swapin_huge|collapse_file)\w*:\s(?:.*?\b(?:status|result)=(\w+))?")
 _TRACE_HEADER = re.compile(
     r"^\s*#(?:[\s|/]*$|(?=[ -~]*$).*(?:tracer:|TASK-PID|entries|=>|irqs-off|need-resched|hardirq|preempt|delay))"
@@ -38,7 +39,7 @@ _AROUND = Guarded(
     r"^\s*Performance counter stats for |^\s*[\d.,]+ seconds (?:time elapsed|user|sys)|^\s*<not (?:counted|supported)>\s|"
     r"^\s*Attaching \d+ probes?|^\s*\^C|^\s*total: \d+ns"
 )
-_ABOUT = Guarded(r"compact|migrat|extfrag|kcompactd|cma_", re.IGNORECASE)
+_ABOUT = Guarded(r"compact|migrat|extfrag|kcompactd|cma_|alloc_pages|page_alloc|direct_reclaim", re.IGNORECASE)
 _SNOOPED = Guarded(r"^\s*\S.*\s\d+\s+\d+\s+ZONE_[A-Z0-9]+\s+-?\d+\s+A?SYNC\s+\d+\.\d+\s+[a-z_]+\s*$")
 """A row of compactsnoop whose header was left out."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -58,6 +59,11 @@ class ToolTables:
         if collapse is not None:
             if collapse[1]:
                 material.figures.append(Figure(line, "khugepaged", collapse[1].replace("ccgroup", "cgroup"), {}))
+            return True
+        request = _REQUEST.search(line.text) if "mm_page_alloc:" in line.text else None
+        if request is not None:
+            ended = "failed" if request[1].strip("(0x)") in ("", "nil", "null") else "were served"
+            material.event_counts[f"requests of order {request[2]} that {ended} (mm_page_alloc)"] += 1
             return True
         if _EVENT.search(line.text):
             material.events.append(line.raw)
