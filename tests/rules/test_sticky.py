@@ -223,6 +223,25 @@ def test_a_released_page_is_not_isolated(driver: type[One], taken: int) -> None:
     assert ("D56" in monitor.broken) is (taken == 0) and monitor.exercised["D56"]
 
 
+def test_a_page_that_never_had_an_owner_may_be_dropped_while_the_core_asks_for_it() -> None:
+    """It was marked in advance, and was not wanted after all: no back pointer was ever set."""
+    vm, monitor = watched()
+    one = One(vm)
+    page = vm.alloc_page()
+    assert page is not None
+    lock_page(page)
+    SetPageMovable(page, one.mapping)
+    unlock_page(page)
+
+    def drop(event: Event) -> None:
+        if event.kind == "trylock_page" and event.pfn == page.pfn:
+            put_page(page)
+
+    vm.observe(drop)
+    assert isolate_movable_page(page, 8) == -EBUSY
+    assert "V1" not in monitor.broken and monitor.exercised["V1"]
+
+
 # --- the bit that is the mark, and the type ---
 
 
