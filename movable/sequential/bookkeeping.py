@@ -69,9 +69,11 @@ class Audit:
         with self.vm.seam.quiet() if self.vm.seam is not None else nullcontext():
             return set(self.workload.outside())
 
-    def migrated(self, event: Event) -> None:
-        """A page moved."""
-        self.numbers.moves.append((event.pfn, event.args["newpage"]))
+    def asked_to_move(self, event: Event) -> None:
+        """The driver has answered."""
+        ret = event.args["ret"]
+        if type(ret) is int and ret <= 0:
+            self.numbers.tried.append((event.pfn, event.args["newpage"], ret == 0))
 
     # between two steps
 

@@ -144,6 +144,8 @@ class Machine(Performer):
         ret = event.args["ret"]
         if type(ret) is int:
             self.answers.append(ret)
+        if self.audit is not None:
+            self.audit.asked_to_move(event)
 
     def _marks_for_a_stranger(self, event: Event) -> None:
         if event.args["owner"] == STRANGER and not self.stopped:
@@ -263,7 +265,7 @@ class Machine(Performer):
             self.stopped = True  # it finds the slot of its page type taken, and says so
             return
         self.audit = audit = Audit(self.vm, self.workload)
-        self._notices |= {"alloc_page": audit.alloc_page, "migrated": audit.migrated, "balloon_hook": audit.balloon_hook}
+        self._notices |= {"alloc_page": audit.alloc_page, "balloon_hook": audit.balloon_hook}
         self._notices |= dict.fromkeys(("free_page", "balloon_hook_ret"), self._audited)
         self.names.meet(self.workload.model)
         self.observer = CallbackObserver(self.vm, self.workload)

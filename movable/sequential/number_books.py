@@ -13,6 +13,8 @@ from typing import Any
 from movable.introspection import vars_of
 
 Place = tuple[str, ...]
+Tried = tuple[int, int, bool]
+"""A page, the target that it was to move to, and whether it moved."""
 
 MAX_DEPTH = 3
 STRANGE = ("movable.mm.", "builtins", "collections")
@@ -25,18 +27,18 @@ SMALL = 16
 
 @dataclass(slots=True)
 class _Book:
-    """``moves`` are those of pages since it was last right, ``when`` is how many pages there were when it was seen to be wrong."""
+    """``tried`` are the moves tried since it was last right, ``when`` is how many pages there were when it was seen to be wrong."""
 
     changes: int = 0
     fell: bool = False
-    moves: list[tuple[int, int]] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
     when: int | None = None
 
     def right(self, pages: frozenset[int], before: frozenset[int]) -> None:
         """It names the pages that there are."""
         self.changes += pages != before
         self.fell = self.fell or len(pages) < len(before)
-        self.moves.clear()
+        self.tried.clear()
         self.when = None
 
     @property
@@ -45,21 +47,21 @@ class _Book:
 
 
 class NumberBooks:
-    """The number sets of one driver in one program. ``moves`` are those since the last look, ``others`` is no book."""
+    """The number sets of one driver in one program. ``tried`` are the moves since the last look, ``others`` is no book."""
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
         self.pages: frozenset[int] = frozenset()
         self.books: dict[Place, _Book] = {}
         self.others: set[Place] = set()
-        self.moves: list[tuple[int, int]] = []
+        self.tried: list[Tried] = []
 
     def look(self, pages: frozenset[int]) -> Iterator[str]:
-        """At rest: what a book of ``pages``, the driver's, says that is wrong since a page moved.
+        """At rest: what a book of ``pages``, the driver's, says that is wrong since a page moved, or did not.
 
         Some are brought up to date by the next operation. So it must still be wrong when pages have come or gone after the move.
         """
-        moves, before, self.moves, self.pages = self.moves, self.pages, [], pages
+        tried, before, self.tried, self.pages = self.tried, self.pages, [], pages
         if min(pages, default=SMALL) < SMALL:
             return
         sets = number_sets(self.driver)
@@ -67,11 +69,11 @@ class NumberBooks:
             if place in self.others:
                 continue
             book = self.books.setdefault(place, _Book())
-            book.moves += moves
+            book.tried += tried
             if numbers == pages:
                 book.right(pages, before)
                 continue
-            said = _astray(numbers, pages, book.moves) if book.proven else ""
+            said = _astray(numbers, pages, book.tried) if book.proven else ""
             told = said and not any(_pending(other, numbers ^ pages) for where, other in sets.items() if where in self.others)
             if told and book.when in (None, len(pages)):
                 book.when = len(pages)
@@ -79,19 +81,20 @@ class NumberBooks:
             self.others.add(place)
             if told:
                 name = ".".join((type(self.driver).__name__, *place))
-                yield f"{name} named the driver's pages, and no other number, as long as none had moved; {said}"
+                yield f"{name} named the driver's pages, and no other number; {said}"
 
 
-def _astray(numbers: frozenset[int], pages: frozenset[int], moves: list[tuple[int, int]]) -> str:
-    """What is wrong with a book by a move, and by nothing else; "" where that cannot be said."""
-    old, new = {old for old, _ in moves}, {new for _, new in moves}
-    if not numbers - pages <= old or not pages - numbers <= new:
+def _astray(numbers: frozenset[int], pages: frozenset[int], tried: list[Tried]) -> str:
+    """What is wrong with a book by a move, or by one that failed, and by nothing else; "" where that cannot be said."""
+    left = {old if moved else new for old, new, moved in tried}
+    wanted = {new if moved else old for old, new, moved in tried}
+    if not numbers - pages <= left or not pages - numbers <= wanted:
         return ""
-    for was, now in moves:
-        stale, missing = was in numbers - pages, now in pages - numbers
-        if stale or missing:
-            wrong = [f"still names {was}"] * stale + [f"does not name {now}"] * missing
-            return f"page {was} has moved to page {now}, and it {' and '.join(wrong)}"
+    for old, new, moved in tried:
+        stale, due = (old, new) if moved else (new, old)
+        wrong = [f"still names {stale}"] * (stale in numbers - pages) + [f"does not name {due}"] * (due in pages - numbers)
+        if wrong:
+            return f"page {old} {'has moved' if moved else 'could not move'} to page {new}, and it {' and '.join(wrong)}"
     return ""
 
 

@@ -73,14 +73,25 @@ def books(driver: Driver, *looks: tuple[set[int], set[int]]) -> tuple[NumberBook
 def test_a_book_that_does_not_follow_a_move_is_told_once_the_pages_changed_again() -> None:
     driver = Driver()
     found, said = books(driver)
-    found.moves.append((40, 50))
+    found.tried.append((40, 50, True))
     assert not said and not list(found.look(frozenset({50})))
     driver.host.frames = {40, 41}
     assert list(found.look(frozenset({50, 41}))) == [
-        "Driver.host.frames named the driver's pages, and no other number, as long as none had moved; "
+        "Driver.host.frames named the driver's pages, and no other number; "
         "page 40 has moved to page 50, and it still names 40 and does not name 50"
     ]
     assert not list(found.look(frozenset({50})))
+
+
+def test_a_book_that_takes_a_move_for_done_which_failed() -> None:
+    driver = Driver()
+    found, _ = books(driver)
+    found.tried.append((40, 50, False))
+    driver.host.frames = {50}
+    assert not list(found.look(frozenset({40})))
+    driver.host.frames = {50, 41}
+    (said,) = found.look(frozenset({40, 41}))
+    assert said.endswith("page 40 could not move to page 50, and it still names 50 and does not name 40")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +106,7 @@ def test_a_book_that_does_not_follow_a_move_is_told_once_the_pages_changed_again
 def test_what_is_no_such_book(frames: set[int], then: set[int], later: list[int]) -> None:
     driver = Driver()
     found, _ = books(driver)
-    found.moves.append((40, 50))
+    found.tried.append((40, 50, True))
     driver.later = later
     for pages, named in (({50}, frames), ({50, 41}, then)):
         driver.host.frames = named
