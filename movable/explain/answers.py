@@ -22,6 +22,7 @@ from movable.trace.read.tracepoints import tracepoints
 from movable.trace.show.compaction import compaction_text
 
 MAX_PAGES_SHOWN = 10
+MUCH_APART = 2  # times as much, from which two counts of the same are told
 LOOK = "add the report's tables: Mem-Info, /proc/buddyinfo or /proc/zoneinfo, and /proc/vmstat"
 KEEP_APART = "huge pages come from movable blocks; boot with kernelcore= or movable_node to keep unmovable pages elsewhere"
 
@@ -46,7 +47,7 @@ def _of_one(material: Material, order: int, why: str) -> list[Answer]:
     found += [zone(material, rows, order, why) for rows in zones.by_zone(material)]
     if material.page_kb != USUAL_PAGE_KB:
         found.append(Answer("Size of a page", [f"Pages have {material.page_kb} kB here, by {material.page_why}."]))
-    found += levels.answers(material, order)
+    found += [*_apart(material), *levels.answers(material, order)]
     found += [*said(material), *_pageblocks(material), *areas(material)]
     found += [*tallies.answers(material), *_maps(material)]
     found += figures.answers(material)
@@ -72,6 +73,20 @@ def _traced(material: Material) -> Answer:
     lines = list(compaction_text(follow(tracepoints(material.events))))
     facts = [" ".join(line.split()) for line in lines[1:]]
     return Answer(lines[0], facts or [f"{len(material.events)} lines, none of compaction."])
+
+
+def _apart(material: Material) -> Iterator[Answer]:
+    """What is free by /proc/meminfo and by the tables of blocks, where the two cannot be of one moment."""
+    rows, free = zones.last(material), material.meminfo.get("MemFree", 0)
+    blocks = sum(row.free * row.page_kb for row in rows)
+    if not (rows and free and all(row.whole for row in rows)) or min(free, blocks) * MUCH_APART > max(free, blocks):
+        return
+    yield Answer(
+        "What is free, by two tables",
+        [f"MemFree of meminfo is {free} kB, the blocks in the tables are {blocks} kB: rows are missing, or the two are of "
+         "different moments or machines."],
+        ["cat /proc/meminfo /proc/buddyinfo: both at once"],
+    )  # fmt: skip
 
 
 def _pageblocks(material: Material) -> Iterator[Answer]:

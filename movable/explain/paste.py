@@ -142,6 +142,8 @@ class _Context:
         if says_nothing(text):
             return None
         text = without_cells(text)
+        if not text.strip():
+            return None
         titled = _OF_A_FILE.match(text)
         if titled is not None or _COMMAND.match(text):
             self.hint = text if titled is None else titled[1] or titled[2]

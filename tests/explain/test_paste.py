@@ -45,6 +45,7 @@ SAYS = {
     "oom_chosen": ["dockerd (801) was killed"],
     "messages_more": ["(java, pid: 12345)", "what tcp_mem allows them", "512 KiB GFP_KERNEL", "A promise of memory was refused",
                       "off (never)"],
+    "contradicting": ["701052 kB are free in 131455 blocks", "2800000 kB, the blocks in the tables are 701052 kB"],
     "cpuset_nodes": ["bound to node 1 by a cpuset", "The reason is lack of memory"],
     "above_largest": ["A request above the largest order\n", "neither free memory nor compaction can serve that"],
     "percpu": ["alloc from reserved chunk failed"],

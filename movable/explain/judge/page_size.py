@@ -55,6 +55,8 @@ def _evidence(material: Material) -> Iterator[tuple[int, str]]:
     maps = [int(one.words["kernelpagesize_kB"][:9]) for one in material.maps if one.words.get("kernelpagesize_kB", "").isdecimal()]
     if maps:
         yield min(maps), "kernelpagesize_kB of numa_maps"
+    if "DirectMap4k" in material.meminfo:
+        yield 4, "DirectMap4k of meminfo"
     yield from _ratios(material)
     sizes = {material.meminfo.get("Hugepagesize", 0)} | material.huge_sizes
     if 64 not in sizes:  # arm64 with small pages has huge ones of 64 kB, and of 32 MiB, too
@@ -81,5 +83,6 @@ def _ratios(material: Material) -> Iterator[tuple[int, str]]:
         kb = material.meminfo.get(name, 0)
         if pages > 0 and kb:
             near = min(SIZES, key=lambda size: abs(kb / pages - size))
-            if 0.7 < kb / pages / near < 1.4:
+            off = kb / pages / near  # what is free changes, and rows may be left out: only a close fit speaks of large pages
+            if 0.9 < off < 1.1 or (near == USUAL_PAGE_KB and 0.7 < off < 1.4) or (name == "MemTotal" and 0.7 < off < 1.4):
                 yield near, f"{name} of meminfo beside the same in pages"

@@ -6,12 +6,16 @@ import csv
 import re
 from collections.abc import Sequence
 
+from movable.explain.layouts.markup import BAR
+
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _JOURNAL = re.compile(r"^\s*MESSAGE=(.*)$")
 _FIELD = re.compile(r"^\s*_{0,2}[A-Z][A-Z0-9_]{2,40}=")
 _ENTRY = re.compile(r"^\s*[^\W\d]{2,9}\.? \d{4}-\d\d-\d\d .{4,40} \[s=[0-9a-f]+;.*\]\s*$")
 """With what ``journalctl -o verbose`` begins an entry."""
-_LABELS = re.compile(rf"^\s*(?:[\d:.TZ+-]{{8,40}}\s+)?\{{\w+={_STRING}(?:,\s?\w+={_STRING})*\}}[ \t](?=.*[A-Za-z])")
+_LABELS = re.compile(
+    rf"^\s*([\d:.TZ+-]{{8,40}}\s+)?\{{\w+={_STRING}(?:,\s?\w+={_STRING})*\}}(?:[ \t]|$)(?(1)|(?=.*[A-Za-z]))"
+)
 _LOGFMT = re.compile(rf'^\s*(?:[\w.@/-]+=(?:{_STRING}|[^\s"]*)\s+)*(?:msg|message|log|line)=({_STRING})')
 _HASH = re.compile(rf'"(?:msg|message|log|MESSAGE)"\s*=>\s*({_STRING})')
 _SYSLOG = re.compile(r"^\s*<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?\ufeff?")
@@ -19,6 +23,7 @@ _SERVICE = re.compile(
     r"^\s*\d{4}-\d\d-\d\d[T ][\d:.,]{8,}(?:Z|[+-]\d\d:?\d\d)? \S+ (?=[A-Z][a-z]{2}\s+\d+ [\d:]{8} \S+ kernel:|\[\s*\d+\.\d{6}\] )"
 )
 """A stream of a service that keeps logs: its own time and name before a whole line of syslog, or of dmesg."""
+_TIMED_ROW = re.compile(r"^\s*\|\s*[\d.:/TZ+ -]*\d\d:\d\d[\d.:/TZ+ -]*\|(.*)\|\s*$")
 _HOUR = re.compile(r"\d\d:\d\d")
 _KEY = re.compile(r'\s*"[^"]*"\s*:')
 _HEADING = re.compile(r"[^\W\d][\w.@ -]{0,40}")
@@ -34,6 +39,8 @@ def opened(lines: Sequence[str]) -> list[str]:
     for at, line in enumerate(found):
         if line[:40].lstrip()[:1] == "<" or line[:1].isdecimal():
             found[at] = line = _SERVICE.sub("", _SYSLOG.sub("", line, 1), 1)
+        elif (timed := _TIMED_ROW.match(line) if line.lstrip()[:1] == "|" else None) is not None:
+            found[at] = line = max(BAR.split(timed[1].replace("\\|", "\0")), key=len).replace("\0", "|")
         if '"' in line:
             rows[at] = _cells(line)
             found[at] = line if rows[at] else _of_keys(line)

@@ -22,8 +22,7 @@ _DATE = re.compile(
 )
 """What ``date`` prints between two tables."""
 _TABLE = re.compile(r"\s*\|.*\|\s*")
-_BAR = re.compile(r"\|(?![^()]*\))")
-_TIMED = re.compile(r"\s*\|\s*[\d.:/TZ+ -]*\d\d:\d\d[\d.:/TZ+ -]*(?=\|)")
+BAR = re.compile(r"\|(?![^()]*\))")
 
 
 def without_tags(text: str) -> str:
@@ -36,9 +35,9 @@ def without_tags(text: str) -> str:
 
 
 def without_cells(text: str) -> str:
-    """A row of a table of Markdown or Jira as words, without the time that is its first; another text as it is."""
+    """A row of a table of Markdown or Jira as words; another text as it is."""
     if "|" in text and _TABLE.fullmatch(text):
-        return _BAR.sub(" ", _TIMED.sub("", text).replace("\\|", "|")).replace("`", "").replace("**", "")
+        return BAR.sub(" ", text.replace("\\|", "|")).replace("`", "").replace("**", "")
     return text
 
 
