@@ -127,8 +127,10 @@ def paragraphs(value: Any) -> Iterator[str]:
 
 
 def _methods(value: type) -> Iterator[str]:
+    """What an object can do, also by what its class shares with others of the package."""
     rows = []
-    for name, member in vars(value).items():
+    shared = [base for base in reversed(value.__mro__) if base.__module__.startswith("movable.")]
+    for name, member in {name: member for base in shared for name, member in vars(base).items()}.items():
         if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property)):
             continue
         function = member.fget if isinstance(member, property) else member

@@ -53,6 +53,7 @@ def judge(
             report.verdicts[id] = _verdict(search, id, waivers, by_tasks.get(id))
         if notice is not None:
             notice(report.verdicts[id])
+    board.enter("verdicts", "the report is made")
 
 
 def _verdict(search: Search, id: str, waivers: Mapping[str, str], explanation: Explanation | None = None) -> Verdict:
