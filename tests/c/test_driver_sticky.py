@@ -129,6 +129,14 @@ int untyped(void) { __ClearPageZsmalloc(page); return PageZsmalloc(page); }
 
 
 @needs_compiler
+def test_a_type_beside_a_mark_that_goes(tmp_path: Path) -> None:
+    """Kernels from 6.11 to 6.16 have both."""
+    text = "int f(void) { struct page *p = alloc_page(GFP_KERNEL); int n; __SetPageZsmalloc(p); n = PageZsmalloc(p);\n"
+    text += "__ClearPageZsmalloc(p); n += 2 * PageZsmalloc(p); put_page(p); return n; }\n"
+    assert find(written(tmp_path, text), "")(VM(layout=[(0, "Normal", 64)], pageblock_order=2, era="6.1")).call("f") == 1
+
+
+@needs_compiler
 def test_slots_and_types(tmp_path: Path) -> None:
     driver = find(written(tmp_path, SLOTS), "")(VM(layout=[(0, "Normal", 64)], pageblock_order=2, era="7.3"))
     offline, slab, zsmalloc = 0xF1, 0xF5, 0xF6

@@ -83,6 +83,11 @@ K_TYPE(Zsmalloc, PGTY_zsmalloc)
 K_PAGE(void, __SetPageOffline, K_SET_OFFLINE)
 K_PAGE(void, __ClearPageOffline, K_CLEAR_OFFLINE)
 K_PAGE(int, PageOffline, K_PAGE_OFFLINE)
+#if MOVABLE_VERSION >= 0x060000	/* from 6.11 on; the model has one type there */
+K_PAGE(void, __SetPageZsmalloc, K_SET_OFFLINE)
+K_PAGE(void, __ClearPageZsmalloc, K_CLEAR_OFFLINE)
+K_PAGE(int, PageZsmalloc, K_PAGE_OFFLINE)
+#endif
 #endif
 #define __SetPageBalloon(page) __SetPageOffline(page)
 #define __ClearPageBalloon(page) __ClearPageOffline(page)
