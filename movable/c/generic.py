@@ -14,7 +14,7 @@ from movable.c.config import Settings
 from movable.c.driver import P_OPS, PARAM, Driver
 from movable.c.workload import Workload
 from movable.errors import UsageError
-from movable.workload.scenario import Scenario, op
+from movable.workload.scenario import Scenario, op, teardown
 from movable.workload.workload import GIVEN_BACK, Operation, handle
 
 MAX_PAIRS = 10
@@ -54,7 +54,7 @@ def workload_of(driver: type[Driver], settings: Settings, text: str) -> type[Wor
     if any(SHRINKER.search(source.code_of(one)) for one in texts):
         members.setdefault("drop_slab", _named("drop_slab", {}, _drop_slab))
         members["busy"] += ("drop_slab",)
-        members["scenarios"] = (*members.get("scenarios", ()), _two_ask(settings, plain))
+        members["scenarios"] = (*members.get("scenarios", ()), *_asked_while(settings, plain))
     _check_names(driver, settings, texts)
     return type(f"{driver.__name__}_workload", (Generic,), members)
 
@@ -180,13 +180,18 @@ def _scenarios(functions: list[Function]) -> tuple[Scenario, ...]:
     return tuple(found)
 
 
-def _two_ask(settings: Settings, plain: list[Function]) -> Scenario:
-    """Two who are short of memory ask the shrinkers, which have something to give: a kernel lets them. What makes things is the
-    first operation that says so, or the first function."""
+def _asked_while(settings: Settings, plain: list[Function]) -> tuple[Scenario, Scenario]:
+    """Two who are short of memory ask the shrinkers, which have something to give: a kernel lets them. And one asks while the
+    driver is removed, which nothing holds off before it says so. What makes things is the first operation that says so, or the
+    first function."""
     makers = [(_free(name), table) for name, table in settings.operations.items() if table.get("makes")]
     before = [op(name, **_given(table, number)) for name, table in makers[:1] for number in range(2)]
     before += [op(_free(one.name), **{name: number for name, _ in one.arguments}) for one in plain[:1] for number in (2, 3)]
-    return Scenario("drop_slab || drop_slab", ((op("drop_slab"),), (op("drop_slab"),)), tuple(before))
+    ask = (op("drop_slab"),)
+    return (
+        Scenario("drop_slab || drop_slab", (ask, ask), tuple(before)),
+        Scenario("tear-down || drop_slab", ((teardown(),), ask), tuple(before)),
+    )
 
 
 def _given(table: dict[str, Any], number: int) -> dict[str, int]:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from movable.c.bridge.requests.memory import drop_slab
+from movable.c.target import find
+from movable.concurrent.search import interleavings
+from movable.concurrent.stage import subject
 from movable.contract.examine import check
-from tests.c.building import needs_compiler, written
+from movable.workload.workload import workload_for
+from tests.c.building import loaded, needs_compiler, written
 
 pytestmark = needs_compiler
 
@@ -118,3 +123,50 @@ def test_a_shrinker_is_asked_beside_operations(tmp_path: Path, broken: list[str]
     code = SHRINKS.replace("DROP", unlock).replace("TAKE", lock)
     report = check(written(tmp_path, code), examples=2, executions=40, era="6.1", until={"D53"})
     assert (report.refused, report.broken) == ("", broken)
+
+
+AGES = """
+#include <linux/list_lru.h>
+#include <linux/shrinker.h>
+static struct list_lru lru; static struct thing { struct list_head node; int old; } things[2]; static int given;
+static enum lru_status one(struct list_head *item, struct list_lru_one *list, spinlock_t *lock, void *arg)
+{
+	if (!container_of(item, struct thing, node)->old++)
+		return LRU_ROTATE;
+	list_lru_isolate(list, item);
+	return LRU_REMOVED;
+}
+static unsigned long count(struct shrinker *s, struct shrink_control *c) { return list_lru_count(&lru); }
+static unsigned long scan(struct shrinker *s, struct shrink_control *c)
+{
+	given += list_lru_walk(&lru, one, NULL, c->nr_to_scan);
+	return given;
+}
+static struct shrinker shrinker = { .count_objects = count, .scan_objects = scan };
+int how_many(void) { return given; }
+static int __init begin(void)
+{
+	if (list_lru_init(&lru))
+		return -ENOMEM;
+	for (int i = 0; i < 2; i++) { INIT_LIST_HEAD(&things[i].node); list_lru_add(&lru, &things[i].node); }
+	return register_shrinker(&shrinker, "ages");
+}
+static void __exit end(void) { END }
+module_init(begin);
+module_exit(end);
+"""
+ENDS = ("unregister_shrinker(&shrinker);", "list_lru_destroy(&lru);")
+
+
+def test_a_shrinker_that_spares_what_is_new_is_asked_again(tmp_path: Path) -> None:
+    driver = loaded(tmp_path, AGES.replace("END", "".join(ENDS)))
+    assert drop_slab(driver.c) and driver.call("how_many") == 2
+
+
+@pytest.mark.parametrize(("ends", "broken"), [(ENDS, []), (ENDS[::-1], ["D46"])])
+def test_a_shrinker_is_asked_beside_the_removal(tmp_path: Path, ends: tuple[str, ...], broken: list[str]) -> None:
+    factory = find(written(tmp_path, AGES.replace("END", "".join(ends))), "")
+    workload = workload_for(factory)
+    made = [one for one in workload.scenarios if one.name == "tear-down || drop_slab"]
+    found = interleavings(subject(workload, factory, era="6.1"), executions=60, scenarios=made, known=frozenset({"D53"}))
+    assert len(made) == 1 and found.refused == "" and list(found.broken) == broken

@@ -97,7 +97,7 @@ static int lists(void)
 	list_cut_before(&rest, &head, nodes[1].list.next == &head ? &head : &nodes[1].list); CHECK(list_count_nodes(&rest) == 2 && list_count_nodes(&head) == 2);
 	hlist_bl_lock(&bl); hlist_bl_del_init(&nodes[2].bl); hlist_bl_for_each_entry(p, at, &bl, bl) count += p->key; hlist_bl_unlock(&bl); CHECK(count == 23);
 	CHECK(!list_lru_init(&lru)); list_for_each_entry_safe(p, n, &head, list) { list_del_init(&p->list); list_lru_add_obj(&lru, &p->list); }
-	count = 0; CHECK(list_lru_count(&lru) == 2 && list_lru_walk(&lru, drop, &count, 10) == 2 && count == 2 && !list_lru_count(&lru));
+	count = 0; CHECK(list_lru_count(&lru) == 2 && list_lru_walk(&lru, drop, &count, 10) == 2 && count == 2 && !list_lru_count(&lru)); list_lru_destroy(&lru);
 	for (v = 1; v < 6; v++) CHECK(kfifo_put(&fifo, v) == (v < 5));
 	CHECK(kfifo_is_full(&fifo) && kfifo_get(&fifo, &v) && v == 1 && kfifo_len(&fifo) == 3 && kfifo_peek(&fifo, &v) && v == 2 && kfifo_avail(&fifo) == 1);
 	CHECK(kfifo_out(&fifo, numbers, 5) == 3 && numbers[2] == 4 && kfifo_is_empty(&fifo));

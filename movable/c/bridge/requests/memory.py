@@ -78,6 +78,7 @@ def drop_slab(bridge: Bridge) -> bool:
     """Ask the driver's shrinkers as a kernel does that is told to drop what it can (/proc/sys/vm/drop_caches).
 
     Returns whether they gave back any of what they had counted: one that finds a lock taken may decline, or leave objects out.
+    One that gives nothing back and has not declined is asked again: many spare what was used since they were asked last.
     """
     lock = _lock(bridge)
     lock.read_lock()
@@ -86,7 +87,8 @@ def drop_slab(bridge: Bridge) -> bool:
         count = shrinker.count_objects()
         if count:
             counted += count
-            freed += max(0, shrinker.scan_objects(min(count, BATCH_OBJECTS)))
+            done = shrinker.scan_objects(min(count, BATCH_OBJECTS)) or shrinker.scan_objects(min(count, BATCH_OBJECTS))
+            freed += max(0, done)
     lock.read_unlock()
     return freed > 0 or not counted
 
