@@ -104,7 +104,8 @@ def _findings(found: Compaction) -> Iterator[str]:
         yield "No run made a block of the wanted order."
     payers = {task: seconds for task, seconds in found.waits.items() if task and not task.startswith(DAEMONS)}
     if payers:
-        yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks that waited for memory, not by a daemon."
+        who = "that waited for memory" if found.orders else "(that waited for memory, or asked for all to be compacted)"
+        yield f"Stalls: {sum(payers.values()):.6f} s of compaction were done by tasks {who}, not by a daemon."
     if found.put_off:
         yield "Put off: compaction failed, and the next requests of that order get none: twice as many after each failure."
     if found.deferred:
