@@ -39,7 +39,7 @@ def fast_find_migrateblock(cc: CompactControl) -> int:
 
     It lies in the lower half of what is between the scanners, and once a run is on its way in the lowest eighth; its skip bit is
     set, so that it is found once. After the first search in vain ``migrate_pfn`` is the lowest pageblock that was found. While a
-    pageblock is not done, none is looked for. mirrors mm/compaction.c, fast_find_migrateblock.
+    pageblock is not done, none is looked for. Mirrors mm/compaction.c, fast_find_migrateblock.
     """
     zone, start = cc.zone, cc.migrate_pfn
     if cc.rescan or (start != zone.start_pfn and start & (1 << zone.pageblock_order) - 1):
@@ -86,34 +86,50 @@ def fast_isolate_freepages(cc: CompactControl, found: list[tuple[int, int]]) -> 
 
     Appends (first frame, order) to ``found`` and counts the frames in ``cc.nr_freepages``. Returns a frame whose pageblock is worth
     a look for more, -1 if none is. Where nothing was found at the beginning of a run, the scan goes on from the highest pageblock
-    seen, or, if an allocation waits, from the middle. mirrors mm/compaction.c, fast_isolate_freepages.
+    seen, or, if an allocation waits, from the middle. Mirrors mm/compaction.c, fast_isolate_freepages.
     """
-    zone = cc.zone
+    zone, start, shift = cc.zone, cc.zone.start_pfn, cc.zone.pageblock_order
     span = cc.free_pfn - cc.migrate_pfn
-    wanted, least = (pageblock_range(zone, cc.free_pfn - (span >> share))[0] for share in (2, 1))
-    beginning = cc.free_pfn >= pageblock_range(zone, zone.end_pfn - 1)[0]
-    limit = 1 << zone.pageblock_order - 1 if beginning else max(freelist_scan_limit(cc) >> 1, 1)
-    first = cc.search_order = min(cc.search_order, cc.order - 1)
-    highest = pfn = -1
-    for order in ((first - step) % cc.order for step in range(cc.order)):
-        blocks = zone.free_area[order].free_list[MIGRATE_MOVABLE]
-        pfn, top, limit, cc.total_free_scanned = _highly_placed(blocks, wanted, least, limit, cc.total_free_scanned)
-        highest = max(highest, top)
-        if pfn >= 0:
-            if pfn >= wanted:
-                cc.fast_search_fail, cc.search_order = 0, order
-            pfn = _take(cc, pfn, found)
-            break
+    wanted = max(cc.free_pfn - (span >> 2) >> shift << shift, start)
+    beginning = cc.free_pfn >> shift >= zone.end_pfn - 1 >> shift
+    least = max(cc.free_pfn - (span >> 1) >> shift << shift, start)
+    limit = max(1 << shift >> 1, 1) if beginning else max(freelist_scan_limit(cc) >> 1, 1)
+    cc.search_order = min(cc.search_order, cc.order - 1)
+    pfn, highest = _from_lists(cc, wanted, least, limit)
+    if pfn >= 0:
+        pfn = _take(cc, pfn, found)
     if highest >= 0:
-        highest = pageblock_range(zone, highest)[0]
+        highest = max(highest >> shift << shift, start)
     if pfn < 0:
         cc.fast_search_fail += 1
-        cc.search_order = (first - 1) % cc.order
+        cc.search_order = (cc.search_order - 1) % cc.order
         if beginning and (highest >= least or cc.direct_compaction):
             cc.free_pfn = pfn = max(highest, least)
     if highest >= zone.compact_cached_free_pfn:
-        zone.compact_cached_free_pfn = highest - (1 << zone.pageblock_order)  # what lies higher is found by the lists
+        zone.compact_cached_free_pfn = highest - (1 << shift)  # what lies higher is found by the lists
     return pfn
+
+
+def _from_lists(cc: CompactControl, wanted: int, least: int, limit: int) -> tuple[int, int]:
+    """The block to take, -1 where none will do, and the highest frame seen; the orders are asked downwards, and around."""
+    highest, first = -1, cc.search_order
+    for order in (*range(first, -1, -1), *range(cc.order - 1, first, -1)):
+        blocks = cc.zone.free_area[order].free_list[MIGRATE_MOVABLE]
+        if not blocks:
+            continue
+        top = pfn = next(iter(blocks))
+        if pfn >= wanted:  # most often the first will do
+            blocks.move_to_end(pfn)
+            cc.total_free_scanned += 1
+        else:
+            pfn, top, limit, cc.total_free_scanned = _highly_placed(blocks, wanted, least, limit, cc.total_free_scanned)
+        if top > highest:
+            highest = top
+        if pfn >= wanted:
+            cc.fast_search_fail, cc.search_order = 0, order
+        if pfn >= 0:
+            return pfn, highest
+    return -1, highest
 
 
 def _highly_placed(blocks: FreeList, wanted: int, least: int, limit: int, scanned: int) -> tuple[int, int, int, int]:
@@ -122,21 +138,24 @@ def _highly_placed(blocks: FreeList, wanted: int, least: int, limit: int, scanne
     Returns it (-1 for none), the highest frame seen, and ``limit`` and ``scanned`` as they are then: a candidate halves the blocks
     that are still looked at, and so does a list that is longer than that.
     """
-    candidate = highest = -1
-    seen: list[int] = []
-    for pfn in blocks:
-        seen.append(pfn)
-        highest = max(highest, pfn)
-        if pfn >= wanted:
-            candidate = pfn
-            break
-        if pfn >= least and pfn > candidate:
-            candidate = pfn
-            limit >>= 1
-        if len(seen) >= limit:
-            break
-    if len(seen) < len(blocks) or candidate >= 0:
-        _go_to_end(blocks, seen[: seen.index(candidate) + 1] if candidate >= 0 else seen, last=True)
+    seen = list(islice(blocks, limit))
+    highest = max(seen)
+    candidate = -1
+    if highest >= least:
+        for number, pfn in enumerate(seen, 1):
+            if pfn >= wanted:
+                candidate = pfn
+            elif pfn >= least and pfn > candidate:
+                candidate = pfn
+                limit >>= 1
+            if pfn >= wanted or number >= limit:
+                del seen[number:]
+                break
+        highest = max(seen)
+    if candidate >= 0:
+        _go_to_end(blocks, seen[: seen.index(candidate) + 1], last=True)
+    elif len(seen) < len(blocks):
+        _go_to_end(blocks, seen, last=True)
     return candidate, highest, max(limit >> (len(seen) >= limit), 1), scanned + len(seen)
 
 
