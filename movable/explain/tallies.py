@@ -111,25 +111,51 @@ def _compaction(values: Mapping[str, int]) -> Iterator[str]:
         share = percent(values["compact_daemon_migrate_scanned"], scanned)
         yield f"kcompactd scanned {share} % of the pages, the rest tasks that waited, or a command."
     isolated, free_scanned = values.get("compact_isolated", 0), values.get("compact_free_scanned", 0)
+    if scanned and "compact_isolated" in values and not isolated:
+        yield f"{scanned} pages were scanned and none was isolated: what the scanner meets cannot move, or is held."
     if isolated and free_scanned:
         yield f"{free_scanned / isolated:.1f} frames were scanned by the free scanner for each page that either scanner isolated."
     if values.get("compact_daemon_wake"):
         yield f"kcompactd woke {values['compact_daemon_wake']} times."
 
 
-def _askers(values: Mapping[str, int]) -> Iterator[str]:
+def _huge_pages(values: Mapping[str, int]) -> Iterator[str]:
+    """Transparent huge pages: at faults, of files, by khugepaged, and those that were split."""
     if "thp_fault_alloc" in values or "thp_fault_fallback" in values:
         got, lost = values.get("thp_fault_alloc"), values.get("thp_fault_fallback")
         share = "" if got is None or lost is None else f" ({percent(lost, got + lost)} %)"
         said = ((got, "given"), (lost, f"refused{share}"))
         yield f"Huge pages at faults: {', '.join(f'{count} {what}' for count, what in said if count is not None)}."
+    if values.get("thp_fault_fallback_charge"):
+        yield f"{values['thp_fault_fallback_charge']} of the refused had no room in a memory cgroup: no fragmentation, its limit."
+    if values.get("thp_file_fallback"):
+        yield f"Huge pages of files: {values.get('thp_file_alloc', 0)} given, {values['thp_file_fallback']} refused."
     if values.get("thp_collapse_alloc_failed"):
         yield f"khugepaged failed to get {values['thp_collapse_alloc_failed']} huge pages."
+    passed = [f"{values[name]} {what}" for name, what in PASSED_OVER.items() if values.get(name)]
+    if passed:
+        yield f"khugepaged passed over areas: {', '.join(passed)}."
+    if values.get("thp_migration_split"):
+        yield f"{many(values['thp_migration_split'], 'huge page')} had to be split to move."
+
+
+PASSED_OVER = {
+    "thp_scan_exceed_none_pte": "with too few pages in use (max_ptes_none)",
+    "thp_scan_exceed_swap_pte": "with too many in swap (max_ptes_swap)",
+    "thp_scan_exceed_share_pte": "with too many that are shared (max_ptes_shared)",
+}
+
+
+def _askers(values: Mapping[str, int]) -> Iterator[str]:
+    yield from _huge_pages(values)
     hits, misses = values.get("numa_hit", 0), values.get("numa_miss", 0)
     if misses:
         yield f"{100 * misses / (hits + misses):.1f} % of the pages came from another node than was wished for (numa_miss)."
     if values.get("numa_pages_migrated"):
         yield f"NUMA balancing moved {values['numa_pages_migrated']} pages."
+    if values.get("numa_hint_faults"):
+        local = percent(values.get("numa_hint_faults_local", 0), values["numa_hint_faults"])
+        yield f"{local} % of the faults that it makes were on the page's own node."
     stalls = sum(value for name, value in values.items() if name.startswith("allocstall"))
     if stalls:
         yield f"{stalls} requests stalled in direct reclaim: memory was short, not only broken up."
@@ -140,6 +166,9 @@ def _askers(values: Mapping[str, int]) -> Iterator[str]:
         if good or bad:
             yield f"{what}: {good} succeeded, {bad} failed ({percent(bad, good + bad)} %)."
     pinned = values.get("nr_foll_pin_acquired", 0) - values.get("nr_foll_pin_released", 0)
+    taken = values.get("nr_isolated_anon", 0) + values.get("nr_isolated_file", 0)
+    if taken:
+        yield f"{many(taken, 'page')} {'is' if taken == 1 else 'are'} isolated just now: by compaction, migration or reclaim."
     if pinned > 0:
         yield f"{pinned} pins are held (pin_user_pages): such pages cannot move until they are let go."
     if values.get("oom_kill"):

@@ -46,6 +46,8 @@ SAYS = {
     "messages_more": ["(java, pid: 12345)", "what tcp_mem allows them", "512 KiB GFP_KERNEL", "A promise of memory was refused",
                       "off (never)"],
     "contradicting": ["701052 kB are free in 131455 blocks", "2800000 kB, the blocks in the tables are 701052 kB"],
+    "vmstat_more": ["990 of the refused had no room in a memory cgroup", "12 given, 901 refused", "90121 with too few pages in use",
+                    "880 huge pages had to be split", "89 % of the faults", "90133 pages are isolated", "none was isolated"],
     "cpuset_nodes": ["bound to node 1 by a cpuset", "The reason is lack of memory"],
     "above_largest": ["A request above the largest order\n", "neither free memory nor compaction can serve that"],
     "percpu": ["alloc from reserved chunk failed"],
