@@ -40,7 +40,8 @@ def _report_of(material: Material, one: Request) -> Material:
             and one.line.number <= line.number < (after.number if after else line.number + 1)
         )  # fmt: skip
 
-    own = Material(requests=[one], cgroup=material.cgroup, page_kb=material.page_kb)
+    limited = any(each.limits for each in material.requests if each is not one)  # then what is said last may be of another report
+    own = Material(requests=[one], cgroup={} if limited else material.cgroup, page_kb=material.page_kb)
     own.free, own.marks = _printed([row for row in material.free if inside(row)]), _printed(list(filter(inside, material.marks)))
     own.types = [] if own.free else material.types
     if not own.free and not own.marks:
@@ -158,6 +159,15 @@ def _verdict(material: Material, one: Request) -> Iterator[str]:
     if _misses_zones(material, one, rows):
         yield "Why, cannot be said: lowmem_reserve tells of higher zones that could serve it, whose rows are not in this text."
         return
+    sure = "free" in states.values() and "__GFP_THISNODE" not in one.gfp
+    left_out = _left_out(material, one, rows) if one.order and not sure else []
+    cut_behind = _cut_behind(material, one, rows)
+    if left_out:
+        yield f"Why, cannot be said: {', '.join(left_out)} could serve it, and the free blocks there are not in this text."
+        return
+    if cut_behind:
+        yield f"Why, cannot be said: the report was cut behind zone {cut_behind}, before the zones that such requests come from."
+        return
     others = _without_blocks(one, rows, states)
     if others:
         where = _listed({row.node for row in rows} - others)
@@ -172,7 +182,8 @@ def _reason(states: dict[str, str], one: Request, compacts: bool) -> str:
     named = {state: ", ".join([name for name, found in states.items() if found == state][:4]) for state in states.values()}
     if "free" in named:
         when = f"were there when this was written ({named['free']})"
-        return f"Blocks of order {one.order} {when}: they came too late, or were not asked for."
+        limit = ", or the limit of a memory cgroup was reached, which this text does not say" if one.oom and not one.limits else ""
+        return f"Blocks of order {one.order} {when}: they came too late, or were not asked for{limit}."
     if "tight" in named:
         little = f"in {named['tight']} hardly more was free than what is kept back"
         return f"The reason is lack of memory: {little}, and less a moment before."
@@ -209,6 +220,30 @@ def _misses_zones(material: Material, one: Request, rows: list[FreeBlocks]) -> b
         if marks is not None and any(marks.reserve) and last.zone != "Movable" and may:
             return True
     return False
+
+
+def _left_out(material: Material, one: Request, rows: list[FreeBlocks]) -> list[str]:
+    """Zones that may have what was wanted, by their watermarks, and whose free blocks the text does not have."""
+    known = {zones.place(row) for row in rows}
+    usable = [
+        (FreeBlocks(marks.line, marks.node, marks.zone, [marks.values.get("free", 0)]), marks)
+        for marks in zones.last_marks(material).values()
+    ]
+    usable = [(row, marks) for row, marks in usable if may_use(one, row) and not zones.is_empty(marks)]
+    found = []
+    for row, marks in usable:
+        highest = [other for beside, other in usable if zones.place(beside)[:2] == zones.place(row)[:2]][-1]
+        kept = marks.values.get("min", 0) + marks.kept_from(highest)
+        if zones.place(row) not in known and row.free > kept and row.free - of_others(marks, one) >> one.order:
+            found.append(f"node {row.node} {row.zone}")
+    return found
+
+
+def _cut_behind(material: Material, one: Request, rows: list[FreeBlocks]) -> str:
+    """The zone for DMA behind which a report was cut: how much it keeps from others, and which zones follow, is not there."""
+    last = zones.marks_of(material, rows[-1])
+    cut = not one.order and not zones.last(material) and rows[-1].zone.startswith("DMA") and last is not None and not last.reserve
+    return rows[-1].zone if cut else ""
 
 
 def _can_begin(material: Material, row: FreeBlocks, request: Request) -> bool:
