@@ -43,6 +43,7 @@ def _run_verb(argv: Sequence[str] | None) -> int:
     """The one boundary: whatever a command raises ends here."""
     from movable.files import abandon_stdout
     from movable.shown import STANDARD_OUTPUT
+    from movable.supervise.interrupt import under
 
     arguments = argparse.Namespace(debug=False)
     try:
@@ -59,6 +60,9 @@ def _run_verb(argv: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, _Typed):
         raise
     except BaseException as error:
+        interruption = under(error)
+        if interruption is not None:
+            raise interruption from None
         if arguments.debug:
             raise
         if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT:

@@ -80,6 +80,18 @@ def came() -> int:
     return 0 if _desk is None else _desk.came
 
 
+def under(error: BaseException) -> Interrupted | None:
+    """The interruption that an exception comes of: an interpreter makes a RuntimeError of what ends the making of a class."""
+    seen: set[int] = set()
+    below: BaseException | None = error
+    while below is not None and id(below) not in seen:
+        if isinstance(below, Interrupted):
+            return below
+        seen.add(id(below))
+        below = below.__cause__ or below.__context__
+    return None
+
+
 def of_this_command(where: str = "") -> Interrupted:
     """What to raise where a worker of this command ended by an interruption: by the signal that came here, or Ctrl-C."""
     return Interrupted(came() or signal.SIGINT, where)

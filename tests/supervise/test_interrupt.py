@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from movable.cli import main
+from movable.supervise.interrupt import Interrupted
+
 ROOT = Path(__file__).parents[2]
 DRIVER = "docs/drivers/ring.py:Ring"
 RACY = "tests/drivers_for_tests/racy_drivers.py"
@@ -102,6 +105,17 @@ def test_an_interruption_gives_the_certificate_so_far(number: signal.Signals, co
     assert "NOT passed, interrupted" in out.splitlines()[-1]
     told = json.loads(record.read_text())
     assert told["examples"] > 0 and not told["passed"]
+
+
+def test_an_interruption_while_a_class_is_made_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Field:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr("movable.cli.build_parser", lambda: type("Holder", (), {"field": Field()}))
+    assert main([]) == 143 and capsys.readouterr().err == "movable: interrupted\n"
 
 
 def test_a_check_on_two_processes_ends_at_once(tmp_path: Path) -> None:
