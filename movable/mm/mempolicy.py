@@ -6,7 +6,9 @@ what the cpuset allows; when the cpuset changes, they are bound again.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from errno import EINVAL
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from movable.mm.gfp import GFP_DIRECT_RECLAIM, GFP_HIGHUSER_MOVABLE, GFP_THISNODE
@@ -141,32 +143,34 @@ def mpol_rebind(policy: Mempolicy | None, allowed: int) -> None:
 # --- policies of files ---
 
 
+_start, _end = itemgetter(0), itemgetter(1)
+
+
 class SharedPolicy:
     """The policies of ranges of a file, shared by all who map it (struct shared_policy)."""
 
     __slots__ = ("ranges",)
 
     def __init__(self) -> None:
-        self.ranges: list[tuple[int, int, Mempolicy]] = []
+        self.ranges: list[tuple[int, int, Mempolicy]] = []  # in order
 
     def lookup(self, index: int) -> Mempolicy | None:
         """The policy of one page of the file (mpol_shared_policy_lookup)."""
-        for start, end, policy in self.ranges:
-            if start <= index < end:
-                return policy
-        return None
+        at = bisect_right(self.ranges, index, key=_end)
+        return self.ranges[at][2] if at < len(self.ranges) and self.ranges[at][0] <= index else None
 
     def replace(self, start: int, end: int, policy: Mempolicy | None) -> None:
         """Give the pages ``start`` up to ``end`` a policy, or none (shared_policy_replace)."""
-        kept = []
-        for low, high, old in self.ranges:
+        first, last = bisect_right(self.ranges, start, key=_end), bisect_left(self.ranges, end, key=_start)
+        parts = [] if policy is None else [(start, end, policy.dup())]
+        if first < last:
+            low, _, before = self.ranges[first]
+            _, high, after = self.ranges[last - 1]
             if low < start:
-                kept.append((low, min(high, start), old))
+                parts.insert(0, (low, start, before))
             if high > end:
-                kept.append((max(low, end), high, old.dup()))
-        self.ranges = [part for part in kept if part[0] < part[1]]
-        if policy is not None:
-            self.ranges.append((start, end, policy.dup()))
+                parts.append((end, high, after.dup()))
+        self.ranges[first:last] = parts
 
 
 # --- where a page goes ---

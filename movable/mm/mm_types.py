@@ -103,6 +103,10 @@ class MmStruct:
         self.users = 1
         self.mmap_lock = RWSem(user.vm, f"mmap_lock of {name}")
 
+    def index_of(self, vpn: int) -> int:
+        """Where in ``vmas`` the first area is that ends behind a page, or one that begins there belongs."""
+        return bisect_right(self.vmas, vpn, key=_end)
+
     def find_vma(self, vpn: int) -> VMA | None:
         """The first area that ends behind a page: it holds the page or lies above it (find_vma)."""
         vmas = self.vmas

@@ -66,7 +66,8 @@ def _map(task: Process, start: int, end: int, flags: int, inode: Inode | None, p
         pgoff = start
     if flags & (VM_WRITE | VM_SHARED) == VM_WRITE:
         flags |= VM_ACCOUNT
-    before = next((vma for vma in reversed(mm.vmas) if vma.end <= start), None)
+    at = mm.index_of(start)
+    before = mm.vmas[at - 1] if at else None
     if vma_merge(mm, before, start, end, flags, None, file, pgoff, None) is None:
         insert_vma(VMA(mm, start, end, flags, file, pgoff))
     return 0
@@ -83,16 +84,14 @@ def _open(task: Process, flags: int, inode: Inode | None, pages: int) -> File | 
 
 def insert_vma(vma: VMA) -> None:
     """Put an area in its place among the others."""
-    vmas = vma.mm.vmas
-    at = next((i for i, other in enumerate(vmas) if other.start > vma.start), len(vmas))
-    vmas.insert(at, vma)
+    vma.mm.vmas.insert(vma.mm.index_of(vma.start), vma)
     if vma.file is not None:
         vma.file.mapped(vma)
 
 
 def remove_vma(vma: VMA) -> None:
     """Take an area away; its pages are gone from the page table already, or belong to another area now."""
-    vma.mm.vmas.remove(vma)
+    del vma.mm.vmas[vma.mm.index_of(vma.start)]
     unlink_anon_vmas(vma)
     if vma.file is not None:
         vma.file.unmapped(vma)
@@ -195,8 +194,9 @@ def _adopt(vma: VMA, *sources: VMA | None) -> None:
 
 def _grow(vma: VMA, start: int, end: int) -> None:
     """Extend an area over its neighbours, which shrink or go (__vma_adjust)."""
-    for other in list(vma.mm.vmas):
-        if other is vma or other.end <= start or other.start >= end:
+    mm = vma.mm
+    for other in mm.vmas[mm.index_of(start) : mm.index_of(end - 1) + 1]:
+        if other is vma or other.start >= end:
             continue
         if other.start >= start and other.end <= end:
             remove_vma(other)
@@ -216,7 +216,7 @@ def change_vma(vma: VMA, start: int, end: int, flags: int, policy: Mempolicy | N
     """
     mm = vma.mm
     vmas = mm.vmas
-    at = vmas.index(vma)
+    at = mm.index_of(vma.start)
     prev = vma if start > vma.start else vmas[at - 1] if at else None
     pgoff = vma.pgoff + start - vma.start
     merged = vma_merge(mm, prev, start, end, flags, vma.anon_vma, vma.file, pgoff, policy, vma)
