@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from movable.mm.gfp import GFP_DIRECT_RECLAIM, GFP_HIGHUSER_MOVABLE, GFP_NOMEMALLOC, GFP_NORETRY, GFP_NOWARN, GFP_THISNODE
 from movable.mm.gup import follow_page, follow_page_watched
 from movable.mm.list import ListHead, list_add
-from movable.mm.mempolicy import alloc_page_nodemask
+from movable.mm.mempolicy import MPOL_F_NUMA_BALANCING, alloc_page_nodemask, get_vma_policy
 from movable.mm.migrate import MIGRATE_ASYNC, MR_NUMA_MISPLACED, migrate_pages, putback_movable_pages
+from movable.mm.mm_types import VM_ACCESS_FLAGS, VM_READ
 from movable.mm.mmzone import WMARK_HIGH
 from movable.mm.page_flags import PG_dirty
 from movable.mm.swap import page_is_file_lru
 from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 
 if TYPE_CHECKING:
+    from movable.mm.mm_types import VMA
     from movable.mm.mmzone import Node
     from movable.mm.page import Page
     from movable.mm.process import Process
@@ -25,16 +27,34 @@ MISPLACED_GFP = (
 
 
 def do_numa_page(task: Process, vpn: int, nid: int) -> bool:
-    """A hinting fault: the process used a page from node ``nid``; whether the page moved there (do_numa_page)."""
+    """A hinting fault: the process used a page from node ``nid``; whether the page moved there (do_numa_page).
+
+    There is none in areas that are not scanned, and pages that a policy has placed stay.
+    """
     mm = task.mm
     assert mm is not None
     seam = task.user.vm.seam
     with mm.mmap_lock.read():
         vma = mm.vma_lookup(vpn)
-        if vma is None:
+        if vma is None or not _scanned(vma) or not mpol_misplaced(task, vma, vpn, nid):
             return False
         page = follow_page(vma, vpn) if seam is None else follow_page_watched(vma, vpn, seam)
     return not isinstance(page, int) and page.zone.node.nid != nid and migrate_misplaced_page(task, page, nid)
+
+
+def _scanned(vma: VMA) -> bool:
+    """Whether balancing looks at an area: it may be accessed, and is no file that can only be read (task_numa_work)."""
+    access = vma.flags & VM_ACCESS_FLAGS
+    return bool(access) and (vma.file is None or access != VM_READ)
+
+
+def mpol_misplaced(task: Process, vma: VMA, vpn: int, nid: int) -> bool:
+    """Whether policies let a page follow its use to a node (mpol_misplaced).
+
+    Without any it does; one of the area, the file or the task keeps it, but for MPOL_F_NUMA_BALANCING within the policy's nodes.
+    """
+    policy = get_vma_policy(vma, vpn) or task.mempolicy
+    return policy is None or bool(policy.flags & MPOL_F_NUMA_BALANCING and policy.nodes >> nid & 1)
 
 
 def migrate_misplaced_page(task: Process, page: Page, nid: int) -> bool:

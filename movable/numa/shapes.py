@@ -113,6 +113,8 @@ def _share(task: Process, arguments: list[str]) -> list[Process]:
     return children
 
 
-USAGE = {"touch": "touch SIZE", "file": "file PATH SIZE", "share": "share SIZE PROCESSES"}
+USAGE = {"touch": "touch SIZE", "memhog": "memhog SIZE", "file": "file PATH SIZE", "share": "share SIZE PROCESSES"}
 """The programs, and what they take."""
-SHAPES: dict[str, Callable[[Process, list[str]], list[Process]]] = {"touch": _touch, "file": _file, "share": _share}
+SHAPES: dict[str, Callable[[Process, list[str]], list[Process]]] = {
+    "touch": _touch, "memhog": _touch, "file": _file, "share": _share,
+}  # fmt: skip

@@ -30,7 +30,7 @@ from movable.mm.vm import VM
 from movable.numa.files import WRITE_ONLY, files, matching, write_file
 from movable.numa.line import filtered, grep, parse
 from movable.numa.play import UNWRITTEN
-from movable.numa.shapes import DATA, launch
+from movable.numa.shapes import DATA, SHAPES, launch
 from movable.numa.tools.numactl import Numactl, Refused, numa_parse_nodestring
 from movable.numa.tools.numastat import numastat
 from movable.numa.why import Said, frame, why
@@ -367,6 +367,22 @@ class Shell:
             except NoProcess:
                 yield f"kill: ({word}) - {os.strerror(ESRCH)}"
 
+    def _do_pgrep(self, words: list[str]) -> Iterator[str]:
+        """The processes with a part of a name, a line each."""
+        if len(words) != 1:
+            raise UsageError("pgrep: write pgrep NAME")
+        yield from (f"{task.pid}" for task in self._programs() if words[0] in task.comm)
+
+    def _do_pidof(self, words: list[str]) -> Iterator[str]:
+        """Those of a name on one line, the last first."""
+        if len(words) != 1:
+            raise UsageError("pidof: write pidof NAME")
+        found = [f"{task.pid}" for task in self._programs() if task.comm == words[0]]
+        yield from [" ".join(reversed(found))] if found else []
+
+    def _programs(self) -> list[Process]:
+        return [task for task in self.user.tasks.values() if task.comm not in ("kthread", "sh")]
+
     def _end(self, task: Process) -> None:
         self.vm.wait(("task", task.pid), lambda: not self.calls[task.pid], f"process {task.pid} to end its call")
         self.dying.add(task)
@@ -442,5 +458,5 @@ def _do_program(name: str) -> Callable[[Shell, list[str]], Iterator[str]]:
     return do
 
 
-for _name in ("touch", "file", "share"):
+for _name in SHAPES:
     setattr(Shell, f"_do_{_name}", _do_program(_name))

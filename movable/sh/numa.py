@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from movable.mm.vm import VM
 
 TOOLS = (
-    "numactl", "numastat", "migratepages", "move_pages", "touch", "file", "share", "fork", "kill", "why", "mlock", "pin", "unpin",
-    "write", "read", "balance", "setuid", "mkdir",
+    "numactl", "numastat", "migratepages", "move_pages", "touch", "memhog", "file", "share", "fork", "kill", "pgrep", "pidof",
+    "why", "mlock", "pin", "unpin", "write", "read", "balance", "setuid", "mkdir", "rmdir",
 )  # fmt: skip
 """Commands that the NUMA shell runs."""
 NODE_FILES = ("meminfo", "numastat", "distance")

@@ -9,8 +9,14 @@ import pytest
 
 from movable.cli import main
 from movable.mm import migrate_lru
+from movable.mm.fs import Inode
+from movable.mm.mm_types import VM_READ, VM_WRITE
+from movable.mm.mmap import do_mmap
+from movable.mm.mprotect import do_mprotect
+from movable.mm.numa_balancing import do_numa_page
 from movable.mm.page import Page
-from movable.mm.userspace import Userspace
+from movable.mm.userspace import Userspace, userspace
+from movable.mm.vm import VM
 from movable.numa.outcomes import Search
 
 
@@ -94,6 +100,32 @@ def test_balancing_by_itself() -> None:
     assert play(made, "balance 101 0 to 1") == ["stays"]
     assert play(made, "move_pages 101 0-1") == ["0x7f0000000000 1", "0x7f0000001000 0"]
     assert made.vm.vmstat["numa_pages_migrated"] == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "answer"),
+    [
+        ("numactl -m 0 touch 4K", "stays"), ("numactl -l touch 4K", "stays"), ("numactl -i 0 touch 4K", "stays"),
+        ("numactl -b -m 0-1 touch 4K", "moved"), ("numactl -b -m 0 touch 4K", "stays"), ("numactl -N 0 memhog 4K", "moved"),
+    ],
+)  # fmt: skip
+def test_balancing_leaves_what_a_policy_has_placed(program: str, answer: str) -> None:
+    from tests.numa.test_shell import play, shell
+
+    assert play(shell(), program, "balance 101 0 to 1") == [answer]
+
+
+def test_balancing_looks_at_no_file_that_can_only_be_read_and_at_nothing_that_may_not_be_touched() -> None:
+    user = userspace(VM(1 << 20, nodes=2, era="6.1"))
+    task = user.spawn("work")
+    for start, flags in ((0x100, VM_READ), (0x200, VM_READ | VM_WRITE)):
+        do_mmap(task, start << 12, 4096, flags, Inode(user, f"/{start}", 1))
+        task.read(start << 12, 1)
+    user.lru_add_drain_all()
+    assert [do_numa_page(task, start, 1) for start in (0x100, 0x200)] == [False, True]
+    user.lru_add_drain_all()
+    assert do_mprotect(task, 0x200 << 12, 4096, 0) == 0
+    assert not do_numa_page(task, 0x200, 0)
 
 
 def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -273,6 +273,13 @@ def test_other_commands() -> None:
     assert play(made, "kill 101 102", "numastat")[0]
 
 
+def test_processes_are_found_by_name() -> None:
+    made = shell()
+    play(made, "touch 4K", "memhog 4K", "touch 8K")
+    assert play(made, "pgrep tou") == ["101", "103"] and play(made, "pidof touch") == ["103 101"]
+    assert play(made, "pidof nobody") == play(made, "kill 102", "pgrep memhog") == []
+
+
 def test_words_as_people_write_them() -> None:
     made = shell()
     play(made, "touch 64K", *["mkdir -p /sys/fs/cgroup/my-jobs"] * 2, "echo 1 >/sys/fs/cgroup/my-jobs/cpuset.mems")
@@ -377,6 +384,8 @@ def test_why_knows_who_else_holds_a_page() -> None:
         ("numactl --membind=0 -i 1 -- touch 4K", "conflicting policies"),
         ("numactl -l --membind=0 --show", "conflicting policies"),
         ("kill", "write kill"),
+        ("pidof", "write pidof NAME"),
+        ("pgrep touch memhog", "write pgrep NAME"),
         ("kill -9", "write kill"),
         ("fork x", "'x' is no process"),
         ("cat /sys/fs/cgroup/cpuset.mems", "No such file or directory"),
