@@ -131,6 +131,8 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
         return POISONED, "replace the memory module; grep HardwareCorrupted /proc/meminfo says how much is lost"
     if page.reason == "unmovable page" and kind == "hugetlb":
         return "the kernel does not move huge pages of its size", "give it back: lower nr_hugepages of that size, on that node"
+    if page.reason == "unmovable page" and not kind.startswith("page of a driver"):
+        return _taken_for_unmovable(page, kind)
     if "writeback" in flags:
         return "it is being written out", "wait for the disk, then run it again (sync)"
     if page.ret == -errno.ENOMEM:
@@ -146,6 +148,22 @@ def _why(page: PageDump, kind: str, expected: int | None) -> tuple[str, str]:
     if extra is None:
         return (of_return(page.ret), AGAIN) if page.ret is not None else _as_said(page.reason)
     return _by_references(kind, flags, extra)
+
+
+KEEPERS = {"kvm_gmem": "memory of a confidential guest (guest_memfd)", "secretmem": "secret memory of a process (memfd_secret)"}
+"""How the operations of files begin that let no page move, and what such files are."""
+
+
+def _taken_for_unmovable(page: PageDump, kind: str) -> tuple[str, str]:
+    """Why a page stopped an isolation that is of a kind which moves, as a rule."""
+    what = next((what for begins, what in KEEPERS.items() if page.aops.startswith(begins)), "")
+    if what:
+        return f"it is {what}, which lets no page move", "end the guest or the process whose it is, or keep such memory out (movable_node)"
+    if kind == "buddy":
+        return "it became free while the kernel looked", AGAIN
+    if "lru" not in page.flags:
+        return "it was on no list of the LRU just then, so that the kernel took it for one that never moves", AGAIN
+    return "the kernel took it for one that never moves", AGAIN
 
 
 def _by_references(kind: str, flags: set[str], extra: int) -> tuple[str, str]:

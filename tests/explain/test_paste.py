@@ -48,6 +48,8 @@ SAYS = {
     "contradicting": ["701052 kB are free in 131455 blocks", "2800000 kB, the blocks in the tables are 701052 kB"],
     "vmstat_more": ["990 of the refused had no room in a memory cgroup", "12 given, 901 refused", "90121 with too few pages in use",
                     "880 huge pages had to be split", "89 % of the faults", "90133 pages are isolated", "none was isolated"],
+    "dump_keepers": ["memory of a confidential guest (guest_memfd), which lets no page move", "secret memory of a process"],
+    "dump_dma_owner": ["from wlan_alloc_ring [ath11k]"],
     "cpuset_nodes": ["bound to node 1 by a cpuset", "The reason is lack of memory"],
     "above_largest": ["A request above the largest order\n", "neither free memory nor compaction can serve that"],
     "percpu": ["alloc from reserved chunk failed"],

@@ -10,7 +10,8 @@ _ALLOCATOR = re.compile(
     r"alloc_pages?(?:_\w+)?|alloc_frozen_pages\w*|folio_alloc\w*|vma_alloc_folio\w*|alloc_slab_page|allocate_slab|new_slab\w*|"
     r"slab_alloc\w*|kmem_cache_alloc\w*|kmalloc\w*|kvmalloc\w*|kzalloc\w*|krealloc\w*|do_kmalloc\w*|get_free_pages?|"
     r"get_zeroed_page|alloc_contig\w*|isolate_migratepages\w*|compaction_alloc|try_charge\w*|refill_objects|allocate_\w*page\w*|"
-    r"filemap_alloc_folio\w*|page_cache_alloc\w*)"
+    r"filemap_alloc_folio\w*|page_cache_alloc\w*|v[mz]alloc\w*|vm_area_alloc_pages|dmam?_(?:alloc|direct_alloc|common)\w*|"
+    r"dma_pool_alloc\w*|iommu_dma_alloc\w*)"
     r"(?:_noprof)?(?:\.\w+)*"
 )
 
