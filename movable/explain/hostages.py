@@ -154,11 +154,14 @@ KEEPERS = {"kvm_gmem": "memory of a confidential guest (guest_memfd)", "secretme
 """How the operations of files begin that let no page move, and what such files are."""
 
 
+END_OWNER = "end the guest or the process whose it is, or keep such memory out (movable_node)"
+
+
 def _taken_for_unmovable(page: PageDump, kind: str) -> tuple[str, str]:
     """Why a page stopped an isolation that is of a kind which moves, as a rule."""
     what = next((what for begins, what in KEEPERS.items() if page.aops.startswith(begins)), "")
     if what:
-        return f"it is {what}, which lets no page move", "end the guest or the process whose it is, or keep such memory out (movable_node)"
+        return f"it is {what}, which lets no page move", END_OWNER
     if kind == "buddy":
         return "it became free while the kernel looked", AGAIN
     if "lru" not in page.flags:
