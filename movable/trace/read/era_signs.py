@@ -9,7 +9,6 @@ line about one.
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -34,6 +33,7 @@ _CLEARED = re.compile(
     r" isolate_movable_page(?:_ret)?: | clear_page_movable: | set_page_movable: .* mops=0x| n?mapping=0x[0-9a-f]*[26ae](?![0-9a-f])"
 )
 """What their lines never hold: functions that are gone, and a mapping with the tag of a movable page."""
+_ISOLATES = " isolate_movable_"
 _HEADING = re.compile(r"# movable: .*?\bera=(\S+)")
 _MOVED = re.compile(r"_ret: \(\S+ <- (move_to_new_(?:page|folio))\)")
 _COUNTS = re.compile(r" mm_migrate_pages: (?:\([^)]*\) )?((?:nr_\w+=\d+ )+)mode=")
@@ -90,15 +90,19 @@ def heading(lines: Iterable[str]) -> str:
 def ahead(scout: Scout, first: list[list[str]], blocks: Iterator[list[str]]) -> tuple[list[list[str]], str]:
     """Blocks up to the one that tells the kernel, at most MAX_BLOCKS_AHEAD or the ``first`` ones; and the era to read them as.
 
-    ``scout`` is another reader of the same trace.
+    ``scout`` is another reader of the same trace; it gets headings, and all from the first isolation on.
     """
     found: list[list[str]] = []
+    begun = False
     for block in chain(first, blocks):
         found.append(block)
         if not scout.bits_known and len(found) <= MAX_BLOCKS_AHEAD:
+            start = 0 if begun else next((at for at, text in enumerate(block) if _ISOLATES in text), len(block))
+            begun = begun or start < len(block)
+            headings = [text for text in block[:start] if text.startswith("#")]
             with suppress(UsageError):  # it will be raised again when the line has its turn
-                for known in scout.in_known_words([block]):
-                    deque(scout.block(known), maxlen=0)
+                for known in scout.in_known_words([[*headings, *block[start:]]]):
+                    any(scout.bits_known for _ in scout.block(known))
         if len(found) >= len(first) and (scout.bits_known or len(found) >= MAX_BLOCKS_AHEAD):
             break
     return found, scout.layout
