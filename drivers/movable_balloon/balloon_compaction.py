@@ -11,9 +11,9 @@ from collections.abc import Callable
 from errno import EAGAIN, EINVAL
 
 from movable import (
-    __GFP_NOMEMALLOC,
-    __GFP_NORETRY,
     GFP_HIGHUSER_MOVABLE,
+    GFP_NOMEMALLOC,
+    GFP_NORETRY,
     MIGRATE_SYNC_NO_COPY,
     VM,
     AddressSpace,
@@ -34,7 +34,7 @@ from movable import (
     unlock_page,
 )
 
-BALLOON_GFP = GFP_HIGHUSER_MOVABLE | __GFP_NOMEMALLOC | __GFP_NORETRY
+BALLOON_GFP = GFP_HIGHUSER_MOVABLE | GFP_NOMEMALLOC | GFP_NORETRY
 """How a balloon page is asked for: movable, without the emergency reserve, and without pressing others hard."""
 
 MigrateHook = Callable[["BalloonDevInfo", Page, Page, int], int]

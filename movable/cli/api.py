@@ -61,6 +61,12 @@ in bytes, orders in powers of two of pages of 4096 bytes, unless a name says oth
 """
 
 
+GFP_NOTE = """\
+Each allocation flag is here once. The kernel's `__GFP_ZERO` and its kin can be imported too, but are of no use inside a
+class, where Python rewrites names that begin with two underscores: there it is `GFP_ZERO`.
+"""
+
+
 def render() -> str:
     """The whole page."""
     parts = [HEAD, "## For drivers: `movable`\n"]
@@ -76,6 +82,7 @@ def render() -> str:
         parts += [f"### {title}\n", *_homes(module), *sections[title]] if sections[title] else []
     parts.append("### Constants\n")
     parts += [f"{family}: {', '.join(f'`{name}`' for name in names)}.\n" for family, names in sorted(constants.items())]
+    parts.append(GFP_NOTE)
     parts.append("## For test benches: `movable.bench`\n")
     for name in bench.__all__:
         if name not in movable.__all__:

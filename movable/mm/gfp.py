@@ -2,7 +2,7 @@
 include/linux/mmzone.h).
 
 A name that begins with two underscores cannot be used inside a class body, where Python would rewrite it; the bits that
-drivers need have a second name without the underscores.
+drivers need have a second name without the underscores, which is the one in ``movable.__all__``.
 """
 
 from __future__ import annotations

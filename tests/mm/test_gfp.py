@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import movable
 from movable.errors import UsageError
 from movable.mm import gfp
 from movable.mm.gfp import gfp_migratetype, gfp_names, gfp_zone
@@ -84,3 +85,10 @@ def test_names_for_class_bodies_are_the_same_bits(name: str) -> None:
     plain = name.removeprefix("__")
     if hasattr(gfp, plain) and plain != "GFP_ATOMIC":
         assert getattr(gfp, plain) == getattr(gfp, name)
+
+
+def test_the_public_door_has_each_bit_once() -> None:
+    plain = [name.lstrip("_") for name in movable.__all__ if name != "GFP_ATOMIC"]  # several bits
+    bits = [name for name in plain if f"__{name}" in vars(gfp)]
+    assert len(bits) > 20 and len(bits) == len(set(bits))
+    assert vars(movable)["__GFP_ZERO"] == movable.GFP_ZERO  # the kernel's names can be imported all the same

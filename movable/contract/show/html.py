@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from movable.contract.report import Report, Verdict
 from movable.contract.show.causes import by_cause
 from movable.contract.show.page import bar, page, rules_table
 from movable.explore.failures import timeline
 from movable.shown import in_html
+
+if TYPE_CHECKING:
+    from movable.contract.report import Report, Verdict
 
 
 def to_html(reports: Sequence[Report]) -> str:
