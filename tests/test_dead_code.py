@@ -18,7 +18,7 @@ FOUND_BY_NAME = [
     "_compaction_*", "_page_alloc_*", "_cma_alloc_*",  # a tracepoint by its name
     "pytest_*", "runtest", "reportinfo", "get_completions", "complete_event", "_repr_html_",  # other programs call these
     "f_trace", "f_trace_lines", "f_trace_opcodes", "botframe", "whitespace_split", "encoding",  # and read these
-    "cancel_futures", "unraisablehook", "create_module", "Loader",
+    "cancel_futures", "unraisablehook", "_print_message", "create_module", "Loader",
     "__getattr__", "__init_subclass__", "__place__",
     "[DV][0-9]*",  # a rule is declared, and found in the table
     "after_*",  # the history, after the checks
