@@ -207,7 +207,7 @@ class QueuePages:
 
     def walk(self, mm: MmStruct, start: int, end: int) -> int:
         """0; 1 or more when pages could not be taken; -EIO at a misplaced page that must not be moved; -EFAULT for a hole."""
-        areas = [vma for vma in mm.vmas if vma.start < end and vma.end > start]
+        areas = [vma for vma in mm.vmas[mm.index_of(start) : mm.index_of(end - 1) + 1] if vma.start < end]
         if not areas or (not self.holes_ok and areas[0].start > start):
             return -EFAULT
         for at, vma in enumerate(areas):

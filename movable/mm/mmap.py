@@ -87,6 +87,7 @@ def insert_vma(vma: VMA) -> None:
     vma.mm.vmas.insert(vma.mm.index_of(vma.start), vma)
     if vma.file is not None:
         vma.file.mapped(vma)
+    vma.mm.user.area_index.forget()
 
 
 def remove_vma(vma: VMA) -> None:
@@ -95,6 +96,7 @@ def remove_vma(vma: VMA) -> None:
     unlink_anon_vmas(vma)
     if vma.file is not None:
         vma.file.unmapped(vma)
+    vma.mm.user.area_index.forget()
 
 
 # --- splitting and merging ---
@@ -207,6 +209,7 @@ def _grow(vma: VMA, start: int, end: int) -> None:
             other.start = end
     vma.pgoff += start - vma.start
     vma.start, vma.end = start, end
+    mm.user.area_index.forget()
 
 
 def change_vma(vma: VMA, start: int, end: int, flags: int, policy: Mempolicy | None) -> VMA:

@@ -7,8 +7,11 @@ Lock order: page lock, then the areas' lock, then page table entries.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from movable.mm.mlock import mlock_page, munlock_page
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 PG_anon_exclusive = PG_mappedtodisk
 """The page belongs to one process alone: it may write without a copy."""
 EXCLUSIVE = 1 << PG_anon_exclusive
+MANY_AREAS = 16
+"""So many are looked at one by one."""
 PTE_EXCLUSIVE = 0x004
 """In a migration entry: the page was exclusive."""
 
@@ -102,6 +107,7 @@ def _anon_vma_compatible(low: VMA, high: VMA) -> bool:
 
 
 def _link(vma: VMA, anon_vma: AnonVma) -> None:
+    vma.mm.user.area_index.forget()
     with anon_vma.rwsem.write():
         vma.anon_vma_chain.append(anon_vma)
         anon_vma.vmas.append(vma)
@@ -193,14 +199,54 @@ def page_move_anon_rmap(page: Page, vma: VMA) -> None:
 # --- walking ---
 
 
+class AreaIndex:
+    """Areas sorted by their first page, where a family or a file has so many that looking at each for every page is dear.
+
+    The trees of i_mmap and anon_vma in the kernel. Here an index is made when it is asked for a second time, and thrown away with
+    the next change of any area.
+    """
+
+    __slots__ = ("_asked", "_sorted")
+
+    def __init__(self) -> None:
+        self._asked: set[int] = set()
+        self._sorted: dict[int, tuple[list[int], list[int], list[tuple[int, VMA]]]] = {}
+
+    def forget(self) -> None:
+        """An area came, went or changed."""
+        if self._asked:
+            self._asked.clear()
+            self._sorted.clear()
+
+    def holding(self, word: int, areas: list[VMA], index: int) -> list[VMA]:
+        """Those of the ``areas`` of a mapping word that have page ``index``, in the order given; at the first time all of them."""
+        if word not in self._sorted:
+            if word not in self._asked:
+                self._asked.add(word)
+                return areas
+            order = sorted(enumerate(areas), key=lambda each: each[1].pgoff)
+            ends = accumulate((vma.pgoff + vma.end - vma.start for _, vma in order), max)
+            self._sorted[word] = [vma.pgoff for _, vma in order], list(ends), order
+        starts, reach, order = self._sorted[word]
+        at = bisect_right(starts, index)
+        found = []
+        while at and reach[at - 1] > index:
+            at -= 1
+            vma = order[at][1]
+            if index < vma.pgoff + vma.end - vma.start:
+                found.append(order[at])
+        return [vma for _, vma in sorted(found, key=itemgetter(0))]
+
+
 def rmap_areas(user: Userspace, page: Page) -> list[VMA]:
     """The areas where the page may be mapped; [] for a page that belongs to nobody."""
     word = page._mapping
     if word & PAGE_MAPPING_ANON:
         anon_vma = user.anon_vmas.get(word - PAGE_MAPPING_ANON)
-        return [] if anon_vma is None else anon_vma.vmas
-    mapping = user.vm.address_spaces.get(word & ~PAGE_MAPPING_FLAGS)
-    return getattr(mapping, "i_mmap", [])
+        areas: list[VMA] = [] if anon_vma is None else anon_vma.vmas
+    else:
+        areas = getattr(user.vm.address_spaces.get(word & ~PAGE_MAPPING_FLAGS), "i_mmap", [])
+    return areas if len(areas) <= MANY_AREAS else user.area_index.holding(word, areas, page._index)
 
 
 def rmap_lock(user: Userspace, page: Page) -> RWSem | None:

@@ -17,6 +17,7 @@ from movable.mm.mm_types import MmStruct
 from movable.mm.page import Page, put_page
 from movable.mm.page_flags import RESERVED
 from movable.mm.process import Process
+from movable.mm.rmap import AreaIndex
 from movable.mm.swap import lru_add_drain_all, lru_add_drain_cpu, release_lru_page
 from movable.mm.validate_mm import findings
 from movable.mm.vmscan_lru import shrink_node
@@ -55,6 +56,7 @@ class Userspace:
         self.numastat = [[0] * 6 for _ in vm.nodes]
         self.mlock_count: dict[int, int] = {}
         self.anon_vmas: dict[int, AnonVma] = {}
+        self.area_index = AreaIndex()
         self.files: dict[str, Inode] = {}
         self.inodes = 0
         self.cgroup_mutex = vm.mutex("cgroup_mutex")
