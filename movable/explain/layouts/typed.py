@@ -9,11 +9,17 @@ _SIGNS = str.maketrans({
     **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'), **dict.fromkeys("\u2018\u2019\u201a", "'"),
     **dict.fromkeys("\u00a0\u2007\u2009\u202f", " "), "\uff1a": ":", "\uff1d": "=",
 })  # fmt: skip
-_TIMES = re.compile(r"(?<=\d) ?[xX] ?(?=\d{1,7} ?[kK]B)")
+_TIMES = re.compile(r"(?<=[\dOolI]) ?[xX*] ?(?=\d{1,7} ?[kK]B)")
+_COUNT = re.compile(r"(?<![\w.])[\dOolI]{1,18}(?=\*\d{1,7} ?[kK]B)")
+_APART = re.compile(r"(?<=\d) (?=[kK]B\b)")
+_NODE = re.compile(r"\bNode [Oo](?=[ ,])")
+_DIGITS = str.maketrans("OolI", "0011")
 
 
 def as_printed(line: str) -> str:
     """A line as a kernel would have printed it."""
     if not line.isascii():
         line = line.translate(_SIGNS)
-    return _TIMES.sub("*", line) if "x" in line and "kB" in line else line
+    if ("*" in line or "x" in line) and ("kB" in line or "KB" in line) and _TIMES.search(line):
+        line = _COUNT.sub(lambda found: found[0].translate(_DIGITS), _APART.sub("", _TIMES.sub("*", line)))
+    return _NODE.sub("Node 0", line) if "Node O" in line or "Node o" in line else line

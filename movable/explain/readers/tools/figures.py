@@ -19,7 +19,9 @@ _TIME = re.compile(r"\d\d:\d\d(?::\d\d)?")
 _SYSTEM = re.compile(r"^\s*Linux \S+ \(\S+\)\s")
 _SAR = {"pgscand/s", "pgscank/s", "pswpin/s", "pswpout/s", "kbmemfree", "kbhugfree", "kbswpfree", "%vmeff", "majflt/s"}
 _SLABS = ({"Cache", "Num", "Total", "Size", "Pages"}, {"OBJS", "ACTIVE", "SLABS", "NAME"}, {"Name", "Used", "Total"})
-_SLAB = re.compile(r"^\s*(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+(\d+)\s+:\s+tunables.*:\s+slabdata\s+(\d+)\s+(\d+).*)?$")
+_SLAB = re.compile(
+    r"^\s*([^\s:](?:\S*[^\s:])?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+(\d+)\s+:\s+tunables.*:\s+slabdata\s+(\d+)\s+(\d+).*)?$"
+)
 _SLAB_TOP = re.compile(r"^\s*(?:\d+\s+\d+\s+\d+%\s+[\d.]+[KM]?\s+\d+\s+\d+\s+(\d+)K\s+(\S+)|(\S+)\s+\d+KB\s+(\d+)KB)\s*$")
 _PRESSURE = re.compile(r"^\s*(some|full)\s+avg10=([\d.]+)\s+avg60=([\d.]+)\s+avg300=([\d.]+)\s+total=(\d+)")
 _PAGE_TYPE = re.compile(r"^\s*0x[0-9a-f]{16}\s+(\d+)\s+\d+\s+[A-Za-z_:]+(?:\s+(\S+))?\s*$")
