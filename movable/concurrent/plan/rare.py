@@ -50,7 +50,7 @@ def does_something(effect: Effect) -> bool:
 
 def _walked(states: States, name: str) -> tuple[Action, ...]:
     """A walk after which an operation does something; empty where none was found."""
-    rng = random.Random(f"{states.subject.seed} {name}")
+    rng = random.Random(f"{states.subject.seed} {name}".encode(errors="surrogatepass"))
     others = [other for other in states.candidates if other != name and states.candidates[other]]
     asked = states.candidates[name][0]
     for _ in range(WALKS if others else 0):

@@ -42,9 +42,10 @@ def test_a_state_is_found_where_it_does_something() -> None:
 
 
 def test_what_does_something_anyway_needs_none() -> None:
-    states = States(Subject(RingWorkload, Ring))
-    states.states()
-    assert not list(rarely(states))
+    for words in ({}, {"\ud800": operation()(lambda self: None)}):  # its name is no text that could be written
+        states = States(Subject(type("Odd", (RingWorkload,), words), Ring))
+        states.states()
+        assert not list(rarely(states))
 
 
 @pytest.mark.parametrize(("driver", "broken"), [(SlabCache, False), (LooksOnce, True)])
