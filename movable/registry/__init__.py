@@ -43,6 +43,8 @@ Factory = Callable[..., Any]
 
 _HOOKS = (*CALLBACKS, *(form for form in MIGRATE_FORMS if form not in CALLBACKS))
 _ARGUMENTS = {name: list(inspect.signature(getattr(hookspecs, name)).parameters) for name in _HOOKS}
+KERNEL_NAMES = {"dst": "newpage", "src": "page"}
+"""What the migrate callback of kernels from 6.0 on calls the two pages, and what it is given here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +355,9 @@ def _arguments(owner: Any, function: Any, callback: str, name: str) -> str:
 
 
 def _other_form(callback: str, argument: str) -> str:
-    """Where an argument is one of the other form of the migrate callback: which kernels call that."""
+    """Where an argument is one of the other form of the migrate callback: which kernels call that; or a name of theirs: ours."""
+    if argument in KERNEL_NAMES and callback in MIGRATE_FORMS:
+        return f"; what the kernel calls {argument} is {KERNEL_NAMES[argument]} here"
     if argument != "mapping" or callback not in MIGRATE_FORMS:
         return ""
     old = ", ".join(era.kernels for era in ERAS.values() if era.mapping_argument)

@@ -111,6 +111,10 @@ BAD_FILES = {
         "wants an argument 'mapping'; it gets \\(newpage, page, mode\\); kernels 4.19 to 5.19 give a mapping, and call "
         "migratepage\\(mapping, newpage, page, mode\\): rename it for them, or take the mapping out",
     ),
+    "the kernel's names": (
+        "class Mine:" + SELF + "    def migrate_page(self, dst, src, mode): return 0",
+        "wants an argument 'dst'; it gets \\(newpage, page, mode\\); what the kernel calls dst is newpage here",
+    ),
     "star": ("class Mine:" + SELF + "    def putback_page(self, *a): pass", "takes \\*a; name the arguments"),
     "async": ("class Mine:" + SELF + "    async def putback_page(self, page): pass", "asynchronous"),
     "misspelt hook": (
