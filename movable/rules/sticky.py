@@ -165,8 +165,9 @@ class Sticky(Check):
     def set_movable_ops(self, event: Event) -> None:
         """Somebody registers, or takes its operations away."""
         self.registrations += 1
-        left = event.args.get("pages", 0)
-        if left:
+        let_go = [life for life in self.pages.values() if life.gone != UNSEEN or (life.released and not life.isolated)]
+        left = event.args.get("pages", 0) - len(let_go)  # others drop those, for which no driver can wait
+        if left > 0:
             text = f"the operations of the {event.args.get('type')} type are taken away while it has {left} movable page(s)"
             self.broken(D60, event, text)
 

@@ -492,6 +492,24 @@ def test_operations_are_not_taken_away_from_pages(waits: bool) -> None:
     assert monitor.exercised["D60"] and ("D60" in monitor.broken) is not waits
 
 
+@pytest.mark.parametrize("releases", [True, False])
+def test_a_page_that_others_have_yet_to_drop_keeps_no_operations(releases: bool) -> None:
+    """The old page of a move and its successor, both of which the core still holds, and which carry their marks until then."""
+    vm, monitor = watched()
+    driver = One(vm)
+
+    def leave(event: Event) -> None:
+        if event.kind == "migratepage_ret":
+            if releases:
+                driver.page.private = 0
+                put_page(driver.page)
+            vm.set_movable_ops(None, "zsmalloc")
+
+    vm.observe(leave)
+    migrate_pages(isolated(driver.page), lambda page, vm: vm.alloc_page(), None, vm, MIGRATE_SYNC, MR_COMPACTION)
+    assert monitor.exercised["D60"] and ("D60" in monitor.broken) is not releases
+
+
 @pytest.mark.parametrize("era", ["6.17", "7.3"])
 def test_a_batch_is_locked_together(era: str) -> None:
     """Two pages in a hurried part; then the second gets its target late, or is unlocked early."""
