@@ -85,3 +85,22 @@ def meminfo(user: Userspace, node: Node) -> str:
     rows = [(name, counts.get(name, 0)) for name in user.era.node_meminfo]
     text = "".join(f"Node {node.nid} {name + ':':<15} {pages * 4:8d} kB\n" for name, pages in rows)
     return text + "".join(f"Node {node.nid} HugePages_{name + ':':<6} {0:5d}\n" for name in ("Total", "Free", "Surp"))
+
+
+EVENTS = ("numa_hit", "numa_miss", "numa_foreign", "numa_interleave", "numa_local", "numa_other")
+"""The counters of numastat as vmstat calls them."""
+KINDS = {
+    "nr_anon_pages": "AnonPages", "nr_mapped": "Mapped", "nr_file_pages": "FilePages", "nr_dirty": "Dirty",
+    "nr_writeback": "Writeback", "nr_shmem": "Shmem",
+}  # fmt: skip
+
+
+def vmstat_of_processes(user: Userspace) -> dict[str, int]:
+    """What /proc/vmstat says of the memory of processes, all nodes together (mm/vmstat.c)."""
+    values = {name: sum(counts[at] for counts in user.numastat) for at, name in enumerate(EVENTS)}
+    lists = [node.lruvec for node in user.vm.nodes if node.lruvec is not None]
+    values |= {f"nr_{name}": sum(vec.size[which] for vec in lists) for which, name in enumerate(LRU_NAMES)}
+    for which, name in enumerate(("nr_isolated_anon", "nr_isolated_file")):
+        values[name] = sum(node.vmstat[name] for node in user.vm.nodes) + sum(vec.nr_isolated[which] for vec in lists)
+    found = [node_counts(user, node) for node in user.vm.nodes]
+    return values | {name: sum(counts[kind] for counts in found) for name, kind in KINDS.items()}

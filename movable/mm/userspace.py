@@ -14,6 +14,7 @@ from movable.mm.gfp import GFP_KERNEL, GFP_ZERO
 from movable.mm.migrate_file import move_file_page
 from movable.mm.migrate_lru import unmap_and_move_lru
 from movable.mm.mm_types import MmStruct
+from movable.mm.node_files import vmstat_of_processes
 from movable.mm.page import Page, put_page
 from movable.mm.page_flags import RESERVED
 from movable.mm.process import Process
@@ -103,6 +104,10 @@ class Userspace:
     def findings(self, quiescent: bool) -> Iterator[str]:
         """What disagrees in the memory of processes; see validate_mm.py."""
         return findings(self, quiescent)
+
+    def vmstat(self) -> dict[str, int]:
+        """What /proc/vmstat says of the memory of processes."""
+        return vmstat_of_processes(self)
 
     def lru_add_drain(self) -> None:
         """Empty the batch of the CPU that does the kernel's own work."""

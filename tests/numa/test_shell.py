@@ -19,7 +19,7 @@ from movable.mm.page_flags import PG_writeback
 from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
-from movable.mm.vmscan_isolate import isolate_lru_page
+from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
 from movable.numa.shapes import DATA
 from movable.numa.shell import Shell
 from movable.numa.why import why
@@ -140,6 +140,21 @@ def test_memory_where_a_policy_wants_it_is_no_miss(option: str) -> None:
     counts = {line.split()[0]: line.split()[1:] for line in play(shell(), f"numactl {option} -N 0 touch 64K", "numastat")[1:]}
     assert counts["numa_hit"] == counts["other_node"] == ["0", "26"]
     assert counts["numa_miss"] == counts["numa_foreign"] == counts["local_node"] == ["0", "0"]
+
+
+def test_vmstat_counts_the_memory_of_processes() -> None:
+    made = shell()
+    lines = play(made, "numactl -m 1 -N 0 touch 64K", "file /a 16K", "mlock 101 0-1", "grep -E '^(nr|numa)_' /proc/vmstat")
+    assert lines[3:9] == ["numa_hit 40", "numa_miss 0", "numa_foreign 0", "numa_interleave 0", "numa_local 14", "numa_other 26"]
+    assert lines[9:] == [
+        "nr_inactive_anon 38", "nr_active_anon 0", "nr_inactive_file 0", "nr_active_file 0", "nr_unevictable 2",
+        "nr_isolated_anon 0", "nr_isolated_file 0",
+        "nr_anon_pages 28", "nr_mapped 12", "nr_file_pages 12", "nr_dirty 0", "nr_writeback 0", "nr_shmem 12",
+    ]  # fmt: skip
+    page = next(page for page in made.vm.pages.values() if page._mapcount >= 0)
+    assert isolate_lru_page(page) == 0
+    count_isolated(page, 1)
+    assert "nr_isolated_anon 1" in list(made.run(iter(["grep isolated_anon /proc/vmstat"]), "script"))
 
 
 def test_memory_of_the_cpuset_is_no_miss() -> None:
