@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path, PurePath
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -21,9 +20,9 @@ MODULES = tuple(f"movable.{room}." for room in ROOMS)
 """Beginnings of the names of the kit's modules."""
 PATHS = tuple(f"movable/{room}/" for room in ROOMS)
 """Parts of the file names of the kit's code."""
-FOLDERS = tuple(f"{Path(__file__).parent / room}/" for room in ROOMS)
+FOLDERS = tuple(f"{os.path.dirname(__file__)}/{room}/" for room in ROOMS)
 """Beginnings of the same file names, absolute."""
-_STDLIB = f"{Path(os.__file__).parent}/"
+_STDLIB = f"{os.path.dirname(os.__file__)}/"
 
 
 class no_collection:
@@ -84,14 +83,14 @@ def _is_an_authors(frame: FrameType) -> bool:
 
 def line_of(frame: FrameType) -> str:
     """File and line that a frame is at."""
-    return f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def raised_at(error: BaseException) -> str:
     """File and line where an exception was raised: the author's innermost, for what that calls is the kit's or Python's."""
     entries = list(inward(error.__traceback__))
     for entry in [one for one in entries if _is_an_authors(one.tb_frame)][-1:] or entries[-1:]:
-        return f"{PurePath(entry.tb_frame.f_code.co_filename).name}:{entry.tb_lineno}"
+        return f"{os.path.basename(entry.tb_frame.f_code.co_filename)}:{entry.tb_lineno}"
     return "nowhere"
 
 

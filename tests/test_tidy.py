@@ -60,7 +60,7 @@ ARROWS = {
     "registry": {"mm", "names", "registry", "supervise"},
 }
 NAMES = {"early", "errors", "eras", "events", "files", "hookspecs", "introspection", ""}
-HEAVY = {"pytest", "hypothesis", "numpy", "matplotlib", "rich", "greenlet", "lz4", "html", "json", "tempfile", "subprocess"}
+HEAVY = set("pytest hypothesis numpy matplotlib rich greenlet lz4 html json pathlib tempfile subprocess".split())
 
 
 def lines(path: Path) -> int:
