@@ -80,7 +80,7 @@ def kind_of(page: PageDump) -> str:
         (page.anon or "swapbacked" in flags, "anonymous"),
         (movable and page.mapping is not None, "page of a driver (movable)"),
         ("hwpoison" in flags, "hwpoison"),
-        ("lru" in flags, "page cache"),
+        ("lru" in flags or _of_a_file(page), "page cache"),
         (bool(flags) or (page.refcount is not None and page.mapping == 0), "kernel page"),
     )
     return next((name for fits, name in by_kind if fits), "unknown")
@@ -90,6 +90,15 @@ TABLES = (
     "end the process whose page tables they are, or let it unmap (grep VmPTE /proc/[0-9]*/status: who has many); page_owner=on at "
     "boot says whose this one is"
 )
+POISON = 0xDEAD << 48
+
+
+def _of_a_file(page: PageDump) -> bool:
+    """Whether a dump of a kernel that names no operations has the mapping of a file: an address, and no mark in its low bits."""
+    address = page.mapping or 0
+    return address >> 63 == 1 and not address & PAGE_MAPPING_FLAGS and address & 0xFFFF << 48 != POISON
+
+
 DROP = "echo 2 > /proc/sys/vm/drop_caches, where it holds dentries or inodes (slabtop); page_owner=on at boot says whose it is"
 POISONED = (
     "the hardware reported an error in it, so that it is out of use for good: its block can go offline, but no contiguous "

@@ -50,6 +50,8 @@ SAYS = {
                     "880 huge pages had to be split", "89 % of the faults", "90133 pages are isolated", "none was isolated"],
     "dump_keepers": ["memory of a confidential guest (guest_memfd), which lets no page move", "secret memory of a process"],
     "dump_dma_owner": ["from wlan_alloc_ring [ath11k]"],
+    "dump_3-10": ["Page 0x3a4000: did not migrate\nIt is page cache: its references were as expected", "migration counts on 3"],
+    "memory_block_loop": ["1 of 3 that are online are of zone Movable (memory34)"],
     "cpuset_nodes": ["bound to node 1 by a cpuset", "The reason is lack of memory"],
     "above_largest": ["A request above the largest order\n", "neither free memory nor compaction can serve that"],
     "percpu": ["alloc from reserved chunk failed"],

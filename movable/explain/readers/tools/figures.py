@@ -288,8 +288,20 @@ def _said(line: Line, material: Material) -> bool:
     return True
 
 
+_BLOCK = re.compile(r"^\s*(memory\d{1,6})\s*[:=]?\s+([A-Za-z]\w*(?: [A-Z]\w*)*|[01])\s*$")
+_BLOCK_FILE = re.compile(r"/memory/memory[^/\s]*/(state|valid_zones|removable)\b")
+"""Files of memory blocks that a loop prints with the block's name before each."""
+
+
 def _sysfs(line: Line, material: Material) -> bool:
     """A value of a file below /sys that grep or cat named."""
+    block = _BLOCK.match(line.text) if line.text.lstrip()[:6] == "memory" else None
+    file = _BLOCK_FILE.search(line.hint) if block is not None else None
+    if block is not None and file is not None:
+        number = {"value": float(block[2])} if block[2].isdecimal() else {}
+        name = f"memory/{block[1]}/{file[1]}"
+        material.figures.append(Figure(line, "sysfs", name if number else f"{name} {block[2]}", number))
+        return True
     path = _PATH.search(line.hint.split(" |")[0].strip()) if "/sys/" in line.hint and not line.place else None
     value = (_VALUE.match(line.text) or _WORD.match(line.text)) if path is not None else None
     if path is None or value is None or ("{" in path[1] or "*" in path[1]):
