@@ -193,6 +193,7 @@ class Bridge:
         if thread is not None:
             thread.call = call
         if scheduler is not None or thread is not None:
+            self.threads.woken = thread is None and not hasattr(engine, "_running")
             return self.drive(call)
         return self._alone(call)
 

@@ -71,6 +71,8 @@ class Threads:
         self.all: dict[int, Thread] = {}
         self._names: dict[str, int] = {}
         self._queue: Any = None
+        self.woken = False
+        """A call was watched where no tasks run: what it woke is queued when nobody watches any more."""
         self._others = bridge.vm.wait_queue("task")
 
     def make(self, task: int, function: int, data: int, name: str) -> Thread:
@@ -130,8 +132,11 @@ class Threads:
         return bridge.drive(call)
 
     def arrived(self, seam: Seam | None) -> None:
-        """Tasks run from now on: a thread becomes one of them."""
+        """Tasks run from now on: a thread becomes one of them. Or nobody watches any more."""
         if seam is None or seam.scheduler is None:
+            if seam is None and self.woken:
+                self.woken = False
+                self.look()
             return
         for thread in self.all.values():
             if thread.started and not thread.done:
