@@ -248,7 +248,8 @@ def _map_swapped(vma: VMA, vpn: int, pte: int, page: Page) -> None:
 
 def _oom(task: Process, vpn: int) -> OutOfMemory:
     return OutOfMemory(
-        f"{task!r} needs a page at {vpn << 12:#x} and there is none on the nodes it may use; give the machine more memory"
+        f"process {task.pid} ({task.comm}) needs a page at {vpn << 12:#x} and there is none on the nodes it may use; "
+        "give the machine more memory"
     )
 
 

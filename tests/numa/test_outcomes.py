@@ -159,7 +159,7 @@ def test_the_table_and_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("", "script, line 1: no 'together:'"),
         ("touch 4K\ntogether:\nfork 101\ntogether:\n", "script, line 4: 'together:' a second time"),
         ("touch 4K\ntogether:\nfork 101\n", "script, line 2: below 'together:' there must be two commands or more"),
-        ("touch 2M\ntogether:\ntouch 1500K\ntouch 1M\n", "script, line 4: <process 103 touch> needs a page"),
+        ("touch 2M\ntogether:\ntouch 1500K\ntouch 1M\n", "script, line 4: process 103 (touch) needs a page"),
         ("jump\ntogether:\nfork 101\nfork 101\n", "script, line 1: unknown command"),
         ("touch 4K\ntogether:\nfork 101\njump\n", "script, line 4: unknown command"),
     ],
