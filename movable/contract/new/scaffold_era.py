@@ -68,4 +68,5 @@ def for_era(text: str, era: Era) -> str:
     if not era.mapping_argument:
         for last in (", budget=5)", ", examples=100)"):
             text = text.replace(last, f'{last[:-1]}, era="{era.name}")')
+        text = text.replace("movable check ", f"movable check --era {era.name} ")
     return text

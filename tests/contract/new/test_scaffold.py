@@ -38,6 +38,8 @@ def test_the_driver_of_a_later_kernel_is_right_too(era: str, tmp_path: Path, mon
     """Also when it is removed while a page of its that was dropped is still isolated: the operations of the type stay (D41)."""
     name = f"boxes{era.replace('.', '')}"
     written = scaffold(name, tmp_path, era=era)
+    text = (tmp_path / name / "README.md").read_text()
+    assert text.count("movable check ") == text.count(f"movable check --era {era} boxes") == 2
     monkeypatch.syspath_prepend(str(tmp_path / name / "src"))
     assert check(f"{name}:{name.capitalize()}", era=era, examples=8, executions=60).broken == []
     assert f'examples=100, era="{era}")' in written[-1].read_text()
