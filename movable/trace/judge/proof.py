@@ -44,7 +44,11 @@ UNLOCKED = re.compile(
     r"\bnewpage=(0x[0-9a-f]+).*\bnflags=0x[0-9a-f]*[02468ace]\b|\bpage=(0x[0-9a-f]+).*\bflags=0x[0-9a-f]*[02468ace]\b"
 )
 ANSWER = re.compile(r"\((\w+)\+0x\S+ <- \S+\) ret=(?!0$|0x0$)\S+$")
-MODE = re.compile(r"\d: (\w+_migrate): .*\bmode=(\d+)")
+CALLED = {
+    "V8": re.compile(r"\d: (\w+_migrate): .*\b(mode=\d+)"),
+    "V7": re.compile(r"\d: (\w+_migrate): .*\b(ntype=\w+)"),
+}
+"""The function that is called, and what calls of it have alike, for rules about that."""
 UNMARK = re.compile(r": clear_page_movable: .*\bmapping=0x([0-9a-f]+)")
 MARK = re.compile(r"\bmops=(0x[0-9a-f]+)")
 MOVE = re.compile(r"\bnewpage=0x[0-9a-f]+ page=(0x[0-9a-f]+)")
@@ -300,17 +304,19 @@ def _about_another(one: Violation, text: dict[int, str]) -> str:
     return f"line {last} moves page {page[1]}, and line {other} tells of another page in its place" if other else ""
 
 
-def _alone_in_its_mode(one: Violation, text: dict[int, str]) -> str:
-    """A call in another mode than the task's calls of that function before and after it, which are in one."""
+def _alone_in_its_kind(one: Violation, text: dict[int, str]) -> str:
+    """A call in another mode, or with another type of target, than the task's calls of that function before and after it, which are
+    alike."""
     last = one.seqs[-1]
-    here = MODE.search(text.get(last, ""))
+    pattern = CALLED[one.rule]
+    here = pattern.search(text.get(last, ""))
     if here is None:
         return ""
-    task = _task(text[last])
-    sides = ((MODE.search(text[at]) for at in side if text.get(at, "").startswith(task)) for side in (_before(last), _after(last)))
+    task, around = _task(text[last]), (_before(last), _after(last))
+    sides = ((pattern.search(text[at]) for at in side if text.get(at, "").startswith(task)) for side in around)
     before, after = (next((found[2] for found in side if found is not None and found[1] == here[1]), "") for side in sides)
     alone = before == after != here[2] and before
-    return f"line {last} is in mode {here[2]}, between calls in mode {before}" if alone else ""
+    return f"line {last} has {here[2]}, between calls with {before}" if alone else ""
 
 
 def _alone_in_its_unmarking(one: Violation, text: dict[int, str]) -> str:
@@ -404,7 +410,7 @@ LOOKS: tuple[tuple[Callable[[Violation, dict[int, str]], str], tuple[str, ...]],
     (_lock_of_one_line, ("D2", "D21")),
     (_marked_after_all, ("D16",)),
     (_about_another, ()),
-    (_alone_in_its_mode, ("V8",)),
+    (_alone_in_its_kind, ("V7", "V8")),
     (_alone_in_its_unmarking, ("D19",)),
     (_stranger, ()),
 )

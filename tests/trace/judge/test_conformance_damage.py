@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,16 +134,19 @@ def test_a_return_that_comes_too_late_by_its_own_time_breaks_no_rule(tmp_path: P
     assert not result.broken and "out of the order of time" in result.verdicts["D29"].reason
 
 
-def test_a_call_that_is_like_none_around_it_breaks_no_rule(tmp_path: Path) -> None:
-    def in_another_mode(lines: list[str], at: int) -> None:
-        lines[at] = lines[at].replace(" mode=0 ", " mode=3 ")
+def exchanged(was: str, now: str, lines: list[str], at: int) -> None:
+    """A change of one field."""
+    lines[at] = lines[at].replace(f" {was} ", f" {now} ")
 
+
+def test_a_call_that_is_like_none_around_it_breaks_no_rule(tmp_path: Path) -> None:
     def of_another_page(lines: list[str], at: int) -> None:
         pages = [found[1] for line in lines[:at] if (found := re.search(r": zs_migrate: .* (page=\S+) ", line))]
         lines[at] = re.sub(r" page=\S+ ", f" {pages[-10]} ", lines[at])
 
-    result = changed("hook-enoent", "balloon_migrate", tmp_path, in_another_mode, first=780)
-    assert not result.broken and "between calls in mode 0" in result.verdicts["V8"].reason
+    for rule, was, now in (("V8", "mode=0", "mode=3"), ("V7", "ntype=0xff", "ntype=0x3f")):
+        result = changed("hook-enoent", "balloon_migrate", tmp_path, partial(exchanged, was, now), first=780)
+        assert not result.broken and f"has {now}, between calls with {was}" in result.verdicts[rule].reason
     result = changed("zsmalloc-compaction", "zs_migrate", tmp_path, of_another_page, first=1390)
     assert not result.broken and "tells of another page in its place" in result.verdicts["V9"].reason
 
