@@ -18,7 +18,8 @@ from tests.c.building import needs_compiler, written
 SOURCES = {
     "int f(void) { return 1 }\n": r"driver\.c:4: expected ';'",
     "int f(void) { frobnicate(1); }\n": r"driver\.c:4: the headers of movable lack frobnicate \(line 4\).*movable c missing",
-    "#include <linux/nosuch.h>\n": r"driver\.c:4: the headers of movable lack linux/nosuch\.h",
+    "#include <linux/nosuch.h>\n": r"driver\.c:4: the headers of movable lack linux/nosuch\.h \(.*--kernel-tree takes headers",
+    '#include "mine.h"\n': r"driver\.c:4: mine\.h was not found; -I names the folder",
     "struct nosuch x;\nthing_t y;\n": r"driver\.c:[45]: ",
     'int f(void) { asm volatile("nop" ::: "memory"); return 0; }\n': r"driver\.c:4: asm: inline assembly",
     'int printf(const char *, ...);\nint f(void) { return printf("x"); }\n': r"driver\.c:5: printf is declared and defined nowhere",

@@ -249,7 +249,9 @@ def complaint_of(stderr: str, path: Path, recipe: Recipe) -> str:
         form = next((words for pattern, words in FORMS if re.search(pattern, found["what"])), said and said[1])
         if form:
             return f"{place}: {form}"
-        missing = _missing(found["what"]) or lacked_by(found["what"], _text_at(file, int(line)))
+        missing = _missing(found["what"]) or lacked_by(found["what"], source.code_of(source.line_of(file, int(line))))
+        if missing.endswith(".h") and f'"{missing}"' in source.line_of(file, int(line)):
+            return f"{place}: {missing} was not found; -I names the folder that it is in"
         if missing:
             names.setdefault(missing, place)
         else:
@@ -262,7 +264,8 @@ def complaint_of(stderr: str, path: Path, recipe: Recipe) -> str:
         listed = ", ".join(f"{name} ({_short(place)})" for name, place in list(names.items())[:5])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         place = next(iter(names.values()))
-        return f"{place}: the headers of movable lack {listed}{more}; `movable c missing {recipe.sources[0]}` lists all"
+        tree = " --kernel-tree takes headers from a kernel's sources;" if next(iter(names)).endswith(".h") else ""
+        return f"{place}: the headers of movable lack {listed}{more};{tree} `movable c missing {recipe.sources[0]}` lists all"
     return first or f"{path}: the compiler failed: {_first_line(stderr)}"
 
 
@@ -301,14 +304,6 @@ def lacked_by(what: str, line: str) -> str:
 
 def _is_macro(name: str) -> bool:
     return any(re.search(rf"#define {name}\b", path.read_text()) for path in (toolchain.INCLUDE / "linux").glob("*.h"))
-
-
-def _text_at(file: str, line: int) -> str:
-    """One line of a user's file, "" where there is none."""
-    try:
-        return source.code_of(source.read(Path(file))).splitlines()[line - 1]
-    except (UsageError, IndexError):
-        return ""
 
 
 def users_line(stderr: str, found: re.Match[str]) -> tuple[str, str]:

@@ -103,6 +103,14 @@ def read(path: Path) -> str:
     return data.decode(errors="replace")
 
 
+def line_of(file: str, line: int) -> str:
+    """One line of a source, "" where there is none."""
+    try:
+        return read(Path(file)).splitlines()[line - 1]
+    except (UsageError, IndexError):
+        return ""
+
+
 @lru_cache(maxsize=4096)
 def why_refused(word: str) -> str:
     """Why a name has no place in the model, "" where it may have one."""
