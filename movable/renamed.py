@@ -191,7 +191,7 @@ class Renamed:
         if name in MOVED:
             return importlib.machinery.ModuleSpec(fullname, cast("Loader", self))
         spec = importlib.machinery.PathFinder.find_spec(fullname, path) if name in MOVED_NAMES else None
-        if spec is not None and spec.origin is not None:
+        if spec is not None and spec.origin is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
             spec.loader = Leading(fullname, spec.origin)
         return spec
 
