@@ -11,7 +11,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -333,13 +333,15 @@ def _snapshot(value: Any, depth: int, seen: set[int]) -> object:
     seen = seen | {id(value)}
     parts: list[tuple[object, object]]
     if isinstance(value, dict):
-        parts = [_entry(key, item, depth, seen) for key, item in value.items()]
+        pairs = [pair for pair in value.items() if type(pair[0]) not in _LEAF_TYPES or type(pair[1]) not in _LEAF_TYPES]
+        parts = [_entry(key, item, depth, seen) for key, item in pairs]
     elif isinstance(value, set | frozenset):
-        parts = [("", _snapshot(item, depth - 1, seen)) for item in value]
-    elif isinstance(value, Iterable) and hasattr(value, "__len__"):
+        parts = [("", _snapshot(item, depth - 1, seen)) for item in value if type(item) not in _LEAF_TYPES]
+    elif isinstance(value, (tuple, list, deque)) or (isinstance(value, Iterable) and hasattr(value, "__len__")):
         parts = [(place, _snapshot(item, depth - 1, seen)) for place, item in enumerate(value) if type(item) not in _LEAF_TYPES]
     else:
-        parts = [(name, _attribute(name, item, depth, seen)) for name, item in sorted(vars_of(value).items())]
+        named_parts = sorted(vars_of(value).items())
+        parts = [(name, _attribute(name, item, depth, seen)) for name, item in named_parts if name != "__builtins__"]  # of a module
     kept = tuple(sorted((part for part in parts if part[1] is not None), key=repr))
     return (type(value).__name__, kept) if kept else None
 
