@@ -96,7 +96,8 @@ def _walk(value: object, key: str, deep: int) -> Iterator[str]:
         for one in value:
             yield from _walk(one, "" if isinstance(one, str) else key, deep - 1)
     elif isinstance(value, str):
-        yield from _keyed(key, value)
+        inner = texts(value) if value[:1] == "{" and key in TEXTS else None  # one shipper put it into another's
+        yield from _keyed(key, value) if inner is None else inner
     elif isinstance(value, int | float) and not isinstance(value, bool) and key:
         yield f"{key}: {value}"
 
