@@ -63,6 +63,7 @@ DECLARATIONS: dict[str, tuple[Test, str]] = {
     "scenario_frames": (lambda value: _whole(4, MAX_FRAMES)(value) and value % 4 == 0, "a multiple of 4"),
     "unwatched": (_all((type, str)), "a tuple of classes and names of attributes"),
     "busy": (_all(str), "a tuple of names of operations"),
+    "advice": (lambda value: isinstance(value, str), "a sentence"),
 }
 """Attribute -> (whether a value will do, what it has to be in words)."""
 

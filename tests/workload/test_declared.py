@@ -27,7 +27,7 @@ BAD: list[tuple[str, Any]] = [
     ("variants", {}), ("variants", ({1: 2},)), ("variants", ("a",)), ("hostile", "store"), ("hostile", ("no such",)),
     ("busy", ("no such",)), ("busy", 3), ("scenarios", ("a",)), ("scenarios", 1), ("scenario_frames", 7), ("scenario_frames", 0),
     ("unwatched", "areas"), ("unwatched", (3,)), ("event_counters", ("a", "b")), ("event_counters", {1: "a"}),
-    ("zone_counters", "nr_x"), ("preserves_content", "yes"), ("may_refuse", 1), ("read", 3), ("mapped", ()),
+    ("zone_counters", "nr_x"), ("advice", 3), ("preserves_content", "yes"), ("may_refuse", 1), ("read", 3), ("mapped", ()),
     ("frames", Unspeakable()), ("frames", "x" * 10_000), ("frames", "\x1b[31m"),
 ]  # fmt: skip
 
