@@ -65,6 +65,27 @@ def test_the_kernels_files_lead_to_ours() -> None:
     assert "\n".join(["| in the kernel | there |", "|---|---|", *of_drivers]) + "\n\n" in PAGE
 
 
+@pytest.mark.parametrize(
+    ("file", "authors"),
+    [
+        ("explore/dependence.py", "Mazurkiewicz"),
+        ("explore/schedulers/dpor.py", "Flanagan Godefroid Abdulla"),
+        ("explore/schedulers/preemption_bounded.py", "Musuvathi"),
+        ("explore/schedulers/pos.py", "Yuan"),
+        ("explore/schedulers/surw.py", "Zhao"),
+        ("explore/schedulers/urw.py", "Zhao"),
+        ("explore/detect/data_races.py", "Lamport Fidge Mattern Flanagan"),
+        ("explore/failures/shrink.py", "Zeller"),
+        ("concurrent/linearizability.py", "Herlihy"),
+        ("workload/generate.py", "Groce"),
+    ],
+)
+def test_an_algorithm_cites_the_papers_of_the_glossary(file: str, authors: str) -> None:
+    head = ast.get_docstring(ast.parse((ROOT / "movable" / file).read_text())) or ""
+    glossary = (ROOT / "docs" / "glossary.md").read_text()
+    assert not [author for author in authors.split() if author not in head or author not in glossary]
+
+
 def commands(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Every command with its parser."""
     inner = next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)

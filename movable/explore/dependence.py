@@ -1,7 +1,8 @@
 """Which operations conflict, and the order that conflicts impose on the steps of a run.
 
 Two steps of different tasks may be exchanged without changing anything unless they *conflict*. Everything the systematic
-strategies prove rests on this table, so it errs on the side of conflict.
+strategies prove rests on this table, so it errs on the side of conflict. Runs that differ only by such exchanges are one trace in
+the sense of Mazurkiewicz ("Trace Theory", 1987).
 """
 
 from collections.abc import Hashable, Iterable

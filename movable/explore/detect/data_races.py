@@ -3,7 +3,8 @@
 Vector clocks, with epochs for the common case of a location that one task uses at a time. A lock, an atomic access and a
 wake-up order what came before a release with what comes after an acquire of the same location.
 
-Happens-before is Lamport's (CACM 1978); epochs are those of Flanagan and Freund, "FastTrack", PLDI 2009.
+Happens-before is Lamport's (CACM 1978); vector clocks are those of Fidge ("Timestamps in Message-Passing Systems", 1988) and
+Mattern ("Virtual Time and Global States", 1988), epochs those of Flanagan and Freund ("FastTrack", PLDI 2009).
 """
 
 from collections.abc import Hashable
