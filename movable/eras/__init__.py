@@ -15,6 +15,9 @@ ERAS: dict[str, Era] = {
 }
 """Every era that the machine runs as, oldest first."""
 
+VERSION = re.compile(r"v?\d+\.\d+(?:[.+~-][\w.+~-]*)?")
+"""What is the version of a kernel, and nothing else beside it."""
+
 DEFAULT = "4.19"
 """The era of a machine that names none: the kernel of the specification text."""
 
@@ -27,7 +30,7 @@ def era(name: str | Era) -> Era:
         return ERAS[name]
     except KeyError:
         known = ", ".join(f"{known} ({found.kernels})" for known, found in ERAS.items())
-        near = era_of(name)
+        near = era_of(name) if VERSION.fullmatch(name) else None
         runs = f"; a kernel {name} runs as {near.name}" if near else ""
         raise UsageError(f"unknown era {name!r}; known are {known}{runs}") from None
 

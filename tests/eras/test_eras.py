@@ -38,7 +38,7 @@ def test_four_eras_by_name() -> None:
     ("version", "runs_as"),
     [
         *(("5.4.59", "4.19"), ("v6.12", "6.1"), ("6.1.0-56-amd64", "6.1"), ("6.18", "7.3"), ("7.0", "7.3")),
-        *(("4.18", ""), ("7.4", ""), ("new", "")),
+        *(("4.18", ""), ("7.4", ""), ("new", ""), ("7.3,6.1", ""), ("4.19x", "")),
     ],
 )
 def test_a_version_that_is_no_era_is_told_its_own(version: str, runs_as: str) -> None:

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from movable.eras import ERAS
+from movable.eras import era as era_called
 from movable.errors import UsageError
 from movable.events import Event
 from movable.mm.page_flags import PAGE_MAPPING_FLAGS, PAGE_MAPPING_MOVABLE
@@ -89,8 +90,8 @@ class Reader(Values):
     def __init__(
         self, source: Source, *, era: str | None = None, vmemmap_base: int | None = None, every_unlock: bool = True
     ) -> None:
-        if era is not None and era not in FLAG_LAYOUTS:
-            raise UsageError(f"unknown era {era!r} of a trace; known are {', '.join(FLAG_LAYOUTS)}")
+        if era is not None:
+            era_called(era)
         super().__init__(era or "6.1", vmemmap_base)
         self.source = source
         self.every_unlock = every_unlock
