@@ -379,7 +379,9 @@ class _Case:
         return self.given.checkpoint is not None and self.given.checkpoint.report.examples > 0
 
     def _death(self, rule: str, what: str, place: Place) -> None:
-        if rule in self.deaths:
+        """The first counts, but a program, which names the operation and can be run again, more than what has no token."""
+        known = self.deaths.get(rule)
+        if known is not None and (known.token or place.phase != "programs"):
             return
         verdict = self.deaths[rule] = Verdict(rule, BROKEN, 1, what=what)
         if place.phase == "programs":

@@ -104,6 +104,12 @@ def test_what_had_not_ended_when_the_time_was_over_is_named_and_not_blamed(monke
     assert not report.broken and report.code() == 3 and report.stopped.startswith("stopped early: step")
 
 
+def test_a_program_that_ended_the_process_is_told_rather_than_an_end_while_scenarios_were_planned() -> None:
+    report = check(hostile.Exits, examples=2, executions=10)
+    found = report.verdicts["D52"]
+    assert "while scenarios were planned" in report.refused and found.what.startswith("step") and found.token
+
+
 def test_a_verdict_names_the_operation_and_repeats() -> None:
     found = checked(hostile.Exits).verdicts["D52"]
     assert found.what.partition(":")[0].startswith(("step", "at the end")) and found.token and found.story
