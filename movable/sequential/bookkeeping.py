@@ -84,8 +84,8 @@ class Audit:
         if self.outside:
             yield from outside_books(self.workload)
         pages = list(self.workload.pages())
-        if not any(page._flags & ISOLATED for page in pages) and not any(queue.items for queue in self.vm.workqueues):
-            yield from (("D14", False, what) for what in self.numbers.look(frozenset(page.pfn for page in pages)))
+        at_rest = not any(page._flags & ISOLATED for page in pages) and not any(queue.items for queue in self.vm.workqueues)
+        yield from (("D14", False, what) for what in self.numbers.look(frozenset(page.pfn for page in pages), at_rest))
         wrong = [
             f"node {node.nid}: {name} {count}"
             for node in self.vm.nodes

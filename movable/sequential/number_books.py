@@ -27,12 +27,16 @@ SMALL = 16
 
 @dataclass(slots=True)
 class _Book:
-    """``tried`` are the moves tried since it was last right, ``when`` is how many pages there were when it was seen to be wrong."""
+    """``tried`` are the moves tried since it was last right.
+
+    ``when`` is how many pages there were when it was seen to be wrong, ``wrong`` what it named too much and too little then.
+    """
 
     changes: int = 0
     fell: bool = False
     tried: list[Tried] = field(default_factory=list)
     when: int | None = None
+    wrong: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
     def right(self, pages: frozenset[int], before: frozenset[int]) -> None:
         """It names the pages that there are."""
@@ -56,7 +60,7 @@ class NumberBooks:
         self.others: set[Place] = set()
         self.tried: list[Tried] = []
 
-    def look(self, pages: frozenset[int]) -> Iterator[str]:
+    def look(self, pages: frozenset[int], at_rest: bool = True) -> Iterator[str]:
         """At rest: what a book of ``pages``, the driver's, says that is wrong since a page moved, or did not.
 
         Some are brought up to date by the next operation. So it must still be wrong when pages have come or gone after the move.
@@ -73,13 +77,16 @@ class NumberBooks:
             if numbers == pages:
                 book.right(pages, before)
                 continue
+            if not at_rest:
+                continue
             said = _astray(numbers, pages, book.tried) if book.proven else ""
             told = said and not any(_pending(other, numbers ^ pages) for where, other in sets.items() if where in self.others)
+            wrong = numbers - pages, pages - numbers
             if told and book.when in (None, len(pages)):
-                book.when = len(pages)
+                book.when, book.wrong = len(pages), wrong
                 continue
             self.others.add(place)
-            if told:
+            if told and any(then & now for then, now in zip(book.wrong, wrong, strict=True)):
                 name = ".".join((type(self.driver).__name__, *place))
                 yield f"{name} named the driver's pages, and no other number; {said}"
 
@@ -104,7 +111,7 @@ def _pending(numbers: frozenset[int], odd: frozenset[int]) -> bool:
 
 
 def number_sets(driver: Any) -> dict[Place, frozenset[int]]:
-    """The sets and lists of whole numbers in a driver and its parts, and tables by whole numbers that lead to no objects."""
+    """The sets of whole numbers in a driver and its parts, and tables by whole numbers that lead to no objects."""
     found: dict[Place, frozenset[int]] = {}
     _collect(driver, (), set(), found)
     return found
@@ -112,7 +119,7 @@ def number_sets(driver: Any) -> dict[Place, frozenset[int]]:
 
 def _collect(value: Any, place: Place, seen: set[int], found: dict[Place, frozenset[int]]) -> None:
     kind = type(value)
-    if issubclass(kind, (set, frozenset, list, dict)):
+    if issubclass(kind, (set, frozenset, dict)):
         numbers = list(kind.__iter__(value))
         plain = not issubclass(kind, dict) or all(type(part) in (int, bool, str, bytes, type(None)) for part in dict.values(value))
         if plain and all(type(number) is int for number in numbers):

@@ -52,8 +52,8 @@ class Told(Ring):
 class Driver:
     def __init__(self) -> None:
         self.host = Host()
-        self.ever: list[int] = []
-        self.later: list[int] = []
+        self.ever: set[int] = set()
+        self.later: set[int] = set()
 
 
 BOTH = frozenset({40, 41})
@@ -65,7 +65,7 @@ def books(driver: Driver, *looks: tuple[set[int], set[int]]) -> tuple[NumberBook
     said: list[str] = []
     for pages, frames in ((set(), set()), ({40}, {40}), (set(BOTH), set(BOTH)), ({40}, {40}), *looks):
         driver.host.frames = frames
-        driver.ever += sorted(frames)
+        driver.ever |= frames
         said += found.look(frozenset(pages))
     return found, said
 
@@ -97,13 +97,13 @@ def test_a_book_that_takes_a_move_for_done_which_failed() -> None:
 @pytest.mark.parametrize(
     ("frames", "then", "later"),
     [
-        ({50}, {50, 41}, []),  # it follows
-        ({40}, {50, 41}, []),  # the next operation brings it up to date
-        ({40}, {40, 41}, [40]),  # what is to be told is noted elsewhere
-        ({40, 60}, {40, 60, 41}, []),  # it names more than pages
+        ({50}, {50, 41}, set()),  # it follows
+        ({40}, {50, 41}, set()),  # the next operation brings it up to date
+        ({40}, {40, 41}, {40}),  # what is to be told is noted elsewhere
+        ({40, 60}, {40, 60, 41}, set()),  # it names more than pages
     ],
 )
-def test_what_is_no_such_book(frames: set[int], then: set[int], later: list[int]) -> None:
+def test_what_is_no_such_book(frames: set[int], then: set[int], later: set[int]) -> None:
     driver = Driver()
     found, _ = books(driver)
     found.tried.append((40, 50, True))
@@ -111,6 +111,23 @@ def test_what_is_no_such_book(frames: set[int], then: set[int], later: list[int]
     for pages, named in (({50}, frames), ({50, 41}, then)):
         driver.host.frames = named
         assert not list(found.look(frozenset(pages)))
+
+
+def test_a_listing_that_operations_make_anew_is_no_such_book() -> None:
+    """It was right in between, and is behind another move now; or it was seen to be right before all was at rest."""
+    driver = Driver()
+    found, _ = books(driver)
+    found.tried.append((40, 50, True))
+    assert not list(found.look(frozenset({50})))
+    driver.host.frames = {50, 41}
+    found.tried.append((41, 42, True))
+    assert not list(found.look(frozenset({50, 42})))
+    again, _ = books(driver)
+    again.tried.append((40, 50, True))
+    assert not list(again.look(frozenset({50})))
+    driver.host.frames = {50, 41}
+    assert not list(again.look(frozenset({50, 41}), at_rest=False))
+    assert again.books["host", "frames"].when is None
 
 
 def test_numbers_that_may_be_slots_and_tables_of_objects_are_none() -> None:

@@ -107,8 +107,8 @@ class Locks:
         for owner in (task, *self._held):
             last: _Held | None = None
             for lock in self._held.get(owner, ()):
-                if lock.key == key and (lock.sure or last is None or not last.sure):
-                    last = lock
+                if lock.key == key and (lock.sure or (owner == task and (last is None or not last.sure))):
+                    last = lock  # another task's is released for it only where it surely holds it: a try may have failed
             if last is not None:
                 for edge in last.edges:
                     self._enter(edge)

@@ -26,6 +26,16 @@ def test_a_try_that_failed_is_forgotten_when_the_lock_is_waited_for() -> None:
     assert locks.held(0) == []
 
 
+def test_a_try_of_somebody_else_that_failed_is_no_holding_when_a_shared_side_is_left() -> None:
+    """One waits for a page behind a failed try, while another leaves a side that it had turned into a shared one."""
+    locks = Locks()
+    steps = [(0, "lock", "page"), (0, "lock", "z"), (0, "unlock", "z"), (0, "unlock", "page"), (2, "lock", "z"), (1, "try", "z")]
+    steps += [(2, "unlock", "z"), (1, "lock", "page"), (2, "runlock", "z"), (1, "unlock", "page")]
+    for now, (task, op, key) in enumerate(steps):
+        locks.step(task, op, key, now)
+    assert locks.ring() == []
+
+
 def test_a_reader_may_try_again_and_holds_nothing_surely_once_it_has_released() -> None:
     locks = Locks()
     locks.step(0, "rlock", "z", 0)
