@@ -36,6 +36,7 @@ class Audit:
         self.numbers = NumberBooks(workload.driver)
         self.outside = type(workload).outside is not Workload.outside
         self.host_had: set[int] = set()
+        self.node_counts: list[int] = []
 
     # as it happens
 
@@ -53,15 +54,20 @@ class Audit:
 
     def balloon_hook(self, event: Event) -> None:
         """A device is told of a move."""
-        self.host_had = self._host_has()
+        self.host_had, self.node_counts = self._host_has(), self._node_counts()
 
     def balloon_hook_ret(self, event: Event) -> Iterator[Finding]:
-        """And has answered: after an error its host has the old page still, but after -ENOENT."""
+        """And has answered: it counted nothing, and after an error its host has the old page still, but after -ENOENT."""
+        what = f"the hook for page {event.pfn} changed nr_balloon_pages, which the balloon core alone counts"
+        yield "D57", self._node_counts() == self.node_counts, what
         ret = event.args.get("ret")
         if event.pfn in self.host_had and type(ret) is int and ret < 0:
             left = event.pfn not in self._host_has()
             text = f"the hook answered {ret} for page {event.pfn}, which its host has {'no more' if left else 'still'}"
             yield "D57", left is (ret == -ENOENT), text
+
+    def _node_counts(self) -> list[int]:
+        return [node.vmstat["nr_balloon_pages"] for node in self.vm.nodes]
 
     def _host_has(self) -> set[int]:
         if not self.outside:

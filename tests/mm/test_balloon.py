@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from movable import VM, Page, UsageError, count_vm_event, put_page
+from movable import VM, Page, UsageError, count_vm_event, mod_node_page_state, put_page
 from movable.balloon import BalloonDevInfo, balloon_page_alloc, balloon_page_dequeue, balloon_page_enqueue
 from movable.bench import load, soft_offline_page, validate_vm
 from movable.cli import main
@@ -96,6 +96,14 @@ class Positive(Device):
         return len(self.told)
 
 
+class CountsNodes(Device):
+    """Moves the node's counter, which the core leaves alone."""
+
+    def hook(self, info: BalloonDevInfo, newpage: Page, page: Page, mode: int) -> int:
+        mod_node_page_state(newpage.zone.node, "nr_balloon_pages", 1)
+        return super().hook(info, newpage, page, mode)
+
+
 class Deflates(Device):
     """Its host has the old page no more, and it says that it could not tell it."""
 
@@ -131,7 +139,7 @@ def test_a_right_device_breaks_nothing_and_a_wrong_one_is_told() -> None:
         return check(device, work, era="7.3", examples=8, interleavings=0.0, isolate=False).broken
 
     assert broken(Device) == []
-    assert [wrong for wrong in (Positive, Deflates, Keeps) if "D57" not in broken(wrong)] == []
+    assert [wrong for wrong in (Positive, CountsNodes, Deflates, Keeps) if "D57" not in broken(wrong)] == []
     assert broken(CountsToo) == ["D57"]
     assert broken(Twice)
 
