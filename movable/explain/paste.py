@@ -19,7 +19,7 @@ from movable.explain.layouts.json_text import texts, without_metadata
 from movable.explain.layouts.markup import says_nothing, without_cells, without_tags
 from movable.explain.layouts.prefixes import without_prefixes
 from movable.explain.layouts.quoted_printable import unquoted
-from movable.explain.layouts.sequence import newest_first, whole_headings
+from movable.explain.layouts.sequence import newest_first, unbroken, whole_headings
 from movable.explain.layouts.stamps import numbered, plain, without_escapes, without_margin
 
 _TOOLS = (
@@ -88,7 +88,8 @@ def lines(source: str, text: str) -> Iterator[Line]:
     yield from (Line(source, number, line, split[number - 1], context.hint) for number, line in tables)
     written = split if document else without_metadata(split)
     backwards = newest_first(written)
-    written = whole_headings(mended(without_prefixes(opened(written[::-1] if backwards else written))))
+    written = unbroken(without_prefixes(opened(written[::-1] if backwards else written)))
+    written = whole_headings(mended(written))
     for at, raw in unquoted(written):
         number = len(split) + 1 - at if backwards else at
         if number - 1 in document:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from movable.explain.layouts.stamps import plain
 
-_KNOWN = re.compile(
+KNOWN = re.compile(
     r"Mem-[Ii]nfo:|Node \d+ (?:\w+ free:\d|\w+: \d+\*\d|active_anon:|hugepages_total=)|\bactive_anon:\d|lowmem_reserve\[\]:|"
     r"Call [Tt]race:|Hardware name: |\bCPU: \d+ |\bPid: \d+, |\d+ pages (?:RAM|reserved|in swap cache)|(?:Free|Total) swap +=|"
     r"Node +\d+, zone |page dumped because: |\bmigrating pfn |\bflags: 0x[0-9a-f]+\(|\braw: [0-9a-f]{8,16} |\bcompact_stall \d"
@@ -25,7 +25,7 @@ def without_prefixes(lines: Sequence[str]) -> list[str]:
     """The lines without what stands before the kernel's words in several of them, whatever its numbers are."""
     shapes: Counter[str] = Counter()
     for line in lines:
-        known = _KNOWN.search(line, 0, LONGEST_PREFIX + 40)
+        known = KNOWN.search(line, 0, LONGEST_PREFIX + 40)
         before = "" if known is None else line[: known.start()]
         if before.strip() and _JSON.search(before) is None and plain(before).strip():
             shapes[_shape(before)] += 1
