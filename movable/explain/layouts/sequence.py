@@ -15,7 +15,8 @@ _BEGUN = re.compile(r"\bpage allocation failure\b|\binvoked oom-killer:")
 _GOES_ON = re.compile(r"^[\s>|]*(?=(?:mode:|order[:=]|gfp_mask=|nodemask=|cpuset=|mems_allowed=|oom_score_adj=|__GFP_|GFP_))")
 MOST_PARTS = 4
 _LONG = re.compile(
-    r"\bNode \d+ (?:\w+ free:\d|\w+: \d+\*\d|active_anon:|hugepages_total=)|page allocation failure|invoked oom-killer:"
+    r"\bNode \d+ (?:\w+ free:\d|\w+: \d+\*\d|active_anon:|hugepages_total=)|page allocation failure|invoked oom-killer:|"
+    r"\bCPU: \d+ |\bHardware name: "
 )
 """What is in lines of the kernel that are longer than a terminal is wide."""
 _BEGINS = re.compile(r"\s*(?:$|[\[<>|{\"]|[A-Z][a-z]{2}\s+\d+ |\d{4}-\d\d-\d\d|\? |\w+\+0x)")
