@@ -14,8 +14,8 @@ KNOWN = re.compile(
     r"Node +\d+, zone |page dumped because: |\bmigrating pfn |\bflags: 0x[0-9a-f]+\(|\braw: [0-9a-f]{8,16} |\bcompact_stall \d"
 )
 """How lines of the kernel begin."""
-_JSON = re.compile(r'^\s*(?:[{"]|\[\s*[{"])|\{\s*\\?"')
-"""Lines of JSON are taken apart by themselves."""
+_OTHER = re.compile(r'^\s*(?:[{"]|\[\s*[{"])|\{\s*\\?"|^\s*[\w.-]{1,60}:\s+$')
+"""Lines of JSON are taken apart by themselves, and a name alone says which machine a line is of."""
 LEAST_TIMES = 3
 MOST_SHAPES = 4
 LONGEST_PREFIX = 160  # characters
@@ -27,7 +27,7 @@ def without_prefixes(lines: Sequence[str]) -> list[str]:
     for line in lines:
         known = KNOWN.search(line, 0, LONGEST_PREFIX + 40)
         before = "" if known is None else line[: known.start()]
-        if before.strip() and _JSON.search(before) is None and plain(before).strip():
+        if before.strip() and _OTHER.search(before) is None and plain(before).strip():
             shapes[_shape(before)] += 1
     often = [re.compile(shape) for shape, times in shapes.most_common(MOST_SHAPES) if times >= LEAST_TIMES]
     found = list(lines)

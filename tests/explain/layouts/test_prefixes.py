@@ -32,3 +32,8 @@ def test_what_stands_before_every_line_changes_nothing(prefix: str) -> None:
 
 def test_two_lines_with_a_common_beginning_are_no_log() -> None:
     assert len(read_one("my Mem-Info:\nmy Call Trace:\nmy Node 0, zone Normal 5 4 3 2 1 0\n").free) == 1
+
+
+def test_the_name_of_a_machine_before_each_line_stays() -> None:
+    rows = read_one("".join(f"n0{n}: Node 0, zone Normal {n} 500 20 0 0 0\nn0{n}: compact_stall {n}\n" for n in range(1, 5))).free
+    assert [row.line.machine for row in rows] == ["n01", "n02", "n03", "n04"]
