@@ -23,7 +23,7 @@ from movable.concurrent.execution import Trial, broken
 from movable.concurrent.failures.explain import MIN_SHRINKING_EXECUTIONS, OPTIONS, RULE_OF_KIND, _tries, rule_of_failure
 from movable.concurrent.failures.replay import Interleaving
 from movable.concurrent.search import Interleavings, interleavings
-from movable.concurrent.stage import Subject, subject
+from movable.concurrent.stage import Stage, Subject, subject
 from movable.contract import check, finish, isolate, migrate, op, scenario, teardown
 from movable.contract.report import Report, text, to_json
 from movable.contract.show.html import to_html
@@ -34,6 +34,7 @@ from movable.explore import failure as kinds
 from movable.explore.campaign import Chunk, planned, work
 from movable.registry import find
 from movable.rules.table import RULES
+from movable.supervise import board
 from movable.supervise.channel import Closed
 from movable.workload import program
 from movable.workload.scenario import Scenario, decode, encode
@@ -531,3 +532,12 @@ def test_a_campaign_of_a_driver_that_was_edited_is_refused(tmp_path: Path, capsy
 
 def test_tokens_carry_the_features(failing: tuple[str, str]) -> None:
     assert decode(failing[1], RingWorkload)[1].features == ()
+
+
+def test_a_supervisor_sees_that_machines_are_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that takes its time to be made is none that hangs."""
+    seen = board.Board()
+    monkeypatch.setattr(board, "current", seen)
+    before = seen.moves
+    Stage(Subject(RingWorkload, Ring), Scenario("", ((),), ()))
+    assert seen.moves > before
