@@ -263,6 +263,24 @@ def test_orders_are_of_one_kind_where_work_is_queued_in_some_of_them_only() -> N
     assert found.executions
 
 
+class Keeps(Ring):
+    """Whoever finds a slot taken leaves with the lock."""
+
+    def write(self, slot: int, data: bytes) -> bool:
+        with self.lock:
+            taken = self.slots[slot] is not None
+        done = super().write(slot, data)
+        if taken:
+            self.lock.lock()
+        return done
+
+
+def test_who_has_the_lock_that_a_reading_waits_for_is_no_reading() -> None:
+    made = scenario("keeps", op("write", slot=0, data=b"a"), op("write", slot=0, data=b"a"))
+    broken = interleavings(subject(RingWorkload, Keeps), executions=60, scenarios=[made]).broken
+    assert broken and "D15" not in broken
+
+
 class WaitsBusily(Ring):
     """Is removed once nothing is isolated, and looks again and again. With a queue every order is tried twice."""
 
