@@ -11,6 +11,7 @@ NAMED = {
     "web2:~# cat x": "web2", "me@mac dir % cat x": "mac", "<pre>[a@b.lan /]# x": "b.lan",
     "Mar  3 11:02:01 db01 kernel: x": "db01", "<4>1 2024-02-11T02:14:07.1Z n7 kernel - - - x": "n7",
     "2024-02-11T03:14:07+0100 web-04.prod kernel[0]: x": "web-04.prod",
+    "Feb 11 03:14:07 db01 kern.warn kernel: x": "db01", "2024-02-11 03:14:07.1 web-04 kern.err kernel: x": "web-04",
     "see http://a.b/c#d e": "", "me@example.com wrote: it costs $ 5": "", "http://a.b/c# d": "", "my kernel: 5.10": "",
 }  # fmt: skip
 
