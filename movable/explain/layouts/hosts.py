@@ -9,7 +9,10 @@ _PROMPT = re.compile(
     r"^(?:[\s>]|<[^<>]{1,40}>)*(?:\[?[\w.-]{1,32}@([\w.-]{1,64})(?::\s?[~/]\S{0,80}?|:|\s\S{1,60}?)?\s?[#$%]\s+\S|"
     r"([A-Za-z][\w.-]{1,64}):[~/](?!/)[^\s#$%]{0,80}[#$%]\s+\S)"
 )
-_LOGGED = re.compile(r"\d\d:\d\d:\d\d\S*\s(?:<?\w+>?\s)?((?!kern\.)[A-Za-z][\w.-]{0,64})\s(?:kern\.\w+\s)?kernel(?:\[\d+\])?(?::\s|\s-)")
+_LOGGED = re.compile(
+    r"\d\d:\d\d:\d\d\S*\s(?:<?\w+>?\s)?((?!kern\.)[A-Za-z][\w.-]{0,64})\s"
+    r"(?:kern\.\w+\s)?kernel(?:\[\d+\])?(?::\s|\s-)"
+)
 
 
 def host_of(line: str) -> str:
