@@ -228,10 +228,12 @@ class File:
         """An area begins to map the file."""
         with self.mapping.i_mmap_rwsem.write():
             self.mapping.i_mmap.append(vma)
+            vma.mm.user.area_index.forget()
 
     def unmapped(self, vma: VMA) -> None:
         """An area does not map the file any more; the last one takes a file without a name with it."""
         with self.mapping.i_mmap_rwsem.write():
             self.mapping.i_mmap.remove(vma)
+            vma.mm.user.area_index.forget()
         if not self.mapping.i_mmap and not self.inode.linked:
             self.inode.evict()

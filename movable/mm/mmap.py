@@ -87,7 +87,6 @@ def insert_vma(vma: VMA) -> None:
     vma.mm.vmas.insert(vma.mm.index_of(vma.start), vma)
     if vma.file is not None:
         vma.file.mapped(vma)
-    vma.mm.user.area_index.forget()
 
 
 def remove_vma(vma: VMA) -> None:
@@ -96,7 +95,6 @@ def remove_vma(vma: VMA) -> None:
     unlink_anon_vmas(vma)
     if vma.file is not None:
         vma.file.unmapped(vma)
-    vma.mm.user.area_index.forget()
 
 
 # --- splitting and merging ---

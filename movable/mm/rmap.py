@@ -107,10 +107,10 @@ def _anon_vma_compatible(low: VMA, high: VMA) -> bool:
 
 
 def _link(vma: VMA, anon_vma: AnonVma) -> None:
-    vma.mm.user.area_index.forget()
     with anon_vma.rwsem.write():
         vma.anon_vma_chain.append(anon_vma)
         anon_vma.vmas.append(vma)
+        vma.mm.user.area_index.forget()
 
 
 def anon_vma_clone(to: VMA, source: VMA) -> None:
@@ -148,6 +148,7 @@ def unlink_anon_vmas(vma: VMA) -> None:
     for anon_vma in vma.anon_vma_chain:
         with anon_vma.rwsem.write():
             anon_vma.vmas.remove(vma)
+            vma.mm.user.area_index.forget()
     for anon_vma in vma.anon_vma_chain:
         if not anon_vma.vmas and anon_vma.parent is not anon_vma and anon_vma.addr in vma.mm.user.anon_vmas:
             anon_vma.parent.num_children -= 1
@@ -213,7 +214,7 @@ class AreaIndex:
         self._sorted: dict[int, tuple[list[int], list[int], list[tuple[int, VMA]]]] = {}
 
     def forget(self) -> None:
-        """An area came, went or changed."""
+        """An area came or went, or one grew; to be called with no step behind the change, under the lock of the areas."""
         if self._asked:
             self._asked.clear()
             self._sorted.clear()
