@@ -32,7 +32,8 @@ def test_free_blocks_of_a_real_machine_are_on_the_lists_of_the_imported_one() ->
 
 @pytest.mark.parametrize("era", ["4.19", "6.1", "6.17", "7.3"])
 def test_pages_move_and_none_is_lost(era: str) -> None:
-    snapshot = Snapshot("made", words("af" * 4096 + "s" * 512 + "h" * 512 + "fa" * 1024), [Span(0, "Normal", 0, 8192 + 3072)])
+    # free frames have even numbers: where they found none, later kernels look at every 2nd to 32nd frame of a pageblock only
+    snapshot = Snapshot("made", words("fa" * 4096 + "s" * 512 + "h" * 512 + "fa" * 1024), [Span(0, "Normal", 0, 8192 + 3072)])
     vm = machine_of(snapshot, era)
     assert vm.zones[0].nr_free == 5120 and vm.zones[0].present_pages == 8192 + 3072 - 512
     compact_memory(vm)
