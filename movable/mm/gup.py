@@ -160,7 +160,6 @@ def follow_page_watched(vma: VMA, vpn: int, seam: Seam) -> Page | int:
     return follow_page(vma, vpn)
 
 
-
 def mm_populate(task: Process, start: int, end: int) -> int:
     """Bring in the pages of every area in a range; 0, or -ENOMEM at the first that cannot be had (__mm_populate)."""
     assert task.mm is not None
