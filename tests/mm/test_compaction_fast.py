@@ -10,7 +10,7 @@ from movable import GFP_HIGHUSER_MOVABLE, GFP_KERNEL, MIGRATE_ASYNC, MIGRATE_MOV
 from movable.eras import ERAS, Era
 from movable.mm.compaction import try_to_compact_pages
 from movable.mm.compaction_control import CompactControl as Control
-from movable.mm.compaction_fast import freelist_scan_limit
+from movable.mm.compaction_fast import fast_isolate_freepages, freelist_scan_limit
 from movable.mm.compaction_scan import compaction_alloc, isolate_migratepages, release_freepages
 from movable.mm.validate import validate_vm
 from tests.drivers_for_tests.keeper import free_frames, settle
@@ -59,10 +59,10 @@ def first_target(era: Era, free: tuple[range, ...] = (range(208, 216), range(225
     return first
 
 
-def looked_at(era: Era) -> int:
-    """Frames that a scan in a hurry looks at where nothing is free."""
+def looked_at(era: Era, mode: int) -> int:
+    """Frames that a scan looks at where nothing is free."""
     vm = with_a_gap(era, (range(1, 2),))
-    cc = control(vm, order=0, mode=MIGRATE_ASYNC)
+    cc = control(vm, order=0, mode=mode)
     cc.nr_migratepages = 1
     assert compaction_alloc(vm.page(0), cc) is None
     return cc.total_free_scanned
@@ -88,11 +88,15 @@ def test_what_was_found_once_is_not_found_again() -> None:
     assert {page.pfn // BLOCK for page in cc.migratepages} == {2, 3}
 
 
-def test_what_lies_high_is_no_source() -> None:
-    """Only the lower half of what is between the scanners, and later the lowest eighth."""
-    cc = control(with_a_gap(ERAS["6.1"], (range(5 * BLOCK + 16, 6 * BLOCK),)))
+@pytest.mark.parametrize(("free", "rescan", "in_vain"), [
+    (range(5 * BLOCK + 16, 6 * BLOCK), False, 1), (range(3 * BLOCK - 4, 3 * BLOCK), False, 1), (NEARLY_FREE, True, 0),
+])  # fmt: skip
+def test_what_lies_high_or_has_little_is_no_source(free: range, rescan: bool, in_vain: int) -> None:
+    """Only the lower half of what is between the scanners, and blocks above order 2; none while a pageblock is not done."""
+    cc = control(with_a_gap(ERAS["6.1"], (free,)))
+    cc.rescan = rescan
     isolate_migratepages(cc, 8)
-    assert {page.pfn // BLOCK for page in cc.migratepages} == {0} and cc.fast_search_fail == 1
+    assert {page.pfn // BLOCK for page in cc.migratepages} == {0} and cc.fast_search_fail == in_vain
 
 
 @pytest.mark.parametrize(("era", "free", "first"), [
@@ -104,11 +108,32 @@ def test_targets_come_from_the_lists(era: str, free: tuple[range, ...], first: i
     assert first_target(ERAS[era], free) == first
 
 
-def test_a_pageblock_that_gave_a_target_gives_the_others_too() -> None:
-    cc = control(with_a_gap(ERAS["6.1"], (range(200, 202), range(212, 213), range(220, 221))))
-    cc.nr_migratepages = 3
+@pytest.mark.parametrize(("mode", "left"), [(MIGRATE_SYNC_LIGHT, 2), (MIGRATE_ASYNC, 1)])
+def test_a_pageblock_that_gave_a_target_gives_the_others_too(mode: int, left: int) -> None:
+    """But for an allocation in a hurry. What lies as high as that is found by the lists from now on."""
+    cc = control(with_a_gap(ERAS["6.1"], (range(232, 234), range(244, 245), range(252, 253))), mode=mode)
+    cc.nr_migratepages, cc.fast_search_fail = 3, 2
     compaction_alloc(cc.zone.vm.page(0), cc)
-    assert cc.nr_freepages == 2 and cc.zone.get_pageblock_skip(200) is False
+    assert cc.nr_freepages == left and cc.zone.get_pageblock_skip(232) is False
+    assert (cc.search_order, cc.fast_search_fail, cc.zone.compact_cached_free_pfn) == (1, 0, FRAMES - 2 * BLOCK)
+
+
+def test_each_better_candidate_halves_the_search() -> None:
+    """The third is taken, though the fourth lies where targets are wanted."""
+    vm = with_a_gap(ERAS["6.1"], tuple(range(pfn, pfn + 1) for pfn in (98, 100, 102, 162)))
+    for pfn in (98, 100, 102, 162):
+        vm.zones[0].free_area[0].free_list[MIGRATE_MOVABLE].move_to_end(pfn)
+    found: list[tuple[int, int]] = []
+    assert fast_isolate_freepages(control(vm), found) == 102 and found == [(102, 0)]
+
+
+@pytest.mark.parametrize(("free", "begin"), [(range(1), 3), (range(200, 201), 6)])
+def test_where_nothing_can_be_taken_the_scan_begins_lower(free: range, begin: int) -> None:
+    """At the highest pageblock with a free block that the zone keeps, or in the middle."""
+    vm = with_a_gap(ERAS["6.1"], (free,))
+    vm.zones[0].watermark = (FRAMES,) * 3
+    cc = control(vm)
+    assert fast_isolate_freepages(cc, []) == cc.free_pfn == begin * BLOCK
 
 
 def test_a_search_in_vain_is_followed_by_a_shorter_one() -> None:
@@ -123,9 +148,12 @@ def test_a_search_in_vain_is_followed_by_a_shorter_one() -> None:
     assert [pfn for pfn in blocks if pfn in order[:16]] == list(blocks)[-16:]
 
 
-@pytest.mark.parametrize(("era", "seen"), [("4.19", 7 * BLOCK), ("6.1", 7)])
-def test_a_scan_in_a_hurry_looks_at_one_frame_in_32(era: str, seen: int) -> None:
-    assert looked_at(ERAS[era]) == seen
+@pytest.mark.parametrize(("era", "mode", "seen"), [
+    ("4.19", MIGRATE_ASYNC, 7 * BLOCK), ("6.1", MIGRATE_ASYNC, 7), ("6.1", MIGRATE_SYNC_LIGHT, 32 + 16 + 8 + 4 + 2 + 1 + 1),
+])  # fmt: skip
+def test_a_scan_looks_at_fewer_frames_where_it_finds_none(era: str, mode: int, seen: int) -> None:
+    """One in a hurry at one in 32 from the beginning."""
+    assert looked_at(ERAS[era], mode) == seen
 
 
 @settings(deadline=None, max_examples=25)
