@@ -100,7 +100,6 @@ def vmstat_of_processes(user: Userspace) -> dict[str, int]:
     values = {name: sum(counts[at] for counts in user.numastat) for at, name in enumerate(EVENTS)}
     lists = [node.lruvec for node in user.vm.nodes if node.lruvec is not None]
     values |= {f"nr_{name}": sum(vec.size[which] for vec in lists) for which, name in enumerate(LRU_NAMES)}
-    for which, name in enumerate(("nr_isolated_anon", "nr_isolated_file")):
-        values[name] = sum(node.vmstat[name] for node in user.vm.nodes) + sum(vec.nr_isolated[which] for vec in lists)
+    values |= {f"nr_isolated_{kind}": sum(vec.nr_isolated[which] for vec in lists) for which, kind in enumerate(("anon", "file"))}
     found = [node_counts(user, node) for node in user.vm.nodes]
     return values | {name: sum(counts[kind] for counts in found) for name, kind in KINDS.items()}

@@ -288,9 +288,8 @@ def vmstat(vm: VM) -> str:
     values |= {name: sum(zone.vmstat.get(name, 0) for zone in vm.zones) for name in ZONE_ITEMS}
     values["nr_free_cma"] = sum(zone.nr_free_cma() for zone in vm.zones)
     items = (*NODE_ITEMS, "nr_balloon_pages") if vm.era.balloon_core else NODE_ITEMS
-    processes = {} if vm.userspace is None else vm.userspace.vmstat()
-    values |= processes
-    values |= {name: sum(node.vmstat.get(name, 0) for node in vm.nodes) for name in items if name not in processes}
+    values |= {} if vm.userspace is None else vm.userspace.vmstat()
+    values |= {name: sum((node.vmstat.get(name, 0) for node in vm.nodes), values.get(name, 0)) for name in items}
     for name in ZONE_NAMES:
         values[f"pgalloc_{name.lower()}"] = sum(zone.pgalloc for zone in vm.zones if zone.name == name)
     for name in ZONE_NAMES:

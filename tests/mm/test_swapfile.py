@@ -9,6 +9,7 @@ from movable.filesystem import Disk
 from movable.mm.compaction import compact_memory
 from movable.mm.memory import OutOfMemory
 from movable.mm.move_pages import UserArray, sys_move_pages
+from movable.mm.node_files import meminfo
 from movable.mm.page import PAGE_SIZE
 from movable.mm.swap import lru_add_drain_all
 from movable.mm.swapfile import PageSwapCache, swapoff, swapon
@@ -48,6 +49,7 @@ def test_pages_in_the_swap_cache_move() -> None:
     assert sys_move_pages(task, 0, 1, UserArray([START]), UserArray([1]), status, 2) == 0
     assert list(status) == [1]
     assert next(iter(space.i_pages.values())).node == 1
+    assert "Node 1 SwapCached:            4 kB\n" in meminfo(task.user, vm.nodes[1])
     validate_vm(vm)
     compare(child, 8)
     compare(task, 8)

@@ -20,6 +20,7 @@ from movable.mm.pgtable import PTE_SHIFT
 from movable.mm.validate import validate_vm
 from movable.mm.vm import VM
 from movable.mm.vmscan_isolate import count_isolated, isolate_lru_page
+from movable.mm.vmstat import mod_node_page_state
 from movable.numa.shapes import DATA
 from movable.numa.shell import Shell
 from movable.numa.why import why
@@ -155,6 +156,8 @@ def test_vmstat_counts_the_memory_of_processes() -> None:
     assert isolate_lru_page(page) == 0
     count_isolated(page, 1)
     assert "nr_isolated_anon 1" in list(made.run(iter(["grep isolated_anon /proc/vmstat"]), "script"))
+    mod_node_page_state(page.zone.node, "nr_isolated_anon", 1)  # what a driver counts comes on top
+    assert "nr_isolated_anon 2" in list(made.run(iter(["grep isolated_anon /proc/vmstat"]), "script"))
 
 
 def test_memory_of_the_cpuset_is_no_miss() -> None:
@@ -172,7 +175,11 @@ def test_memory_of_the_cpuset_is_no_miss() -> None:
     [("4.19", 28, "ShmemPmdMapped"), ("6.1", 33, "FilePmdMapped"), ("6.17", 35, "Balloon"), ("7.3", 37, "GPUReclaim")],
 )
 def test_memory_of_a_node_has_the_rows_of_its_kernel(era: str, rows: int, last: str) -> None:
-    lines = play(shell(era), "touch 4K", "cat /sys/devices/system/node/node1/meminfo")
+    made = shell(era)
+    lines = play(made, "touch 4K", "cat /sys/devices/system/node/node1/meminfo")
+    mod_node_page_state(made.vm.nodes[1], "nr_balloon_pages", 2)
+    held = list(made.run(iter(["grep Balloon /sys/devices/system/node/node1/meminfo"]), "script"))[1:]
+    assert held == (["Node 1 Balloon:               8 kB"] if era in ("6.17", "7.3") else [])
     assert lines[rows - 1] == f"Node 1 {last + ':':<15}        0 kB"
     assert lines[rows:] == [f"Node 1 HugePages_{name:<6}     0" for name in ("Total:", "Free:", "Surp:")]
 
