@@ -59,8 +59,8 @@ def first_target(era: Era, free: tuple[range, ...] = (range(208, 216), range(225
     return first
 
 
-def looked_at(era: Era, mode: int) -> int:
-    """Frames that a scan looks at where nothing is free."""
+def looked_at(era: Era, mode: int = MIGRATE_ASYNC) -> int:
+    """Frames that a scan looks at where nothing is free, by default one in a hurry."""
     vm = with_a_gap(era, (range(1, 2),))
     cc = control(vm, order=0, mode=mode)
     cc.nr_migratepages = 1
