@@ -91,7 +91,9 @@ class Audit:
             yield from outside_books(self.workload)
         pages = list(self.workload.pages())
         at_rest = not any(page._flags & ISOLATED for page in pages) and not any(queue.items for queue in self.vm.workqueues)
-        yield from (("D14", False, what) for what in self.numbers.look(frozenset(page.pfn for page in pages), at_rest))
+        words = [word for page in pages for word in (page._private, page._index)]
+        astray = self.numbers.look(frozenset(page.pfn for page in pages), at_rest, words)
+        yield from (("D14", False, what) for what in astray)
         wrong = [
             f"node {node.nid}: {name} {count}"
             for node in self.vm.nodes

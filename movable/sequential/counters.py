@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DRIFTING = frozenset({"nr_balloon_pages"})
 """Counters that the core itself leaves wrong: the balloon of 7.3 tells no node of a page that moved, or was deflated on the way."""
 
+
 def machine_counters(vm: VM, levels: set[str]) -> dict[str, int]:
     """Every counter of every zone, of every node and of the machine that stands for something that there is now.
 

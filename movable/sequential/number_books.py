@@ -1,12 +1,14 @@
 """Sets of frame numbers that a driver keeps of its own pages: what a host or a device has, as far as the driver knows.
 
 Nobody says which numbers are frame numbers. A set that named exactly the driver's pages all the while that they came and went is
-one; then it must name them after a move as well.
+one; then it must not name the old frame after a move. One that merely lacks the new frame may be a cache, or pages that are dirty:
+the move took the old one out. And a number that the driver notes elsewhere too may be what it calls the page by since its birth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,14 +31,14 @@ SMALL = 16
 class _Book:
     """``tried`` are the moves tried since it was last right.
 
-    ``when`` is how many pages there were when it was seen to be wrong, ``wrong`` what it named too much and too little then.
+    ``when`` is how many pages there were when it was seen to be wrong, ``wrong`` what it named too much then.
     """
 
     changes: int = 0
     fell: bool = False
     tried: list[Tried] = field(default_factory=list)
     when: int | None = None
-    wrong: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    wrong: frozenset[int] = frozenset()
 
     def right(self, pages: frozenset[int], before: frozenset[int]) -> None:
         """It names the pages that there are."""
@@ -60,15 +62,17 @@ class NumberBooks:
         self.others: set[Place] = set()
         self.tried: list[Tried] = []
 
-    def look(self, pages: frozenset[int], at_rest: bool = True) -> Iterator[str]:
+    def look(self, pages: frozenset[int], at_rest: bool = True, words: Sequence[Any] = ()) -> Iterator[str]:
         """At rest: what a book of ``pages``, the driver's, says that is wrong since a page moved, or did not.
 
-        Some are brought up to date by the next operation. So it must still be wrong when pages have come or gone after the move.
+        ``words`` are what the driver wrote into these pages' own fields.
+
+        Some are brought up to date by the next operation. So the same frame must still be named when pages have come or gone since.
         """
         tried, before, self.tried, self.pages = self.tried, self.pages, [], pages
         if min(pages, default=SMALL) < SMALL:
             return
-        sets = number_sets(self.driver)
+        sets = number_sets(self.driver, pages)
         for place, numbers in sets.items():
             if place in self.others:
                 continue
@@ -80,13 +84,14 @@ class NumberBooks:
             if not at_rest:
                 continue
             said = _astray(numbers, pages, book.tried) if book.proven else ""
+            wrong = numbers - pages
             told = said and not any(_pending(other, numbers ^ pages) for where, other in sets.items() if where in self.others)
-            wrong = numbers - pages, pages - numbers
+            told = told and not wrong & set(_noted([self.driver, *words], pages, MAX_DEPTH + 2, set()))
             if told and book.when in (None, len(pages)):
                 book.when, book.wrong = len(pages), wrong
                 continue
             self.others.add(place)
-            if told and any(then & now for then, now in zip(book.wrong, wrong, strict=True)):
+            if told and book.wrong & wrong:
                 name = ".".join((type(self.driver).__name__, *place))
                 yield f"{name} named the driver's pages, and no other number; {said}"
 
@@ -99,9 +104,9 @@ def _astray(numbers: frozenset[int], pages: frozenset[int], tried: list[Tried]) 
         return ""
     for old, new, moved in tried:
         stale, due = (old, new) if moved else (new, old)
-        wrong = [f"still names {stale}"] * (stale in numbers - pages) + [f"does not name {due}"] * (due in pages - numbers)
-        if wrong:
-            return f"page {old} {'has moved' if moved else 'could not move'} to page {new}, and it {' and '.join(wrong)}"
+        if stale in numbers - pages:
+            lacks = f" and does not name {due}" * (due in pages - numbers)
+            return f"page {old} {'has moved' if moved else 'could not move'} to page {new}, and it still names {stale}{lacks}"
     return ""
 
 
@@ -110,21 +115,45 @@ def _pending(numbers: frozenset[int], odd: frozenset[int]) -> bool:
     return bool(numbers & odd) and numbers <= odd
 
 
-def number_sets(driver: Any) -> dict[Place, frozenset[int]]:
-    """The sets of whole numbers in a driver and its parts, and tables by whole numbers that lead to no objects."""
+def _noted(value: Any, pages: frozenset[int], depth: int, seen: set[int]) -> Iterator[int]:
+    """Whole numbers that a driver has elsewhere than in sets of numbers, and as keys of tables like those."""
+    kind = type(value)
+    if kind is int:
+        yield value
+    if depth == 0 or id(value) in seen or kind.__module__.startswith("movable.mm.") or callable(value):
+        return
+    seen.add(id(value))
+    parts: list[Any] = []
+    if issubclass(kind, dict):
+        parts = list(dict.values(value)) + ([] if _leads_to_none(value, pages) else list(dict.keys(value)))
+    elif issubclass(kind, (list, tuple, deque)):
+        parts = list(kind.__iter__(value))
+    elif not kind.__module__.startswith(STRANGE):
+        parts = list(vars_of(value).values())
+    for part in parts:
+        yield from _noted(part, pages, depth - 1, seen)
+
+
+def number_sets(driver: Any, pages: frozenset[int] = frozenset()) -> dict[Place, frozenset[int]]:
+    """The sets of whole numbers in a driver and its parts, and tables by such that lead to no objects, nor to ``pages``."""
     found: dict[Place, frozenset[int]] = {}
-    _collect(driver, (), set(), found)
+    _collect(driver, pages, (), set(), found)
     return found
 
 
-def _collect(value: Any, place: Place, seen: set[int], found: dict[Place, frozenset[int]]) -> None:
+def _collect(value: Any, pages: frozenset[int], place: Place, seen: set[int], found: dict[Place, frozenset[int]]) -> None:
     kind = type(value)
     if issubclass(kind, (set, frozenset, dict)):
-        numbers = list(kind.__iter__(value))
-        plain = not issubclass(kind, dict) or all(type(part) in (int, bool, str, bytes, type(None)) for part in dict.values(value))
-        if plain and all(type(number) is int for number in numbers):
-            found[place] = frozenset(numbers)
+        if not issubclass(kind, dict) or _leads_to_none(value, pages):
+            numbers = list(kind.__iter__(value))
+            if all(type(number) is int for number in numbers):
+                found[place] = frozenset(numbers)
     elif len(place) < MAX_DEPTH and id(value) not in seen and not callable(value) and not kind.__module__.startswith(STRANGE):
         seen.add(id(value))
         for name, part in sorted(vars_of(value).items()):
-            _collect(part, (*place, name), seen, found)
+            _collect(part, pages, (*place, name), seen, found)
+
+
+def _leads_to_none(table: dict[Any, Any], pages: frozenset[int]) -> bool:
+    """Whether a table leads to no objects, and to no page by its number: what does has names of its own for pages."""
+    return all(type(part) in (int, bool, str, bytes, type(None)) and part not in pages for part in dict.values(table))

@@ -101,6 +101,7 @@ def test_a_book_that_takes_a_move_for_done_which_failed() -> None:
         ({40}, {50, 41}, set()),  # the next operation brings it up to date
         ({40}, {40, 41}, {40}),  # what is to be told is noted elsewhere
         ({40, 60}, {40, 60, 41}, set()),  # it names more than pages
+        (set(), {41}, set()),  # a cache, from which the move took the old one out
     ],
 )
 def test_what_is_no_such_book(frames: set[int], then: set[int], later: set[int]) -> None:
@@ -111,6 +112,22 @@ def test_what_is_no_such_book(frames: set[int], then: set[int], later: set[int])
     for pages, named in (({50}, frames), ({50, 41}, then)):
         driver.host.frames = named
         assert not list(found.look(frozenset(pages)))
+
+
+@pytest.mark.parametrize("noted", [[(40, 50)], {40: [50]}, {"name": 40}, {40: 50}])
+def test_a_number_that_the_driver_notes_elsewhere_may_be_a_name(noted: object) -> None:
+    """What is to be told, or what a page is called since its birth: a table leads to the page, or a word of its own names it."""
+    driver: Any = Driver()
+    found, _ = books(driver)
+    found.tried.append((40, 50, True))
+    driver.noted = noted
+    for pages, named in (({50}, {40}), ({50, 41}, {40, 41})):
+        driver.host.frames = named
+        assert not list(found.look(frozenset(pages)))
+    again, _ = books(Driver())
+    again.tried.append((40, 50, True))
+    again.driver.host.frames = {40, 41}
+    assert not any(list(again.look(frozenset(pages), words=(40,))) for pages in ({50}, {50, 41}))
 
 
 def test_a_listing_that_operations_make_anew_is_no_such_book() -> None:
@@ -134,6 +151,8 @@ def test_numbers_that_may_be_slots_and_tables_of_objects_are_none() -> None:
     driver: Any = Driver()
     driver.table, driver.names = {40: Host()}, {40: "a"}
     assert set(number_sets(driver)) == {("host", "frames"), ("ever",), ("later",), ("names",)}
+    driver.names[40] = 50
+    assert ("names",) not in number_sets(driver, frozenset({50}))
     found = NumberBooks(driver)
     assert not list(found.look(frozenset({1}))) and not found.books
 
