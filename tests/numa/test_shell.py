@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from errno import EINVAL, ENOENT
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from movable.cli import main
 from movable.errors import UsageError
 from movable.mm.cpuset import Cpuset
 from movable.mm.memory_hotplug import offline_pages
+from movable.mm.mempolicy_calls import sys_set_mempolicy_home_node
 from movable.mm.mm_types import VM_READ, VM_WRITE
 from movable.mm.mmap import do_mmap
 from movable.mm.mprotect import do_mprotect
@@ -209,15 +211,21 @@ def test_numastat_of_memory_and_counters_in_megabytes() -> None:
     assert out[4].startswith("101 (touch)                  1.0")
 
 
-def test_a_node_without_memory_is_there() -> None:
-    made = shell()
-    zone = made.vm.nodes[1].zones[0]
-    assert offline_pages(made.vm, zone.start_pfn, zone.spanned_pages) == 0
+@pytest.mark.parametrize("early", [False, True])
+def test_a_node_without_memory_is_there(early: bool) -> None:
+    """Whether its memory went before there were processes or after that; it may be a home node, too."""
+    vm = VM(2 << 25, nodes=2, era="6.1")
+    zone = vm.nodes[1].zones[0]
+    made = None if early else Shell(vm)
+    assert offline_pages(vm, zone.start_pfn, zone.spanned_pages) == 0
+    made = made or Shell(vm)
     files = " ".join(f"/sys/devices/system/node/{name}" for name in ("online", "possible", "has_memory", "has_normal_memory"))
     assert play(made, f"cat {files}") == ["0-1", "0-1", "0", "0"]
     group = "/sys/fs/cgroup/a/cpuset.mems"
     assert play(made, "mkdir /sys/fs/cgroup/a", f"echo 1 > {group}") == []
     assert play(made, f"cat {group} {group}.effective") == ["1", "0"]
+    play(made, "touch 4K")
+    assert [sys_set_mempolicy_home_node(made.task("101"), DATA, 4096, node, 0) for node in (1, 2)] == [-ENOENT, -EINVAL]
 
 
 def test_numactl_shows_the_policy() -> None:
