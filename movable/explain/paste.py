@@ -21,6 +21,7 @@ from movable.explain.layouts.prefixes import without_prefixes
 from movable.explain.layouts.quoted_printable import unquoted
 from movable.explain.layouts.sequence import newest_first, unbroken, whole_headings
 from movable.explain.layouts.stamps import numbered, plain, without_escapes, without_margin
+from movable.explain.layouts.typed import with_plain_blanks
 
 _TOOLS = (
     "cat|head|tail|grep|egrep|zgrep|zcat|dmesg|journalctl|echo|watch|sed|awk|numactl|numastat|zramctl|sh|bash|less|more|trace-cmd|"
@@ -82,7 +83,8 @@ class Line:
 
 def lines(source: str, text: str) -> Iterator[Line]:
     """The lines of a pasted text that say something: no fences, no blank lines, no elisions. Commands become hints."""
-    split = without_margin([without_escapes(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")])
+    ended = with_plain_blanks(text).replace("\r\n", "\n").replace("\r", "\n")
+    split = without_margin([without_escapes(line) for line in ended.split("\n")])
     context = _Context(source, source.rpartition("/")[2], several(split))
     document, tables = tables_in(split)
     yield from (Line(source, number, line, split[number - 1], context.hint) for number, line in tables)

@@ -396,3 +396,10 @@ def _counts(text: str) -> Counter[str]:
     found["counters"] = sum(len(one.values) for one in material.counters)
     found["recognised"] = material.recognised
     return found
+
+
+@pytest.mark.parametrize("name", ["two_hosts", "ansible_vmstat", "json_types", "atop"])
+def test_the_blanks_and_the_mark_of_an_editor_change_no_answer(name: str) -> None:
+    text = PASTES[name]
+    plain, marked, set_anew = (said(read([(name, one)])) for one in (text, "\ufeff" + text, text.replace(" ", "\u00a0")))
+    assert plain == marked == set_anew

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 
-_SIGNS = str.maketrans({
+_BLANKS = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " "))
+_SIGNS = _BLANKS | str.maketrans({
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"), **dict.fromkeys("\u2217\u2731\u00d7\u2715\u22c5\u00b7", "*"),
     **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'), **dict.fromkeys("\u2018\u2019\u201a", "'"),
-    **dict.fromkeys("\u00a0\u2007\u2009\u202f", " "), "\uff1a": ":", "\uff1d": "=",
+    "\uff1a": ":", "\uff1d": "=",
 })  # fmt: skip
 _TIMES = re.compile(r"(?<=[\dOolI]) ?[xX*] ?(?=\d{1,7} ?[kK]B)")
 _COUNT = re.compile(r"(?<![\w.])[\dOolI]{1,18}(?=\*\d{1,7} ?[kK]B)")
 _APART = re.compile(r"(?<=\d) (?=[kK]B\b)")
 _NODE = re.compile(r"\bNode [Oo](?=[ ,])")
 _DIGITS = str.maketrans("OolI", "0011")
+
+
+def with_plain_blanks(text: str) -> str:
+    """A text whose blanks are spaces, without the mark that some editors put at its beginning."""
+    return text if text.isascii() else text.lstrip("\ufeff\u200b").translate(_BLANKS)
 
 
 def as_printed(line: str) -> str:
