@@ -22,6 +22,9 @@ MAX_COUNTERS = 500
 MAX_FIXED = 2000
 """Values that cannot change and are kept at a time: a driver may make new ones for ever."""
 
+STRANGE = ("movable.mm.", "builtins", "collections")
+"""Modules whose objects are no parts of a driver."""
+
 _NUMBER, _ATOMIC, _TABLE, _LIST, _TUPLE, _OBJECT, _FROZEN, _OTHER, _KNOWN = range(9)
 _UNCHANGING = (_TUPLE, _FROZEN)
 _kinds: dict[int, tuple[type, int]] = {}
@@ -46,8 +49,7 @@ def _classify(cls: type) -> int:
     for kind, base in ((_ATOMIC, AtomicLong), (_TABLE, dict), (_LIST, list), (_TUPLE, tuple)):
         if issubclass(cls, base):
             return kind
-    foreign = cls.__module__.startswith(("movable.mm.", "builtins", "collections"))
-    if foreign or any("__call__" in vars(base) for base in cls.__mro__):
+    if cls.__module__.startswith(STRANGE) or any("__call__" in vars(base) for base in cls.__mro__):
         return _OTHER
     made_by_dataclass = vars(cls).get("__dataclass_params__")
     return _FROZEN if made_by_dataclass is not None and made_by_dataclass.frozen else _OBJECT

@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from movable.introspection import vars_of
+from movable.sequential.driver_counters import STRANGE, Place
 
-Place = tuple[str, ...]
 Tried = tuple[int, int, bool]
 """A page, the target that it was to move to, and whether it moved."""
 
 MAX_DEPTH = 3
-STRANGE = ("movable.mm.", "builtins", "collections")
-"""Modules whose objects are no parts of a driver."""
 CHANGES = 3
 """So often the pages must have changed, and the set with them, before it counts as a book; once at least by a page that went."""
 SMALL = 16
