@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -70,6 +71,8 @@ def driver() -> Part:
         held=AtomicLong(VM(), "held"),
         rows=[Row(16, (1, 2)), Row(32, (3,))],
         state=Pair(1, Row(2, ())),
+        kept=(AtomicLong(VM(), "kept"), 5),
+        owners=Pair(1, (Part(used=1), (2,))),
         group={"a": Part(used=1), "b": Part(used=2, inner=Part(deep=Part(far=9)))},
         slots=Slots(),
         call=driver,
@@ -85,6 +88,8 @@ CHANGES: list[Callable[[Part], object]] = [
     lambda of: setattr(of.held, "_counter", of.held._counter - 1),
     lambda of: setattr(of, "state", of.state._replace(one=of.state.one + 1)),
     lambda of: of.rows.__setitem__(0, replace(of.rows[0], size=of.rows[0].size + 1)),
+    lambda of: setattr(of.kept[0], "_counter", of.kept[0]._counter + 1),
+    lambda of: setattr(of.owners.other[0], "used", of.owners.other[0].used + 1),
     lambda of: of.rows.append(Row(len(of.rows), (5,))),
     lambda of: of.rows.reverse(),
     _grow,
@@ -123,3 +128,13 @@ def test_a_driver_of_many_numbers_keeps_data() -> None:
     counters = DriverCounters(of)
     of.away, of.numbers = 1, []
     assert counters.look() == counters.counts == {}
+
+
+def test_what_a_driver_lets_go_is_not_kept() -> None:
+    def called() -> None:
+        """Has no counters."""
+
+    of: Any = Part(pair=(1, called), away=0)
+    counters, kept = DriverCounters(of), weakref.ref(called)
+    of.pair, called = None, None  # type: ignore[assignment]
+    assert counters.look() == {("pair", "0/2"): -1} and kept() is None
