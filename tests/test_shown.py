@@ -66,6 +66,10 @@ def test_an_end_that_comes_while_something_is_shown_is_an_end(show: Callable[[ob
         show(Endless())
 
 
+def test_an_object_is_told_without_its_address_and_text_as_it_is() -> None:
+    assert literal([object()]) == "[<object object>]" and literal("<a at 0x7f>") == "'<a at 0x7f>'"
+
+
 def test_html() -> None:
     assert in_html("<b>\u202e&\x1b") == "&lt;b&gt;\\u202e&amp;\\x1b"
 
